@@ -1,0 +1,1 @@
+"""What trains: data, both engines, the training loop, run folders. Knows no screen."""

@@ -1,0 +1,35 @@
+"""Errors that a user can cause, each with the exit status that it ends the command with.
+
+Every message is one line: the value, what was expected, what to do.
+"""
+
+from typing import ClassVar
+
+
+class MlpwatchError(Exception):
+    """Base of all errors that end a command with one line instead of a traceback."""
+
+    exit_status: ClassVar[int] = 1
+    """Process exit status when this error ends the command."""
+
+
+class InputError(MlpwatchError):
+    """Bad input: an option, a data file or a run folder that can't be used."""
+
+    exit_status = 2
+
+
+class ConfigError(InputError):
+    """A setting out of its range or at odds with another one."""
+
+
+class DataError(InputError):
+    """A data file or data set that can't be trained on."""
+
+
+class RunError(InputError):
+    """A run folder that is missing, damaged or in use."""
+
+
+class DownloadError(MlpwatchError):
+    """A download that failed; running the command again resumes it."""

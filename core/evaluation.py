@@ -1,0 +1,57 @@
+"""How good the predictions are: accuracy and confusion matrix, by scikit-learn."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from core.engine import Floats, Labels
+    from core.losses import Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One reading of one split. Its arrays are read-only."""
+
+    loss: float
+    """Mean over the images."""
+
+    accuracy: float
+    """Share of the images whose most probable class is the true one, 0 to 1."""
+
+    confusion: NDArray[np.int64]
+    """(classes, classes) counts: true class down, predicted class across."""
+
+    probabilities: NDArray[np.float32]
+    """(samples, classes): softmax for cross-entropy, one sigmoid per class for mse."""
+
+    losses: NDArray[np.float32]
+    """(samples,) the loss of each image."""
+
+    @property
+    def predictions(self) -> NDArray[np.intp]:
+        """(samples,) the most probable class of each image."""
+        return self.probabilities.argmax(axis=1)
+
+
+def evaluate(logits: "Floats", labels: "Labels", loss: "Loss") -> Evaluation:
+    """Compare an engine's logits (samples, classes) with the true labels (samples,)."""
+    # scikit-learn takes about a second to import: never before the first frame.
+    from sklearn.metrics import accuracy_score, confusion_matrix  # noqa: PLC0415
+
+    probabilities = loss.probabilities(logits)
+    losses = loss.per_image(logits, labels)
+    predictions = probabilities.argmax(axis=1)
+    classes = np.arange(logits.shape[1])
+    evaluation = Evaluation(
+        loss=float(losses.mean()),
+        accuracy=float(accuracy_score(labels, predictions)),
+        confusion=confusion_matrix(labels, predictions, labels=classes).astype(np.int64),
+        probabilities=probabilities.astype(np.float32),
+        losses=losses.astype(np.float32),
+    )
+    for array in (evaluation.confusion, evaluation.probabilities, evaluation.losses):
+        array.flags.writeable = False
+    return evaluation

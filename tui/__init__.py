@@ -1,0 +1,1 @@
+"""What shows: the terminal front end of mlpwatch. Knows no mathematics."""
