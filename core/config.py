@@ -117,7 +117,7 @@ class RunConfig:
         return asdict(self) | {"hidden": list(self.hidden)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build a config from `to_dict`'s output; missing fields take their defaults.
 
         Raises:
@@ -128,10 +128,45 @@ class RunConfig:
             raise ConfigError(
                 f"unknown setting {unknown[0]!r}: this run may come from a newer mlpwatch; update"
             )
-        hidden = values.get("hidden", cls.hidden)
+        hidden = values.get("hidden", ())
         if not isinstance(hidden, (list, tuple)):
             raise ConfigError(f"hidden {hidden!r}: expected a list of layer widths")
-        return cls(**{**values, "hidden": tuple(hidden)})
+        return cls(**values | ({"hidden": tuple(hidden)} if "hidden" in values else {}))
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "recipe": get_args(RecipeName),
+        "activation": get_args(Activation),
+        "loss": get_args(LossName),
+        "torch_loss_mean": get_args(LossMean),
+        "optimizer": get_args(OptimizerName),
+        "schedule": get_args(Schedule),
+        "dtype": get_args(Dtype),
+        "device": get_args(Device),
+        "pixel_range": get_args(PixelRange),
+        "initialization": get_args(Initialization),
+    }
+)
+
+
+def _check_choices(config: RunConfig) -> None:
+    for name, allowed in _CHOICES.items():
+        value = getattr(config, name)
+        if value not in allowed:
+            raise ConfigError(f"{name} {value!r}: expected one of {', '.join(allowed)}")
+    if config.only not in (None, *ENGINE_NAMES):
+        raise ConfigError(f"only {config.only!r}: expected numpy or torch")
+
+
+def _check_layers(hidden: tuple[int, ...]) -> None:
+    for width in hidden:
+        _check_whole("hidden layer width", width, 1, MAX_LAYER_WIDTH)
+
+
+def _check_whole(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{name} {value!r}: expected a whole number from {low:,} to {high:,}")
 
 
 RECIPES: Mapping[RecipeName, RunConfig] = MappingProxyType(
@@ -178,38 +213,3 @@ def from_recipe(recipe: RecipeName, **overrides: Any) -> RunConfig:  # noqa: ANN
         ConfigError: an override is out of range.
     """
     return replace(RECIPES[recipe], **overrides)
-
-
-_CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "recipe": get_args(RecipeName),
-        "activation": get_args(Activation),
-        "loss": get_args(LossName),
-        "torch_loss_mean": get_args(LossMean),
-        "optimizer": get_args(OptimizerName),
-        "schedule": get_args(Schedule),
-        "dtype": get_args(Dtype),
-        "device": get_args(Device),
-        "pixel_range": get_args(PixelRange),
-        "initialization": get_args(Initialization),
-    }
-)
-
-
-def _check_choices(config: RunConfig) -> None:
-    for name, allowed in _CHOICES.items():
-        value = getattr(config, name)
-        if value not in allowed:
-            raise ConfigError(f"{name} {value!r}: expected one of {', '.join(allowed)}")
-    if config.only not in (None, *ENGINE_NAMES):
-        raise ConfigError(f"only {config.only!r}: expected numpy or torch")
-
-
-def _check_layers(hidden: tuple[int, ...]) -> None:
-    for width in hidden:
-        _check_whole("hidden layer width", width, 1, MAX_LAYER_WIDTH)
-
-
-def _check_whole(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name} {value!r}: expected a whole number from {low:,} to {high:,}")

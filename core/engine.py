@@ -76,6 +76,22 @@ class Engine(Protocol):
         """
 
 
+def check_tensors(given: Tensors, expected: Tensors) -> None:
+    """Check that `given` holds every array of `expected`, in shape and dtype.
+
+    Raises:
+        ValueError: naming the first tensor that is missing or differs.
+    """
+    for name, own in expected.items():
+        array = given.get(name)
+        if array is None:
+            raise ValueError(f"tensor {name!r} is missing: expected shape {own.shape}")
+        if array.shape != own.shape or array.dtype != own.dtype:
+            raise ValueError(
+                f"tensor {name!r} is {array.dtype} {array.shape}: expected {own.dtype} {own.shape}"
+            )
+
+
 def layer_sizes(features: int, hidden: Sequence[int], classes: int) -> tuple[int, ...]:
     """Return the widths from input to output, both included."""
     return (features, *hidden, classes)

@@ -33,7 +33,8 @@ class Evaluation:
     @property
     def predictions(self) -> NDArray[np.intp]:
         """(samples,) the most probable class of each image."""
-        return self.probabilities.argmax(axis=1)
+        best: NDArray[np.intp] = self.probabilities.argmax(axis=1)
+        return best
 
 
 def evaluate(logits: "Floats", labels: "Labels", loss: "Loss") -> Evaluation:

@@ -1,0 +1,76 @@
+"""Activations of the hidden layers, by hand: the function, and its slope from its own output."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import Activation
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRule:
+    """One activation f, working in place so that a step allocates nothing.
+
+    All three have a slope that follows from the output a = f(z) alone, so the sums z
+    need not be kept.
+    """
+
+    apply: Callable[[Array], None]
+    """Replace z (batch, width) by f(z)."""
+
+    multiply_slope: Callable[[Array, Array, Array], None]
+    """(delta, a, scratch): delta ⊙= f'(z); all (batch, width)."""
+
+
+def _relu(z: Array) -> None:
+    np.maximum(z, 0, out=z)
+
+
+def _relu_slope(delta: Array, a: Array, scratch: Array) -> None:
+    # f'(z) = 1 where z > 0, else 0; at the kink 0, as PyTorch has it
+    np.greater(a, 0, out=scratch)
+    np.multiply(delta, scratch, out=delta)
+
+
+def sigmoid(z: Array, out: Array) -> None:
+    """Write σ(z) = 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2 to `out`; never overflows."""
+    np.multiply(z, 0.5, out=out)
+    np.tanh(out, out=out)
+    np.multiply(out, 0.5, out=out)
+    np.add(out, 0.5, out=out)
+
+
+def _sigmoid(z: Array) -> None:
+    sigmoid(z, out=z)
+
+
+def multiply_sigmoid_slope(delta: Array, a: Array, scratch: Array) -> None:
+    """Multiply delta by σ'(z) = a (1 - a), where a = σ(z); in place."""
+    np.subtract(1, a, out=scratch)
+    np.multiply(scratch, a, out=scratch)
+    np.multiply(delta, scratch, out=delta)
+
+
+def _tanh(z: Array) -> None:
+    np.tanh(z, out=z)
+
+
+def _tanh_slope(delta: Array, a: Array, scratch: Array) -> None:
+    # tanh'(z) = 1 - a²
+    np.multiply(a, a, out=scratch)
+    np.subtract(1, scratch, out=scratch)
+    np.multiply(delta, scratch, out=delta)
+
+
+ACTIVATIONS: Mapping[Activation, ActivationRule] = MappingProxyType(
+    {
+        "relu": ActivationRule(_relu, _relu_slope),
+        "sigmoid": ActivationRule(_sigmoid, multiply_sigmoid_slope),
+        "tanh": ActivationRule(_tanh, _tanh_slope),
+    }
+)

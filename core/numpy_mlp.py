@@ -1,0 +1,217 @@
+"""The network by hand: forward pass, backward pass and update in NumPy, no autograd.
+
+Layer k of L turns activations A_k (batch, fan_in) into A_k+1 (batch, fan_out):
+
+    Z_k = A_k W_kᵀ + b_k        A_k+1 = f(Z_k)        W_k (fan_out, fan_in), b_k (fan_out,)
+
+A_0 is the batch of images; the last layer's Z is the logits and goes to the loss. All
+weights live in one flat vector θ and all gradients in another of the same layout, so an
+optimizer is a few operations on vectors; the W_k and b_k are views into them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.activations import ACTIVATIONS
+from core.blas_threads import set_numpy_threads
+from core.config import EngineName, RunConfig
+from core.engine import EngineState, Floats, Labels, Rows, Tensors, check_tensors
+from core.losses import loss_for
+from core.optimizers import optimizer_for
+
+READ_CHUNK = 1_000
+"""Images per forward pass outside training: at 784-128-10 its buffers stay in the L2 cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Buffers:
+    """Arrays for one batch size, made once: a step allocates no array of the batch's size."""
+
+    images: Floats
+    """(batch, features), as stored."""
+    activations: list[Floats]
+    """A_0 (batch, features) … A_L (batch, classes)."""
+    deltas: list[Floats]
+    """∂L/∂Z_k (batch, width of layer k)."""
+    scratch: list[Floats]
+    """(batch, width of layer k), for slopes."""
+    labels: Labels
+
+
+class NumpyMLP:
+    """Satisfies `core.engine.Engine`.
+
+    Args:
+        config: activation, loss, optimizer, learning rate, dtype, batch size are used.
+        images: training images (samples, features), float32; kept, never copied whole.
+        labels: (samples,) true classes.
+        weights: the initial weights, `layers.K.weight` and `layers.K.bias`.
+    """
+
+    name: EngineName = "numpy"
+
+    def __init__(self, config: RunConfig, images: Floats, labels: Labels, weights: Tensors) -> None:
+        self._images = images
+        self._labels = labels
+        self._dtype = np.dtype(config.dtype)
+        self._activation = ACTIVATIONS[config.activation]
+        self._loss = loss_for(config, "numpy")
+        self._shapes = {name: array.shape for name, array in weights.items()}
+        self._theta = np.concatenate([array.ravel() for array in weights.values()])
+        self._gradient = np.zeros_like(self._theta)
+        self._parameters = self._views(self._theta)
+        self._weights = _layers(self._parameters, "weight")
+        self._biases = _layers(self._parameters, "bias")
+        gradients = self._views(self._gradient)
+        self._weight_gradients = _layers(gradients, "weight")
+        self._bias_gradients = _layers(gradients, "bias")
+        self._optimizer = optimizer_for(config, self._theta)
+        self._buffers: dict[int, _Buffers] = {}
+        self._losses: list[float] = []
+
+    def use_threads(self, threads: int) -> None:
+        """Set the threads of NumPy's BLAS."""
+        set_numpy_threads(threads)
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set η of the next updates."""
+        self._optimizer.learning_rate = learning_rate
+
+    def train_batch(self, rows: Rows) -> None:
+        """Forward, backward, update on the training images of `rows` (batch,)."""
+        # Overflow is no error here: it shows as an infinite loss, which ends the run by name.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            self._losses.append(self._loss_and_gradient(rows))
+            self._optimizer.update(self._theta, self._gradient)
+
+    def take_losses(self) -> list[float]:
+        """Return the losses since the last call, oldest first."""
+        losses, self._losses = self._losses, []
+        return losses
+
+    def loss_and_gradient(self, rows: Rows) -> tuple[float, dict[str, Floats]]:
+        """Return the loss on `rows` (batch,) and its gradient by tensor name; no update."""
+        loss = self._loss_and_gradient(rows)
+        return loss, {name: g.copy() for name, g in self._views(self._gradient).items()}
+
+    def logits(self, images: Floats) -> Floats:
+        """Return the last layer's sums (samples, classes) for images (samples, features)."""
+        classes = len(self._biases[-1])
+        out = np.empty((len(images), classes), self._dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(images), READ_CHUNK):
+                chunk = slice(start, start + READ_CHUNK)
+                out[chunk] = self._read(images[chunk].astype(self._dtype, copy=False))
+        return out
+
+    def first_unsound_tensor(self) -> str | None:
+        """Return the first weight array with a NaN or infinity, input side first."""
+        for name, array in self._parameters.items():
+            if not np.isfinite(array).all():
+                return name
+        return None
+
+    def state(self) -> EngineState:
+        """Return a copy of weights and optimizer slots."""
+        slots = {
+            f"{slot}.{name}": array.copy()
+            for slot, vector in self._optimizer.slots.items()
+            for name, array in self._views(vector).items()
+        }
+        weights = {name: array.copy() for name, array in self._parameters.items()}
+        return EngineState(weights, slots, self._optimizer.updates)
+
+    def load_state(self, state: EngineState) -> None:
+        """Take over weights and slots, from either engine.
+
+        Raises:
+            ValueError: a tensor is missing, or its shape or dtype differs.
+        """
+        slots = {
+            f"{slot}.{name}": array
+            for slot, vector in self._optimizer.slots.items()
+            for name, array in self._views(vector).items()
+        }
+        check_tensors(state.weights, self._parameters)
+        check_tensors(state.slots, slots)
+        for own, given in ((self._parameters, state.weights), (slots, state.slots)):
+            for name, array in own.items():
+                np.copyto(array, given[name])
+        self._optimizer.updates = state.updates
+
+    def _loss_and_gradient(self, rows: Rows) -> float:
+        buffers = self._gather(rows)
+        self._forward(buffers)
+        loss = self._loss.value_and_delta(
+            buffers.activations[-1], buffers.labels, buffers.deltas[-1]
+        )
+        self._backward(buffers)
+        return loss
+
+    def _forward(self, buffers: _Buffers) -> None:
+        a = buffers.activations
+        last = len(self._weights) - 1
+        for k, (w, b) in enumerate(zip(self._weights, self._biases, strict=True)):
+            # Z_k = A_k W_kᵀ + b_k                                  (batch, fan_out)
+            np.matmul(a[k], w.T, out=a[k + 1])
+            a[k + 1] += b
+            # A_k+1 = f(Z_k), in place; the loss takes the last Z   (batch, fan_out)
+            if k < last:
+                self._activation.apply(a[k + 1])
+
+    def _backward(self, buffers: _Buffers) -> None:
+        a, delta = buffers.activations, buffers.deltas
+        for k in reversed(range(len(self._weights))):
+            # ∂L/∂W_k = δ_kᵀ A_k                                    (fan_out, fan_in)
+            np.matmul(delta[k].T, a[k], out=self._weight_gradients[k])
+            # ∂L/∂b_k = Σ_batch δ_k                                 (fan_out,)
+            np.sum(delta[k], axis=0, out=self._bias_gradients[k])
+            if k > 0:
+                # δ_k-1 = (δ_k W_k) ⊙ f'(Z_k-1)                     (batch, fan_in)
+                np.matmul(delta[k], self._weights[k], out=delta[k - 1])
+                self._activation.multiply_slope(delta[k - 1], a[k], buffers.scratch[k - 1])
+
+    def _gather(self, rows: Rows) -> _Buffers:
+        buffers = self._buffers.get(len(rows))
+        if buffers is None:
+            buffers = self._buffers[len(rows)] = self._make_buffers(len(rows))
+        # mode="clip" writes straight to `out`; the default checks through a second buffer.
+        np.take(self._images, rows, axis=0, out=buffers.images, mode="clip")
+        np.take(self._labels, rows, out=buffers.labels, mode="clip")
+        if buffers.images is not buffers.activations[0]:
+            np.copyto(buffers.activations[0], buffers.images)
+        return buffers
+
+    def _make_buffers(self, batch: int) -> _Buffers:
+        images = np.empty((batch, self._images.shape[1]), self._images.dtype)
+        inputs = images if images.dtype == self._dtype else images.astype(self._dtype)
+        layers = [np.empty((batch, len(b)), self._dtype) for b in self._biases]
+        return _Buffers(
+            images=images,
+            activations=[inputs, *layers],
+            deltas=[np.empty_like(layer) for layer in layers],
+            scratch=[np.empty_like(layer) for layer in layers],
+            labels=np.empty(batch, np.int64),
+        )
+
+    def _read(self, a: Floats) -> Floats:
+        for w, b in zip(self._weights[:-1], self._biases[:-1], strict=True):
+            a = a @ w.T + b
+            self._activation.apply(a)
+        logits: Floats = a @ self._weights[-1].T + self._biases[-1]
+        return logits
+
+    def _views(self, vector: NDArray[np.floating]) -> dict[str, Floats]:
+        views, start = {}, 0
+        for name, shape in self._shapes.items():
+            size = int(np.prod(shape))
+            views[name] = vector[start : start + size].reshape(shape)
+            start += size
+        return views
+
+
+def _layers(tensors: Mapping[str, Floats], kind: str) -> list[Floats]:
+    return [array for name, array in tensors.items() if name.endswith(f".{kind}")]

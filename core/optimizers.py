@@ -1,0 +1,134 @@
+"""Optimizers of the NumPy network: each updates one flat vector of all parameters in place."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import RunConfig
+
+Vector = NDArray[np.floating]
+
+MOMENTUM = 0.9
+"""Sutskever et al. 2013; the usual default."""
+
+ADAM_MEAN_DECAY = 0.9
+ADAM_SQUARE_DECAY = 0.999
+ADAM_EPSILON = 1e-8
+"""Kingma and Ba 2015, section 2; the defaults of `torch.optim.Adam` too."""
+
+
+class Optimizer(Protocol):
+    """Turns a gradient into an update."""
+
+    learning_rate: float
+
+    updates: int
+    """Updates so far."""
+
+    @property
+    def slots(self) -> Mapping[str, Vector]:
+        """The memory between steps, by name, each (parameters,); may be written to."""
+
+    def update(self, theta: Vector, gradient: Vector) -> None:
+        """Change theta (parameters,) in place by one step along -gradient (parameters,)."""
+
+
+class SGD:
+    """θ ← θ - η g.
+
+    Args:
+        learning_rate: η.
+        theta: the parameters (parameters,), for shape and dtype.
+    """
+
+    def __init__(self, learning_rate: float, theta: Vector) -> None:
+        self.learning_rate = learning_rate
+        self.updates = 0
+        self.slots: Mapping[str, Vector] = {}
+        self._change = np.empty_like(theta)
+
+    def update(self, theta: Vector, gradient: Vector) -> None:
+        """See `Optimizer`."""
+        self.updates += 1
+        np.multiply(gradient, self.learning_rate, out=self._change)
+        np.subtract(theta, self._change, out=theta)
+
+
+class Momentum:
+    """v ← μ v + g, then θ ← θ - η v; as `torch.optim.SGD(momentum=μ)` has it.
+
+    Args:
+        learning_rate: η.
+        theta: the parameters (parameters,), for shape and dtype.
+    """
+
+    def __init__(self, learning_rate: float, theta: Vector) -> None:
+        self.learning_rate = learning_rate
+        self.updates = 0
+        self._velocity = np.zeros_like(theta)
+        self.slots: Mapping[str, Vector] = {"momentum": self._velocity}
+        self._change = np.empty_like(theta)
+
+    def update(self, theta: Vector, gradient: Vector) -> None:
+        """See `Optimizer`."""
+        self.updates += 1
+        v = self._velocity
+        np.multiply(v, MOMENTUM, out=v)
+        np.add(v, gradient, out=v)
+        np.multiply(v, self.learning_rate, out=self._change)
+        np.subtract(theta, self._change, out=theta)
+
+
+class Adam:
+    """Adam with bias correction, Kingma and Ba 2015, algorithm 1.
+
+    m ← β₁ m + (1 - β₁) g
+    s ← β₂ s + (1 - β₂) g²
+    θ ← θ - η (m / (1 - β₁ᵗ)) / (√(s / (1 - β₂ᵗ)) + ε)
+
+    Args:
+        learning_rate: η.
+        theta: the parameters (parameters,), for shape and dtype.
+    """
+
+    def __init__(self, learning_rate: float, theta: Vector) -> None:
+        self.learning_rate = learning_rate
+        self.updates = 0
+        self._mean = np.zeros_like(theta)
+        self._square = np.zeros_like(theta)
+        self.slots: Mapping[str, Vector] = {"adam_mean": self._mean, "adam_square": self._square}
+        self._change = np.empty_like(theta)
+
+    def update(self, theta: Vector, gradient: Vector) -> None:
+        """See `Optimizer`."""
+        self.updates += 1
+        m, s, change = self._mean, self._square, self._change
+        # m ← β₁ m + (1 - β₁) g
+        np.multiply(m, ADAM_MEAN_DECAY, out=m)
+        np.multiply(gradient, 1 - ADAM_MEAN_DECAY, out=change)
+        np.add(m, change, out=m)
+        # s ← β₂ s + (1 - β₂) g²
+        np.multiply(s, ADAM_SQUARE_DECAY, out=s)
+        np.multiply(gradient, gradient, out=change)
+        np.multiply(change, 1 - ADAM_SQUARE_DECAY, out=change)
+        np.add(s, change, out=s)
+        # θ ← θ - η/(1 - β₁ᵗ) m / (√s/√(1 - β₂ᵗ) + ε)
+        step_size = self.learning_rate / (1 - ADAM_MEAN_DECAY**self.updates)
+        root_correction = (1 - ADAM_SQUARE_DECAY**self.updates) ** 0.5
+        np.sqrt(s, out=change)
+        np.divide(change, root_correction, out=change)
+        np.add(change, ADAM_EPSILON, out=change)
+        np.divide(m, change, out=change)
+        np.multiply(change, step_size, out=change)
+        np.subtract(theta, change, out=theta)
+
+
+def optimizer_for(config: RunConfig, theta: Vector) -> Optimizer:
+    """Return the optimizer that the config names, for parameters theta (parameters,)."""
+    if config.optimizer == "adam":
+        return Adam(config.learning_rate, theta)
+    if config.optimizer == "momentum":
+        return Momentum(config.learning_rate, theta)
+    return SGD(config.learning_rate, theta)
