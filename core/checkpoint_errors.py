@@ -1,0 +1,47 @@
+"""One named error per way in which a checkpoint file can be bad."""
+
+from core.errors import RunError
+
+
+class CheckpointError(RunError):
+    """Base: this file can't be gone on from."""
+
+
+class MissingCheckpointError(CheckpointError):
+    """No file of that name."""
+
+
+class UnreadableCheckpointError(CheckpointError):
+    """The system does not let us read it, or it is not a regular file."""
+
+
+class TruncatedCheckpointError(CheckpointError):
+    """Shorter than its own header says; also an empty file."""
+
+
+class MalformedCheckpointError(CheckpointError):
+    """Not a safetensors file, or one whose header contradicts itself."""
+
+
+class ForeignCheckpointError(CheckpointError):
+    """A sound safetensors file of another program or of another run."""
+
+
+class NewerFormatError(CheckpointError):
+    """Written by a later mlpwatch."""
+
+
+class ChecksumMismatchError(CheckpointError):
+    """Some bit is not as it was written."""
+
+
+class ShapeMismatchError(CheckpointError):
+    """Tensors of another network: names or shapes differ."""
+
+
+class DtypeMismatchError(CheckpointError):
+    """Tensors of another precision than the run's."""
+
+
+class NonFiniteWeightsError(CheckpointError):
+    """A weight or an optimizer slot holds NaN or infinity."""

@@ -1,0 +1,250 @@
+"""Checkpoints: an engine's whole state in one safetensors file that is right or refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import tensor_files
+from core.checkpoint_errors import (
+    CheckpointError,
+    DtypeMismatchError,
+    ForeignCheckpointError,
+    MissingCheckpointError,
+    NonFiniteWeightsError,
+    ShapeMismatchError,
+)
+from core.config import ENGINE_NAMES, EngineName
+from core.durable_files import replace_durably
+from core.engine import EngineState, Tensors
+from core.run_names import printable
+from core.strict_json import JsonError, take_choice, take_number, take_object, take_whole
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where training stands.
+
+    With `RunConfig.seed` it is the whole random state: the batch order is a pure function of
+    seed and epoch.
+    """
+
+    epoch: int = 0
+    """Whole epochs done."""
+    batch: int = 0
+    """Batches done inside the current epoch."""
+    step: int = 0
+    """Updates done over the whole run."""
+    seconds: float = 0.0
+    """Training time so far."""
+    epoch_loss_sum: float = 0.0
+    """Sum over the images of this epoch's losses so far; NaN once it was not finite."""
+    epoch_seconds: float = 0.0
+    """Training time inside this epoch so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All that training needs to go on as if it had never stopped."""
+
+    engine: EngineName
+    state: EngineState
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class LatestCheckpoint:
+    """The newest checkpoint that is whole."""
+
+    checkpoint: Checkpoint
+    path: Path
+    note: str = ""
+    """Why this is the one before instead of the newest, in one line; empty for the newest."""
+
+
+def checkpoint_path(folder: Path, engine: EngineName) -> Path:
+    """Return the path of an engine's newest checkpoint in a run folder."""
+    return folder / f"{engine}.safetensors"
+
+
+def previous_path(path: Path) -> Path:
+    """Return the name under which the checkpoint before `path` is kept."""
+    return path.with_name(path.name + ".previous")
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint, seed: int) -> None:
+    """Write a checkpoint; the one now at `path` is kept as `*.previous`.
+
+    Args:
+        path: see `checkpoint_path`.
+        checkpoint: tensors may be transposed or sliced views.
+        seed: of the run; with the position it is the random state.
+
+    Raises:
+        CheckpointError: the state holds NaN or infinity, or tensors at odds with each other;
+            nothing was written, the checkpoints on disk stay.
+        OSError: for example a full disk; the checkpoints on disk stay.
+    """
+    _check_sound(path, checkpoint.state)
+    tensors = checkpoint.state.weights | checkpoint.state.slots
+    data = tensor_files.encode(tensors, _fields(checkpoint, seed))
+    # A damaged file must not push out the last whole one.
+    replace_durably(path, data, previous_path(path) if _is_whole(path) else None)
+
+
+def read_checkpoint(
+    path: Path,
+    expected: Shapes | None = None,
+    *,
+    dtype: str | None = None,
+    seed: int | None = None,
+) -> Checkpoint:
+    """Read a checkpoint that is exactly as it was written.
+
+    Args:
+        path: a file of `write_checkpoint`, of either engine.
+        expected: names and shapes of all tensors, slots included; None takes any.
+        dtype: `float32` or `float64`; None takes either.
+        seed: of the run; None takes any.
+
+    Raises:
+        CheckpointError: a subclass per way in which the file can be bad.
+    """
+    tensors, fields = tensor_files.read(path)
+    try:
+        checkpoint = _build(tensors, fields)
+        found_seed = take_whole(take_object(fields, "random_state"), "seed")
+    except JsonError as error:
+        raise tensor_files.malformed(path, str(error)) from None
+    _check_sound(path, checkpoint.state)
+    _check_expected(path, checkpoint.state.weights | checkpoint.state.slots, expected, dtype)
+    if seed not in (None, found_seed):
+        raise ForeignCheckpointError(
+            f"{printable(path)}: of a run with seed {found_seed}, this one has {seed}; "
+            "restore this run's file or start anew"
+        )
+    return checkpoint
+
+
+def read_latest(
+    folder: Path,
+    engine: EngineName,
+    expected: Shapes | None = None,
+    *,
+    dtype: str | None = None,
+    seed: int | None = None,
+) -> LatestCheckpoint | None:
+    """Read an engine's newest whole checkpoint; None if none was ever written.
+
+    Raises:
+        CheckpointError: there are checkpoints, but none that can be gone on from.
+    """
+    newest = checkpoint_path(folder, engine)
+    before = previous_path(newest)
+    try:
+        return LatestCheckpoint(read_checkpoint(newest, expected, dtype=dtype, seed=seed), newest)
+    except CheckpointError as error:
+        fault = error
+    try:
+        checkpoint = read_checkpoint(before, expected, dtype=dtype, seed=seed)
+    except MissingCheckpointError:
+        if isinstance(fault, MissingCheckpointError):
+            return None
+        raise fault from None
+    except CheckpointError as error:
+        raise type(fault)(f"{fault} (and the one before: {error})") from None
+    return LatestCheckpoint(
+        checkpoint,
+        before,
+        f"{fault}; going on from the one before, step {checkpoint.position.step:,}",
+    )
+
+
+def _fields(checkpoint: Checkpoint, seed: int) -> dict[str, Any]:
+    at = checkpoint.position
+    return {
+        "engine": checkpoint.engine,
+        "epoch": at.epoch,
+        "batch": at.batch,
+        "step": at.step,
+        "seconds": at.seconds,
+        "epoch_loss_sum": at.epoch_loss_sum,
+        "epoch_seconds": at.epoch_seconds,
+        "updates": checkpoint.state.updates,
+        "random_state": {"seed": seed, "epoch": at.epoch, "batch": at.batch},
+    }
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        read_checkpoint(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _build(tensors: Tensors, fields: Mapping[str, Any]) -> Checkpoint:
+    weights = {name: array for name, array in tensors.items() if name.startswith("layers.")}
+    slots = {name: array for name, array in tensors.items() if name not in weights}
+    position = Position(
+        epoch=take_whole(fields, "epoch"),
+        batch=take_whole(fields, "batch"),
+        step=take_whole(fields, "step"),
+        seconds=take_number(fields, "seconds"),
+        epoch_loss_sum=take_number(fields, "epoch_loss_sum"),
+        epoch_seconds=take_number(fields, "epoch_seconds"),
+    )
+    state = EngineState(weights, slots, take_whole(fields, "updates"))
+    return Checkpoint(take_choice(fields, "engine", ENGINE_NAMES), state, position)
+
+
+def _check_sound(path: Path, state: EngineState) -> None:
+    """Check what holds for every state: slots shaped as weights, one precision, finite."""
+    shapes = {name: array.shape for name, array in state.weights.items()}
+    wanted = {name: shapes.get(name.partition(".")[2]) for name in state.slots}
+    for name, slot in state.slots.items():
+        if slot.shape != wanted[name]:
+            raise _shape_mismatch(path, name, slot.shape, wanted[name])
+    tensors = state.weights | state.slots
+    dtypes = sorted({array.dtype.name for array in tensors.values()})
+    if dtypes not in (["float32"], ["float64"]):
+        raise _dtype_mismatch(path, ", ".join(dtypes) or "none", "all float32 or all float64")
+    for name, array in tensors.items():
+        if not np.isfinite(array).all():
+            raise NonFiniteWeightsError(
+                f"{printable(path)}: '{printable(name)}' holds NaN or infinity; "
+                "train anew with a lower learning rate"
+            )
+
+
+def _check_expected(
+    path: Path, tensors: Tensors, expected: Shapes | None, dtype: str | None
+) -> None:
+    shapes = {name: array.shape for name, array in tensors.items()}
+    wanted = shapes if expected is None else expected
+    for name in sorted({*shapes, *wanted}):
+        if shapes.get(name) != wanted.get(name):
+            raise _shape_mismatch(path, name, shapes.get(name), wanted.get(name))
+    for array in tensors.values():
+        if dtype not in (None, array.dtype.name):
+            raise _dtype_mismatch(path, array.dtype.name, str(dtype))
+
+
+def _shape_mismatch(
+    path: Path, name: str, found: tuple[int, ...] | None, wanted: tuple[int, ...] | None
+) -> ShapeMismatchError:
+    return ShapeMismatchError(
+        f"{printable(path)}: '{printable(name)}' is {found or 'absent'}, expected "
+        f"{wanted or 'absent'}; restore this run's file or start anew"
+    )
+
+
+def _dtype_mismatch(path: Path, found: str, wanted: str) -> DtypeMismatchError:
+    return DtypeMismatchError(
+        f"{printable(path)}: tensors of {found}, expected {wanted}; "
+        "restore this run's file or start anew"
+    )

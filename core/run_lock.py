@@ -1,0 +1,89 @@
+"""The lock on a run folder: one process at a time trains a run."""
+
+import fcntl
+import os
+from pathlib import Path
+from time import sleep
+
+from core.errors import RunError
+from core.run_card import CARD_NAME
+from core.run_names import printable
+
+_TRIES = 5
+_RETRY_SECONDS = 0.01
+
+
+class RunLock:
+    """Held from `acquire` to `release` or the end of the process, a kill included.
+
+    It is an advisory `flock` on `config.json`, the one file of a run that is never replaced,
+    so that no lock file is left behind.
+
+    Args:
+        folder: the run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._handle: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock; does nothing where it is held already.
+
+        Raises:
+            RunError: another process trains this run, or the folder can't be written.
+        """
+        if self._handle is not None:
+            return
+        try:
+            # For writing: NFS turns flock into a byte-range lock, which asks for that.
+            handle = os.open(self._folder / CARD_NAME, os.O_RDWR)
+        except OSError as error:
+            raise RunError(
+                f"{printable(self._folder)}: {error.strerror}; make the run folder writable"
+            ) from None
+        if not _lock_patiently(handle):
+            os.close(handle)
+            raise RunError(
+                f"{printable(self._folder)}: in use by another mlpwatch; stop that one first"
+            )
+        self._handle = handle
+
+    def release(self) -> None:
+        """Give the lock back; does nothing where it is not held."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def is_locked(folder: Path) -> bool:
+    """Say whether some process, this one included, trains this run."""
+    try:
+        handle = os.open(folder / CARD_NAME, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(handle, fcntl.LOCK_SH)
+    finally:
+        os.close(handle)
+
+
+def _lock_patiently(handle: int) -> bool:
+    # `is_locked` in another process holds a shared lock for some microseconds.
+    for attempt in range(_TRIES):
+        if _try_lock(handle, fcntl.LOCK_EX):
+            return True
+        if attempt < _TRIES - 1:
+            sleep(_RETRY_SECONDS)
+    return False
+
+
+def _try_lock(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # A file system without locks: better to train than to refuse.
+        return True
+    return True

@@ -1,0 +1,65 @@
+"""Names of runs: made, checked, and made safe to show."""
+
+import secrets
+from datetime import UTC, datetime
+
+from core.config import RunConfig
+from core.errors import InputError
+
+MAX_NAME_LENGTH = 100
+"""Characters; more would not fit a line of the list."""
+
+MAX_NAME_BYTES = 255
+"""UTF-8 bytes that ext4, XFS, APFS and NTFS allow in one folder name."""
+
+TAIL_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+"""Lowercase letters and digits without the look-alikes l, o, 0 and 1."""
+
+
+def new_run_name(config: RunConfig, now: datetime) -> str:
+    """Return a name such as `2026-11-23-seed-k3f9`: date in UTC, recipe, random tail.
+
+    Args:
+        config: its recipe is used.
+        now: the current time, with a time zone.
+    """
+    tail = "".join(secrets.choice(TAIL_ALPHABET) for _ in range(4))
+    return f"{now.astimezone(UTC):%Y-%m-%d}-{config.recipe}-{tail}"
+
+
+def check_run_name(name: str) -> None:
+    """Check that `name` can be a folder under `saved/` and be shown in a terminal.
+
+    Raises:
+        InputError: the message names the first fault found.
+    """
+    if fault := _name_fault(name):
+        shown = printable(name) if len(name) <= MAX_NAME_LENGTH else printable(name[:20]) + "…"
+        raise InputError(f"run name '{shown}': {fault}; choose one like mnist-twin-2")
+
+
+def printable(text: object) -> str:
+    r"""Return `text` on one line, with control and bidi characters shown as `\x1b` and the like.
+
+    A folder name may hold any byte; an escape sequence in it must not reach the terminal.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
+    )
+
+
+def _name_fault(name: str) -> str | None:
+    if not name.strip():
+        return "it is empty"
+    if name != name.strip():
+        return "it begins or ends with a space"
+    if name[0] in ".-":
+        return f"it begins with '{name[0]}'"
+    if "/" in name or "\\" in name:
+        return "it contains a path separator; give the folder with --saved"
+    # False for control (Cc), bidi and zero-width (Cf), surrogate (Cs) and unassigned characters.
+    if not name.isprintable():
+        return "it contains characters that can't be shown"
+    if len(name) > MAX_NAME_LENGTH or len(name.encode()) > MAX_NAME_BYTES:
+        return f"it has {len(name)} characters, at most {MAX_NAME_LENGTH} fit"
+    return None

@@ -1,0 +1,267 @@
+"""Run folders under `saved/`: everything that a run leaves on disk."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+from typing import Any, Self
+
+from core import checkpoints
+from core.checkpoints import Checkpoint, LatestCheckpoint
+from core.config import EngineName, RunConfig
+from core.durable_files import remove_leftovers, replace_durably, sync_folder
+from core.engine import layer_sizes
+from core.errors import RunError
+from core.metrics_log import MetricsLine, MetricsLog, MetricsReading
+from core.run_card import DatasetCard, RunCard, installed_versions, read_card
+from core.run_listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
+from core.run_lock import RunLock
+from core.run_names import check_run_name, new_run_name, printable
+from core.strict_json import to_json
+
+__all__ = [
+    "DatasetCard",
+    "LatestCheckpoint",
+    "MetricsLine",
+    "MetricsReading",
+    "Run",
+    "RunSummary",
+    "check_run_name",
+    "list_runs",
+    "new_run_name",
+]
+
+_SLOTS: Mapping[str, tuple[str, ...]] = {
+    "sgd": (),
+    "momentum": ("momentum",),
+    "adam": ("adam_mean", "adam_square"),
+}
+"""The optimizers' memory, as its tensors are named in a checkpoint."""
+
+
+class Run:
+    """One run folder. Safe from several threads; `acquire` keeps other processes out.
+
+    Args:
+        path: of the folder.
+        card: what its `config.json` holds.
+    """
+
+    def __init__(self, path: Path, card: RunCard) -> None:
+        self.path = path
+        self.card = card
+        self._metrics = MetricsLog(path / METRICS_NAME)
+        self._lock = RunLock(path)
+
+    @classmethod
+    def create(cls, saved: Path, name: str | None, config: RunConfig, dataset: DatasetCard) -> Self:
+        """Make a new run folder, readable by its owner alone; `saved` is made where needed.
+
+        Args:
+            saved: the folder of all runs.
+            name: None for a name of date, recipe and random tail.
+            config: of the run.
+            dataset: what it trains on.
+
+        Raises:
+            InputError: a name that can't be used.
+            RunError: the name is taken, or nothing can be written there; nothing was.
+        """
+        if name is not None:
+            check_run_name(name)
+        card = RunCard(config, dataset, datetime.now(UTC), installed_versions())
+        try:
+            path = saved / (name or _free_name(saved, config, card.created))
+            if path.exists() or path.is_symlink():
+                raise RunError(
+                    f"run '{printable(path.name)}': exists already in {printable(saved)}; "
+                    f"choose another --name, or mlpwatch resume {printable(path.name)}"
+                )
+            _make_folder(path, card)
+        except OSError as error:
+            raise RunError(
+                f"{printable(saved)}: no run can be made here, {error.strerror}; "
+                "free some space or give another folder with --saved"
+            ) from None
+        return cls(path, card)
+
+    @classmethod
+    def open(cls, saved: Path, name_or_path: str) -> Self:
+        """Open a run by its name under `saved`, or by the path of its folder.
+
+        Raises:
+            RunError: no such run, or its `config.json` is damaged or of a newer mlpwatch.
+        """
+        path = _find(saved, name_or_path)
+        return cls(path, read_card(path))
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings that the run was created with."""
+        return self.card.config
+
+    @property
+    def dataset(self) -> DatasetCard:
+        """The data set that the run was created with."""
+        return self.card.dataset
+
+    @property
+    def created(self) -> datetime:
+        """When, in UTC."""
+        return self.card.created
+
+    def acquire(self) -> None:
+        """Keep other processes from training this run, until `release` or the process ends.
+
+        Raises:
+            RunError: another one trains it, or the folder can't be written.
+        """
+        self._lock.acquire()
+        remove_leftovers(self.path)
+
+    def release(self) -> None:
+        """Let other processes train this run."""
+        self._lock.release()
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> Path:
+        """Write an engine's checkpoint, keep the one before, and return the path.
+
+        Raises:
+            CheckpointError: the state holds NaN or infinity; nothing was written.
+            OSError: for example a full disk; the checkpoints on disk stay.
+        """
+        path = checkpoints.checkpoint_path(self.path, checkpoint.engine)
+        checkpoints.write_checkpoint(path, checkpoint, self.config.seed)
+        return path
+
+    def read_latest(self, engine: EngineName) -> LatestCheckpoint | None:
+        """Read an engine's newest whole checkpoint that fits this run; None before the first.
+
+        Raises:
+            CheckpointError: there are checkpoints, but none that can be gone on from.
+        """
+        return checkpoints.read_latest(
+            self.path, engine, self._shapes(), dtype=self.config.dtype, seed=self.config.seed
+        )
+
+    def append_metrics(self, line: MetricsLine) -> None:
+        """Add one line to `metrics.jsonl` and wait until it is on disk.
+
+        Raises:
+            OSError: for example a full disk; nothing was added.
+        """
+        self._metrics.append(line)
+
+    def read_metrics(self) -> list[MetricsLine]:
+        """Read `metrics.jsonl` without its damaged lines; see `read_metrics_log`.
+
+        Raises:
+            RunError: the file can't be read.
+        """
+        return list(self._metrics.read().lines)
+
+    def read_metrics_log(self) -> MetricsReading:
+        """Read `metrics.jsonl`, and say how many lines were damaged.
+
+        Raises:
+            RunError: the file can't be read.
+        """
+        return self._metrics.read()
+
+    def trim_metrics(self, engine: EngineName, epoch: int) -> None:
+        """Drop an engine's lines of later epochs than that of the checkpoint to go on from.
+
+        Raises:
+            OSError: the file can't be replaced; it is as it was.
+            RunError: the file can't be read.
+        """
+        self._metrics.trim(engine, epoch)
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`; numbers that are not finite become null.
+
+        Raises:
+            OSError: for example a full disk; an older result stays.
+        """
+        replace_durably(self.path / RESULT_NAME, (to_json(result, indent=2) + "\n").encode())
+
+    def read_result(self) -> dict[str, Any] | None:
+        """Read `result.json`; None where the run has not ended.
+
+        Raises:
+            RunError: the file can't be read or is damaged.
+        """
+        return read_result(self.path / RESULT_NAME)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        features = prod(self.dataset.image_shape)
+        sizes = layer_sizes(features, self.config.hidden, self.dataset.classes)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for k, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+            for prefix in ("", *(f"{slot}." for slot in _SLOTS[self.config.optimizer])):
+                shapes[f"{prefix}layers.{k}.weight"] = (fan_out, fan_in)
+                shapes[f"{prefix}layers.{k}.bias"] = (fan_out,)
+        return shapes
+
+
+def _free_name(saved: Path, config: RunConfig, now: datetime) -> str:
+    name = new_run_name(config, now)
+    while (saved / name).exists():
+        name = new_run_name(config, now)
+    return name
+
+
+def _make_folder(path: Path, card: RunCard) -> None:
+    """Build the folder under a hidden name and rename it, so that no half-made run is listed."""
+    saved = path.parent
+    made = [folder for folder in (saved, *saved.parents) if not folder.exists()]
+    try:
+        saved.mkdir(parents=True, exist_ok=True)
+        with _building_folder(saved) as building:
+            card.write(building)
+            # Fails where another process has just made a run of this name.
+            building.rename(path)
+        sync_folder(saved)
+    except OSError:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+@contextmanager
+def _building_folder(saved: Path) -> Iterator[Path]:
+    building = Path(tempfile.mkdtemp(prefix=".new-", dir=saved))  # of mode 0700
+    try:
+        yield building
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+
+
+def _find(saved: Path, name_or_path: str) -> Path:
+    given = Path(name_or_path)
+    is_bare = name_or_path == given.name
+    candidates = [saved / given, given] if is_bare else [given]
+    try:
+        path = next((path for path in candidates if name_or_path and path.is_dir()), None)
+    except OSError as error:
+        raise RunError(f"run '{printable(given)}': {error.strerror}; see mlpwatch runs") from None
+    if path is None:
+        near = get_close_matches(name_or_path, [run.name for run in list_runs(saved)], n=1)
+        hint = f"did you mean {near[0]}?" if near else "see mlpwatch runs"
+        raise RunError(
+            f"run '{printable(name_or_path)}': not found under {printable(saved)}; {hint}"
+        )
+    # `mlpwatch resume .` inside a run folder: a name to show is wanted.
+    return path if path.name not in ("", "..") else path.resolve()

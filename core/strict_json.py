@@ -1,0 +1,146 @@
+"""JSON in and out, strictly: no NaN in the text, and typed fields out of untrusted objects."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+LARGEST_NUMBER = 1e300
+"""More overflows a float, or soon would; a checked file never holds it."""
+
+MAX_FILE_BYTES = 4 * 2**20
+"""Largest JSON file that is read whole; a run's files of this kind hold about 1 kB."""
+
+
+Choice = TypeVar("Choice", bound=str)
+
+
+class JsonError(ValueError):
+    """JSON text, or a field in it, that is not what was expected."""
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """Return `value` as JSON text with sorted keys; NaN and infinities become null.
+
+    Python's own default writes `NaN`, which jq, JavaScript and most other readers refuse.
+    """
+    separators = (",", ":") if indent is None else (",", ": ")
+    return json.dumps(
+        _without_nan(value), indent=indent, separators=separators, sort_keys=True, allow_nan=False
+    )
+
+
+def parse_object(text: bytes | str) -> dict[str, Any]:
+    """Parse one JSON object from UTF-8 text.
+
+    Raises:
+        ValueError: not UTF-8, not JSON, nested too deeply, or not an object.
+    """
+    if isinstance(text, bytes):
+        # json.loads would guess UTF-16 or UTF-32 from zero bytes.
+        text = text.decode("utf-8")
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise JsonError("JSON nested too deeply") from None
+    if not isinstance(value, dict):
+        raise JsonError(f"a JSON {type(value).__name__}, where an object was expected")
+    return value
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read one JSON object from a file.
+
+    Raises:
+        OSError: the file can't be opened or read.
+        ValueError: not a regular file, too large, or not a JSON object.
+    """
+    size = path.stat().st_size
+    if not path.is_file():
+        # Opening a FIFO would wait for a writer for ever.
+        raise JsonError("not a regular file")
+    if size > MAX_FILE_BYTES:
+        raise JsonError(f"{size:,} bytes, where at most {MAX_FILE_BYTES:,} were expected")
+    return parse_object(path.read_bytes())
+
+
+def take_whole(fields: Mapping[str, Any], key: str) -> int:
+    """Return a whole number of at least 0.
+
+    Raises:
+        JsonError: the field is missing or something else.
+    """
+    value = fields.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise JsonError(f"{key} {value!r:.40}: expected a whole number of at least 0")
+    return value
+
+
+def take_number(fields: Mapping[str, Any], key: str) -> float:
+    """Return a number; null, which stands for NaN and infinities, comes back as NaN.
+
+    Raises:
+        JsonError: the field is missing or something else.
+    """
+    value = fields.get(key, "missing")
+    if value is None:
+        return math.nan
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or abs(value) > LARGEST_NUMBER
+    ):
+        raise JsonError(f"{key} {value!r:.40}: expected a number")
+    return float(value)
+
+
+def take_text(fields: Mapping[str, Any], key: str) -> str:
+    """Return a string.
+
+    Raises:
+        JsonError: the field is missing or something else.
+    """
+    value = fields.get(key)
+    if not isinstance(value, str):
+        raise JsonError(f"{key} {value!r:.40}: expected a string")
+    return value
+
+
+def take_object(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return an object.
+
+    Raises:
+        JsonError: the field is missing or something else.
+    """
+    value = fields.get(key)
+    if not isinstance(value, dict):
+        raise JsonError(f"{key} {value!r:.40}: expected an object")
+    return value
+
+
+def take_choice(fields: Mapping[str, Any], key: str, choices: Sequence[Choice]) -> Choice:
+    """Return the one of `choices` that the field holds.
+
+    Raises:
+        JsonError: the field is missing or something else.
+    """
+    value = fields.get(key)
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise JsonError(f"{key} {value!r:.40}: expected one of {', '.join(choices)}")
+
+
+def _without_nan(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return value
+
+
+def _refuse_constant(name: str) -> float:
+    raise JsonError(f"{name} is not JSON")

@@ -1,0 +1,173 @@
+"""safetensors files with a checksum: tensors and one JSON object, right to the bit or refused."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from core.checkpoint_errors import (
+    ChecksumMismatchError,
+    ForeignCheckpointError,
+    MalformedCheckpointError,
+    MissingCheckpointError,
+    NewerFormatError,
+    TruncatedCheckpointError,
+    UnreadableCheckpointError,
+)
+from core.engine import Floats, Tensors
+from core.run_names import printable
+from core.strict_json import parse_object, take_whole, to_json
+
+FORMAT = 1
+"""Raise it when an older mlpwatch would misread a new file."""
+
+METADATA_KEY = "mlpwatch"
+"""One key: safetensors writes several in random order, and the bytes would differ each time."""
+
+LENGTH_BYTES = 8
+"""Every safetensors file begins with the length of its header, as a 64-bit number."""
+
+MAX_HEADER_BYTES = 16 * 2**20
+"""Room for 50,000 layers; a larger claim is not one of our files."""
+
+
+def encode(tensors: Tensors, fields: Mapping[str, Any]) -> bytes:
+    """Return the content of a file; equal input gives equal bytes.
+
+    Args:
+        tensors: float arrays by name; transposed and sliced views are fine.
+        fields: plain JSON values; `format` and `checksum` are added.
+    """
+    # safetensors 0.8 writes the memory of a transposed array without complaint: [[1,2],[3,4]].T
+    # comes back as [[1,2],[3,4]].
+    contiguous = {
+        name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+        for name, array in tensors.items()
+    }
+    metadata = {**fields, "format": FORMAT}
+    metadata["checksum"] = _checksum(contiguous, metadata)
+    return safetensors.numpy.save(contiguous, {METADATA_KEY: to_json(metadata)})
+
+
+def read(path: Path) -> tuple[dict[str, Floats], dict[str, Any]]:
+    """Return the tensors, each owning its memory, and the fields that `encode` was given.
+
+    Raises:
+        CheckpointError: a subclass per way in which the file can be bad.
+    """
+    raw, text = _read_whole(path)
+    metadata = _parse_metadata(path, text)
+    try:
+        loaded = safetensors.numpy.load(raw)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise malformed(path, str(error)) from None
+    # A copy only where this release of safetensors hands out read-only arrays.
+    tensors = {name: np.require(array, requirements="W") for name, array in loaded.items()}
+    checksum = metadata.pop("checksum", None)
+    if checksum != _checksum(tensors, metadata):
+        raise _damaged(path)
+    return tensors, metadata
+
+
+def malformed(path: Path, fault: str) -> MalformedCheckpointError:
+    """Return the error for a file whose content makes no sense."""
+    return MalformedCheckpointError(
+        f"{printable(path)}: not a checkpoint ({printable(fault)}); restore a copy or start anew"
+    )
+
+
+def _checksum(tensors: Mapping[str, Floats], metadata: Mapping[str, Any]) -> str:
+    """Return SHA-256 over the metadata and over each tensor's name, dtype, shape and bytes."""
+    digest = hashlib.sha256(to_json(metadata).encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(to_json([name, array.dtype.name, array.shape]).encode())
+        digest.update(array.tobytes() if array.size == 0 else array.data)
+    return digest.hexdigest()
+
+
+def _read_whole(path: Path) -> tuple[bytes, str]:
+    """Return the file's bytes and our metadata text; nothing is allocated by a claimed size."""
+    shown = printable(path)
+    try:
+        if not path.is_file():
+            if path.exists():
+                raise UnreadableCheckpointError(f"{shown}: not a regular file; move it away")
+            raise MissingCheckpointError(f"{shown}: no such checkpoint; see mlpwatch runs")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            header = _read_header(path, file, size)
+            text = _our_metadata(path, header)
+            file.seek(0)
+            return file.read(size), text
+    except OSError as error:
+        raise UnreadableCheckpointError(
+            f"{shown}: {error.strerror}; make it readable to go on from it"
+        ) from None
+
+
+def _read_header(path: Path, file: BinaryIO, size: int) -> dict[str, Any]:
+    """Return the safetensors header: 8 bytes of length, little-endian, then JSON.
+
+    Source: https://github.com/huggingface/safetensors#format
+    """
+    if size < LENGTH_BYTES:
+        raise _truncated(path, size, LENGTH_BYTES)
+    length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+    if length > MAX_HEADER_BYTES:
+        raise malformed(path, f"a header of {length:,} bytes")
+    if size < LENGTH_BYTES + length:
+        raise _truncated(path, size, LENGTH_BYTES + length)
+    try:
+        header = parse_object(file.read(length))
+        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+        ends = [take_whole({"end": entry["data_offsets"][1]}, "end") for entry in tensors]
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise malformed(path, f"its header does not parse: {error}") from None
+    if size < (needed := LENGTH_BYTES + length + max(ends, default=0)):
+        raise _truncated(path, size, needed)
+    return header
+
+
+def _our_metadata(path: Path, header: Mapping[str, Any]) -> str:
+    metadata = header.get("__metadata__")
+    text = metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        raise ForeignCheckpointError(
+            f"{printable(path)}: a safetensors file, but not of mlpwatch; move it away"
+        )
+    return text
+
+
+def _parse_metadata(path: Path, text: str) -> dict[str, Any]:
+    try:
+        metadata = parse_object(text)
+        version = take_whole(metadata, "format")
+    except ValueError as error:
+        raise malformed(path, f"its metadata does not parse: {error}") from None
+    if version > FORMAT:
+        raise NewerFormatError(
+            f"{printable(path)}: format {version}, this mlpwatch reads up to {FORMAT};"
+            " update mlpwatch"
+        )
+    # One bit turns 1e-05 into 1E-05: the same number, yet not what was written.
+    if to_json(metadata) != text:
+        raise _damaged(path)
+    return metadata
+
+
+def _truncated(path: Path, size: int, needed: int) -> TruncatedCheckpointError:
+    return TruncatedCheckpointError(
+        f"{printable(path)}: truncated, {size:,} bytes of {needed:,}; restore a copy or start anew"
+    )
+
+
+def _damaged(path: Path) -> ChecksumMismatchError:
+    return ChecksumMismatchError(
+        f"{printable(path)}: damaged, its checksum differs; restore a copy or start anew"
+    )
