@@ -1,0 +1,161 @@
+"""What reading `.npz` and IDX files has in common: no stated size is believed.
+
+Nobody vouches for the files, so every failure is one `DataError` that names the file.
+"""
+
+import math
+import os
+import stat
+import struct
+import sys
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+
+from core.errors import DataError
+
+CHUNK_BYTES = 1 << 20
+
+MAX_DEFLATE_RATIO = 1032
+"""No deflate stream expands further: 258 bytes per 2 bits (zlib, "Maximum Compression Factor")."""
+
+_SCREEN_BYTES_PER_PIXEL = 4  # the float32 copy that is trained on
+
+# All that zipfile, gzip, struct and NumPy's header parser were seen or are documented to raise.
+_HOSTILE_BYTES_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
+    SyntaxError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,  # also NotImplementedError and RecursionError
+    MemoryError,
+)
+
+
+def one_line(text: object, limit: int = 160) -> str:
+    """Return `text` in one printable line of at most `limit` characters."""
+    words = " ".join(str(text).split())
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn what the libraries raise on a bad file into one `DataError` that names it.
+
+    Args:
+        path: the file.
+        kind: what was expected, like ".npz file".
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise DataError(
+            f"{str(path)!r}: no permission to read it; expected a readable {kind}; change its mode"
+        ) from error
+    except (OSError, *_HOSTILE_BYTES_ERRORS) as error:
+        reason = one_line(getattr(error, "strerror", None) or error or type(error).__name__)
+        raise DataError(
+            f"{str(path)!r}: can't be read ({reason}); expected a sound {kind};"
+            " fetch or write it again"
+        ) from error
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[tuple[IO[bytes], int]]:
+    """Open a regular file; yields the stream and its size in bytes.
+
+    Raises:
+        DataError: a folder, pipe or device (opening a pipe would wait for ever), or empty.
+        OSError: missing or unreadable.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DataError(f"{str(path)!r}: not a regular file; expected a data file; name another")
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size == 0:
+            raise DataError(f"{str(path)!r}: empty; expected a data file; fetch or write it again")
+        yield stream, size
+
+
+class ByteStream(Protocol):
+    """What is read from: a file, a zip member or a gzip stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+
+
+def read_content(stream: ByteStream, where: str, size: int, begun: bytes = b"") -> bytearray:
+    """Read exactly `size` bytes, the rest of the stream, of which `begun` are already read.
+
+    The buffer grows with what really arrives (by an eighth): `size` may be a lie.
+
+    Raises:
+        DataError: the stream is shorter or longer.
+    """
+    content = bytearray(begun)
+    # At the full size one more read: it makes zipfile and gzip compare their checksums.
+    while len(content) <= size and (chunk := stream.read(CHUNK_BYTES)):
+        content += chunk
+    if len(content) != size:
+        held = f"{len(content):,}" if len(content) < size else "more"
+        raise DataError(
+            f"{where}: its header promises {size:,} bytes, it holds {held};"
+            " expected a whole file; fetch or write it again"
+        )
+    return content
+
+
+def content_bytes(where: str, shape: Sequence[int], dtype: np.dtype[Any], limit: int) -> int:
+    """Return the bytes that a header promises, after checking that they can be there.
+
+    Args:
+        where: file and array, for the message.
+        shape: as the header says.
+        dtype: as the header says.
+        limit: bytes that the file can hold at most, unpacked.
+
+    Raises:
+        DataError: not numbers, empty, impossible, or more than this machine's memory.
+    """
+    if dtype.kind not in "uif" or dtype.itemsize > np.dtype(np.int64).itemsize:
+        raise DataError(
+            f"{where}: dtype {one_line(dtype, 40)}; expected integers or floats of at most"
+            " 64 bits (objects are never unpickled); write it again as numbers"
+        )
+    if min(shape, default=1) < 1:
+        raise DataError(f"{where}: shape {one_line(tuple(shape), 60)}; expected at least one image")
+    count = math.prod(shape)
+    size = count * dtype.itemsize
+    if size > limit:
+        raise DataError(
+            f"{where}: its header promises {size:,} bytes, the file can hold {limit:,};"
+            " expected a whole file; fetch or write it again"
+        )
+    needed = size + count * _SCREEN_BYTES_PER_PIXEL
+    if needed > memory_bytes():
+        raise DataError(
+            f"{where}: needs {needed / 1e9:,.1f} GB of memory, this machine has"
+            f" {memory_bytes() / 1e9:,.1f}; use fewer or smaller images"
+        )
+    return size
+
+
+def memory_bytes() -> int:
+    """Return the machine's physical memory, or a huge number where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return sys.maxsize

@@ -1,0 +1,219 @@
+"""The data set that both networks share: split, scaled, read-only; and the seeded batch order."""
+
+import string
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import PixelRange
+from core.data_source import check_source, resolve_source
+from core.engine import Labels, Rows
+from core.errors import DataError
+from core.image_sources import load_source
+from core.raw_data import MAX_CLASSES, RawData, RawPart
+
+__all__ = [
+    "Dataset",
+    "batch_order",
+    "check_source",
+    "class_names",
+    "load_dataset",
+    "resolve_source",
+    "steps_per_epoch",
+]
+
+HELD_OUT_SHARE = 6
+"""One image in six is held out, for validation and, where there is no test part, for the test."""
+
+MAX_VALIDATION = 5_000
+
+_TEST_SPLIT_SEED = 0  # fixed: the test images must not change with the run's seed
+_SCALE_ROWS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Images and labels of one run. All arrays are read-only and C-contiguous."""
+
+    name: str
+    """`digits`, `mnist`, or the stem of the file or folder."""
+
+    image_shape: tuple[int, int]
+    """(side, side) in pixels."""
+
+    classes: int
+    """2 to 36: the largest label + 1."""
+
+    images: NDArray[np.float32]
+    """(train + validation, features), scaled; the training rows first."""
+
+    labels: Labels
+    """(train + validation,)"""
+
+    train_count: int
+    """Rows of `images` that are trained on; the others are for validation."""
+
+    source_rows: NDArray[np.intp]
+    """(train + validation,) the row of the source's training part that each row came from."""
+
+    test_images: NDArray[np.float32]
+    """(test, features), scaled; the same for every seed."""
+
+    test_labels: Labels
+    """(test,)"""
+
+    sha256: str
+    """Of the source's content before scaling and splitting; the same for every seed."""
+
+    @property
+    def features(self) -> int:
+        """Pixels per image."""
+        return int(self.images.shape[1])
+
+    @property
+    def train_images(self) -> NDArray[np.float32]:
+        """(train, features), a view."""
+        return self.images[: self.train_count]
+
+    @property
+    def train_labels(self) -> Labels:
+        """(train,), a view."""
+        return self.labels[: self.train_count]
+
+    @property
+    def validation_images(self) -> NDArray[np.float32]:
+        """(validation, features), a view."""
+        return self.images[self.train_count :]
+
+    @property
+    def validation_labels(self) -> Labels:
+        """(validation,), a view."""
+        return self.labels[self.train_count :]
+
+
+def load_dataset(data: str, seed: int, pixel_range: PixelRange) -> Dataset:
+    """Read, check, split and scale the images that `data` names.
+
+    Args:
+        data: `auto`, `digits`, `mnist`, or the path of an `.npz` file or IDX folder.
+        seed: decides which training images are held out for validation.
+        pixel_range: what black and white are scaled to.
+
+    Raises:
+        DataError: the data is missing, damaged or not fit to train on, in one line.
+    """
+    try:
+        return _build_dataset(load_source(data), seed, pixel_range)
+    except MemoryError as error:
+        raise DataError(f"data {data!r}: does not fit in memory; use fewer images") from error
+
+
+def batch_order(seed: int, epoch: int, samples: int) -> Rows:
+    """Return the order (samples,) in which an epoch visits the training images.
+
+    It depends on the arguments alone, so a resumed run goes on in the same order.
+
+    Args:
+        seed: of the run.
+        epoch: counted from 0.
+        samples: training images.
+    """
+    # Stream 2 of the seed; the initial weights draw from stream 1, the split from stream 0.
+    order = np.random.default_rng([seed, 2, epoch]).permutation(samples)
+    return order.astype(np.intp, copy=False)
+
+
+def steps_per_epoch(samples: int, batch_size: int) -> int:
+    """Return the number of batches in an epoch; the last one may be shorter."""
+    return -(-samples // batch_size)
+
+
+def class_names(classes: int) -> str:
+    """Return one character per class: 0-9, then A-Z.
+
+    Raises:
+        ValueError: more classes than characters.
+    """
+    if not 0 <= classes <= MAX_CLASSES:
+        raise ValueError(f"{classes} classes: expected at most {MAX_CLASSES}")
+    return (string.digits + string.ascii_uppercase)[:classes]
+
+
+def _build_dataset(raw: RawData, seed: int, pixel_range: PixelRange) -> Dataset:
+    train, validation, test = _split_rows(raw, seed)
+    rows = np.concatenate([train, validation])
+    test_part = raw.train if raw.test is None else raw.test
+    dataset = Dataset(
+        name=raw.name,
+        image_shape=(raw.side, raw.side),
+        classes=raw.classes,
+        images=_scale_rows(raw.train, rows, raw.white, pixel_range),
+        labels=raw.train.labels[rows],
+        train_count=len(train),
+        source_rows=rows,
+        test_images=_scale_rows(test_part, test, raw.white, pixel_range),
+        test_labels=test_part.labels[test],
+        sha256=raw.sha256,
+    )
+    arrays = (dataset.images, dataset.labels, rows, dataset.test_images, dataset.test_labels)
+    for array in arrays:
+        array.flags.writeable = False
+    return dataset
+
+
+def _split_rows(raw: RawData, seed: int) -> tuple[Rows, Rows, Rows]:
+    """Return the rows to train on, to validate on and to test on, each in rising order.
+
+    The last are rows of the test part or, where there is none, of the training part.
+    """
+    rows = np.arange(len(raw.train.labels), dtype=np.intp)
+    # At least one image in each part: validation, test where it is split off, and training.
+    fewest = 2 if raw.test else 3
+    if len(rows) < fewest:
+        raise DataError(
+            f"data {raw.name!r}: {len(rows)} training images; expected at least {fewest},"
+            " for training, validation and test; add images"
+        )
+    if raw.test:
+        test = np.arange(len(raw.test.labels), dtype=np.intp)
+    else:
+        count = max(1, len(rows) // HELD_OUT_SHARE)
+        rows, test = _hold_out(raw.train.labels, rows, count, _TEST_SPLIT_SEED)
+    # scikit-learn takes 32 bits of seed, a run's has 63: stream 0 of the seed draws them.
+    split_seed = int(np.random.default_rng([seed, 0]).integers(2**32))
+    count = max(1, min(MAX_VALIDATION, len(rows) // HELD_OUT_SHARE))
+    train, validation = _hold_out(raw.train.labels, rows, count, split_seed)
+    return train, validation, test
+
+
+def _hold_out(labels: Labels, rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
+    """Split `count` rows off, each class in proportion where there are enough images."""
+    # scikit-learn takes a second to import: never before the first frame.
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
+
+    per_class = np.unique(labels[rows], return_counts=True)[1]
+    room = min(count, len(rows) - count) >= len(per_class)
+    kept, held = train_test_split(
+        rows,
+        test_size=count,
+        stratify=labels[rows] if room and per_class.min() > 1 else None,
+        random_state=seed,
+    )
+    return np.sort(kept), np.sort(held)
+
+
+def _scale_rows(
+    part: RawPart, rows: Rows, white: float, pixel_range: PixelRange
+) -> NDArray[np.float32]:
+    """Return the images of `rows` as (rows, features), scaled a few thousand at a time."""
+    scaled = np.empty((len(rows), part.images[0].size), np.float32)
+    for start in range(0, len(rows), _SCALE_ROWS):
+        chunk = scaled[start : start + _SCALE_ROWS]
+        pixels: NDArray[Any] = part.images[rows[start : start + _SCALE_ROWS]]
+        np.divide(pixels.reshape(chunk.shape), np.float32(white), out=chunk, dtype=np.float32)
+        if pixel_range == "-1..1":
+            chunk *= 2
+            chunk -= 1
+    return scaled

@@ -1,0 +1,105 @@
+"""Read `.npz` files that nobody vouches for: nothing is unpickled, no stated size is believed."""
+
+import io
+import warnings
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from core.array_files import (
+    MAX_DEFLATE_RATIO,
+    content_bytes,
+    one_line,
+    open_regular,
+    read_content,
+    reading,
+)
+from core.errors import DataError
+
+MAX_HEADER_BYTES = 1024
+"""A plain array's header takes 128; longer ones describe records, which are refused anyway."""
+
+
+def read_npz(path: Path, layouts: Sequence[Sequence[str]]) -> dict[str, NDArray[Any]]:
+    """Read the arrays of the first layout whose names are all in the file.
+
+    Args:
+        path: a zip of `.npy` members, stored or deflated, as `numpy.savez` writes it.
+        layouts: names to look for, like `("x", "y")`; other members are not read.
+
+    Returns:
+        The arrays by name, with the dtype, byte order and memory order of the file.
+
+    Raises:
+        DataError: whatever is wrong with the file, in one line.
+    """
+    with (
+        reading(path, ".npz file"),
+        open_regular(path) as (stream, size),
+        zipfile.ZipFile(stream) as archive,
+    ):
+        names = _choose_layout(path, archive.namelist(), layouts)
+        return {name: _read_member(path, archive, name, size) for name in names}
+
+
+def _choose_layout(
+    path: Path, members: Sequence[str], layouts: Sequence[Sequence[str]]
+) -> Sequence[str]:
+    for names in layouts:
+        if all(f"{name}.npy" in members for name in names):
+            return names
+    found = one_line(", ".join(name.removesuffix(".npy") for name in members[:8]), 80)
+    wanted = " or ".join(", ".join(names) for names in layouts)
+    raise DataError(
+        f"{str(path)!r}: holds the arrays {found or 'none'}; expected {wanted}; rename them"
+    )
+
+
+def _read_member(path: Path, archive: zipfile.ZipFile, name: str, file_bytes: int) -> NDArray[Any]:
+    where = f"{str(path)!r} {name}"
+    info = archive.getinfo(f"{name}.npy")
+    limit = _unpacked_limit(where, info, file_bytes)
+    with archive.open(info) as stream:
+        begun = stream.read(MAX_HEADER_BYTES)
+        shape, fortran_order, dtype, header_bytes = _parse_header(begun)
+        size = content_bytes(where, shape, dtype, limit - header_bytes)
+        content = read_content(stream, where, size, begun[header_bytes:])
+    flat: NDArray[Any] = np.frombuffer(content, dtype)
+    return flat.reshape(shape, order="F" if fortran_order else "C")
+
+
+def _unpacked_limit(where: str, info: zipfile.ZipInfo, file_bytes: int) -> int:
+    """Return how many bytes a zip member can unpack to, whatever its entry says."""
+    if info.flag_bits & 0x1:
+        raise DataError(f"{where}: encrypted; expected a plain .npz file; write it unencrypted")
+    packed = min(info.compress_size, file_bytes)
+    if info.compress_type == zipfile.ZIP_STORED:
+        return min(packed, info.file_size)
+    if info.compress_type == zipfile.ZIP_DEFLATED:
+        return min(packed * MAX_DEFLATE_RATIO, info.file_size)
+    raise DataError(
+        f"{where}: compressed by zip method {info.compress_type}; expected stored or deflate;"
+        " write it again with numpy.savez_compressed"
+    )
+
+
+def _parse_header(begun: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Return shape, Fortran order, dtype and the header's own length in bytes."""
+    # From a bounded copy: a version 2 header may claim 4 GiB of itself.
+    buffer = io.BytesIO(begun)
+    version = npy_format.read_magic(buffer)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"npy format version {version}")
+    parse = npy_format.read_array_header_1_0
+    if version == (2, 0):
+        parse = npy_format.read_array_header_2_0
+    with warnings.catch_warnings():
+        # A header by Python 2 or with odd escapes warns; a warning would tear the screen.
+        warnings.simplefilter("ignore")
+        shape, fortran_order, dtype = parse(buffer, max_header_size=MAX_HEADER_BYTES)
+    return shape, fortran_order, dtype, buffer.tell()
