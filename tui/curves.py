@@ -1,0 +1,166 @@
+"""A curve of any length in bounded space, whose past keeps its shape."""
+
+import math
+from bisect import bisect_left
+from collections import deque
+from typing import NamedTuple
+
+CAPACITY = 512
+"""Buckets of a whole run: about two per dot column of a braille chart on a wide screen."""
+
+RECENT_CAPACITY = 1_000
+"""Newest points kept as they came."""
+
+_FIRST_STRIDE = 1 / 64
+"""Bucket width to begin with where the end is unknown; a power of two doubles exactly."""
+
+
+class Point(NamedTuple):
+    """What one bucket holds; mean, low and high are NaN where it holds gaps only."""
+
+    x: float
+    """Mean of the points' x."""
+    mean: float
+    low: float
+    high: float
+
+
+class _Bucket:
+    """Running means, extremes and counts of the points that fell into one stretch of x."""
+
+    __slots__ = ("gaps", "high", "index", "low", "mean", "size", "x")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.x = 0.0
+        self.mean = math.nan
+        self.low = math.inf
+        self.high = -math.inf
+        self.size = 0
+        """Finite points."""
+        self.gaps = 0
+
+    def add(self, x: float, y: float) -> None:
+        if not math.isfinite(y):
+            if not self.size:
+                self.x += (x - self.x) / (self.gaps + 1)
+            self.gaps += 1
+            return
+        self.size += 1
+        if self.size == 1:
+            self.x, self.mean = x, y
+        else:
+            self.x += (x - self.x) / self.size
+            self.mean += (y - self.mean) / self.size
+        self.low = min(self.low, y)
+        self.high = max(self.high, y)
+
+    def merge(self, other: "_Bucket") -> None:
+        self.gaps += other.gaps
+        if not other.size:
+            return
+        if not self.size:
+            self.x, self.mean = other.x, other.mean
+        else:
+            share = other.size / (self.size + other.size)
+            self.x += (other.x - self.x) * share
+            self.mean += (other.mean - self.mean) * share
+        self.size += other.size
+        self.low = min(self.low, other.low)
+        self.high = max(self.high, other.high)
+
+    def point(self) -> Point:
+        if not self.size:
+            return Point(self.x, math.nan, math.nan, math.nan)
+        return Point(self.x, self.mean, self.low, self.high)
+
+
+class Curve:
+    """Thins points into buckets of fixed width over x, from 0 on.
+
+    When a point falls beyond the last bucket, neighbours are merged in pairs and the width
+    doubles. A bucket that is full never changes in any other way, so what was drawn stays,
+    and a redraw costs the same after a million points as after a thousand.
+
+    Args:
+        capacity: buckets at most; even, at least 2.
+        planned: the expected last x, in the unit of x; 0 if unknown.
+
+    Raises:
+        ValueError: the capacity is odd or below 2, or `planned` is negative or not finite.
+    """
+
+    def __init__(self, capacity: int = CAPACITY, planned: float = 0) -> None:
+        if capacity < 2 or capacity % 2:  # noqa: PLR2004
+            raise ValueError(f"capacity {capacity}: expected an even number from 2 on")
+        if not (math.isfinite(planned) and planned >= 0):
+            raise ValueError(f"planned {planned}: expected 0 or more")
+        self._capacity = capacity
+        # A hair wider than the share, so that the planned end itself is inside.
+        self._stride = planned / (capacity - 1) if planned > 0 else _FIRST_STRIDE
+        self._buckets: list[_Bucket] = []
+        self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_CAPACITY)
+        self._points: list[Point] | None = None
+        self.count = 0
+        """Finite points so far."""
+        self.gaps = 0
+        """Points so far that were NaN or infinite."""
+
+    @property
+    def stride(self) -> float:
+        """Width of a bucket, in the unit of x."""
+        return self._stride
+
+    @property
+    def last(self) -> tuple[float, float] | None:
+        """The newest point as it came, NaN or not; None before the first."""
+        return self._recent[-1] if self._recent else None
+
+    def add(self, x: float, y: float) -> None:
+        """Add a point; a y that is NaN or infinite is a gap: counted, not averaged.
+
+        Raises:
+            ValueError: x is negative or not finite.
+        """
+        if not (math.isfinite(x) and x >= 0):
+            raise ValueError(f"x {x}: expected 0 or more")
+        while x / self._stride >= self._capacity:
+            self._halve()
+        self._bucket(int(x / self._stride)).add(x, y)
+        self._recent.append((x, y))
+        self._points = None
+        if math.isfinite(y):
+            self.count += 1
+        else:
+            self.gaps += 1
+
+    def points(self) -> list[Point]:
+        """Return one point per bucket that holds any, by ascending x."""
+        if self._points is None:
+            self._points = [bucket.point() for bucket in self._buckets]
+        return self._points
+
+    def recent(self, count: int = RECENT_CAPACITY) -> list[tuple[float, float]]:
+        """Return the newest points (x, y) as they came, oldest first, at most 1,000."""
+        return list(self._recent)[-count:] if count > 0 else []
+
+    def _bucket(self, index: int) -> _Bucket:
+        buckets = self._buckets
+        if buckets and buckets[-1].index == index:
+            return buckets[-1]
+        place = bisect_left(buckets, index, key=lambda bucket: bucket.index)
+        if place == len(buckets) or buckets[place].index != index:
+            buckets.insert(place, _Bucket(index))
+        return buckets[place]
+
+    def _halve(self) -> None:
+        """Merge buckets 2k and 2k + 1 into k. Halving a float is exact, so is this index."""
+        merged: list[_Bucket] = []
+        for bucket in self._buckets:
+            bucket.index //= 2
+            if merged and merged[-1].index == bucket.index:
+                merged[-1].merge(bucket)
+            else:
+                merged.append(bucket)
+        self._buckets = merged
+        self._stride *= 2

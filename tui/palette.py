@@ -1,0 +1,115 @@
+"""What each colour means: roles, and their styles on dark, light and colourless terminals."""
+
+from collections.abc import Mapping
+from enum import StrEnum, auto
+from functools import cache
+from types import MappingProxyType
+
+from rich.style import Style
+
+
+class Role(StrEnum):
+    """What a character on the screen stands for."""
+
+    TEXT = auto()
+    DIM = auto()
+    """Axes, labels, zeros."""
+    STRONG = auto()
+    NUMPY = auto()
+    TORCH = auto()
+    NUMPY_SOFT = auto()
+    """NumPy's validation curve."""
+    TORCH_SOFT = auto()
+    """PyTorch's validation curve."""
+    GOOD = auto()
+    BAD = auto()
+    WARNING = auto()
+    DIAGONAL = auto()
+    """Right answers in a confusion matrix; they recede."""
+    HEAT_1 = auto()
+    """The fewest mistakes."""
+    HEAT_2 = auto()
+    HEAT_3 = auto()
+    HEAT_4 = auto()
+    HEAT_5 = auto()
+    """The most mistakes."""
+    CURSOR = auto()
+    TRUE_LABEL = auto()
+
+
+HEAT: tuple[Role, ...] = (Role.HEAT_1, Role.HEAT_2, Role.HEAT_3, Role.HEAT_4, Role.HEAT_5)
+"""From few mistakes to many."""
+
+# Orange and sky blue are the pair of Okabe and Ito 2008 that all common kinds of colour
+# blindness tell apart; on light ground both are darkened until they reach 4.5:1 on #D8D8D8.
+# Every colour was also chosen by what 16-colour terminals make of it: NumPy dark yellow,
+# PyTorch cyan, good green, bad red, heat magenta. Heat grows in contrast, not in hue alone.
+_DARK: Mapping[Role, str] = {
+    Role.DIM: "#9A9A9A",
+    Role.STRONG: "bold",
+    Role.NUMPY: "#E69F00",
+    Role.TORCH: "#56B4E9",
+    Role.NUMPY_SOFT: "#B0803A",
+    Role.TORCH_SOFT: "#5496D4",
+    Role.GOOD: "#3FB950",
+    Role.BAD: "#FF6F61",
+    Role.WARNING: "#F0E442",
+    Role.DIAGONAL: "#888888",
+    Role.HEAT_1: "#B472AC",
+    Role.HEAT_2: "#CD6AC3",
+    Role.HEAT_3: "#E06AD0",
+    Role.HEAT_4: "bold #F07AD8",
+    Role.HEAT_5: "bold #FF9AEA",
+    Role.CURSOR: "bold reverse",
+    Role.TRUE_LABEL: "bold underline",
+}
+
+_LIGHT: Mapping[Role, str] = {
+    **_DARK,
+    Role.DIM: "#585858",
+    Role.NUMPY: "#8A4B00",
+    Role.TORCH: "#0958B3",
+    Role.NUMPY_SOFT: "#80521E",
+    Role.TORCH_SOFT: "#3B54B0",
+    Role.GOOD: "#156C1C",
+    Role.BAD: "#A3160C",
+    Role.WARNING: "#6A5400",
+    Role.DIAGONAL: "#5C5C5C",
+    Role.HEAT_1: "#7A5078",
+    Role.HEAT_2: "#8E3C80",
+    Role.HEAT_3: "#98287E",
+    Role.HEAT_4: "bold #94107C",
+    Role.HEAT_5: "bold #8A0074",
+}
+
+_COLOURLESS: Mapping[Role, str] = {
+    Role.DIM: "dim",
+    Role.STRONG: "bold",
+    Role.NUMPY: "bold",
+    Role.TORCH: "",
+    Role.NUMPY_SOFT: "dim",
+    Role.TORCH_SOFT: "dim",
+    Role.GOOD: "",
+    Role.BAD: "bold",
+    Role.WARNING: "bold",
+    Role.DIAGONAL: "dim",
+    Role.HEAT_1: "dim",
+    Role.HEAT_2: "",
+    Role.HEAT_3: "underline",
+    Role.HEAT_4: "bold",
+    Role.HEAT_5: "bold underline",
+    Role.CURSOR: "reverse",
+    Role.TRUE_LABEL: "bold underline",
+}
+
+
+@cache
+def palette_for(dark: bool, colour: bool) -> Mapping[Role, Style]:
+    """Return the style of every role; `Role.TEXT` is the terminal's or theme's own text.
+
+    Args:
+        dark: the ground is dark.
+        colour: False for NO_COLOR; then bold, dim, reverse and underline carry the meaning.
+    """
+    definitions = (_DARK if dark else _LIGHT) if colour else _COLOURLESS
+    return MappingProxyType({role: Style.parse(definitions.get(role, "")) for role in Role})

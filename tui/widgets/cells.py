@@ -1,0 +1,198 @@
+"""A widget made of single cells that repaints only those that changed."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.events import Resize, Show
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.palette import Role, palette_for
+
+MERGE_GAP = 4
+"""Unchanged columns between two changed spans that are sent rather than jumped over:
+a jump costs about 8 bytes, a braille character 3."""
+
+_BLANK_BRAILLE = "\u2800"
+
+
+@lru_cache(4096)
+def _one_column(character: str) -> str:
+    """Return the character, or "?" if it would not fill exactly one column."""
+    if character == _BLANK_BRAILLE:
+        return " "  # some fonts draw U+2800 as eight hollow dots
+    return character if character.isprintable() and cell_len(character) == 1 else "?"
+
+
+class Canvas:
+    """A grid of characters, one column each, every one with a role.
+
+    Args:
+        width: columns.
+        height: rows.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = max(0, width)
+        self.height = max(0, height)
+        self._characters = [[" "] * self.width for _ in range(self.height)]
+        self._roles = [[Role.TEXT] * self.width for _ in range(self.height)]
+
+    def put(self, x: int, y: int, text: str, role: Role = Role.TEXT) -> int:
+        """Write text from column x on row y, cut at the edges; return the column after it.
+
+        A control, wide or combining character is written as "?".
+        """
+        end = x + len(text)
+        if 0 <= y < self.height:
+            characters, roles = self._characters[y], self._roles[y]
+            for column in range(max(0, x), min(end, self.width)):
+                character = _one_column(text[column - x])
+                characters[column] = character
+                # A blank looks the same in every role but the cursor's: let it join its run.
+                roles[column] = Role.TEXT if character == " " and role != Role.CURSOR else role
+        return end
+
+    def paste(self, other: "Canvas", x: int, y: int) -> None:
+        """Copy another canvas with its top left corner to column x, row y, cut at the edges."""
+        for row in range(other.height):
+            for text, role, start in other.runs(row):
+                self.put(x + start, y + row, text, role)
+
+    def cell(self, x: int, y: int) -> tuple[str, Role]:
+        """Return the character and role of a cell.
+
+        Raises:
+            IndexError: the cell is outside.
+        """
+        return self._characters[y][x], self._roles[y][x]
+
+    def row(self, y: int) -> str:
+        """Return one row's characters, as wide as the canvas."""
+        return "".join(self._characters[y])
+
+    def text(self) -> str:
+        """Return all rows, without blanks at their ends."""
+        return "\n".join(self.row(y).rstrip() for y in range(self.height))
+
+    def runs(self, y: int) -> Iterator[tuple[str, Role, int]]:
+        """Yield one row as text, role and first column of each stretch of one role."""
+        characters = self._characters[y]
+        for role, cells in groupby(enumerate(self._joined_roles(y)), key=itemgetter(1)):
+            columns = [column for column, _ in cells]
+            yield "".join(characters[columns[0] : columns[-1] + 1]), role, columns[0]
+
+    def _joined_roles(self, y: int) -> Iterator[Role]:
+        """Yield the row's roles; blanks take the role before them, for fewer style changes."""
+        role = Role.TEXT
+        for character, own in zip(self._characters[y], self._roles[y], strict=True):
+            if character != " " or own == Role.CURSOR or role in _SEEN_ON_BLANKS:
+                role = own
+            yield role
+
+    def changed_spans(self, before: "Canvas") -> Iterator[tuple[int, int, int]]:
+        """Yield row, first column and end column of what differs from a canvas of this size."""
+        for y in range(self.height):
+            if self._characters[y] == before._characters[y] and self._roles[y] == before._roles[y]:
+                continue
+            start = end = -MERGE_GAP
+            for x in range(self.width):
+                if self.cell(x, y) == before.cell(x, y):
+                    continue
+                if x - end >= MERGE_GAP:
+                    if end > start:
+                        yield y, start, end
+                    start = x
+                end = x + 1
+            yield y, start, end
+
+
+_SEEN_ON_BLANKS = (Role.CURSOR, Role.TRUE_LABEL, Role.HEAT_3, Role.HEAT_5)
+"""Roles that are reversed or underlined in some palette."""
+
+
+class CellView(Widget):
+    """Shows a canvas and, when shown another, repaints only the cells that differ.
+
+    Subclasses implement `paint`, and call `repaint` when their data changed.
+    """
+
+    ALLOW_SELECT = False
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self._shown = Canvas(0, 0)
+        self._strips: dict[int, Strip] = {}
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return what to show in this many columns and rows; by default what is shown, cut."""
+        canvas = Canvas(width, height)
+        canvas.paste(self._shown, 0, 0)
+        return canvas
+
+    def repaint(self) -> None:
+        """Paint anew and send the cells that changed; out of sight, wait for `Show`."""
+        if self.is_attached and self.is_on_screen:
+            self.show(self.paint(*self.size))
+
+    def show(self, canvas: Canvas) -> None:
+        """Show a canvas, which is the view's from now on; the same content sends nothing."""
+        before, self._shown = self._shown, canvas
+        if (before.width, before.height) != (canvas.width, canvas.height):
+            self._strips.clear()
+            self.refresh()
+            return
+        regions = [
+            Region(start, y, end - start, 1) for y, start, end in canvas.changed_spans(before)
+        ]
+        for region in regions:
+            self._strips.pop(region.y, None)
+        if regions:
+            self.refresh(*regions)
+
+    def text(self) -> str:
+        """Return what is shown, without blanks at the ends of rows."""
+        return self._shown.text()
+
+    def render_line(self, y: int) -> Strip:
+        """Render one row for Textual; rows that have not changed come from a cache."""
+        if (self._shown.width, self._shown.height) != self.size:
+            # The layout changed and its Resize is still on its way.
+            self._strips.clear()
+            self._shown = self.paint(*self.size)
+        strip = self._strips.get(y)
+        if strip is None:
+            strip = self._strips[y] = self._strip(y)
+        return strip
+
+    def notify_style_update(self) -> None:
+        """Forget rendered rows: CSS or theme changed."""
+        super().notify_style_update()
+        self._strips.clear()
+
+    def on_resize(self, _event: Resize) -> None:
+        """Paint for the new size."""
+        self.repaint()
+
+    def on_show(self, _event: Show) -> None:
+        """Catch up with what changed while out of sight."""
+        self.repaint()
+
+    def _strip(self, y: int) -> Strip:
+        ground = self.rich_style
+        if y >= self._shown.height:
+            return Strip.blank(self.size.width, ground)
+        palette = self._palette()
+        segments = [Segment(text, ground + palette[role]) for text, role, _ in self._shown.runs(y)]
+        return Strip(segments, self._shown.width)
+
+    def _palette(self) -> Mapping[Role, Style]:
+        return palette_for(self.app.current_theme.dark, not self.app.no_color)

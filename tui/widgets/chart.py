@@ -1,0 +1,128 @@
+"""Live line charts that send only what a new point changes."""
+
+import math
+from collections.abc import Sequence
+
+from tui.palette import Role
+from tui.widgets.cells import Canvas, CellView
+from tui.widgets.plotting import Dots, Frame, Marker, Series, dot_strokes, plot
+from tui.widgets.scales import Limits, nice_limits
+
+__all__ = ["Chart", "Limits", "Marker", "Series", "nice_limits"]
+
+_SMALLEST_WIDTH, _SMALLEST_HEIGHT = 12, 4
+"""Below this, the title and the last value."""
+
+_WAITING = "waiting for the first step"
+_NOTHING_POSITIVE = "nothing above 0 to show on a log axis"
+
+_SAMPLES: dict[Marker, tuple[str, str]] = {
+    "braille": ("─", "*"),
+    "dashed": ("╌", "+"),
+    "dot": ("•", "o"),
+    "circle": ("◦", "x"),
+}
+"""What the legend shows for a marker, with and without Unicode."""
+
+
+class Chart(CellView):
+    """Curves of one quantity over a run: title and legend in the first row, the plot below.
+
+    Two charts with equal sizes and limits are drawn to the same scale, column for column.
+    """
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self._title = ""
+        self._series: tuple[Series, ...] = ()
+        self._frame = Frame(0, 0, (0.0, 1.0), (0.0, 1.0))
+        self._drawn: tuple[object, ...] = ()
+        self._plot = Canvas(0, 0)
+
+    def draw(
+        self,
+        title: str,
+        series: Sequence[Series],
+        *,
+        x_limits: Limits,
+        y_limits: Limits,
+        log_y: bool = False,
+        x_label: str = "",
+        ascii_only: bool = False,
+    ) -> None:
+        """Show these curves.
+
+        Args:
+            title: what the y axis shows.
+            series: later ones are drawn over earlier ones.
+            x_limits: from the start to the planned end of the run, so that curves grow into
+                place and old cells stay.
+            y_limits: from `nice_limits`; for a log axis above 0.
+            log_y: logarithmic y axis.
+            x_label: unit of x, written behind the last tick.
+            ascii_only: write no character above U+007E.
+
+        Raises:
+            ValueError: limits that are not ascending, or a log axis that begins at or below 0.
+        """
+        for name, (low, high) in (("x", x_limits), ("y", y_limits)):
+            if not low < high:
+                raise ValueError(f"{name} limits {low} to {high}: expected ascending numbers")
+        if log_y and y_limits[0] <= 0:
+            raise ValueError(f"log y from {y_limits[0]}: expected limits above 0")
+        self._title = title
+        self._series = tuple(series)
+        self._frame = Frame(0, 0, x_limits, y_limits, log_y, x_label, ascii_only)
+        self.repaint()
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return title, legend and plot, or title and last value where there is no room."""
+        canvas = Canvas(width, height)
+        end = canvas.put(0, 0, self._title)
+        if width < _SMALLEST_WIDTH or height < _SMALLEST_HEIGHT:
+            self._put_last_value(canvas, end + 1)
+            return canvas
+        self._put_legend(canvas, end + 2)
+        frame = self._frame._replace(width=width, height=height - 1)
+        canvas.paste(self._plotted(frame), 0, 1)
+        self._put_note(canvas, frame)
+        return canvas
+
+    def _plotted(self, frame: Frame) -> Canvas:
+        """Return the plot; plotext (3 ms) is called only if a dot moved."""
+        strokes: list[list[Dots]] = [dot_strokes(series, frame) for series in self._series]
+        looks = [(series.role, series.marker) for series in self._series]
+        drawn = (frame, looks, strokes)
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self._plot = plot(frame, self._series, strokes)
+        return self._plot
+
+    def _put_legend(self, canvas: Canvas, start: int) -> None:
+        """Write the legend at the right end of the first row; what does not fit is left out."""
+        samples = [_SAMPLES[series.marker][self._frame.ascii_only] for series in self._series]
+        widths = [len(series.label) + 2 for series in self._series]
+        while widths and sum(widths) + 2 * (len(widths) - 1) > canvas.width - start:
+            widths.pop()
+        x = canvas.width - sum(widths) - 2 * (len(widths) - 1)
+        for sample, series, width in zip(samples, self._series, widths, strict=False):
+            canvas.put(x, 0, sample, series.role)
+            canvas.put(x + 2, 0, series.label, Role.DIM)
+            x += width + 2
+
+    def _put_note(self, canvas: Canvas, frame: Frame) -> None:
+        values = [y for series in self._series for _, y in series.points if math.isfinite(y)]
+        if values and (not self._frame.log_y or max(values) > 0):
+            return
+        note = _NOTHING_POSITIVE if values else _WAITING
+        left = canvas.width - frame.columns
+        x = max(left + 1, left + (frame.columns - len(note)) // 2)
+        canvas.put(x, 1 + frame.rows // 2, note, Role.DIM)
+
+    def _put_last_value(self, canvas: Canvas, x: int) -> None:
+        for series in self._series:
+            values = [y for _, y in series.points if math.isfinite(y)]
+            if values:
+                x = canvas.put(x, 0, f"{values[-1]:.3g}", series.role) + 1

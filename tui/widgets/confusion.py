@@ -1,0 +1,212 @@
+"""The confusion matrix: zeros are dots, the diagonal recedes, mistakes glow."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from textual.binding import Binding, BindingType
+from textual.events import Click, Focus
+from textual.message import Message
+
+from tui.palette import Role
+from tui.widgets.cells import Canvas, CellView
+from tui.widgets.confusion_layout import (
+    HEAD_ROWS,
+    LONGEST_NAME,
+    Layout,
+    aligned,
+    count_role,
+    count_text,
+    fit,
+    mistakes,
+    most_per_class,
+)
+
+_PLACEHOLDER = "after the first epoch"
+
+
+class ConfusionMatrix(CellView, can_focus=True):
+    """Counts by true class (down) and predicted class (across), with a cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1, 0)", "Up", show=False),
+        Binding("down", "move(1, 0)", "Down", show=False),
+        Binding("left", "move(0, -1)", "Left", show=False),
+        Binding("right", "move(0, 1)", "Right", show=False),
+        Binding("enter", "open", "Open cell", show=False),
+    ]
+
+    class _CellMessage(Message):
+        def __init__(self, matrix: "ConfusionMatrix", true: int, predicted: int) -> None:
+            super().__init__()
+            self.matrix = matrix
+            self.true = true
+            self.predicted = predicted
+
+        @property
+        def control(self) -> "ConfusionMatrix":
+            """The matrix that sent the message."""
+            return self.matrix
+
+    class CursorMoved(_CellMessage):
+        """The cursor moved to a cell."""
+
+    class Opened(_CellMessage):
+        """Enter was pressed on a cell, or it was clicked twice."""
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self._counts: NDArray[np.int64] | None = None
+        self._names: tuple[str, ...] = ()
+        self._title = ""
+        self._role = Role.TEXT
+        self._ascii = False
+        self._cursor: tuple[int, int] | None = None
+        self._first = (0, 0)
+
+    @property
+    def cursor(self) -> tuple[int, int] | None:
+        """True and predicted class under the cursor; None before there is one."""
+        return self._cursor
+
+    def draw(
+        self,
+        counts: NDArray[np.int64] | None,
+        names: Sequence[str],
+        title: str,
+        role: Role,
+        *,
+        cursor: tuple[int, int] | None = None,
+        ascii_only: bool = False,
+    ) -> None:
+        """Show these counts.
+
+        Args:
+            counts: (classes, classes), true class down, predicted class across; None before
+                the first evaluation.
+            names: one per class; a string gives one character to each.
+            title: first words of the first row.
+            role: the model's, for the title.
+            cursor: true and predicted class to put the cursor on; None leaves it where it is.
+            ascii_only: write no character above U+007E.
+
+        Raises:
+            ValueError: the counts are not square, or there is not one name per class.
+        """
+        if counts is not None and counts.shape != (len(names), len(names)):
+            raise ValueError(f"counts {counts.shape}: expected a square for {len(names)} names")
+        self._counts, self._names, self._title = counts, tuple(names), title
+        self._role, self._ascii = role, ascii_only
+        wanted = cursor or self._cursor
+        if wanted is not None and names:
+            last = len(names) - 1
+            self._cursor = (min(max(wanted[0], 0), last), min(max(wanted[1], 0), last))
+        self.repaint()
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return title, predicted classes and one row per true class, as many as fit."""
+        canvas = Canvas(width, height)
+        end = canvas.put(0, 0, self._title, self._role)
+        if self._counts is None or not self._names:
+            canvas.put(
+                max(0, (width - len(_PLACEHOLDER)) // 2), height // 2, _PLACEHOLDER, Role.DIM
+            )
+            return canvas
+        layout = self._layout(self._counts, width, height)
+        self._put_hint(canvas, end + 2, layout, self._counts)
+        self._put_names(canvas, layout)
+        largest = int(mistakes(self._counts).max())
+        zero = "." if self._ascii else "·"
+        for y, true in enumerate(layout.rows, start=HEAD_ROWS):
+            for n, predicted in enumerate(layout.columns):
+                count = int(self._counts[true, predicted])
+                side = predicted - true
+                text = aligned(count_text(count, layout.cell, zero), layout, side)
+                is_cursor = (true, predicted) == self._cursor
+                role = Role.CURSOR if is_cursor else count_role(count, side == 0, largest)
+                canvas.put(layout.label + n * layout.cell, y, text, role)
+        return canvas
+
+    def action_move(self, down: int, right: int) -> None:
+        """Move the cursor; the first press puts it on the most frequent mistake."""
+        if not self._names:
+            return
+        last = len(self._names) - 1
+        true, predicted = self._cursor or self._worst()
+        if self._cursor is not None:
+            true, predicted = true + down, predicted + right
+        self._move_to(min(max(true, 0), last), min(max(predicted, 0), last))
+
+    def action_open(self) -> None:
+        """Tell that the cell under the cursor is to be opened."""
+        if self._cursor is not None and self._counts is not None:
+            self.post_message(self.Opened(self, *self._cursor))
+
+    def on_focus(self, _event: Focus) -> None:
+        """Show where the keys will move from."""
+        if self._cursor is None and self._counts is not None:
+            self._move_to(*self._worst())
+
+    def on_click(self, event: Click) -> None:
+        """Move the cursor to the cell; a double click opens it."""
+        place = event.get_content_offset(self)
+        if place is None or self._counts is None:
+            return
+        layout = self._layout(self._counts, *self.size)
+        row, column = place.y - HEAD_ROWS, (place.x - layout.label) // layout.cell
+        if 0 <= row < len(layout.rows) and 0 <= column < len(layout.columns):
+            self._move_to(layout.rows[row], layout.columns[column])
+            if event.chain == 2:  # noqa: PLR2004
+                self.action_open()
+
+    def _move_to(self, true: int, predicted: int) -> None:
+        if self._cursor != (true, predicted):
+            self._cursor = (true, predicted)
+            self.repaint()
+            self.post_message(self.CursorMoved(self, true, predicted))
+
+    def _worst(self) -> tuple[int, int]:
+        if self._counts is None:
+            return 0, 0
+        true, predicted = np.unravel_index(mistakes(self._counts).argmax(), self._counts.shape)
+        return int(true), int(predicted)
+
+    def _layout(self, counts: NDArray[np.int64], width: int, height: int) -> Layout:
+        at = self._cursor or self._first
+        layout = fit(self._names, most_per_class(counts), width, height, first=self._first, at=at)
+        self._first = (layout.rows.start, layout.columns.start)
+        return layout
+
+    def _put_names(self, canvas: Canvas, layout: Layout) -> None:
+        for n, predicted in enumerate(layout.columns):
+            text = aligned(self._names[predicted], layout, 1)
+            canvas.put(layout.label + n * layout.cell, 1, text, self._name_role(1, predicted))
+        for y, true in enumerate(layout.rows, start=HEAD_ROWS):
+            name = self._names[true][:LONGEST_NAME]
+            canvas.put(0, y, f"{name:>{layout.label - 1}}", self._name_role(0, true))
+
+    def _name_role(self, axis: int, number: int) -> Role:
+        at_cursor = self._cursor is not None and self._cursor[axis] == number
+        return Role.STRONG if at_cursor else Role.DIM
+
+    def _put_hint(
+        self, canvas: Canvas, start: int, layout: Layout, counts: NDArray[np.int64]
+    ) -> None:
+        """Write, at the right of the first row, the longest of the hints that fits."""
+        hints = ["true down, predicted across"] if self._ascii else ["true ↓  predicted →"]
+        total = len(self._names)
+        if len(layout.rows) < total or len(layout.columns) < total:
+            part = layout.rows if len(layout.rows) < total else layout.columns
+            hints = [f"{part.start + 1}-{part.stop} of {total}", "..." if self._ascii else "…"]
+        if self._cursor is not None:
+            true, predicted = self._cursor
+            names = self._names[true][:LONGEST_NAME], self._names[predicted][:LONGEST_NAME]
+            count = int(counts[true, predicted])
+            hints = [f"true {names[0]}, predicted {names[1]}: {count:,}", f"{count:,}", *hints]
+        for hint in hints:
+            if start + len(hint) <= canvas.width:
+                canvas.put(canvas.width - len(hint), 0, hint, Role.DIM)
+                return

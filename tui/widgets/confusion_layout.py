@@ -1,0 +1,121 @@
+"""How a confusion matrix fits its pane: cell widths, the part in view, and each cell's look."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tui.palette import HEAT, Role
+
+HEAD_ROWS = 2
+"""Title and predicted classes."""
+
+LONGEST_NAME = 8
+"""Columns of a class name at most."""
+
+_NARROWEST_CELL, _NARROW_CELL, _WIDEST_CELL = 2, 3, 6
+_NARROWEST_DIGITS = 2
+"""Digits of the largest possible count up to which the narrowest cell is used."""
+
+
+class Layout(NamedTuple):
+    """What part of a matrix is shown, and how wide."""
+
+    label: int
+    """Columns of the true classes' names, with a blank behind."""
+    cell: int
+    """Columns of a count."""
+    tight: bool
+    """The largest possible count fills its cell."""
+    rows: range
+    """True classes in view."""
+    columns: range
+    """Predicted classes in view."""
+
+
+def fit(
+    names: Sequence[str],
+    most: int,
+    width: int,
+    height: int,
+    *,
+    first: tuple[int, int],
+    at: tuple[int, int],
+) -> Layout:
+    """Choose the widest cells that show all classes; where none do, a part that shows `at`.
+
+    Args:
+        names: one per class, at least one.
+        most: images of the largest class. It decides the width, not the present counts, so
+            that no number ever shifts.
+        width: columns of the pane.
+        height: rows of the pane, title and header included.
+        first: true and predicted class at the upper left so far.
+        at: true and predicted class that must be in view.
+    """
+    classes, digits = len(names), len(str(most))
+    label = min(max(map(len, names)), LONGEST_NAME) + 1
+    narrowest = _NARROWEST_CELL if digits <= _NARROWEST_DIGITS else _NARROW_CELL
+    cell = max(narrowest, min(_WIDEST_CELL, (width - label) // classes))
+    rows = min(classes, max(1, height - HEAD_ROWS))
+    columns = min(classes, max(1, (width - label) // cell))
+    top, left = _follow(first[0], at[0], rows, classes), _follow(first[1], at[1], columns, classes)
+    return Layout(label, cell, cell <= digits, range(top, top + rows), range(left, left + columns))
+
+
+def _follow(first: int, at: int, seen: int, total: int) -> int:
+    """Return the first shown of `total`, moved no further than it takes to show `at`."""
+    return max(0, min(max(min(first, at), at - seen + 1), total - seen))
+
+
+def most_per_class(counts: NDArray[np.int64]) -> int:
+    """Return the images of the largest class: the largest row sum of (classes, classes)."""
+    return int(counts.sum(axis=1).max())
+
+
+def mistakes(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (classes, classes) counts with zeros on the diagonal."""
+    return counts - np.diag(np.diag(counts))
+
+
+def count_text(count: int, width: int, zero: str) -> str:
+    """Return a count in at most `width` columns (2 or more): 1,135 in three is `1k`."""
+    if count == 0:
+        return zero
+    if len(str(count)) <= width:
+        return str(count)
+    for size, suffix in ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "G")):
+        if count >= size and len(text := f"{count // size}{suffix}") <= width:
+            return text
+    return ">" * width
+
+
+def count_role(count: int, diagonal: bool, largest: int) -> Role:
+    """Return how a cell looks: a mistake's heat grows with its logarithm, up to the largest."""
+    if count == 0:
+        return Role.DIM
+    if diagonal:
+        return Role.DIAGONAL
+    share = math.log1p(count) / math.log1p(max(largest, count))
+    return HEAT[math.ceil(share * len(HEAT) - 1e-9) - 1]
+
+
+def aligned(text: str, layout: Layout, side: int) -> str:
+    """Return a cell's text, cut and padded to its width.
+
+    Numbers stand at the right. Where the diagonal may fill its cells, others lean away from
+    it, and single characters stand in the middle, so that no two numbers touch.
+
+    Args:
+        text: a count or a class name.
+        layout: of the matrix.
+        side: below 0 left of the diagonal, above 0 right of it.
+    """
+    text = text[: layout.cell]
+    if not layout.tight:
+        return text.rjust(layout.cell)
+    if len(text) == 1 and layout.cell % 2:
+        return text.center(layout.cell)
+    return text.ljust(layout.cell) if side < 0 else text.rjust(layout.cell)

@@ -1,0 +1,90 @@
+"""One image as characters, two columns and one row per pixel."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tui.palette import Role
+from tui.widgets.cells import Canvas, CellView
+
+RAMP = " .:-=+*#%@"
+"""From no ink to full ink; plain ASCII on every terminal."""
+
+COLUMNS_PER_PIXEL = 2
+"""A terminal's cell is about twice as high as wide."""
+
+
+def digit_rows(image: NDArray[np.floating], columns: int, rows: int) -> list[str]:
+    """Return an image as text, as large as fits with square pixels.
+
+    Images that fit are enlarged by a whole factor; larger ones are averaged down by exact
+    area, so that the mean stays.
+
+    Args:
+        image: (height, width) ink from 0 to 1; NaN counts as 0, beyond 1 as 1.
+        columns: columns at most; below 2 nothing fits.
+        rows: rows at most.
+
+    Raises:
+        ValueError: the image is not two-dimensional or has no pixels.
+    """
+    if image.ndim != 2 or 0 in image.shape:  # noqa: PLR2004
+        raise ValueError(f"image {image.shape}: expected (height, width), both above 0")
+    pixels = resample(image, columns // COLUMNS_PER_PIXEL, rows)
+    levels = np.rint(pixels * (len(RAMP) - 1)).astype(int)
+    return ["".join(RAMP[level] * COLUMNS_PER_PIXEL for level in row) for row in levels]
+
+
+def resample(image: NDArray[np.floating], width: int, height: int) -> NDArray[np.float64]:
+    """Return the image (rows, columns) at the largest size within width and height."""
+    ink = np.clip(np.nan_to_num(image.astype(np.float64)), 0.0, 1.0)
+    if width < 1 or height < 1:
+        return np.zeros((0, 0))
+    scale = min(width / ink.shape[1], height / ink.shape[0])
+    if scale >= 1:
+        factor = int(scale)
+        return ink.repeat(factor, axis=0).repeat(factor, axis=1)
+    down = _area_weights(ink.shape[0], max(1, int(ink.shape[0] * scale + 1e-9)))
+    across = _area_weights(ink.shape[1], max(1, int(ink.shape[1] * scale + 1e-9)))
+    averaged: NDArray[np.float64] = down @ ink @ across.T
+    return averaged
+
+
+def _area_weights(source: int, target: int) -> NDArray[np.float64]:
+    """Return (target, source): the share of each source pixel in each target pixel; rows sum to 1.
+
+    Target pixel i covers the stretch from i * source / target to (i + 1) * source / target.
+    """
+    edges = np.arange(target + 1) * (source / target)
+    starts = np.arange(source)
+    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
+    weights: NDArray[np.float64] = np.clip(overlap, 0.0, None) * (target / source)
+    return weights
+
+
+class DigitView(CellView):
+    """Shows an image in its middle, or a word where there is none."""
+
+    _image: NDArray[np.floating] | None = None
+    _role = Role.TEXT
+    _absent = ""
+
+    def draw(
+        self, image: NDArray[np.floating] | None, role: Role = Role.TEXT, *, absent: str = ""
+    ) -> None:
+        """Show an image (height, width) of ink from 0 to 1, or the word `absent` without one."""
+        self._image, self._role, self._absent = image, role, absent
+        self.repaint()
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return the image, centred."""
+        canvas = Canvas(width, height)
+        lines: Sequence[str] = [self._absent]
+        role = Role.DIM
+        if self._image is not None:
+            lines, role = digit_rows(self._image, width, height), self._role
+        top = max(0, (height - len(lines)) // 2)
+        for y, line in enumerate(lines, start=top):
+            canvas.put(max(0, (width - len(line)) // 2), y, line, role)
+        return canvas

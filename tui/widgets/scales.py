@@ -1,0 +1,121 @@
+"""Axis limits that seldom change, and the few ticks that stand on them."""
+
+import math
+from collections.abc import Iterable
+
+Limits = tuple[float, float]
+"""Lowest and highest value of an axis, the first below the second."""
+
+_LEADING = (1.0, 2.0, 5.0, 10.0)
+_INTERVALS = 5
+"""Steps that an axis is divided into at least, before it is snapped to one."""
+
+_ZERO_SHARE = 0.5
+"""An axis begins at 0 when its lowest value is below this share of its highest."""
+
+LABEL_COLUMNS = 5
+"""Width of every y label, so that a plot's left edge never moves."""
+
+_UNITS = ((9, "G"), (6, "M"), (3, "k"))
+"""Powers of ten and their suffixes."""
+
+
+def nice_limits(values: Iterable[float], log: bool, previous: Limits | None = None) -> Limits:
+    """Return limits around the finite values, snapped outward to steps of 1, 2 or 5.
+
+    Give the limits of the frame before as `previous`: they are kept while the values lie inside,
+    and only ever widened, so that what is drawn stays where it is.
+
+    Args:
+        values: NaN and infinity are left out; for a log axis, so are zero and below.
+        log: snap to 1, 2, 5 times a power of ten, over one power of ten or more.
+        previous: limits to widen, from a call with the same `log`.
+    """
+    kept = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    if not kept:
+        return previous or ((0.1, 1.0) if log else (0.0, 1.0))
+    low, high = min(kept), max(kept)
+    if previous is not None:
+        if previous[0] <= low and high <= previous[1]:
+            return previous
+        low, high = min(low, previous[0]), max(high, previous[1])
+    return _log_limits(low, high) if log else _linear_limits(low, high)
+
+
+def _linear_limits(low: float, high: float) -> Limits:
+    if 0 <= low <= _ZERO_SHARE * high:
+        low = 0.0
+    if low == high:
+        low, high = (low - abs(low) * 0.1, high + abs(high) * 0.1) if low else (0.0, 1.0)
+    step = _step_above((high - low) / _INTERVALS / 2)
+    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+
+
+def _log_limits(low: float, high: float) -> Limits:
+    low, high = _step_below(low), _step_above(high)
+    return low, max(high, low * 10)
+
+
+def _power(value: float) -> float:
+    return 10.0 ** math.floor(math.log10(value))
+
+
+def _step_above(value: float) -> float:
+    """Return the smallest 1, 2 or 5 times a power of ten that is not below the value."""
+    power = _power(value)
+    return next((n * power for n in _LEADING if n * power >= value * (1 - 1e-9)), 10 * power)
+
+
+def _step_below(value: float) -> float:
+    """Return the largest 1, 2 or 5 times a power of ten that is not above the value."""
+    power = _power(value)
+    fitting = [n * power for n in _LEADING if n * power <= value * (1 + 1e-9)]
+    return max(fitting, default=power)
+
+
+def nice_ticks(limits: Limits, most: int, log: bool = False) -> list[float]:
+    """Return at most `most` round values within the limits, ascending.
+
+    A log axis gets powers of ten, or 1, 2, 5 times them where few powers lie inside.
+    """
+    if most < 1:
+        return []
+    low, high = limits
+    ticks = _log_ticks(low, high, most) if log else _linear_ticks(low, high, most)
+    return ticks if len(ticks) <= most else ticks[:: math.ceil(len(ticks) / most)]
+
+
+def _linear_ticks(low: float, high: float, most: int) -> list[float]:
+    step = _step_above((high - low) / most)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    if last - first + 1 > most:
+        step = _step_above(step * 1.01)
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [n * step for n in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float, most: int) -> list[float]:
+    powers = [10.0**n for n in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    fine = [n * power for power in powers for n in _LEADING[:3]]
+    fine = [tick for tick in fine if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+    coarse = [tick for tick in powers if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+    return fine if len(fine) <= most else coarse
+
+
+def tick_label(value: float) -> str:
+    """Return a label of at most five columns: 0.25, .0015, 15e-5, 2.5, 500, 40k, 1.2M."""
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)) + 1e-9)
+    plain = f"{value:.4f}".rstrip("0").rstrip(".")
+    forms = []
+    if math.isclose(float(plain), value, rel_tol=1e-3):
+        forms = [plain, plain.replace("0.", ".", 1)]
+    for power, suffix in _UNITS:
+        if exponent >= power:
+            forms += [f"{value / 10.0**power:.{digits}g}{suffix}" for digits in (4, 3, 2)]
+    for power in (exponent, exponent - 1):
+        if (whole := round(value / 10.0**power, 3)) == int(whole):
+            forms.append(f"{int(whole)}e{power}")
+    forms.append(f"{round(value / 10.0**exponent)}e{exponent}")
+    return next(form for form in forms if len(form) <= LABEL_COLUMNS or form is forms[-1])
