@@ -132,3 +132,13 @@ def optimizer_for(config: RunConfig, theta: Vector) -> Optimizer:
     if config.optimizer == "momentum":
         return Momentum(config.learning_rate, theta)
     return SGD(config.learning_rate, theta)
+
+
+def learning_rate_at(step: int, total_steps: int, config: RunConfig) -> float:
+    """Return η of the update after `step` updates, of `total_steps` in the whole run.
+
+    `linear`: η₀ (1 - step / total_steps), which would reach 0 just after the last update.
+    """
+    if config.schedule == "linear":
+        return config.learning_rate * (1 - step / total_steps)
+    return config.learning_rate

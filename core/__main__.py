@@ -1,0 +1,46 @@
+"""Training without a screen: `mlpwatch train`, or `python -m core`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from core.errors import MlpwatchError
+from core.options import Parser, add_run_options, add_training_options, config_from
+
+
+def add_train_options(parser: argparse.ArgumentParser) -> None:
+    """Add all options of `mlpwatch train`."""
+    add_training_options(parser)
+    add_run_options(parser, naming=True)
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def train(options: argparse.Namespace) -> int:
+    """Run `mlpwatch train` and return its exit status.
+
+    Raises:
+        MlpwatchError: bad input; nothing has been written.
+    """
+    config = config_from(options)
+    # After the check: what follows imports NumPy, scikit-learn and torch, and takes seconds.
+    from core.headless import run_headless, say, stop_on_signals  # noqa: PLC0415
+    from core.launch import new_session  # noqa: PLC0415
+
+    with stop_on_signals() as request:
+        session = new_session(config, Path(options.saved), options.name, say)
+        return run_headless(session, request, as_json=options.json)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line, train, and return the exit status."""
+    parser = Parser(prog="python -m core", description=__doc__, allow_abbrev=False)
+    add_train_options(parser)
+    try:
+        return train(parser.parse_args(arguments))
+    except MlpwatchError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return error.exit_status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

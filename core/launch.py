@@ -1,0 +1,95 @@
+"""From settings to a session that is ready to start: load the data, make or open the run."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from core.checkpoints import Checkpoint
+from core.config import EngineName, RunConfig
+from core.data import Dataset, load_dataset, resolve_source
+from core.engine import Engine, build_engine
+from core.errors import RunError
+from core.runs import DatasetCard, Run
+from core.session import Session
+
+Report = Callable[[str], None]
+"""Receives a few words on what is being done, for a person who waits."""
+
+
+def new_session(config: RunConfig, saved: Path, name: str | None, report: Report) -> Session:
+    """Load the data and both engines; make a run folder once all that has gone well.
+
+    Raises:
+        DataError: the data can't be read or trained on; nothing has been written.
+        ConfigError: the device is absent; nothing has been written.
+        RunError: the name is taken, or the folder can't be made.
+    """
+    config = replace(config, data=resolve_source(config.data))
+    dataset = _load(config, report)
+    engines = _build(config, dataset, report)
+    card = DatasetCard(dataset.name, dataset.sha256, dataset.image_shape, dataset.classes)
+    run = Run.create(saved, name, config, card)
+    run.acquire()
+    return Session(config, dataset, engines, run)
+
+
+def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
+    """Open a saved run's data and checkpoints.
+
+    Args:
+        run: the saved run.
+        config: its settings, perhaps with more epochs.
+        report: told what is being done, and which checkpoint had to be passed over.
+
+    Raises:
+        RunError: a checkpoint can't be read, or the data are not the run's.
+        DataError: the data can't be read.
+    """
+    run.acquire()
+    dataset = _load(config, report)
+    if dataset.sha256 != run.dataset.sha256:
+        raise RunError(
+            f"run {run.name!r} was trained on other data than {config.data!r} holds now: "
+            "give the right file with --data"
+        )
+    checkpoints = _read_checkpoints(run, config, report)
+    engines = _build(config, dataset, report)
+    for name, checkpoint in checkpoints.items():
+        engines[name].load_state(checkpoint.state)
+    for name in config.engine_names:
+        run.trim_metrics(name, checkpoints[name].position.epoch if name in checkpoints else 0)
+    positions = {name: checkpoint.position for name, checkpoint in checkpoints.items()}
+    return Session(config, dataset, engines, run, positions)
+
+
+def _read_checkpoints(run: Run, config: RunConfig, report: Report) -> dict[EngineName, Checkpoint]:
+    checkpoints: dict[EngineName, Checkpoint] = {}
+    for engine in config.engine_names:
+        latest = run.read_latest(engine)
+        if latest is None:
+            report(f"{engine} was never saved in {run.name!r}: it starts anew")
+            continue
+        if latest.note:
+            report(latest.note)
+        checkpoints[engine] = latest.checkpoint
+    epochs = [checkpoint.position.epoch for checkpoint in checkpoints.values()]
+    if len(epochs) == len(config.engine_names) and min(epochs) >= config.epochs:
+        raise RunError(
+            f"run {run.name!r} has done all its {config.epochs} epochs: "
+            f"go on with --epochs {config.epochs + 10}, say"
+        )
+    return checkpoints
+
+
+def _load(config: RunConfig, report: Report) -> Dataset:
+    report(f"loading {config.data}")
+    return load_dataset(config.data, config.seed, config.pixel_range)
+
+
+def _build(config: RunConfig, dataset: Dataset, report: Report) -> dict[EngineName, Engine]:
+    report("building the networks")
+    images, labels = dataset.train_images, dataset.train_labels
+    return {
+        name: build_engine(name, config, images, labels, dataset.classes)
+        for name in config.engine_names
+    }

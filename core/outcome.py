@@ -1,0 +1,77 @@
+"""How a run ended, and the one object that `mlpwatch train --json` prints of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.checkpoints import Position
+from core.config import EngineName, RunConfig
+from core.engine import Tensors
+from core.evaluation import Evaluation
+from core.telemetry import EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one engine ended."""
+
+    reason: EndReason
+    detail: str
+    """One line for a reader; empty when finished."""
+    position: Position
+    samples_per_second: float
+    """Training images per second since this process began to train; evaluation not counted."""
+    weights: Tensors | None
+    """The final weights, unless diverged or failed."""
+    test: Evaluation | None
+    validation: Evaluation | None
+    """Of the last whole epoch."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return this engine's part of the result, as JSON values; null where unknown."""
+        test, validation = self.test, self.validation
+        return {
+            "test_accuracy": test.accuracy if test else None,
+            "test_loss": test.loss if test else None,
+            "val_accuracy": validation.accuracy if validation else None,
+            "seconds": self.position.seconds,
+            "samples_per_second": self.samples_per_second,
+            "ended": self.reason,
+            "detail": self.detail,
+        }
+
+
+def result_of(
+    run: str, dataset: str, config: RunConfig, outcomes: Mapping[EngineName, Outcome]
+) -> dict[str, Any]:
+    """Return what `train --json` prints and `result.json` holds.
+
+    Args:
+        run: path of the run folder.
+        dataset: name of the data set.
+        config: what was trained.
+        outcomes: one per engine that was trained.
+    """
+    return {
+        "run": run,
+        "dataset": dataset,
+        "recipe": config.recipe,
+        "epochs": config.epochs,
+        "engines": {name: outcomes[name].to_dict() for name in sorted(outcomes)},
+        "max_weight_difference": max_weight_difference(outcomes),
+    }
+
+
+def max_weight_difference(outcomes: Mapping[EngineName, Outcome]) -> float | None:
+    """Return the largest absolute difference of any weight between the two engines.
+
+    None unless both have sound weights after the same number of steps.
+    """
+    if len(outcomes) != 2:  # noqa: PLR2004 - both engines
+        return None
+    one, other = outcomes.values()
+    if one.weights is None or other.weights is None or one.position.step != other.position.step:
+        return None
+    return max(float(np.abs(w - other.weights[name]).max()) for name, w in one.weights.items())

@@ -1,0 +1,137 @@
+"""Puts checkpoints and metrics on disk in a thread of its own, off the trainers' time."""
+
+from collections import deque
+from threading import Condition, Thread
+from typing import Protocol
+
+from core.checkpoints import Checkpoint
+from core.config import EngineName
+from core.errors import MlpwatchError
+from core.runs import MetricsLine, Run
+from core.telemetry import CheckpointSaved, Mailbox, SaveFailed
+
+FLUSH_SECONDS = 10.0
+"""How long an end waits for a disk that does not answer."""
+
+
+class Recorder(Protocol):
+    """Takes what a trainer hands over, without holding it up."""
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint soon; a newer one of the same engine may replace it."""
+
+    def record(self, line: MetricsLine) -> None:
+        """Append a line to the metrics log soon."""
+
+    def flush(self) -> None:
+        """Wait until all that was handed over is on disk, or has failed."""
+
+
+class DiskRecorder:
+    """Writes into one run folder; says `CheckpointSaved` or `SaveFailed` through the mailbox.
+
+    Metrics lines that could not be written stay in line and are tried again with the next.
+
+    Args:
+        run: the run folder.
+        mailbox: receives the events.
+    """
+
+    def __init__(self, run: Run, mailbox: Mailbox) -> None:
+        self._run = run
+        self._mailbox = mailbox
+        self._changed = Condition()
+        self._checkpoints: dict[EngineName, Checkpoint] = {}
+        self._lines: deque[MetricsLine] = deque()
+        self._busy = False
+        self._closing = False
+        self._failed: dict[EngineName, tuple[Checkpoint, str]] = {}
+        self._thread = Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def unsaved(self) -> dict[EngineName, str]:
+        """Engines whose newest checkpoint could not be written, with the reason."""
+        with self._changed:
+            return {engine: reason for engine, (_, reason) in self._failed.items()}
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """See `Recorder`."""
+        with self._changed:
+            self._checkpoints[checkpoint.engine] = checkpoint
+            self._changed.notify_all()
+
+    def retry(self) -> None:
+        """Try again to write the checkpoints that failed."""
+        with self._changed:
+            failed = {engine: checkpoint for engine, (checkpoint, _) in self._failed.items()}
+            self._checkpoints = failed | self._checkpoints
+            self._changed.notify_all()
+
+    def record(self, line: MetricsLine) -> None:
+        """See `Recorder`."""
+        with self._changed:
+            self._lines.append(line)
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """See `Recorder`; gives up after `FLUSH_SECONDS`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._has_work() and not self._busy, FLUSH_SECONDS)
+
+    def close(self) -> None:
+        """Write what is left, then end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(FLUSH_SECONDS)
+
+    def _has_work(self) -> bool:
+        return bool(self._checkpoints or self._lines)
+
+    def _work(self) -> None:
+        lines: deque[MetricsLine] = deque()
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._has_work() or self._closing)
+                if not self._has_work():
+                    return
+                checkpoints, self._checkpoints = self._checkpoints, {}
+                lines.extend(self._lines)
+                self._lines.clear()
+                self._busy = True
+            self._write_lines(lines)
+            for checkpoint in checkpoints.values():
+                self._write_checkpoint(checkpoint)
+
+    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        engine, step = checkpoint.engine, checkpoint.position.step
+        try:
+            path = self._run.write_checkpoint(checkpoint)
+        except (OSError, MlpwatchError) as error:
+            reason = _reason(error)
+            with self._changed:
+                self._failed[engine] = (checkpoint, reason)
+            self._mailbox.put(SaveFailed(engine, step, str(self._run.path), reason))
+            return
+        with self._changed:
+            self._failed.pop(engine, None)
+        self._mailbox.put(CheckpointSaved(engine, step, str(path)))
+
+    def _write_lines(self, lines: deque[MetricsLine]) -> None:
+        """Append lines in order and take them out; what fails stays in."""
+        while lines:
+            line = lines[0]
+            try:
+                self._run.append_metrics(line)
+            except (OSError, MlpwatchError) as error:
+                path = str(self._run.path)
+                self._mailbox.put(SaveFailed(line.engine, line.step, path, _reason(error)))
+                return
+            lines.popleft()
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

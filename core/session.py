@@ -1,0 +1,176 @@
+"""Two trainers at work: their threads, thread budgets and orders, from start to join."""
+
+import os
+from collections.abc import Mapping
+from threading import Lock, Thread
+from time import monotonic
+from typing import Any
+
+from core.checkpoints import Position
+from core.config import EngineName, RunConfig
+from core.control import Control
+from core.data import Dataset, steps_per_epoch
+from core.engine import Engine
+from core.errors import MlpwatchError
+from core.outcome import Outcome, result_of
+from core.recorder import DiskRecorder
+from core.runs import Run
+from core.telemetry import Mailbox
+from core.trainer import train
+
+
+class Session:
+    """One run at work. Orders may come from any thread and return at once.
+
+    Args:
+        config: what to train.
+        dataset: shared by both engines.
+        engines: fresh, or loaded with the states that belong to `positions`.
+        run: the folder that receives checkpoints and metrics.
+        positions: where each engine goes on; engines not named start afresh.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        engines: Mapping[EngineName, Engine],
+        run: Run,
+        positions: Mapping[EngineName, Position] | None = None,
+    ) -> None:
+        self.config, self.dataset, self.run = config, dataset, run
+        self.mailbox = Mailbox()
+        self._engines = dict(engines)
+        self._positions = dict(positions or {})
+        self._cores = config.threads or available_cores()
+        share = max(1, self._cores // len(self._engines))
+        self._controls = {name: Control(threads=share) for name in self._engines}
+        self._recorder = DiskRecorder(run, self.mailbox)
+        self._outcomes: dict[EngineName, Outcome] = {}
+        self._result_error: str | None = None
+        self._lock = Lock()
+        # Daemons: a second Ctrl-C leaves at once, whatever the trainers are doing.
+        self._threads = [
+            Thread(target=self._train, args=(name,), name=f"train-{name}", daemon=True)
+            for name in self._engines
+        ]
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps per epoch."""
+        return steps_per_epoch(self.dataset.train_count, self.config.batch_size)
+
+    @property
+    def ended(self) -> bool:
+        """Whether every engine has ended."""
+        return len(self._outcomes) == len(self._engines)
+
+    @property
+    def outcomes(self) -> dict[EngineName, Outcome]:
+        """How the engines that have ended did so."""
+        return dict(self._outcomes)
+
+    @property
+    def save_error(self) -> str | None:
+        """What is not on disk though it should be, in one line; None when all is."""
+        if unsaved := self._recorder.unsaved:
+            engine, reason = next(iter(unsaved.items()))
+            return f"the last {engine} checkpoint could not be written: {reason}"
+        return self._result_error
+
+    def threads(self, engine: EngineName) -> int:
+        """Threads that an engine may use now."""
+        return self._controls[engine].threads
+
+    def paused(self, engine: EngineName) -> bool:
+        """Whether an engine is told to wait."""
+        return self._controls[engine].paused
+
+    def start(self) -> None:
+        """Start both trainers."""
+        for thread in self._threads:
+            thread.start()
+
+    def pause(self, *engines: EngineName) -> None:
+        """Make the named engines, or all, wait from their next batch on."""
+        for control in self._named(engines):
+            control.pause()
+
+    def resume(self, *engines: EngineName) -> None:
+        """Let the named engines, or all, go on."""
+        for control in self._named(engines):
+            control.resume()
+
+    def step(self) -> None:
+        """Let every paused engine train on one more batch."""
+        for control in self._controls.values():
+            control.step()
+
+    def save(self) -> None:
+        """Ask every engine for a checkpoint; what failed to be written is tried again."""
+        self._recorder.retry()
+        for name, control in self._controls.items():
+            if name not in self._outcomes:
+                control.save()
+
+    def set_steps_per_second(self, limit: float | None) -> None:
+        """Limit the speed of every engine; None lifts the limit."""
+        for control in self._controls.values():
+            control.set_steps_per_second(limit)
+
+    def stop(self) -> None:
+        """End the run: each engine saves and ends."""
+        for control in self._controls.values():
+            control.stop()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the trainers and the recorder; False if they took longer."""
+        deadline = monotonic() + seconds
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - monotonic()))
+        if any(thread.is_alive() for thread in self._threads):
+            return False
+        self._recorder.close()
+        return True
+
+    def result(self) -> dict[str, Any]:
+        """Return what `train --json` prints, for the engines that have ended."""
+        return result_of(str(self.run.path), self.dataset.name, self.config, self._outcomes)
+
+    def _train(self, name: EngineName) -> None:
+        outcome = train(
+            self._engines[name],
+            self.dataset,
+            self.config,
+            self._controls[name],
+            self.mailbox,
+            self._recorder,
+            self._positions.get(name),
+        )
+        with self._lock:
+            self._outcomes[name] = outcome
+            if self.ended:
+                self._write_result()
+        for other, control in self._controls.items():
+            if other != name:
+                # The cores that this engine leaves go to the one that still trains.
+                control.set_threads(self._cores)
+
+    def _write_result(self) -> None:
+        if any(outcome.reason == "stopped" for outcome in self._outcomes.values()):
+            return
+        try:
+            self.run.write_result(self.result())
+        except (OSError, MlpwatchError) as error:
+            self._result_error = f"result.json could not be written: {error}"
+
+    def _named(self, engines: tuple[EngineName, ...]) -> list[Control]:
+        return [self._controls[name] for name in engines or self._controls]
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,68 @@
+"""Training time: clocks that stand while a trainer waits."""
+
+from time import perf_counter
+
+
+class Stopwatch:
+    """Seconds while running; starts stopped.
+
+    Args:
+        seconds: what it shows at first, for a resumed run.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._before = seconds
+        self._started_at: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds shown now."""
+        if self._started_at is None:
+            return self._before
+        return self._before + perf_counter() - self._started_at
+
+    def start(self) -> None:
+        """Go on; does nothing while running."""
+        if self._started_at is None:
+            self._started_at = perf_counter()
+
+    def stop(self) -> None:
+        """Stand; does nothing while standing."""
+        self._before = self.seconds
+        self._started_at = None
+
+
+class TrainingClocks:
+    """The three times that a trainer keeps.
+
+    Args:
+        seconds: training time already spent, for a resumed run.
+        epoch_seconds: of it, inside the epoch that goes on.
+    """
+
+    def __init__(self, seconds: float, epoch_seconds: float) -> None:
+        self.total = Stopwatch(seconds)
+        """The whole run, evaluations included."""
+        self.epoch = Stopwatch(epoch_seconds)
+        """Steps of this epoch."""
+        self.steps = Stopwatch()
+        """Steps since this process began to train."""
+
+    def start(self) -> None:
+        """Start all three."""
+        for clock in (self.total, self.epoch, self.steps):
+            clock.start()
+
+    def stop(self) -> None:
+        """Stop all three."""
+        for clock in (self.total, self.epoch, self.steps):
+            clock.stop()
+
+    def stop_steps(self) -> None:
+        """Stop what counts steps only; an evaluation begins."""
+        self.epoch.stop()
+        self.steps.stop()
+
+    def next_epoch(self) -> None:
+        """Set the epoch's clock to zero."""
+        self.epoch = Stopwatch()

@@ -1,0 +1,154 @@
+"""The command line: `mlpwatch`, `python -m tui`.
+
+Imports torch, scikit-learn, NumPy and Textual only when a command needs them.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.__main__ import train
+from core.errors import InputError, MlpwatchError
+from core.options import config_for_resume, config_from
+from tui.command_line import build_parser
+
+if TYPE_CHECKING:
+    from core.config import RunConfig
+    from core.session import Session
+    from tui.watch import Report, Start
+
+COMMANDS = ("train", "resume", "runs", "data")
+"""The first word that is no option; without one, train and watch."""
+
+
+def run() -> None:
+    """Run the command line of this process and end the process with its exit status."""
+    status = main(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    # A trainer or an import that does not come to an end must not hold the process.
+    os._exit(status)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status; what a user can cause is one line on stderr."""
+    try:
+        parser = build_parser(watch=watch, train=train, resume=resume, runs=runs, fetch=fetch)
+        options = parser.parse_args(_with_command(arguments))
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except MlpwatchError as error:
+        print(f"mlpwatch: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output is gone: there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Train and watch; where there is no terminal, train as `mlpwatch train` does."""
+    config = config_from(options)
+    if _says_no_screen():
+        return train(options)
+    from core.data_source import check_source, resolve_source  # noqa: PLC0415
+
+    check_source(resolve_source(config.data))
+
+    def start(report: "Report") -> "Session":
+        report("importing NumPy, scikit-learn and PyTorch")
+        from core.launch import new_session  # noqa: PLC0415
+
+        return new_session(config, Path(options.saved), options.name, report)
+
+    return _show(config, start, options)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Go on where a run stopped, with or without a screen."""
+    from core.runs import Run  # noqa: PLC0415
+
+    run = Run.open(Path(options.saved), options.run)
+    config = config_for_resume(options, run.config)
+
+    def start(report: "Report") -> "Session":
+        report("importing NumPy, scikit-learn and PyTorch")
+        from core.launch import resumed_session  # noqa: PLC0415
+
+        return resumed_session(run, config, report)
+
+    if not options.headless and not _says_no_screen():
+        return _show(config, start, options)
+    from core.headless import run_headless, say, stop_on_signals  # noqa: PLC0415
+
+    with stop_on_signals() as request:
+        return run_headless(start(say), request, as_json=options.json)
+
+
+def runs(options: argparse.Namespace) -> int:
+    """List saved runs, newest first."""
+    from tui.run_table import runs_as_json, runs_as_text  # noqa: PLC0415
+
+    saved = Path(options.saved)
+    print(runs_as_json(saved) if options.json else runs_as_text(saved))  # noqa: T201
+    return 0
+
+
+def fetch(_options: argparse.Namespace) -> int:
+    """Download a data set into the cache."""
+    from core.headless import say  # noqa: PLC0415
+    from core.mnist import fetch_mnist  # noqa: PLC0415
+
+    fetch_mnist(say)
+    return 0
+
+
+def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> int:
+    """Run the app, then say on the normal screen how it went."""
+    from tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
+    from tui.watch import Watch  # noqa: PLC0415
+
+    following = Watch(start)
+    screen = ScreenOptions(options.fps, not options.no_mouse, options.ascii or not _has_unicode())
+    app = MlpwatchApp(following, config.engine_names, screen)
+    status = app.run(mouse=screen.mouse)
+    if following.error is not None:
+        raise following.error
+    session = following.session
+    if session is None:
+        return status or 0
+    from core.headless import end_status, summary_lines  # noqa: PLC0415
+
+    for line in summary_lines(session):
+        print(line)  # noqa: T201
+    return status or app.return_code or end_status(session)
+
+
+def _says_no_screen() -> bool:
+    """Say in one line that there is no terminal to draw on, if so."""
+    dumb = os.environ.get("TERM") == "dumb"
+    if sys.stdout.isatty() and sys.stdin.isatty() and not dumb:
+        return False
+    why = "TERM is dumb" if dumb else "the output is no terminal"
+    print(f"mlpwatch: {why}, so this trains without a screen", file=sys.stderr)  # noqa: T201
+    return True
+
+
+def _has_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def _with_command(arguments: Sequence[str]) -> list[str]:
+    """Put the command `watch` in front, unless another one is named or help is asked for."""
+    first = arguments[0] if arguments else ""
+    if first in COMMANDS or first in ("-h", "--help", "--version"):
+        return list(arguments)
+    if first and not first.startswith("-"):
+        expected = ", ".join(COMMANDS)
+        raise InputError(f"command {first!r}: expected one of {expected}, or options alone")
+    return ["watch", *arguments]

@@ -1,0 +1,202 @@
+"""The app: screens, global keys, the timer that drains the mailbox, signals, orderly exit."""
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from core.config import EngineName
+from tui.keys import KEYS, bindings
+from tui.screens.dashboard import Dashboard
+from tui.screens.dialogs import HelpScreen
+from tui.watch import LEAVE_SECONDS, Watch
+from tui.widgets.spans import SpanApp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from core.evaluation import MistakeList
+
+DEFAULT_FPS = 4.0
+SSH_FPS = 2.0
+"""Over SSH half as often: bytes and latency count more there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenOptions:
+    """What the command line says of the screen."""
+
+    fps: float | None = None
+    """Looks into the mailbox per second; None for the default of this kind of terminal."""
+    mouse: bool = True
+    ascii_only: bool = False
+
+    @property
+    def frame_seconds(self) -> float:
+        """Time between two looks into the mailbox."""
+        default = SSH_FPS if os.environ.get("SSH_CONNECTION") else DEFAULT_FPS
+        return 1 / (self.fps or default)
+
+
+class MlpwatchApp(SpanApp[int]):
+    """Follows one session from loading to the end; returns the exit status.
+
+    Args:
+        watch: not yet opened.
+        names: the engines that train, left to right.
+        options: of the screen.
+    """
+
+    CSS_PATH = "mlpwatch.tcss"
+    TITLE = "mlpwatch"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, watch: Watch, names: tuple[EngineName, ...], options: ScreenOptions) -> None:
+        super().__init__()
+        self.watch_session = watch
+        self._names, self._options = names, options
+        self._status = 0
+        self._asked_to_leave = False
+        # Nothing on this screen moves by itself; over SSH an animation is bytes.
+        self.animation_level = "none"
+
+    def get_default_screen(self) -> Screen[None]:
+        """Return the dashboard."""
+        return Dashboard(self.watch_session, self._names, ascii_only=self._options.ascii_only)
+
+    def on_mount(self) -> None:
+        """Start loading, drawing and listening to signals."""
+        self._listen_to_signals()
+        self.set_interval(self._options.frame_seconds, self._tick)
+        # Only after the first frame: importing torch holds the interpreter for a second.
+        self.call_after_refresh(self.watch_session.open)
+
+    def get_system_commands(self, screen: Screen[object]) -> "Iterable[SystemCommand]":
+        """Offer every key of the table by name, then Textual's own commands."""
+        for key in KEYS:
+            if key.where == "everywhere" and key.action != "command_palette":
+                title = f"{key.label or key.help}".capitalize()
+                yield SystemCommand(title, f"{key.help} ({key.shown})", self._runner(key.action))
+        yield from super().get_system_commands(screen)
+
+    def on_dashboard_cell_opened(self, event: Dashboard.CellOpened) -> None:
+        """Open the digits behind a confusion cell."""
+        right = event.true == event.predicted
+        self.open_mistakes(event.engine, None if right else event.true, event.predicted)
+
+    def open_mistakes(
+        self, which: "MistakeList", true: int | None = None, predicted: int | None = None
+    ) -> None:
+        """Show the mistakes browser, with a list and filters to begin with."""
+        # Not at the top: digits and bars are not needed for the first frame.
+        from tui.screens.mistakes import MistakesScreen  # noqa: PLC0415
+
+        screen = MistakesScreen(
+            self.watch_session,
+            which=which,
+            true=true,
+            predicted=predicted,
+            ascii_only=self._options.ascii_only,
+        )
+        self.push_screen(screen)
+
+    def action_mistakes(self) -> None:
+        """Browse what was read wrong, from the first model on."""
+        self.open_mistakes(self._names[0])
+
+    def action_toggle_pause(self) -> None:
+        """Pause or resume both."""
+        self.watch_session.toggle_pause()
+
+    def action_toggle_pause_engine(self, name: EngineName) -> None:
+        """Pause or resume one."""
+        if name in self._names:
+            self.watch_session.toggle_pause(name)
+
+    def action_step(self) -> None:
+        """Train one batch while paused."""
+        self.watch_session.step()
+
+    def action_save(self) -> None:
+        """Save both now."""
+        self.watch_session.save()
+        self._update(numbers=True)
+
+    def action_faster(self) -> None:
+        """Raise or lift the speed limit."""
+        self.watch_session.faster()
+        self._update(numbers=True)
+
+    def action_slower(self) -> None:
+        """Lower the speed limit."""
+        self.watch_session.slower()
+        self._update(numbers=True)
+
+    def action_help(self) -> None:
+        """Show all keys."""
+        self.push_screen(HelpScreen())
+
+    def action_leave(self) -> None:
+        """Save and quit."""
+        self._leave(0)
+
+    async def action_quit(self) -> None:
+        """Save and quit; the command palette's way."""
+        self._leave(0)
+
+    def action_interrupt(self) -> None:
+        """Save and quit with the status of Ctrl-C; at once the second time."""
+        self._receive(signal.SIGINT)
+
+    def _runner(self, action: str) -> "asyncio.Future[None] | object":
+        async def run() -> None:
+            await self.run_action(action)
+
+        return run
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._receive, number)
+
+    def _receive(self, number: signal.Signals) -> None:
+        if self._asked_to_leave:
+            self.exit(128 + number)
+        else:
+            self._leave(128 + number)
+
+    def _leave(self, status: int) -> None:
+        if self._asked_to_leave:
+            return
+        self._asked_to_leave, self._status = True, status
+        self.watch_session.leave()
+        if state := self.watch_session.state:
+            state.say("saving, then leaving; ctrl+c leaves at once")
+        self._update(numbers=True)
+
+    def _tick(self) -> None:
+        watch = self.watch_session
+        happened = watch.poll()
+        if watch.error is not None:
+            self.exit(1)
+        elif watch.left:
+            self.run_worker(self._finish(), exclusive=True)
+        elif happened or watch.is_loading or watch.session is None:
+            self._update()
+
+    async def _finish(self) -> None:
+        """Wait for the last writes, off the event loop, then end."""
+        if session := self.watch_session.session:
+            await asyncio.to_thread(session.join, LEAVE_SECONDS)
+        self.exit(self._status)
+
+    def _update(self, *, numbers: bool = False) -> None:
+        update = getattr(self.screen, "update", None)
+        if update is not None:
+            update(numbers=numbers)

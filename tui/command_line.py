@@ -1,0 +1,106 @@
+"""The grammar of the command line; `tui.__main__` holds what the commands do."""
+
+import argparse
+import math
+from collections.abc import Callable
+from importlib.metadata import version
+
+from core.__main__ import add_train_options
+from core.options import Parser, add_run_options, add_training_options
+
+Command = Callable[[argparse.Namespace], int]
+
+MAX_FPS = 60.0
+
+_DESCRIPTION = """\
+Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
+
+  mlpwatch [OPTIONS]             train and watch
+  mlpwatch train [OPTIONS]       the same run without a screen
+  mlpwatch resume RUN [OPTIONS]  go on where RUN stopped
+  mlpwatch runs                  list saved runs
+  mlpwatch data fetch mnist      download MNIST into the cache
+
+mlpwatch COMMAND --help tells a command's options.
+"""
+
+
+def build_parser(
+    *, watch: Command, train: Command, resume: Command, runs: Command, fetch: Command
+) -> Parser:
+    """Return the parser; each command's namespace carries its function as `command`."""
+    parser = Parser(
+        prog="mlpwatch",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        usage="mlpwatch [COMMAND] [OPTIONS]",
+    )
+    parser.add_argument("--version", action="version", version=f"mlpwatch {version('mlpwatch')}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, help=argparse.SUPPRESS)
+    _add_watch(commands.add_parser("watch", prog="mlpwatch", allow_abbrev=False), watch)
+    _add_train(commands.add_parser("train", allow_abbrev=False), train)
+    _add_resume(commands.add_parser("resume", allow_abbrev=False), resume)
+    _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
+    _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
+    return parser
+
+
+def _add_watch(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.description = "Train and watch, in this terminal."
+    add_training_options(parser)
+    add_run_options(parser, naming=True)
+    _add_screen_options(parser)
+    parser.set_defaults(command=command, json=False)
+
+
+def _add_train(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.description = "Train without a screen; one line per epoch and engine on stderr."
+    add_train_options(parser)
+    parser.set_defaults(command=command)
+
+
+def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.description = "Go on where a run stopped; --epochs makes it longer."
+    parser.add_argument("run", metavar="RUN", help="name of the run, or path of its folder")
+    parser.add_argument("--headless", action="store_true", help="without a screen")
+    parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
+    add_training_options(parser)
+    add_run_options(parser, naming=False)
+    _add_screen_options(parser)
+    parser.set_defaults(command=command)
+
+
+def _add_runs(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.description = "List saved runs, newest first."
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+    add_run_options(parser, naming=False)
+    parser.set_defaults(command=command)
+
+
+def _add_data(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.description = "Data sets in the cache."
+    actions = parser.add_subparsers(metavar="fetch", required=True)
+    fetching = actions.add_parser("fetch", allow_abbrev=False)
+    fetching.description = "Download MNIST through fetch_openml; run it again to go on."
+    fetching.add_argument("dataset", choices=["mnist"], metavar="mnist", help="what to download")
+    fetching.set_defaults(command=command)
+
+
+def _add_screen_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("screen")
+    group.add_argument(
+        "--fps", type=_frames, metavar="F", help="updates per second (default: 4; over SSH 2)"
+    )
+    group.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    group.add_argument("--ascii", action="store_true", help="plain ASCII characters only")
+
+
+def _frames(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= MAX_FPS:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, up to {MAX_FPS:g}")
+    return value

@@ -1,0 +1,54 @@
+"""Numbers as a person reads them, in widths that do not jump."""
+
+import math
+
+from core.config import EngineName
+
+TITLES: dict[EngineName, str] = {"numpy": "NumPy", "torch": "PyTorch"}
+"""What the screen calls each engine."""
+
+_MINUTE, _HOUR = 60, 3600
+
+
+def duration(seconds: float) -> str:
+    """Return `0:42`, `12:05` or `1:02:05`."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, _HOUR)
+    minutes, rest = divmod(rest, _MINUTE)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def loss(value: float | None) -> str:
+    """Return a loss in six columns: `0.1823`, `12.345`, `9.1e+8`; a dash for none."""
+    if value is None:
+        return "–".rjust(6)
+    if not math.isfinite(value):
+        return str(value).rjust(6)
+    if value != 0 and not 1e-4 <= abs(value) < 1e4:  # noqa: PLR2004 - what six columns can hold
+        return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e+").rjust(6)
+    return f"{value:.4f}"[:6].rjust(6)
+
+
+def percent(share: float | None) -> str:
+    """Return a share of 0 to 1 in eight columns: ` 94.60 %`; a dash for none."""
+    return "– %".rjust(8) if share is None else f"{share * 100:6.2f} %"
+
+
+def rate(per_second: float | None) -> str:
+    """Return a speed in seven columns: `182,300`, `1,280`; three digits count."""
+    if per_second is None:
+        return "–".rjust(7)
+    if per_second >= 1e3:  # noqa: PLR2004 - smaller ones fit as they are
+        digits = 2 - math.floor(math.log10(per_second))
+        per_second = round(per_second, digits)
+    return f"{per_second:,.0f}".rjust(7)
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 thread`, `2 threads`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def one_line(text: str) -> str:
+    """Return text that is safe on the screen: control and format characters are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,94 @@
+"""One table of keys: it feeds dispatch, the footer and the help."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.binding import Binding, BindingType
+
+Where = Literal["everywhere", "dashboard", "mistakes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key and what it does."""
+
+    keys: str
+    """Textual's names, joined by commas."""
+    shown: str
+    """How a person reads it."""
+    action: str
+    label: str
+    """One or two words for the footer; empty to leave it out there."""
+    help: str
+    """One line for the help screen."""
+    where: Where = "everywhere"
+    priority: bool = False
+    """Taken before whatever has the focus."""
+
+
+KEYS: tuple[Key, ...] = (
+    Key("space", "space", "toggle_pause", "pause", "pause or resume both models"),
+    Key("full_stop", ".", "step", "step", "train on one more batch while paused"),
+    Key("1", "1", "toggle_pause_engine('numpy')", "", "pause or resume NumPy alone"),
+    Key("2", "2", "toggle_pause_engine('torch')", "", "pause or resume PyTorch alone"),
+    Key("s", "s", "save", "save", "save both checkpoints now"),
+    Key("m", "m", "mistakes", "mistakes", "browse the digits that were read wrong", "dashboard"),
+    Key("tab", "tab", "next_panel", "panel", "go to the next panel", "dashboard", priority=True),
+    Key(
+        "shift+tab", "shift+tab", "previous_panel", "", "go to the panel before", "dashboard",
+        priority=True,
+    ),
+    Key("up", "↑", "move(-1, 0)", "", "move up in the confusion matrix", "dashboard"),
+    Key("down", "↓", "move(1, 0)", "", "move down in the confusion matrix", "dashboard"),
+    Key("left", "←", "move(0, -1)", "", "move left in the matrix; one epoch back in a chart",
+        "dashboard"),
+    Key("right", "→", "move(0, 1)", "", "move right in the matrix; one epoch on in a chart",
+        "dashboard"),
+    Key("enter", "enter", "open", "", "open the digits behind a confusion cell", "dashboard"),
+    Key("o", "o", "toggle_overlay", "overlay", "draw both models in one chart", "dashboard"),
+    Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "dashboard"),
+    Key("x", "x", "toggle_seconds", "", "x axis: steps or seconds", "dashboard"),
+    Key("z", "z", "toggle_zoom", "zoom", "give the whole screen to one panel", "dashboard"),
+    Key("right_square_bracket", "]", "faster", "faster", "raise the speed limit, then lift it"),
+    Key("left_square_bracket", "[", "slower", "slower", "limit the steps per second"),
+    Key("escape", "escape", "back", "", "leave the matrix cell, the zoom or the overlay",
+        "dashboard"),
+    Key("right,n,j", "→", "move(1)", "next", "next digit", "mistakes"),
+    Key("left,p,k", "←", "move(-1)", "previous", "digit before", "mistakes"),
+    Key("pagedown", "page down", "move(10)", "", "ten digits on", "mistakes"),
+    Key("pageup", "page up", "move(-10)", "", "ten digits back", "mistakes"),
+    Key("home", "home", "first", "", "first digit of the list", "mistakes"),
+    Key("end", "end", "last", "", "last digit of the list", "mistakes"),
+    Key("tab,down", "tab", "next_list(1)", "list",
+        "next list: NumPy wrong, PyTorch wrong, both wrong, they disagree", "mistakes",
+        priority=True),
+    Key("shift+tab,up", "shift+tab", "next_list(-1)", "", "list before", "mistakes",
+        priority=True),
+    Key("t", "t", "filter_true", "true", "only one true label; again for the next", "mistakes"),
+    Key("f", "f", "filter_predicted", "read as", "only one predicted label; again for the next",
+        "mistakes"),
+    Key("c", "c", "clear_filters", "clear", "show all labels again", "mistakes"),
+    Key("escape,m", "escape", "back", "back", "back to the dashboard", "mistakes"),
+    Key("question_mark", "?", "help", "help", "this help; any key closes it"),
+    Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
+    Key("q", "q", "leave", "quit", "save and quit"),
+    Key("ctrl+c", "ctrl+c", "interrupt", "", "save and quit; twice: leave at once",
+        priority=True),
+)  # fmt: skip
+
+
+def bindings(where: Where) -> list[BindingType]:
+    """Return Textual's bindings for the app (`everywhere`) or for one screen."""
+    return [
+        Binding(key.keys, key.action, key.label or key.help, show=False, priority=key.priority)
+        for key in KEYS
+        if key.where == where
+    ]
+
+
+def footer_keys(where: Where) -> list[Key]:
+    """Return the keys that a screen's footer names, the screen's own first."""
+    own = [key for key in KEYS if key.label and key.where == where]
+    common = [key for key in KEYS if key.label and key.where == "everywhere"]
+    # space, step and save lead on the dashboard; help and quit close every footer.
+    return common[:3] + own + common[3:] if where == "dashboard" else own + common

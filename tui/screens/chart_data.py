@@ -1,0 +1,122 @@
+"""What the charts show: a run's state as series and limits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from core.config import EngineName
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.run_state import EngineState, RunState
+from tui.widgets.chart import Limits, Marker, Series, nice_limits
+
+CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
+SOFT_CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY_SOFT, "torch": Role.TORCH_SOFT}
+
+# In one chart the models differ by marker too: a line and dots, or dashes and circles.
+LINES: dict[EngineName, Marker] = {"numpy": "braille", "torch": "dashed"}
+MARKS: dict[EngineName, Marker] = {"numpy": "dot", "torch": "circle"}
+
+
+@dataclass(slots=True)
+class ChartOptions:
+    """What the keys switch."""
+
+    overlay: bool = False
+    log_loss: bool = False
+    by_seconds: bool = False
+
+
+@dataclass(slots=True)
+class ChartLimits:
+    """The limits that both models' charts share; they only widen, so old curves stay in place."""
+
+    _kept: dict[tuple[str, bool], Limits] = field(default_factory=dict)
+
+    def x(self, state: RunState, options: ChartOptions) -> Limits:
+        """Return the x limits: the planned epochs, or the seconds that they will take."""
+        if not options.by_seconds:
+            return 0.0, float(state.epochs)
+        left = max((e.seconds_left or 0.0) for e in state.engines.values())
+        return self._widened("seconds", [0.0, state.seconds + left, 1.0], log=False)
+
+    def loss(self, state: RunState, options: ChartOptions) -> Limits:
+        """Return the y limits of the loss, over both models."""
+        values = [
+            value
+            for engine in state.engines.values()
+            for value in (
+                *(point.mean for point in engine.loss_by_step.points()),
+                *(point.train_loss for point in engine.epochs),
+                *(point.validation_loss for point in engine.epochs),
+            )
+        ]
+        return self._widened("loss", values, log=options.log_loss)
+
+    def accuracy(self, state: RunState) -> Limits:
+        """Return the y limits of the accuracy in percent, over both models; 100 at the top."""
+        values = [
+            point.validation_accuracy * 100
+            for engine in state.engines.values()
+            for point in engine.epochs
+        ]
+        low, _ = self._widened("accuracy", values or [0.0], log=False)
+        return min(low, 99.0), 100.0
+
+    def _widened(self, name: str, values: Iterable[float], *, log: bool) -> Limits:
+        limits = nice_limits(values, log, self._kept.get((name, log)))
+        self._kept[name, log] = limits
+        return limits
+
+
+def loss_series(
+    engines: Iterable[EngineState], state: RunState, options: ChartOptions
+) -> list[Series]:
+    """Return train and validation loss of the given engines."""
+    series = []
+    for engine in engines:
+        own = TITLES[engine.name] + " " if options.overlay else ""
+        line = LINES[engine.name] if options.overlay else "braille"
+        mark = MARKS[engine.name] if options.overlay else "dot"
+        train = Series(own + "train", CURVES[engine.name], _train(engine, state, options), line)
+        points = _by_epoch(engine, state, options, "validation_loss")
+        validation = Series(own + "validation", SOFT_CURVES[engine.name], points, mark)
+        series += [train, validation]
+    return series
+
+
+def accuracy_series(
+    engines: Iterable[EngineState], state: RunState, options: ChartOptions
+) -> list[Series]:
+    """Return the validation accuracy in percent of the given engines."""
+    series = []
+    for engine in engines:
+        points = _by_epoch(engine, state, options, "validation_accuracy")
+        percent = [(x, y * 100) for x, y in points]
+        label = TITLES[engine.name] if options.overlay else "validation"
+        line = LINES[engine.name] if options.overlay else "braille"
+        series.append(Series(label, CURVES[engine.name], percent, line))
+    return series
+
+
+def _train(
+    engine: EngineState, state: RunState, options: ChartOptions
+) -> list[tuple[float, float]]:
+    if options.by_seconds:
+        live = [(point.x, point.mean) for point in engine.loss_by_second.points()]
+        first = live[0][0] if live else float("inf")
+        past = [(p.seconds, p.train_loss) for p in engine.epochs if p.seconds < first]
+        return past + live
+    live = [(p.x / state.epoch_steps, p.mean) for p in engine.loss_by_step.points()]
+    first = live[0][0] if live else float("inf")
+    # Epochs of a run before it was resumed are known by their means alone.
+    past = [(p.epoch - 0.5, p.train_loss) for p in engine.epochs if p.epoch <= first]
+    return past + live
+
+
+def _by_epoch(
+    engine: EngineState, state: RunState, options: ChartOptions, what: str
+) -> list[tuple[float, float]]:
+    return [
+        (p.seconds if options.by_seconds else p.step / state.epoch_steps, getattr(p, what))
+        for p in engine.epochs
+    ]

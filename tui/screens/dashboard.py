@@ -1,0 +1,283 @@
+"""The dashboard: both models side by side, as they train."""
+
+from time import monotonic
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.events import Resize
+from textual.message import Message
+from textual.screen import Screen
+
+from core.config import EngineName
+from tui import formatting
+from tui.formatting import TITLES
+from tui.keys import bindings, footer_keys
+from tui.palette import Role
+from tui.run_state import EngineState, RunState
+from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series, loss_series
+from tui.watch import Watch
+from tui.widgets.chart import Chart
+from tui.widgets.confusion import ConfusionMatrix
+from tui.widgets.status import ACCENTS, Footer, Speed, StatusPanel, TextLine
+
+Panel = Literal["loss", "accuracy", "confusion"]
+PANELS: tuple[Panel, ...] = ("loss", "accuracy", "confusion")
+
+ALL_PANELS_HEIGHT = 36
+"""Rows from which all three panels are shown at once: two charts of nine rows and a matrix."""
+
+NUMBERS_SECONDS = 0.5
+"""Least time between two changes of the numbers: faster ones can't be read."""
+
+
+class Dashboard(Screen[None]):
+    """Status, loss, accuracy and confusion matrix of both models.
+
+    Args:
+        watch: the session that is followed.
+        names: the engines that train, left to right.
+        ascii_only: write no character above U+007E.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("dashboard")
+
+    class CellOpened(Message):
+        """The digits behind a confusion cell are asked for."""
+
+        def __init__(self, true: int, predicted: int, engine: EngineName) -> None:
+            super().__init__()
+            self.true, self.predicted, self.engine = true, predicted, engine
+
+    def __init__(self, watch: Watch, names: tuple[EngineName, ...], *, ascii_only: bool) -> None:
+        super().__init__()
+        self._watch, self._names, self._ascii = watch, names, ascii_only
+        self._options, self._limits = ChartOptions(), ChartLimits()
+        self._panel: Panel = "loss"
+        self._zoomed = False
+        self._epoch: int | None = None
+        self._numbers_at = 0.0
+
+    def compose(self) -> ComposeResult:
+        """Make header, one row of panels after another, message and footer."""
+        yield TextLine(id="header")
+        with Horizontal(id="status"):
+            for name in self._names:
+                yield StatusPanel(TITLES[name], id=f"{name}-status", ascii_only=self._ascii)
+        for panel in PANELS:
+            with Horizontal(id=panel, classes="panel"):
+                for name in self._names:
+                    kind = ConfusionMatrix if panel == "confusion" else Chart
+                    yield kind(id=f"{name}-{panel}")
+        yield TextLine(id="message")
+        yield Footer(footer_keys("dashboard"))
+
+    def on_mount(self) -> None:
+        """Arrange for the size that the terminal has."""
+        self._arrange()
+
+    def on_resize(self, _event: Resize) -> None:
+        """Arrange for the new size."""
+        self._arrange()
+
+    def update(self, *, numbers: bool = False) -> None:
+        """Draw what has changed; the numbers at most twice a second unless asked for."""
+        if not self.is_attached:
+            return
+        if numbers or monotonic() - self._numbers_at >= NUMBERS_SECONDS:
+            self._numbers_at = monotonic()
+            self._draw_lines()
+        if state := self._watch.state:
+            self._draw_charts(state)
+            self._draw_matrices(state)
+
+    def action_next_panel(self) -> None:
+        """Go to the next panel."""
+        self._go_to(PANELS[(PANELS.index(self._panel) + 1) % len(PANELS)])
+
+    def action_previous_panel(self) -> None:
+        """Go to the panel before."""
+        self._go_to(PANELS[(PANELS.index(self._panel) - 1) % len(PANELS)])
+
+    def action_move(self, down: int, right: int) -> None:
+        """Move in the panel: the matrix's cursor, or the epoch that the charts read out."""
+        if self._panel == "confusion":
+            self._matrix(self._names[0]).action_move(down, right)
+        elif right and (state := self._watch.state):
+            last = max((len(engine.epochs) for engine in state.engines.values()), default=0)
+            epoch = (last + 1 if self._epoch is None else self._epoch) + right
+            self._epoch = None if epoch > last or last == 0 else max(1, epoch)
+            self.update()
+
+    def action_open(self) -> None:
+        """Open the digits behind the confusion cell under the cursor."""
+        if self._panel == "confusion":
+            self._matrix(self._names[0]).action_open()
+
+    def action_toggle_overlay(self) -> None:
+        """Draw both models in one chart, or side by side."""
+        self._options.overlay = not self._options.overlay
+        self._arrange()
+
+    def action_toggle_log(self) -> None:
+        """Switch the loss between a linear and a logarithmic axis."""
+        self._options.log_loss = not self._options.log_loss
+        self.update()
+
+    def action_toggle_seconds(self) -> None:
+        """Switch the x axis between steps and seconds."""
+        self._options.by_seconds = not self._options.by_seconds
+        self.update()
+
+    def action_toggle_zoom(self) -> None:
+        """Give the screen to one panel, or to all of them."""
+        self._zoomed = not self._zoomed
+        self._arrange()
+
+    def action_back(self) -> None:
+        """Leave read-out, zoom and overlay, one at a time."""
+        if self._epoch is not None:
+            self._epoch = None
+        elif self._zoomed:
+            self._zoomed = False
+        else:
+            self._options.overlay = False
+        self._arrange()
+
+    def on_confusion_matrix_cursor_moved(self, event: ConfusionMatrix.CursorMoved) -> None:
+        """Keep both cursors on the same cell, and say what it counts."""
+        self._panel = "confusion"
+        self._cursor = (event.true, event.predicted)
+        self.update(numbers=True)
+
+    def on_confusion_matrix_opened(self, event: ConfusionMatrix.Opened) -> None:
+        """Ask for the digits behind the cell."""
+        engine: EngineName = "torch" if event.matrix.id == "torch-confusion" else self._names[0]
+        self.post_message(self.CellOpened(event.true, event.predicted, engine))
+
+    _cursor: tuple[int, int] | None = None
+
+    def _go_to(self, panel: Panel) -> None:
+        self._panel = panel
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Show all panels, or one with a zoom or a small terminal."""
+        one = self._zoomed or self.size.height < ALL_PANELS_HEIGHT
+        for panel in PANELS:
+            row = self.query_one(f"#{panel}")
+            row.display = not one or panel == self._panel
+            second = self.query(f"#torch-{panel}") if len(self._names) > 1 else ()
+            for widget in second:
+                widget.display = panel == "confusion" or not self._options.overlay
+        self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
+        self.call_after_refresh(self.update, numbers=True)
+
+    def _draw_lines(self) -> None:
+        self.query_one("#header", TextLine).draw(*self._header())
+        state = self._watch.state
+        text, bad = (state.message, state.message_is_bad) if state else ("", False)
+        text = self._cell_text(state) or text
+        self.query_one("#message", TextLine).draw([(" " + text, Role.BAD if bad else Role.DIM)])
+        session = self._watch.session
+        if state and session:
+            for name, engine in state.engines.items():
+                speed = Speed(session.config.batch_size, session.threads(name))
+                self.query_one(f"#{name}-status", StatusPanel).draw(engine, state.epochs, speed)
+
+    def _header(self) -> tuple[list[tuple[str, Role]], list[tuple[str, Role]]]:
+        watch, state, session = self._watch, self._watch.state, self._watch.session
+        left = [(" mlpwatch", Role.STRONG)]
+        if session is None or state is None:
+            return [*left, (f"  {watch.loading} …", Role.DIM)], []
+        config, data = session.config, session.dataset
+        sizes = "-".join(str(n) for n in (data.features, *config.hidden, data.classes))
+        facts = [data.name, sizes, config.activation, config.optimizer, config.recipe]
+        left.append(("  " + " · ".join(facts), Role.TEXT))
+        right = []
+        if watch.limit is not None and not state.ended:
+            right.append((f"limit {watch.limit:g} steps/s, ] lifts it   ", Role.WARNING))
+        right.append((self._whole_time(state) + " ", Role.DIM))
+        return left, right
+
+    @staticmethod
+    def _whole_time(state: RunState) -> str:
+        elapsed = formatting.duration(state.seconds)
+        if state.ended or state.seconds_left is None:
+            return elapsed
+        return f"{elapsed} · about {formatting.duration(state.seconds_left)} left"
+
+    def _draw_charts(self, state: RunState) -> None:
+        options, limits = self._options, self._limits
+        x = limits.x(state, options)
+        loss_y, accuracy_y = limits.loss(state, options), limits.accuracy(state)
+        label = "seconds" if options.by_seconds else "epochs"
+        everyone = list(state.engines.values())
+        for name, engine in state.engines.items():
+            engines = everyone if options.overlay else [engine]
+            self._chart(name, "loss").draw(
+                self._title("loss", engines),
+                loss_series(engines, state, options),
+                x, loss_y, options.log_loss, label, self._ascii,
+            )  # fmt: skip
+            self._chart(name, "accuracy").draw(
+                self._title("accuracy", engines),
+                accuracy_series(engines, state, options),
+                x, accuracy_y, False, label, self._ascii,
+            )  # fmt: skip
+
+    def _title(self, panel: Panel, engines: list[EngineState]) -> str:
+        title = ("▸ " if panel == self._panel else "  ") + panel
+        if panel == "accuracy":
+            title += " %"
+        if self._epoch is None:
+            return title
+        values = [self._value(panel, engine, self._epoch) for engine in engines]
+        return f"{title} · epoch {self._epoch}: {' and '.join(values)}"
+
+    @staticmethod
+    def _value(panel: Panel, engine: EngineState, epoch: int) -> str:
+        point = next((p for p in engine.epochs if p.epoch == epoch), None)
+        if point is None:
+            return "not yet"
+        if panel == "loss":
+            return f"{point.train_loss:.4f} train, {point.validation_loss:.4f} validation"
+        return f"{point.validation_accuracy:.2%}"
+
+    def _draw_matrices(self, state: RunState) -> None:
+        title = ("▸ " if self._panel == "confusion" else "  ") + "confusion"
+        session = self._watch.session
+        if session is None:
+            return
+        for name, engine in state.engines.items():
+            counts = engine.validation.confusion if engine.validation else None
+            self._matrix(name).draw(
+                counts,
+                session.dataset.class_names,
+                title,
+                ACCENTS[name],
+                cursor=self._cursor,
+                ascii_only=self._ascii,
+            )
+
+    def _cell_text(self, state: RunState | None) -> str:
+        """Return what the cell under the cursor counts, in both models."""
+        if state is None or self._cursor is None or self._panel != "confusion":
+            return ""
+        true, predicted = self._cursor
+        counts = [
+            f"{TITLES[name]} {engine.validation.confusion[true, predicted]}"
+            for name, engine in state.engines.items()
+            if engine.validation
+        ]
+        if not counts:
+            return ""
+        names = self._watch.session.dataset.class_names if self._watch.session else ""
+        return f"{names[true]} read as {names[predicted]}: {' · '.join(counts)} · enter opens them"
+
+    def _chart(self, name: EngineName, panel: Panel) -> Chart:
+        return self.query_one(f"#{name}-{panel}", Chart)
+
+    def _matrix(self, name: EngineName) -> ConfusionMatrix:
+        return self.query_one(f"#{name}-confusion", ConfusionMatrix)

@@ -1,0 +1,52 @@
+"""Short screens over the others: help."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.events import Key as KeyEvent
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.keys import KEYS, Where
+
+_HEADINGS: dict[Where, str] = {
+    "everywhere": "Everywhere",
+    "dashboard": "On the dashboard",
+    "mistakes": "Among the mistakes",
+}
+
+_SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
+
+
+class HelpScreen(ModalScreen[None]):
+    """All keys, from the one table; any other key than those that scroll closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close", show=False)]
+
+    def compose(self) -> ComposeResult:
+        """Make the list."""
+        with VerticalScroll(id="help"):
+            yield Static(help_text(), markup=False)
+
+    def on_key(self, event: KeyEvent) -> None:
+        """Close on any key that does not scroll."""
+        if event.key not in _SCROLL_KEYS:
+            event.stop()
+            self.dismiss()
+
+
+def help_text() -> str:
+    """Return all keys, grouped by where they work."""
+    lines: list[str] = []
+    for where, heading in _HEADINGS.items():
+        lines += [heading, *(_line(key.shown, key.help) for key in KEYS if key.where == where), ""]
+    lines.append(
+        "Shift and drag selects text in most terminals; --no-mouse leaves the mouse alone."
+    )
+    return "\n".join(lines)
+
+
+def _line(shown: str, text: str) -> str:
+    return f"  {shown:<10} {text}"

@@ -1,0 +1,172 @@
+"""A session as the screen sees it: loading, running, leaving; its state, and orders to it."""
+
+from collections.abc import Callable
+from threading import Thread
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from core.config import EngineName
+from tui.run_state import EpochPoint, RunState
+
+if TYPE_CHECKING:
+    from core.session import Session
+
+Report = Callable[[str], None]
+Start = Callable[[Report], "Session"]
+"""Makes a session, slowly, and says what it is doing."""
+
+SHORT_RUN_SECONDS = 30
+"""How long a run on the bundled digits takes by default; at full speed it is over in two."""
+
+SPEEDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Steps per second that `[` and `]` go through; beyond the last there is no limit."""
+
+LEAVE_SECONDS = 10.0
+"""How long leaving waits for the trainers; they look up once per batch."""
+
+
+class Watch:
+    """Starts a session in a thread, since importing torch takes seconds, and follows it.
+
+    Everything but the loading happens in the caller's thread.
+
+    Args:
+        start: makes the session.
+    """
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self._loader = Thread(target=self._load, name="loader", daemon=True)
+        self._loaded: Session | None = None
+        self.session: Session | None = None
+        """None while loading."""
+        self.state: RunState | None = None
+        """None while loading."""
+        self.loading = "starting"
+        """What the loader is doing."""
+        self.error: BaseException | None = None
+        """Why there is no session."""
+        self.limit: float | None = None
+        """Steps per second at most, or None."""
+        self.limit_is_automatic = False
+        """The limit was set for a short run, not by a key."""
+        self._leaving_since: float | None = None
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a session may still come."""
+        return self._loader.is_alive()
+
+    @property
+    def left(self) -> bool:
+        """Whether, after `leave`, nothing is left to wait for."""
+        if self._leaving_since is None:
+            return False
+        late = monotonic() - self._leaving_since > LEAVE_SECONDS
+        return self.session is None or self.session.ended or late
+
+    def open(self) -> None:
+        """Begin to load."""
+        self._loader.start()
+
+    def poll(self) -> bool:
+        """Take in what has happened; say whether anything has."""
+        if self.session is None:
+            if self._loaded is None:
+                return False
+            self._begin(self._loaded)
+        if self.session is None or self.state is None:
+            return False
+        events = self.session.mailbox.drain().events
+        self.state.apply_all(events)
+        return bool(events)
+
+    def leave(self) -> None:
+        """Ask the session to save and end."""
+        if self._leaving_since is None:
+            self._leaving_since = monotonic()
+            if self.session:
+                self.session.stop()
+
+    def toggle_pause(self, *engines: EngineName) -> None:
+        """Pause the named engines, or all; resume them if all of them are paused."""
+        session = self.session
+        if session is None:
+            return
+        names = engines or session.config.engine_names
+        named = [name for name in names if name in session.config.engine_names]
+        if all(session.paused(name) for name in named):
+            session.resume(*named)
+        else:
+            session.pause(*named)
+
+    def step(self) -> None:
+        """Train one batch on each paused engine."""
+        if self.session:
+            self.session.step()
+
+    def save(self) -> None:
+        """Save every engine that trains; say where the others lie."""
+        if self.session is None or self.state is None:
+            return
+        if self.session.ended and self.session.save_error is None:
+            self.state.say(f"saved at the end in {self.session.run.path}")
+        self.session.save()
+
+    def faster(self) -> None:
+        """Raise the speed limit by a notch; the automatic one is lifted at once."""
+        above = [speed for speed in SPEEDS if self.limit is not None and speed > self.limit]
+        self._set_limit(None if self.limit_is_automatic or not above else above[0])
+
+    def slower(self) -> None:
+        """Lower the speed limit by a notch, from none to the highest."""
+        below = [speed for speed in SPEEDS if self.limit is None or speed < self.limit]
+        self._set_limit(below[-1] if below else self.limit)
+
+    def _set_limit(self, limit: float | None) -> None:
+        if self.session is None:
+            return
+        self.limit, self.limit_is_automatic = limit, False
+        self.session.set_steps_per_second(limit)
+
+    def _load(self) -> None:
+        try:
+            self._loaded = self._start(self._report)
+        except BaseException as error:  # the app ends, and the command line raises it
+            self.error = error
+
+    def _report(self, text: str) -> None:
+        self.loading = text
+
+    def _begin(self, session: "Session") -> None:
+        config = session.config
+        self.session = session
+        self.state = RunState(config.epochs, session.epoch_steps, config.engine_names)
+        for point, engine in _history(session):
+            self.state.engines[engine].add_point(point)
+        if self._leaving_since is not None:
+            return
+        if session.dataset.name == "digits":
+            self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))
+            self.limit_is_automatic = True
+            session.set_steps_per_second(self.limit)
+        session.start()
+
+
+def _history(session: "Session") -> list[tuple[EpochPoint, EngineName]]:
+    """Return the epochs of a resumed run, so that its curves go on without a seam."""
+    return [
+        (
+            EpochPoint(
+                epoch=line.epoch,
+                step=line.step,
+                seconds=line.seconds,
+                train_loss=line.train_loss,
+                validation_loss=line.val_loss,
+                validation_accuracy=line.val_accuracy,
+            ),
+            line.engine,
+        )
+        for line in session.run.read_metrics()
+        if line.engine in session.config.engine_names
+    ]

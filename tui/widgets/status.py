@@ -1,0 +1,169 @@
+"""The lines of text around the charts: header, a model's status, message, footer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tui import formatting
+from tui.keys import Key
+from tui.palette import Role
+from tui.run_state import EngineState
+from tui.widgets.cells import Canvas, CellView
+
+WIDE = 60
+"""Columns from which a status fits into two rows."""
+
+ACCENTS = {"numpy": Role.NUMPY, "torch": Role.TORCH}
+
+_BAR = {False: "━╸─", True: "=>-"}
+"""Done, the half step at its end, and still to do; by `ascii_only`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What a status says of the speed besides its measurement."""
+
+    batch_size: int
+    threads: int
+
+
+class StatusPanel(CellView):
+    """One model: name, progress, state; loss, validation accuracy, speed, remaining time."""
+
+    def __init__(self, name: str, *, id: str, ascii_only: bool = False) -> None:
+        super().__init__(id=id)
+        self._title = name
+        self._ascii = ascii_only
+        self._engine: EngineState | None = None
+        self._epochs = 0
+        self._speed = Speed(0, 0)
+
+    def draw(self, engine: EngineState, epochs: int, speed: Speed) -> None:
+        """Show an engine's state; `epochs` are the planned ones."""
+        self._engine, self._epochs, self._speed = engine, epochs, speed
+        self.repaint()
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return two rows where there is room, else three short ones."""
+        canvas = Canvas(width, height)
+        engine = self._engine
+        if engine is None:
+            canvas.put(0, 0, self._title, Role.STRONG)
+            canvas.put(0, 1, "loading", Role.DIM)
+            return canvas
+        self._put_progress(canvas, engine)
+        rows = self._facts(engine, wide=width >= WIDE)
+        for y, facts in enumerate(rows, start=1):
+            x = 0
+            for text, role in facts:
+                if x + len(text) <= width:
+                    x = canvas.put(x, y, text, role) + 3
+        if engine.detail:
+            canvas.put(0, len(rows), formatting.one_line(engine.detail)[:width], Role.BAD)
+        return canvas
+
+    def _put_progress(self, canvas: Canvas, engine: EngineState) -> None:
+        accent = ACCENTS[engine.name]
+        phase = engine.phase
+        digits = len(str(self._epochs))
+        # Whole epochs while they last; the epoch under way counts from 1.
+        epoch = f"epoch {len_epochs(engine):>{digits}}/{self._epochs}"
+        if canvas.width < WIDE:
+            epoch = epoch.removeprefix("epoch ")
+        right = f"{epoch}  {phase:<8}"
+        start = canvas.put(0, 0, f"{self._title:<8}", accent)
+        columns = max(0, canvas.width - start - len(right) - 1)
+        done, half, rest = _BAR[self._ascii]
+        halves = round(2 * columns * min(1.0, engine.step / max(1, engine.planned_steps)))
+        bar = done * (halves // 2) + half * (halves % 2)
+        canvas.put(start, 0, bar, accent)
+        canvas.put(start + len(bar), 0, rest * (columns - len(bar)), Role.DIM)
+        x = canvas.put(start + columns + 1, 0, f"{epoch}  ")
+        canvas.put(x, 0, phase, _PHASE_ROLES.get(phase, Role.TEXT))
+
+    def _facts(self, engine: EngineState, *, wide: bool) -> list[list[tuple[str, Role]]]:
+        per_second = engine.steps_per_second
+        samples = None if per_second is None else per_second * self._speed.batch_size
+        accuracy = engine.epochs[-1].validation_accuracy if engine.epochs else None
+        loss = (f"loss {formatting.loss(engine.loss)}", Role.TEXT)
+        val = (f"val {formatting.percent(accuracy)}", Role.TEXT)
+        speed = (f"{formatting.rate(samples)} samples/s", Role.TEXT)
+        threads = (formatting.count(self._speed.threads, "thread"), Role.DIM)
+        time = (self._time(engine), Role.DIM)
+        if engine.test is not None:
+            test = (f"test {formatting.percent(engine.test.accuracy)}", Role.STRONG)
+            return [[test, val, loss, speed, time]] if wide else [[test, val], [loss, speed]]
+        if wide:
+            return [[loss, val, speed, threads, time]]
+        return [[loss, val], [speed, time]]
+
+    @staticmethod
+    def _time(engine: EngineState) -> str:
+        if engine.ended or engine.seconds_left is None:
+            return formatting.duration(engine.seconds)
+        left = formatting.duration(engine.seconds_left)
+        return f"{formatting.duration(engine.seconds)} · {left} left"
+
+
+_PHASE_ROLES = {
+    "paused": Role.WARNING,
+    "finished": Role.GOOD,
+    "diverged": Role.BAD,
+    "failed": Role.BAD,
+}
+
+
+def len_epochs(engine: EngineState) -> int:
+    """Return how many whole epochs an engine has done."""
+    return engine.epochs[-1].epoch if engine.epochs else 0
+
+
+class TextLine(CellView):
+    """One row: text at the left, text at the right, cut where they meet."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._left: Sequence[tuple[str, Role]] = ()
+        self._right: Sequence[tuple[str, Role]] = ()
+
+    def draw(
+        self, left: Sequence[tuple[str, Role]], right: Sequence[tuple[str, Role]] = ()
+    ) -> None:
+        """Show pieces of text; the right ones give way where there is no room."""
+        self._left, self._right = left, right
+        self.repaint()
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return the row."""
+        canvas = Canvas(width, height)
+        x = 0
+        for text, role in self._left:
+            x = canvas.put(x, 0, formatting.one_line(text), role)
+        start = width - sum(len(text) for text, _ in self._right)
+        if start > x:
+            for text, role in self._right:
+                start = canvas.put(start, 0, formatting.one_line(text), role)
+        return canvas
+
+
+class Footer(CellView):
+    """The keys that work here, as many as fit; the last ones, help and quit, always do."""
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        super().__init__(id="footer")
+        self._keys = keys
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return the row."""
+        canvas = Canvas(width, height)
+        keys = list(self._keys)
+        while len(keys) > 2 and _footer_width(keys) > width:  # noqa: PLR2004 - help and quit stay
+            del keys[-3]
+        x = 1
+        for key in keys:
+            x = canvas.put(x, 0, key.shown, Role.STRONG) + 1
+            x = canvas.put(x, 0, key.label, Role.DIM) + 2
+        return canvas
+
+
+def _footer_width(keys: Sequence[Key]) -> int:
+    return sum(len(key.shown) + len(key.label) + 3 for key in keys)
