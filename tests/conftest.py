@@ -1,0 +1,19 @@
+"""Fixtures that several tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def mnist_path() -> Path:
+    """Return the path of the real MNIST in Keras' layout; skip where there is none."""
+    checkout = Path(__file__).resolve().parents[1]
+    named = os.environ.get("MLPWATCH_MNIST")
+    places = [Path(named)] if named else []
+    places += [folder / "shared/data/mnist.npz" for folder in (checkout, checkout.parent)]
+    for place in places:
+        if place.is_file():
+            return place
+    pytest.skip("real MNIST is absent: set MLPWATCH_MNIST to an mnist.npz in Keras' layout")
