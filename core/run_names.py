@@ -60,6 +60,8 @@ def _name_fault(name: str) -> str | None:
     # False for control (Cc), bidi and zero-width (Cf), surrogate (Cs) and unassigned characters.
     if not name.isprintable():
         return "it contains characters that can't be shown"
-    if len(name) > MAX_NAME_LENGTH or len(name.encode()) > MAX_NAME_BYTES:
+    if len(name) > MAX_NAME_LENGTH:
         return f"it has {len(name)} characters, at most {MAX_NAME_LENGTH} fit"
+    if (size := len(name.encode())) > MAX_NAME_BYTES:
+        return f"it takes {size} bytes, at most {MAX_NAME_BYTES} fit"
     return None

@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-LARGEST_NUMBER = 1e300
-"""More overflows a float, or soon would; a checked file never holds it."""
-
 MAX_FILE_BYTES = 4 * 2**20
 """Largest JSON file that is read whole; a run's files of this kind hold about 1 kB."""
-
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -86,13 +82,15 @@ def take_number(fields: Mapping[str, Any], key: str) -> float:
     value = fields.get(key, "missing")
     if value is None:
         return math.nan
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or abs(value) > LARGEST_NUMBER
-    ):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise JsonError(f"{key} {value!r:.40}: expected a number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise JsonError(f"{key}: expected a number of 64 bits")
+    return number
 
 
 def take_text(fields: Mapping[str, Any], key: str) -> str:

@@ -1,0 +1,167 @@
+"""The metrics log survives crashes, damage and two threads."""
+
+import errno
+import json
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.config import ENGINE_NAMES, EngineName
+from core.errors import RunError
+from core.metrics_log import TAIL_BYTES, MetricsLine, MetricsLog
+
+
+def line(epoch: int, engine: EngineName = "numpy", loss: float = 0.5) -> MetricsLine:
+    return MetricsLine(engine, epoch, epoch * 10, epoch * 1.5, loss, loss, 0.9, 1e5)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> MetricsLog:
+    return MetricsLog(tmp_path / "metrics.jsonl")
+
+
+wholes = st.integers(0, 2**53)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+metrics = st.builds(
+    MetricsLine, st.sampled_from(ENGINE_NAMES), wholes, wholes, *[numbers] * 5
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=30)
+@given(lines=st.lists(metrics, max_size=4))
+def test_any_lines_come_back_in_order(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[MetricsLine]
+) -> None:
+    log = MetricsLog(tmp_path_factory.getbasetemp() / "any.jsonl")
+    log.path.unlink(missing_ok=True)
+    for one in lines:
+        log.append(one)
+    assert list(log.read().lines) == lines
+
+
+def test_a_line_is_one_json_object_of_the_agreed_fields(log: MetricsLog) -> None:
+    log.append(line(1, loss=math.inf))
+    text = log.path.read_text()
+    assert text.count("\n") == 1
+    assert json.loads(text) == {
+        "engine": "numpy", "epoch": 1, "step": 10, "seconds": 1.5, "train_loss": None,
+        "val_loss": None, "val_accuracy": 0.9, "samples_per_second": 1e5,
+    }  # fmt: skip
+    assert math.isnan(log.read().lines[0].train_loss)
+
+
+def test_a_torn_last_line_is_the_end_wherever_it_tore(log: MetricsLog) -> None:
+    log.append(line(1))
+    first = log.path.read_bytes()
+    log.append(line(2))
+    whole = log.path.read_bytes()
+    for length in range(len(first) + 1, len(whole)):
+        log.path.write_bytes(whole[:length])
+        reading = log.read()
+        assert (reading.lines, reading.skipped, reading.torn) == ((line(1),), 0, True)
+        assert log.newest(["numpy"]) == {"numpy": line(1)}
+    log.append(line(3))
+    assert log.read().lines == (line(1), line(3))
+
+
+def test_a_file_of_one_torn_line_is_begun_again(log: MetricsLog) -> None:
+    log.path.write_bytes(b'{"engine": "num')
+    log.append(line(1))
+    reading = log.read()
+    assert (reading.lines, reading.skipped) == ((line(1),), 0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"\0" * 40, b"\xff\xfe", b"{}", b"[1]", b"", b"[" * 10_000,
+        b'{"engine":"jax","epoch":1}', b'{"engine":"numpy","epoch":"1"}',
+        json.dumps(dict.fromkeys(MetricsLine.__slots__, -1)).encode(),
+    ],
+    ids=lambda damage: repr(damage[:20]),
+)  # fmt: skip
+def test_a_damaged_line_between_others_is_skipped_and_counted(
+    log: MetricsLog, damage: bytes
+) -> None:
+    log.append(line(1))
+    with log.path.open("ab") as file:
+        file.write(damage + b"\n")
+    log.append(line(2))
+    reading = log.read()
+    assert (reading.lines, reading.skipped, reading.torn) == ((line(1), line(2)), 1, False)
+
+
+def test_trim_drops_one_engines_later_lines_and_keeps_the_rest(log: MetricsLog) -> None:
+    lines = [line(epoch, engine) for epoch in (1, 2, 3) for engine in ENGINE_NAMES]
+    for one in lines:
+        log.append(one)
+    with log.path.open("ab") as file:
+        file.write(b"garbage\n{torn")
+    log.trim("numpy", 1)
+    kept = [one for one in lines if one.engine == "torch" or one.epoch == 1]
+    reading = log.read()
+    assert (list(reading.lines), reading.skipped, reading.torn) == (kept, 1, False)
+
+
+def test_trim_touches_nothing_where_nothing_is_later(log: MetricsLog) -> None:
+    log.trim("numpy", 0)
+    assert not log.path.exists()
+    log.append(line(1))
+    inode = log.path.stat().st_ino
+    log.trim("numpy", 1)
+    assert log.path.stat().st_ino == inode
+
+
+def test_two_threads_never_mix_their_lines(log: MetricsLog) -> None:
+    def fill(engine: EngineName) -> None:
+        for epoch in range(1, 51):
+            log.append(line(epoch, engine))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fill, ENGINE_NAMES))
+    reading = log.read()
+    assert reading.skipped == 0
+    for engine in ENGINE_NAMES:
+        epochs = [one.epoch for one in reading.lines if one.engine == engine]
+        assert epochs == list(range(1, 51))
+
+
+def test_a_line_that_failed_and_is_tried_again_stands_there_once(
+    log: MetricsLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.append(line(1))
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            log.append(line(2))
+    log.append(line(2))
+    assert log.read().lines == (line(1), line(2))
+
+
+def test_the_newest_lines_are_found_from_the_end_of_a_long_file(log: MetricsLog) -> None:
+    log.append(line(7, "torch"))
+    record = log.path.read_bytes().replace(b"torch", b"numpy")
+    with log.path.open("ab") as file:
+        file.write(record * (2 * TAIL_BYTES // len(record)))
+    log.append(line(9))
+    # torch is beyond the tail, behind all of the other's lines.
+    assert log.newest(ENGINE_NAMES) == {"numpy": line(9), "torch": line(7, "torch")}
+    assert log.newest(["numpy"]) == {"numpy": line(9)}
+
+
+def test_what_is_no_file_is_an_error_and_never_waited_for(log: MetricsLog) -> None:
+    assert log.read().lines == ()
+    assert log.newest(ENGINE_NAMES) == {}
+    os.mkfifo(log.path)
+    for read in (log.read, lambda: log.newest(ENGINE_NAMES)):
+        with pytest.raises(RunError, match="not a regular file"):
+            read()

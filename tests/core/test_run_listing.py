@@ -1,0 +1,168 @@
+"""The list of runs shows every folder, whatever is in it, and stays quick."""
+
+import json
+import os
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import process_time
+
+import pytest
+
+from core.config import EngineName, RunConfig, from_recipe
+from core.errors import RunError
+from core.metrics_log import MetricsLine
+from core.run_card import RunCard
+from core.run_listing import EngineSummary, RunSummary
+from core.runs import DatasetCard, Run, list_runs
+
+DIGITS = DatasetCard("digits", "ab" * 32, (8, 8), 10)
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CONFIG = from_recipe("twin", hidden=(64, 32), epochs=3)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    return tmp_path / "saved"
+
+
+def line(engine: EngineName, epoch: int, accuracy: float = 0.9) -> MetricsLine:
+    return MetricsLine(engine, epoch, epoch, 1.0, 0.5, 0.5, accuracy, 1e5)
+
+
+def create(saved: Path, name: str, config: RunConfig = CONFIG, minutes: int = 0) -> Run:
+    folder = saved / name
+    folder.mkdir(parents=True)
+    RunCard(config, DIGITS, NOON + timedelta(minutes=minutes), {}).write(folder)
+    return Run.open(saved, name)
+
+
+def only(saved: Path) -> RunSummary:
+    (run,) = list_runs(saved)
+    return run
+
+
+def test_no_folder_has_no_runs_and_a_file_is_an_error(saved: Path) -> None:
+    assert list_runs(saved) == []
+    saved.write_text("")
+    with pytest.raises(RunError, match="--saved"):
+        list_runs(saved)
+
+
+def test_a_stopped_run_shows_how_far_each_engine_came(saved: Path) -> None:
+    run = create(saved, "one")
+    for one in (line("numpy", 1), line("torch", 1, 0.8), line("numpy", 2, 0.95)):
+        run.append_metrics(one)
+    assert only(saved) == RunSummary(
+        "one", run.path, "stopped", "", NOON, "digits", "twin", (64, 32), 3,
+        (EngineSummary("numpy", 2, 0.95, None), EngineSummary("torch", 1, 0.8, None)),
+    )  # fmt: skip
+
+
+def test_a_run_is_finished_with_all_its_epochs_and_a_result(saved: Path) -> None:
+    run = create(saved, "one", replace(CONFIG, only="torch", epochs=1))
+    run.write_result({"engines": {"torch": {"test_accuracy": 0.97}}})
+    assert only(saved).state == "stopped"
+    run.append_metrics(line("torch", 1))
+    assert only(saved).state == "finished"
+    assert only(saved).engines == (EngineSummary("torch", 1, 0.9, 0.97),)
+    (run.path / "result.json").unlink()
+    assert only(saved).state == "stopped"
+
+
+def test_a_run_that_is_held_is_training(saved: Path) -> None:
+    run = create(saved, "one")
+    run.acquire()
+    assert only(saved).state == "training"
+    run.release()
+    assert only(saved).state == "stopped"
+
+
+def test_the_newest_comes_first_and_the_undated_last(saved: Path) -> None:
+    for minutes, name in ((1, "b"), (3, "a"), (2, "c"), (1, "a2")):
+        create(saved, name, minutes=minutes)
+    (saved / "0").mkdir()
+    assert [run.name for run in list_runs(saved)] == ["a", "c", "a2", "b", "0"]
+
+
+@pytest.mark.parametrize("accuracy", [float("nan"), 1.5, -0.1])
+def test_an_accuracy_that_is_none_is_not_shown(saved: Path, accuracy: float) -> None:
+    run = create(saved, "one", replace(CONFIG, only="numpy"))
+    run.append_metrics(line("numpy", 1, accuracy))
+    run.write_result({"engines": {"numpy": {"test_accuracy": accuracy}}})
+    assert only(saved).engines == (EngineSummary("numpy", 1, None, None),)
+
+
+@pytest.mark.parametrize("result", [{}, {"engines": []}, {"engines": {"numpy": "good"}}])
+def test_a_result_of_another_shape_is_no_result(saved: Path, result: dict[str, object]) -> None:
+    run = create(saved, "one", replace(CONFIG, only="numpy"))
+    run.write_result(result)
+    assert only(saved).engines[0].test_accuracy is None
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "result.json"])
+@pytest.mark.parametrize("kind", ["garbage", "folder", "fifo", "loop"])
+def test_one_bad_folder_never_hides_the_others(saved: Path, name: str, kind: str) -> None:
+    create(saved, "good")
+    bad = create(saved, "bad").path / name
+    bad.unlink(missing_ok=True)
+    match kind:
+        case "garbage":
+            bad.write_bytes(b"\xff\0{\n")
+        case "folder":
+            bad.mkdir()
+        case "fifo":
+            os.mkfifo(bad)
+        case "loop":
+            bad.symlink_to(bad)
+    runs = {run.name: run for run in list_runs(saved)}
+    assert runs["good"].state == "stopped"
+    # A damaged line of metrics is skipped; a link that leads nowhere is no file.
+    harmless = name == "metrics.jsonl" and kind in ("garbage", "loop")
+    assert runs["bad"].state == ("stopped" if harmless else "damaged")
+    assert (name in runs["bad"].reason) == (not harmless)
+    assert runs["bad"].reason == "" or runs["bad"].reason.isprintable()
+
+
+def test_names_from_the_disk_are_safe_to_print(saved: Path) -> None:
+    create(saved, "one")
+    (saved / os.fsdecode(b"\x1b[2J\xff\n")).mkdir()
+    card = saved / "one" / "config.json"
+    values = json.loads(card.read_text())
+    values["dataset"]["name"] = "\x1b[31mred"
+    card.write_text(json.dumps(values))
+    strange = next(run for run in list_runs(saved) if run.state == "damaged")
+    assert strange.name == r"\x1b[2J\udcff\n"
+    named = next(run for run in list_runs(saved) if run.name == "one")
+    assert named.dataset == r"\x1b[31mred"
+
+
+def test_hidden_folders_and_files_are_no_runs(saved: Path) -> None:
+    (saved / ".new-x").mkdir(parents=True)
+    (saved / ".gitkeep").touch()
+    (saved / "notes.txt").touch()
+    assert list_runs(saved) == []
+
+
+def test_a_thousand_runs_are_listed_in_half_a_second(saved: Path) -> None:
+    run = create(saved, "run-0", replace(CONFIG, epochs=50))
+    metrics = "".join(
+        json.dumps(asdict(line(engine, epoch))) + "\n"
+        for epoch in range(1, 51)
+        for engine in ("numpy", "torch")
+    )
+    (run.path / "metrics.jsonl").write_text(metrics)
+    run.write_result({"engines": {"numpy": {"test_accuracy": 0.97}}})
+    contents = {file.name: file.read_bytes() for file in run.path.iterdir()}
+    for number in range(1, 1000):
+        (saved / f"run-{number}").mkdir()
+        for name, content in contents.items():
+            (saved / f"run-{number}" / name).write_bytes(content)
+    times = []
+    for _ in range(3):
+        # Processor time: the other tests share the cores.
+        began = process_time()
+        runs = list_runs(saved)
+        times.append(process_time() - began)
+    assert [run.state for run in runs] == ["finished"] * 1000
+    assert min(times) < 0.5, times
