@@ -73,6 +73,11 @@ class Dataset:
         return int(self.images.shape[1])
 
     @property
+    def class_names(self) -> str:
+        """One character per class."""
+        return class_names(self.classes)
+
+    @property
     def train_images(self) -> NDArray[np.float32]:
         """(train, features), a view."""
         return self.images[: self.train_count]

@@ -67,8 +67,8 @@ class Session:
 
     @property
     def outcomes(self) -> dict[EngineName, Outcome]:
-        """How the engines that have ended did so."""
-        return dict(self._outcomes)
+        """How the engines that have ended did so, in the order of the screen."""
+        return {name: self._outcomes[name] for name in self._engines if name in self._outcomes}
 
     @property
     def save_error(self) -> str | None:
@@ -136,7 +136,7 @@ class Session:
 
     def result(self) -> dict[str, Any]:
         """Return what `train --json` prints, for the engines that have ended."""
-        return result_of(str(self.run.path), self.dataset.name, self.config, self._outcomes)
+        return result_of(str(self.run.path), self.dataset.name, self.config, self.outcomes)
 
     def _train(self, name: EngineName) -> None:
         outcome = train(
@@ -145,8 +145,8 @@ class Session:
             self.config,
             self._controls[name],
             self.mailbox,
-            self._recorder,
-            self._positions.get(name),
+            recorder=self._recorder,
+            start=self._positions.get(name),
         )
         with self._lock:
             self._outcomes[name] = outcome

@@ -45,6 +45,7 @@ def train(
     config: RunConfig,
     control: Control,
     mailbox: Mailbox,
+    *,
     recorder: Recorder,
     start: Position | None = None,
 ) -> Outcome:
@@ -62,25 +63,22 @@ def train(
         recorder: receives checkpoints and metrics.
         start: where to go on; None for the beginning.
     """
-    return _Training(engine, dataset, config, control, mailbox, recorder, start).run()
+    training = _Training(engine, dataset, config, start or Position())
+    training.control, training.mailbox, training.recorder = control, mailbox, recorder
+    return training.run()
 
 
 class _Training:
     """The loop's variables; used for one run by one thread."""
 
+    control: Control
+    mailbox: Mailbox
+    recorder: Recorder
+
     def __init__(
-        self,
-        engine: Engine,
-        dataset: Dataset,
-        config: RunConfig,
-        control: Control,
-        mailbox: Mailbox,
-        recorder: Recorder,
-        start: Position | None,
+        self, engine: Engine, dataset: Dataset, config: RunConfig, start: Position
     ) -> None:
         self.engine, self.dataset, self.config = engine, dataset, config
-        self.control, self.mailbox, self.recorder = control, mailbox, recorder
-        start = start or Position()
         self.epoch, self.batch, self.step = start.epoch, start.batch, start.step
         self.epoch_loss_sum = start.epoch_loss_sum
         self.clocks = TrainingClocks(start.seconds, start.epoch_seconds)
@@ -105,7 +103,7 @@ class _Training:
             test = self._evaluate(self.dataset.test_images, self.dataset.test_labels)
         except _DivergedError as error:
             reason, detail = "diverged", str(error)
-        except Exception as error:  # noqa: BLE001 - the other engine goes on; the screen says why
+        except Exception as error:  # the other engine goes on, and the screen says why
             detail = _one_line(error)
         self.clocks.stop()
         self.recorder.flush()

@@ -18,7 +18,7 @@ from tui.watch import LEAVE_SECONDS, Watch
 from tui.widgets.spans import SpanApp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from core.evaluation import MistakeList
 
@@ -154,7 +154,7 @@ class MlpwatchApp(SpanApp[int]):
         """Save and quit with the status of Ctrl-C; at once the second time."""
         self._receive(signal.SIGINT)
 
-    def _runner(self, action: str) -> "asyncio.Future[None] | object":
+    def _runner(self, action: str) -> "Callable[[], Awaitable[None]]":
         async def run() -> None:
             await self.run_action(action)
 

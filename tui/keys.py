@@ -32,7 +32,7 @@ KEYS: tuple[Key, ...] = (
     Key("1", "1", "toggle_pause_engine('numpy')", "", "pause or resume NumPy alone"),
     Key("2", "2", "toggle_pause_engine('torch')", "", "pause or resume PyTorch alone"),
     Key("s", "s", "save", "save", "save both checkpoints now"),
-    Key("m", "m", "mistakes", "mistakes", "browse the digits that were read wrong", "dashboard"),
+    Key("m", "m", "app.mistakes", "mistakes", "browse the digits read wrong", "dashboard"),
     Key("tab", "tab", "next_panel", "panel", "go to the next panel", "dashboard", priority=True),
     Key(
         "shift+tab", "shift+tab", "previous_panel", "", "go to the panel before", "dashboard",

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 from core.config import EngineName
@@ -18,6 +19,7 @@ from core.telemetry import (
     StepDone,
 )
 from tui.curves import Curve
+from tui.formatting import TITLES
 
 if TYPE_CHECKING:
     from core.evaluation import Evaluation
@@ -35,8 +37,8 @@ RATE_SAMPLE_SECONDS = 0.1
 WARM_UP_SECONDS = 1.0
 """Training time before a remaining time is told; first steps load libraries and caches."""
 
-LOSS_SMOOTHING = 0.98
-"""Decay per step of the running loss that the status shows: about the last 50 batches."""
+LOSS_WINDOW = 20
+"""Batches that the status's loss is a mean of: one batch alone jumps too much to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,6 @@ class EngineState:
     phase: Phase = "waiting"
     step: int = 0
     seconds: float = 0.0
-    loss: float | None = None
-    """Running mean over recent batches."""
     parameters: int = 0
     detail: str = ""
     """Why the engine ended, if not as planned."""
@@ -71,6 +71,7 @@ class EngineState:
     test: "Evaluation | None" = None
     loss_by_step: Curve = field(init=False)
     loss_by_second: Curve = field(init=False)
+    _losses: deque[float] = field(default_factory=lambda: deque(maxlen=LOSS_WINDOW))
     _readings: deque[tuple[float, int]] = field(default_factory=deque)
     _first_reading: tuple[float, int] = (0.0, 0)
 
@@ -83,6 +84,11 @@ class EngineState:
     def ended(self) -> bool:
         """Whether no more events will come."""
         return self.phase in ENDED
+
+    @property
+    def loss(self) -> float | None:
+        """Mean over the last batches; None before the first."""
+        return sum(self._losses) / len(self._losses) if self._losses else None
 
     @property
     def steps_per_second(self) -> float | None:
@@ -111,8 +117,7 @@ class EngineState:
     def add_step(self, event: StepDone) -> None:
         """Take in one step."""
         self.step, self.seconds = event.step, event.seconds
-        keep = LOSS_SMOOTHING if self.loss is not None else 0.0
-        self.loss = keep * (self.loss or 0.0) + (1 - keep) * event.loss
+        self._losses.append(event.loss)
         self.loss_by_step.add(event.step, event.loss)
         self.loss_by_second.add(event.seconds, event.loss)
         readings = self._readings
@@ -159,6 +164,8 @@ class RunState:
     epoch_steps: int
     names: tuple[EngineName, ...]
     engines: dict[EngineName, EngineState] = field(init=False)
+    saved: dict[EngineName, int] = field(default_factory=dict)
+    """Steps of each engine's newest checkpoint on disk."""
     message: str = ""
     """The newest thing worth a line: what was saved where, what failed."""
     message_is_bad: bool = False
@@ -209,11 +216,20 @@ class RunState:
             case Resumed():
                 engine.phase = "training"
             case CheckpointSaved():
-                self.say(f"saved {event.path} at step {event.step:,}")
+                self.saved[event.engine] = event.step
+                self.say(self._where_saved(event.path))
             case SaveFailed():
                 self.say(f"not saved at {event.path}: {event.detail}", bad=True)
             case RunEnded():
                 engine.end(event)
+
+    def _where_saved(self, path: str) -> str:
+        steps = [
+            f"{TITLES[name]} at step {self.saved[name]:,}"
+            for name in self.names
+            if name in self.saved
+        ]
+        return f"saved in {PurePath(path).parent}: {', '.join(steps)}"
 
     def say(self, message: str, *, bad: bool = False) -> None:
         """Put a line where the screen shows the newest thing."""

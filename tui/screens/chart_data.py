@@ -59,8 +59,10 @@ class ChartLimits:
             for engine in state.engines.values()
             for point in engine.epochs
         ]
-        low, _ = self._widened("accuracy", values or [0.0], log=False)
-        return min(low, 99.0), 100.0
+        if not values:
+            return 0.0, 100.0
+        low, _ = self._widened("accuracy", [*values, 100.0], log=False)
+        return low, 100.0
 
     def _widened(self, name: str, values: Iterable[float], *, log: bool) -> Limits:
         limits = nice_limits(values, log, self._kept.get((name, log)))

@@ -1,5 +1,6 @@
 """The dashboard: both models side by side, as they train."""
 
+from collections.abc import Iterator
 from time import monotonic
 from typing import ClassVar, Literal
 
@@ -63,13 +64,15 @@ class Dashboard(Screen[None]):
         """Make header, one row of panels after another, message and footer."""
         yield TextLine(id="header")
         with Horizontal(id="status"):
-            for name in self._names:
-                yield StatusPanel(TITLES[name], id=f"{name}-status", ascii_only=self._ascii)
+            for name, classes in self._columns():
+                yield StatusPanel(
+                    name, id=f"{name}-status", classes=classes, ascii_only=self._ascii
+                )
         for panel in PANELS:
             with Horizontal(id=panel, classes="panel"):
-                for name in self._names:
+                for name, classes in self._columns():
                     kind = ConfusionMatrix if panel == "confusion" else Chart
-                    yield kind(id=f"{name}-{panel}")
+                    yield kind(id=f"{name}-{panel}", classes=classes)
         yield TextLine(id="message")
         yield Footer(footer_keys("dashboard"))
 
@@ -158,6 +161,12 @@ class Dashboard(Screen[None]):
 
     _cursor: tuple[int, int] | None = None
 
+    def _columns(self) -> Iterator[tuple[EngineName, str | None]]:
+        """Yield each engine, with the class of its column's widgets."""
+        yield self._names[0], None
+        for name in self._names[1:]:
+            yield name, "second"
+
     def _go_to(self, panel: Panel) -> None:
         self._panel = panel
         self._arrange()
@@ -219,13 +228,20 @@ class Dashboard(Screen[None]):
             self._chart(name, "loss").draw(
                 self._title("loss", engines),
                 loss_series(engines, state, options),
-                x, loss_y, options.log_loss, label, self._ascii,
-            )  # fmt: skip
+                x_limits=x,
+                y_limits=loss_y,
+                log_y=options.log_loss,
+                x_label=label,
+                ascii_only=self._ascii,
+            )
             self._chart(name, "accuracy").draw(
                 self._title("accuracy", engines),
                 accuracy_series(engines, state, options),
-                x, accuracy_y, False, label, self._ascii,
-            )  # fmt: skip
+                x_limits=x,
+                y_limits=accuracy_y,
+                x_label=label,
+                ascii_only=self._ascii,
+            )
 
     def _title(self, panel: Panel, engines: list[EngineState]) -> str:
         title = ("▸ " if panel == self._panel else "  ") + panel

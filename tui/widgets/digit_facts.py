@@ -80,7 +80,9 @@ class DigitFactsView(CellView):
         share = (canvas.width - 4) // len(engines)
         for n, name in enumerate(engines):
             canvas.put(4 + n * share, top, TITLES[name], ACCENTS[name])
-        for y, number in enumerate(self._classes(facts, canvas.height - top - 1), start=top + 1):
+        for y, number in enumerate(
+            self._most_telling(facts, canvas.height - top - 1), start=top + 1
+        ):
             is_true = number == facts.true
             role = Role.STRONG if is_true else Role.DIM
             canvas.put(0, y, (">" if is_true else " ") + " " + facts.names[number], role)
@@ -101,7 +103,7 @@ class DigitFactsView(CellView):
         return "█" * whole + (_EIGHTHS[eighths] if eighths else "")
 
     @staticmethod
-    def _classes(facts: DigitFacts, rows: int) -> list[int]:
+    def _most_telling(facts: DigitFacts, rows: int) -> list[int]:
         """Return all classes, or where there is no room the true and the most probable ones."""
         everyone = range(len(facts.names))
         if len(facts.names) <= rows:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.config import EngineName
 from tui import formatting
+from tui.formatting import TITLES
 from tui.keys import Key
 from tui.palette import Role
 from tui.run_state import EngineState
@@ -12,9 +14,9 @@ from tui.widgets.cells import Canvas, CellView
 WIDE = 60
 """Columns from which a status fits into two rows."""
 
-ACCENTS = {"numpy": Role.NUMPY, "torch": Role.TORCH}
+ACCENTS: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
 
-_BAR = {False: "━╸─", True: "=>-"}
+_BAR = {False: ("━", "╸", "─"), True: ("=", ">", "-")}
 """Done, the half step at its end, and still to do; by `ascii_only`."""
 
 
@@ -29,9 +31,16 @@ class Speed:
 class StatusPanel(CellView):
     """One model: name, progress, state; loss, validation accuracy, speed, remaining time."""
 
-    def __init__(self, name: str, *, id: str, ascii_only: bool = False) -> None:
-        super().__init__(id=id)
-        self._title = name
+    def __init__(
+        self,
+        engine: EngineName,
+        *,
+        id: str,
+        classes: str | None = None,
+        ascii_only: bool = False,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._title, self._accent = TITLES[engine], ACCENTS[engine]
         self._ascii = ascii_only
         self._engine: EngineState | None = None
         self._epochs = 0
@@ -47,7 +56,7 @@ class StatusPanel(CellView):
         canvas = Canvas(width, height)
         engine = self._engine
         if engine is None:
-            canvas.put(0, 0, self._title, Role.STRONG)
+            canvas.put(0, 0, self._title, self._accent)
             canvas.put(0, 1, "loading", Role.DIM)
             return canvas
         self._put_progress(canvas, engine)
@@ -62,7 +71,7 @@ class StatusPanel(CellView):
         return canvas
 
     def _put_progress(self, canvas: Canvas, engine: EngineState) -> None:
-        accent = ACCENTS[engine.name]
+        accent = self._accent
         phase = engine.phase
         digits = len(str(self._epochs))
         # Whole epochs while they last; the epoch under way counts from 1.
