@@ -61,9 +61,13 @@ class Canvas:
 
     def paste(self, other: "Canvas", x: int, y: int) -> None:
         """Copy another canvas with its top left corner to column x, row y, cut at the edges."""
-        for row in range(other.height):
-            for text, role, start in other.runs(row):
-                self.put(x + start, y + row, text, role)
+        left, right = max(0, x), min(x + other.width, self.width)
+        if left >= right:
+            return
+        for row in range(max(0, -y), min(other.height, self.height - y)):
+            part = slice(left - x, right - x)
+            self._characters[y + row][left:right] = other._characters[row][part]
+            self._roles[y + row][left:right] = other._roles[row][part]
 
     def cell(self, x: int, y: int) -> tuple[str, Role]:
         """Return the character and role of a cell.

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from tui.palette import Role
 from tui.widgets.cells import Canvas, CellView
-from tui.widgets.plotting import Dots, Frame, Marker, Series, dot_strokes, plot
+from tui.widgets.dots import Frame, Marker, Series
+from tui.widgets.plotting import Plot
 from tui.widgets.scales import Limits, nice_limits
 
 __all__ = ["Chart", "Limits", "Marker", "Series", "nice_limits"]
@@ -38,8 +39,7 @@ class Chart(CellView):
         self._title = ""
         self._series: tuple[Series, ...] = ()
         self._frame = Frame(0, 0, (0.0, 1.0), (0.0, 1.0))
-        self._drawn: tuple[object, ...] = ()
-        self._plot = Canvas(0, 0)
+        self._plot = Plot()
 
     def draw(
         self,
@@ -72,10 +72,11 @@ class Chart(CellView):
                 raise ValueError(f"{name} limits {low} to {high}: expected ascending numbers")
         if log_y and y_limits[0] <= 0:
             raise ValueError(f"log y from {y_limits[0]}: expected limits above 0")
-        self._title = title
-        self._series = tuple(series)
-        self._frame = Frame(0, 0, x_limits, y_limits, log_y, x_label, ascii_only)
-        self.repaint()
+        frame = Frame(0, 0, x_limits, y_limits, log_y, x_label, ascii_only)
+        shown = (self._title, self._series, self._frame)
+        self._title, self._series, self._frame = title, tuple(series), frame
+        if shown != (self._title, self._series, self._frame):
+            self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return title, legend and plot, or title and last value where there is no room."""
@@ -86,19 +87,9 @@ class Chart(CellView):
             return canvas
         self._put_legend(canvas, end + 2)
         frame = self._frame._replace(width=width, height=height - 1)
-        canvas.paste(self._plotted(frame), 0, 1)
+        canvas.paste(self._plot.update(frame, self._series), 0, 1)
         self._put_note(canvas, frame)
         return canvas
-
-    def _plotted(self, frame: Frame) -> Canvas:
-        """Return the plot; plotext (3 ms) is called only if a dot moved."""
-        strokes: list[list[Dots]] = [dot_strokes(series, frame) for series in self._series]
-        looks = [(series.role, series.marker) for series in self._series]
-        drawn = (frame, looks, strokes)
-        if drawn != self._drawn:
-            self._drawn = drawn
-            self._plot = plot(frame, self._series, strokes)
-        return self._plot
 
     def _put_legend(self, canvas: Canvas, start: int) -> None:
         """Write the legend at the right end of the first row; what does not fit is left out."""

@@ -182,7 +182,7 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def _put_names(self, canvas: Canvas, layout: Layout) -> None:
         for n, predicted in enumerate(layout.columns):
-            text = aligned(self._names[predicted], layout, 1)
+            text = aligned(self._names[predicted][: layout.cell - 1], layout, 1)
             canvas.put(layout.label + n * layout.cell, 1, text, self._name_role(1, predicted))
         for y, true in enumerate(layout.rows, start=HEAD_ROWS):
             name = self._names[true][:LONGEST_NAME]

@@ -56,8 +56,10 @@ def fit(
         at: true and predicted class that must be in view.
     """
     classes, digits = len(names), len(str(most))
-    label = min(max(map(len, names)), LONGEST_NAME) + 1
-    narrowest = _NARROWEST_CELL if digits <= _NARROWEST_DIGITS else _NARROW_CELL
+    longest_name = max(map(len, names))
+    label = min(longest_name, LONGEST_NAME) + 1
+    is_short = digits <= _NARROWEST_DIGITS and longest_name < _NARROWEST_CELL
+    narrowest = _NARROWEST_CELL if is_short else _NARROW_CELL
     cell = max(narrowest, min(_WIDEST_CELL, (width - label) // classes))
     rows = min(classes, max(1, height - HEAD_ROWS))
     columns = min(classes, max(1, (width - label) // cell))

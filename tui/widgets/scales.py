@@ -108,12 +108,14 @@ def tick_label(value: float) -> str:
         return "0"
     exponent = math.floor(math.log10(abs(value)) + 1e-9)
     plain = f"{value:.4f}".rstrip("0").rstrip(".")
-    forms = []
+    forms = [
+        f"{value / 10.0**power:.{digits}g}{suffix}"
+        for power, suffix in _UNITS
+        for digits in (4, 3, 2)
+        if exponent >= max(power, 4)
+    ]
     if math.isclose(float(plain), value, rel_tol=1e-3):
-        forms = [plain, plain.replace("0.", ".", 1)]
-    for power, suffix in _UNITS:
-        if exponent >= power:
-            forms += [f"{value / 10.0**power:.{digits}g}{suffix}" for digits in (4, 3, 2)]
+        forms += [plain, plain.replace("0.", ".", 1)]
     for power in (exponent, exponent - 1):
         if (whole := round(value / 10.0**power, 3)) == int(whole):
             forms.append(f"{int(whole)}e{power}")

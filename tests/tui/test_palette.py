@@ -1,0 +1,75 @@
+"""Every colour can be read on every ground, told apart, and done without."""
+
+import pytest
+from rich.color import ColorSystem
+from rich.style import Style
+from textual.color import Color
+from textual.theme import BUILTIN_THEMES
+
+from tui.palette import HEAT, Role, palette_for
+
+COLOURED = [role for role in Role if palette_for(True, True)[role].color is not None]
+GROUNDS = {
+    True: ["#000000", "#121212", "#1E1E1E"],
+    False: ["#FFFFFF", "#E0E0E0", "#D8D8D8"],
+}
+MUST_DIFFER = [Role.NUMPY, Role.TORCH, Role.GOOD, Role.BAD, Role.DIM, Role.HEAT_5]
+
+
+def luminance(colour: Color) -> float:
+    """WCAG 2.2's relative luminance."""
+    shares = (part / 255 for part in (colour.r, colour.g, colour.b))
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(style: Style, ground: str) -> float:
+    assert style.color is not None
+    pair = (
+        luminance(Color.from_rich_color(style.color)),
+        luminance(Color.parse(ground)),
+    )
+    return (max(pair) + 0.05) / (min(pair) + 0.05)
+
+
+def test_the_grounds_are_those_of_the_default_themes() -> None:
+    assert BUILTIN_THEMES["textual-light"].background in GROUNDS[False]
+    assert BUILTIN_THEMES["textual-light"].surface in GROUNDS[False]
+
+
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize("role", COLOURED)
+def test_contrast_is_at_least_four_and_a_half(role: Role, dark: bool) -> None:
+    for ground in GROUNDS[dark]:
+        assert contrast(palette_for(dark, True)[role], ground) >= 4.5, ground
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_more_mistakes_stand_out_more(dark: bool) -> None:
+    palette = palette_for(dark, True)
+    steps = [contrast(palette[role], GROUNDS[dark][0]) for role in HEAT]
+    assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize("system", [ColorSystem.EIGHT_BIT, ColorSystem.STANDARD])
+def test_what_must_differ_differs_with_256_and_with_16_colours(
+    dark: bool, system: ColorSystem
+) -> None:
+    colours = [palette_for(dark, True)[role].color for role in MUST_DIFFER]
+    shown = {colour.downgrade(system).number for colour in colours if colour is not None}
+    assert len(shown) == len(MUST_DIFFER)
+
+
+def test_without_colour_no_style_has_one_and_the_meaning_is_kept() -> None:
+    palette = palette_for(True, False)
+    assert palette == palette_for(False, False)
+    assert all(style.color is None and style.bgcolor is None for style in palette.values())
+    assert palette[Role.CURSOR].reverse
+    assert palette[Role.NUMPY] != palette[Role.TORCH]
+    assert len({palette[role] for role in (*HEAT, Role.CURSOR)}) == len(HEAT) + 1
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_plain_text_keeps_the_theme_s_own_style(colour: bool) -> None:
+    assert palette_for(True, colour)[Role.TEXT] == Style()

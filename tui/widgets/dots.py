@@ -1,0 +1,161 @@
+"""Curves as dots: a series thinned to what its chart can show, and its lines as braille dots."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from tui.palette import Role
+from tui.widgets.scales import LABEL_COLUMNS, Limits
+
+Marker = Literal["braille", "dashed", "dot", "circle"]
+"""Two kinds of line, `braille` and `dashed`, and two marks, one per point where there is room."""
+
+MARKS: tuple[Marker, ...] = ("dot", "circle")
+"""The markers that are not joined by lines."""
+
+DOTS_ACROSS, DOTS_DOWN = 2, 4
+"""Braille dots in a cell."""
+
+_DASH, _DASH_PERIOD = 2 * DOTS_ACROSS, 3 * DOTS_ACROSS
+"""Dots of a dash, and of a dash with the gap after it."""
+
+_MARK_SPACING = 2 * DOTS_ACROSS
+"""Dots between two marks at least: a dotted line where there are more points than room."""
+
+_ROWS_FOR_X_LABELS = 5
+"""Rows below which the x labels make room for the curve."""
+_COLUMNS_FOR_Y_LABELS = 24
+
+Dots = list[tuple[int, int]]
+"""(column, row) in dots from the lower left corner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One curve."""
+
+    label: str
+    """For the legend."""
+    role: Role
+    points: Sequence[tuple[float, float]]
+    """(x, y) by ascending x; a y that is NaN or infinite is a gap."""
+    marker: Marker = "braille"
+
+
+class Frame(NamedTuple):
+    """Where and how curves are drawn."""
+
+    width: int
+    """Columns, labels included."""
+    height: int
+    """Rows, labels included."""
+    x_limits: Limits
+    y_limits: Limits
+    log_y: bool = False
+    x_label: str = ""
+    """Unit of x, written behind the last label."""
+    ascii_only: bool = False
+
+    @property
+    def columns(self) -> int:
+        """Columns of the plot without its labels."""
+        return self.width - (LABEL_COLUMNS + 1 if self.has_y_labels else 0)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the plot without its labels."""
+        return self.height - (1 if self.has_x_labels else 0)
+
+    @property
+    def has_y_labels(self) -> bool:
+        """Whether there is room for labels at the left."""
+        return self.width >= _COLUMNS_FOR_Y_LABELS
+
+    @property
+    def has_x_labels(self) -> bool:
+        """Whether there is room for labels below."""
+        return self.height >= _ROWS_FOR_X_LABELS
+
+    def across(self) -> Callable[[float], int]:
+        """Return the function from x to its dot column, 0 at the left; outside may be anything."""
+        low, high = self.x_limits
+        scale = (DOTS_ACROSS * self.columns - 1) / (high - low)
+        return lambda x: math.floor((x - low) * scale + 0.5)
+
+    def up(self) -> Callable[[float], float]:
+        """Return the function from y to its dot row, not rounded, 0 at the bottom, NaN for a gap.
+
+        A y outside the limits is kept within one plot height of them: the line leaves the plot,
+        and plotext has no million dots to draw.
+        """
+        top = DOTS_DOWN * self.rows - 1
+        low, high = map(math.log10, self.y_limits) if self.log_y else self.y_limits
+
+        def height(y: float) -> float:
+            if not math.isfinite(y) or (self.log_y and y <= 0):
+                return math.nan
+            share = ((math.log10(y) if self.log_y else y) - low) / (high - low)
+            return min(2.0, max(-1.0, share)) * top
+
+        return height
+
+
+def series_dots(series: Series, frame: Frame) -> Dots:
+    """Return the dots that show a series, each once.
+
+    Points are averaged per dot column (crowded marks: per few), in fixed columns, so that a
+    new point changes the end of the curve only.
+    """
+    is_line = series.marker not in MARKS
+    spacing = _MARK_SPACING if not is_line and _is_crowded(series, frame) else 1
+    dots: dict[tuple[int, int], None] = {}
+    before: tuple[int, int] | None = None
+    for column, height in _averages(series, frame, spacing):
+        dot = None if math.isnan(height) else (column, round(height))
+        if dot is not None:
+            dots.update(dict.fromkeys(_line(before, dot) if before and is_line else [dot]))
+        before = dot
+    top = DOTS_DOWN * frame.rows
+    shown = [dot for dot in dots if 0 <= dot[1] < top]
+    if series.marker == "dashed":
+        shown = [dot for dot in shown if dot[0] % _DASH_PERIOD < _DASH] or shown
+    return _enlarged(shown) if is_line and len(shown) == 1 else shown
+
+
+def _line(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Yield the dots of a straight line, both ends included."""
+    (x, y), across, up = start, end[0] - start[0], end[1] - start[1]
+    steps = max(abs(across), abs(up), 1)
+    for n in range(steps + 1):
+        # Whole numbers, so that a line never depends on where the drawing of it began.
+        yield (
+            x + (2 * across * n + steps) // (2 * steps),
+            y + (2 * up * n + steps) // (2 * steps),
+        )
+
+
+def _enlarged(dots: Dots) -> Dots:
+    """Return two by two dots within the cell: one alone is too small to see."""
+    return [(x ^ across, y ^ up) for x, y in dots for across in (0, 1) for up in (0, 1)]
+
+
+def _is_crowded(series: Series, frame: Frame) -> bool:
+    """Tell whether marks would touch. Epochs are evenly spaced: the answer stays."""
+    if len(series.points) <= 1:
+        return False
+    column = frame.across()
+    first, last = (column(series.points[n][0]) for n in (0, -1))
+    return last - first < _MARK_SPACING * (len(series.points) - 1)
+
+
+def _averages(series: Series, frame: Frame, spacing: int) -> Iterator[tuple[int, float]]:
+    """Yield the first column and the mean height of each group of columns; NaN for a gap."""
+    groups: dict[int, list[float]] = {}
+    column, height = frame.across(), frame.up()
+    for x, y in series.points:
+        groups.setdefault(column(x) // spacing, []).append(height(y))
+    for group, heights in groups.items():
+        if 0 <= group * spacing < DOTS_ACROSS * frame.columns:
+            known = [height for height in heights if not math.isnan(height)]
+            yield group * spacing, sum(known) / len(known) if known else math.nan
