@@ -1,0 +1,105 @@
+"""Makes the README's pictures from the real app: `python -m tests.pictures [--data mnist.npz]`.
+
+Writes SVG files beside this module, and PNG files where `rsvg-convert` is installed.
+"""
+
+import argparse
+import asyncio
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from core.config import RunConfig, from_recipe
+from core.launch import new_session
+from core.session import Session
+from tui.app import MlpwatchApp, ScreenOptions
+from tui.watch import Watch
+
+FOLDER = Path(__file__).parent
+
+Scene = Callable[[MlpwatchApp, Pilot[Any]], Awaitable[None]]
+
+
+async def _until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
+    while not condition():
+        await pilot.pause(0.02)
+
+
+async def _half_trained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
+    def far_enough() -> bool:
+        state = app.watch_session.state
+        return state is not None and all(
+            engine.step > 0.5 * engine.planned_steps for engine in state.engines.values()
+        )
+
+    await _until(far_enough, pilot)
+    await pilot.press("space")
+    await pilot.pause(0.7)
+
+
+async def _mistake(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
+    await _half_trained(app, pilot)
+    await pilot.press("m")
+    await pilot.pause(0.7)
+
+
+async def _overlay(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
+    await _half_trained(app, pilot)
+    await pilot.press("o", "l")
+    await pilot.pause(0.7)
+
+
+SCENES: dict[str, tuple[Scene, tuple[int, int], dict[str, Any]]] = {
+    "dashboard": (_half_trained, (140, 40), {"recipe": "seed"}),
+    "mistakes": (_mistake, (120, 34), {}),
+    "overlay": (_overlay, (140, 40), {"recipe": "seed"}),
+    "small": (_half_trained, (80, 24), {}),
+    "wide": (_half_trained, (220, 60), {}),
+}
+
+
+async def take(name: str, data: str, theme: str, folder: Path) -> Path:
+    """Run the app until the scene is there, and write its picture."""
+    scene, size, settings = SCENES[name]
+    config: RunConfig = from_recipe(**({"recipe": "twin"} | settings), data=data, epochs=12)
+    with tempfile.TemporaryDirectory() as saved:
+
+        def start(report: Callable[[str], None]) -> Session:
+            return new_session(config, Path(saved), None, report)
+
+        app = MlpwatchApp(Watch(start), config.engine_names, ScreenOptions())
+        async with app.run_test(size=size) as pilot:
+            app.theme = theme
+            await scene(app, pilot)
+            svg = app.export_screenshot()
+            await pilot.press("q")
+            await _until(lambda: app.watch_session.left, pilot)
+    path = folder / f"{name}.svg"
+    path.write_text(svg)
+    if shutil.which("rsvg-convert"):
+        subprocess.run(
+            ["rsvg-convert", "-w", "1600", str(path), "-o", str(path.with_suffix(".png"))],
+            check=True,
+        )
+    return path
+
+
+def main() -> None:
+    """Make the named pictures, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenes", nargs="*", default=list(SCENES))
+    parser.add_argument("--data", default="auto")
+    parser.add_argument("--theme", default="textual-dark")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    options = parser.parse_args()
+    for name in options.scenes:
+        print(asyncio.run(take(name, options.data, options.theme, options.folder)))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
