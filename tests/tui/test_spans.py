@@ -1,0 +1,112 @@
+"""Short updates put the same characters and styles on the terminal as Textual's own."""
+
+import pyte
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tui.widgets.spans import SpanUpdate
+
+WIDTH = 24
+CONSOLE = Console(force_terminal=True, color_system="truecolor")
+COLOURS = st.sampled_from([None, "#102030", "#a0b0c0", "red", "default"])
+STYLES = st.one_of(
+    st.none(),
+    st.builds(
+        Style,
+        color=COLOURS,
+        bgcolor=COLOURS,
+        bold=st.booleans(),
+        reverse=st.booleans(),
+        underline=st.booleans(),
+        italic=st.booleans(),
+        link=st.sampled_from([None, None, None, "https://example.org"]),
+    ),
+)
+SEGMENTS = st.lists(
+    st.tuples(st.text("abc ⠃", min_size=1, max_size=5), STYLES).map(lambda pair: Segment(*pair)),
+    max_size=8,
+)
+SPANS = st.tuples(st.integers(0, WIDTH - 1), st.integers(1, WIDTH)).filter(lambda s: s[0] < s[1])
+
+
+def row_of(segments: list[Segment]) -> Strip:
+    return Strip(segments).adjust_cell_length(WIDTH)
+
+
+def shown(output: str) -> list[pyte.screens.Char]:
+    screen = pyte.Screen(WIDTH, 2)
+    # pyte knows no hyperlinks; only their text is compared.
+    pyte.Stream(screen).feed(output.replace("\x1b]8;", "\x1b]0;"))
+    return [screen.buffer[1][x] for x in range(WIDTH)]
+
+
+def update(strip: Strip, spans: list[tuple[int, int]], cut: int) -> str:
+    chops = {0: strip.crop(0, cut), cut: strip.crop(cut, WIDTH)} if 0 < cut < WIDTH else {0: strip}
+    ends = [*list(chops)[1:], WIDTH]
+    all_spans = [(1, start, end) for start, end in spans]
+    return SpanUpdate([{}, chops], all_spans, [[], ends]).render_segments(CONSOLE)
+
+
+@given(SEGMENTS, SEGMENTS, SPANS, st.integers(0, WIDTH))
+def test_a_span_shows_what_textual_would_show_and_leaves_the_rest_alone(
+    old: list[Segment], new: list[Segment], span: tuple[int, int], cut: int
+) -> None:
+    before = "\x1b[2;1H" + row_of(old).render(CONSOLE)
+    after = "\x1b[2;1H" + row_of(new).render(CONSOLE)
+    start, end = span
+    expected = shown(before)
+    expected[start:end] = shown(after)[start:end]
+    assert shown(before + update(row_of(new), [span], cut)) == expected
+
+
+@given(SEGMENTS, SPANS)
+def test_an_update_leaves_no_style_behind(segments: list[Segment], span: tuple[int, int]) -> None:
+    plain = shown("\x1b[2;1H" + update(row_of(segments), [span], 0) + "\x1b[2;1Hx")[0]
+    assert plain == shown("\x1b[2;1Hx")[0]
+
+
+def test_only_what_differs_is_said() -> None:
+    row = row_of(
+        [
+            Segment("ab", Style.parse("#010203 on #040506")),
+            Segment("cd", Style.parse("#070809 on #040506")),
+            Segment("ef", Style.parse("on #040506")),
+        ]
+    )
+    assert update(row, [(0, 6)], 0) == (
+        "\x1b[2;1H\x1b[38;2;1;2;3;48;2;4;5;6mab\x1b[38;2;7;8;9mcd\x1b[39mef\x1b[0m"
+    )
+
+
+def test_neighbouring_widgets_share_one_cursor_movement() -> None:
+    assert update(row_of([Segment("abcdef")]), [(1, 5)], 3) == "\x1b[2;2Hbcde"
+
+
+def test_attributes_end_before_others_begin() -> None:
+    row = row_of([Segment("a", Style.parse("bold")), Segment("b", Style.parse("underline"))])
+    assert update(row, [(0, 2)], 0) == "\x1b[2;1H\x1b[1ma\x1b[0;4mb\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("system", "codes"),
+    [(ColorSystem.STANDARD, "33"), (ColorSystem.EIGHT_BIT, "38;5;178")],
+)
+def test_colours_are_those_of_the_terminal(system: ColorSystem, codes: str) -> None:
+    console = Console(force_terminal=True, color_system="truecolor")
+    console._color_system = system
+    strip = row_of([Segment("a", Style.parse("#E69F00"))])
+    output = SpanUpdate([{0: strip}], [(0, 0, 1)], [[WIDTH]]).render_segments(console)
+    assert output == f"\x1b[1;1H\x1b[{codes}ma\x1b[0m"
+
+
+def test_a_hyperlink_stays_one() -> None:
+    row = row_of([Segment("a", Style.parse("link https://example.org")), Segment("b")])
+    output = update(row, [(0, 2)], 0)
+    assert "https://example.org\x1b\\" in output
+    assert output.endswith("\x1b]8;;\x1b\\b")
