@@ -90,7 +90,18 @@ def test_neighbouring_widgets_share_one_cursor_movement() -> None:
 
 def test_attributes_end_before_others_begin() -> None:
     row = row_of([Segment("a", Style.parse("bold")), Segment("b", Style.parse("underline"))])
-    assert update(row, [(0, 2)], 0) == "\x1b[2;1H\x1b[1ma\x1b[0;4mb\x1b[0m"
+    assert update(row, [(0, 2)], 0) == "\x1b[2;1H\x1b[1ma\x1b[22;4mb\x1b[0m"
+
+
+def test_the_attribute_that_stays_is_said_again_when_its_end_is_shared() -> None:
+    row = row_of([Segment("a", Style.parse("bold dim")), Segment("b", Style.parse("dim"))])
+    assert update(row, [(0, 2)], 0) == "\x1b[2;1H\x1b[1;2ma\x1b[22;2mb\x1b[0m"
+
+
+@pytest.mark.parametrize("attribute", Style.STYLE_ATTRIBUTES.values())
+def test_every_attribute_can_begin_and_end(attribute: str) -> None:
+    row = row_of([Segment("a", Style.parse(attribute)), Segment("b", Style.parse("bold red"))])
+    assert update(row, [(0, 2)], 0).count("m") == 3
 
 
 @pytest.mark.parametrize(

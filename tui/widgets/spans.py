@@ -22,6 +22,12 @@ _Codes = tuple[str, str, str]
 
 _PLAIN: _Codes = ("", "", "")
 
+_ENDS = {
+    **{"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "6": "25", "7": "27", "8": "28"},
+    **{"9": "29", "21": "24", "51": "54", "52": "54", "53": "55"},
+}
+"""The SGR parameter that ends each attribute which Rich can set (ECMA-48, 8.3.117)."""
+
 
 class SpanApp(App[ReturnType]):
     """An app whose partial updates send the changed spans and nothing else."""
@@ -105,10 +111,16 @@ def _transition(before: _Codes, after: _Codes) -> str:
         return ""
     if after == _PLAIN:
         return "0"
-    if before[0] != after[0]:
-        # There is no one parameter that ends bold but not dim: start from nothing.
-        reset = "" if before == _PLAIN else "0"
-        return ";".join(part for part in (reset, *after) if part)
-    defaults = ("", "39", "49")
-    changed = zip(before[1:], after[1:], defaults[1:], strict=True)
-    return ";".join(new or default for old, new, default in changed if old != new)
+    parts = _attribute_changes(before[0], after[0])
+    for old, new, default in zip(before[1:], after[1:], ("39", "49"), strict=True):
+        if old != new:
+            parts.append(new or default)
+    return ";".join(parts)
+
+
+def _attribute_changes(before: str, after: str) -> list[str]:
+    old, new = (set(filter(None, codes.split(";"))) for codes in (before, after))
+    ends = {_ENDS[code] for code in old - new}
+    # One parameter ends bold and dim together: the one that stays is said again.
+    again = {code for code in new & old if _ENDS[code] in ends}
+    return sorted(ends) + sorted((new - old) | again)
