@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from core.config import EngineName
+from tui.ascii_filter import AsciiFilter
 from tui.keys import KEYS, bindings
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen
@@ -18,7 +20,7 @@ from tui.watch import LEAVE_SECONDS, Watch
 from tui.widgets.spans import SpanApp
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from core.evaluation import MistakeList
 
@@ -65,6 +67,11 @@ class MlpwatchApp(SpanApp[int]):
         self._asked_to_leave = False
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
+
+    def get_line_filters(self) -> "Sequence[LineFilter]":
+        """Return what every row passes through; `--ascii` holds for Textual's own widgets too."""
+        filters = super().get_line_filters()
+        return [*filters, AsciiFilter()] if self._options.ascii_only else filters
 
     def get_default_screen(self) -> Screen[None]:
         """Return the dashboard."""
@@ -140,7 +147,7 @@ class MlpwatchApp(SpanApp[int]):
 
     def action_help(self) -> None:
         """Show all keys."""
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(ascii_only=self._options.ascii_only))
 
     def action_leave(self) -> None:
         """Save and quit."""

@@ -222,6 +222,9 @@ class RunState:
                 self.say(f"not saved at {event.path}: {event.detail}", bad=True)
             case RunEnded():
                 engine.end(event)
+                if event.detail:
+                    # In the model's own half the reason is cut; this line is the widest.
+                    self.say(f"{TITLES[event.engine]} {event.reason}: {event.detail}", bad=True)
 
     def _where_saved(self, path: str) -> str:
         steps = [

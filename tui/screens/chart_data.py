@@ -100,6 +100,16 @@ def accuracy_series(
     return series
 
 
+def read_out(panel: str, engine: EngineState, epoch: int) -> str:
+    """Return what the `loss` or `accuracy` chart shows of an epoch, in numbers."""
+    point = next((p for p in engine.epochs if p.epoch == epoch), None)
+    if point is None:
+        return "not yet"
+    if panel == "loss":
+        return f"{point.train_loss:.4f}, val {point.validation_loss:.4f}"
+    return f"{point.validation_accuracy:.2%}"
+
+
 def _train(
     engine: EngineState, state: RunState, options: ChartOptions
 ) -> list[tuple[float, float]]:

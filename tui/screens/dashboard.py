@@ -17,7 +17,13 @@ from tui.formatting import TITLES
 from tui.keys import bindings, footer_keys
 from tui.palette import Role
 from tui.run_state import EngineState, RunState
-from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series, loss_series
+from tui.screens.chart_data import (
+    ChartLimits,
+    ChartOptions,
+    accuracy_series,
+    loss_series,
+    read_out,
+)
 from tui.watch import Watch
 from tui.widgets.chart import Chart
 from tui.widgets.confusion import ConfusionMatrix
@@ -43,6 +49,8 @@ class Dashboard(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("dashboard")
+    # A matrix that has the focus takes the arrows, also those that are meant for a chart.
+    AUTO_FOCUS = ""
 
     class CellOpened(Message):
         """The digits behind a confusion cell are asked for."""
@@ -69,7 +77,8 @@ class Dashboard(Screen[None]):
                     name, id=f"{name}-status", classes=classes, ascii_only=self._ascii
                 )
         for panel in PANELS:
-            with Horizontal(id=panel, classes="panel"):
+            with Horizontal(id=panel, classes="panel") as row:
+                row.visible = False
                 for name, classes in self._columns():
                     kind = ConfusionMatrix if panel == "confusion" else Chart
                     yield kind(id=f"{name}-{panel}", classes=classes)
@@ -92,6 +101,7 @@ class Dashboard(Screen[None]):
             self._numbers_at = monotonic()
             self._draw_lines()
         if state := self._watch.state:
+            self._show_panels()
             self._draw_charts(state)
             self._draw_matrices(state)
 
@@ -167,8 +177,14 @@ class Dashboard(Screen[None]):
         for name in self._names[1:]:
             yield name, "second"
 
+    def _show_panels(self) -> None:
+        """Make the panels visible: while loading, axes without a scale would say nothing."""
+        for panel in PANELS:
+            self.query_one(f"#{panel}").visible = True
+
     def _go_to(self, panel: Panel) -> None:
         self._panel = panel
+        self.set_focus(None)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -206,8 +222,8 @@ class Dashboard(Screen[None]):
         left.append(("  " + " · ".join(facts), Role.TEXT))
         right = []
         if watch.limit is not None and not state.ended:
-            right.append((f"limit {watch.limit:g} steps/s, ] lifts it   ", Role.WARNING))
-        right.append((self._whole_time(state) + " ", Role.DIM))
+            right.append((f"limit {watch.limit:g} steps/s, ] lifts it ", Role.WARNING))
+        right.append(("  " + self._whole_time(state) + " ", Role.DIM))
         return left, right
 
     @staticmethod
@@ -249,17 +265,8 @@ class Dashboard(Screen[None]):
             title += " %"
         if self._epoch is None:
             return title
-        values = [self._value(panel, engine, self._epoch) for engine in engines]
+        values = [read_out(panel, engine, self._epoch) for engine in engines]
         return f"{title} · epoch {self._epoch}: {' and '.join(values)}"
-
-    @staticmethod
-    def _value(panel: Panel, engine: EngineState, epoch: int) -> str:
-        point = next((p for p in engine.epochs if p.epoch == epoch), None)
-        if point is None:
-            return "not yet"
-        if panel == "loss":
-            return f"{point.train_loss:.4f} train, {point.validation_loss:.4f} validation"
-        return f"{point.validation_accuracy:.2%}"
 
     def _draw_matrices(self, state: RunState) -> None:
         title = ("▸ " if self._panel == "confusion" else "  ") + "confusion"

@@ -17,18 +17,29 @@ _HEADINGS: dict[Where, str] = {
     "mistakes": "Among the mistakes",
 }
 
+_ARROWS = {"↑": "up", "↓": "down", "←": "left", "→": "right"}
+"""A plain ">" would name another key."""
+
 _SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
 
 
 class HelpScreen(ModalScreen[None]):
-    """All keys, from the one table; any other key than those that scroll closes it."""
+    """All keys, from the one table; any other key than those that scroll closes it.
+
+    Args:
+        ascii_only: name the arrow keys in words.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close", show=False)]
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self._ascii = ascii_only
 
     def compose(self) -> ComposeResult:
         """Make the list."""
         with VerticalScroll(id="help"):
-            yield Static(help_text(), markup=False)
+            yield Static(help_text(ascii_only=self._ascii), markup=False)
 
     def on_key(self, event: KeyEvent) -> None:
         """Close on any key that does not scroll."""
@@ -37,11 +48,16 @@ class HelpScreen(ModalScreen[None]):
             self.dismiss()
 
 
-def help_text() -> str:
+def help_text(*, ascii_only: bool = False) -> str:
     """Return all keys, grouped by where they work."""
     lines: list[str] = []
     for where, heading in _HEADINGS.items():
-        lines += [heading, *(_line(key.shown, key.help) for key in KEYS if key.where == where), ""]
+        lines.append(heading)
+        for key in KEYS:
+            if key.where == where:
+                shown = _ARROWS.get(key.shown, key.shown) if ascii_only else key.shown
+                lines.append(_line(shown, key.help))
+        lines.append("")
     lines.append(
         "Shift and drag selects text in most terminals; --no-mouse leaves the mouse alone."
     )

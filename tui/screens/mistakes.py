@@ -83,6 +83,7 @@ class MistakesScreen(Screen[None]):
             self._seen = newest
             self._select()
             self._draw()
+        self._draw_filters()
         self._draw_message()
 
     def action_move(self, by: int) -> None:
@@ -212,6 +213,9 @@ class MistakesScreen(Screen[None]):
             mark = "▸ " if which == self._which else "  "
             pieces += [(mark + LIST_TITLES[which], role), (f" {count:,}  ", Role.DIM)]
         self.query_one("#lists", TextLine).draw(pieces)
+        self._draw_filters()
+
+    def _draw_filters(self) -> None:
         names = self._watch.session.dataset.class_names if self._watch.session else ""
         true = "any" if self._true is None else names[self._true]
         predicted = "any" if self._predicted is None else names[self._predicted]
@@ -226,7 +230,8 @@ class MistakesScreen(Screen[None]):
         pieces: list[tuple[str, Role]] = []
         for name, engine in state.engines.items() if state else ():
             if engine.epochs:
-                text = f"{formatting.TITLES[name]} epoch {engine.epochs[-1].epoch}  "
+                text = f"{formatting.TITLES[name]} epoch {engine.epochs[-1].epoch}"
+                text += "  " if engine.phase == "training" else f" {engine.phase}  "
                 pieces.append((text, ACCENTS[name]))
         return pieces
 

@@ -14,6 +14,9 @@ from tui.widgets.cells import Canvas, CellView
 WIDE = 60
 """Columns from which a status fits into two rows."""
 
+NARROWEST = 24
+"""Columns below which only name, epoch and state are shown."""
+
 ACCENTS: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
 
 _BAR = {False: ("━", "╸", "─"), True: ("=", ">", "-")}
@@ -58,6 +61,11 @@ class StatusPanel(CellView):
         if engine is None:
             canvas.put(0, 0, self._title, self._accent)
             canvas.put(0, 1, "loading", Role.DIM)
+            return canvas
+        if width < NARROWEST:
+            canvas.put(0, 0, self._title, self._accent)
+            canvas.put(0, 1, f"{len_epochs(engine)}/{self._epochs}")
+            canvas.put(0, 2, engine.phase, _PHASE_ROLES.get(engine.phase, Role.TEXT))
             return canvas
         self._put_progress(canvas, engine)
         rows = self._facts(engine, wide=width >= WIDE)
@@ -137,7 +145,7 @@ class TextLine(CellView):
     def draw(
         self, left: Sequence[tuple[str, Role]], right: Sequence[tuple[str, Role]] = ()
     ) -> None:
-        """Show pieces of text; the right ones give way where there is no room."""
+        """Show pieces of text; the right ones give way, the last first, where there is no room."""
         self._left, self._right = left, right
         self.repaint()
 
@@ -147,10 +155,12 @@ class TextLine(CellView):
         x = 0
         for text, role in self._left:
             x = canvas.put(x, 0, formatting.one_line(text), role)
-        start = width - sum(len(text) for text, _ in self._right)
-        if start > x:
-            for text, role in self._right:
-                start = canvas.put(start, 0, formatting.one_line(text), role)
+        right = [(formatting.one_line(text), role) for text, role in self._right]
+        while right and width - sum(len(text) for text, _ in right) <= x:
+            right.pop()
+        start = width - sum(len(text) for text, _ in right)
+        for text, role in right:
+            start = canvas.put(start, 0, text, role)
         return canvas
 
 

@@ -1,0 +1,100 @@
+"""Whole screens, character by character and colour by colour, at the sizes that people use."""
+
+import re
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from core.telemetry import Event
+from tests.tui.scenes import Stage, failed, finished, on_stage, training, while_loading
+from tests.tui.screen_text import screen_picture
+
+SMALL, MEDIUM, LARGE = (80, 24), (140, 40), (220, 60)
+
+EVENTS = {"training": training, "paused": training, "ended": finished, "failed": failed}
+
+
+def events(scene: str) -> list[Event]:
+    return EVENTS[scene]()
+
+
+async def bring_about(scene: str, stage: Stage) -> None:
+    """Press what the scene needs besides its events."""
+    if scene == "paused":
+        await stage.press("space")
+    await stage.look()
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "140x40"])
+@pytest.mark.parametrize("scene", EVENTS)
+async def test_dashboard(scene: str, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
+    async with on_stage(events(scene), size) as stage:
+        await bring_about(scene, stage)
+        assert screen_picture(stage.app) == snapshot
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "140x40"])
+@pytest.mark.parametrize("scene", EVENTS)
+async def test_mistakes(scene: str, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
+    async with on_stage(events(scene), size) as stage:
+        await bring_about(scene, stage)
+        await stage.press("m", "right")
+        assert screen_picture(stage.app) == snapshot
+
+
+@pytest.mark.parametrize(
+    ("keys", "size"),
+    [
+        pytest.param("", LARGE, id="220x60"),
+        pytest.param("", (20, 5), id="20x5"),
+        pytest.param("tab", SMALL, id="accuracy"),
+        pytest.param("tab tab down right", SMALL, id="confusion-cursor"),
+        pytest.param("o", MEDIUM, id="overlay"),
+        pytest.param("z", MEDIUM, id="zoom"),
+        pytest.param("l", MEDIUM, id="log-y"),
+        pytest.param("x", SMALL, id="seconds"),
+        pytest.param("left", SMALL, id="read-out"),
+    ],
+)
+async def test_dashboard_after_keys(
+    keys: str, size: tuple[int, int], snapshot: SnapshotAssertion
+) -> None:
+    async with on_stage(training(), size) as stage:
+        await stage.press(*keys.split())
+        assert screen_picture(stage.app) == snapshot
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "140x40"])
+async def test_loading(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
+    async with while_loading(size) as stage:
+        assert screen_picture(stage.app) == snapshot
+
+
+async def test_light_theme(snapshot: SnapshotAssertion) -> None:
+    async with on_stage(training(), SMALL) as stage:
+        stage.app.theme = "textual-light"
+        await stage.press("tab", "tab")
+        assert screen_picture(stage.app) == snapshot
+
+
+async def test_without_colour(snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with on_stage(training(), SMALL) as stage:
+        await stage.press("tab", "tab")
+        picture = screen_picture(stage.app)
+    colours = re.findall(r"#(..)(..)(..)\b", picture.partition("\nground")[2])
+    assert colours
+    assert all(red == green == blue for red, green, blue in colours), "a colour other than grey"
+    assert picture == snapshot
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "140x40"])
+async def test_ascii(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
+    async with on_stage(failed(), size, ascii_only=True) as stage:
+        assert stage.text() == snapshot
+
+
+async def test_help(snapshot: SnapshotAssertion) -> None:
+    async with on_stage(training(), MEDIUM) as stage:
+        await stage.press("question_mark")
+        assert stage.text() == snapshot

@@ -1,0 +1,65 @@
+"""Plain ASCII on every row of the screen, whatever widget drew it."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+
+LAST_ASCII = "~"
+
+_PLAIN: Mapping[str, str] = MappingProxyType(
+    {
+        "·": "|",
+        "▸": ">",
+        "→": ">",
+        "←": "<",
+        "↑": "^",
+        "↓": "v",
+        "–": "-",
+        "−": "-",
+        "…": ".",
+        "─": "-",
+        "━": "=",
+        "│": "|",
+        "┃": "|",
+        "×": "x",
+        "•": "o",
+    }
+)
+
+_BLOCKS = range(0x2580, 0x25A0)
+"""Borders and scrollbars are drawn with these; their backgrounds still show where they are."""
+
+_BOXES = range(0x2500, 0x2580)
+
+
+class AsciiFilter(LineFilter):
+    """Writes every character above U+007E as one that a plain terminal has, column for column."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+        """Return the segments in ASCII."""
+        return [
+            segment if segment.text.isascii() else segment._replace(text=plain(segment.text))
+            for segment in segments
+        ]
+
+
+def plain(text: str) -> str:
+    """Return text of the same width without a character above U+007E."""
+    return "".join(map(_plain_character, text))
+
+
+@lru_cache(4096)
+def _plain_character(character: str) -> str:
+    if character <= LAST_ASCII:
+        return character
+    if known := _PLAIN.get(character):
+        return known
+    if ord(character) in _BOXES:
+        return "+"
+    columns = cell_len(character)
+    return " " * columns if ord(character) in _BLOCKS or columns != 1 else "?"
