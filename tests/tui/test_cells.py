@@ -1,6 +1,8 @@
 """Single cells are shown right, and nothing is sent that did not change."""
 
 import random
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -33,6 +35,15 @@ def canvas_of(*rows: str) -> Canvas:
     for y, row in enumerate(rows):
         canvas.put(0, y, row)
     return canvas
+
+
+def test_widgets_are_imported_without_what_takes_seconds() -> None:
+    names = "cells, chart, confusion, digit, spans"
+    code = f"import sys; from tui.widgets import {names}; print(*sys.modules)"
+    output = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    assert not {"torch", "sklearn", "pandas", "scipy", "core"} & set(output.split())
 
 
 def test_put_cuts_at_every_edge() -> None:

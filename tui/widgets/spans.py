@@ -7,7 +7,7 @@ the region, with both colours spelled out and reset around every run. One change
 
 from functools import lru_cache
 
-from rich.color import ColorSystem
+from rich.color import Color, ColorSystem
 from rich.console import Console, RenderableType
 from rich.control import Control
 from rich.segment import Segment
@@ -96,12 +96,15 @@ class _Pen:
 
 @lru_cache(1024)
 def _style_codes(style: Style, system: ColorSystem) -> _Codes:
-    foreground = style.color.downgrade(system).get_ansi_codes() if style.color else ()
-    ground = (
-        style.bgcolor.downgrade(system).get_ansi_codes(foreground=False) if style.bgcolor else ()
-    )
     attributes = Strip.render_ansi(style.without_color, system)
-    return attributes, ";".join(foreground), ";".join(ground)
+    foreground = _colour_codes(style.color, system, foreground=True)
+    return attributes, foreground, _colour_codes(style.bgcolor, system, foreground=False)
+
+
+def _colour_codes(colour: Color | None, system: ColorSystem, *, foreground: bool) -> str:
+    if colour is None or colour.is_default:
+        return ""
+    return ";".join(colour.downgrade(system).get_ansi_codes(foreground))
 
 
 @lru_cache(4096)
