@@ -1,6 +1,5 @@
 """The settings of one run: frozen, checked on construction, to and from a plain dict."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
@@ -25,6 +24,8 @@ ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 MAX_LAYER_WIDTH = 65_536
 MAX_BATCH_SIZE = 1_000_000
 MAX_EPOCHS = 100_000
+MAX_LEARNING_RATE = 1e30
+"""Far beyond use. From 1e38 on PyTorch refuses a float32 update instead of diverging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +100,7 @@ class RunConfig:
         _check_whole("seed", self.seed, 0, 2**63 - 1)
         if self.threads is not None:
             _check_whole("threads", self.threads, 1, 4096)
-        rate = self.learning_rate
-        if not (isinstance(rate, (int, float)) and math.isfinite(rate) and rate > 0):
-            raise ConfigError(f"learning rate {rate!r}: expected a number above 0, like 0.1")
+        _check_rate(self.learning_rate)
 
     @property
     def engine_names(self) -> tuple[EngineName, ...]:
@@ -151,6 +150,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def _check_choices(config: RunConfig) -> None:
+    if not isinstance(config.data, str):
+        raise ConfigError(f"data {config.data!r}: expected auto, digits, mnist or a path")
     for name, allowed in _CHOICES.items():
         value = getattr(config, name)
         if value not in allowed:
@@ -167,6 +168,15 @@ def _check_layers(hidden: tuple[int, ...]) -> None:
 def _check_whole(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f"{name} {value!r}: expected a whole number from {low:,} to {high:,}")
+
+
+def _check_rate(rate: float) -> None:
+    is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
+    if not is_number or not 0 < rate <= MAX_LEARNING_RATE:
+        raise ConfigError(
+            f"learning rate {rate!r}: expected a number above 0 and up to "
+            f"{MAX_LEARNING_RATE:g}, like 0.1"
+        )
 
 
 RECIPES: Mapping[RecipeName, RunConfig] = MappingProxyType(

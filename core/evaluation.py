@@ -33,11 +33,8 @@ class Evaluation:
     losses: NDArray[np.float32]
     """(samples,) the loss of each image."""
 
-    @property
-    def predictions(self) -> NDArray[np.intp]:
-        """(samples,) the most probable class of each image."""
-        best: NDArray[np.intp] = self.probabilities.argmax(axis=1)
-        return best
+    predictions: NDArray[np.intp]
+    """(samples,) the most probable class of each image."""
 
 
 def evaluate(logits: "Floats", labels: "Labels", loss: "Loss") -> Evaluation:
@@ -45,9 +42,12 @@ def evaluate(logits: "Floats", labels: "Labels", loss: "Loss") -> Evaluation:
     # scikit-learn takes about a second to import: never before the first frame.
     from sklearn.metrics import accuracy_score, confusion_matrix  # noqa: PLC0415
 
-    probabilities = loss.probabilities(logits)
-    losses = loss.per_image(logits, labels)
-    predictions = probabilities.argmax(axis=1)
+    # Not by the probabilities: they tie at 0 or 1 where a sigmoid is saturated, at |z| > 17.
+    predictions = logits.argmax(axis=1)
+    # An overflow is no error here: it shows as an infinite loss, which ends the run by name.
+    with np.errstate(over="ignore", invalid="ignore"):
+        probabilities = loss.probabilities(logits)
+        losses = loss.per_image(logits, labels)
     classes = np.arange(logits.shape[1])
     evaluation = Evaluation(
         loss=float(losses.mean()),
@@ -55,8 +55,10 @@ def evaluate(logits: "Floats", labels: "Labels", loss: "Loss") -> Evaluation:
         confusion=confusion_matrix(labels, predictions, labels=classes).astype(np.int64),
         probabilities=probabilities.astype(np.float32),
         losses=losses.astype(np.float32),
+        predictions=predictions,
     )
-    for array in (evaluation.confusion, evaluation.probabilities, evaluation.losses):
+    arrays = (evaluation.confusion, evaluation.probabilities, evaluation.losses, predictions)
+    for array in arrays:
         array.flags.writeable = False
     return evaluation
 

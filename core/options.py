@@ -21,7 +21,8 @@ from core.errors import ConfigError, InputError
 DEFAULT_SAVED = "saved"
 
 CHANGEABLE_ON_RESUME = ("data", "epochs", "threads", "device")
-"""Settings that do not change what a resumed run computes; `epochs` only makes it longer."""
+"""Settings that leave the numbers of a resumed run as they are; `epochs` makes it longer, and
+stretches a linear schedule over its new length."""
 
 _FIELDS = (
     "data", "activation", "loss", "optimizer", "learning_rate", "batch_size", "epochs", "seed",

@@ -1,0 +1,142 @@
+"""Settings are in range or refused in one line, and survive a round trip through JSON."""
+
+import json
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import config as settings
+from core.config import RECIPE_SUMMARIES, RECIPES, RunConfig, from_recipe
+from core.errors import ConfigError
+
+configs = st.builds(
+    RunConfig,
+    data=st.text(),
+    recipe=st.sampled_from(get_args(settings.RecipeName)),
+    hidden=st.lists(st.integers(1, settings.MAX_LAYER_WIDTH), max_size=5).map(tuple),
+    activation=st.sampled_from(get_args(settings.Activation)),
+    loss=st.sampled_from(get_args(settings.LossName)),
+    torch_loss_mean=st.sampled_from(get_args(settings.LossMean)),
+    optimizer=st.sampled_from(get_args(settings.OptimizerName)),
+    learning_rate=st.floats(0, settings.MAX_LEARNING_RATE, exclude_min=True),
+    schedule=st.sampled_from(get_args(settings.Schedule)),
+    batch_size=st.integers(1, settings.MAX_BATCH_SIZE),
+    epochs=st.integers(1, settings.MAX_EPOCHS),
+    seed=st.integers(0, 2**63 - 1),
+    dtype=st.sampled_from(get_args(settings.Dtype)),
+    device=st.sampled_from(get_args(settings.Device)),
+    pixel_range=st.sampled_from(get_args(settings.PixelRange)),
+    initialization=st.sampled_from(get_args(settings.Initialization)),
+    only=st.none() | st.sampled_from(settings.ENGINE_NAMES),
+    threads=st.none() | st.integers(1, 4096),
+)
+
+
+@given(configs)
+def test_a_config_survives_json(config: RunConfig) -> None:
+    text = json.dumps(config.to_dict(), allow_nan=False)
+    assert RunConfig.from_dict(json.loads(text)) == config
+
+
+def test_the_dict_holds_every_field_and_nothing_else() -> None:
+    assert set(RunConfig().to_dict()) == {field.name for field in fields(RunConfig)}
+
+
+def test_missing_fields_take_their_defaults() -> None:
+    assert RunConfig.from_dict({}) == RunConfig()
+    assert RunConfig.from_dict({"epochs": 3}) == RunConfig(epochs=3)
+
+
+OUT_OF_RANGE: list[tuple[str, Any, str]] = [
+    ("data", 5, "data 5: expected auto, digits, mnist or a path"),
+    ("recipe", "triplet", "recipe 'triplet': expected one of twin, seed, best"),
+    ("hidden", (0,), "hidden layer width 0: expected a whole number from 1 to 65,536"),
+    ("hidden", (64, 65_537), "hidden layer width 65537: expected"),
+    ("hidden", (64.0,), "hidden layer width 64.0: expected"),
+    ("activation", "gelu", "activation 'gelu': expected one of relu, sigmoid, tanh"),
+    ("loss", "hinge", "loss 'hinge': expected one of cross-entropy, mse"),
+    ("torch_loss_mean", "sum", "torch_loss_mean 'sum': expected one of batch, element"),
+    ("optimizer", "lion", "optimizer 'lion': expected one of sgd, momentum, adam"),
+    ("learning_rate", 0, "learning rate 0: expected a number above 0"),
+    ("learning_rate", -0.1, "learning rate -0.1: expected"),
+    ("learning_rate", float("nan"), "learning rate nan: expected"),
+    ("learning_rate", float("inf"), "learning rate inf: expected"),
+    ("learning_rate", 1.01e30, "up to 1e+30, like 0.1"),
+    ("learning_rate", 10**400, "expected a number above 0"),
+    ("learning_rate", True, "learning rate True: expected"),
+    ("learning_rate", "0.1", "learning rate '0.1': expected"),
+    ("schedule", "cosine", "schedule 'cosine': expected one of constant, linear"),
+    ("batch_size", 0, "batch size 0: expected a whole number from 1 to 1,000,000"),
+    ("batch_size", 1_000_001, "batch size 1000001: expected"),
+    ("epochs", 0, "epochs 0: expected a whole number from 1 to 100,000"),
+    ("epochs", 100_001, "epochs 100001: expected"),
+    ("epochs", True, "epochs True: expected"),
+    ("seed", -1, "seed -1: expected a whole number from 0 to"),
+    ("seed", 2**63, "seed 9223372036854775808: expected"),
+    ("dtype", "float16", "dtype 'float16': expected one of float32, float64"),
+    ("device", "tpu", "device 'tpu': expected one of cpu, cuda, mps, auto"),
+    ("pixel_range", "0..255", "pixel_range '0..255': expected one of 0..1, -1..1"),
+    ("initialization", "zeros", "initialization 'zeros': expected one of scaled, normal"),
+    ("only", "jax", "only 'jax': expected numpy or torch"),
+    ("only", [], "only []: expected numpy or torch"),
+    ("threads", 0, "threads 0: expected a whole number from 1 to 4,096"),
+    ("threads", 4_097, "threads 4097: expected"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), OUT_OF_RANGE)
+def test_a_value_out_of_range_is_named_in_one_line(name: str, value: Any, message: str) -> None:  # noqa: ANN401
+    values = RunConfig().to_dict() | {name: value}
+    with pytest.raises(ConfigError) as error:
+        RunConfig.from_dict(values)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert error.value.exit_status == 2
+
+
+def test_every_field_has_a_value_that_is_refused() -> None:
+    assert {name for name, _, _ in OUT_OF_RANGE} == {field.name for field in fields(RunConfig)}
+
+
+def test_an_unknown_field_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"unknown setting 'dropout': .*newer mlpwatch"):
+        RunConfig.from_dict({"dropout": 0.5, "epochs": 3})
+
+
+@pytest.mark.parametrize("hidden", [64, "64", None, {"0": 64}])
+def test_hidden_that_is_no_list_is_refused(hidden: object) -> None:
+    with pytest.raises(ConfigError, match="expected a list of layer widths"):
+        RunConfig.from_dict({"hidden": hidden})
+
+
+def test_a_config_is_frozen_and_hashable() -> None:
+    with pytest.raises(FrozenInstanceError):
+        RunConfig().epochs = 3  # type: ignore[misc]
+    assert len({RunConfig(), RunConfig(), RunConfig(hidden=(1,))}) == 2
+
+
+def test_recipes_carry_their_own_names_and_a_summary() -> None:
+    assert set(RECIPES) == set(RECIPE_SUMMARIES) == set(get_args(settings.RecipeName))
+    for name, config in RECIPES.items():
+        assert config.recipe == name
+        assert from_recipe(name) == config
+        with pytest.raises(ConfigError):
+            from_recipe(name, epochs=0)
+        assert from_recipe(name, epochs=3) == replace(config, epochs=3)
+
+
+def test_only_the_seed_recipe_treats_the_engines_differently() -> None:
+    means = {name: [c.loss_mean(e) for e in c.engine_names] for name, c in RECIPES.items()}
+    assert means == {
+        "twin": ["batch", "batch"],
+        "seed": ["batch", "element"],
+        "best": ["batch", "batch"],
+    }
+
+
+def test_only_leaves_one_engine() -> None:
+    assert RunConfig().engine_names == ("numpy", "torch")
+    assert RunConfig(only="torch").engine_names == ("torch",)

@@ -1,0 +1,144 @@
+"""Every option reaches the settings, and every bad value is one line that says what to do."""
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from core.config import RECIPES, RunConfig, from_recipe
+from core.errors import ConfigError, InputError
+from core.options import (
+    Parser,
+    add_run_options,
+    add_training_options,
+    config_for_resume,
+    config_from,
+)
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    parser = Parser(prog="mlpwatch", allow_abbrev=False)
+    add_training_options(parser)
+    add_run_options(parser, naming=True)
+    return parser.parse_args(arguments)
+
+
+REACHES: list[tuple[str, str, str, Any]] = [
+    ("--data", "some/file.npz", "data", "some/file.npz"),
+    ("--hidden", "128,64", "hidden", (128, 64)),
+    ("--hidden", " 30 , 20 ", "hidden", (30, 20)),
+    ("--hidden", "", "hidden", ()),
+    ("--activation", "tanh", "activation", "tanh"),
+    ("--loss", "mse", "loss", "mse"),
+    ("--optimizer", "adam", "optimizer", "adam"),
+    ("--learning-rate", "1e-3", "learning_rate", 0.001),
+    ("--batch-size", "7", "batch_size", 7),
+    ("--epochs", "3", "epochs", 3),
+    ("--seed", "9223372036854775807", "seed", 2**63 - 1),
+    ("--dtype", "float64", "dtype", "float64"),
+    ("--device", "auto", "device", "auto"),
+    ("--only", "torch", "only", "torch"),
+    ("--threads", "2", "threads", 2),
+]
+
+
+@pytest.mark.parametrize(("flag", "text", "field", "value"), REACHES)
+def test_an_option_replaces_its_setting_alone(
+    flag: str, text: str, field: str, value: object
+) -> None:
+    for recipe, config in RECIPES.items():
+        assert config_from(parse("--recipe", recipe, flag, text)) == replace(
+            config,
+            **{field: value},  # type: ignore[arg-type]
+        )
+
+
+def test_without_options_the_twin_recipe_is_meant() -> None:
+    assert config_from(parse()) == RECIPES["twin"] == RunConfig()
+
+
+def test_where_a_run_is_kept_and_what_it_is_called() -> None:
+    options = parse()
+    assert (options.saved, options.name) == ("saved", None)
+    options = parse("--saved", "runs here", "--name", "first")
+    assert (options.saved, options.name) == ("runs here", "first")
+
+
+REFUSED: list[tuple[tuple[str, ...], str, str]] = [
+    (("--recipe", "triplet"), "'triplet'", "twin"),
+    (("--hidden", "128;64"), "'128;64'", "layer widths joined by commas, like 128,64"),
+    (("--hidden", "128,6.5"), "'128,6.5'", "like 128,64"),
+    (("--hidden", "0"), "0", "a whole number from 1 to 65,536"),
+    (("--hidden=-5",), "-5", "a whole number from 1 to 65,536"),
+    (("--activation", "gelu"), "'gelu'", "sigmoid"),
+    (("--loss", "hinge"), "'hinge'", "cross-entropy"),
+    (("--optimizer", "lion"), "'lion'", "momentum"),
+    (("--learning-rate", "fast"), "'fast'", "expected a number, like 0.1"),
+    (("--learning-rate", "nan"), "nan", "expected a number above 0"),
+    (("--learning-rate", "1e31"), "1e+31", "up to 1e+30"),
+    (("--batch-size", "6.5"), "'6.5'", "expected a whole number"),
+    (("--batch-size", "0"), "0", "expected a whole number from 1"),
+    (("--epochs", "many"), "'many'", "expected a whole number"),
+    (("--epochs", "9" * 5000), "expected a whole number", "mlpwatch --help"),
+    (("--seed", "-1"), "-1", "expected a whole number from 0"),
+    (("--dtype", "float16"), "'float16'", "float64"),
+    (("--device", "tpu"), "'tpu'", "mps"),
+    (("--only", "jax"), "'jax'", "numpy"),
+    (("--threads", "0"), "0", "expected a whole number from 1"),
+    (("--epochs",), "--epochs", "expected one argument"),
+    (("--epoch", "3"), "--epoch", "mlpwatch --help"),
+    (("--dropout", "0.5"), "--dropout", "mlpwatch --help"),
+    (("digits",), "digits", "mlpwatch --help"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "value", "expected"), REFUSED)
+def test_a_bad_option_is_an_input_error_of_one_line(
+    arguments: tuple[str, ...], value: str, expected: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        config_from(parse(*arguments))
+    message = str(error.value)
+    assert value in message
+    assert expected in message
+    assert "\n" not in message
+    assert error.value.exit_status == 2
+
+
+SAVED = from_recipe("best", data="digits", seed=3)
+
+
+def test_a_resumed_run_may_change_what_does_not_change_the_numbers() -> None:
+    options = parse(
+        "--data", "moved.npz", "--epochs", "40", "--threads", "1", "--device", "auto"
+    )  # fmt: skip
+    assert config_for_resume(options, SAVED) == replace(
+        SAVED, data="moved.npz", epochs=40, threads=1, device="auto"
+    )
+    assert config_for_resume(parse(), SAVED) == SAVED
+
+
+def test_a_resumed_run_may_be_given_what_it_has() -> None:
+    options = parse("--recipe", "best", "--hidden", "512,256", "--seed", "3")
+    assert config_for_resume(options, SAVED) == SAVED
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("--recipe", "twin"),
+        ("--hidden", "64"),
+        ("--activation", "tanh"),
+        ("--loss", "mse"),
+        ("--optimizer", "sgd"),
+        ("--learning-rate", "0.5"),
+        ("--batch-size", "64"),
+        ("--seed", "4"),
+        ("--dtype", "float64"),
+        ("--only", "numpy"),
+    ],
+)
+def test_a_resumed_run_may_not_change_what_it_computes(flag: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{flag} .*resuming can't change it; start a new run"):
+        config_for_resume(parse(flag, text), SAVED)
