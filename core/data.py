@@ -12,6 +12,7 @@ from core.data_source import check_source, resolve_source
 from core.engine import Labels, Rows
 from core.errors import DataError
 from core.image_sources import load_source
+from core.pixels import GreyLevels, scale_pixels
 from core.raw_data import MAX_CLASSES, RawData, RawPart
 
 __all__ = [
@@ -66,6 +67,9 @@ class Dataset:
 
     sha256: str
     """Of the source's content before scaling and splitting; the same for every seed."""
+
+    grey_levels: GreyLevels | None = None
+    """The training images as bytes, where the source has bytes."""
 
     @property
     def features(self) -> int:
@@ -161,6 +165,7 @@ def _build_dataset(raw: RawData, seed: int, pixel_range: PixelRange) -> Dataset:
         test_images=_scale_rows(test_part, test, raw.white, pixel_range),
         test_labels=test_part.labels[test],
         sha256=raw.sha256,
+        grey_levels=_grey_levels(raw.train, train, raw.white, pixel_range),
     )
     arrays = (dataset.images, dataset.labels, rows, dataset.test_images, dataset.test_labels)
     for array in arrays:
@@ -217,8 +222,17 @@ def _scale_rows(
     for start in range(0, len(rows), _SCALE_ROWS):
         chunk = scaled[start : start + _SCALE_ROWS]
         pixels: NDArray[Any] = part.images[rows[start : start + _SCALE_ROWS]]
-        np.divide(pixels.reshape(chunk.shape), np.float32(white), out=chunk, dtype=np.float32)
-        if pixel_range == "-1..1":
-            chunk *= 2
-            chunk -= 1
+        np.copyto(chunk, pixels.reshape(chunk.shape), casting="same_kind")
+        scale_pixels(chunk, white, pixel_range)
     return scaled
+
+
+def _grey_levels(
+    part: RawPart, rows: Rows, white: float, pixel_range: PixelRange
+) -> GreyLevels | None:
+    """Return the images of `rows` as bytes; None where the source does not have bytes."""
+    if part.images.dtype != np.uint8:
+        return None
+    levels = np.ascontiguousarray(part.images[rows].reshape(len(rows), -1))
+    levels.flags.writeable = False
+    return GreyLevels(levels, white, pixel_range)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.config import EngineName, RunConfig
+from core.pixels import GreyLevels
 
 Floats = NDArray[np.floating]
 """float32 or float64, as `RunConfig.dtype` says."""
@@ -131,11 +132,25 @@ def _draw_weights(
 
 
 def build_engine(
-    name: EngineName, config: RunConfig, images: Floats, labels: Labels, classes: int
+    name: EngineName,
+    config: RunConfig,
+    images: Floats,
+    labels: Labels,
+    classes: int,
+    *,
+    grey_levels: GreyLevels | None = None,
 ) -> Engine:
     """Build one engine on training images (samples, features) and labels (samples,).
 
     PyTorch is imported here, and only when asked for: it takes about a second.
+
+    Args:
+        name: which one.
+        config: of the run.
+        images: scaled, float32.
+        labels: int64.
+        classes: how many the labels may name.
+        grey_levels: the same images as bytes, if there are any; the NumPy engine reads them.
 
     Raises:
         ConfigError: the device that the config names is absent.
@@ -144,7 +159,7 @@ def build_engine(
     if name == "numpy":
         from core.numpy_mlp import NumpyMLP  # noqa: PLC0415
 
-        return NumpyMLP(config, images, labels, weights)
+        return NumpyMLP(config, images, labels, weights, grey_levels)
     from core.torch_mlp import TorchMLP  # noqa: PLC0415
 
     return TorchMLP(config, images, labels, weights)

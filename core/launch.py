@@ -88,8 +88,16 @@ def _load(config: RunConfig, report: Report) -> Dataset:
 
 def _build(config: RunConfig, dataset: Dataset, report: Report) -> dict[EngineName, Engine]:
     report("building the networks")
+    return {name: engine_on(dataset, name, config) for name in config.engine_names}
+
+
+def engine_on(dataset: Dataset, name: EngineName, config: RunConfig) -> Engine:
+    """Build one engine on a data set's training images.
+
+    Raises:
+        ConfigError: the device that the config names is absent.
+    """
     images, labels = dataset.train_images, dataset.train_labels
-    return {
-        name: build_engine(name, config, images, labels, dataset.classes)
-        for name in config.engine_names
-    }
+    return build_engine(
+        name, config, images, labels, dataset.classes, grey_levels=dataset.grey_levels
+    )

@@ -1,5 +1,6 @@
 """Losses by hand: the value, and its gradient with respect to the logits."""
 
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -12,16 +13,61 @@ Array = NDArray[np.floating]
 LabelArray = NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class LossScratch:
+    """Memory for the loss of one batch size, made once.
+
+    Args:
+        logits: (batch, classes), for shape and dtype.
+    """
+
+    logits: Array
+    column: Array = field(init=False)
+    """(batch, 1)"""
+    picked: Array = field(init=False)
+    """(batch,)"""
+    square: Array = field(init=False)
+    """(batch, classes)"""
+    row_starts: LabelArray = field(init=False)
+    """(batch,) where each row begins in the flat logits."""
+    places: LabelArray = field(init=False)
+    """(batch,) where each row's true class stands in the flat logits."""
+
+    def __post_init__(self) -> None:
+        """Make the arrays."""
+        batch, classes = self.logits.shape
+        for name, array in (
+            ("column", np.empty((batch, 1), self.logits.dtype)),
+            ("picked", np.empty(batch, self.logits.dtype)),
+            ("square", np.empty_like(self.logits)),
+            ("row_starts", np.arange(batch, dtype=np.int64) * classes),
+            ("places", np.empty(batch, np.int64)),
+        ):
+            object.__setattr__(self, name, array)
+
+    def subtract_one_hot(self, array: Array, labels: LabelArray) -> None:
+        """Subtract 1 at each row's true class; (batch, classes), in place."""
+        flat = array.reshape(-1)
+        np.add(self.row_starts, labels, out=self.places)
+        # mode="clip" writes straight to `out`; the default checks through a second buffer.
+        flat.take(self.places, out=self.picked, mode="clip")
+        np.subtract(self.picked, 1, out=self.picked)
+        flat[self.places] = self.picked
+
+
 class Loss(Protocol):
     """What a network is trained on; holds no state."""
 
-    def value_and_delta(self, logits: Array, labels: LabelArray, delta: Array) -> float:
+    def value_and_delta(
+        self, logits: Array, labels: LabelArray, delta: Array, scratch: LossScratch | None = None
+    ) -> float:
         """Write ∂L/∂Z to `delta` (batch, classes) and return L.
 
         Args:
             logits: Z (batch, classes), overwritten as scratch space.
             labels: (batch,) true classes.
             delta: receives the gradient; L already holds the mean over the batch.
+            scratch: memory for this batch size; None to make it.
         """
 
     def probabilities(self, logits: Array) -> Array:
@@ -38,21 +84,27 @@ class CrossEntropy:
     first, so that logits of ±1e4 stay finite.
     """
 
-    def value_and_delta(self, logits: Array, labels: LabelArray, delta: Array) -> float:
+    def value_and_delta(
+        self, logits: Array, labels: LabelArray, delta: Array, scratch: LossScratch | None = None
+    ) -> float:
         """See `Loss`."""
         batch = len(logits)
-        rows = np.arange(batch)
-        # z ← z - max_c z                                          (batch, classes)
-        logits -= logits.max(axis=1, keepdims=True)
+        scratch = scratch or LossScratch(logits)
+        column = scratch.column
+        # z ← z - max_c z                                           (batch, classes)
+        np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
+        np.subtract(logits, column, out=logits)
         # p = exp(z) / Σ_c exp(z)                                   (batch, classes)
         np.exp(logits, out=delta)
-        sums = delta.sum(axis=1, keepdims=True)
-        delta /= sums
-        loss = (np.log(sums[:, 0]) - logits[rows, labels]).mean()
+        np.add.reduce(delta, axis=1, keepdims=True, out=column)
+        np.divide(delta, column, out=delta)
         # ∂L/∂Z = (p - onehot(label)) / batch                       (batch, classes)
-        delta[rows, labels] -= 1
-        delta /= batch
-        return float(loss)
+        scratch.subtract_one_hot(delta, labels)
+        np.multiply(delta, 1 / batch, out=delta)
+        # L = (Σ_b log Σ_c exp(z) - Σ_b z_label) / batch
+        logits.reshape(-1).take(scratch.places, out=scratch.picked, mode="clip")
+        np.log(column, out=column)
+        return float(column.sum() - scratch.picked.sum()) / batch
 
     def probabilities(self, logits: Array) -> Array:
         """See `Loss`: softmax."""
@@ -64,8 +116,7 @@ class CrossEntropy:
         """See `Loss`."""
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_sums: Array = np.log(np.exp(shifted).sum(axis=1))
-        true_logits: Array = shifted[np.arange(len(labels)), labels]
-        losses: Array = log_sums - true_logits
+        losses: Array = log_sums - shifted[np.arange(len(labels)), labels]
         return losses
 
 
@@ -82,20 +133,22 @@ class SquaredError:
     def __init__(self, mean: LossMean) -> None:
         self._mean = mean
 
-    def value_and_delta(self, logits: Array, labels: LabelArray, delta: Array) -> float:
+    def value_and_delta(
+        self, logits: Array, labels: LabelArray, delta: Array, scratch: LossScratch | None = None
+    ) -> float:
         """See `Loss`."""
-        batch = len(logits)
+        scratch = scratch or LossScratch(logits)
         # a = σ(z)                                                  (batch, classes)
         a = logits
         sigmoid(logits, out=a)
         # a - y                                                     (batch, classes)
         np.copyto(delta, a)
-        delta[np.arange(batch), labels] -= 1
-        scale = 1 / (batch * self._divisor(logits))
+        scratch.subtract_one_hot(delta, labels)
+        scale = 1 / (len(logits) * self._divisor(logits))
         loss = scale * float(np.vdot(delta, delta))
         # ∂L/∂Z = 2/B (a - y) ⊙ a (1 - a)                           (batch, classes)
-        multiply_sigmoid_slope(delta, a, scratch=np.empty_like(a))
-        delta *= 2 * scale
+        multiply_sigmoid_slope(delta, a, scratch.square)
+        np.multiply(delta, 2 * scale, out=delta)
         return loss
 
     def probabilities(self, logits: Array) -> Array:

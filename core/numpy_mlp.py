@@ -19,8 +19,9 @@ from core.activations import ACTIVATIONS
 from core.blas_threads import set_numpy_threads
 from core.config import EngineName, RunConfig
 from core.engine import EngineState, Floats, Labels, Rows, Tensors, check_tensors
-from core.losses import loss_for
+from core.losses import LossScratch, loss_for
 from core.optimizers import optimizer_for
+from core.pixels import GreyLevels
 
 READ_CHUNK = 1_000
 """Images per forward pass outside training: at 784-128-10 its buffers stay in the L2 cache."""
@@ -39,6 +40,12 @@ class _Buffers:
     scratch: list[Floats]
     """(batch, width of layer k), for slopes."""
     labels: Labels
+    """(batch,)"""
+    ones: Floats
+    """(batch,), for sums over the batch."""
+    loss: LossScratch
+    levels: NDArray[np.uint8] | None
+    """(batch, features), as bytes, where images are read as bytes."""
 
 
 class NumpyMLP:
@@ -49,14 +56,23 @@ class NumpyMLP:
         images: training images (samples, features), float32; kept, never copied whole.
         labels: (samples,) true classes.
         weights: the initial weights, `layers.K.weight` and `layers.K.bias`.
+        grey_levels: the same images as bytes; read instead where the arithmetic is float32.
     """
 
     name: EngineName = "numpy"
 
-    def __init__(self, config: RunConfig, images: Floats, labels: Labels, weights: Tensors) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        images: Floats,
+        labels: Labels,
+        weights: Tensors,
+        grey_levels: GreyLevels | None = None,
+    ) -> None:
         self._images = images
         self._labels = labels
         self._dtype = np.dtype(config.dtype)
+        self._grey_levels = grey_levels if self._dtype == images.dtype else None
         self._activation = ACTIVATIONS[config.activation]
         self._loss = loss_for(config, "numpy")
         self._shapes = {name: array.shape for name, array in weights.items()}
@@ -146,7 +162,7 @@ class NumpyMLP:
         buffers = self._gather(rows)
         self._forward(buffers)
         loss = self._loss.value_and_delta(
-            buffers.activations[-1], buffers.labels, buffers.deltas[-1]
+            buffers.activations[-1], buffers.labels, buffers.deltas[-1], buffers.loss
         )
         self._backward(buffers)
         return loss
@@ -157,7 +173,7 @@ class NumpyMLP:
         for k, (w, b) in enumerate(zip(self._weights, self._biases, strict=True)):
             # Z_k = A_k W_kᵀ + b_k                                  (batch, fan_out)
             np.matmul(a[k], w.T, out=a[k + 1])
-            a[k + 1] += b
+            np.add(a[k + 1], b, out=a[k + 1])
             # A_k+1 = f(Z_k), in place; the loss takes the last Z   (batch, fan_out)
             if k < last:
                 self._activation.apply(a[k + 1])
@@ -167,8 +183,8 @@ class NumpyMLP:
         for k in reversed(range(len(self._weights))):
             # ∂L/∂W_k = δ_kᵀ A_k                                    (fan_out, fan_in)
             np.matmul(delta[k].T, a[k], out=self._weight_gradients[k])
-            # ∂L/∂b_k = Σ_batch δ_k                                 (fan_out,)
-            np.sum(delta[k], axis=0, out=self._bias_gradients[k])
+            # ∂L/∂b_k = Σ_batch δ_k = 1ᵀ δ_k                        (fan_out,)
+            np.matmul(buffers.ones, delta[k], out=self._bias_gradients[k])
             if k > 0:
                 # δ_k-1 = (δ_k W_k) ⊙ f'(Z_k-1)                     (batch, fan_in)
                 np.matmul(delta[k], self._weights[k], out=delta[k - 1])
@@ -179,8 +195,13 @@ class NumpyMLP:
         if buffers is None:
             buffers = self._buffers[len(rows)] = self._make_buffers(len(rows))
         # mode="clip" writes straight to `out`; the default checks through a second buffer.
-        np.take(self._images, rows, axis=0, out=buffers.images, mode="clip")
-        np.take(self._labels, rows, out=buffers.labels, mode="clip")
+        self._labels.take(rows, out=buffers.labels, mode="clip")
+        if self._grey_levels is not None and buffers.levels is not None:
+            self._grey_levels.levels.take(rows, axis=0, out=buffers.levels, mode="clip")
+            np.copyto(buffers.images, buffers.levels)
+            self._grey_levels.scale(buffers.images)
+            return buffers
+        self._images.take(rows, axis=0, out=buffers.images, mode="clip")
         if buffers.images is not buffers.activations[0]:
             np.copyto(buffers.activations[0], buffers.images)
         return buffers
@@ -195,6 +216,9 @@ class NumpyMLP:
             deltas=[np.empty_like(layer) for layer in layers],
             scratch=[np.empty_like(layer) for layer in layers],
             labels=np.empty(batch, np.int64),
+            ones=np.ones(batch, self._dtype),
+            loss=LossScratch(layers[-1]),
+            levels=np.empty(images.shape, np.uint8) if self._grey_levels else None,
         )
 
     def _read(self, a: Floats) -> Floats:

@@ -32,7 +32,10 @@ class Optimizer(Protocol):
         """The memory between steps, by name, each (parameters,); may be written to."""
 
     def update(self, theta: Vector, gradient: Vector) -> None:
-        """Change theta (parameters,) in place by one step along -gradient (parameters,)."""
+        """Change theta (parameters,) in place by one step along -gradient (parameters,).
+
+        The gradient is used up: it serves as scratch space.
+        """
 
 
 class SGD:
@@ -40,20 +43,20 @@ class SGD:
 
     Args:
         learning_rate: η.
-        theta: the parameters (parameters,), for shape and dtype.
     """
 
-    def __init__(self, learning_rate: float, theta: Vector) -> None:
+    def __init__(self, learning_rate: float) -> None:
         self.learning_rate = learning_rate
         self.updates = 0
         self.slots: Mapping[str, Vector] = {}
-        self._change = np.empty_like(theta)
 
     def update(self, theta: Vector, gradient: Vector) -> None:
         """See `Optimizer`."""
         self.updates += 1
-        np.multiply(gradient, self.learning_rate, out=self._change)
-        np.subtract(theta, self._change, out=theta)
+        g = gradient
+        # θ ← θ - η g
+        np.multiply(g, self.learning_rate, out=g)
+        np.subtract(theta, g, out=theta)
 
 
 class Momentum:
@@ -69,16 +72,17 @@ class Momentum:
         self.updates = 0
         self._velocity = np.zeros_like(theta)
         self.slots: Mapping[str, Vector] = {"momentum": self._velocity}
-        self._change = np.empty_like(theta)
 
     def update(self, theta: Vector, gradient: Vector) -> None:
         """See `Optimizer`."""
         self.updates += 1
-        v = self._velocity
+        g, v = gradient, self._velocity
+        # v ← μ v + g
         np.multiply(v, MOMENTUM, out=v)
-        np.add(v, gradient, out=v)
-        np.multiply(v, self.learning_rate, out=self._change)
-        np.subtract(theta, self._change, out=theta)
+        np.add(v, g, out=v)
+        # θ ← θ - η v
+        np.multiply(v, self.learning_rate, out=g)
+        np.subtract(theta, g, out=theta)
 
 
 class Adam:
@@ -99,30 +103,30 @@ class Adam:
         self._mean = np.zeros_like(theta)
         self._square = np.zeros_like(theta)
         self.slots: Mapping[str, Vector] = {"adam_mean": self._mean, "adam_square": self._square}
-        self._change = np.empty_like(theta)
+        self._root = np.empty_like(theta)
 
     def update(self, theta: Vector, gradient: Vector) -> None:
         """See `Optimizer`."""
         self.updates += 1
-        m, s, change = self._mean, self._square, self._change
-        # m ← β₁ m + (1 - β₁) g
-        np.multiply(m, ADAM_MEAN_DECAY, out=m)
-        np.multiply(gradient, 1 - ADAM_MEAN_DECAY, out=change)
-        np.add(m, change, out=m)
-        # s ← β₂ s + (1 - β₂) g²
-        np.multiply(s, ADAM_SQUARE_DECAY, out=s)
-        np.multiply(gradient, gradient, out=change)
-        np.multiply(change, 1 - ADAM_SQUARE_DECAY, out=change)
-        np.add(s, change, out=s)
-        # θ ← θ - η/(1 - β₁ᵗ) m / (√s/√(1 - β₂ᵗ) + ε)
         step_size = self.learning_rate / (1 - ADAM_MEAN_DECAY**self.updates)
-        root_correction = (1 - ADAM_SQUARE_DECAY**self.updates) ** 0.5
-        np.sqrt(s, out=change)
-        np.divide(change, root_correction, out=change)
-        np.add(change, ADAM_EPSILON, out=change)
-        np.divide(m, change, out=change)
-        np.multiply(change, step_size, out=change)
-        np.subtract(theta, change, out=theta)
+        correction = (1 - ADAM_SQUARE_DECAY**self.updates) ** 0.5
+        g, m, s, root = gradient, self._mean, self._square, self._root
+        # s ← β₂ s + (1 - β₂) g²
+        np.multiply(g, g, out=root)
+        np.multiply(root, 1 - ADAM_SQUARE_DECAY, out=root)
+        np.multiply(s, ADAM_SQUARE_DECAY, out=s)
+        np.add(s, root, out=s)
+        # m ← β₁ m + (1 - β₁) g
+        np.multiply(g, 1 - ADAM_MEAN_DECAY, out=g)
+        np.multiply(m, ADAM_MEAN_DECAY, out=m)
+        np.add(m, g, out=m)
+        # θ ← θ - η/(1 - β₁ᵗ) m / (√s/√(1 - β₂ᵗ) + ε)
+        np.sqrt(s, out=root)
+        np.divide(root, correction, out=root)
+        np.add(root, ADAM_EPSILON, out=root)
+        np.divide(m, root, out=root)
+        np.multiply(root, step_size, out=root)
+        np.subtract(theta, root, out=theta)
 
 
 def optimizer_for(config: RunConfig, theta: Vector) -> Optimizer:
@@ -131,7 +135,7 @@ def optimizer_for(config: RunConfig, theta: Vector) -> Optimizer:
         return Adam(config.learning_rate, theta)
     if config.optimizer == "momentum":
         return Momentum(config.learning_rate, theta)
-    return SGD(config.learning_rate, theta)
+    return SGD(config.learning_rate)
 
 
 def learning_rate_at(step: int, total_steps: int, config: RunConfig) -> float:

@@ -1,0 +1,79 @@
+"""Speed of both engines against everything that a user would pick instead.
+
+    python -m tests.bench.engine [--rounds 7] [--threads 1]
+
+Every contender trains in turn, round after round, in one process per thread count, so that a busy
+machine slows all of them alike; the table has medians, spreads and ratios.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+
+from tests.bench.tables import print_table
+
+Epoch = Callable[[], None]
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def main() -> None:
+    """Run the benchmark once per thread count, each in a fresh process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, help="this count only, in this process")
+    parser.add_argument("--shape", type=int, help="only the n-th shape, from 0")
+    options = parser.parse_args()
+    if options.threads:
+        run(options.threads, options.rounds, options.shape)
+        return
+    for threads in sorted({1, len(os.sched_getaffinity(0))}):
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+        command = [sys.executable, "-m", "tests.bench.engine", f"--threads={threads}"]
+        command.append(f"--rounds={options.rounds}")
+        subprocess.run(command, env=environment, check=True)
+
+
+def run(threads: int, rounds: int, only: int | None) -> None:
+    """Time every contender at every shape with this many threads, and print the tables."""
+    import torch
+
+    from tests.bench import contenders
+    from tests.bench.bench_data import load_bench_data
+
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        data = load_bench_data(Path(folder))
+    for shape in contenders.SHAPES if only is None else [contenders.SHAPES[only]]:
+        epochs = {
+            "our NumPy engine": contenders.engine_epoch("numpy", shape, data, threads),
+            "our PyTorch engine": contenders.engine_epoch("torch", shape, data, threads),
+            "PyTorch, DataLoader": contenders.data_loader_epoch(shape, data),
+            "PyTorch, eager tensors": contenders.eager_epoch(shape, data),
+            "scikit-learn": contenders.scikit_learn_epoch(shape, data),
+            "matrix products alone": contenders.products_epoch(shape, data),
+        }
+        times = time_in_turn(epochs, rounds)
+        title = f"{shape.name}, batch {shape.batch_size}, {threads} thread(s), {data.source}"
+        print_table(title, shape.samples, times)
+
+
+def time_in_turn(epochs: Mapping[str, Epoch], rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of every round of every contender, after one round to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in epochs}
+    for number in range(rounds + 1):
+        for name, epoch in epochs.items():
+            start = perf_counter()
+            epoch()
+            if number:
+                times[name].append(perf_counter() - start)
+    return times
+
+
+if __name__ == "__main__":
+    main()
