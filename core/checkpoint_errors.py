@@ -1,10 +1,26 @@
 """One named error per way in which a checkpoint file can be bad."""
 
+from pathlib import Path
+
 from core.errors import RunError
+from core.run_names import printable
 
 
 class CheckpointError(RunError):
-    """Base: this file can't be gone on from."""
+    """Base: this file can't be gone on from.
+
+    Args:
+        path: of the file.
+        fault: what was found and what was expected.
+        advice: what to do.
+    """
+
+    def __init__(
+        self, path: Path, fault: str, advice: str = "restore a copy or start a new run"
+    ) -> None:
+        self.fault = f"{printable(path)}: {printable(fault)}"
+        """The message without the advice."""
+        super().__init__(f"{self.fault}; {advice}")
 
 
 class MissingCheckpointError(CheckpointError):

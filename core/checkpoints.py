@@ -12,6 +12,7 @@ from core.checkpoint_errors import (
     CheckpointError,
     DtypeMismatchError,
     ForeignCheckpointError,
+    MalformedCheckpointError,
     MissingCheckpointError,
     NonFiniteWeightsError,
     ShapeMismatchError,
@@ -19,10 +20,11 @@ from core.checkpoint_errors import (
 from core.config import ENGINE_NAMES, EngineName
 from core.durable_files import replace_durably
 from core.engine import EngineState, Tensors
-from core.run_names import printable
 from core.strict_json import JsonError, take_choice, take_number, take_object, take_whole
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+_RESTORE = "restore this run's own file or start a new run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,12 @@ def read_checkpoint(
         checkpoint = _build(tensors, fields)
         found_seed = take_whole(take_object(fields, "random_state"), "seed")
     except JsonError as error:
-        raise tensor_files.malformed(path, str(error)) from None
+        raise MalformedCheckpointError(path, str(error)) from None
     _check_sound(path, checkpoint.state)
     _check_expected(path, checkpoint.state.weights | checkpoint.state.slots, expected, dtype)
     if seed not in (None, found_seed):
         raise ForeignCheckpointError(
-            f"{printable(path)}: of a run with seed {found_seed}, this one has {seed}; "
-            "restore this run's file or start anew"
+            path, f"of a run with seed {found_seed}, this one has {seed}", _RESTORE
         )
     return checkpoint
 
@@ -156,12 +157,11 @@ def read_latest(
             return None
         raise fault from None
     except CheckpointError as error:
-        raise type(fault)(f"{fault} (and the one before: {error})") from None
-    return LatestCheckpoint(
-        checkpoint,
-        before,
-        f"{fault}; going on from the one before, step {checkpoint.position.step:,}",
-    )
+        both = f"{fault.fault}, and the one before, {error.fault}"
+        raise type(fault)(folder, both, "start a new run") from None
+    step = checkpoint.position.step
+    note = f"{fault.fault}; going on from the one before, step {step:,}"
+    return LatestCheckpoint(checkpoint, before, note)
 
 
 def _fields(checkpoint: Checkpoint, seed: int) -> dict[str, Any]:
@@ -215,10 +215,8 @@ def _check_sound(path: Path, state: EngineState) -> None:
         raise _dtype_mismatch(path, ", ".join(dtypes) or "none", "all float32 or all float64")
     for name, array in tensors.items():
         if not np.isfinite(array).all():
-            raise NonFiniteWeightsError(
-                f"{printable(path)}: '{printable(name)}' holds NaN or infinity; "
-                "train anew with a lower learning rate"
-            )
+            advice = "train anew with a lower learning rate"
+            raise NonFiniteWeightsError(path, f"'{name}' holds NaN or infinity", advice)
 
 
 def _check_expected(
@@ -237,14 +235,9 @@ def _check_expected(
 def _shape_mismatch(
     path: Path, name: str, found: tuple[int, ...] | None, wanted: tuple[int, ...] | None
 ) -> ShapeMismatchError:
-    return ShapeMismatchError(
-        f"{printable(path)}: '{printable(name)}' is {found or 'absent'}, expected "
-        f"{wanted or 'absent'}; restore this run's file or start anew"
-    )
+    fault = f"'{name}' is {found or 'absent'}, expected {wanted or 'absent'}"
+    return ShapeMismatchError(path, fault, _RESTORE)
 
 
 def _dtype_mismatch(path: Path, found: str, wanted: str) -> DtypeMismatchError:
-    return DtypeMismatchError(
-        f"{printable(path)}: tensors of {found}, expected {wanted}; "
-        "restore this run's file or start anew"
-    )
+    return DtypeMismatchError(path, f"tensors of {found}, expected {wanted}", _RESTORE)

@@ -111,36 +111,33 @@ class MetricsLog:
         """Return each engine's last line, reading only the end of the file where that suffices.
 
         Raises:
-            OSError: the file can't be read.
-            RunError: it is not a file.
+            RunError: the file can't be read.
         """
-        if not self._exists():
-            return {}
-        with self.path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL_BYTES))
-            found = _last_lines(file.read(), engines)
-            if len(found) < len(engines) and size > TAIL_BYTES:
-                file.seek(0)
-                found = _last_lines(file.read(), engines)
+        found = _last_lines(self._read_from(-TAIL_BYTES), engines)
+        if len(found) < len(engines):
+            found = _last_lines(self._read_from(0), engines)
         return found
 
-    def _exists(self) -> bool:
-        if self.path.exists() and not self.path.is_file():
-            # Opening a FIFO would wait for a writer for ever.
-            raise RunError(f"{printable(self.path)}: not a regular file; move it away")
-        return self.path.exists()
-
     def _raw_lines(self) -> tuple[list[bytes], bool]:
+        *lines, torn = self._read_from(0).split(b"\n")
+        return lines, bool(torn)
+
+    def _read_from(self, offset: int) -> bytes:
+        """Return the bytes from `offset` on, below 0 from the end; nothing if there is no file."""
         try:
-            if not self._exists():
-                return [], False
-            *lines, torn = self.path.read_bytes().split(b"\n")
+            if not self.path.is_file():
+                if self.path.exists():
+                    # Opening a FIFO would wait for a writer for ever.
+                    raise RunError(f"{printable(self.path)}: not a regular file; move it away")
+                return b""
+            with self.path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, offset + size if offset < 0 else offset))
+                return file.read()
         except OSError as error:
             raise RunError(
                 f"{printable(self.path)}: {error.strerror}; make it readable or start a new run"
             ) from None
-        return lines, bool(torn)
 
 
 def _parse(raw: bytes) -> MetricsLine | None:

@@ -96,7 +96,7 @@ def read_card(folder: Path) -> RunCard:
     except OSError as error:
         fault = f"{error.strerror}; make it readable or start a new run"
     except (ValueError, TypeError, OverflowError, ConfigError) as error:
-        fault = f"{printable(error)}; restore it or start a new run"
+        fault = f"{printable(error):.300}; restore it or start a new run"
     raise RunError(f"{printable(path)}: {fault}")
 
 

@@ -82,9 +82,6 @@ def summarize_run(folder: Path) -> RunSummary:
         newest = MetricsLog(folder / METRICS_NAME).newest(card.config.engine_names)
     except RunError as error:
         return RunSummary(name, folder, "damaged", str(error))
-    except OSError as error:
-        reason = f"{printable(folder / METRICS_NAME)}: {error.strerror}"
-        return RunSummary(name, folder, "damaged", reason)
     return _summary(name, folder, card, newest, result)
 
 

@@ -20,7 +20,6 @@ from core.checkpoint_errors import (
     UnreadableCheckpointError,
 )
 from core.engine import Floats, Tensors
-from core.run_names import printable
 from core.strict_json import parse_object, take_whole, to_json
 
 FORMAT = 1
@@ -65,20 +64,13 @@ def read(path: Path) -> tuple[dict[str, Floats], dict[str, Any]]:
     try:
         loaded = safetensors.numpy.load(raw)
     except (SafetensorError, KeyError, ValueError) as error:
-        raise malformed(path, str(error)) from None
+        raise MalformedCheckpointError(path, f"not a safetensors file: {error}") from None
     # A copy only where this release of safetensors hands out read-only arrays.
     tensors = {name: np.require(array, requirements="W") for name, array in loaded.items()}
     checksum = metadata.pop("checksum", None)
     if checksum != _checksum(tensors, metadata):
-        raise _damaged(path)
+        raise ChecksumMismatchError(path, "damaged, its checksum differs")
     return tensors, metadata
-
-
-def malformed(path: Path, fault: str) -> MalformedCheckpointError:
-    """Return the error for a file whose content makes no sense."""
-    return MalformedCheckpointError(
-        f"{printable(path)}: not a checkpoint ({printable(fault)}); restore a copy or start anew"
-    )
 
 
 def _checksum(tensors: Mapping[str, Floats], metadata: Mapping[str, Any]) -> str:
@@ -93,12 +85,11 @@ def _checksum(tensors: Mapping[str, Floats], metadata: Mapping[str, Any]) -> str
 
 def _read_whole(path: Path) -> tuple[bytes, str]:
     """Return the file's bytes and our metadata text; nothing is allocated by a claimed size."""
-    shown = printable(path)
     try:
         if not path.is_file():
             if path.exists():
-                raise UnreadableCheckpointError(f"{shown}: not a regular file; move it away")
-            raise MissingCheckpointError(f"{shown}: no such checkpoint; see mlpwatch runs")
+                raise UnreadableCheckpointError(path, "not a regular file", "move it away")
+            raise MissingCheckpointError(path, "no such checkpoint", "see mlpwatch runs")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             header = _read_header(path, file, size)
@@ -106,9 +97,7 @@ def _read_whole(path: Path) -> tuple[bytes, str]:
             file.seek(0)
             return file.read(size), text
     except OSError as error:
-        raise UnreadableCheckpointError(
-            f"{shown}: {error.strerror}; make it readable to go on from it"
-        ) from None
+        raise UnreadableCheckpointError(path, str(error.strerror), "make it readable") from None
 
 
 def _read_header(path: Path, file: BinaryIO, size: int) -> dict[str, Any]:
@@ -120,7 +109,9 @@ def _read_header(path: Path, file: BinaryIO, size: int) -> dict[str, Any]:
         raise _truncated(path, size, LENGTH_BYTES)
     length = int.from_bytes(file.read(LENGTH_BYTES), "little")
     if length > MAX_HEADER_BYTES:
-        raise malformed(path, f"a header of {length:,} bytes")
+        raise MalformedCheckpointError(
+            path, f"not a safetensors file: a header of {length:,} bytes"
+        )
     if size < LENGTH_BYTES + length:
         raise _truncated(path, size, LENGTH_BYTES + length)
     try:
@@ -128,7 +119,7 @@ def _read_header(path: Path, file: BinaryIO, size: int) -> dict[str, Any]:
         tensors = [entry for name, entry in header.items() if name != "__metadata__"]
         ends = [take_whole({"end": entry["data_offsets"][1]}, "end") for entry in tensors]
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise malformed(path, f"its header does not parse: {error}") from None
+        raise MalformedCheckpointError(path, f"its header does not parse: {error}") from None
     if size < (needed := LENGTH_BYTES + length + max(ends, default=0)):
         raise _truncated(path, size, needed)
     return header
@@ -138,9 +129,7 @@ def _our_metadata(path: Path, header: Mapping[str, Any]) -> str:
     metadata = header.get("__metadata__")
     text = metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str):
-        raise ForeignCheckpointError(
-            f"{printable(path)}: a safetensors file, but not of mlpwatch; move it away"
-        )
+        raise ForeignCheckpointError(path, "a safetensors file, but not of mlpwatch")
     return text
 
 
@@ -149,25 +138,15 @@ def _parse_metadata(path: Path, text: str) -> dict[str, Any]:
         metadata = parse_object(text)
         version = take_whole(metadata, "format")
     except ValueError as error:
-        raise malformed(path, f"its metadata does not parse: {error}") from None
+        raise MalformedCheckpointError(path, f"its metadata does not parse: {error}") from None
     if version > FORMAT:
-        raise NewerFormatError(
-            f"{printable(path)}: format {version}, this mlpwatch reads up to {FORMAT};"
-            " update mlpwatch"
-        )
+        fault = f"format {version}, this mlpwatch reads up to {FORMAT}"
+        raise NewerFormatError(path, fault, "update mlpwatch")
     # One bit turns 1e-05 into 1E-05: the same number, yet not what was written.
     if to_json(metadata) != text:
-        raise _damaged(path)
+        raise ChecksumMismatchError(path, "damaged, its checksum differs")
     return metadata
 
 
 def _truncated(path: Path, size: int, needed: int) -> TruncatedCheckpointError:
-    return TruncatedCheckpointError(
-        f"{printable(path)}: truncated, {size:,} bytes of {needed:,}; restore a copy or start anew"
-    )
-
-
-def _damaged(path: Path) -> ChecksumMismatchError:
-    return ChecksumMismatchError(
-        f"{printable(path)}: damaged, its checksum differs; restore a copy or start anew"
-    )
+    return TruncatedCheckpointError(path, f"truncated, {size:,} bytes of {needed:,}")

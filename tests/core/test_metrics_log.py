@@ -5,12 +5,16 @@ import json
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import metrics_log
 from core.config import ENGINE_NAMES, EngineName
 from core.errors import RunError
 from core.metrics_log import TAIL_BYTES, MetricsLine, MetricsLog
@@ -117,18 +121,23 @@ def test_trim_touches_nothing_where_nothing_is_later(log: MetricsLog) -> None:
     assert log.path.stat().st_ino == inode
 
 
-def test_two_threads_never_mix_their_lines(log: MetricsLog) -> None:
-    def fill(engine: EngineName) -> None:
-        for epoch in range(1, 51):
-            log.append(line(epoch, engine))
+def test_two_threads_never_write_at_the_same_place(
+    log: MetricsLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = Barrier(2)
+    find_end = metrics_log._cut_torn_line
 
+    def find_end_together(file: BinaryIO) -> int:
+        end = find_end(file)
+        # Were both let in, both would hold the same end here, and one would lose its line.
+        with suppress(BrokenBarrierError):
+            meeting.wait(0.2)
+        return end
+
+    monkeypatch.setattr(metrics_log, "_cut_torn_line", find_end_together)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(fill, ENGINE_NAMES))
-    reading = log.read()
-    assert reading.skipped == 0
-    for engine in ENGINE_NAMES:
-        epochs = [one.epoch for one in reading.lines if one.engine == engine]
-        assert epochs == list(range(1, 51))
+        list(pool.map(log.append, [line(1, engine) for engine in ENGINE_NAMES]))
+    assert {one.engine for one in log.read().lines} == set(ENGINE_NAMES)
 
 
 def test_a_line_that_failed_and_is_tried_again_stands_there_once(
@@ -164,4 +173,18 @@ def test_what_is_no_file_is_an_error_and_never_waited_for(log: MetricsLog) -> No
     os.mkfifo(log.path)
     for read in (log.read, lambda: log.newest(ENGINE_NAMES)):
         with pytest.raises(RunError, match="not a regular file"):
+            read()
+
+
+def test_a_file_that_may_not_be_read_is_an_error_in_one_line(
+    log: MetricsLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.append(line(1))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    for read in (log.read, lambda: log.newest(ENGINE_NAMES)):
+        with pytest.raises(RunError, match="Permission denied; make it readable"):
             read()
