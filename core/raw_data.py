@@ -21,7 +21,7 @@ _HASH_ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class RawPart:
-    """The training or the test part. Its arrays are read-only."""
+    """The training or the test part."""
 
     images: NDArray[Any]
     """(samples, side, side), integers or floats as in the file."""
@@ -70,8 +70,6 @@ def check_part(where: tuple[str, str], images: NDArray[Any], labels: NDArray[Any
             f"{where[0]}: {len(squares):,} images, but {len(classes):,} labels in {where[1]};"
             " expected one label per image; write both again"
         )
-    for array in (squares, classes):
-        array.flags.writeable = False
     return RawPart(squares, classes)
 
 

@@ -128,9 +128,19 @@ def test_sizes_that_lie_in_every_place_are_refused(tmp_path: Path, compression: 
     lie = npy_with_header(header, bytes(640))
     path = write_zip(tmp_path / "agreed.npz", members() | {"x_train": lie}, compression)
     patch_entry(path, "x_train", 24, 4_000_000 * 784 + len(lie) - 640)
-    refused(path, "3,136,000,000 bytes")
-    patch_entry(path, "x_train", 20, path.stat().st_size + 2**31)
-    refused(path)
+    refused(path, "3,136,000,000 bytes, the file can hold")
+    patch_entry(path, "x_train", 20, 2**32 - 2)
+    refused(path, "3,136,000,000 bytes, the file can hold")
+
+
+def test_a_byte_too_many_is_found_after_a_read_that_ends_where_the_array_does(
+    tmp_path: Path,
+) -> None:
+    header = LIE.replace("1000000000000, 28, 28", "40, 4, 4").ljust(1024 - 640 - 10)
+    path = write_zip(
+        tmp_path / "tail.npz", members() | {"x_train": npy_with_header(header, bytes(641))}
+    )
+    refused(path, "640 bytes, it holds more")
 
 
 def test_padding_that_makes_a_lie_plausible_costs_only_what_is_there(tmp_path: Path) -> None:
@@ -157,7 +167,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.rindex(b"x_train.npy") - 46 + 8] |= 1
     path.write_bytes(content)
-    refused(path, "encrypted")
+    refused(path, "write it unencrypted")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

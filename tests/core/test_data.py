@@ -157,9 +157,11 @@ def test_one_content_reads_the_same_from_every_kind_of_file(tmp_path: Path) -> N
         assert [np.array_equal(getattr(data, a), getattr(loaded[0], a)) for a in ARRAYS] == [
             True
         ] * len(ARRAYS)
-    arrays["y_test"][0] += 1
-    changed = load_dataset(str(write_npz(tmp_path / "changed.npz", **arrays)), 5, "0..1")
-    assert changed.sha256 != loaded[0].sha256
+    for name, array in arrays.items():
+        changed = arrays | {name: array.copy()}
+        changed[name].flat[-1] ^= 1
+        other = load_dataset(str(write_npz(tmp_path / "changed.npz", **changed)), 5, "0..1")
+        assert other.sha256 != loaded[0].sha256, name
 
 
 def test_a_folder_without_a_test_part_is_split(tmp_path: Path) -> None:
