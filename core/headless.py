@@ -1,6 +1,5 @@
 """Watching a session without a screen: one progress line per epoch and engine on stderr."""
 
-import json
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ from threading import Event as Flag
 from types import FrameType
 
 from core.session import Session
+from core.strict_json import to_json
 from core.telemetry import EpochDone, Event, RunEnded, SaveFailed
 
 DRAIN_SECONDS = 0.1
@@ -122,7 +122,7 @@ def _line(event: Event, epochs: int) -> str | None:
 
 def _print_result(session: Session, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(session.result()), flush=True)  # noqa: T201
+        print(to_json(session.result()), flush=True)  # noqa: T201
         return
     for text in summary_lines(session):
         print(text, flush=True)  # noqa: T201

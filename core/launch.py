@@ -24,7 +24,7 @@ def new_session(config: RunConfig, saved: Path, name: str | None, report: Report
         ConfigError: the device is absent; nothing has been written.
         RunError: the name is taken, or the folder can't be made.
     """
-    config = replace(config, data=resolve_source(config.data))
+    config = replace(config, data=_lasting_source(config.data))
     dataset = _load(config, report)
     engines = _build(config, dataset, report)
     card = DatasetCard(dataset.name, dataset.sha256, dataset.image_shape, dataset.classes)
@@ -79,6 +79,12 @@ def _read_checkpoints(run: Run, config: RunConfig, report: Report) -> dict[Engin
             f"go on with --epochs {config.epochs + 10}, say"
         )
     return checkpoints
+
+
+def _lasting_source(data: str) -> str:
+    """Return what names the same data when the run is resumed, from whatever folder."""
+    source = resolve_source(data)
+    return source if source in ("digits", "mnist") else str(Path(source).resolve())
 
 
 def _load(config: RunConfig, report: Report) -> Dataset:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from core.checkpoints import Position
 from core.config import EngineName, RunConfig
 from core.engine import Tensors
 from core.evaluation import Evaluation
+from core.gap import layer_differences
 from core.telemetry import EndReason
 
 
@@ -74,4 +73,4 @@ def max_weight_difference(outcomes: Mapping[EngineName, Outcome]) -> float | Non
     one, other = outcomes.values()
     if one.weights is None or other.weights is None or one.position.step != other.position.step:
         return None
-    return max(float(np.abs(w - other.weights[name]).max()) for name, w in one.weights.items())
+    return max(layer_differences(one.weights, other.weights))

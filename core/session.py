@@ -12,6 +12,7 @@ from core.control import Control
 from core.data import Dataset, steps_per_epoch
 from core.engine import Engine
 from core.errors import MlpwatchError
+from core.gap import GapMeter
 from core.outcome import Outcome, result_of
 from core.recorder import DiskRecorder
 from core.runs import Run
@@ -45,6 +46,7 @@ class Session:
         self._cores = config.threads or available_cores()
         share = max(1, self._cores // len(self._engines))
         self._controls = {name: Control(threads=share) for name in self._engines}
+        self.gap_meter = GapMeter()
         self._recorder = DiskRecorder(run, self.mailbox)
         self._outcomes: dict[EngineName, Outcome] = {}
         self._result_error: str | None = None
@@ -146,6 +148,7 @@ class Session:
             self._controls[name],
             self.mailbox,
             recorder=self._recorder,
+            gap_meter=self.gap_meter if len(self._engines) > 1 else None,
             start=self._positions.get(name),
         )
         with self._lock:

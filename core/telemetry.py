@@ -1,7 +1,7 @@
 """What a trainer tells the world: the event types, and the mailbox that carries them.
 
-Legal order, per engine: one `RunStarted` first; then any number of `StepDone`, `EpochDone`,
-`Paused`, `Resumed`, `CheckpointSaved`, `SaveFailed`; one `RunEnded` last, whatever happens.
+Legal order, per engine: one `RunStarted` first; then any number of the others; one `RunEnded`
+last, whatever happens.
 """
 
 from collections import deque
@@ -66,6 +66,21 @@ class EpochDone:
 
 
 @dataclass(frozen=True, slots=True)
+class GapMeasured:
+    """Both engines have done the same epoch; sent by the one that came second."""
+
+    engine: EngineName
+    epoch: int
+    step: int
+    weight_difference: float
+    """Largest absolute difference of any weight or bias."""
+    layer_differences: tuple[float, ...]
+    """The same per layer, input side first."""
+    loss_difference: float
+    """Absolute difference of the epoch's train losses."""
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """The engine waits, with `step` steps done."""
 
@@ -116,7 +131,15 @@ class RunEnded:
 
 
 Event = (
-    RunStarted | StepDone | EpochDone | Paused | Resumed | CheckpointSaved | SaveFailed | RunEnded
+    RunStarted
+    | StepDone
+    | EpochDone
+    | GapMeasured
+    | Paused
+    | Resumed
+    | CheckpointSaved
+    | SaveFailed
+    | RunEnded
 )
 
 

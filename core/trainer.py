@@ -8,13 +8,14 @@ from core.config import RunConfig
 from core.control import Control
 from core.data import Dataset, batch_order, steps_per_epoch
 from core.engine import Engine, Floats, Labels, Rows
+from core.epoch_report import report_epoch
 from core.errors import MlpwatchError
 from core.evaluation import Evaluation, evaluate
+from core.gap import GapMeter
 from core.losses import loss_for
 from core.optimizers import learning_rate_at
 from core.outcome import Outcome
 from core.recorder import Recorder
-from core.runs import MetricsLine
 from core.stopwatch import TrainingClocks
 from core.telemetry import (
     EndReason,
@@ -47,6 +48,7 @@ def train(
     mailbox: Mailbox,
     *,
     recorder: Recorder,
+    gap_meter: GapMeter | None = None,
     start: Position | None = None,
 ) -> Outcome:
     """Train until the planned epochs are done, a stop, or a failure. Never raises.
@@ -61,10 +63,12 @@ def train(
         control: orders, read once per step.
         mailbox: receives the events.
         recorder: receives checkpoints and metrics.
+        gap_meter: receives the weights at each epoch's end, if both engines train.
         start: where to go on; None for the beginning.
     """
     training = _Training(engine, dataset, config, start or Position())
     training.control, training.mailbox, training.recorder = control, mailbox, recorder
+    training.gap_meter = gap_meter
     return training.run()
 
 
@@ -74,6 +78,7 @@ class _Training:
     control: Control
     mailbox: Mailbox
     recorder: Recorder
+    gap_meter: GapMeter | None
 
     def __init__(
         self, engine: Engine, dataset: Dataset, config: RunConfig, start: Position
@@ -177,19 +182,8 @@ class _Training:
             samples_per_second=self.samples / max(self.clocks.epoch.seconds, 1e-9),
             validation=validation,
         )
-        self.mailbox.put(event)
-        self.recorder.record(
-            MetricsLine(
-                engine=event.engine,
-                epoch=event.epoch,
-                step=event.step,
-                seconds=event.seconds,
-                train_loss=event.train_loss,
-                val_loss=validation.loss,
-                val_accuracy=validation.accuracy,
-                samples_per_second=event.samples_per_second,
-            )
-        )
+        weights = self.engine.state().weights
+        report_epoch(event, weights, self.mailbox, self.recorder, self.gap_meter)
 
     def _may_step(self) -> bool:
         """Obey orders until the next batch may be trained on; False to end."""

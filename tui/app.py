@@ -60,7 +60,8 @@ class MlpwatchApp(SpanApp[int]):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, watch: Watch, names: tuple[EngineName, ...], options: ScreenOptions) -> None:
-        super().__init__()
+        # With NO_COLOR Textual would still send greys of its theme; terminal colours send none.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.watch_session = watch
         self._names, self._options = names, options
         self._status = 0
