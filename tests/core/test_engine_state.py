@@ -7,9 +7,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from core.config import EngineName, OptimizerName
+from core.config import EngineName, OptimizerName, PixelRange
 from core.data import batch_order
-from core.engine import Engine, EngineState, initial_weights
+from core.engine import Engine, EngineState, build_engine, initial_weights
+from core.pixels import GreyLevels
 from tests.core.engines import (
     SAMPLES,
     assert_close,
@@ -195,3 +196,19 @@ def test_both_engines_read_images_alike_in_any_number() -> None:
         found = by_hand.logits(pixels[:count])
         assert found.shape == (count, 3)
         np.testing.assert_allclose(found, in_torch.logits(pixels[:count]), 1e-4, 1e-5)
+
+
+@pytest.mark.parametrize("pixel_range", ["0..1", "-1..1"])
+def test_images_read_as_bytes_train_to_the_same_bits(pixel_range: PixelRange) -> None:
+    levels = np.random.default_rng(6).integers(0, 17, (SAMPLES, 5), np.uint8)
+    grey = GreyLevels(levels, 16.0, pixel_range)
+    pixels = levels.astype(np.float32)
+    grey.scale(pixels)
+    assert (pixels.min(), pixels.max()) == (0 if pixel_range == "0..1" else -1, 1)
+    labels = small_images().labels
+    for dtype in ("float32", "float64"):
+        config = small_config(dtype=dtype, pixel_range=pixel_range)
+        by_bytes = build_engine("numpy", config, pixels, labels, 3, grey_levels=grey)
+        by_floats = build_engine("numpy", config, pixels, labels, 3)
+        assert train_steps(by_bytes, [*FIRST, *THEN]) == train_steps(by_floats, [*FIRST, *THEN])
+        assert_same_bits(by_bytes.state().weights, by_floats.state().weights)

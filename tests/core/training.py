@@ -1,0 +1,198 @@
+"""Training in the tests: a tiny data set, recorders in memory, engines and mailboxes with hooks."""
+
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import numpy as np
+
+from core.checkpoints import Checkpoint, Position
+from core.config import EngineName, RunConfig
+from core.control import Control
+from core.data import Dataset
+from core.engine import Engine, EngineState, Floats, Rows, build_engine
+from core.metrics_log import MetricsLine
+from core.outcome import Outcome
+from core.telemetry import Event, Mailbox, StepDone
+from core.trainer import train
+
+SECONDS = 30.0
+"""How long a test waits for a thread before it fails."""
+
+TRAIN, VALIDATION, TEST = 90, 20, 20
+
+
+def tiny_dataset() -> Dataset:
+    """Return 130 random images of 2 x 3 pixels in 3 classes that a network can tell apart."""
+    random = np.random.default_rng(5)
+    labels = random.integers(0, 3, TRAIN + VALIDATION + TEST)
+    images = random.normal(0, 0.5, (len(labels), 6)) + np.eye(3, 6)[labels]
+    pixels, kept = images.astype(np.float32), TRAIN + VALIDATION
+    dataset = Dataset(
+        name="tiny",
+        image_shape=(2, 3),
+        classes=3,
+        images=pixels[:kept],
+        labels=labels[:kept],
+        train_count=TRAIN,
+        source_rows=np.arange(kept),
+        test_images=pixels[kept:],
+        test_labels=labels[kept:],
+        sha256="0" * 64,
+    )
+    for array in (dataset.images, dataset.labels, dataset.test_images, dataset.test_labels):
+        array.flags.writeable = False
+    return dataset
+
+
+class HookedEngine:
+    """An engine that tells a test what is asked of it.
+
+    Args:
+        engine: does the work.
+        before_step: called with the number of each training step, from 1, before it.
+    """
+
+    def __init__(self, engine: Engine, before_step: Callable[[int], None] | None = None) -> None:
+        self.engine = engine
+        self.before_step = before_step
+        self.name: EngineName = engine.name
+        self.batches: list[Rows] = []
+        self.thread_counts: list[int] = []
+
+    def use_threads(self, threads: int) -> None:
+        """Note the count; these networks need no second thread."""
+        self.thread_counts.append(threads)
+        self.engine.use_threads(1)
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Pass on."""
+        self.engine.set_learning_rate(learning_rate)
+
+    def train_batch(self, rows: Rows) -> None:
+        """Note the rows, call the hook, pass on."""
+        self.batches.append(rows.copy())
+        if self.before_step:
+            self.before_step(len(self.batches))
+        self.engine.train_batch(rows)
+
+    def take_losses(self) -> list[float]:
+        """Pass on."""
+        return self.engine.take_losses()
+
+    def logits(self, images: Floats) -> Floats:
+        """Pass on."""
+        return self.engine.logits(images)
+
+    def first_unsound_tensor(self) -> str | None:
+        """Pass on."""
+        return self.engine.first_unsound_tensor()
+
+    def state(self) -> EngineState:
+        """Pass on."""
+        return self.engine.state()
+
+    def load_state(self, state: EngineState) -> None:
+        """Pass on."""
+        self.engine.load_state(state)
+
+
+class HookedMailbox(Mailbox):
+    """Keeps every event, and calls `on_event` in the trainer's thread as each one arrives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Event] = []
+        self.on_event: Callable[[Event], None] = lambda _event: None
+
+    def put(self, event: Event) -> None:
+        """See `Mailbox`."""
+        if not isinstance(event, StepDone):
+            self.events.append(event)
+            self.on_event(event)
+        super().put(event)
+
+    def put_steps(self, steps: Any) -> None:  # noqa: ANN401
+        """See `Mailbox`."""
+        for step in steps:
+            self.events.append(step)
+            self.on_event(step)
+
+
+class MemoryRecorder:
+    """Satisfies `core.recorder.Recorder`; `on_save` is called in the trainer's thread."""
+
+    def __init__(self) -> None:
+        self.saves: list[Checkpoint] = []
+        self.lines: list[MetricsLine] = []
+        self.flushes = 0
+        self.on_save: Callable[[], None] = lambda: None
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint."""
+        self.saves.append(checkpoint)
+        self.on_save()
+
+    def record(self, line: MetricsLine) -> None:
+        """Keep a line."""
+        self.lines.append(line)
+
+    def flush(self) -> None:
+        """Count."""
+        self.flushes += 1
+
+
+class Training:
+    """One call of `core.trainer.train` on the tiny data set, in a thread of its own.
+
+    Args:
+        name: of the engine.
+        start: state and position to go on from.
+        settings: replace those of a 6-5-3 network of 3 epochs of 6 batches, the last of 10.
+    """
+
+    def __init__(
+        self,
+        name: EngineName = "numpy",
+        start: Checkpoint | None = None,
+        **settings: Any,  # noqa: ANN401
+    ) -> None:
+        values: dict[str, Any] = {"hidden": (5,), "batch_size": 16, "epochs": 3} | settings
+        self.config = RunConfig(**values)
+        self.dataset = tiny_dataset()
+        images, labels = self.dataset.train_images, self.dataset.train_labels
+        self.engine = HookedEngine(build_engine(name, self.config, images, labels, 3))
+        if start:
+            self.engine.load_state(start.state)
+        self.position: Position | None = start.position if start else None
+        self.control, self.mailbox, self.recorder = Control(), HookedMailbox(), MemoryRecorder()
+        self.outcomes: list[Outcome] = []
+        self.thread = Thread(target=self._train, daemon=True)
+
+    def run(self) -> Outcome:
+        """Train to the end and return how it ended."""
+        self.thread.start()
+        return self.join()
+
+    def join(self) -> Outcome:
+        """Wait for the end and return how it ended."""
+        self.thread.join(SECONDS)
+        assert not self.thread.is_alive()
+        return self.outcomes[0]
+
+    def of(self, *kinds: type) -> list[Any]:
+        """Return the events of these types, in order."""
+        return [event for event in self.mailbox.events if isinstance(event, kinds)]
+
+    def _train(self) -> None:
+        self.outcomes.append(
+            train(
+                self.engine,
+                self.dataset,
+                self.config,
+                self.control,
+                self.mailbox,
+                recorder=self.recorder,
+                start=self.position,
+            )
+        )
