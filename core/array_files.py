@@ -25,7 +25,7 @@ CHUNK_BYTES = 1 << 20
 MAX_DEFLATE_RATIO = 1032
 """No deflate stream expands further: 258 bytes per 2 bits (zlib, "Maximum Compression Factor")."""
 
-_SCREEN_BYTES_PER_PIXEL = 4  # the float32 copy that is trained on
+_SCALED_BYTES_PER_PIXEL = 4  # the float32 copy that is trained on
 
 # All that zipfile, gzip, struct and NumPy's header parser were seen or are documented to raise.
 _HOSTILE_BYTES_ERRORS = (
@@ -144,7 +144,7 @@ def content_bytes(where: str, shape: Sequence[int], dtype: np.dtype[Any], limit:
             f"{where}: its header promises {size:,} bytes, the file can hold {limit:,};"
             " expected a whole file; fetch or write it again"
         )
-    needed = size + count * _SCREEN_BYTES_PER_PIXEL
+    needed = size + count * _SCALED_BYTES_PER_PIXEL
     if needed > memory_bytes():
         raise DataError(
             f"{where}: needs {needed / 1e9:,.1f} GB of memory, this machine has"

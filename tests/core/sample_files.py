@@ -36,6 +36,11 @@ def npy_bytes(array: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
+def sample_members() -> dict[str, bytes]:
+    """Return the sample arrays as `.npy` members."""
+    return {name: npy_bytes(array) for name, array in sample_arrays().items()}
+
+
 def npy_with_header(header: str, content: bytes = b"", version: int = 1) -> bytes:
     """Return a `.npy` member whose header is this text."""
     text = header.encode("latin1")
