@@ -60,6 +60,9 @@ class Engine(Protocol):
     def take_losses(self) -> list[float]:
         """Return the losses of the batches since the last call, oldest first."""
 
+    def loss_and_gradient(self, rows: Rows) -> tuple[float, dict[str, Floats]]:
+        """Return the loss on `rows` (batch,) and its gradient by tensor name; no update."""
+
     def logits(self, images: Floats) -> Floats:
         """Return the output layer's sums (samples, classes) for images (samples, features)."""
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event as Flag
 from types import FrameType
 
@@ -45,7 +45,13 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Turn SIGINT, SIGTERM and SIGHUP into a `StopRequest` while the block runs."""
     request = StopRequest()
-    before = {number: signal.signal(number, request.receive) for number in SIGNALS}
+    # Under nohup a hangup is ignored on purpose: the run is to outlive its terminal.
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    before = {
+        number: signal.signal(number, request.receive)
+        for number in SIGNALS
+        if number not in ignored
+    }
     try:
         yield request
     finally:
@@ -94,8 +100,9 @@ def summary_lines(session: Session) -> list[str]:
 
 
 def say(text: str) -> None:
-    """Print one line on stderr, at once."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    """Print one line on stderr, at once; a reader that has left ends no training."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _report(session: Session) -> None:

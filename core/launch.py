@@ -8,7 +8,7 @@ from core.checkpoints import Checkpoint
 from core.config import EngineName, RunConfig
 from core.data import Dataset, load_dataset, resolve_source
 from core.engine import Engine, build_engine
-from core.errors import RunError
+from core.errors import ConfigError, RunError
 from core.runs import DatasetCard, Run
 from core.session import Session
 
@@ -21,11 +21,11 @@ def new_session(config: RunConfig, saved: Path, name: str | None, report: Report
 
     Raises:
         DataError: the data can't be read or trained on; nothing has been written.
-        ConfigError: the device is absent; nothing has been written.
+        ConfigError: the device is absent, or the network does not fit in memory; nothing has
+            been written.
         RunError: the name is taken, or the folder can't be made.
     """
-    config = replace(config, data=_lasting_source(config.data))
-    dataset = _load(config, report)
+    config, dataset = _load_new(config, report)
     engines = _build(config, dataset, report)
     card = DatasetCard(dataset.name, dataset.sha256, dataset.image_shape, dataset.classes)
     run = Run.create(saved, name, config, card)
@@ -81,6 +81,19 @@ def _read_checkpoints(run: Run, config: RunConfig, report: Report) -> dict[Engin
     return checkpoints
 
 
+def _load_new(config: RunConfig, report: Report) -> tuple[RunConfig, Dataset]:
+    """Load what the config names; `auto` does without a cached MNIST that is damaged."""
+    lasting = replace(config, data=_lasting_source(config.data))
+    try:
+        return lasting, _load(lasting, report)
+    except DataError as error:
+        if config.data != "auto" or lasting.data == "digits":
+            raise
+        report(f"{error}; training on the bundled digits")
+        lasting = replace(config, data="digits")
+        return lasting, _load(lasting, report)
+
+
 def _lasting_source(data: str) -> str:
     """Return what names the same data when the run is resumed, from whatever folder."""
     source = resolve_source(data)
@@ -94,7 +107,13 @@ def _load(config: RunConfig, report: Report) -> Dataset:
 
 def _build(config: RunConfig, dataset: Dataset, report: Report) -> dict[EngineName, Engine]:
     report("building the networks")
-    return {name: engine_on(dataset, name, config) for name in config.engine_names}
+    try:
+        return {name: engine_on(dataset, name, config) for name in config.engine_names}
+    except MemoryError:
+        widths = ",".join(map(str, config.hidden))
+        raise ConfigError(
+            f"hidden {widths}: does not fit in memory; give smaller widths with --hidden"
+        ) from None
 
 
 def engine_on(dataset: Dataset, name: EngineName, config: RunConfig) -> Engine:

@@ -12,6 +12,7 @@ from core.control import Control
 from core.data import Dataset, steps_per_epoch
 from core.engine import Engine
 from core.errors import MlpwatchError
+from core.explain import Comparison, compare_gradients
 from core.gap import GapMeter
 from core.outcome import Outcome, result_of
 from core.recorder import DiskRecorder
@@ -87,6 +88,11 @@ class Session:
     def paused(self, engine: EngineName) -> bool:
         """Whether an engine is told to wait."""
         return self._controls[engine].paused
+
+    def compare_gradients(self) -> Comparison:
+        """Compare both engines on NumPy's newest published weights; takes milliseconds."""
+        latest = self.gap_meter.latest(next(iter(self._engines)))
+        return compare_gradients(self.config, self.dataset, latest.weights if latest else None)
 
     def start(self) -> None:
         """Start both trainers."""

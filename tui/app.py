@@ -118,6 +118,12 @@ class MlpwatchApp(SpanApp[int]):
         """Browse what was read wrong, from the first model on."""
         self.open_mistakes(self._names[0])
 
+    def action_explain(self) -> None:
+        """Tell why the two models differ, or do not."""
+        from tui.screens.explain import ExplainScreen  # noqa: PLC0415 - after the first frame
+
+        self.push_screen(ExplainScreen(self.watch_session, ascii_only=self._options.ascii_only))
+
     def action_toggle_pause(self) -> None:
         """Pause or resume both."""
         self.watch_session.toggle_pause()

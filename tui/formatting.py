@@ -18,6 +18,12 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def elapsed_and_left(seconds: float, left: float | None) -> str:
+    """Return `0:42 · about 1:10 left`, or the first part alone where the rest is unknown."""
+    elapsed = duration(seconds)
+    return elapsed if left is None else f"{elapsed} · about {duration(left)} left"
+
+
 def loss(value: float | None) -> str:
     """Return a loss in six columns: `0.1823`, `12.345`, `9.1e+8`; a dash for none."""
     if value is None:

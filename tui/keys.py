@@ -5,7 +5,7 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Where = Literal["everywhere", "dashboard", "mistakes"]
+Where = Literal["everywhere", "dashboard", "mistakes", "explain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ KEYS: tuple[Key, ...] = (
     Key("right", "→", "move(0, 1)", "", "move right in the matrix; one epoch on in a chart",
         "dashboard"),
     Key("enter", "enter", "open", "", "open the digits behind a confusion cell", "dashboard"),
-    Key("o", "o", "toggle_overlay", "overlay", "draw both models in one chart", "dashboard"),
+    Key("o", "o", "toggle_overlay", "overlay",
+        "both models in one chart, and the gap between them", "dashboard"),
+    Key("e", "e", "app.explain", "explain", "why the two models differ, or do not", "dashboard"),
     Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "dashboard"),
     Key("x", "x", "toggle_seconds", "", "x axis: steps or seconds", "dashboard"),
     Key("z", "z", "toggle_zoom", "zoom", "give the whole screen to one panel", "dashboard"),
@@ -60,7 +62,7 @@ KEYS: tuple[Key, ...] = (
     Key("home", "home", "first", "", "first digit of the list", "mistakes"),
     Key("end", "end", "last", "", "last digit of the list", "mistakes"),
     Key("tab,down", "tab", "next_list(1)", "list",
-        "next list: wrong in NumPy, PyTorch or both; or they disagree", "mistakes",
+        "next list: NumPy, PyTorch or both wrong, or they disagree", "mistakes",
         priority=True),
     Key("shift+tab,up", "shift+tab", "next_list(-1)", "", "list before", "mistakes",
         priority=True),
@@ -70,6 +72,7 @@ KEYS: tuple[Key, ...] = (
     Key("f", "f", "filter_predicted", "read as", "only one predicted label; again for the next",
         "mistakes"),
     Key("c", "c", "clear_filters", "clear", "show all labels again", "mistakes"),
+    Key("escape,e", "escape", "back", "back", "back to the dashboard", "explain"),
     Key("question_mark", "?", "help", "help", "this help; any key closes it"),
     Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
     Key("q", "q", "leave", "quit", "save and quit"),

@@ -11,6 +11,7 @@ from core.telemetry import (
     CheckpointSaved,
     EpochDone,
     Event,
+    GapMeasured,
     Paused,
     Resumed,
     RunEnded,
@@ -164,6 +165,8 @@ class RunState:
     epoch_steps: int
     names: tuple[EngineName, ...]
     engines: dict[EngineName, EngineState] = field(init=False)
+    gaps: list[GapMeasured] = field(default_factory=list)
+    """One per epoch that both engines have done."""
     saved: dict[EngineName, int] = field(default_factory=dict)
     """Steps of each engine's newest checkpoint on disk."""
     message: str = ""
@@ -209,6 +212,8 @@ class RunState:
                 engine.add_step(event)
             case EpochDone():
                 engine.add_epoch(event)
+            case GapMeasured():
+                self.gaps.append(event)
             case RunStarted():
                 engine.start(event)
             case Paused():

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.config import EngineName
+from core.telemetry import GapMeasured
 from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import EngineState, RunState
@@ -64,6 +65,13 @@ class ChartLimits:
         low, _ = self._widened("accuracy", [*values, 100.0], log=False)
         return low, 100.0
 
+    def gap(self, name: str, series: Iterable[Series]) -> Limits:
+        """Return the y limits of a gap chart, on a log axis; the float32 scale before any."""
+        values = [y for one in series for _, y in one.points]
+        if not any(value > 0 for value in values):
+            return 1e-8, 1e-5
+        return self._widened(name, values, log=True)
+
     def _widened(self, name: str, values: Iterable[float], *, log: bool) -> Limits:
         limits = nice_limits(values, log, self._kept.get((name, log)))
         self._kept[name, log] = limits
@@ -108,6 +116,40 @@ def read_out(panel: str, engine: EngineState, epoch: int) -> str:
     if panel == "loss":
         return f"{point.train_loss:.4f}, val {point.validation_loss:.4f}"
     return f"{point.validation_accuracy:.2%}"
+
+
+LAYER_MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
+
+
+def gap_series(state: RunState, options: ChartOptions) -> list[Series]:
+    """Return the largest weight difference and the loss difference of both models by epoch."""
+    weights = [(_gap_x(gap, state, options), gap.weight_difference) for gap in state.gaps]
+    losses = [(_gap_x(gap, state, options), gap.loss_difference) for gap in state.gaps]
+    return [
+        Series("largest weight difference", Role.TEXT, weights, "braille"),
+        Series("loss difference", Role.DIM, losses, "dot"),
+    ]
+
+
+def layer_gap_series(state: RunState, options: ChartOptions) -> list[Series]:
+    """Return the largest weight difference of each layer by epoch, input side first."""
+    layers = len(state.gaps[-1].layer_differences) if state.gaps else 0
+    return [
+        Series(
+            f"layer {k}",
+            Role.TEXT if k % 2 == 0 else Role.DIM,
+            [(_gap_x(gap, state, options), gap.layer_differences[k]) for gap in state.gaps],
+            LAYER_MARKERS[k % len(LAYER_MARKERS)],
+        )
+        for k in range(layers)
+    ]
+
+
+def _gap_x(gap: GapMeasured, state: RunState, options: ChartOptions) -> float:
+    if not options.by_seconds:
+        return gap.step / state.epoch_steps
+    points = state.engines[gap.engine].epochs
+    return next((p.seconds for p in points if p.epoch == gap.epoch), float("nan"))
 
 
 def _train(

@@ -12,18 +12,10 @@ from textual.message import Message
 from textual.screen import Screen
 
 from core.config import EngineName
-from tui import formatting
-from tui.formatting import TITLES
 from tui.keys import bindings, footer_keys
-from tui.palette import Role
-from tui.run_state import EngineState, RunState
-from tui.screens.chart_data import (
-    ChartLimits,
-    ChartOptions,
-    accuracy_series,
-    loss_series,
-    read_out,
-)
+from tui.run_state import RunState
+from tui.screens.chart_rows import ChartRows, Row, panel_title
+from tui.screens.dashboard_text import header, message
 from tui.watch import Watch
 from tui.widgets.chart import Chart
 from tui.widgets.confusion import ConfusionMatrix
@@ -62,10 +54,10 @@ class Dashboard(Screen[None]):
     def __init__(self, watch: Watch, names: tuple[EngineName, ...], *, ascii_only: bool) -> None:
         super().__init__()
         self._watch, self._names, self._ascii = watch, names, ascii_only
-        self._options, self._limits = ChartOptions(), ChartLimits()
+        self._charts = ChartRows(self._chart, ascii_only=ascii_only)
         self._panel: Panel = "loss"
         self._zoomed = False
-        self._epoch: int | None = None
+        self._cursor: tuple[int, int] | None = None
         self._numbers_at = 0.0
 
     def compose(self) -> ComposeResult:
@@ -101,8 +93,9 @@ class Dashboard(Screen[None]):
             self._numbers_at = monotonic()
             self._draw_lines()
         if state := self._watch.state:
-            self._show_panels()
-            self._draw_charts(state)
+            # Invisible while loading: axes without a scale would say nothing.
+            self.query(".panel").set(visible=True)
+            self._charts.draw(state, self._panel)
             self._draw_matrices(state)
 
     def action_next_panel(self) -> None:
@@ -119,8 +112,8 @@ class Dashboard(Screen[None]):
             self._matrix(self._names[0]).action_move(down, right)
         elif right and (state := self._watch.state):
             last = max((len(engine.epochs) for engine in state.engines.values()), default=0)
-            epoch = (last + 1 if self._epoch is None else self._epoch) + right
-            self._epoch = None if epoch > last or last == 0 else max(1, epoch)
+            epoch = (last + 1 if self._charts.epoch is None else self._charts.epoch) + right
+            self._charts.epoch = None if epoch > last or last == 0 else max(1, epoch)
             self.update()
 
     def action_open(self) -> None:
@@ -129,18 +122,18 @@ class Dashboard(Screen[None]):
             self._matrix(self._names[0]).action_open()
 
     def action_toggle_overlay(self) -> None:
-        """Draw both models in one chart, or side by side."""
-        self._options.overlay = not self._options.overlay
+        """Draw both models in one chart with their gap beside it, or side by side."""
+        self._charts.options.overlay = not self._charts.options.overlay
         self._arrange()
 
     def action_toggle_log(self) -> None:
         """Switch the loss between a linear and a logarithmic axis."""
-        self._options.log_loss = not self._options.log_loss
+        self._charts.options.log_loss = not self._charts.options.log_loss
         self.update()
 
     def action_toggle_seconds(self) -> None:
         """Switch the x axis between steps and seconds."""
-        self._options.by_seconds = not self._options.by_seconds
+        self._charts.options.by_seconds = not self._charts.options.by_seconds
         self.update()
 
     def action_toggle_zoom(self) -> None:
@@ -150,12 +143,12 @@ class Dashboard(Screen[None]):
 
     def action_back(self) -> None:
         """Leave read-out, zoom and overlay, one at a time."""
-        if self._epoch is not None:
-            self._epoch = None
+        if self._charts.epoch is not None:
+            self._charts.epoch = None
         elif self._zoomed:
             self._zoomed = False
         else:
-            self._options.overlay = False
+            self._charts.options.overlay = False
         self._arrange()
 
     def on_confusion_matrix_cursor_moved(self, event: ConfusionMatrix.CursorMoved) -> None:
@@ -169,18 +162,11 @@ class Dashboard(Screen[None]):
         engine: EngineName = "torch" if event.matrix.id == "torch-confusion" else self._names[0]
         self.post_message(self.CellOpened(event.true, event.predicted, engine))
 
-    _cursor: tuple[int, int] | None = None
-
     def _columns(self) -> Iterator[tuple[EngineName, str | None]]:
         """Yield each engine, with the class of its column's widgets."""
         yield self._names[0], None
         for name in self._names[1:]:
             yield name, "second"
-
-    def _show_panels(self) -> None:
-        """Make the panels visible: while loading, axes without a scale would say nothing."""
-        for panel in PANELS:
-            self.query_one(f"#{panel}").visible = True
 
     def _go_to(self, panel: Panel) -> None:
         self._panel = panel
@@ -193,83 +179,21 @@ class Dashboard(Screen[None]):
         for panel in PANELS:
             row = self.query_one(f"#{panel}")
             row.display = not one or panel == self._panel
-            second = self.query(f"#torch-{panel}") if len(self._names) > 1 else ()
-            for widget in second:
-                widget.display = panel == "confusion" or not self._options.overlay
         self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
         self.call_after_refresh(self.update, numbers=True)
 
     def _draw_lines(self) -> None:
-        self.query_one("#header", TextLine).draw(*self._header())
-        state = self._watch.state
-        text, bad = (state.message, state.message_is_bad) if state else ("", False)
-        text = self._cell_text(state) or text
-        self.query_one("#message", TextLine).draw([(" " + text, Role.BAD if bad else Role.DIM)])
-        session = self._watch.session
+        self.query_one("#header", TextLine).draw(*header(self._watch))
+        cell = self._cursor if self._panel == "confusion" else None
+        self.query_one("#message", TextLine).draw(message(self._watch, cell))
+        state, session = self._watch.state, self._watch.session
         if state and session:
             for name, engine in state.engines.items():
                 speed = Speed(session.config.batch_size, session.threads(name))
                 self.query_one(f"#{name}-status", StatusPanel).draw(engine, state.epochs, speed)
 
-    def _header(self) -> tuple[list[tuple[str, Role]], list[tuple[str, Role]]]:
-        watch, state, session = self._watch, self._watch.state, self._watch.session
-        left = [(" mlpwatch", Role.STRONG)]
-        if session is None or state is None:
-            return [*left, (f"  {watch.loading} …", Role.DIM)], []
-        config, data = session.config, session.dataset
-        sizes = "-".join(str(n) for n in (data.features, *config.hidden, data.classes))
-        facts = [data.name, sizes, config.activation, config.optimizer, config.recipe]
-        left.append(("  " + " · ".join(facts), Role.TEXT))
-        right = []
-        if watch.limit is not None and not state.ended:
-            right.append((f"limit {watch.limit:g} steps/s, ] lifts it ", Role.WARNING))
-        right.append(("  " + self._whole_time(state) + " ", Role.DIM))
-        return left, right
-
-    @staticmethod
-    def _whole_time(state: RunState) -> str:
-        elapsed = formatting.duration(state.seconds)
-        if state.ended or state.seconds_left is None:
-            return elapsed
-        return f"{elapsed} · about {formatting.duration(state.seconds_left)} left"
-
-    def _draw_charts(self, state: RunState) -> None:
-        options, limits = self._options, self._limits
-        x = limits.x(state, options)
-        loss_y, accuracy_y = limits.loss(state, options), limits.accuracy(state)
-        label = "seconds" if options.by_seconds else "epochs"
-        everyone = list(state.engines.values())
-        for name, engine in state.engines.items():
-            engines = everyone if options.overlay else [engine]
-            self._chart(name, "loss").draw(
-                self._title("loss", engines),
-                loss_series(engines, state, options),
-                x_limits=x,
-                y_limits=loss_y,
-                log_y=options.log_loss,
-                x_label=label,
-                ascii_only=self._ascii,
-            )
-            self._chart(name, "accuracy").draw(
-                self._title("accuracy", engines),
-                accuracy_series(engines, state, options),
-                x_limits=x,
-                y_limits=accuracy_y,
-                x_label=label,
-                ascii_only=self._ascii,
-            )
-
-    def _title(self, panel: Panel, engines: list[EngineState]) -> str:
-        title = ("▸ " if panel == self._panel else "  ") + panel
-        if panel == "accuracy":
-            title += " %"
-        if self._epoch is None:
-            return title
-        values = [read_out(panel, engine, self._epoch) for engine in engines]
-        return f"{title} · epoch {self._epoch}: {' and '.join(values)}"
-
     def _draw_matrices(self, state: RunState) -> None:
-        title = ("▸ " if self._panel == "confusion" else "  ") + "confusion"
+        title = panel_title("confusion", self._panel)
         session = self._watch.session
         if session is None:
             return
@@ -284,23 +208,8 @@ class Dashboard(Screen[None]):
                 ascii_only=self._ascii,
             )
 
-    def _cell_text(self, state: RunState | None) -> str:
-        """Return what the cell under the cursor counts, in both models."""
-        if state is None or self._cursor is None or self._panel != "confusion":
-            return ""
-        true, predicted = self._cursor
-        counts = [
-            f"{TITLES[name]} {engine.validation.confusion[true, predicted]}"
-            for name, engine in state.engines.items()
-            if engine.validation
-        ]
-        if not counts:
-            return ""
-        names = self._watch.session.dataset.class_names if self._watch.session else ""
-        return f"{names[true]} read as {names[predicted]}: {' · '.join(counts)} · enter opens them"
-
-    def _chart(self, name: EngineName, panel: Panel) -> Chart:
-        return self.query_one(f"#{name}-{panel}", Chart)
+    def _chart(self, name: EngineName, row: Row) -> Chart:
+        return self.query_one(f"#{name}-{row}", Chart)
 
     def _matrix(self, name: EngineName) -> ConfusionMatrix:
         return self.query_one(f"#{name}-confusion", ConfusionMatrix)

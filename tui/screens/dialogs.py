@@ -15,6 +15,7 @@ _HEADINGS: dict[Where, str] = {
     "everywhere": "Everywhere",
     "dashboard": "On the dashboard",
     "mistakes": "Among the mistakes",
+    "explain": "In the explanation",
 }
 
 _ARROWS = {"↑": "up", "↓": "down", "←": "left", "→": "right"}

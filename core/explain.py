@@ -1,0 +1,61 @@
+"""Both engines' gradients on the same weights and the same batch: what a loss convention does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.config import EngineName, RunConfig
+from core.data import Dataset, batch_order
+from core.engine import EngineState, Tensors, build_engine, initial_weights, layer_sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """What one engine computes, without updating anything."""
+
+    loss: float
+    norms: tuple[float, ...]
+    """‖∂L/∂W‖ per layer, input side first: the root of the sum of squares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both engines on the same weights and batch."""
+
+    batch_size: int
+    engines: Mapping[EngineName, Gradients]
+    largest_difference: float
+    """Largest absolute difference of any weight's or bias's gradient; 0 with one engine."""
+
+
+def compare_gradients(config: RunConfig, dataset: Dataset, weights: Tensors | None) -> Comparison:
+    """Compute loss and gradient in each engine of the run, on the first batch of its first epoch.
+
+    Args:
+        config: loss conventions, activation and dtype are used.
+        dataset: its training images.
+        weights: to compute at; None for the initial ones.
+    """
+    rows = batch_order(config.seed, 0, dataset.train_count)[: config.batch_size]
+    images, labels = dataset.train_images[rows], dataset.train_labels[rows]
+    if weights is None:
+        sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
+        weights = initial_weights(sizes, config)
+    # Without optimizer memory, and on the CPU: nothing here takes part in the training.
+    still = replace(config, optimizer="sgd", device="cpu")
+    found: dict[EngineName, Gradients] = {}
+    gradients: list[Tensors] = []
+    for name in config.engine_names:
+        engine = build_engine(name, still, images, labels, dataset.classes)
+        engine.load_state(EngineState(dict(weights)))
+        loss, gradient = engine.loss_and_gradient(np.arange(len(rows)))
+        norms = [np.linalg.norm(g) for key, g in gradient.items() if key.endswith(".weight")]
+        found[name] = Gradients(loss, tuple(float(norm) for norm in norms))
+        gradients.append(gradient)
+    return Comparison(len(rows), found, _largest_difference(gradients))
+
+
+def _largest_difference(gradients: list[Tensors]) -> float:
+    first, last = gradients[0], gradients[-1]
+    return max(float(np.abs(g - last[name]).max()) for name, g in first.items())

@@ -1,0 +1,81 @@
+"""What the dashboard says in words: header, a standing note, the cell under the cursor."""
+
+from core.config import RunConfig
+from core.telemetry import GapMeasured
+from tui import formatting
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.run_state import RunState
+from tui.watch import Watch
+
+Text = list[tuple[str, Role]]
+
+
+def header(watch: Watch) -> tuple[Text, Text]:
+    """Return the first row: what is trained at the left, limit and time at the right."""
+    state, session = watch.state, watch.session
+    left = [(" mlpwatch", Role.STRONG)]
+    if session is None or state is None:
+        return [*left, (f"  {watch.loading} …", Role.DIM)], []
+    config, data = session.config, session.dataset
+    sizes = "-".join(str(n) for n in (data.features, *config.hidden, data.classes))
+    facts = [data.name, sizes, config.activation, config.optimizer, config.recipe]
+    left.append(("  " + " · ".join(facts), Role.TEXT))
+    right = []
+    if watch.limit is not None and not state.ended:
+        right.append((f"limit {watch.limit:g} steps/s, ] lifts it ", Role.WARNING))
+    time = formatting.elapsed_and_left(state.seconds, state.seconds_left)
+    right.append((f"  {time} ", Role.DIM))
+    return left, right
+
+
+def message(watch: Watch, cell: tuple[int, int] | None) -> Text:
+    """Return the row above the footer: a cell, the newest event, or what stands all along.
+
+    Args:
+        watch: the session that is followed.
+        cell: true and predicted class under the matrix's cursor, if that panel is in use.
+    """
+    state, session = watch.state, watch.session
+    if state is None or session is None:
+        return []
+    if cell is not None and (text := cell_text(state, session.dataset.class_names, cell)):
+        return [(f" {text}", Role.TEXT)]
+    if state.message:
+        return [(f" {state.message}", Role.BAD if state.message_is_bad else Role.DIM)]
+    return [(f" {standing_note(state, session.config, session.dataset.classes)}", Role.DIM)]
+
+
+def cell_text(state: RunState, names: str, cell: tuple[int, int]) -> str:
+    """Return what a confusion cell counts, in both models; empty before the first epoch."""
+    true, predicted = cell
+    counts = [
+        f"{TITLES[name]} {engine.validation.confusion[true, predicted]}"
+        for name, engine in state.engines.items()
+        if engine.validation
+    ]
+    if not counts:
+        return ""
+    return f"{names[true]} read as {names[predicted]}: {' · '.join(counts)} · enter opens them"
+
+
+def standing_note(state: RunState, config: RunConfig, classes: int) -> str:
+    """Return what tells the two models apart, or how little does."""
+    if len(state.engines) == 1:
+        return ""
+    if config.loss == "mse" and config.torch_loss_mean == "element":
+        return (
+            f"NumPy's loss sums over the {classes} classes, PyTorch's nn.MSELoss() averages: "
+            f"a gradient {classes} times smaller · e explains"
+        )
+    if state.gaps:
+        return f"{gap_text(state.gaps[-1])} · o charts it · e explains"
+    return "both start from the same weights and see the same batches"
+
+
+def gap_text(gap: GapMeasured) -> str:
+    """Return the largest differences after an epoch."""
+    return (
+        f"after epoch {gap.epoch} no weight differs by more than {gap.weight_difference:.1e}, "
+        f"the losses by {gap.loss_difference:.1e}"
+    )

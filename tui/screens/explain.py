@@ -1,0 +1,87 @@
+"""The explanation: the story of this run's two losses, with its live numbers and curves."""
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from tui.keys import bindings, footer_keys
+from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
+from tui.screens.dashboard_text import header
+from tui.screens.story import story
+from tui.watch import Watch
+from tui.widgets.chart import Chart
+from tui.widgets.status import Footer, TextLine
+from tui.widgets.text_block import TextBlock
+
+if TYPE_CHECKING:
+    from core.explain import Comparison
+
+
+class ExplainScreen(Screen[None]):
+    """Compares the engines anew whenever an epoch has ended.
+
+    Args:
+        watch: the session that is followed.
+        ascii_only: write no character above U+007E in the chart.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("explain")
+
+    def __init__(self, watch: Watch, *, ascii_only: bool) -> None:
+        super().__init__()
+        self._watch, self._ascii = watch, ascii_only
+        self._limits = ChartLimits()
+        self._comparison: Comparison | None = None
+        self._compared_epoch: int | None = None
+
+    def compose(self) -> ComposeResult:
+        """Make header, story, chart and footer."""
+        yield TextLine(id="header")
+        yield TextLine(id="space")
+        yield TextBlock(id="story")
+        yield Chart(id="story-chart")
+        yield Footer(footer_keys("explain"))
+
+    def on_mount(self) -> None:
+        """Draw once the size is known."""
+        self.call_after_refresh(self.update, numbers=True)
+
+    def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
+        """Draw, and compare again if an epoch has ended since."""
+        state, session = self._watch.state, self._watch.session
+        if not self.is_attached or state is None or session is None:
+            return
+        epoch = max((len(engine.epochs) for engine in state.engines.values()), default=0)
+        if epoch != self._compared_epoch:
+            self._compared_epoch = epoch
+            self.run_worker(self._compare(), exclusive=True)
+        self._draw()
+
+    def action_back(self) -> None:
+        """Go back to the dashboard."""
+        self.dismiss()
+
+    async def _compare(self) -> None:
+        if session := self._watch.session:
+            self._comparison = await asyncio.to_thread(session.compare_gradients)
+            self._draw()
+
+    def _draw(self) -> None:
+        state, session = self._watch.state, self._watch.session
+        if state is None or session is None:
+            return
+        self.query_one("#header", TextLine).draw(*header(self._watch))
+        rows = story(session.config, session.dataset.classes, state, self._comparison)
+        self.query_one(TextBlock).draw(rows)
+        options = ChartOptions(overlay=len(state.engines) > 1)
+        self.query_one(Chart).draw(
+            "accuracy %",
+            accuracy_series(state.engines.values(), state, options),
+            x_limits=self._limits.x(state, options),
+            y_limits=self._limits.accuracy(state),
+            x_label="epochs",
+            ascii_only=self._ascii,
+        )

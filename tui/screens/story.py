@@ -1,0 +1,96 @@
+"""The words of the explanation: two losses, two gradients, one ratio, with this run's numbers."""
+
+from typing import TYPE_CHECKING
+
+from core.config import EngineName, RunConfig
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.run_state import RunState
+from tui.screens.dashboard_text import gap_text
+from tui.widgets.status import ACCENTS
+from tui.widgets.text_block import Row
+
+if TYPE_CHECKING:
+    from core.explain import Comparison
+
+_LOSSES = {
+    "cross-entropy": "L = 1/B Σb ( log Σc exp z − z[label] )   softmax, mean over the batch",
+    "batch": "L = 1/B Σb Σc (a − y)²       sums over the classes",
+    "element": "L = 1/(B·C) Σb Σc (a − y)²   nn.MSELoss(): mean over them",
+}
+
+
+def story(
+    config: RunConfig, classes: int, state: RunState, comparison: "Comparison | None"
+) -> list[Row]:
+    """Return the rows above the chart.
+
+    Args:
+        config: of the run.
+        classes: of the data set.
+        state: for the accuracies and the gap.
+        comparison: both gradients at the same weights; None while they are computed.
+    """
+    rows: list[Row] = [[(_headline(config), Role.STRONG)], []]
+    rows += [_loss_row(config, name) for name in config.engine_names]
+    rows.append([])
+    rows += _numbers(comparison)
+    rows += [[], [(_conclusion(config, classes, state), Role.TEXT)]]
+    return rows
+
+
+def differs_by_mean(config: RunConfig) -> bool:
+    """Return whether the two engines average their loss differently."""
+    both = len(config.engine_names) > 1
+    return both and config.loss == "mse" and config.torch_loss_mean == "element"
+
+
+def _headline(config: RunConfig) -> str:
+    if differs_by_mean(config):
+        return "Why two equivalent networks differ: a loss convention, not a framework"
+    if len(config.engine_names) > 1:
+        return "The same network twice: written by hand, and with autograd"
+    return "One network, its loss and its gradients"
+
+
+def _loss_row(config: RunConfig, name: EngineName) -> Row:
+    kind = config.loss if config.loss == "cross-entropy" else config.loss_mean(name)
+    return [(f"{TITLES[name]:<9}", ACCENTS[name]), (_LOSSES[kind], Role.TEXT)]
+
+
+def _numbers(comparison: "Comparison | None") -> list[Row]:
+    if comparison is None:
+        return [[("computing both gradients on the same weights and batch …", Role.DIM)]]
+    names = list(comparison.engines)
+    where = f"On the same weights and the same {comparison.batch_size} images:"
+    heads = [(f"{TITLES[name]:>13}", ACCENTS[name]) for name in names]
+    ratio = [(f"{'ratio':>10}", Role.DIM)] if len(names) > 1 else []
+    rows: list[Row] = [[(where, Role.DIM)], [(" " * 26, Role.TEXT), *heads, *ratio]]
+    values = {"loss": [one.loss for one in comparison.engines.values()]}
+    norms = [one.norms for one in comparison.engines.values()]
+    for k, pair in enumerate(zip(*norms, strict=True)):
+        values[f"gradient norm, layer {k}"] = list(pair)
+    for label, numbers in values.items():
+        cells = [(f"{number:>13.6g}", Role.TEXT) for number in numbers]
+        rows.append([(f"{label:<26}", Role.TEXT), *cells, *_ratio(numbers)])
+    return rows
+
+
+def _ratio(numbers: list[float]) -> list[tuple[str, Role]]:
+    if len(numbers) < 2:  # noqa: PLR2004 - a ratio needs two
+        return []
+    text = f"{numbers[0] / numbers[1]:.4f}" if numbers[1] else "–"
+    return [(f"{text:>10}", Role.STRONG)]
+
+
+def _conclusion(config: RunConfig, classes: int, state: RunState) -> str:
+    if differs_by_mean(config):
+        rate = config.learning_rate
+        return (
+            f"Every PyTorch step is {classes} times shorter: with a learning rate of {rate:g} it "
+            f"learns as NumPy would with {rate / classes:g}. Give both the same loss "
+            "(--recipe twin) and the curves fall together."
+        )
+    if state.gaps:
+        return f"So both take the same steps: {gap_text(state.gaps[-1])}. What is left is rounding."
+    return "Both start from the same weights and see the same batches in the same order."
