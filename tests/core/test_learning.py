@@ -1,0 +1,66 @@
+"""Both engines learn the real MNIST, and what they save gives the accuracy that they report."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from core.config import ENGINE_NAMES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.xdist_group("mnist")
+
+
+@pytest.fixture(scope="module")
+def result(mnist_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Train three epochs through the command line."""
+    saved = tmp_path_factory.mktemp("saved")
+    options = ("--recipe", "twin", "--epochs", "3", "--data", str(mnist_path))
+    done = subprocess.run(
+        [sys.executable, "-m", "core", *options, "--json", "--saved", str(saved)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def accuracy_in_plain_numpy(weights_file: Path, mnist: Path) -> float:
+    """Read 10,000 test images through the saved weights, without any code of this project."""
+    w = safetensors.numpy.load_file(weights_file)
+    with np.load(mnist) as data:
+        x = data["x_test"].reshape(10_000, 784).astype(np.float32) / 255
+        y = data["y_test"]
+    hidden = np.maximum(x @ w["layers.0.weight"].T + w["layers.0.bias"], 0)
+    logits = hidden @ w["layers.1.weight"].T + w["layers.1.bias"]
+    return float((logits.argmax(axis=1) == y).mean())
+
+
+def test_both_engines_learn_and_stay_together(result: dict[str, Any]) -> None:
+    by_hand, in_torch = (result["engines"][name]["test_accuracy"] for name in ENGINE_NAMES)
+    assert by_hand > 0.96
+    assert in_torch > 0.96
+    assert abs(by_hand - in_torch) < 0.003
+    assert result["max_weight_difference"] < 0.01
+    for name in ENGINE_NAMES:
+        engine = result["engines"][name]
+        assert engine["val_accuracy"] > 0.96
+        assert 0 < engine["test_loss"] < 0.15
+
+
+def test_the_saved_weights_give_the_reported_accuracy_exactly(
+    result: dict[str, Any], mnist_path: Path
+) -> None:
+    for name in ENGINE_NAMES:
+        weights = ROOT / result["run"] / f"{name}.safetensors"
+        found = accuracy_in_plain_numpy(weights, mnist_path)
+        assert found == result["engines"][name]["test_accuracy"]
