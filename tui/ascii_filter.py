@@ -27,6 +27,8 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
         "│": "|",
         "┃": "|",
         "×": "x",
+        "Σ": "S",
+        "²": "2",
         "•": "o",
     }
 )

@@ -1,30 +1,26 @@
-"""Scenes for the screens: a session that obeys orders and trains nothing, fed with fixed events."""
+"""Scenes for the screens: fixed events, and a session that obeys orders and trains nothing."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import PurePath
-from threading import Event as Flag
-from time import monotonic
 from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
-from textual.pilot import Pilot
 
 from core.config import EngineName, RunConfig
 from core.data import Dataset
 from core.evaluation import Evaluation, evaluate
+from core.explain import Comparison, Gradients
 from core.losses import loss_for
 from core.runs import MetricsLine
-from core.session import Session
 from core.telemetry import (
     CheckpointSaved,
     EndReason,
     EpochDone,
     Event,
+    GapMeasured,
     Mailbox,
     Paused,
     Resumed,
@@ -32,19 +28,11 @@ from core.telemetry import (
     RunStarted,
     StepDone,
 )
-from tests.tui.screen_text import screen_text
-from tui.app import MlpwatchApp, ScreenOptions
-from tui.run_state import RunState
-from tui.watch import Report, Watch
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)
 RUN_PATH = PurePath("saved/2026-11-23-twin-k3f9")
 TRAIN, VALIDATION = 1_000, 300
 EPOCH_STEPS = TRAIN // CONFIG.batch_size
-
-DEADLINE_SECONDS = 30.0
-NEVER_FPS = 0.001
-"""The app's own timer stays silent: a test decides when the mailbox is looked into."""
 
 STEP_SECONDS: dict[EngineName, float] = {"numpy": 0.05, "torch": 0.08}
 """Training time per step of each engine: the two advance at different speeds."""
@@ -121,6 +109,13 @@ def trained(engine: EngineName, steps: int, *, first: int = 1) -> Iterator[Event
             yield epoch_done(engine, step // EPOCH_STEPS)
 
 
+def gap(epoch: int) -> GapMeasured:
+    """How far apart rounding has driven both after an epoch."""
+    return GapMeasured(
+        "torch", epoch, epoch * EPOCH_STEPS, 4e-8 * 2**epoch, (4e-8 * 2**epoch, 3e-8 * epoch), 1e-9
+    )
+
+
 def ended(
     engine: EngineName, reason: EndReason = "finished", detail: str = "", *, step: int = 240
 ) -> RunEnded:
@@ -136,6 +131,7 @@ def training() -> list[Event]:
         started("torch"),
         *trained("numpy", 107),
         *trained("torch", 67),
+        *map(gap, (1, 2, 3)),
     ]
 
 
@@ -146,6 +142,7 @@ def finished() -> list[Event]:
         started("torch"),
         *trained("numpy", 240),
         *trained("torch", 240),
+        *map(gap, range(1, 13)),
         CheckpointSaved("numpy", 240, f"{RUN_PATH}/numpy.safetensors"),
         CheckpointSaved("torch", 240, f"{RUN_PATH}/torch.safetensors"),
         ended("numpy"),
@@ -218,6 +215,10 @@ class FakeSession:
                 path = f"{RUN_PATH}/{name}.safetensors"
                 self.mailbox.put(CheckpointSaved(name, step, path))
 
+    def compare_gradients(self) -> Comparison:
+        engines = {name: Gradients(0.5, (1.25, 0.75)) for name in self.steps}
+        return Comparison(self.config.batch_size, engines, 0.0)
+
     def set_steps_per_second(self, limit: float | None) -> None:
         self.limit = limit
 
@@ -237,110 +238,3 @@ class FakeSession:
             if isinstance(event, RunEnded):
                 self._ended.add(event.engine)
             self.mailbox.put(event)
-
-
-@dataclass
-class Stage:
-    """A running app, and the session that it follows."""
-
-    app: MlpwatchApp
-    pilot: Pilot[Any]
-    session: FakeSession
-
-    @property
-    def state(self) -> RunState:
-        """The state that the panels read."""
-        state = self.app.watch_session.state
-        assert state is not None, "still loading"
-        return state
-
-    async def feed(self, *events: Event) -> None:
-        """Let events happen, and the screen show them."""
-        self.session.feed(events)
-        await self.look()
-
-    async def press(self, *keys: str) -> None:
-        """Press keys, one after another, and look at what came of each."""
-        for key in keys:
-            await self.pilot.press(key)
-            await self.look()
-
-    async def look(self) -> None:
-        """Do what the app's timer does."""
-        self.app.watch_session.poll()
-        if update := getattr(self.app.screen, "update", None):
-            update(numbers=True)
-        await self.pilot.pause()
-
-    def text(self) -> str:
-        """Everything on the screen, row by row."""
-        return screen_text(self.app)
-
-    def row(self, words: str) -> str:
-        """The first row that holds these words."""
-        found = [line for line in self.text().split("\n") if words in line]
-        assert found, f"{words!r} is not on the screen:\n{self.text()}"
-        return found[0]
-
-
-async def until(condition: Callable[[], object], pilot: Pilot[Any]) -> None:
-    """Wait for a condition, with a deadline.
-
-    Raises:
-        TimeoutError: it did not come true.
-    """
-    deadline = monotonic() + DEADLINE_SECONDS
-    while not condition():
-        if monotonic() > deadline:
-            raise TimeoutError(f"not after {DEADLINE_SECONDS:g} s")
-        await pilot.pause(0.01)
-
-
-@asynccontextmanager
-async def on_stage(
-    events: Iterable[Event] = (),
-    size: tuple[int, int] = (140, 40),
-    *,
-    session: FakeSession | None = None,
-    ascii_only: bool = False,
-    fps: float = NEVER_FPS,
-) -> AsyncIterator[Stage]:
-    """Run the app on a session that has come as far as these events."""
-    played = session or FakeSession()
-    watch = Watch(lambda _report: cast("Session", played))
-    options = ScreenOptions(fps=fps, ascii_only=ascii_only)
-    app = MlpwatchApp(watch, played.config.engine_names, options)
-    async with app.run_test(size=size) as pilot:
-        stage = Stage(app, pilot, played)
-
-        def has_begun() -> bool:
-            watch.poll()
-            return watch.session is not None
-
-        await until(has_begun, pilot)
-        await stage.feed(*events)
-        yield stage
-
-
-@asynccontextmanager
-async def while_loading(
-    size: tuple[int, int] = (140, 40), text: str = "importing NumPy, scikit-learn and PyTorch"
-) -> AsyncIterator[Stage]:
-    """Run the app while its session still loads."""
-    played, may_load = FakeSession(), Flag()
-
-    def start(report: Report) -> Session:
-        report(text)
-        may_load.wait(DEADLINE_SECONDS)
-        return cast("Session", played)
-
-    watch = Watch(start)
-    app = MlpwatchApp(watch, played.config.engine_names, ScreenOptions(fps=NEVER_FPS))
-    async with app.run_test(size=size) as pilot:
-        try:
-            stage = Stage(app, pilot, played)
-            await until(lambda: watch.loading == text, pilot)
-            await stage.look()
-            yield stage
-        finally:
-            may_load.set()

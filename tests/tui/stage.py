@@ -1,0 +1,129 @@
+"""Runs the real app on a played session, step by step as a test says."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from threading import Event as Flag
+from time import monotonic
+from typing import Any, cast
+
+from textual.pilot import Pilot
+
+from core.session import Session
+from core.telemetry import Event
+from tests.tui.scenes import FakeSession
+from tests.tui.screen_text import screen_text
+from tui.app import MlpwatchApp, ScreenOptions
+from tui.run_state import RunState
+from tui.watch import Report, Watch
+
+DEADLINE_SECONDS = 30.0
+NEVER_FPS = 0.001
+"""The app's own timer stays silent: a test decides when the mailbox is looked into."""
+
+
+@dataclass
+class Stage:
+    """A running app, and the session that it follows."""
+
+    app: MlpwatchApp
+    pilot: Pilot[Any]
+    session: FakeSession
+
+    @property
+    def state(self) -> RunState:
+        """The state that the panels read."""
+        state = self.app.watch_session.state
+        assert state is not None, "still loading"
+        return state
+
+    async def feed(self, *events: Event) -> None:
+        """Let events happen, and the screen show them."""
+        self.session.feed(events)
+        await self.look()
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, one after another, and look at what came of each."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.look()
+
+    async def look(self) -> None:
+        """Do what the app's timer does."""
+        self.app.watch_session.poll()
+        if update := getattr(self.app.screen, "update", None):
+            update(numbers=True)
+        await self.pilot.pause()
+
+    def text(self) -> str:
+        """Everything on the screen, row by row."""
+        return screen_text(self.app)
+
+    def row(self, words: str) -> str:
+        """The first row that holds these words."""
+        found = [line for line in self.text().split("\n") if words in line]
+        assert found, f"{words!r} is not on the screen:\n{self.text()}"
+        return found[0]
+
+
+async def until(condition: Callable[[], object], pilot: Pilot[Any]) -> None:
+    """Wait for a condition, with a deadline.
+
+    Raises:
+        TimeoutError: it did not come true.
+    """
+    deadline = monotonic() + DEADLINE_SECONDS
+    while not condition():
+        if monotonic() > deadline:
+            raise TimeoutError(f"not after {DEADLINE_SECONDS:g} s")
+        await pilot.pause(0.01)
+
+
+@asynccontextmanager
+async def on_stage(
+    events: Iterable[Event] = (),
+    size: tuple[int, int] = (140, 40),
+    *,
+    session: FakeSession | None = None,
+    ascii_only: bool = False,
+    fps: float = NEVER_FPS,
+) -> AsyncIterator[Stage]:
+    """Run the app on a session that has come as far as these events."""
+    played = session or FakeSession()
+    watch = Watch(lambda _report: cast("Session", played))
+    options = ScreenOptions(fps=fps, ascii_only=ascii_only)
+    app = MlpwatchApp(watch, played.config.engine_names, options)
+    async with app.run_test(size=size) as pilot:
+        stage = Stage(app, pilot, played)
+
+        def has_begun() -> bool:
+            watch.poll()
+            return watch.session is not None
+
+        await until(has_begun, pilot)
+        await stage.feed(*events)
+        yield stage
+
+
+@asynccontextmanager
+async def while_loading(
+    size: tuple[int, int] = (140, 40), text: str = "importing NumPy, scikit-learn and PyTorch"
+) -> AsyncIterator[Stage]:
+    """Run the app while its session still loads."""
+    played, may_load = FakeSession(), Flag()
+
+    def start(report: Report) -> Session:
+        report(text)
+        may_load.wait(DEADLINE_SECONDS)
+        return cast("Session", played)
+
+    watch = Watch(start)
+    app = MlpwatchApp(watch, played.config.engine_names, ScreenOptions(fps=NEVER_FPS))
+    async with app.run_test(size=size) as pilot:
+        try:
+            stage = Stage(app, pilot, played)
+            await until(lambda: watch.loading == text, pilot)
+            await stage.look()
+            yield stage
+        finally:
+            may_load.set()

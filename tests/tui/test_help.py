@@ -1,0 +1,49 @@
+"""The help is made from the key table, scrolls, and any other key closes it."""
+
+import pytest
+
+from tests.tui.scenes import training
+from tests.tui.stage import on_stage
+from tui.keys import KEYS
+from tui.screens.dashboard import Dashboard
+from tui.screens.dialogs import HelpScreen, help_text
+
+
+async def test_all_keys_are_on_a_high_screen() -> None:
+    async with on_stage(training(), (140, 60)) as stage:
+        await stage.press("question_mark")
+        for key in KEYS:
+            assert f"{key.shown:<10} {key.help}" in stage.text()
+
+
+@pytest.mark.parametrize("key", ["space", "q", "s", "escape", "question_mark", "m", "tab", "enter"])
+async def test_any_other_key_closes_it_and_does_nothing_else(key: str) -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("question_mark", key)
+        assert isinstance(stage.app.screen, Dashboard)
+        assert {engine.phase for engine in stage.state.engines.values()} == {"training"}
+        assert stage.state.message == ""
+
+
+async def test_a_small_screen_scrolls_to_the_last_line() -> None:
+    last = help_text().split("\n")[-1].split()[-1]
+    async with on_stage(training(), (80, 24)) as stage:
+        await stage.press("question_mark")
+        assert last not in stage.text()
+        await stage.press("end")
+        assert last in stage.text()
+        assert isinstance(stage.app.screen, HelpScreen)
+        await stage.press("home", "x")
+        assert isinstance(stage.app.screen, Dashboard)
+
+
+async def test_ctrl_c_leaves_from_here_too() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("question_mark", "ctrl+c")
+        assert stage.session.ended
+
+
+def test_plain_help_names_the_arrows_in_words() -> None:
+    text = help_text(ascii_only=True)
+    assert text.isascii()
+    assert "  right      next digit" in text

@@ -1,0 +1,210 @@
+"""The mistakes browser shows what was read wrong, and all of it."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.config import EngineName
+from core.evaluation import MISTAKE_LISTS, MistakeList, evaluate, mistake_rows
+from core.losses import loss_for
+from tests.tui.scenes import (
+    CONFIG,
+    TRAIN,
+    FakeSession,
+    digits,
+    ended,
+    epoch_done,
+    evaluation,
+    started,
+    training,
+)
+from tests.tui.stage import Stage, on_stage, while_loading
+from tui.screens.mistakes import LIST_TITLES
+from tui.widgets.digit import DigitView, digit_rows
+from tui.widgets.digit_facts import DigitFactsView
+
+EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
+
+
+def rows_of(which: MistakeList, true: int | None = None, predicted: int | None = None) -> list[int]:
+    """The rows of a list, by the definition in words."""
+    labels = digits().validation_labels
+    read = {name: evaluation(name, epoch).predictions for name, epoch in EPOCHS.items()}
+    rows = mistake_rows(labels, read, which, true, predicted)
+    return [int(row) for row in rows]
+
+
+async def test_each_list_tells_its_length_and_the_first_digit() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("m")
+        for which in MISTAKE_LISTS:
+            rows = rows_of(which)
+            heading = stage.text().split("\n")[0]
+            for name, title in LIST_TITLES.items():
+                assert f"{title} {len(rows_of(name))}" in heading
+            assert f"▸ {LIST_TITLES[which]} " in heading
+            assert f"1 of {len(rows)} · validation image {TRAIN + rows[0]:,}" in stage.text()
+            await stage.press("tab")
+        assert "▸ NumPy wrong" in stage.text(), "round the end"
+
+
+def drawn(stage: Stage) -> list[str]:
+    """The rows of the drawn digit, without the blanks around it."""
+    rows = stage.app.screen.query_one(DigitView).text().split("\n")
+    inked = [row for row in rows if row.strip()]
+    left = min(len(row) - len(row.lstrip()) for row in inked)
+    return [row[left:].rstrip() for row in inked]
+
+
+@pytest.mark.parametrize("size", [(140, 40), (80, 24)])
+async def test_the_drawn_digit_is_the_image(size: tuple[int, int]) -> None:
+    async with on_stage(training(), size) as stage:
+        await stage.press("m", "right", "right")
+        view = stage.app.screen.query_one(DigitView)
+        image = digits().validation_images[rows_of("numpy")[2]].reshape(8, 8)
+        expected = [row for row in digit_rows(image, *view.size) if row.strip()]
+        left = min(len(row) - len(row.lstrip()) for row in expected)
+        assert drawn(stage) == [row[left:].rstrip() for row in expected]
+
+
+async def test_images_from_minus_one_to_one_are_drawn_with_the_same_ink() -> None:
+    data = digits()
+    scaled = replace(data, images=data.images * 2 - 1)
+    config = replace(CONFIG, pixel_range="-1..1")
+    pictures = []
+    for session in (FakeSession(), FakeSession(config=config, dataset=scaled)):
+        async with on_stage(training(), session=session) as stage:
+            await stage.press("m")
+            pictures.append(drawn(stage))
+    assert pictures[0] == pictures[1]
+
+
+async def test_true_label_readings_and_probabilities_are_the_evaluations() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("m", "right")
+        row = rows_of("numpy")[1]
+        true = digits().validation_labels[row]
+        assert f"true label    {true}" in stage.text()
+        for title, engine in zip(("NumPy", "PyTorch"), EPOCHS, strict=True):
+            shares = evaluation(engine, EPOCHS[engine]).probabilities[row]
+            read = int(shares.argmax())
+            verdict = "right" if read == true else "wrong"
+            percent = f"{float(shares[read]) * 100:5.1f} %"
+            assert stage.row(f"{title:<8}reads").endswith(f"reads {read} {percent}  {verdict}")
+        bars = stage.app.screen.query_one(DigitFactsView).text().split("\n")[-30:]
+    for number in range(10):
+        (line,) = [line for line in bars if line[:3] in (f"> {number}", f"  {number}")]
+        assert (line[0] == ">") == (number == true)
+        percents = [
+            f"{float(evaluation(engine, epoch).probabilities[row][number]) * 100:.1f}"
+            for engine, epoch in EPOCHS.items()
+        ]
+        assert re.findall(r"\d+\.\d", line) == percents
+
+
+async def test_moving_goes_round_both_ends() -> None:
+    total = len(rows_of("numpy"))
+    async with on_stage(training()) as stage:
+        await stage.press("m")
+        for key, place in (
+            ("right", 2),
+            ("left", 1),
+            ("left", total),
+            ("right", 1),
+            ("end", total),
+        ):
+            await stage.press(key)
+            assert f" {place} of {total} " in stage.text()
+
+
+@pytest.mark.parametrize(("presses", "true"), [(1, 0), (4, 3), (10, 9), (11, None)])
+async def test_the_true_filter_goes_through_the_classes_and_back_to_all(
+    presses: int, true: int | None
+) -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("m", *["t"] * presses)
+        rows = rows_of("numpy", true=true)
+        assert f"true label {'any' if true is None else true} · read as any" in stage.text()
+        assert f"1 of {len(rows)} · validation image {TRAIN + rows[0]:,}" in stage.text()
+
+
+async def test_a_confusion_cell_opens_exactly_the_images_that_it_counts() -> None:
+    counts = evaluation("numpy", 5).confusion
+    async with on_stage(training()) as stage:
+        await stage.press("tab", "tab", "down", "enter")
+        worst = counts - np.diag(np.diag(counts))
+        true, predicted = (int(n) for n in np.unravel_index(worst.argmax(), worst.shape))
+        assert f"true label {true} · read as {predicted}" in stage.text()
+        assert f"1 of {worst.max()} " in stage.text()
+        for _ in range(int(worst.max())):
+            assert f"true label    {true}" in stage.text()
+            assert f"NumPy   reads {predicted}" in stage.text()
+            await stage.press("right")
+        assert f"1 of {worst.max()} " in stage.text()
+
+
+async def test_a_diagonal_cell_opens_what_was_wrongly_read_as_that_class() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("tab", "tab", "down")
+        await stage.press(*["up"] * 10, *["left"] * 10, "enter")
+        assert "true label any · read as 0" in stage.text()
+
+
+async def test_labels_that_nobody_confused_say_so_and_clear_brings_all_back() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("m", "t", "f")
+        assert "nothing with these labels; c shows all" in stage.text()
+        await stage.press("right", "left", "pagedown", "home", "end", "c")
+        assert f"1 of {len(rows_of('numpy'))} " in stage.text()
+
+
+async def test_before_the_first_epoch_it_says_what_will_come_and_then_shows_it() -> None:
+    async with on_stage([started("numpy"), started("torch")]) as stage:
+        await stage.press("m")
+        assert "after the first epoch, what was read wrong appears here" in stage.text()
+        await stage.feed(epoch_done("numpy", 1))
+        assert "1 of " in stage.text()
+        assert "NumPy epoch 1" in stage.text()
+
+
+async def test_it_opens_while_loading_too() -> None:
+    async with while_loading() as stage:
+        await stage.press("m", "right", "t", "tab", "end")
+        assert "after the first epoch, what was read wrong appears here" in stage.text()
+
+
+async def test_a_new_epoch_keeps_the_digit_that_is_looked_at() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("m", "right", "right")
+        row = rows_of("numpy")[2]
+        before = drawn(stage)
+        await stage.feed(epoch_done("numpy", 12), epoch_done("torch", 12))
+        assert drawn(stage) == before
+        assert f"validation image {TRAIN + row:,}" in stage.text()
+        read = int(evaluation("numpy", 12).predictions[row])
+        assert f"NumPy   reads {read}" in stage.text()
+        if read == digits().validation_labels[row]:
+            assert "no longer here" in stage.text()
+        await stage.press("right")
+        assert "no longer here" not in stage.text()
+
+
+async def test_no_mistake_at_all_is_said() -> None:
+    labels = digits().validation_labels
+    sure = 20 * np.eye(10, dtype=np.float32)[labels]
+    perfect = evaluate(sure, labels, loss_for(CONFIG, "numpy"))
+    async with on_stage([started("numpy"), started("torch")]) as stage:
+        await stage.feed(replace(epoch_done("numpy", 1), validation=perfect))
+        await stage.press("m")
+        assert "nothing: every digit was read right" in stage.text()
+
+
+async def test_messages_and_the_end_are_seen_here_too() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("m", "s")
+        assert "saved in saved/2026-11-23-twin-k3f9" in stage.text()
+        await stage.feed(ended("torch", "failed", "no memory", step=67))
+        assert "PyTorch epoch 3 failed" in stage.text()
+        assert "PyTorch failed: no memory" in stage.text()
