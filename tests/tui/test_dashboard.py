@@ -23,7 +23,7 @@ from tests.tui.scenes import (
     trained,
     training,
 )
-from tests.tui.stage import Stage, on_stage, while_loading
+from tests.tui.stage import Stage, on_stage, until, while_loading
 from tui.widgets.confusion import ConfusionMatrix
 
 MARKUP = "[bold red]not markup[/] [/oops] \x1b[2Jgone\x07 \u202ebackwards"
@@ -74,6 +74,14 @@ async def test_paused_is_said_for_each_model() -> None:
         assert re.search(r"training .* paused$", stage.row("NumPy"))
         await stage.press("1")
         assert re.search(r"paused .* paused$", stage.row("NumPy"))
+
+
+async def test_the_last_numbers_before_silence_are_shown_soon_without_another_event() -> None:
+    async with on_stage(training(), (80, 24), fps=50.0) as stage:
+        # Two events closer together than numbers may change, then nothing.
+        stage.session.feed(trained("numpy", 108, first=108))
+        stage.session.pause()
+        await until(lambda: stage.row("NumPy").count("paused") == 2, stage.pilot)
 
 
 async def test_the_end_tells_test_accuracies_and_where_the_run_lies() -> None:

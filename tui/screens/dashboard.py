@@ -1,6 +1,7 @@
 """The dashboard: both models side by side, as they train."""
 
 from collections.abc import Iterator
+from functools import partial
 from time import monotonic
 from typing import ClassVar, Literal
 
@@ -10,6 +11,7 @@ from textual.containers import Horizontal
 from textual.events import Resize
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 
 from core.config import EngineName
 from tui.keys import bindings, footer_keys
@@ -59,6 +61,7 @@ class Dashboard(Screen[None]):
         self._zoomed = False
         self._cursor: tuple[int, int] | None = None
         self._numbers_at = 0.0
+        self._late_numbers: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Make header, one row of panels after another, message and footer."""
@@ -89,9 +92,16 @@ class Dashboard(Screen[None]):
         """Draw what has changed; the numbers at most twice a second unless asked for."""
         if not self.is_attached:
             return
-        if numbers or monotonic() - self._numbers_at >= NUMBERS_SECONDS:
+        wait = self._numbers_at + NUMBERS_SECONDS - monotonic()
+        if numbers or wait <= 0:
             self._numbers_at = monotonic()
             self._draw_lines()
+            if self._late_numbers:
+                self._late_numbers.stop()
+                self._late_numbers = None
+        elif self._late_numbers is None:
+            # After a pause or the end no event comes that would show the last numbers.
+            self._late_numbers = self.set_timer(wait, partial(self.update, numbers=True))
         if state := self._watch.state:
             # Invisible while loading: axes without a scale would say nothing.
             self.query(".panel").set(visible=True)
