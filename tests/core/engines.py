@@ -80,7 +80,7 @@ def _differences(engine: Engine, rows: Rows, state: EngineState, name: str, widt
         for value in (kept + width, kept - width):
             array[index] = value
             engine.load_state(state)
-            losses.append(engine.loss_and_gradient(rows)[0])  # type: ignore[attr-defined]
+            losses.append(engine.loss_and_gradient(rows)[0])
         array[index] = kept
         found[index] = (losses[0] - losses[1]) / (2 * width)
     engine.load_state(state)

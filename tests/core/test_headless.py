@@ -157,6 +157,17 @@ def test_a_diverging_run_is_a_failure_with_its_reason(
         assert Run.open(tmp_path, "one").read_latest(name) is None
 
 
+def test_a_figure_that_is_not_finite_is_null_in_the_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's own `NaN` is no JSON: `jq` and JavaScript refuse it."""
+    monkeypatch.setattr("core.outcome.max_weight_difference", lambda _outcomes: float("nan"))
+    assert on_digits(tmp_path, "--only", "numpy", "--json") == 0
+    out = capsys.readouterr().out
+    assert "NaN" not in out
+    assert json.loads(out)["max_weight_difference"] is None
+
+
 def test_without_json_the_result_is_told_in_two_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

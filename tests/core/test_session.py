@@ -193,6 +193,19 @@ def test_one_engine_pauses_while_the_other_finishes(tmp_path: Path, digits: Data
     assert {outcome.reason for outcome in session.outcomes.values()} == {"finished"}
 
 
+def test_weights_after_different_numbers_of_steps_are_not_compared(
+    tmp_path: Path, digits: Dataset
+) -> None:
+    session, engines = hooked_session(tmp_path, digits, CONFIG)
+    engines["numpy"].before_step = lambda step: session.stop() if step == 3 else None
+    session.pause("torch")
+    session.start()
+    finish(session)
+    steps = [outcome.position.step for outcome in session.outcomes.values()]
+    assert steps == [3, 0]
+    assert session.result()["max_weight_difference"] is None
+
+
 @pytest.mark.parametrize("only", ENGINE_NAMES)
 def test_a_single_engine_has_all_cores(tmp_path: Path, digits: Dataset, only: EngineName) -> None:
     session, engines = hooked_session(tmp_path, digits, replace(CONFIG, only=only, epochs=1))

@@ -90,6 +90,12 @@ def test_the_epochs_loss_is_the_mean_over_its_images(name: EngineName) -> None:
     assert all(line.engine == name and line.samples_per_second > 0 for line in lines)
 
 
+def test_the_linear_schedule_runs_over_the_whole_run() -> None:
+    training = Training(learning_rate=0.36, schedule="linear")
+    training.run()
+    assert training.engine.rates == pytest.approx([0.02 * (18 - step) for step in range(18)])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stop_ends_before_the_next_batch_and_saves(name: EngineName) -> None:
     training = Training(name)

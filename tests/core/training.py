@@ -59,6 +59,7 @@ class HookedEngine:
         self.name: EngineName = engine.name
         self.batches: list[Rows] = []
         self.thread_counts: list[int] = []
+        self.rates: list[float] = []
 
     def use_threads(self, threads: int) -> None:
         """Note the count; these networks need no second thread."""
@@ -66,7 +67,8 @@ class HookedEngine:
         self.engine.use_threads(1)
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Pass on."""
+        """Note the rate and pass on."""
+        self.rates.append(learning_rate)
         self.engine.set_learning_rate(learning_rate)
 
     def train_batch(self, rows: Rows) -> None:
@@ -79,6 +81,10 @@ class HookedEngine:
     def take_losses(self) -> list[float]:
         """Pass on."""
         return self.engine.take_losses()
+
+    def loss_and_gradient(self, rows: Rows) -> tuple[float, dict[str, Floats]]:
+        """Pass on."""
+        return self.engine.loss_and_gradient(rows)
 
     def logits(self, images: Floats) -> Floats:
         """Pass on."""
