@@ -42,8 +42,8 @@ def compare_gradients(config: RunConfig, dataset: Dataset, weights: Tensors | No
     if weights is None:
         sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
         weights = initial_weights(sizes, config)
-    # Without optimizer memory, and on the CPU: nothing here takes part in the training.
-    still = replace(config, optimizer="sgd", device="cpu")
+    # Without optimizer memory or dropout, and on the CPU: nothing here takes part in training.
+    still = replace(config, optimizer="sgd", device="cpu", dropout=0.0, input_dropout=0.0)
     found: dict[EngineName, Gradients] = {}
     gradients: list[Tensors] = []
     for name in config.engine_names:

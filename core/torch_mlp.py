@@ -4,12 +4,14 @@ The only module that imports torch.
 """
 
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from core.config import Device, EngineName, LossMean, RunConfig
+from core.dropout import DropoutMasks
 from core.engine import EngineState, Floats, Labels, Rows, Tensors, check_tensors
 from core.errors import ConfigError
 from core.optimizers import ADAM_EPSILON, ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, MOMENTUM
@@ -37,13 +39,21 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_out, fan_in in shapes)
         self.activation = _ACTIVATIONS[activation]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (batch, classes) of images x (batch, features)."""
-        *hidden, output = self.layers
-        for layer in hidden:
-            x = self.activation(layer(x))
-        logits: Tensor = output(x)
-        return logits
+    def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
+        """Return logits (batch, classes) of images x (batch, features).
+
+        Args:
+            x: images.
+            masks: dropout, one per layer's input (batch, fan_in); None for none. `nn.Dropout`
+                draws its own, and the two networks would no longer be the same.
+        """
+        last = len(self.layers) - 1
+        for k, layer in enumerate(self.layers):
+            mask = masks[k] if masks else None
+            x = layer(x if mask is None else x * mask)
+            if k < last:
+                x = self.activation(x)
+        return x
 
 
 class SquaredError(nn.Module):
@@ -94,6 +104,8 @@ class TorchMLP:
         self._optimizer = _optimizer(config, self._network)
         self._slot_keys = _SLOT_KEYS[config.optimizer]
         self._updates = 0
+        fan_ins = [w.shape[1] for name, w in weights.items() if name.endswith(".weight")]
+        self._dropout = DropoutMasks(config, fan_ins)
         self._losses: list[Tensor] = []
 
     def use_threads(self, threads: int) -> None:
@@ -169,9 +181,15 @@ class TorchMLP:
         x = self._images.index_select(0, index).to(self._dtype)
         y = self._labels.index_select(0, index)
         self._optimizer.zero_grad(set_to_none=True)
-        loss: Tensor = self._loss(self._network(x), y)
+        loss: Tensor = self._loss(self._network(x, self._masks(len(rows))), y)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
+
+    def _masks(self, batch: int) -> list[Tensor | None] | None:
+        if not self._dropout.active:
+            return None
+        masks = self._dropout.draw(self._updates, batch)
+        return [None if m is None else torch.from_numpy(m).to(self.device) for m in masks]
 
     def _slot(self, parameter: nn.Parameter, key: str) -> Tensor:
         # PyTorch makes its slots at the first update; before it they are zero.

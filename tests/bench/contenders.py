@@ -123,11 +123,19 @@ def scikit_learn_epoch(shape: Shape, data: BenchData) -> Epoch:
     return epoch
 
 
-def products_epoch(shape: Shape, data: BenchData) -> Epoch:
-    """The matrix products of a step alone, on the same batch again and again: the floor."""
+def products_epoch(shape: Shape, data: BenchData, *, transposed: bool) -> Epoch:
+    """The matrix products of a step alone, on the same batch again and again: the floor.
+
+    Args:
+        shape: of the network.
+        data: gives one batch.
+        transposed: keep weights as (fan_out, fan_in), as `torch.nn.Linear` does, which makes
+            the forward products slower; False for (fan_in, fan_out), as our engine does.
+    """
     sizes = layer_sizes(784, shape.hidden, CLASSES)
     named = initial_weights(sizes, shape.config())
-    weights = [w for name, w in named.items() if name.endswith("weight")]
+    stored = [w for name, w in named.items() if name.endswith("weight")]
+    weights = stored if transposed else [np.ascontiguousarray(w.T) for w in stored]
     gradients = [np.empty_like(w) for w in weights]
     a: list[NDArray[np.floating]] = [np.array(data.images[: shape.batch_size])]
     a += [np.zeros((shape.batch_size, n), np.float32) for n in sizes[1:]]
@@ -135,11 +143,13 @@ def products_epoch(shape: Shape, data: BenchData) -> Epoch:
 
     def step() -> None:
         for k, w in enumerate(weights):
-            np.matmul(a[k], w.T, out=a[k + 1])
+            np.matmul(a[k], w.T if transposed else w, out=a[k + 1])
         for k in reversed(range(len(weights))):
-            np.matmul(delta[k].T, a[k], out=gradients[k])
+            left, right = (delta[k], a[k]) if transposed else (a[k], delta[k])
+            np.matmul(left.T, right, out=gradients[k])
             if k:
-                np.matmul(delta[k], weights[k], out=delta[k - 1])
+                w = weights[k]
+                np.matmul(delta[k], w if transposed else w.T, out=delta[k - 1])
 
     def epoch() -> None:
         for _ in range(shape.samples // shape.batch_size):

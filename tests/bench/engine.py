@@ -56,7 +56,8 @@ def run(threads: int, rounds: int, only: int | None) -> None:
             "PyTorch, DataLoader": contenders.data_loader_epoch(shape, data),
             "PyTorch, eager tensors": contenders.eager_epoch(shape, data),
             "scikit-learn": contenders.scikit_learn_epoch(shape, data),
-            "matrix products alone": contenders.products_epoch(shape, data),
+            "products as nn.Linear": contenders.products_epoch(shape, data, transposed=True),
+            "products as our engine": contenders.products_epoch(shape, data, transposed=False),
         }
         times = time_in_turn(epochs, rounds)
         title = f"{shape.name}, batch {shape.batch_size}, {threads} thread(s), {data.source}"
