@@ -23,6 +23,8 @@ configs = st.builds(
     optimizer=st.sampled_from(get_args(settings.OptimizerName)),
     learning_rate=st.floats(0, settings.MAX_LEARNING_RATE, exclude_min=True),
     schedule=st.sampled_from(get_args(settings.Schedule)),
+    dropout=st.floats(0, 1, exclude_max=True),
+    input_dropout=st.floats(0, 1, exclude_max=True),
     batch_size=st.integers(1, settings.MAX_BATCH_SIZE),
     epochs=st.integers(1, settings.MAX_EPOCHS),
     seed=st.integers(0, 2**63 - 1),
@@ -69,6 +71,11 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("learning_rate", True, "learning rate True: expected"),
     ("learning_rate", "0.1", "learning rate '0.1': expected"),
     ("schedule", "cosine", "schedule 'cosine': expected one of constant, linear"),
+    ("dropout", 1, "dropout 1: expected a share from 0 to below 1, like 0.2"),
+    ("dropout", -0.1, "dropout -0.1: expected a share"),
+    ("dropout", True, "dropout True: expected a share"),
+    ("input_dropout", float("nan"), "input dropout nan: expected a share"),
+    ("input_dropout", "0.2", "input dropout '0.2': expected a share"),
     ("batch_size", 0, "batch size 0: expected a whole number from 1 to 1,000,000"),
     ("batch_size", 1_000_001, "batch size 1000001: expected"),
     ("epochs", 0, "epochs 0: expected a whole number from 1 to 100,000"),
@@ -82,6 +89,9 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("initialization", "zeros", "initialization 'zeros': expected one of scaled, normal"),
     ("only", "jax", "only 'jax': expected numpy or torch"),
     ("only", [], "only []: expected numpy or torch"),
+    ("dropout", 1.0, "dropout 1.0: expected a share from 0 to below 1"),
+    ("dropout", True, "dropout True: expected a share"),
+    ("input_dropout", -0.1, "input dropout -0.1: expected a share from 0 to below 1"),
     ("threads", 0, "threads 0: expected a whole number from 1 to 4,096"),
     ("threads", 4_097, "threads 4097: expected"),
 ]
@@ -102,8 +112,8 @@ def test_every_field_has_a_value_that_is_refused() -> None:
 
 
 def test_an_unknown_field_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"unknown setting 'dropout': .*newer mlpwatch"):
-        RunConfig.from_dict({"dropout": 0.5, "epochs": 3})
+    with pytest.raises(ConfigError, match=r"unknown setting 'momentum': .*newer mlpwatch"):
+        RunConfig.from_dict({"momentum": 0.5, "epochs": 3})
 
 
 @pytest.mark.parametrize("hidden", [64, "64", None, {"0": 64}])

@@ -36,6 +36,8 @@ def test_a_resumed_run_ends_with_the_same_bits(
         "schedule": "linear",
         "learning_rate": 0.05,
         "hidden": (5, 4),
+        "dropout": 0.2,
+        "input_dropout": 0.1,
     }
     whole = Training(name, **settings)
     whole.run()

@@ -41,12 +41,13 @@ def steps_of(batch_size: int, seed: int = 0, count: int = STEPS) -> list[Rows]:
     classes=st.integers(2, 5),
     batch_size=st.sampled_from([1, 4, 10, 11, 50]),
     seed=st.integers(0, 2**63 - 1),
+    shares=st.sampled_from([(0.0, 0.0), (0.3, 0.2)]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_both_engines_stay_together_step_by_step(
-    classes: int, batch_size: int, **choices: object
+    classes: int, batch_size: int, shares: tuple[float, float], **choices: object
 ) -> None:
-    config = small_config(**choices)
+    config = small_config(dropout=shares[0], input_dropout=shares[1], **choices)
     by_hand, in_torch = build_both(config, small_images(classes))
     steps = steps_of(batch_size, config.seed)
     losses = train_steps(by_hand, steps)
