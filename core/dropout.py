@@ -30,8 +30,9 @@ class DropoutMasks:
         self._seed, self._dtype = config.seed, np.dtype(config.dtype)
         shares = [config.input_dropout, *[config.dropout] * (len(fan_ins) - 1)]
         self._layers = list(zip(fan_ins, shares, strict=True))
-        self.active = any(shares)
-        """Whether anything is left out at all."""
+        self.drops = [share > 0 for share in shares]
+        """Whether anything is left out of each layer's input."""
+        self.active = any(self.drops)
 
     def draw(self, step: int, batch: int) -> Masks:
         """Return the masks of the step after `step` updates."""

@@ -101,6 +101,11 @@ def layer_sizes(features: int, hidden: Sequence[int], classes: int) -> tuple[int
     return (features, *hidden, classes)
 
 
+def parameter_count(sizes: Sequence[int]) -> int:
+    """Return the number of weights and biases between layers of these widths."""
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+
+
 def initial_weights(sizes: Sequence[int], config: RunConfig) -> dict[str, Floats]:
     """Return the weights that both engines start from; biases are zero.
 

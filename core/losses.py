@@ -33,7 +33,7 @@ class LossScratch:
     def __init__(self, batch: int, classes: int, dtype: np.dtype[np.floating]) -> None:
         self.column = np.empty((batch, 1), dtype)
         self.picked = np.empty(batch, dtype)
-        self.square = by_class(batch, classes, dtype)
+        self.slope = by_class(batch, classes, dtype)
         self.ones = np.ones(batch, dtype)
         self.places = np.empty(batch, np.int64)
         self._numbers = np.arange(batch, dtype=np.int64)
@@ -161,7 +161,7 @@ class SquaredError:
         mean = 1 / (len(logits) * self._divisor(logits))
         loss = mean * float(np.vdot(delta.T, delta.T))
         # ∂L/∂Z = 2/B (a - y) ⊙ a (1 - a)                           (batch, classes)
-        multiply_sigmoid_slope(delta, a, scratch.square)
+        multiply_sigmoid_slope(delta, a, scratch.slope)
         np.multiply(delta, 2 * mean * scale, out=delta)
         return loss
 

@@ -44,8 +44,8 @@ class _Buffers:
     """X_0 … X_L-1: what enters each layer, activations after dropout; without it, A_k itself."""
     deltas: list[Floats]
     """∂L/∂Z_k (batch, width of layer k)."""
-    scratch: list[Floats]
-    """(batch, width of hidden layer k), for slopes."""
+    slopes: list[Floats]
+    """f'(Z_k) (batch, width of hidden layer k)."""
     labels: Labels
     """(batch,)"""
     ones: Floats
@@ -182,7 +182,7 @@ class NumpyMLP:
             np.add(a[k + 1], b, out=a[k + 1])
             # A_k+1 = f(Z_k), in place; the loss takes the last Z   (batch, fan_out)
             if k < last:
-                self._activation.apply(a[k + 1])
+                self._activation.apply(a[k + 1], buffers.slopes[k])
 
     def _backward(self, buffers: _Buffers, masks: Masks) -> None:
         a, x, delta = buffers.activations, buffers.inputs, buffers.deltas
@@ -197,7 +197,7 @@ class NumpyMLP:
             np.matmul(delta[k], self._weights[k].T, out=delta[k - 1])
             if (mask := masks[k]) is not None:
                 np.multiply(delta[k - 1], mask, out=delta[k - 1])
-            self._activation.multiply_slope(delta[k - 1], a[k], buffers.scratch[k - 1])
+            self._activation.multiply_slope(delta[k - 1], a[k], buffers.slopes[k - 1])
 
     def _gather(self, rows: Rows) -> _Buffers:
         buffers = self._buffers.get(len(rows))
@@ -225,9 +225,12 @@ class NumpyMLP:
         return _Buffers(
             images=images,
             activations=[*entering, logits],
-            inputs=[np.empty_like(a) for a in entering] if self._dropout.active else entering,
+            inputs=[
+                np.empty_like(a) if drops else a
+                for a, drops in zip(entering, self._dropout.drops, strict=True)
+            ],
             deltas=[*(np.empty_like(layer) for layer in hidden), np.empty_like(logits)],
-            scratch=[np.empty_like(layer) for layer in hidden],
+            slopes=[np.empty_like(layer) for layer in hidden],
             labels=np.empty(batch, np.int64),
             ones=np.ones(batch, self._dtype),
             loss=LossScratch(batch, classes, self._dtype),
@@ -237,7 +240,7 @@ class NumpyMLP:
     def _read(self, a: Floats) -> Floats:
         for w, b in zip(self._weights[:-1], self._biases[:-1], strict=True):
             a = a @ w + b
-            self._activation.apply(a)
+            self._activation.apply(a, np.empty_like(a))
         logits: Floats = a @ self._weights[-1] + self._biases[-1]
         return logits
 

@@ -7,7 +7,7 @@ from core.checkpoints import Checkpoint, Position
 from core.config import RunConfig
 from core.control import Control
 from core.data import Dataset, batch_order, steps_per_epoch
-from core.engine import Engine, Floats, Labels, Rows
+from core.engine import Engine, Floats, Labels, Rows, Tensors, layer_sizes, parameter_count
 from core.epoch_report import report_epoch
 from core.errors import MlpwatchError
 from core.evaluation import Evaluation, evaluate
@@ -93,8 +93,9 @@ class _Training:
         self.validation: Evaluation | None = None
         self.unreported: list[tuple[int, int, float]] = []
         self.reported_at = self.saved_at = start.seconds
-        self.next_step_due = 0.0
+        self.last_step_due = -math.inf
         self.own_samples = 0
+        self.weights: Tensors | None = None
         self.waiting = False
 
     def run(self) -> Outcome:
@@ -103,9 +104,12 @@ class _Training:
         detail, test = "", None
         self._say_started()
         try:
-            reason = self._train_epochs()
+            reached = self._train_epochs()
+            self._check_sound()
+            self.clocks.stop_steps()
             self._save()
             test = self._evaluate(self.dataset.test_images, self.dataset.test_labels)
+            reason = reached
         except _DivergedError as error:
             reason, detail = "diverged", str(error)
         except Exception as error:  # the other engine goes on, and the screen says why
@@ -155,10 +159,8 @@ class _Training:
         self.mailbox.put_steps(events)
 
     def _end_epoch(self) -> None:
-        self._report_steps()
         self.clocks.stop_steps()
-        if self.engine.first_unsound_tensor():
-            raise _DivergedError(self._why_diverged("a weight is not finite", self.step))
+        self._check_sound()
         self.epoch += 1
         self.batch = 0
         validation = self._evaluate(self.dataset.validation_images, self.dataset.validation_labels)
@@ -171,6 +173,11 @@ class _Training:
         self.clocks.next_epoch()
         if self.clocks.total.seconds - self.saved_at >= SAVE_SECONDS:
             self._save()
+
+    def _check_sound(self) -> None:
+        self._report_steps()
+        if self.engine.first_unsound_tensor():
+            raise _DivergedError(self._why_diverged("a weight is not finite", self.step))
 
     def _publish_epoch(self, validation: Evaluation) -> None:
         event = EpochDone(
@@ -209,13 +216,13 @@ class _Training:
         limit = self.control.steps_per_second
         if limit is None or self.waiting:
             return True
-        now = perf_counter()
-        if now < self.next_step_due:
+        now, due = perf_counter(), self.last_step_due + 1 / limit
+        if now < due:
             self._report_steps()
-            self.control.wait(self.next_step_due - now)
+            self.control.wait(due - now)
             return False
         # Counted from when this step was due, so that the lateness of waits does not add up.
-        self.next_step_due = max(self.next_step_due, now - 1 / limit) + 1 / limit
+        self.last_step_due = max(due, now - 1 / limit)
         return True
 
     def _wait(self) -> None:
@@ -235,7 +242,9 @@ class _Training:
     def _save(self) -> None:
         self._report_steps()
         self.saved_at = self.clocks.total.seconds
-        self.recorder.save(Checkpoint(self.engine.name, self.engine.state(), self._position()))
+        state = self.engine.state()
+        self.weights = state.weights
+        self.recorder.save(Checkpoint(self.engine.name, state, self._position()))
 
     def _position(self) -> Position:
         return Position(
@@ -251,11 +260,12 @@ class _Training:
         return evaluate(self.engine.logits(images), labels, self.loss)
 
     def _say_started(self) -> None:
-        parameters = sum(array.size for array in self.engine.state().weights.values())
+        data = self.dataset
+        sizes = layer_sizes(data.features, self.config.hidden, data.classes)
         self.mailbox.put(
             RunStarted(
                 engine=self.engine.name,
-                parameters=parameters,
+                parameters=parameter_count(sizes),
                 threads=self.control.threads,
                 first_step=self.step,
                 seconds=self.clocks.total.seconds,
@@ -277,7 +287,7 @@ class _Training:
             detail=detail,
             position=self._position(),
             samples_per_second=self.own_samples / max(self.clocks.steps.seconds, 1e-9),
-            weights=self.engine.state().weights if sound else None,
+            weights=self.weights if sound else None,
             test=test,
             validation=self.validation,
         )

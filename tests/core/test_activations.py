@@ -30,7 +30,7 @@ def test_every_activation_of_the_settings_is_there() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_activation_replaces_the_sums_in_place(name: Activation, dtype: str) -> None:
     a = SUMS.astype(dtype)
-    ACTIVATIONS[name].apply(a)
+    ACTIVATIONS[name].apply(a, np.empty_like(a))
     assert a.dtype == dtype
     tolerance = 1e-6 if dtype == "float32" else 1e-13
     np.testing.assert_allclose(a, DEFINITIONS[name](SUMS), tolerance, tolerance)
@@ -38,11 +38,11 @@ def test_an_activation_replaces_the_sums_in_place(name: Activation, dtype: str) 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_slope_follows_from_the_output_and_multiplies_delta(name: Activation) -> None:
-    a = SUMS.copy()
-    ACTIVATIONS[name].apply(a)
+    a, slope = SUMS.copy(), np.empty_like(SUMS)
+    ACTIVATIONS[name].apply(a, slope)
     output = a.copy()
     delta = np.full_like(a, -3.0)
-    ACTIVATIONS[name].multiply_slope(delta, a, np.empty_like(a))
+    ACTIVATIONS[name].multiply_slope(delta, a, slope)
     np.testing.assert_allclose(delta, -3.0 * SLOPES[name](SUMS), rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(a, output)
 
@@ -52,8 +52,9 @@ def test_the_slope_of_relu_at_its_kink_is_0_as_in_pytorch() -> None:
 
     z = torch.zeros(1, 1, requires_grad=True)
     torch.relu(z).sum().backward()  # type: ignore[no-untyped-call]
-    delta = np.ones((1, 1))
-    ACTIVATIONS["relu"].multiply_slope(delta, np.zeros((1, 1)), np.empty((1, 1)))
+    delta, a, slope = np.ones((1, 1)), np.zeros((1, 1)), np.empty((1, 1))
+    ACTIVATIONS["relu"].apply(a, slope)
+    ACTIVATIONS["relu"].multiply_slope(delta, a, slope)
     assert z.grad is not None
     assert delta[0, 0] == z.grad.item() == 0
 

@@ -1,0 +1,78 @@
+"""The gap between both networks: measured layer by layer, and as small as rounding on MNIST."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.config import Dtype, EngineName, from_recipe
+from core.gap import PENDING_BYTES, GapMeter, PublishedWeights, layer_differences
+from core.launch import new_session
+from core.telemetry import GapMeasured
+
+W, B = "layers.0.weight", "layers.0.bias"
+
+
+def published(
+    engine: EngineName, epoch: int, shift: float = 0.0, size: int = 2
+) -> PublishedWeights:
+    weights = {
+        W: np.full((size, size), 1.0 + shift),
+        B: np.zeros(size),
+        "layers.1.weight": np.ones((1, size)),
+        "layers.1.bias": np.full(1, shift / 4),
+    }
+    return PublishedWeights(engine, epoch, epoch * 10, 0.5 + shift, weights)
+
+
+def test_the_second_engine_of_an_epoch_measures_the_gap() -> None:
+    meter = GapMeter()
+    assert meter.publish(published("numpy", 1)) is None
+    assert meter.publish(published("numpy", 2)) is None
+    gap = meter.publish(published("torch", 1, shift=-0.25))
+    assert gap == GapMeasured("torch", 1, 10, 0.25, (0.25, 0.0625), 0.25)
+    late = meter.publish(published("torch", 2, shift=0.5))
+    assert late is not None
+    assert late.weight_difference == 0.5
+    latest = meter.latest("numpy")
+    assert latest is not None
+    assert latest.epoch == 2
+
+
+def test_an_engine_alone_never_measures_a_gap() -> None:
+    meter = GapMeter()
+    assert [meter.publish(published("numpy", epoch)) for epoch in (1, 2, 3)] == [None] * 3
+    assert meter.latest("torch") is None
+
+
+def test_a_nan_is_not_passed_over() -> None:
+    broken = dict(published("torch", 1).weights) | {B: np.array([np.nan, 0.0])}
+    first, second = layer_differences(published("numpy", 1).weights, broken)
+    assert np.isnan(first)
+    assert second == 0.0
+
+
+def test_an_engine_far_ahead_does_not_fill_the_memory() -> None:
+    meter = GapMeter()
+    side = 1_200
+    one = published("numpy", 1, size=side)
+    most = PENDING_BYTES // one.size
+    for epoch in range(1, most + 3):
+        meter.publish(published("numpy", epoch, size=side))
+    assert meter.publish(published("torch", 1, size=side)) is None  # forgotten
+    assert meter.publish(published("torch", most + 2, size=side)) is not None
+
+
+@pytest.mark.xdist_group("mnist")
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-3), ("float64", 1e-9)])
+def test_the_twins_stay_together_over_an_epoch_of_mnist(
+    mnist_path: Path, tmp_path: Path, dtype: Dtype, bound: float
+) -> None:
+    config = from_recipe("twin", data=str(mnist_path), epochs=1, dtype=dtype)
+    session = new_session(config, tmp_path, None, lambda _: None)
+    session.start()
+    assert session.join(120)
+    gaps = [e for e in session.mailbox.drain().events if isinstance(e, GapMeasured)]
+    assert len(gaps) == 1
+    assert 0 < gaps[0].weight_difference < bound
+    assert session.result()["max_weight_difference"] == gaps[0].weight_difference
