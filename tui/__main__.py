@@ -7,13 +7,16 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from core.__main__ import train
 from core.errors import InputError, MlpwatchError
 from core.options import config_for_resume, config_from
 from tui.command_line import build_parser
+from tui.output import LAST_WORDS_SECONDS
 
 if TYPE_CHECKING:
     from core.config import RunConfig
@@ -27,8 +30,10 @@ COMMANDS = ("train", "resume", "runs", "data")
 def run() -> None:
     """Run the command line of this process and end the process with its exit status."""
     status = main(sys.argv[1:])
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    flushing = Thread(target=_flush, daemon=True)
+    flushing.start()
+    # A pipe gets all the time that it needs; a terminal may have stalled or be gone.
+    flushing.join(LAST_WORDS_SECONDS if sys.stdout.isatty() else None)
     # A trainer or an import that does not come to an end must not hold the process.
     os._exit(status)
 
@@ -111,7 +116,8 @@ def fetch(_options: argparse.Namespace) -> int:
 def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> int:
     """Run the app, then say on the normal screen how it went."""
     from tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
-    from tui.watch import Watch  # noqa: PLC0415
+    from tui.output import Output  # noqa: PLC0415
+    from tui.watch import LEAVE_SECONDS, Watch  # noqa: PLC0415
 
     following = Watch(start)
     screen = ScreenOptions(options.fps, not options.no_mouse, options.ascii or not _has_unicode())
@@ -124,9 +130,20 @@ def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> i
         return status or 0
     from core.headless import end_status, summary_lines  # noqa: PLC0415
 
-    for line in summary_lines(session):
-        print(line)  # noqa: T201
-    return status or app.return_code or end_status(session)
+    if not app.asked_to_leave:
+        # The screen ended by itself: the terminal was closed, or drawing failed. Save all the same.
+        session.stop()
+        session.join(LEAVE_SECONDS)
+    last_words = Output(sys.stdout)
+    last_words.write("".join(f"{line}\n" for line in summary_lines(session)))
+    last_words.close()
+    return status or app.status or app.return_code or end_status(session)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
 
 
 def _says_no_screen() -> bool:

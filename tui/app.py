@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
 
 from core.config import EngineName
 from tui.ascii_filter import AsciiFilter
 from tui.keys import KEYS, bindings
+from tui.patient_driver import patient
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen
 from tui.watch import LEAVE_SECONDS, Watch
@@ -68,6 +70,10 @@ class MlpwatchApp(SpanApp[int]):
         self._asked_to_leave = False
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return a driver that a stalled or vanished terminal can't block."""
+        return patient(super().get_driver_class())
 
     def get_line_filters(self) -> "Sequence[LineFilter]":
         """Return what every row passes through; `--ascii` holds for Textual's own widgets too."""
@@ -155,6 +161,16 @@ class MlpwatchApp(SpanApp[int]):
     def action_help(self) -> None:
         """Show all keys."""
         self.push_screen(HelpScreen(ascii_only=self._options.ascii_only))
+
+    @property
+    def asked_to_leave(self) -> bool:
+        """Whether a key or a signal has asked for the end."""
+        return self._asked_to_leave
+
+    @property
+    def status(self) -> int:
+        """The exit status that the key or signal which ended the app stands for."""
+        return self._status
 
     def action_leave(self) -> None:
         """Save and quit."""

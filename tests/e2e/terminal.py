@@ -1,0 +1,238 @@
+"""A real pseudo-terminal with a program in it, and an emulator of what a person sees."""
+
+import fcntl
+import os
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Condition, Thread
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Self
+
+import pyte
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+DEADLINE_SECONDS = 60.0
+"""For anything that is waited for: slow and busy machines need tens of seconds to import torch."""
+
+_LAUNCHER = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
+"""Makes the terminal the controlling one, so that ctrl+c and hangups become signals."""
+
+_UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-z]")
+"""Keyboard protocol switches, which pyte would print."""
+
+_UNFINISHED = re.compile(rb"\x1b(\[[<>=0-9;?]*)?$")
+
+
+def mlpwatch_command() -> list[str]:
+    """Return the command of this environment: the installed script, or the module."""
+    script = Path(sys.executable).with_name("mlpwatch")
+    return [str(script)] if script.is_file() else [sys.executable, "-m", "tui"]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return an environment that finds this checkout and no cached data."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("NO_COLOR", "SSH_CONNECTION", "TMUX", "COLUMNS", "LINES", "CI")
+    }
+    base = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(CHECKOUT)}
+    return kept | base | changes
+
+
+class Terminal:
+    """A program in a terminal of its own; use as a context manager.
+
+    Args:
+        command: program and arguments.
+        folder: working folder.
+        columns: of the terminal.
+        rows: of the terminal.
+        env: the program's environment; None for `environment()`.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        *,
+        columns: int = 80,
+        rows: int = 24,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self._changed = Condition()
+        self._received = bytearray()
+        self._pending = b""
+        self._main, self._side = os.openpty()
+        self._woken, self._wake = os.pipe()
+        self._set_size(columns, rows)
+        self.attributes_before = termios.tcgetattr(self._side)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _LAUNCHER, *command],
+            stdin=self._side, stdout=self._side, stderr=self._side,
+            cwd=folder, env=dict(env or environment()), start_new_session=True,
+        )  # fmt: skip
+        self._reader = Thread(target=self._read, name="terminal-reader", daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        """Return the running terminal."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the program if it still runs, and close the terminal."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(DEADLINE_SECONDS)
+        self._close_side()
+        self._stop_reading()
+        for descriptor in (self._main, self._woken, self._wake):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def text(self) -> str:
+        """Return the rows of the screen, without blanks at their ends."""
+        with self._changed:
+            return "\n".join(row.rstrip() for row in self.screen.display)
+
+    def received(self) -> bytes:
+        """Return everything that the program has sent."""
+        with self._changed:
+            return bytes(self._received)
+
+    def wait_for(
+        self, wanted: str | Callable[[str], object], seconds: float = DEADLINE_SECONDS
+    ) -> str:
+        """Wait until the screen holds a text or satisfies a condition; return the screen.
+
+        Raises:
+            TimeoutError: it did not in time, or the program ended; the message shows the screen.
+        """
+        condition = (lambda text: wanted in text) if isinstance(wanted, str) else wanted
+        deadline = monotonic() + seconds
+        with self._changed:
+            while not condition(self.text()):
+                left = deadline - monotonic()
+                if left < 0 or self.process.poll() is not None:
+                    raise TimeoutError(f"{wanted} not seen; the screen:\n{self.text()}")
+                # In slices: a program that ends without a word changes nothing here.
+                self._changed.wait(min(left, 1.0))
+            return self.text()
+
+    def send(self, keys: str) -> None:
+        """Type these characters."""
+        os.write(self._main, keys.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the size, as dragging a window's corner does."""
+        with self._changed:
+            self.screen.resize(rows, columns)
+        self._set_size(columns, rows)
+
+    def hang_up(self) -> None:
+        """Close the terminal's window: the program gets SIGHUP and nobody reads it any more."""
+        self._close_side()
+        self._stop_reading()
+        # The kernel hangs up when the last descriptor of this side is closed.
+        os.close(self._main)
+        self._main = -1
+
+    def stall(self) -> None:
+        """Take nothing more of what the program sends, as a link does that has stalled."""
+        self._stop_reading()
+
+    def wait_for_end(self, seconds: float = DEADLINE_SECONDS) -> int:
+        """Wait for the program's end and its last output; return its exit status."""
+        status = self.process.wait(seconds)
+        if self._side >= 0:
+            self.attributes_after = termios.tcgetattr(self._side)
+        self._close_side()
+        self._reader.join(seconds)
+        return status
+
+    def after_the_app(self) -> list[str]:
+        """Return the lines that came after the alternate screen was left."""
+        _, found, rest = self.received().rpartition(b"\x1b[?1049l")
+        assert found, "the alternate screen was not left"
+        return [line.strip() for line in _without_sequences(rest).splitlines() if line.strip()]
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._main, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def _close_side(self) -> None:
+        if self._side >= 0:
+            os.close(self._side)
+        self._side = -1
+
+    def _stop_reading(self) -> None:
+        os.write(self._wake, b".")
+        self._reader.join(DEADLINE_SECONDS)
+
+    def _read(self) -> None:
+        while True:
+            ready, _, _ = select.select([self._main, self._woken], [], [])
+            if self._main not in ready:
+                return
+            data = b""
+            # EIO: the last program has closed the other side.
+            with suppress(OSError):
+                data = os.read(self._main, 65_536)
+            with self._changed:
+                self._received += data
+                self._show(data)
+                self._changed.notify_all()
+            if not data:
+                return
+
+    def _show(self, data: bytes) -> None:
+        data = _UNKNOWN_TO_PYTE.sub(b"", self._pending + data)
+        cut = _UNFINISHED.search(data)
+        self._pending = data[cut.start() :] if cut else b""
+        self._stream.feed(data[: cut.start()] if cut else data)
+
+
+def _without_sequences(data: bytes) -> str:
+    return re.sub(rb"\x1b\[[<>=?0-9;$]*[A-Za-z]", b"", data).decode()
+
+
+def wait_until(condition: Callable[[], object], seconds: float = DEADLINE_SECONDS) -> None:
+    """Look again and again until a condition holds.
+
+    Raises:
+        TimeoutError: it did not in time.
+    """
+    deadline = monotonic() + seconds
+    while not condition():
+        if monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:g} s")
+        sleep(0.02)
+
+
+def assert_restored(terminal: Terminal) -> None:
+    """Check that a program which has ended left the terminal as it found it."""
+    received = terminal.received()
+    _, entered, left = received.rpartition(b"\x1b[?1049h")
+    assert entered, "the app has not drawn"
+    for mode in (b"?1049l", b"?25h", b"?1000l", b"?1003l", b"?1006l", b"?1004l", b"?2004l"):
+        assert b"\x1b[" + mode in left, f"{mode.decode()} was not sent"
+    assert left.rfind(b"\x1b[?25h") > left.rfind(b"\x1b[?25l"), "the cursor stays hidden"
+    assert terminal.attributes_after == terminal.attributes_before
