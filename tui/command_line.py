@@ -3,7 +3,7 @@
 import argparse
 import math
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from core.__main__ import add_train_options
 from core.options import Parser, add_run_options, add_training_options
@@ -36,8 +36,11 @@ def build_parser(
         allow_abbrev=False,
         usage="mlpwatch [COMMAND] [OPTIONS]",
     )
-    parser.add_argument("--version", action="version", version=f"mlpwatch {version('mlpwatch')}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--version", action="version", version=f"mlpwatch {_version()}")
+    # Without a name of their own, commands would be called after the whole usage line.
+    commands = parser.add_subparsers(
+        prog="mlpwatch", metavar="COMMAND", required=True, help=argparse.SUPPRESS
+    )
     _add_watch(commands.add_parser("watch", prog="mlpwatch", allow_abbrev=False), watch)
     _add_train(commands.add_parser("train", allow_abbrev=False), train)
     _add_resume(commands.add_parser("resume", allow_abbrev=False), resume)
@@ -94,6 +97,13 @@ def _add_screen_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     group.add_argument("--ascii", action="store_true", help="plain ASCII characters only")
+
+
+def _version() -> str:
+    try:
+        return version("mlpwatch")
+    except PackageNotFoundError:  # run from a checkout
+        return "(not installed)"
 
 
 def _frames(text: str) -> float:

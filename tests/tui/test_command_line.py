@@ -1,0 +1,164 @@
+"""The grammar of the command line: what is refused is refused in one line, with what to do."""
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from tests.tui.scenes import FakeSession
+from tui import __main__ as command
+from tui.__main__ import main
+from tui.app import ScreenOptions
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run in an empty folder with an empty cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLPWATCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+REFUSED = {
+    "unknown command": (["frobnicate"], ["'frobnicate'", "train, resume, runs, data"]),
+    "unknown option": (["--frobnicate"], ["--frobnicate", "mlpwatch --help"]),
+    "abbreviated option": (["--epo", "3"], ["--epo"]),
+    "option without value": (["--epochs"], ["--epochs", "expected one argument"]),
+    "no number": (["--epochs", "many"], ["--epochs", "'many'", "whole number"]),
+    "out of range": (["--epochs", "0"], ["epochs 0", "from 1"]),
+    "no such choice": (["--optimizer", "lion"], ["--optimizer", "'lion'", "sgd"]),
+    "no such recipe": (["--recipe", "stew"], ["--recipe", "'stew'", "twin"]),
+    "zero frames": (["--fps", "0"], ["--fps", "'0'", "above 0, up to 60"]),
+    "too many frames": (["--fps", "61"], ["--fps", "'61'", "above 0, up to 60"]),
+    "frames in words": (["--fps", "nan"], ["--fps", "'nan'"]),
+    "screen option without a screen": (["train", "--fps", "4"], ["--fps"]),
+    "missing data": (["train", "--data", "none.npz"], ["none.npz'", "no such file"]),
+    "mnist not fetched": (["train", "--data", "mnist"], ["mlpwatch data fetch mnist"]),
+    "nothing to resume": (["resume"], ["RUN"]),
+    "no such run": (["resume", "nowhere"], ["'nowhere'", "see mlpwatch runs"]),
+    "no such data set": (["data", "fetch", "imagenet"], ["'imagenet'", "mnist"]),
+    "nothing to fetch": (["data"], ["mlpwatch data --help"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_one_line_that_names_it_and_nothing_is_written(
+    case: str, capsys: pytest.CaptureFixture[str], empty_folder: Path
+) -> None:
+    arguments, words = REFUSED[case]
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    (line,) = [line for line in said.err.splitlines() if not line.startswith("loading ")]
+    assert line.startswith("mlpwatch: ")
+    for word in words:
+        assert word in line
+    assert said.out == ""
+    assert list(empty_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--help"], ["mlpwatch [OPTIONS]", "mlpwatch resume RUN", "mlpwatch data fetch mnist"]),
+        (["train", "--help"], ["--data", "--recipe", "--json", "--threads"]),
+        (["resume", "--help"], ["RUN", "--headless", "--fps"]),
+        (["runs", "--help"], ["--json", "--saved"]),
+        (["data", "fetch", "--help"], ["mnist"]),
+        (["--version"], ["mlpwatch 0."]),
+    ],
+)
+def test_help_is_told_on_stdout(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 0
+    said = capsys.readouterr()
+    for word in words:
+        assert word in said.out
+    assert said.err == ""
+
+
+def test_runs_without_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().out == "no runs in saved\n"
+    assert main(["runs", "--json", "--saved", "elsewhere"]) == 0
+    assert capsys.readouterr().out == "[]\n"
+
+
+def test_a_checkout_that_is_not_installed_works_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("tui.command_line.version", absent)
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().out == "no runs in saved\n"
+
+
+def test_ctrl_c_during_a_command_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_saved: Path) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tui.run_table.runs_as_text", interrupted)
+    assert main(["runs"]) == 130
+
+
+def test_a_reader_that_has_gone_is_no_traceback() -> None:
+    import subprocess
+
+    script = "import sys; from tui.__main__ import run; sys.argv[1:] = ['runs']; run()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(command.__file__).parents[1])},
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) in (0, 1)
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("fps", "connection", "seconds"),
+    [(None, "", 0.25), (None, "10.0.0.1 5 10.0.0.2 22", 0.5), (10.0, "1 2 3 4", 0.1)],
+)
+def test_frames_come_half_as_often_over_ssh_unless_asked_for(
+    fps: float | None, connection: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", connection)
+    assert ScreenOptions(fps=fps).frame_seconds == seconds
+
+
+def test_nothing_heavy_is_imported_for_the_grammar() -> None:
+    import subprocess
+
+    heavy = ("torch", "sklearn", "numpy", "textual", "plotext", "pandas")
+    script = (
+        "import sys; from tui.__main__ import main\n"
+        f"status = main(['--epochs', '0']); print(status, [m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(Path(command.__file__).parents[1])},
+    )
+    assert done.stdout.strip() == "2 []"
+
+
+def test_the_played_session_has_the_methods_of_the_real_one() -> None:
+    from core.session import Session
+
+    played = {name for name in dir(FakeSession) if not name.startswith("_")} - {
+        "feed", "config", "dataset", "past",
+    }  # fmt: skip
+    assert played <= set(dir(Session))

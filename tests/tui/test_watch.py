@@ -1,0 +1,195 @@
+"""Watching a session: loading in a thread, the automatic limit, orders, leaving."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event as Flag
+from time import monotonic, sleep
+from typing import cast
+
+import pytest
+
+from core.errors import DataError
+from core.runs import MetricsLine
+from core.session import Session
+from tests.tui.scenes import CONFIG, FakeSession, digits, started, trained
+from tui.watch import SPEEDS, Report, Watch
+
+DEADLINE_SECONDS = 30.0
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert monotonic() < deadline, "not in time"
+        sleep(0.001)
+
+
+def opened(session: FakeSession) -> Watch:
+    watch = Watch(lambda _report: cast("Session", session))
+    watch.open()
+    wait_until(lambda: not watch.is_loading)
+    watch.poll()
+    return watch
+
+
+def test_it_loads_in_a_thread_and_says_what_it_does() -> None:
+    may_go_on = Flag()
+
+    def start(report: Report) -> Session:
+        report("importing much")
+        may_go_on.wait(DEADLINE_SECONDS)
+        return cast("Session", FakeSession())
+
+    watch = Watch(start)
+    assert watch.loading == "starting"
+    watch.open()
+    wait_until(lambda: watch.loading == "importing much")
+    assert watch.is_loading
+    assert not watch.poll()
+    assert watch.session is None
+    may_go_on.set()
+    wait_until(lambda: not watch.is_loading)
+    watch.poll()
+    assert watch.session is not None
+    assert watch.state is not None
+
+
+def test_what_goes_wrong_while_loading_is_kept() -> None:
+    error = DataError("data 'x': broken")
+
+    def start(_report: Report) -> Session:
+        raise error
+
+    watch = Watch(start)
+    watch.open()
+    wait_until(lambda: not watch.is_loading)
+    assert not watch.poll()
+    assert watch.error is error
+
+
+def test_the_session_starts_when_it_is_first_looked_at() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    assert session.started
+    session.feed([started("numpy"), *trained("numpy", 3)])
+    assert watch.poll()
+    assert watch.state is not None
+    assert watch.state.engines["numpy"].step == 3
+    assert not watch.poll(), "nothing new"
+
+
+def test_the_bundled_digits_are_slowed_to_half_a_minute() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    assert watch.limit == session.limit == 240 / 30
+    assert watch.limit_is_automatic
+
+
+def test_other_data_is_not_slowed() -> None:
+    session = FakeSession(dataset=replace(digits(), name="mnist"))
+    watch = opened(session)
+    assert watch.limit is None
+    assert session.limit is None
+
+
+def test_the_automatic_limit_is_lifted_at_once() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    watch.faster()
+    assert session.limit is None
+
+
+def test_the_limit_goes_through_all_speeds_and_stops_at_both_ends() -> None:
+    session = FakeSession(dataset=replace(digits(), name="mnist"))
+    watch = opened(session)
+    down = []
+    for _ in range(len(SPEEDS) + 1):
+        watch.slower()
+        down.append(session.limit)
+    assert down == [*reversed(SPEEDS), SPEEDS[0]]
+    up = []
+    for _ in range(len(SPEEDS) + 1):
+        watch.faster()
+        up.append(session.limit)
+    assert up == [*SPEEDS[1:], None, None]
+
+
+def test_pausing_both_then_one_then_both() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    watch.toggle_pause("torch")
+    assert (session.paused("numpy"), session.paused("torch")) == (False, True)
+    watch.toggle_pause()
+    assert (session.paused("numpy"), session.paused("torch")) == (True, True), "both wait"
+    watch.toggle_pause()
+    assert (session.paused("numpy"), session.paused("torch")) == (False, False)
+
+
+def test_an_engine_that_is_not_trained_is_not_paused() -> None:
+    session = FakeSession(config=replace(CONFIG, only="numpy"))
+    watch = opened(session)
+    watch.toggle_pause("numpy")
+    assert session.paused("numpy")
+
+
+@pytest.mark.parametrize("order", ["toggle_pause", "step", "save", "faster", "slower"])
+def test_orders_before_there_is_a_session_do_nothing(order: str) -> None:
+    watch = Watch(lambda _report: cast("Session", FakeSession()))
+    getattr(watch, order)()
+    assert watch.session is None
+    assert watch.limit is None
+
+
+def test_saving_after_the_end_says_where_the_run_lies() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    session.stop()
+    watch.poll()
+    watch.save()
+    assert watch.state is not None
+    assert watch.state.message == "saved at the end in saved/2026-11-23-twin-k3f9"
+
+
+def test_leaving_waits_until_every_engine_has_ended() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    assert not watch.left
+    session.stop, stop = (lambda: None), session.stop  # type: ignore[method-assign]
+    watch.leave()
+    assert not watch.left, "the engines still save"
+    stop()
+    assert watch.left
+
+
+def test_leaving_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = FakeSession()
+    watch = opened(session)
+    session.stop = lambda: None  # type: ignore[method-assign]
+    watch.leave()
+    monkeypatch.setattr("tui.watch.LEAVE_SECONDS", -1.0)
+    assert watch.left
+
+
+def test_leaving_while_loading_starts_no_training() -> None:
+    session = FakeSession()
+    watch = Watch(lambda _report: cast("Session", session))
+    watch.leave()
+    assert watch.left
+    watch.open()
+    wait_until(lambda: not watch.is_loading)
+    watch.poll()
+    assert not session.started
+
+
+def test_a_resumed_run_begins_with_its_past() -> None:
+    past = [
+        MetricsLine(
+            engine="torch", epoch=n, step=n * 20, seconds=n * 1.0, train_loss=1.0, val_loss=1.0,
+            val_accuracy=0.5, samples_per_second=1.0,
+        )
+        for n in (1, 2)
+    ]  # fmt: skip
+    watch = opened(FakeSession(past=past))
+    assert watch.state is not None
+    assert [point.epoch for point in watch.state.engines["torch"].epochs] == [1, 2]
+    assert watch.state.engines["numpy"].epochs == []
