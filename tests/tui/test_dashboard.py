@@ -122,6 +122,19 @@ async def test_the_matrix_shows_the_evaluations_counts(engine: EngineName) -> No
         assert [0 if cell == "·" else int(cell) for cell in cells] == counts[true].tolist()
 
 
+@pytest.mark.parametrize("size", [(220, 60), (120, 36), (80, 36), (80, 24)])
+async def test_every_class_has_a_row_wherever_all_panels_are_shown(size: tuple[int, int]) -> None:
+    async with on_stage(training(), size) as stage:
+        await stage.press(*(["tab", "tab"] if size[1] < 36 else []))
+        rows = matrix(stage, "torch").text().rstrip().split("\n")
+        assert [row.split()[0] for row in rows[2:]] == list("0123456789")
+        if size[1] >= 36:
+            charts = [stage.app.screen.query_one(f"#numpy-{name}") for name in ("loss", "accuracy")]
+            heights = sorted(chart.size.height for chart in charts)
+            assert heights[0] >= 8
+            assert heights[1] - heights[0] <= 1
+
+
 async def test_the_cell_under_the_cursor_is_read_out_for_both_models() -> None:
     async with on_stage(training()) as stage:
         await stage.press("tab", "tab", "down")

@@ -21,6 +21,7 @@ from tui.screens.dashboard_text import header, message
 from tui.watch import Watch
 from tui.widgets.chart import Chart
 from tui.widgets.confusion import ConfusionMatrix
+from tui.widgets.confusion_layout import HEAD_ROWS
 from tui.widgets.status import ACCENTS, Footer, Speed, StatusPanel, TextLine
 
 Panel = Literal["loss", "accuracy", "confusion"]
@@ -103,8 +104,10 @@ class Dashboard(Screen[None]):
             # After a pause or the end no event comes that would show the last numbers.
             self._late_numbers = self.set_timer(wait, partial(self.update, numbers=True))
         if state := self._watch.state:
-            # Invisible while loading: axes without a scale would say nothing.
-            self.query(".panel").set(visible=True)
+            if not self.query_one("#loss").visible:
+                # Invisible while loading: axes without a scale would say nothing.
+                self.query(".panel").set(visible=True)
+                self._arrange()
             self._charts.draw(state, self._panel)
             self._draw_matrices(state)
 
@@ -189,8 +192,15 @@ class Dashboard(Screen[None]):
         for panel in PANELS:
             row = self.query_one(f"#{panel}")
             row.display = not one or panel == self._panel
+        self.query_one("#confusion").styles.height = "1fr" if one else self._matrix_rows()
         self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
         self.call_after_refresh(self.update, numbers=True)
+
+    def _matrix_rows(self) -> int:
+        """Return the height of the matrices; the charts share what is left, half and half."""
+        session = self._watch.session
+        classes = session.dataset.classes if session else 10
+        return min(HEAD_ROWS + classes, max(HEAD_ROWS + 10, self.size.height // 3))
 
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).draw(*header(self._watch))
