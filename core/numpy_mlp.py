@@ -217,7 +217,8 @@ class NumpyMLP:
 
     def _make_buffers(self, batch: int) -> _Buffers:
         images = np.empty((batch, self._images.shape[1]), self._images.dtype)
-        inputs = images if images.dtype == self._dtype else images.astype(self._dtype)
+        same = images.dtype == self._dtype
+        inputs = images if same else np.empty(images.shape, self._dtype)
         *widths, classes = [len(b) for b in self._biases]
         hidden = [np.empty((batch, width), self._dtype) for width in widths]
         logits = by_class(batch, classes, self._dtype)

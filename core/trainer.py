@@ -221,8 +221,9 @@ class _Training:
             self._report_steps()
             self.control.wait(due - now)
             return False
-        # Counted from when this step was due, so that the lateness of waits does not add up.
-        self.last_step_due = max(due, now - 1 / limit)
+        # Counted from when this step was due, so that the lateness of waits does not add up;
+        # from now at the first step, and after a pause or a slow evaluation.
+        self.last_step_due = due if now - due < 1 / limit else now
         return True
 
     def _wait(self) -> None:
