@@ -105,12 +105,15 @@ class Adam:
     s ← β₂ s + (1 - β₂) g²
     θ ← θ - η (m / (1 - β₁ᵗ)) / (√(s / (1 - β₂ᵗ)) + ε)
 
+    It asks for (1 - β₁) g, as m needs it, and takes √(1 - β₂ᵗ) out of the fraction: 11
+    operations over all parameters instead of 13.
+
     Args:
         learning_rate: η.
         theta: the parameters (parameters,), for shape and dtype.
     """
 
-    gradient_scale = 1.0
+    gradient_scale = 1 - ADAM_MEAN_DECAY
 
     def __init__(self, learning_rate: float, theta: Vector) -> None:
         self.learning_rate = learning_rate
@@ -123,22 +126,20 @@ class Adam:
     def update(self, theta: Vector, gradient: Vector) -> None:
         """See `Optimizer`."""
         self.updates += 1
-        step_size = self.learning_rate / (1 - ADAM_MEAN_DECAY**self.updates)
-        correction = (1 - ADAM_SQUARE_DECAY**self.updates) ** 0.5
         g, m, s, root = gradient, self._mean, self._square, self._root
-        # s ← β₂ s + (1 - β₂) g²
-        np.multiply(g, g, out=root)
-        np.multiply(root, 1 - ADAM_SQUARE_DECAY, out=root)
-        np.multiply(s, ADAM_SQUARE_DECAY, out=s)
-        np.add(s, root, out=s)
         # m ← β₁ m + (1 - β₁) g
-        np.multiply(g, 1 - ADAM_MEAN_DECAY, out=g)
         np.multiply(m, ADAM_MEAN_DECAY, out=m)
         np.add(m, g, out=m)
-        # θ ← θ - η/(1 - β₁ᵗ) m / (√s/√(1 - β₂ᵗ) + ε)
+        # s ← β₂ s + (1 - β₂) g²
+        np.multiply(g, g, out=root)
+        np.multiply(root, (1 - ADAM_SQUARE_DECAY) / self.gradient_scale**2, out=root)
+        np.multiply(s, ADAM_SQUARE_DECAY, out=s)
+        np.add(s, root, out=s)
+        # θ ← θ - η c/(1 - β₁ᵗ) m / (√s + c ε), c = √(1 - β₂ᵗ)
+        correction = (1 - ADAM_SQUARE_DECAY**self.updates) ** 0.5
+        step_size = self.learning_rate * correction / (1 - ADAM_MEAN_DECAY**self.updates)
         np.sqrt(s, out=root)
-        np.divide(root, correction, out=root)
-        np.add(root, ADAM_EPSILON, out=root)
+        np.add(root, ADAM_EPSILON * correction, out=root)
         np.divide(m, root, out=root)
         np.multiply(root, step_size, out=root)
         np.subtract(theta, root, out=theta)

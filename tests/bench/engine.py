@@ -45,6 +45,7 @@ def run(threads: int, rounds: int, only: int | None) -> None:
 
     from tests.bench import contenders
     from tests.bench.bench_data import load_bench_data
+    from tests.bench.together import print_optimizers, print_together
 
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -62,6 +63,9 @@ def run(threads: int, rounds: int, only: int | None) -> None:
         times = time_in_turn(epochs, rounds)
         title = f"{shape.name}, batch {shape.batch_size}, {threads} thread(s), {data.source}"
         print_table(title, shape.samples, times)
+    if threads == 1 and only is None:
+        print_optimizers(data, rounds)
+        print_together(data, rounds)
 
 
 def time_in_turn(epochs: Mapping[str, Epoch], rounds: int) -> dict[str, list[float]]:
