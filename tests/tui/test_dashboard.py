@@ -163,6 +163,12 @@ async def test_a_click_on_the_second_matrix_moves_both_cursors_and_tab_takes_the
         assert matrix(stage, "numpy").cursor == before
 
 
+async def test_the_arrows_still_read_out_epochs_after_another_screen_was_open() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("m", "escape", "left")
+        assert "epoch 5:" in stage.row("▸ loss")
+
+
 async def test_a_double_click_opens_the_digits_of_that_model() -> None:
     async with on_stage(training()) as stage:
         await stage.pilot.click("#torch-confusion", offset=(8, 5), times=2)
