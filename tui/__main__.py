@@ -169,3 +169,7 @@ def _with_command(arguments: Sequence[str]) -> list[str]:
         expected = ", ".join(COMMANDS)
         raise InputError(f"command {first!r}: expected one of {expected}, or options alone")
     return ["watch", *arguments]
+
+
+if __name__ == "__main__":
+    run()
