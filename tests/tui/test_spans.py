@@ -121,3 +121,38 @@ def test_a_hyperlink_stays_one() -> None:
     output = update(row, [(0, 2)], 0)
     assert "https://example.org\x1b\\" in output
     assert output.endswith("\x1b]8;;\x1b\\b")
+
+
+@given(st.lists(st.tuples(SEGMENTS, SPANS), min_size=1, max_size=4))
+def test_rows_show_the_same_in_whatever_order_they_are_sent(
+    rows: list[tuple[list[Segment], tuple[int, int]]],
+) -> None:
+    height = len(rows)
+    chops = [{0: row_of(segments)} for segments, _ in rows]
+    spans = [(y, *span) for y, (_, span) in enumerate(rows)]
+    output = SpanUpdate(chops, spans, [[WIDTH]] * height).render_segments(CONSOLE)
+    expected = "".join(
+        f"\x1b[{y + 1};{start + 1}H" + row_of(segments).crop(start, end).render(CONSOLE)
+        for y, (segments, (start, end)) in enumerate(rows)
+    )
+    assert all_shown(output, height) == all_shown(expected, height)
+
+
+def all_shown(output: str, height: int) -> list[list[pyte.screens.Char]]:
+    screen = pyte.Screen(WIDTH, height)
+    pyte.Stream(screen).feed(output.replace("\x1b]8;", "\x1b]0;"))
+    return [[screen.buffer[y][x] for x in range(WIDTH)] for y in range(height)]
+
+
+def test_alternating_colours_are_said_once_each() -> None:
+    red, blue = Style.parse("#ff0000"), Style.parse("#0000ff")
+    row = row_of([Segment("12", style) for style in (red, blue) * 4])
+    output = update(row, [(0, 16)], 0)
+    assert output.count("38;2;255;0;0") == output.count("38;2;0;0;255") == 1
+    assert output.count("H") == 2, "the rest are short movements to the right"
+
+
+def test_a_character_that_may_be_two_columns_wide_is_left_by_an_absolute_movement() -> None:
+    one, two = Style.parse("#ff0000"), Style.parse("#0000ff")
+    row = row_of([Segment("·", style) for style in (one, two) * 4])
+    assert "C" not in update(row, [(0, 8)], 0)

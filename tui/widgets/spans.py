@@ -5,7 +5,9 @@ the region, with both colours spelled out and reset around every run. One change
 60 of a chart costs 300 to 900 bytes that way, and about 50 here.
 """
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from rich.color import Color, ColorSystem
 from rich.console import Console, RenderableType
@@ -42,56 +44,77 @@ class SpanUpdate(ChopsUpdate):
     """A partial update cut to its spans, which says only what differs from run to run."""
 
     def render_segments(self, console: Console) -> str:
-        """Return the terminal sequences that bring the spans up to date."""
-        system = console._color_system or ColorSystem.TRUECOLOR
-        pen = _Pen(system)
+        """Return the terminal sequences that bring the spans up to date, in the shorter order."""
+        runs = list(self._runs(console._color_system or ColorSystem.TRUECOLOR))
+        # Where colours alternate, as in a matrix, moving costs less than naming them again:
+        # 400 bytes instead of 1,200 for one of ten classes. In text it is the other way round.
+        by_style: dict[_Codes, list[_Run]] = {}
+        for run in runs:
+            by_style.setdefault(run.codes, []).append(run)
+        width = console.width
+        in_order = _drawn(runs, width)
+        if len(by_style) == len(runs):
+            return in_order
+        sorted_runs = [run for same in by_style.values() for run in same]
+        return min(in_order, _drawn(sorted_runs, width), key=len)
+
+    def _runs(self, system: ColorSystem) -> Iterator["_Run"]:
         for y, x1, x2 in self.spans:
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
                 start, stop = max(x, x1), min(end, x2)
                 if strip is not None and start < stop:
-                    pen.move(start, y)
-                    pen.draw(strip.crop(start - x, stop - x))
-        return pen.finish()
+                    for segment in strip.crop(start - x, stop - x):
+                        run = _run(start, y, segment, system)
+                        start = run.end
+                        yield run
 
 
-class _Pen:
-    """Collects terminal output and remembers the cursor's place and style."""
+class _Run(NamedTuple):
+    """Text of one style in one row."""
 
-    def __init__(self, system: ColorSystem) -> None:
-        self._system = system
-        self._output: list[str] = []
-        self._place = (-1, -1)
-        self._codes = _PLAIN
+    x: int
+    y: int
+    end: int
+    """The column after it."""
+    text: str
+    codes: _Codes
 
-    def move(self, x: int, y: int) -> None:
-        if self._place != (x, y):
-            self._output.append(Control.move_to(x, y).segment.text)
-        self._place = (x, y)
 
-    def draw(self, strip: Strip) -> None:
-        for segment in strip:
-            self._draw_segment(segment)
-        x, y = self._place
-        self._place = (x + strip.cell_length, y)
+def _run(x: int, y: int, segment: Segment, system: ColorSystem) -> _Run:
+    text, style, _ = segment
+    end, codes = x + segment.cell_length, _PLAIN
+    if style is not None and style.link:
+        # Hyperlinks wrap their text in sequences of their own, and end with a reset.
+        text = Strip.render_style(style, text, system)
+    elif style is not None:
+        codes = _style_codes(style, system)
+    return _Run(x, y, end, text, codes)
 
-    def _draw_segment(self, segment: Segment) -> None:
-        text, style, _ = segment
-        if style is not None and style.link:
-            # Hyperlinks wrap their text in sequences of their own, and end with a reset.
-            self._change(_PLAIN)
-            self._output.append(Strip.render_style(style, text, self._system))
-            return
-        self._change(_PLAIN if style is None else _style_codes(style, self._system))
-        self._output.append(text)
 
-    def _change(self, codes: _Codes) -> None:
-        if parameters := _transition(self._codes, codes):
-            self._output.append(f"\x1b[{parameters}m")
-        self._codes = codes
+def _drawn(runs: Iterable[_Run], width: int) -> str:
+    """Return the terminal sequences of these runs on a terminal of this width."""
+    output: list[str] = []
+    at_x, at_y, codes, is_sure = -1, -1, _PLAIN, False
+    for run in runs:
+        if (run.x, run.y) != (at_x, at_y):
+            output.append(_move(run.x - at_x if is_sure and run.y == at_y else 0, run.x, run.y))
+        if parameters := _transition(codes, run.codes):
+            output.append(f"\x1b[{parameters}m")
+        output.append(run.text)
+        codes, at_x, at_y = run.codes, run.end, run.y
+        # Some terminals draw "·" or "━" two columns wide; and behind the last column the
+        # cursor's place is a matter of opinion.
+        is_sure = run.text.isascii() and run.end < width
+    if parameters := _transition(codes, _PLAIN):
+        output.append(f"\x1b[{parameters}m")
+    return "".join(output)
 
-    def finish(self) -> str:
-        self._change(_PLAIN)
-        return "".join(self._output)
+
+def _move(columns: int, x: int, y: int) -> str:
+    """Return the movement to a place; to the right by so many columns if that is above 0."""
+    if columns <= 0:
+        return Control.move_to(x, y).segment.text
+    return f"\x1b[{columns}C" if columns > 1 else "\x1b[C"
 
 
 @lru_cache(1024)
