@@ -1,7 +1,6 @@
 """The dashboard: both models side by side, as they train."""
 
 from collections.abc import Iterator
-from functools import partial
 from time import monotonic
 from typing import ClassVar, Literal
 
@@ -15,9 +14,10 @@ from textual.timer import Timer
 
 from core.config import EngineName
 from tui.keys import bindings, footer_keys
-from tui.run_state import RunState
+from tui.run_state import Phase
 from tui.screens.chart_rows import ChartRows, Row, panel_title
 from tui.screens.dashboard_text import header, message
+from tui.screens.pace import Pace
 from tui.watch import Watch
 from tui.widgets.chart import Chart
 from tui.widgets.confusion import ConfusionMatrix
@@ -32,6 +32,13 @@ ALL_PANELS_HEIGHT = 36
 
 NUMBERS_SECONDS = 0.5
 """Least time between two changes of the numbers: faster ones can't be read."""
+
+MATRICES_SECONDS = 1.0
+"""The same for the matrices, of whose cells an epoch changes dozens: on MNIST, with two epochs
+a second, they were nine tenths of all bytes."""
+
+LATE_SECONDS = 0.1
+"""How long what is due waits for the next event's update: one frame instead of two."""
 
 
 class Dashboard(Screen[None]):
@@ -61,8 +68,9 @@ class Dashboard(Screen[None]):
         self._panel: Panel = "loss"
         self._zoomed = False
         self._cursor: tuple[int, int] | None = None
-        self._numbers_at = 0.0
-        self._late_numbers: Timer | None = None
+        self._numbers, self._matrices = Pace(NUMBERS_SECONDS), Pace(MATRICES_SECONDS)
+        self._phases: list[Phase] = []
+        self._late: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Make header, one row of panels after another, message and footer."""
@@ -90,26 +98,34 @@ class Dashboard(Screen[None]):
         self._arrange()
 
     def update(self, *, numbers: bool = False) -> None:
-        """Draw what has changed; the numbers at most twice a second unless asked for."""
+        """Draw what has changed; numbers and matrices only so often unless asked for."""
         if not self.is_attached:
             return
-        wait = self._numbers_at + NUMBERS_SECONDS - monotonic()
-        if numbers or wait <= 0:
-            self._numbers_at = monotonic()
-            self._draw_lines()
-            if self._late_numbers:
-                self._late_numbers.stop()
-                self._late_numbers = None
-        elif self._late_numbers is None:
-            # After a pause or the end no event comes that would show the last numbers.
-            self._late_numbers = self.set_timer(wait, partial(self.update, numbers=True))
         if state := self._watch.state:
             if not self.query_one("#loss").visible:
                 # Invisible while loading: axes without a scale would say nothing.
                 self.query(".panel").set(visible=True)
                 self._arrange()
             self._charts.draw(state, self._panel)
-            self._draw_matrices(state)
+            phases = [engine.phase for engine in state.engines.values()]
+            numbers = numbers or phases != self._phases
+            self._phases = phases
+        self._draw_seldom(at_once=numbers)
+
+    def _draw_seldom(self, *, at_once: bool) -> None:
+        """Draw numbers and matrices if they are due, else a little later."""
+        # Rather half of the wait too early than a whole frame too late.
+        now = monotonic() + LATE_SECONDS / 2
+        if self._numbers.allows(now, at_once=at_once):
+            self._draw_lines()
+        if self._matrices.allows(now, at_once=at_once):
+            self._draw_matrices()
+        if self._late:
+            self._late.stop()
+            self._late = None
+        # After a pause or the end no event comes that would show the last ones.
+        if due := [pace.due for pace in (self._numbers, self._matrices) if pace.is_late]:
+            self._late = self.set_timer(min(due) - now + LATE_SECONDS, self.update)
 
     def action_next_panel(self) -> None:
         """Go to the next panel."""
@@ -212,10 +228,10 @@ class Dashboard(Screen[None]):
                 speed = Speed(session.config.batch_size, session.threads(name))
                 self.query_one(f"#{name}-status", StatusPanel).draw(engine, state.epochs, speed)
 
-    def _draw_matrices(self, state: RunState) -> None:
+    def _draw_matrices(self) -> None:
         title = panel_title("confusion", self._panel)
-        session = self._watch.session
-        if session is None:
+        state, session = self._watch.state, self._watch.session
+        if state is None or session is None:
             return
         for name, engine in state.engines.items():
             counts = engine.validation.confusion if engine.validation else None

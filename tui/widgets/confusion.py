@@ -98,13 +98,19 @@ class ConfusionMatrix(CellView, can_focus=True):
         """
         if counts is not None and counts.shape != (len(names), len(names)):
             raise ValueError(f"counts {counts.shape}: expected a square for {len(names)} names")
+        before = self._look()
         self._counts, self._names, self._title = counts, tuple(names), title
         self._role, self._ascii = role, ascii_only
         wanted = cursor or self._cursor
         if wanted is not None and names:
             last = len(names) - 1
             self._cursor = (min(max(wanted[0], 0), last), min(max(wanted[1], 0), last))
-        self.repaint()
+        if self._look() != before:
+            self.repaint()
+
+    def _look(self) -> tuple[object, ...]:
+        """Return what the picture depends on; counts are never changed in place."""
+        return id(self._counts), self._names, self._title, self._role, self._ascii, self._cursor
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return title, predicted classes and one row per true class, as many as fit."""
