@@ -161,10 +161,11 @@ class Session:
             self._outcomes[name] = outcome
             if self.ended:
                 self._write_result()
-        for other, control in self._controls.items():
-            if other != name:
-                # The cores that this engine leaves go to the one that still trains.
-                control.set_threads(self._cores)
+        # The cores that NumPy leaves go to PyTorch. Not the other way round: with another number
+        # of threads OpenBLAS rounds differently, and NumPy's weights would no longer come out
+        # the same to the last bit whatever PyTorch does.
+        if name == "numpy" and "torch" in self._controls:
+            self._controls["torch"].set_threads(self._cores)
 
     def _write_result(self) -> None:
         if any(outcome.reason == "stopped" for outcome in self._outcomes.values()):
