@@ -1,6 +1,7 @@
 """MNIST where it is, random images of the same shape where it is not."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +38,16 @@ def load_bench_data(folder: Path) -> BenchData:
     Args:
         folder: where the random images are written, as an .npz file.
     """
-    beside = Path(__file__).resolve().parents[3] / "shared/data/mnist.npz"
-    for source in (os.environ.get("MLPWATCH_MNIST", ""), str(beside), "mnist"):
-        try:
-            return BenchData(load_dataset(source, 0, "0..1"), "MNIST")
-        except DataError:
-            continue
+    with suppress(DataError):
+        return BenchData(load_dataset(find_mnist(), 0, "0..1"), "MNIST")
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (SAMPLES, SIDE, SIDE), np.uint8)
     path = folder / "random.npz"
     np.savez(path, x=images, y=random.integers(0, CLASSES, SAMPLES))
     return BenchData(load_dataset(str(path), 0, "0..1"), "random images of MNIST's shape")
+
+
+def find_mnist() -> str:
+    """Return what `--data` takes for MNIST: `MLPWATCH_MNIST`, beside the checkout, or the cache."""
+    beside = Path(__file__).resolve().parents[3] / "shared/data/mnist.npz"
+    return os.environ.get("MLPWATCH_MNIST") or (str(beside) if beside.is_file() else "mnist")
