@@ -1,0 +1,93 @@
+"""mlpwatch as the benchmarks start it, with a screen and without, and what its runs have logged."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from core.config import EngineName
+from tests.bench.bench_data import load_bench_data
+from tests.bench.pty_reader import PtyProgram, environment
+
+START_SECONDS = 120.0
+"""For whatever is waited for: a busy machine takes tens of seconds to import torch."""
+
+WARM_UP_EPOCHS = 2
+"""Left out of speeds: the first steps load libraries and caches."""
+
+TRAINING = b"samples/s"
+"""On the screen once there is a session."""
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a folder of its own for runs, caches and logs."""
+    with TemporaryDirectory(prefix="mlpwatch-bench-") as name:
+        yield Path(name)
+
+
+def data_argument(folder: Path) -> str:
+    """Return what `--data` takes for MNIST: a file, the cache, or random images in `folder`."""
+    beside = Path(__file__).resolve().parents[3] / "shared/data/mnist.npz"
+    for path in (os.environ.get("MLPWATCH_MNIST", ""), str(beside)):
+        if path and Path(path).is_file():
+            return path
+    load_bench_data(folder)
+    random = folder / "random.npz"
+    return str(random) if random.is_file() else "mnist"
+
+
+def training_options(folder: Path, data: str, epochs: int) -> list[str]:
+    """Return the options of the recipe twin, saved inside a folder."""
+    return ["--data", data, "--recipe", "twin", f"--epochs={epochs}", f"--saved={folder}"]
+
+
+def watching(folder: Path, data: str, epochs: int, **env: str) -> PtyProgram:
+    """Start mlpwatch with its screen."""
+    options = training_options(folder, data, epochs)
+    return PtyProgram([sys.executable, "-m", "tui", *options], folder, environment(**env))
+
+
+@contextmanager
+def watched(folder: Path, data: str, epochs: int, **env: str) -> Iterator[PtyProgram]:
+    """Start mlpwatch with its screen, yield once it trains, and quit."""
+    with watching(folder, data, epochs, **env) as program:
+        program.read_until(lambda: program.saw(TRAINING), START_SECONDS, pause=0.02)
+        yield program
+        if program.process.poll() is None:
+            program.end(b"q")
+
+
+def train_without_screen(folder: Path, data: str, epochs: int) -> subprocess.Popen[bytes]:
+    """Start `mlpwatch train`."""
+    command = [sys.executable, "-m", "tui", "train", *training_options(folder, data, epochs)]
+    null = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=null, stdout=null, stderr=null, env=environment())
+
+
+def logged_speeds(saved: Path) -> dict[EngineName, float]:
+    """Return each engine's steps per second of training time in the folder's one run.
+
+    Raises:
+        ValueError: too few epochs were logged to tell.
+    """
+    speeds: dict[EngineName, float] = {}
+    lines = [line for path in saved.glob("*/metrics.jsonl") for line in path.open()]
+    for name in ("numpy", "torch"):
+        points = [(p["step"], p["seconds"]) for p in map(json.loads, lines) if p["engine"] == name]
+        if len(points) < WARM_UP_EPOCHS + 2:
+            raise ValueError(f"{name}: {len(points)} epochs logged; measure for longer")
+        (s0, t0), (s1, t1) = points[WARM_UP_EPOCHS], points[-1]
+        speeds[name] = (s1 - s0) / (t1 - t0)
+    return speeds
+
+
+def epochs_logged(saved: Path) -> int:
+    """Return the epochs that the slower engine of the folder's one run has done."""
+    lines = [json.loads(line) for path in saved.glob("*/metrics.jsonl") for line in path.open()]
+    engines = [line["engine"] for line in lines]
+    return min(engines.count("numpy"), engines.count("torch"))
