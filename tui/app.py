@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
+from textual.events import Resize
 from textual.filter import LineFilter
+from textual.geometry import Size
 from textual.screen import Screen
 
 from core.config import EngineName
@@ -90,6 +93,10 @@ class MlpwatchApp(SpanApp[int]):
         self.set_interval(self._options.frame_seconds, self._tick)
         # Only after the first frame: importing torch holds the interpreter for a second.
         self.call_after_refresh(self.watch_session.open)
+
+    def on_resize(self, _event: Resize) -> None:
+        """Draw everything anew even if the size is as before: it may have been another between."""
+        self.screen.refresh()
 
     def get_system_commands(self, screen: Screen[object]) -> "Iterable[SystemCommand]":
         """Offer every key of the table by name, then Textual's own commands."""
@@ -210,7 +217,14 @@ class MlpwatchApp(SpanApp[int]):
             state.say("saving, then leaving; ctrl+c leaves at once")
         self._update(numbers=True)
 
+    def _follow_size(self) -> None:
+        """Look at the terminal's size: one change in some hundreds comes without its signal."""
+        size = Size(*shutil.get_terminal_size())
+        if size != self.size and not self.is_headless:
+            self.post_message(Resize(size, size))
+
     def _tick(self) -> None:
+        self._follow_size()
         watch = self.watch_session
         happened = watch.poll()
         if watch.error is not None:

@@ -148,6 +148,11 @@ class Terminal:
             self.screen.resize(rows, columns)
         self._set_size(columns, rows)
 
+    def wipe(self) -> None:
+        """Lose what is shown, as terminals do that were made smaller for a moment."""
+        with self._changed:
+            self.screen.erase_in_display(2)
+
     def hang_up(self) -> None:
         """Close the terminal's window: the program gets SIGHUP and nobody reads it any more."""
         self._close_side()

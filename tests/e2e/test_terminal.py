@@ -1,7 +1,9 @@
 """The real command in a real terminal, as a person uses it."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,6 +164,23 @@ def test_a_wide_screen_shows_all_panels_follows_its_size_and_leaves_in_the_middl
         assert where == "run saved in saved/demo"
 
 
+def test_many_quick_changes_of_size_end_in_a_whole_screen(tmp_path: Path) -> None:
+    with watching(tmp_path, "--epochs", "2000", columns=140, rows=40) as terminal:
+        terminal.wait_for(shows_all_panels)
+        for _ in range(40):
+            for columns, rows in ((60, 15), (20, 5), (120, 36)):
+                terminal.resize(columns, rows)
+        seen = terminal.wait_for(lambda text: shows_all_panels(text) and "? help  q" in text)
+        assert seen.count("NumPy") == 1
+
+        terminal.wipe()
+        os.kill(terminal.process.pid, signal.SIGWINCH)
+        seen = terminal.wait_for(lambda text: shows_all_panels(text) and "? help  q" in text)
+        assert seen.startswith(" mlpwatch  digits")
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+
+
 def test_q_while_loading_leaves_at_once_with_nothing_on_disk(tmp_path: Path) -> None:
     with watching(tmp_path) as terminal:
         terminal.wait_for("loading")
@@ -237,7 +256,7 @@ def test_without_a_terminal_it_says_so_trains_lists_and_resumes(tmp_path: Path) 
 
 def test_resume_shows_the_past_and_goes_on(tmp_path: Path) -> None:
     with watching(tmp_path, "--epochs", "2000", "--only", "numpy") as terminal:
-        terminal.wait_for(lambda text: re.search(r"NumPy .* +\d+/2000  training", text))
+        terminal.wait_for(lambda text: re.search(r"NumPy .* +[1-9]\d*/2000  training", text))
         terminal.send("q")
         assert terminal.wait_for_end() == 0
     steps = int(re.findall(r"stopped after ([\d,]+) steps", terminal.after_the_app()[-2])[0])
