@@ -92,7 +92,7 @@ def _wait_for_run(folder: Path, logger: subprocess.Popen[bytes], seconds: float 
     deadline = monotonic() + seconds
     while monotonic() < deadline and logger.poll() is None:
         for file in folder.glob("wandb/offline-run-*/*.wandb"):
-            if file.stat().st_size > 10_000:  # noqa: PLR2004 - some seconds of points
+            if file.stat().st_size > 10_000:
                 return file.parent
         sleep(0.1)
     raise TimeoutError(f"no wandb run: {(folder / 'logger.txt').read_text()[-500:]!r}")
