@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.driver import Driver
 from textual.events import Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
@@ -18,11 +17,10 @@ from textual.screen import Screen
 from core.config import EngineName
 from tui.ascii_filter import AsciiFilter
 from tui.keys import KEYS, bindings
-from tui.patient_driver import patient
+from tui.patient_app import PatientApp
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen
 from tui.watch import LEAVE_SECONDS, Watch
-from tui.widgets.spans import SpanApp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -50,7 +48,7 @@ class ScreenOptions:
         return 1 / (self.fps or default)
 
 
-class MlpwatchApp(SpanApp[int]):
+class MlpwatchApp(PatientApp[int]):
     """Follows one session from loading to the end; returns the exit status.
 
     Args:
@@ -73,10 +71,6 @@ class MlpwatchApp(SpanApp[int]):
         self._asked_to_leave = False
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
-
-    def get_driver_class(self) -> type[Driver]:
-        """Return a driver that a stalled or vanished terminal can't block."""
-        return patient(super().get_driver_class())
 
     def get_line_filters(self) -> "Sequence[LineFilter]":
         """Return what every row passes through; `--ascii` holds for Textual's own widgets too."""

@@ -1,7 +1,7 @@
 """Terminal output that nobody waits for: a terminal may have stalled, or be gone."""
 
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import IO
 
 LAST_WORDS_SECONDS = 2.0
@@ -9,9 +9,10 @@ LAST_WORDS_SECONDS = 2.0
 
 
 class Output:
-    """Writes in a thread of its own, without bound and without complaint.
+    """Writes in a thread of its own, without complaint, and knows how much still waits.
 
-    What a stalled link does not take is kept: some 2 to 7 kB a second, 25 MB in an hour at most.
+    Nothing that is handed over is lost: most escape sequences switch a mode that a later one
+    switches back. Who draws frames looks at `waiting` first.
 
     Args:
         file: the terminal.
@@ -20,11 +21,27 @@ class Output:
     def __init__(self, file: IO[str]) -> None:
         self._file = file
         self._texts: SimpleQueue[str | None] = SimpleQueue()
+        self._lock = Lock()
+        self._handed_over = self._taken = 0
+        self._bytes_taken = 0
         self._thread = Thread(target=self._run, name="output", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Characters that the terminal has not taken yet."""
+        return self._handed_over - self._taken
+
+    @property
+    def bytes_taken(self) -> int:
+        """Bytes that the terminal has taken so far."""
+        return self._bytes_taken
+
     def write(self, text: str) -> None:
         """Hand over some text; returns at once."""
+        # Textual's input thread answers the terminal too.
+        with self._lock:
+            self._handed_over += len(text)
         self._texts.put(text)
 
     def close(self, seconds: float = LAST_WORDS_SECONDS) -> None:
@@ -33,11 +50,21 @@ class Output:
         self._thread.join(seconds)
 
     def _run(self) -> None:
+        parts: list[str] = []
         while (text := self._texts.get()) is not None:
-            try:
-                self._file.write(text)
-                if self._texts.empty():
-                    self._file.flush()
-            except (OSError, ValueError):
-                # The terminal is gone. Who is left is told by a signal, and may still save.
-                continue
+            parts.append(text)
+            # One write per frame: Textual hands over its beginning, its cells and its end apart.
+            if self._texts.empty():
+                self._send("".join(parts))
+                parts.clear()
+        self._send("".join(parts))
+
+    def _send(self, text: str) -> None:
+        try:
+            self._file.write(text)
+            self._file.flush()
+            self._bytes_taken += len(text.encode())
+        except (OSError, ValueError):
+            # The terminal is gone. Who is left is told by a signal, and may still save.
+            pass
+        self._taken += len(text)

@@ -14,19 +14,24 @@ def patient(driver: type[Driver]) -> type[Driver]:
     """Return a driver like the given one that writes through an `Output`."""
 
     class PatientDriver(driver):  # type: ignore[valid-type, misc] # a base known at run time only
-        _output: Output | None = None
+        output: Output | None = None
 
         def write(self, data: str) -> None:
             """Write to the terminal; returns at once."""
-            if self._output is None:
-                self._output = Output(self._file)
-            self._output.write(data)
+            if self.output is None:
+                self.output = Output(self._file)
+            self.output.write(data)
 
         def close(self) -> None:
             """Write what is left, and stop."""
             super().close()
-            if self._output is not None:
-                self._output.close()
-                self._output = None
+            if self.output is not None:
+                self.output.close()
+                self.output = None
 
     return PatientDriver
+
+
+def output_of(driver: Driver | None) -> Output | None:
+    """Return where a driver writes; None before its first word and where there is no terminal."""
+    return getattr(driver, "output", None)

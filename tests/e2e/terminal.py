@@ -86,8 +86,7 @@ class Terminal:
             stdin=self._side, stdout=self._side, stderr=self._side,
             cwd=folder, env=dict(env or environment()), start_new_session=True,
         )  # fmt: skip
-        self._reader = Thread(target=self._read, name="terminal-reader", daemon=True)
-        self._reader.start()
+        self._start_reading()
 
     def __enter__(self) -> Self:
         """Return the running terminal."""
@@ -165,6 +164,18 @@ class Terminal:
         """Take nothing more of what the program sends, as a link does that has stalled."""
         self._stop_reading()
 
+    def drain_again(self) -> None:
+        """Take what has waited since `stall`, and what comes from now on."""
+        os.read(self._woken, 1)
+        self._start_reading()
+
+    def wait_for_silence(self, seconds: float = 1.5) -> str:
+        """Wait until nothing has come for some seconds; return the screen."""
+        with self._changed:
+            while self._changed.wait(seconds):
+                pass
+        return self.text()
+
     def wait_for_end(self, seconds: float = DEADLINE_SECONDS) -> int:
         """Wait for the program's end and its last output; return its exit status."""
         status = self.process.wait(seconds)
@@ -187,6 +198,10 @@ class Terminal:
         if self._side >= 0:
             os.close(self._side)
         self._side = -1
+
+    def _start_reading(self) -> None:
+        self._reader = Thread(target=self._read, name="terminal-reader", daemon=True)
+        self._reader.start()
 
     def _stop_reading(self) -> None:
         os.write(self._wake, b".")

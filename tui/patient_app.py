@@ -1,0 +1,85 @@
+"""An app that skips frames while the terminal takes nothing, and then sends what it missed once."""
+
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate
+from textual.app import ReturnType
+from textual.driver import Driver
+from textual.geometry import Region
+from textual.screen import Screen
+from textual.timer import Timer
+
+from tui.patient_driver import output_of, patient
+from tui.widgets.spans import SpanApp
+
+MOST_WAITING = 2_048
+"""Characters that may wait before frames are skipped: two to four frames of live curves."""
+
+LOOK_SECONDS = 0.05
+"""Time between two looks whether the terminal takes something again."""
+
+
+class Missed:
+    """What skipped frames would have changed: one stretch per row, or the whole screen."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, tuple[int, int]] = {}
+        self._all = False
+
+    def add(self, renderable: RenderableType) -> None:
+        """Note the cells of a frame that is skipped."""
+        if not isinstance(renderable, ChopsUpdate):
+            self._all = True
+            return
+        for y, start, end in renderable.spans:
+            first, last = self._rows.get(y, (start, end))
+            self._rows[y] = min(first, start), max(last, end)
+
+    def __bool__(self) -> bool:
+        """Whether any frame was skipped."""
+        return self._all or bool(self._rows)
+
+    def refresh(self, screen: Screen[object]) -> None:
+        """Have the screen draw these cells as they are now, and forget them."""
+        rows, self._rows = self._rows, {}
+        regions = [Region(start, y, end - start, 1) for y, (start, end) in rows.items()]
+        if self._all:
+            regions, self._all = [], False
+        screen.refresh(*regions)
+
+
+class PatientApp(SpanApp[ReturnType]):
+    """Sends no frame while an earlier one waits for the terminal; modes and answers still go out.
+
+    A link slower than the changes gets fewer frames, a stalled one none; either way the first
+    frame that it takes shows the newest state. Sending only the cells that were missed, not the
+    whole screen, keeps a slow link from being filled by repaints of what it had in time.
+    """
+
+    _missed: Missed | None = None
+    _catch_up_timer: Timer | None = None
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return a driver that a stalled or vanished terminal can't block."""
+        return patient(super().get_driver_class())
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        output = output_of(self._driver)
+        if renderable is None or output is None or output.waiting <= MOST_WAITING:
+            super()._display(screen, renderable)
+            return
+        if self._missed is None:
+            self._missed = Missed()
+        self._missed.add(renderable)
+        if self._catch_up_timer is None:
+            self._catch_up_timer = self.set_interval(LOOK_SECONDS, self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Draw what was missed, once the terminal has taken all that waited."""
+        output = output_of(self._driver)
+        if output is not None and output.waiting:
+            return
+        if self._catch_up_timer is not None:
+            self._catch_up_timer.stop()
+            self._catch_up_timer = None
+        if self._missed:
+            self._missed.refresh(self.screen)
