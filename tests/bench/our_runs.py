@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,11 +61,10 @@ def watched(folder: Path, data: str, epochs: int, **env: str) -> Iterator[PtyPro
             program.end(b"q")
 
 
-def train_without_screen(folder: Path, data: str, epochs: int) -> subprocess.Popen[bytes]:
-    """Start `mlpwatch train`."""
-    command = [sys.executable, "-m", "tui", "train", *training_options(folder, data, epochs)]
-    null = subprocess.DEVNULL
-    return subprocess.Popen(command, stdin=null, stdout=null, stderr=null, env=environment())
+def training(folder: Path, data: str, epochs: int) -> PtyProgram:
+    """Start `mlpwatch train`; in a terminal too, so that both are scheduled alike."""
+    options = training_options(folder, data, epochs)
+    return PtyProgram([sys.executable, "-m", "tui", "train", *options], folder)
 
 
 def logged_speeds(saved: Path) -> dict[EngineName, float]:
