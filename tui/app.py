@@ -13,11 +13,13 @@ from textual.events import Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.timer import Timer
 
 from core.config import EngineName
 from tui.ascii_filter import AsciiFilter
 from tui.keys import KEYS, bindings
 from tui.patient_app import PatientApp
+from tui.screen_cost import CostMeter
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen
 from tui.watch import LEAVE_SECONDS, Watch
@@ -42,10 +44,10 @@ class ScreenOptions:
     ascii_only: bool = False
 
     @property
-    def frame_seconds(self) -> float:
-        """Time between two looks into the mailbox."""
+    def frames_per_second(self) -> float:
+        """What was asked for, or the default of this kind of terminal."""
         default = SSH_FPS if os.environ.get("SSH_CONNECTION") else DEFAULT_FPS
-        return 1 / (self.fps or default)
+        return self.fps or default
 
 
 class MlpwatchApp(PatientApp[int]):
@@ -67,6 +69,8 @@ class MlpwatchApp(PatientApp[int]):
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.watch_session = watch
         self._names, self._options = names, options
+        self._cost = CostMeter(options.frames_per_second, self.bytes_taken)
+        self._ticker: Timer | None = None
         self._status = 0
         self._asked_to_leave = False
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
@@ -79,12 +83,13 @@ class MlpwatchApp(PatientApp[int]):
 
     def get_default_screen(self) -> Screen[None]:
         """Return the dashboard."""
-        return Dashboard(self.watch_session, self._names, ascii_only=self._options.ascii_only)
+        options = self._options
+        return Dashboard(self.watch_session, self._names, self._cost, ascii_only=options.ascii_only)
 
     def on_mount(self) -> None:
         """Start loading, drawing and listening to signals."""
         self._listen_to_signals()
-        self.set_interval(self._options.frame_seconds, self._tick)
+        self._set_fps(self._cost.fps)
         # Only after the first frame: importing torch holds the interpreter for a second.
         self.call_after_refresh(self.watch_session.open)
 
@@ -98,6 +103,8 @@ class MlpwatchApp(PatientApp[int]):
             if key.where == "everywhere" and key.action != "command_palette":
                 title = f"{key.label or key.help}".capitalize()
                 yield SystemCommand(title, f"{key.help} ({key.shown})", self._runner(key.action))
+        yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
+        yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
         yield from super().get_system_commands(screen)
 
     def on_dashboard_cell_opened(self, event: Dashboard.CellOpened) -> None:
@@ -159,6 +166,14 @@ class MlpwatchApp(PatientApp[int]):
         self.watch_session.slower()
         self._update(numbers=True)
 
+    def action_faster_screen(self) -> None:
+        """Look into the mailbox more often."""
+        self._set_fps(self._cost.faster())
+
+    def action_slower_screen(self) -> None:
+        """Look into the mailbox less often: fewer bytes over a thin link."""
+        self._set_fps(self._cost.slower())
+
     def action_help(self) -> None:
         """Show all keys."""
         self.push_screen(HelpScreen(ascii_only=self._options.ascii_only))
@@ -184,6 +199,11 @@ class MlpwatchApp(PatientApp[int]):
     def action_interrupt(self) -> None:
         """Save and quit with the status of Ctrl-C; at once the second time."""
         self._receive(signal.SIGINT)
+
+    def _set_fps(self, fps: float) -> None:
+        if self._ticker:
+            self._ticker.stop()
+        self._ticker = self.set_interval(1 / fps, self._tick)
 
     def _runner(self, action: str) -> "Callable[[], Awaitable[None]]":
         async def run() -> None:
@@ -221,11 +241,12 @@ class MlpwatchApp(PatientApp[int]):
         self._follow_size()
         watch = self.watch_session
         happened = watch.poll()
+        cost_changed = self._cost.read()
         if watch.error is not None:
             self.exit(1)
         elif watch.left:
             self.run_worker(self._finish(), exclusive=True)
-        elif happened or watch.is_loading or watch.session is None:
+        elif happened or cost_changed or watch.is_loading or watch.session is None:
             self._update()
 
     async def _finish(self) -> None:

@@ -62,6 +62,11 @@ class PatientApp(SpanApp[ReturnType]):
         """Return a driver that a stalled or vanished terminal can't block."""
         return patient(super().get_driver_class())
 
+    def bytes_taken(self) -> int:
+        """Return the bytes that the terminal has taken so far."""
+        output = output_of(self._driver)
+        return output.bytes_taken if output else 0
+
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         output = output_of(self._driver)
         if renderable is None or output is None or output.waiting <= MOST_WAITING:

@@ -15,6 +15,7 @@ from textual.timer import Timer
 from core.config import EngineName
 from tui.keys import bindings, footer_keys
 from tui.run_state import Phase
+from tui.screen_cost import CostMeter
 from tui.screens.chart_rows import ChartRows, Row, panel_title
 from tui.screens.dashboard_text import header, message
 from tui.screens.pace import Pace
@@ -47,6 +48,7 @@ class Dashboard(Screen[None]):
     Args:
         watch: the session that is followed.
         names: the engines that train, left to right.
+        cost: what the screen costs.
         ascii_only: write no character above U+007E.
     """
 
@@ -61,9 +63,11 @@ class Dashboard(Screen[None]):
             super().__init__()
             self.true, self.predicted, self.engine = true, predicted, engine
 
-    def __init__(self, watch: Watch, names: tuple[EngineName, ...], *, ascii_only: bool) -> None:
+    def __init__(
+        self, watch: Watch, names: tuple[EngineName, ...], cost: CostMeter, *, ascii_only: bool
+    ) -> None:
         super().__init__()
-        self._watch, self._names, self._ascii = watch, names, ascii_only
+        self._watch, self._names, self._cost, self._ascii = watch, names, cost, ascii_only
         self._charts = ChartRows(self._chart, ascii_only=ascii_only)
         self._panel: Panel = "loss"
         self._zoomed = False
@@ -219,7 +223,7 @@ class Dashboard(Screen[None]):
         return min(HEAD_ROWS + classes, max(HEAD_ROWS + 10, self.size.height // 3))
 
     def _draw_lines(self) -> None:
-        self.query_one("#header", TextLine).draw(*header(self._watch))
+        self.query_one("#header", TextLine).draw(*header(self._watch, self._cost.text))
         cell = self._cursor if self._panel == "confusion" else None
         self.query_one("#message", TextLine).draw(message(self._watch, cell))
         state, session = self._watch.state, self._watch.session

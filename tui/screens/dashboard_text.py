@@ -11,8 +11,13 @@ from tui.watch import Watch
 Text = list[tuple[str, Role]]
 
 
-def header(watch: Watch) -> tuple[Text, Text]:
-    """Return the first row: what is trained at the left, limit and time at the right."""
+def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
+    """Return the first row: what is trained at the left; limit, time and cost at the right.
+
+    Args:
+        watch: the session that is followed.
+        cost: what the screen costs; may be empty.
+    """
     state, session = watch.state, watch.session
     left = [(" mlpwatch", Role.STRONG)]
     if session is None or state is None:
@@ -26,6 +31,8 @@ def header(watch: Watch) -> tuple[Text, Text]:
         right.append((f"limit {watch.limit:g} steps/s, ] lifts it ", Role.WARNING))
     time = formatting.elapsed_and_left(state.seconds, state.seconds_left)
     right.append((f"  {time} ", Role.DIM))
+    if cost:
+        right.append((f"   {cost} ", Role.DIM))
     return left, right
 
 
