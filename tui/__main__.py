@@ -16,6 +16,7 @@ from core.__main__ import train
 from core.errors import InputError, MlpwatchError
 from core.options import config_for_resume, config_from
 from tui.command_line import build_parser
+from tui.loading import undisturbed
 from tui.output import LAST_WORDS_SECONDS
 
 if TYPE_CHECKING:
@@ -67,9 +68,10 @@ def watch(options: argparse.Namespace) -> int:
 
     def start(report: "Report") -> "Session":
         report("importing NumPy, scikit-learn and PyTorch")
-        from core.launch import new_session  # noqa: PLC0415
+        with undisturbed():
+            from core.launch import new_session  # noqa: PLC0415
 
-        return new_session(config, Path(options.saved), options.name, report)
+            return new_session(config, Path(options.saved), options.name, report)
 
     return _show(config, start, options)
 
@@ -83,9 +85,10 @@ def resume(options: argparse.Namespace) -> int:
 
     def start(report: "Report") -> "Session":
         report("importing NumPy, scikit-learn and PyTorch")
-        from core.launch import resumed_session  # noqa: PLC0415
+        with undisturbed():
+            from core.launch import resumed_session  # noqa: PLC0415
 
-        return resumed_session(run, config, report)
+            return resumed_session(run, config, report)
 
     if not options.headless and not _says_no_screen():
         return _show(config, start, options)
