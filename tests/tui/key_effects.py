@@ -1,0 +1,274 @@
+"""What each key does, as a proof that presses it: by place and action of the key table."""
+
+from collections.abc import Awaitable, Callable
+
+from textual.command import CommandPalette
+
+from tests.tui.stage import Stage, until
+from tui.keys import Where
+from tui.screens.dashboard import Dashboard
+from tui.screens.dialogs import HelpScreen
+from tui.screens.explain import ExplainScreen
+from tui.screens.mistakes import MistakesScreen
+from tui.widgets.confusion import ConfusionMatrix
+
+Effect = Callable[[Stage, str], Awaitable[None]]
+EFFECTS: dict[tuple[Where, str], Effect] = {}
+
+
+def effect(where: Where, action: str) -> Callable[[Effect], Effect]:
+    """Say that a function presses the key and proves what came of it."""
+
+    def note(proof: Effect) -> Effect:
+        EFFECTS[where, action] = proof
+        return proof
+
+    return note
+
+
+def phases(stage: Stage) -> list[str]:
+    return [engine.phase for engine in stage.state.engines.values()]
+
+
+def cursor(stage: Stage) -> tuple[int, int]:
+    place = stage.app.screen.query_one("#numpy-confusion", ConfusionMatrix).cursor
+    assert place is not None
+    return place
+
+
+@effect("everywhere", "toggle_pause")
+async def pauses_both(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert phases(stage) == ["paused", "paused"]
+    await stage.press(key)
+    assert phases(stage) == ["training", "training"]
+
+
+@effect("everywhere", "toggle_pause_engine('numpy')")
+async def pauses_numpy(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert phases(stage) == ["paused", "training"]
+
+
+@effect("everywhere", "toggle_pause_engine('torch')")
+async def pauses_torch(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert phases(stage) == ["training", "paused"]
+
+
+@effect("everywhere", "step")
+async def steps_once(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert stage.session.steps == {"numpy": 107, "torch": 67}, "not paused: nothing happens"
+    await stage.press("space", key)
+    assert [engine.step for engine in stage.state.engines.values()] == [108, 68]
+
+
+@effect("everywhere", "save")
+async def saves(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert stage.row("saved in").strip() == (
+        "saved in saved/2026-11-23-twin-k3f9: NumPy at step 107, PyTorch at step 67"
+    )
+
+
+@effect("everywhere", "faster")
+async def lifts_the_limit(stage: Stage, key: str) -> None:
+    assert stage.session.limit == 8
+    await stage.press(key)
+    assert stage.session.limit is None
+    assert "limit" not in stage.text()
+
+
+@effect("everywhere", "slower")
+async def lowers_the_limit(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert stage.session.limit == 5
+    assert "limit 5 steps/s" in stage.text()
+
+
+@effect("everywhere", "help")
+async def shows_help(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert isinstance(stage.app.screen, HelpScreen)
+
+
+@effect("everywhere", "command_palette")
+async def shows_commands(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert isinstance(stage.app.screen, CommandPalette)
+
+
+@effect("everywhere", "leave")
+async def leaves(stage: Stage, key: str) -> None:
+    await stage.pilot.press(key)
+    await until(lambda: stage.app.return_value is not None, stage.pilot)
+    assert stage.app.return_value == 0
+    assert stage.session.ended
+
+
+@effect("everywhere", "interrupt")
+async def leaves_with_a_status(stage: Stage, key: str) -> None:
+    await stage.pilot.press(key)
+    await until(lambda: stage.app.return_value is not None, stage.pilot)
+    assert stage.app.return_value == 130
+    assert stage.session.ended
+
+
+@effect("dashboard", "app.mistakes")
+async def opens_the_mistakes(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert isinstance(stage.app.screen, MistakesScreen)
+
+
+@effect("dashboard", "app.explain")
+async def opens_the_explanation(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert isinstance(stage.app.screen, ExplainScreen)
+
+
+@effect("explain", "back")
+async def goes_back_from_the_explanation(stage: Stage, key: str) -> None:
+    await stage.press("e", key)
+    assert isinstance(stage.app.screen, Dashboard)
+
+
+@effect("dashboard", "next_panel")
+async def goes_to_the_next_panel(stage: Stage, key: str) -> None:
+    for panel in ("▸ accuracy", "▸ confusion", "▸ loss"):
+        await stage.press(key)
+        assert stage.text().count("▸") == 2
+        assert panel in stage.text()
+
+
+@effect("dashboard", "previous_panel")
+async def goes_to_the_panel_before(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert "▸ confusion" in stage.text()
+
+
+def moves_in_the_matrix(down: int, right: int) -> Effect:
+    async def proof(stage: Stage, key: str) -> None:
+        await stage.press("tab", "tab", "down", "up")
+        before = cursor(stage)
+        await stage.press(key)
+        assert cursor(stage) == (before[0] + down, before[1] + right)
+
+    return proof
+
+
+async def moves_left_and_back_an_epoch(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert "epoch 5:" in stage.row("▸ loss")
+    await stage.press(key)
+    assert "epoch 4:" in stage.row("▸ loss")
+    await moves_in_the_matrix(0, -1)(stage, key)
+
+
+async def moves_right_and_on_an_epoch(stage: Stage, key: str) -> None:
+    await stage.press("left", "left", key)
+    assert "epoch 5:" in stage.row("▸ loss")
+    await stage.press(key)
+    assert "epoch 5:" not in stage.row("▸ loss"), "beyond the last: no read-out"
+    await moves_in_the_matrix(0, 1)(stage, key)
+
+
+EFFECTS["dashboard", "move(-1, 0)"] = moves_in_the_matrix(-1, 0)
+EFFECTS["dashboard", "move(1, 0)"] = moves_in_the_matrix(1, 0)
+EFFECTS["dashboard", "move(0, -1)"] = moves_left_and_back_an_epoch
+EFFECTS["dashboard", "move(0, 1)"] = moves_right_and_on_an_epoch
+
+
+@effect("dashboard", "open")
+async def opens_the_cell(stage: Stage, key: str) -> None:
+    await stage.press("tab", "tab", "down")
+    true, predicted = cursor(stage)
+    await stage.press(key)
+    assert isinstance(stage.app.screen, MistakesScreen)
+    assert f"true label {true} · read as {predicted}" in stage.text()
+
+
+@effect("dashboard", "toggle_overlay")
+async def overlays(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    legend = stage.row("▸ loss")
+    assert "NumPy train" in legend
+    assert "PyTorch train" in legend
+    assert "largest weight difference" in legend
+    await stage.press(key)
+    assert "PyTorch train" not in stage.text()
+
+
+@effect("dashboard", "toggle_log")
+async def scales_logarithmically(stage: Stage, key: str) -> None:
+    zeros = stage.text().count(" 0┤")
+    await stage.press(key)
+    assert stage.text().count(" 0┤") == zeros - 2, "no zero on a logarithmic axis"
+
+
+@effect("dashboard", "toggle_seconds")
+async def shows_seconds(stage: Stage, key: str) -> None:
+    assert "epochs" in stage.text()
+    await stage.press(key)
+    assert "epochs" not in stage.text()
+    assert stage.text().count("seconds") == 4
+
+
+@effect("dashboard", "toggle_zoom")
+async def zooms(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert "accuracy" not in stage.text()
+    assert "▸ loss" in stage.text()
+    await stage.press(key)
+    assert "accuracy" in stage.text()
+
+
+@effect("dashboard", "back")
+async def goes_back_one_thing_at_a_time(stage: Stage, key: str) -> None:
+    await stage.press("o", "z", "left")
+    await stage.press(key)
+    assert "epoch 5:" not in stage.text()
+    await stage.press(key)
+    assert "accuracy" in stage.text()
+    assert "PyTorch train" in stage.text()
+    await stage.press(key)
+    assert "PyTorch train" not in stage.text()
+
+
+def moves_to(place: str, *before: str) -> Effect:
+    async def proof(stage: Stage, key: str) -> None:
+        await stage.press("m", *before, key)
+        assert f" {place} of 90 " in stage.text()
+
+    return proof
+
+
+EFFECTS["mistakes", "move(1)"] = moves_to("2")
+EFFECTS["mistakes", "move(-1)"] = moves_to("90")
+EFFECTS["mistakes", "move(10)"] = moves_to("11")
+EFFECTS["mistakes", "move(-10)"] = moves_to("81")
+EFFECTS["mistakes", "first"] = moves_to("1", "right")
+EFFECTS["mistakes", "last"] = moves_to("90")
+
+
+def shows(words: str, *before: str) -> Effect:
+    async def proof(stage: Stage, key: str) -> None:
+        await stage.press("m", *before)
+        assert words not in stage.text()
+        await stage.press(key)
+        assert words in stage.text()
+
+    return proof
+
+
+EFFECTS["mistakes", "next_list(1)"] = shows("▸ PyTorch wrong")
+EFFECTS["mistakes", "next_list(-1)"] = shows("▸ they disagree")
+EFFECTS["mistakes", "filter_true"] = shows("true label 0 · read as any")
+EFFECTS["mistakes", "filter_predicted"] = shows("true label any · read as 0")
+EFFECTS["mistakes", "clear_filters"] = shows("true label any · read as any", "t", "f")
+
+
+@effect("mistakes", "back")
+async def goes_back_to_the_dashboard(stage: Stage, key: str) -> None:
+    await stage.press("m", key)
+    assert isinstance(stage.app.screen, Dashboard)
