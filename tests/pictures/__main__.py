@@ -31,21 +31,32 @@ async def _until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
 
 
 async def _half_trained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
-    def far_enough() -> bool:
-        state = app.watch_session.state
-        return state is not None and all(
-            engine.step > 0.5 * engine.planned_steps for engine in state.engines.values()
-        )
-
-    await _until(far_enough, pilot)
-    await pilot.press("space")
-    await pilot.pause(0.7)
+    """Hold each model at half of its steps, however much faster the other is."""
+    watch = app.watch_session
+    await _until(lambda: watch.state is not None, pilot)
+    assert watch.state is not None
+    waiting = dict(watch.state.engines)
+    while waiting:
+        await pilot.pause(0.02)
+        for name, engine in list(waiting.items()):
+            if engine.step > 0.5 * engine.planned_steps:
+                watch.toggle_pause(name)
+                del waiting[name]
+    # Until the numbers, which change twice a second at most, have caught up.
+    await _until(lambda: all(e.phase == "paused" for e in watch.state.engines.values()), pilot)
+    await pilot.pause(1.2)
 
 
 async def _mistake(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     await _half_trained(app, pilot)
     await pilot.press("m")
     await pilot.pause(0.7)
+
+
+async def _explained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
+    await _half_trained(app, pilot)
+    await pilot.press("e")
+    await pilot.pause(1.2)
 
 
 async def _overlay(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
@@ -58,6 +69,7 @@ SCENES: dict[str, tuple[Scene, tuple[int, int], dict[str, Any]]] = {
     "dashboard": (_half_trained, (140, 40), {"recipe": "seed"}),
     "mistakes": (_mistake, (120, 34), {}),
     "overlay": (_overlay, (140, 40), {"recipe": "seed"}),
+    "explain": (_explained, (120, 34), {"recipe": "seed"}),
     "small": (_half_trained, (80, 24), {}),
     "wide": (_half_trained, (220, 60), {}),
 }
