@@ -35,7 +35,8 @@ async def _half_trained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     watch = app.watch_session
     await _until(lambda: watch.state is not None, pilot)
     assert watch.state is not None
-    waiting = dict(watch.state.engines)
+    engines = watch.state.engines
+    waiting = dict(engines)
     while waiting:
         await pilot.pause(0.02)
         for name, engine in list(waiting.items()):
@@ -43,7 +44,7 @@ async def _half_trained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
                 watch.toggle_pause(name)
                 del waiting[name]
     # Until the numbers, which change twice a second at most, have caught up.
-    await _until(lambda: all(e.phase == "paused" for e in watch.state.engines.values()), pilot)
+    await _until(lambda: all(e.phase == "paused" for e in engines.values()), pilot)
     await pilot.pause(1.2)
 
 
