@@ -74,8 +74,6 @@ class Press:
 
 def key_rows(folder: Path, data: str, rounds: int) -> list[Row]:
     """Type keys while both train; return the seconds to their first changed cells."""
-    found: list[float] = []
-    folder.mkdir()
     random.seed(0)
     with watched(folder, data, EPOCHS) as program:
         program.read(3.0)
@@ -96,7 +94,7 @@ def import_rows(folder: Path, data: str, rounds: int) -> list[Row]:
     found: list[float] = []
     for number in range(rounds):
         saved = folder / f"import{number}"
-        saved.mkdir(parents=True)
+        saved.mkdir()
         with watching(saved, data, EPOCHS) as program:
             wait_for_frame(program)
             presses: list[Press] = []

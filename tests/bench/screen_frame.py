@@ -1,0 +1,94 @@
+"""What a frame costs after a million steps, against one after a thousand.
+
+Run through `python -m tests.bench.screen --parts frame`. The state is fed directly, in an app
+without a terminal; a frame takes in the steps of a quarter of a second and draws them.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from time import thread_time
+
+from core.config import ENGINE_NAMES, EngineName
+from core.telemetry import EpochDone, Event, StepDone
+from tests.bench.verdicts import Row, say
+from tests.tui.scenes import FakeSession, epoch_done, loss_at
+from tests.tui.stage import Stage, on_stage
+
+FEW, MANY = 1_000, 1_000_000
+"""Steps that each model has done."""
+
+FRAME_STEPS = 600
+"""Of each model between two frames: 2,400 steps a second at 4 frames."""
+
+FRAMES = 40
+
+STEP_SECONDS = 1 / 2_400
+
+STEPS_PER_EPOCH = 844
+"""MNIST with the recipe twin: 54,000 images in batches of 64."""
+
+
+def frame_rows(rounds: int) -> list[Row]:
+    """Draw frames of a short and of a long run in turn; return the milliseconds and the ratio."""
+    costs = asyncio.run(_costs(rounds))
+    ratios = [many / few for few, many in zip(costs[FEW], costs[MANY], strict=True)]
+    return [
+        Row("frame after 1,000 steps, ms of CPU", costs[FEW]),
+        Row("frame after 1,000,000 steps, ms of CPU", costs[MANY]),
+        Row("frame after 1,000,000 / after 1,000", ratios, most=1.2),
+    ]
+
+
+async def _costs(rounds: int) -> dict[int, list[float]]:
+    costs: dict[int, list[float]] = {FEW: [], MANY: []}
+    for done in (FEW, MANY):
+        async with on_stage(session=_session()) as stage:
+            begun = _feed(stage, 0, done)
+            await stage.look()
+            say(f"{done:,} steps of each model fed in {begun:.1f} s of CPU")
+            for _ in range(rounds + 1):
+                costs[done].append(await _frame_cost(stage))
+    # The first round fills caches.
+    return {done: found[1:] for done, found in costs.items()}
+
+
+def _session() -> FakeSession:
+    session = FakeSession()
+    session.config = replace(session.config, epochs=MANY * 2 // STEPS_PER_EPOCH)
+    session.epoch_steps = STEPS_PER_EPOCH
+    return session
+
+
+async def _frame_cost(stage: Stage) -> float:
+    """Return the milliseconds of this thread's CPU time that one frame takes, on average."""
+    step = stage.state.engines["numpy"].step
+    spent = 0.0
+    for _ in range(FRAMES):
+        events = list(_events(step, step + FRAME_STEPS))
+        step += FRAME_STEPS
+        began = thread_time()
+        stage.state.apply_all(events)
+        await stage.look()
+        spent += thread_time() - began
+    return 1_000 * spent / FRAMES
+
+
+def _feed(stage: Stage, first: int, last: int) -> float:
+    began = thread_time()
+    stage.state.apply_all(_events(first, last))
+    return thread_time() - began
+
+
+def _events(first: int, last: int) -> Iterator[Event]:
+    for step in range(first + 1, last + 1):
+        for name in ENGINE_NAMES:
+            seconds = step * STEP_SECONDS
+            yield StepDone(name, step, seconds, loss_at(name, step))
+            if step % STEPS_PER_EPOCH == 0:
+                yield _epoch(name, step // STEPS_PER_EPOCH, step, seconds)
+
+
+def _epoch(name: EngineName, epoch: int, step: int, seconds: float) -> EpochDone:
+    """Return an epoch's end with one of twelve evaluations, so that cells change."""
+    return replace(epoch_done(name, epoch % 12 + 1), epoch=epoch, step=step, seconds=seconds)
