@@ -3,7 +3,7 @@
 import argparse
 import math
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
 
 from core.__main__ import add_train_options
 from core.options import Parser, add_run_options, add_training_options
@@ -36,7 +36,7 @@ def build_parser(
         allow_abbrev=False,
         usage="mlpwatch [COMMAND] [OPTIONS]",
     )
-    parser.add_argument("--version", action="version", version=f"mlpwatch {_version()}")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="say it and leave")
     # Without a name of their own, commands would be called after the whole usage line.
     commands = parser.add_subparsers(
         prog="mlpwatch", metavar="COMMAND", required=True, help=argparse.SUPPRESS
@@ -99,7 +99,17 @@ def _add_screen_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ascii", action="store_true", help="plain ASCII characters only")
 
 
+class _ShowVersion(argparse.Action):
+    """Prints the version; looks it up only when asked, since that takes 20 ms."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"mlpwatch {_version()}")  # noqa: T201
+        parser.exit()
+
+
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
     try:
         return version("mlpwatch")
     except PackageNotFoundError:  # run from a checkout

@@ -94,9 +94,11 @@ def test_a_checkout_that_is_not_installed_works_too(
     def absent(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("tui.command_line.version", absent)
-    assert main(["runs"]) == 0
-    assert capsys.readouterr().out == "no runs in saved\n"
+    monkeypatch.setattr("importlib.metadata.version", absent)
+    with pytest.raises(SystemExit) as leaving:
+        main(["--version"])
+    assert leaving.value.code == 0
+    assert capsys.readouterr().out == "mlpwatch (not installed)\n"
 
 
 def test_ctrl_c_during_a_command_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

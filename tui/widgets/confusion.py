@@ -1,10 +1,8 @@
 """The confusion matrix: zeros are dots, the diagonal recedes, mistakes glow."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from textual.binding import Binding, BindingType
 from textual.events import Click, Focus
 from textual.message import Message
@@ -22,6 +20,10 @@ from tui.widgets.confusion_layout import (
     mistakes,
     most_per_class,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _PLACEHOLDER = "after the first epoch"
 
@@ -74,7 +76,7 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def draw(
         self,
-        counts: NDArray[np.int64] | None,
+        counts: "NDArray[np.int64] | None",
         names: Sequence[str],
         title: str,
         role: Role,
@@ -177,10 +179,9 @@ class ConfusionMatrix(CellView, can_focus=True):
     def _worst(self) -> tuple[int, int]:
         if self._counts is None:
             return 0, 0
-        true, predicted = np.unravel_index(mistakes(self._counts).argmax(), self._counts.shape)
-        return int(true), int(predicted)
+        return divmod(int(mistakes(self._counts).argmax()), len(self._counts))
 
-    def _layout(self, counts: NDArray[np.int64], width: int, height: int) -> Layout:
+    def _layout(self, counts: "NDArray[np.int64]", width: int, height: int) -> Layout:
         at = self._cursor or self._first
         layout = fit(self._names, most_per_class(counts), width, height, first=self._first, at=at)
         self._first = (layout.rows.start, layout.columns.start)
@@ -199,7 +200,7 @@ class ConfusionMatrix(CellView, can_focus=True):
         return Role.STRONG if at_cursor else Role.DIM
 
     def _put_hint(
-        self, canvas: Canvas, start: int, layout: Layout, counts: NDArray[np.int64]
+        self, canvas: Canvas, start: int, layout: Layout, counts: "NDArray[np.int64]"
     ) -> None:
         """Write, at the right of the first row, the longest of the hints that fits."""
         hints = ["true down, predicted across"] if self._ascii else ["true ↓  predicted →"]

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.palette import HEAT, Role
+
+if TYPE_CHECKING:
+    # The first frame comes before there are counts, and importing NumPy takes 0.1 s.
+    import numpy as np
+    from numpy.typing import NDArray
 
 HEAD_ROWS = 2
 """Title and predicted classes."""
@@ -72,14 +74,16 @@ def _follow(first: int, at: int, seen: int, total: int) -> int:
     return max(0, min(max(min(first, at), at - seen + 1), total - seen))
 
 
-def most_per_class(counts: NDArray[np.int64]) -> int:
+def most_per_class(counts: "NDArray[np.int64]") -> int:
     """Return the images of the largest class: the largest row sum of (classes, classes)."""
     return int(counts.sum(axis=1).max())
 
 
-def mistakes(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def mistakes(counts: "NDArray[np.int64]") -> "NDArray[np.int64]":
     """Return (classes, classes) counts with zeros on the diagonal."""
-    return counts - np.diag(np.diag(counts))
+    wrong = counts.copy()
+    wrong.flat[:: len(wrong) + 1] = 0
+    return wrong
 
 
 def count_text(count: int, width: int, zero: str) -> str:

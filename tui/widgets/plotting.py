@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Sequence
-
-# The class behind the figure that plotext's functions share; every plot here has its own.
-from plotext._figure import _figure_class as Figure  # noqa: N812
+from typing import TYPE_CHECKING
 
 from tui.palette import Role
 from tui.widgets.cells import Canvas
 from tui.widgets.dots import DOTS_ACROSS, DOTS_DOWN, Dots, Frame, Marker, Series, series_dots
 from tui.widgets.scales import LABEL_COLUMNS, nice_ticks, tick_label
+
+if TYPE_CHECKING:
+    from plotext._figure import _figure_class as Figure  # noqa: N812
 
 _GLYPHS: dict[Marker, tuple[str, str]] = {
     "braille": ("braille", "*"),
@@ -74,8 +75,12 @@ def _changed_columns(before: Sequence[_Cells], after: Sequence[_Cells]) -> set[i
     }
 
 
-def _figure(width: int, height: int) -> Figure:
-    figure = Figure()
+def _figure(width: int, height: int) -> "Figure":
+    # Not at the top: there is nothing to plot in the first frame. The class is the one behind
+    # the figure that plotext's functions share; every plot here has its own.
+    from plotext._figure import _figure_class  # noqa: PLC0415
+
+    figure = _figure_class()
     figure._limit_size(False, False)  # plotext would cut the plot to its idea of the terminal
     figure.plot_size(width, height)
     figure.theme("clear")
@@ -128,7 +133,7 @@ def _share(place: int, bins: int) -> float:
     return place / (bins - 1) if bins > 1 else 0.0
 
 
-def _parsed(figure: Figure, frame: Frame, series: Sequence[Series]) -> Canvas:
+def _parsed(figure: "Figure", frame: Frame, series: Sequence[Series]) -> Canvas:
     """Turn plotext's text and escape sequences into cells: a colour is a series, none an axis."""
     text: str = figure.build()
     if frame.ascii_only:
