@@ -25,9 +25,16 @@ def train(options: argparse.Namespace) -> int:
     # After the check: what follows imports NumPy, scikit-learn and torch, and takes seconds.
     from core.headless import run_headless, say, stop_on_signals  # noqa: PLC0415
     from core.launch import new_session  # noqa: PLC0415
+    from core.run_names import check_run_name  # noqa: PLC0415
 
+    if options.name is not None:
+        check_run_name(options.name)
+    notes: list[str] = []
     with stop_on_signals() as request:
-        session = new_session(config, Path(options.saved), options.name, say)
+        # Said once all has gone well: bad input gets one line, and that is the error's.
+        session = new_session(config, Path(options.saved), options.name, notes.append)
+        for note in notes:
+            say(note)
         return run_headless(session, request, as_json=options.json)
 
 

@@ -15,11 +15,6 @@ def set_numpy_threads(threads: int) -> None:
         library.set_num_threads(threads)
 
 
-def numpy_threads() -> int:
-    """Return how many threads NumPy's BLAS may use now."""
-    return max((library.num_threads for library in _numpy_blas()), default=1)
-
-
 @cache
 def _numpy_blas() -> tuple[Any, ...]:
     # SciPy and PyTorch ship BLAS copies of their own; only NumPy's runs our products.

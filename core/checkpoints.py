@@ -47,6 +47,8 @@ class Position:
     """Sum over the images of this epoch's losses so far; NaN once it was not finite."""
     epoch_seconds: float = 0.0
     """Training time inside this epoch so far."""
+    planned_epochs: int = 0
+    """Where training was to end; more than `RunConfig.epochs` for a run that was made longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def _fields(checkpoint: Checkpoint, seed: int) -> dict[str, Any]:
         "seconds": at.seconds,
         "epoch_loss_sum": at.epoch_loss_sum,
         "epoch_seconds": at.epoch_seconds,
+        "planned_epochs": at.planned_epochs,
         "updates": checkpoint.state.updates,
         "random_state": {"seed": seed, "epoch": at.epoch, "batch": at.batch},
     }
@@ -197,6 +200,7 @@ def _build(tensors: Tensors, fields: Mapping[str, Any]) -> Checkpoint:
         seconds=take_number(fields, "seconds"),
         epoch_loss_sum=take_number(fields, "epoch_loss_sum"),
         epoch_seconds=take_number(fields, "epoch_seconds"),
+        planned_epochs=take_whole(fields, "planned_epochs"),
     )
     state = EngineState(weights, slots, take_whole(fields, "updates"))
     return Checkpoint(take_choice(fields, "engine", ENGINE_NAMES), state, position)

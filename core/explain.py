@@ -48,6 +48,9 @@ def compare_gradients(config: RunConfig, dataset: Dataset, weights: Tensors | No
     gradients: list[Tensors] = []
     for name in config.engine_names:
         engine = build_engine(name, still, images, labels, dataset.classes)
+        if name == "torch":
+            # The trainers have the cores; NumPy's count is the process's and is left alone.
+            engine.use_threads(1)
         engine.load_state(EngineState(dict(weights)))
         loss, gradient = engine.loss_and_gradient(np.arange(len(rows)))
         norms = [np.linalg.norm(g) for key, g in gradient.items() if key.endswith(".weight")]

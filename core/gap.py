@@ -10,7 +10,8 @@ from core.engine import Tensors
 from core.telemetry import GapMeasured
 
 PENDING_BYTES = 64 * 2**20
-"""Weights kept for the engine that is ahead; beyond, its oldest epochs go unmeasured."""
+"""Weights kept for the engine that is ahead; beyond, its newest epochs go unmeasured: the
+slower one asks for the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,14 @@ class GapMeter:
             other = self._pending.get(own.epoch)
             if other is None or other.engine == own.engine:
                 self._pending[own.epoch] = own
-                self._forget_oldest()
+                self._forget_newest()
                 return None
             del self._pending[own.epoch]
         return measure_gap(own, other)
 
-    def _forget_oldest(self) -> None:
+    def _forget_newest(self) -> None:
         while sum(pending.size for pending in self._pending.values()) > PENDING_BYTES:
-            del self._pending[min(self._pending)]
+            del self._pending[max(self._pending)]
 
 
 def measure_gap(own: PublishedWeights, other: PublishedWeights) -> GapMeasured:

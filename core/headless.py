@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from threading import Event as Flag
 from types import FrameType
 
+from core.config import EngineName
 from core.session import Session
 from core.strict_json import to_json
 from core.telemetry import EpochDone, Event, RunEnded, SaveFailed
@@ -91,12 +92,22 @@ def summary_lines(session: Session) -> list[str]:
     parts = []
     for name, outcome in session.outcomes.items():
         if outcome.test is None:
-            parts.append(f"{name} {outcome.reason}: {outcome.detail}")
+            parts.append(f"{name} {outcome.reason}: {outcome.detail}; {_last_good(session, name)}")
         else:
             steps = f"{outcome.reason} after {outcome.position.step:,} steps"
             parts.append(f"{name} test accuracy {outcome.test.accuracy:.2%} ({steps})")
-    where = session.save_error or f"run saved in {session.run.path}"
+    if session.save_error:
+        where = f"{session.save_error} (run {session.run.path})"
+    elif all(session.last_saved_step(name) is None for name in session.outcomes):
+        where = f"no checkpoint in {session.run.path}"
+    else:
+        where = f"run saved in {session.run.path}"
     return [" · ".join(parts) or "nothing trained", where]
+
+
+def _last_good(session: Session, name: EngineName) -> str:
+    step = session.last_saved_step(name)
+    return "never saved" if step is None else f"last good checkpoint at step {step:,}"
 
 
 def say(text: str) -> None:

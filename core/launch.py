@@ -1,10 +1,10 @@
 """From settings to a session that is ready to start: load the data, make or open the run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from core.checkpoints import Checkpoint
+from core.checkpoints import Checkpoint, Position
 from core.config import EngineName, RunConfig
 from core.data import Dataset, load_dataset, resolve_source
 from core.engine import Engine, build_engine
@@ -53,12 +53,12 @@ def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
             "give the right file with --data"
         )
     checkpoints = _read_checkpoints(run, config, report)
+    positions = {name: checkpoint.position for name, checkpoint in checkpoints.items()}
+    config = _go_on_to_the_plan(run, config, positions)
     engines = _build(config, dataset, report)
     for name, checkpoint in checkpoints.items():
         engines[name].load_state(checkpoint.state)
-    for name in config.engine_names:
-        run.trim_metrics(name, checkpoints[name].position.epoch if name in checkpoints else 0)
-    positions = {name: checkpoint.position for name, checkpoint in checkpoints.items()}
+    _forget_what_comes_after(run, config, positions)
     return Session(config, dataset, engines, run, positions)
 
 
@@ -72,13 +72,46 @@ def _read_checkpoints(run: Run, config: RunConfig, report: Report) -> dict[Engin
         if latest.note:
             report(latest.note)
         checkpoints[engine] = latest.checkpoint
-    epochs = [checkpoint.position.epoch for checkpoint in checkpoints.values()]
-    if len(epochs) == len(config.engine_names) and min(epochs) >= config.epochs:
+    return checkpoints
+
+
+def _go_on_to_the_plan(
+    run: Run, config: RunConfig, positions: Mapping[EngineName, Position]
+) -> RunConfig:
+    """Return the config with the epochs that an earlier resume may have added.
+
+    Raises:
+        RunError: they have all been done.
+    """
+    if config.epochs == run.config.epochs:
+        planned = [position.planned_epochs for position in positions.values()]
+        config = replace(config, epochs=max(config.epochs, *planned, 0))
+    done = [position.epoch for position in positions.values()]
+    if len(done) == len(config.engine_names) and min(done) >= config.epochs:
         raise RunError(
             f"run {run.name!r} has done all its {config.epochs} epochs: "
             f"go on with --epochs {config.epochs + 10}, say"
         )
-    return checkpoints
+    return config
+
+
+def _forget_what_comes_after(
+    run: Run, config: RunConfig, positions: Mapping[EngineName, Position]
+) -> None:
+    """Remove the result and the log's lines that the resumed training will write anew.
+
+    Raises:
+        RunError: the run's folder can't be written.
+    """
+    run.discard_result()
+    try:
+        for name in config.engine_names:
+            run.trim_metrics(name, positions[name].epoch if name in positions else 0)
+    except OSError as error:
+        raise RunError(
+            f"run {run.name!r}: its metrics can't be written, {error.strerror}; "
+            "free some space or make the folder writable"
+        ) from None
 
 
 def _load_new(config: RunConfig, report: Report) -> tuple[RunConfig, Dataset]:

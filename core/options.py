@@ -103,10 +103,17 @@ def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConf
         if name not in CHANGEABLE_ON_RESUME and getattr(config, name) != value:
             flag = "--" + name.replace("_", "-")
             raise ConfigError(
-                f"{flag} {value}: this run has {getattr(config, name)}, and resuming can't change "
-                "it; start a new run"
+                f"{flag} {_shown(value)}: this run has {_shown(getattr(config, name))}, and "
+                "resuming can't change it; start a new run"
             )
     return replace(config, **given)
+
+
+def _shown(value: object) -> str:
+    """Return a setting as it is written on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(str(width) for width in value) or "''"
+    return str(value)
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class DiskRecorder:
         self._busy = False
         self._closing = False
         self._failed: dict[EngineName, tuple[Checkpoint, str]] = {}
+        self._unwritten_lines = 0
+        self._saved_steps: dict[EngineName, int] = {}
         self._thread = Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
 
@@ -54,6 +56,17 @@ class DiskRecorder:
         """Engines whose newest checkpoint could not be written, with the reason."""
         with self._changed:
             return {engine: reason for engine, (_, reason) in self._failed.items()}
+
+    @property
+    def unwritten_lines(self) -> int:
+        """Lines of the metrics log that could not be written so far."""
+        return self._unwritten_lines
+
+    @property
+    def saved_steps(self) -> dict[EngineName, int]:
+        """Step of each engine's newest checkpoint that this process has written."""
+        with self._changed:
+            return dict(self._saved_steps)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """See `Recorder`."""
@@ -110,7 +123,7 @@ class DiskRecorder:
         engine, step = checkpoint.engine, checkpoint.position.step
         try:
             path = self._run.write_checkpoint(checkpoint)
-        except (OSError, MlpwatchError) as error:
+        except Exception as error:  # whatever it is, training goes on and the screen says why
             reason = _reason(error)
             with self._changed:
                 self._failed[engine] = (checkpoint, reason)
@@ -118,6 +131,7 @@ class DiskRecorder:
             return
         with self._changed:
             self._failed.pop(engine, None)
+            self._saved_steps[engine] = step
         self._mailbox.put(CheckpointSaved(engine, step, str(path)))
 
     def _write_lines(self, lines: deque[MetricsLine]) -> None:
@@ -126,12 +140,16 @@ class DiskRecorder:
             line = lines[0]
             try:
                 self._run.append_metrics(line)
-            except (OSError, MlpwatchError) as error:
+            except Exception as error:  # as above
+                self._unwritten_lines = len(lines)
                 path = str(self._run.path)
                 self._mailbox.put(SaveFailed(line.engine, line.step, path, _reason(error)))
                 return
             lines.popleft()
+        self._unwritten_lines = 0
 
 
 def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error) if isinstance(error, MlpwatchError) else f"{type(error).__name__}: {error}"

@@ -195,6 +195,20 @@ class Run:
         """
         replace_durably(self.path / RESULT_NAME, (to_json(result, indent=2) + "\n").encode())
 
+    def discard_result(self) -> None:
+        """Remove `result.json`: the run goes on, and what it said is no longer so.
+
+        Raises:
+            RunError: it can't be removed.
+        """
+        try:
+            (self.path / RESULT_NAME).unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"{printable(self.path / RESULT_NAME)}: can't be removed, {error.strerror}; "
+                "make the run's folder writable"
+            ) from None
+
     def read_result(self) -> dict[str, Any] | None:
         """Read `result.json`; None where the run has not ended.
 

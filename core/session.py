@@ -79,7 +79,14 @@ class Session:
         if unsaved := self._recorder.unsaved:
             engine, reason = next(iter(unsaved.items()))
             return f"the last {engine} checkpoint could not be written: {reason}"
+        if lines := self._recorder.unwritten_lines:
+            return f"{lines} lines of the metrics log could not be written"
         return self._result_error
+
+    def last_saved_step(self, engine: EngineName) -> int | None:
+        """Return the step of an engine's newest checkpoint on disk; None if there is none."""
+        before = self._positions.get(engine)
+        return self._recorder.saved_steps.get(engine, before.step if before else None)
 
     def threads(self, engine: EngineName) -> int:
         """Threads that an engine may use now."""

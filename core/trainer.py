@@ -255,6 +255,7 @@ class _Training:
             seconds=self.clocks.total.seconds,
             epoch_loss_sum=self.epoch_loss_sum,
             epoch_seconds=self.clocks.epoch.seconds,
+            planned_epochs=self.config.epochs,
         )
 
     def _evaluate(self, images: Floats, labels: Labels) -> Evaluation:

@@ -133,7 +133,8 @@ def encoded(tensors: dict[str, Floats] | None = None, **changed: object) -> byte
     """A file with a right checksum over fields that may be wrong."""
     fields: dict[str, Any] = {
         "engine": "numpy", "epoch": 0, "batch": 0, "step": 0, "updates": 0, "seconds": 0.0,
-        "epoch_loss_sum": None, "epoch_seconds": 0.0, "random_state": {"seed": 0},
+        "epoch_loss_sum": None, "epoch_seconds": 0.0, "planned_epochs": 0,
+        "random_state": {"seed": 0},
     }  # fmt: skip
     weight = {"layers.0.weight": np.ones((2, 3))}
     return tensor_files.encode(weight if tensors is None else tensors, fields | changed)

@@ -1,0 +1,80 @@
+"""Whatever goes wrong on the disk, the recorder goes on and says so."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.checkpoints import Checkpoint, Position
+from core.config import RunConfig
+from core.engine import EngineState, initial_weights, layer_sizes
+from core.metrics_log import MetricsLine
+from core.recorder import DiskRecorder
+from core.runs import DatasetCard, Run
+from core.telemetry import CheckpointSaved, Mailbox, SaveFailed
+
+CONFIG = RunConfig(hidden=(3,))
+CARD = DatasetCard("tiny", "0" * 64, (2, 2), 2)
+LINE = MetricsLine("numpy", 1, 10, 0.5, 0.7, 0.8, 0.9, 100.0)
+
+
+def checkpoint(step: int) -> Checkpoint:
+    weights = initial_weights(layer_sizes(4, CONFIG.hidden, 2), CONFIG)
+    return Checkpoint("numpy", EngineState(weights, {}, step), Position(step=step))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path, "run", CONFIG, CARD)
+
+
+def failing(error: Exception) -> Callable[..., Path]:
+    def fail(_: object) -> Path:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (MemoryError("no room"), "MemoryError: no room"),
+    ],
+)
+def test_a_save_that_fails_is_said_kept_and_tried_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    mailbox = Mailbox()
+    recorder = DiskRecorder(run, mailbox)
+    monkeypatch.setattr(run, "write_checkpoint", failing(error))
+    recorder.save(checkpoint(7))
+    recorder.flush()
+    assert mailbox.drain().events == (SaveFailed("numpy", 7, str(run.path), reason),)
+    assert recorder.unsaved == {"numpy": reason}
+    assert recorder.saved_steps == {}
+    monkeypatch.undo()
+    recorder.retry()
+    recorder.flush()
+    path = str(run.path / "numpy.safetensors")
+    assert mailbox.drain().events == (CheckpointSaved("numpy", 7, path),)
+    assert recorder.unsaved == {}
+    assert recorder.saved_steps == {"numpy": 7}
+    recorder.close()
+
+
+def test_metrics_that_fail_are_counted_and_written_later(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailbox = Mailbox()
+    recorder = DiskRecorder(run, mailbox)
+    monkeypatch.setattr(run, "append_metrics", failing(OSError(28, "No space left on device")))
+    recorder.record(LINE)
+    recorder.flush()
+    assert [type(event) for event in mailbox.drain().events] == [SaveFailed]
+    assert recorder.unwritten_lines == 1
+    monkeypatch.undo()
+    recorder.record(LINE)
+    recorder.close()
+    assert recorder.unwritten_lines == 0
+    assert run.read_metrics() == [LINE, LINE]
