@@ -192,11 +192,11 @@ async def opens_the_cell(stage: Stage, key: str) -> None:
 async def overlays(stage: Stage, key: str) -> None:
     await stage.press(key)
     legend = stage.row("▸ loss")
-    assert "NumPy train" in legend
-    assert "PyTorch train" in legend
+    assert "─ NumPy" in legend
+    assert "╌ PyTorch" in legend
     assert "largest weight difference" in legend
     await stage.press(key)
-    assert "PyTorch train" not in stage.text()
+    assert "╌ PyTorch" not in stage.text()
 
 
 @effect("dashboard", "toggle_log")
@@ -212,6 +212,15 @@ async def shows_seconds(stage: Stage, key: str) -> None:
     await stage.press(key)
     assert "epochs" not in stage.text()
     assert stage.text().count("seconds") == 4
+
+
+@effect("dashboard", "toggle_recent")
+async def shows_the_last_steps(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert stage.text().count("loss of the last steps") == 2
+    assert stage.text().count("0 steps") == 2
+    await stage.press(key)
+    assert "steps" not in stage.row("▸ loss")
 
 
 @effect("dashboard", "toggle_zoom")
@@ -230,9 +239,9 @@ async def goes_back_one_thing_at_a_time(stage: Stage, key: str) -> None:
     assert "epoch 5:" not in stage.text()
     await stage.press(key)
     assert "accuracy" in stage.text()
-    assert "PyTorch train" in stage.text()
+    assert "╌ PyTorch" in stage.text()
     await stage.press(key)
-    assert "PyTorch train" not in stage.text()
+    assert "╌ PyTorch" not in stage.text()
 
 
 def moves_to(place: str, *before: str) -> Effect:

@@ -1,10 +1,12 @@
 """What the charts show: a run's state as series and limits."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.config import EngineName
 from core.telemetry import GapMeasured
+from tui.curves import RECENT_CAPACITY
 from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import EngineState, RunState
@@ -18,6 +20,10 @@ LINES: dict[EngineName, Marker] = {"numpy": "braille", "torch": "dashed"}
 MARKS: dict[EngineName, Marker] = {"numpy": "dot", "torch": "circle"}
 
 
+RECENT_X: Limits = (-float(RECENT_CAPACITY), 0.0)
+"""Steps before the newest that `recent` shows."""
+
+
 @dataclass(slots=True)
 class ChartOptions:
     """What the keys switch."""
@@ -25,6 +31,8 @@ class ChartOptions:
     overlay: bool = False
     log_loss: bool = False
     by_seconds: bool = False
+    recent: bool = False
+    """The loss of the last steps in full, instead of the whole run's."""
 
 
 @dataclass(slots=True)
@@ -52,6 +60,17 @@ class ChartLimits:
             )
         ]
         return self._widened("loss", values, log=options.log_loss)
+
+    def recent_loss(self, state: RunState, options: ChartOptions) -> Limits:
+        """Return the y limits of the last steps' loss; fitted anew when half the height is idle."""
+        series = recent_loss_series(state.engines.values(), options)
+        values = [y for one in series for _, y in one.points]
+        log = options.log_loss
+        fresh = nice_limits(values, log)
+        kept = nice_limits(values, log, self._kept.get(("recent", log)))
+        limits = fresh if _height(fresh, log) < _height(kept, log) / 2 else kept
+        self._kept["recent", log] = limits
+        return limits
 
     def accuracy(self, state: RunState) -> Limits:
         """Return the y limits of the accuracy in percent, over both models; 100 at the top."""
@@ -84,13 +103,39 @@ def loss_series(
     """Return train and validation loss of the given engines."""
     series = []
     for engine in engines:
-        own = TITLES[engine.name] + " " if options.overlay else ""
+        # Four labels of two models must fit beside the title.
+        labels = (TITLES[engine.name], "val") if options.overlay else ("train", "validation")
         line = LINES[engine.name] if options.overlay else "braille"
         mark = MARKS[engine.name] if options.overlay else "dot"
-        train = Series(own + "train", CURVES[engine.name], _train(engine, state, options), line)
+        train = Series(labels[0], CURVES[engine.name], _train(engine, state, options), line)
         points = _by_epoch(engine, state, options, "validation_loss")
-        validation = Series(own + "validation", SOFT_CURVES[engine.name], points, mark)
+        validation = Series(labels[1], SOFT_CURVES[engine.name], points, mark)
         series += [train, validation]
+    return series
+
+
+def recent_loss_series(engines: Iterable[EngineState], options: ChartOptions) -> list[Series]:
+    """Return the loss of the last 1,000 steps of the given engines, each counted from its newest.
+
+    So the axis stands still, and two engines of unlike speed lie above each other.
+    """
+    series = []
+    for engine in engines:
+        # Four labels of two models must fit beside the title.
+        labels = (TITLES[engine.name], "val") if options.overlay else ("train", "validation")
+        last, _ = engine.loss_by_step.last or (0.0, 0.0)
+        train = [(x - last, y) for x, y in engine.loss_by_step.recent()]
+        validation = [
+            (p.step - last, p.validation_loss)
+            for p in engine.epochs
+            if p.step - last >= RECENT_X[0]
+        ]
+        line = LINES[engine.name] if options.overlay else "braille"
+        mark = MARKS[engine.name] if options.overlay else "dot"
+        series += [
+            Series(labels[0], CURVES[engine.name], train, line, in_full=True),
+            Series(labels[1], SOFT_CURVES[engine.name], validation, mark),
+        ]
     return series
 
 
@@ -118,6 +163,15 @@ def read_out(panel: str, engine: EngineState, epoch: int) -> str:
     return f"{point.validation_accuracy:.2%}"
 
 
+def crosshair_x(engine: EngineState, options: ChartOptions, epoch: int | None) -> float | None:
+    """Return where an epoch's end lies on the x axis; None for no epoch, or one to come."""
+    if epoch is None:
+        return None
+    if not options.by_seconds:
+        return float(epoch)
+    return next((p.seconds for p in engine.epochs if p.epoch == epoch), None)
+
+
 LAYER_MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
 
 
@@ -143,6 +197,11 @@ def layer_gap_series(state: RunState, options: ChartOptions) -> list[Series]:
         )
         for k in range(layers)
     ]
+
+
+def _height(limits: Limits, log: bool) -> float:
+    low, high = map(math.log10, limits) if log else limits
+    return high - low
 
 
 def _gap_x(gap: GapMeasured, state: RunState, options: ChartOptions) -> float:

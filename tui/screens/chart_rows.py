@@ -1,26 +1,27 @@
 """Draws the two rows of charts: side by side, or both models in one with the gap beside it."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from core.config import EngineName
 from tui.run_state import EngineState, RunState
 from tui.screens.chart_data import (
+    RECENT_X,
     ChartLimits,
     ChartOptions,
     accuracy_series,
+    crosshair_x,
     gap_series,
     layer_gap_series,
     loss_series,
     read_out,
+    recent_loss_series,
 )
 from tui.widgets.chart import Chart, Limits, Series
 
 Row = Literal["loss", "accuracy"]
 Find = Callable[[EngineName, Row], Chart]
 """Returns the chart of a model's column in a row."""
-
-_UNITS: dict[Row, str] = {"loss": "", "accuracy": " %"}
 
 
 class ChartRows:
@@ -40,53 +41,75 @@ class ChartRows:
 
     def draw(self, state: RunState, marked: str) -> None:
         """Draw what has changed; the title of the row `marked` says that keys go there."""
-        x = self._limits.x(state, self.options)
         names = list(state.engines)
         compared = self.options.overlay and len(names) > 1
+        draw_loss = self._draw_recent_loss if self.options.recent else self._draw_loss
         for name in names[:1] if compared else names:
             engines = list(state.engines.values()) if compared else [state.engines[name]]
-            self._draw_loss(name, engines, state, x, marked)
-            self._draw_accuracy(name, engines, state, x, marked)
+            draw_loss(engines, state, marked)
+            self._draw_accuracy(engines, state, marked)
         if compared:
-            self._draw_gap(names[1], state, x)
+            self._draw_gap(names[1], state)
 
-    def _draw_loss(
-        self, name: EngineName, engines: list[EngineState], state: RunState, x: Limits, marked: str
-    ) -> None:
+    def _draw_loss(self, engines: list[EngineState], state: RunState, marked: str) -> None:
         self._put(
-            self._find(name, "loss"),
+            self._find(engines[0].name, "loss"),
             self._title("loss", engines, marked),
             loss_series(engines, state, self.options),
-            x,
+            self._run_axis(state, engines[0]),
             self._limits.loss(state, self.options),
             log_y=self.options.log_loss,
         )
 
-    def _draw_accuracy(
-        self, name: EngineName, engines: list[EngineState], state: RunState, x: Limits, marked: str
-    ) -> None:
+    def _draw_recent_loss(self, engines: list[EngineState], state: RunState, marked: str) -> None:
+        first = engines[0]
+        crosshair = None if self.epoch is None else self.epoch * state.epoch_steps - first.step
         self._put(
-            self._find(name, "accuracy"),
-            self._title("accuracy", engines, marked),
+            self._find(first.name, "loss"),
+            self._title("loss", engines, marked, "" if self.epoch else " of the last steps"),
+            recent_loss_series(engines, self.options),
+            _Axis(RECENT_X, "steps", crosshair),
+            self._limits.recent_loss(state, self.options),
+            log_y=self.options.log_loss,
+        )
+
+    def _draw_accuracy(self, engines: list[EngineState], state: RunState, marked: str) -> None:
+        self._put(
+            self._find(engines[0].name, "accuracy"),
+            self._title("accuracy", engines, marked, " %"),
             accuracy_series(engines, state, self.options),
-            x,
+            self._run_axis(state, engines[0]),
             self._limits.accuracy(state),
         )
 
-    def _draw_gap(self, name: EngineName, state: RunState, x: Limits) -> None:
+    def _draw_gap(self, name: EngineName, state: RunState) -> None:
+        axis = self._run_axis(state, state.engines[name])
+        gap = next((gap for gap in state.gaps if gap.epoch == self.epoch), None)
         series = gap_series(state, self.options)
         limits = self._limits.gap("gap", series)
-        self._put(self._find(name, "loss"), "  gap", series, x, limits, log_y=True)
+        told = ""
+        if gap:
+            told = f" · weights {gap.weight_difference:.1e}, loss {gap.loss_difference:.1e}"
+        self._put(self._find(name, "loss"), "  gap" + told, series, axis, limits, log_y=True)
         series = layer_gap_series(state, self.options)
         limits = self._limits.gap("layers", series)
-        self._put(self._find(name, "accuracy"), "  gap by layer", series, x, limits, log_y=True)
+        told = " · " + ", ".join(f"{d:.1e}" for d in gap.layer_differences) if gap else ""
+        title = "  gap by layer" + told
+        self._put(self._find(name, "accuracy"), title, series, axis, limits, log_y=True)
+
+    def _run_axis(self, state: RunState, engine: EngineState) -> "_Axis":
+        return _Axis(
+            self._limits.x(state, self.options),
+            "seconds" if self.options.by_seconds else "epochs",
+            crosshair_x(engine, self.options, self.epoch),
+        )
 
     def _put(
         self,
         chart: Chart,
         title: str,
         series: list[Series],
-        x: Limits,
+        x: "_Axis",
         y: Limits,
         *,
         log_y: bool = False,
@@ -94,19 +117,28 @@ class ChartRows:
         chart.draw(
             title,
             series,
-            x_limits=x,
+            x_limits=x.limits,
             y_limits=y,
             log_y=log_y,
-            x_label="seconds" if self.options.by_seconds else "epochs",
+            x_label=x.label,
+            crosshair=x.crosshair,
             ascii_only=self._ascii,
         )
 
-    def _title(self, row: Row, engines: list[EngineState], marked: str) -> str:
-        title = panel_title(row, marked) + _UNITS[row]
+    def _title(self, row: Row, engines: list[EngineState], marked: str, what: str = "") -> str:
+        title = panel_title(row, marked) + what
         if self.epoch is None:
             return title
         values = [read_out(row, engine, self.epoch) for engine in engines]
         return f"{title} · epoch {self.epoch}: {' and '.join(values)}"
+
+
+class _Axis(NamedTuple):
+    """The x axis of a chart."""
+
+    limits: Limits
+    label: str
+    crosshair: float | None
 
 
 def panel_title(panel: str, marked: str) -> str:

@@ -140,14 +140,14 @@ class Dashboard(Screen[None]):
         self._go_to(PANELS[(PANELS.index(self._panel) - 1) % len(PANELS)])
 
     def action_move(self, down: int, right: int) -> None:
-        """Move in the panel: the matrix's cursor, or the epoch that the charts read out."""
+        """Move in the panel: the matrix's cursor, or the crosshair that the charts share."""
         if self._panel == "confusion":
             self._matrix(self._names[0]).action_move(down, right)
         elif right and (state := self._watch.state):
             last = max((len(engine.epochs) for engine in state.engines.values()), default=0)
             epoch = (last + 1 if self._charts.epoch is None else self._charts.epoch) + right
             self._charts.epoch = None if epoch > last or last == 0 else max(1, epoch)
-            self.update()
+            self.update(numbers=True)
 
     def action_open(self) -> None:
         """Open the digits behind the confusion cell under the cursor."""
@@ -169,13 +169,18 @@ class Dashboard(Screen[None]):
         self._charts.options.by_seconds = not self._charts.options.by_seconds
         self.update()
 
+    def action_toggle_recent(self) -> None:
+        """Switch the loss between the whole run and its last 1,000 steps in full."""
+        self._charts.options.recent = not self._charts.options.recent
+        self.update()
+
     def action_toggle_zoom(self) -> None:
         """Give the screen to one panel, or to all of them."""
         self._zoomed = not self._zoomed
         self._arrange()
 
     def action_back(self) -> None:
-        """Leave read-out, zoom and overlay, one at a time."""
+        """Leave crosshair, zoom and overlay, one at a time."""
         if self._charts.epoch is not None:
             self._charts.epoch = None
         elif self._zoomed:
@@ -225,7 +230,7 @@ class Dashboard(Screen[None]):
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).draw(*header(self._watch, self._cost.text))
         cell = self._cursor if self._panel == "confusion" else None
-        self.query_one("#message", TextLine).draw(message(self._watch, cell))
+        self.query_one("#message", TextLine).draw(message(self._watch, cell, self._charts.epoch))
         state, session = self._watch.state, self._watch.session
         if state and session:
             for name, engine in state.engines.items():

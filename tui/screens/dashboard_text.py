@@ -36,17 +36,20 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
     return left, right
 
 
-def message(watch: Watch, cell: tuple[int, int] | None) -> Text:
-    """Return the row above the footer: a cell, the newest event, or what stands all along.
+def message(watch: Watch, cell: tuple[int, int] | None, epoch: int | None) -> Text:
+    """Return the row above the footer: what is read out, the newest event, or a standing note.
 
     Args:
         watch: the session that is followed.
         cell: true and predicted class under the matrix's cursor, if that panel is in use.
+        epoch: where the charts' crosshair stands, if it does.
     """
     state, session = watch.state, watch.session
     if state is None or session is None:
         return []
     if cell is not None and (text := cell_text(state, session.dataset.class_names, cell)):
+        return [(f" {text}", Role.TEXT)]
+    if epoch is not None and (text := difference_text(state, epoch)):
         return [(f" {text}", Role.TEXT)]
     if state.message:
         return [(f" {state.message}", Role.BAD if state.message_is_bad else Role.DIM)]
@@ -64,6 +67,27 @@ def cell_text(state: RunState, names: str, cell: tuple[int, int]) -> str:
     if not counts:
         return ""
     return f"{names[true]} read as {names[predicted]}: {' · '.join(counts)} · enter opens them"
+
+
+def difference_text(state: RunState, epoch: int) -> str:
+    """Return how far apart both models were after an epoch; empty for one model alone."""
+    if len(state.engines) == 1:
+        return ""
+    points = {
+        name: next((p for p in engine.epochs if p.epoch == epoch), None)
+        for name, engine in state.engines.items()
+    }
+    if missing := [TITLES[name] for name, point in points.items() if point is None]:
+        return f"epoch {epoch} · {' and '.join(missing)} not there yet"
+    first, second = (point for point in points.values() if point is not None)
+    train = first.train_loss - second.train_loss
+    validation = first.validation_loss - second.validation_loss
+    accuracy = (first.validation_accuracy - second.validation_accuracy) * 100
+    names = " − ".join(TITLES[name] for name in points)
+    return (
+        f"epoch {epoch} · {names}: loss {train:+.1e}, val {validation:+.1e}, "
+        f"accuracy {accuracy:+.2f} %"
+    )
 
 
 def standing_note(state: RunState, config: RunConfig, classes: int) -> str:

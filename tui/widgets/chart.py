@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tui.palette import Role
 from tui.widgets.cells import Canvas, CellView
-from tui.widgets.dots import Frame, Marker, Series
+from tui.widgets.dots import DOTS_ACROSS, Frame, Marker, Series
 from tui.widgets.plotting import Plot
 from tui.widgets.scales import Limits, nice_limits
 
@@ -39,6 +39,7 @@ class Chart(CellView):
         self._title = ""
         self._series: tuple[Series, ...] = ()
         self._frame = Frame(0, 0, (0.0, 1.0), (0.0, 1.0))
+        self._crosshair: float | None = None
         self._plot = Plot()
 
     def draw(
@@ -50,6 +51,7 @@ class Chart(CellView):
         y_limits: Limits,
         log_y: bool = False,
         x_label: str = "",
+        crosshair: float | None = None,
         ascii_only: bool = False,
     ) -> None:
         """Show these curves.
@@ -62,6 +64,7 @@ class Chart(CellView):
             y_limits: from `nice_limits`; for a log axis above 0.
             log_y: logarithmic y axis.
             x_label: unit of x, written behind the last tick.
+            crosshair: the x where a vertical line stands behind the curves, if any.
             ascii_only: write no character above U+007E.
 
         Raises:
@@ -73,9 +76,10 @@ class Chart(CellView):
         if log_y and y_limits[0] <= 0:
             raise ValueError(f"log y from {y_limits[0]}: expected limits above 0")
         frame = Frame(0, 0, x_limits, y_limits, log_y, x_label, ascii_only)
-        shown = (self._title, self._series, self._frame)
+        shown = (self._title, self._series, self._frame, self._crosshair)
         self._title, self._series, self._frame = title, tuple(series), frame
-        if shown != (self._title, self._series, self._frame):
+        self._crosshair = crosshair
+        if shown != (self._title, self._series, self._frame, self._crosshair):
             self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
@@ -88,6 +92,7 @@ class Chart(CellView):
         self._put_legend(canvas, end + 2)
         frame = self._frame._replace(width=width, height=height - 1)
         canvas.paste(self._plot.update(frame, self._series), 0, 1)
+        self._put_crosshair(canvas, frame)
         self._put_note(canvas, frame)
         return canvas
 
@@ -102,6 +107,17 @@ class Chart(CellView):
             canvas.put(x, 0, sample, series.role)
             canvas.put(x + 2, 0, series.label, Role.DIM)
             x += width + 2
+
+    def _put_crosshair(self, canvas: Canvas, frame: Frame) -> None:
+        """Draw a vertical line where nothing else is, if its x lies within the limits."""
+        low, high = frame.x_limits
+        if self._crosshair is None or not low <= self._crosshair <= high:
+            return
+        column = min(frame.across()(self._crosshair) // DOTS_ACROSS, frame.columns - 1)
+        x = canvas.width - frame.columns + column
+        for y in range(1, 1 + frame.rows):
+            if canvas.cell(x, y)[0] == " ":
+                canvas.put(x, y, "|" if frame.ascii_only else "│", Role.DIM)
 
     def _put_note(self, canvas: Canvas, frame: Frame) -> None:
         values = [y for series in self._series for _, y in series.points if math.isfinite(y)]

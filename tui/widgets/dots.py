@@ -41,6 +41,8 @@ class Series:
     points: Sequence[tuple[float, float]]
     """(x, y) by ascending x; a y that is NaN or infinite is a gap."""
     marker: Marker = "braille"
+    in_full: bool = False
+    """Draw a line through every point; otherwise the points of a dot column are averaged."""
 
 
 class Frame(NamedTuple):
@@ -108,19 +110,41 @@ def series_dots(series: Series, frame: Frame) -> Dots:
     new point changes the end of the curve only.
     """
     is_line = series.marker not in MARKS
-    spacing = _MARK_SPACING if not is_line and _is_crowded(series, frame) else 1
-    dots: dict[tuple[int, int], None] = {}
-    before: tuple[int, int] | None = None
-    for column, height in _averages(series, frame, spacing):
-        dot = None if math.isnan(height) else (column, round(height))
-        if dot is not None:
-            dots.update(dict.fromkeys(_line(before, dot) if before and is_line else [dot]))
-        before = dot
+    drawn = _strokes(series, frame) if series.in_full else _joined(series, frame, is_line)
+    dots = dict.fromkeys(drawn)
     top = DOTS_DOWN * frame.rows
     shown = [dot for dot in dots if 0 <= dot[1] < top]
     if series.marker == "dashed":
         shown = [dot for dot in shown if dot[0] % _DASH_PERIOD < _DASH] or shown
     return _enlarged(shown) if is_line and len(shown) == 1 else shown
+
+
+def _joined(series: Series, frame: Frame, is_line: bool) -> Iterator[tuple[int, int]]:
+    """Yield the dots of the averages; those of a line are joined, except over a gap."""
+    spacing = _MARK_SPACING if not is_line and _is_crowded(series, frame) else 1
+    before: tuple[int, int] | None = None
+    for column, height in _averages(series, frame, spacing):
+        dot = None if math.isnan(height) else (column, round(height))
+        if dot is not None:
+            yield from _line(before, dot) if before and is_line else [dot]
+        before = dot
+
+
+def _strokes(series: Series, frame: Frame) -> Iterator[tuple[int, int]]:
+    """Yield each column's stroke from its lowest to its highest point, joined to the one before."""
+    before: tuple[float, float] | None = None
+    for column, heights in _by_column(series, frame, 1).items():
+        known = [height for height in heights if not math.isnan(height)]
+        if not known:
+            before = None
+            continue
+        low, high = min(known), max(known)
+        if before is not None:
+            # A gap of one row between neighbours is bridged by the later stroke.
+            low, high = min(low, before[1]), max(high, before[0])
+        before = (min(known), max(known))
+        if 0 <= column < DOTS_ACROSS * frame.columns:
+            yield from ((column, row) for row in range(round(low), round(high) + 1))
 
 
 def _line(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, int]]:
@@ -151,11 +175,16 @@ def _is_crowded(series: Series, frame: Frame) -> bool:
 
 def _averages(series: Series, frame: Frame, spacing: int) -> Iterator[tuple[int, float]]:
     """Yield the first column and the mean height of each group of columns; NaN for a gap."""
+    for group, heights in _by_column(series, frame, spacing).items():
+        if 0 <= group * spacing < DOTS_ACROSS * frame.columns:
+            known = [height for height in heights if not math.isnan(height)]
+            yield group * spacing, sum(known) / len(known) if known else math.nan
+
+
+def _by_column(series: Series, frame: Frame, spacing: int) -> dict[int, list[float]]:
+    """Return the heights in each group of columns, from left to right."""
     groups: dict[int, list[float]] = {}
     column, height = frame.across(), frame.up()
     for x, y in series.points:
         groups.setdefault(column(x) // spacing, []).append(height(y))
-    for group, heights in groups.items():
-        if 0 <= group * spacing < DOTS_ACROSS * frame.columns:
-            known = [height for height in heights if not math.isnan(height)]
-            yield group * spacing, sum(known) / len(known) if known else math.nan
+    return groups
