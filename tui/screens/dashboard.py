@@ -78,7 +78,10 @@ class Dashboard(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Make header, one row of panels after another, message and footer."""
-        yield TextLine(id="header")
+        line = TextLine(id="header")
+        # In the first frame: the update after it shares the interpreter with torch's import.
+        line.draw(*header(self._watch))
+        yield line
         with Horizontal(id="status"):
             for name, classes in self._columns():
                 yield StatusPanel(
