@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from core.__main__ import train
 from core.errors import InputError, MlpwatchError
@@ -34,7 +34,7 @@ def run() -> None:
     flushing = Thread(target=_flush, daemon=True)
     flushing.start()
     # A pipe gets all the time that it needs; a terminal may have stalled or be gone.
-    flushing.join(LAST_WORDS_SECONDS if sys.stdout.isatty() else None)
+    flushing.join(LAST_WORDS_SECONDS if _is_terminal(sys.stdout) else None)
     # A trainer or an import that does not come to an end must not hold the process.
     os._exit(status)
 
@@ -55,6 +55,10 @@ def main(arguments: Sequence[str]) -> int:
         # Whoever read our output is gone: there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # A full disk behind `> file`, say: whatever else can fail has an error of its own.
+        print(f"mlpwatch: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return 1
 
 
 def watch(options: argparse.Namespace) -> int:
@@ -63,8 +67,12 @@ def watch(options: argparse.Namespace) -> int:
     if _says_no_screen():
         return train(options)
     from core.data_source import check_source, resolve_source  # noqa: PLC0415
+    from core.run_names import check_run_name  # noqa: PLC0415
 
+    # What can be known at once is said before the screen changes.
     check_source(resolve_source(config.data))
+    if options.name is not None:
+        check_run_name(options.name)
 
     def start(report: "Report") -> "Session":
         report("importing NumPy, scikit-learn and PyTorch")
@@ -120,10 +128,14 @@ def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> i
     """Run the app, then say on the normal screen how it went."""
     from tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
     from tui.output import Output  # noqa: PLC0415
+    from tui.terminal_traits import has_colour, has_unicode  # noqa: PLC0415
     from tui.watch import LEAVE_SECONDS, Watch  # noqa: PLC0415
 
+    if not has_colour():
+        # Textual and Rich know a terminal without colours by this alone.
+        os.environ["NO_COLOR"] = "1"
     following = Watch(start)
-    screen = ScreenOptions(options.fps, not options.no_mouse, options.ascii or not _has_unicode())
+    screen = ScreenOptions(options.fps, not options.no_mouse, options.ascii or not has_unicode())
     app = MlpwatchApp(following, config.engine_names, screen)
     status = app.run(mouse=screen.mouse)
     if following.error is not None:
@@ -146,21 +158,24 @@ def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> i
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
-            stream.flush()
+            if stream is not None:
+                stream.flush()
+
+
+def _is_terminal(stream: IO[str] | None) -> bool:
+    """Return whether a standard stream is a terminal; one that is closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def _says_no_screen() -> bool:
     """Say in one line that there is no terminal to draw on, if so."""
     dumb = os.environ.get("TERM") == "dumb"
-    if sys.stdout.isatty() and sys.stdin.isatty() and not dumb:
+    if _is_terminal(sys.stdout) and _is_terminal(sys.stdin) and not dumb:
         return False
-    why = "TERM is dumb" if dumb else "the output is no terminal"
+    side = "input" if _is_terminal(sys.stdout) else "output"
+    why = "TERM is dumb" if dumb else f"the {side} is no terminal"
     print(f"mlpwatch: {why}, so this trains without a screen", file=sys.stderr)  # noqa: T201
     return True
-
-
-def _has_unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:

@@ -1,0 +1,55 @@
+"""What the terminal can show, as far as the environment tells: characters and colours."""
+
+import curses
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+_FEWEST_COLOURS = 8
+
+
+def has_unicode(environment: Mapping[str, str] | None = None, encoding: str | None = None) -> bool:
+    """Return whether the locale is UTF-8, as the user set it.
+
+    Python's own encoding does not tell: under LC_ALL=C it switches to UTF-8 (PEP 540), and under
+    LANG=C it sets LC_CTYPE to C.UTF-8 (PEP 538). Where no variable says anything, it decides.
+
+    Args:
+        environment: by default that which this process was started with.
+        encoding: that of the output; by default standard output's.
+    """
+    variables = _first_environment() if environment is None else environment
+    encoding = (encoding or sys.stdout.encoding or "").lower().replace("-", "")
+    # The order of POSIX (Base Definitions, 8.2): the first that is set and not empty counts.
+    names = (variables.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    named = next((name for name in names if name), "UTF-8")
+    is_utf8 = "utf8" in named.partition("@")[0].lower().replace("-", "")
+    return encoding == "utf8" and is_utf8
+
+
+def has_colour(environment: Mapping[str, str] | None = None) -> bool:
+    """Return whether the terminal shows colours and the user wants them.
+
+    A terminal that terminfo does not know is taken for one with colours, as most are.
+    """
+    variables = os.environ if environment is None else environment
+    if variables.get("NO_COLOR"):
+        return False
+    if variables.get("COLORTERM"):
+        return True
+    with suppress(curses.error, OSError):
+        # Not on the terminal itself: only its description is wanted.
+        with Path(os.devnull).open("w") as nowhere:
+            curses.setupterm(variables.get("TERM") or "unknown", nowhere.fileno())
+        return curses.tigetnum("colors") >= _FEWEST_COLOURS
+    return True
+
+
+def _first_environment() -> Mapping[str, str]:
+    """Return the variables before Python changed them, where the system tells them."""
+    with suppress(OSError):
+        text = Path("/proc/self/environ").read_bytes().decode(errors="replace")
+        return dict(line.partition("=")[::2] for line in text.split("\0") if "=" in line)
+    return os.environ
