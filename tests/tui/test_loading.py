@@ -1,11 +1,13 @@
 """What is imported and loaded is never looked at by the garbage collector again."""
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tui.loading import undisturbed
+from tui.loading import load_torch_libraries, undisturbed
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +29,35 @@ def test_a_block_that_fails_leaves_the_collector_on() -> None:
     with pytest.raises(ValueError, match="no data"), undisturbed():
         raise ValueError("no data")
     assert gc.isenabled()
+
+
+def test_torch_finds_its_libraries_loaded_and_the_interpreter_was_free_meanwhile() -> None:
+    if sys.platform != "linux":
+        pytest.skip("on Linux only")
+    script = """
+import sys, threading, time
+from tui.loading import load_torch_libraries
+ticks, done = [], threading.Event()
+def tick():
+    while not done.is_set():
+        ticks.append(time.perf_counter())
+        time.sleep(0.001)
+ticker = threading.Thread(target=tick)
+ticker.start()
+began = time.perf_counter()
+print(load_torch_libraries(), "torch" in sys.modules)
+took = time.perf_counter() - began
+done.set()
+ticker.join()
+print(max(b - a for a, b in zip(ticks, ticks[1:])) < took / 2)
+import torch
+print(torch.ones(3).sum().item())
+"""
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert ran.stdout.split() == ["3", "False", "True", "3.0"]
+
+
+def test_without_torch_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.loading.find_spec", lambda _name: None)
+    assert load_torch_libraries() == 0
