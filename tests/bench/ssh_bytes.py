@@ -111,8 +111,8 @@ _TRAINING = re.compile(r" +[1-9]\d*/\d+ +training")
 
 def main() -> None:
     """Print both measurements."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
-    data = sys.argv[2] if len(sys.argv) > 2 else "digits"
+    given = dict(enumerate(sys.argv[1:]))
+    seconds, data, epochs = float(given.get(0, "30")), given.get(1, "digits"), given.get(2, "5000")
     for title, extra in (("ssh   ", ()), ("ssh -C", ("-C",))):
         rates = measure(seconds, data, epochs, *extra)
         print(  # noqa: T201
