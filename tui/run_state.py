@@ -20,6 +20,7 @@ from core.telemetry import (
     StepDone,
 )
 from tui.curves import Curve
+from tui.epoch_curves import EpochCurves
 from tui.formatting import TITLES
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class EngineState:
     test: "Evaluation | None" = None
     loss_by_step: Curve = field(init=False)
     loss_by_second: Curve = field(init=False)
+    epochs_by_step: EpochCurves = field(init=False)
+    epochs_by_second: EpochCurves = field(init=False)
     _losses: deque[float] = field(default_factory=lambda: deque(maxlen=LOSS_WINDOW))
     _readings: deque[tuple[float, int]] = field(default_factory=deque)
     _first_reading: tuple[float, int] = (0.0, 0)
@@ -80,6 +83,8 @@ class EngineState:
         """Make the curves."""
         self.loss_by_step = Curve(planned=self.planned_steps)
         self.loss_by_second = Curve()
+        self.epochs_by_step = EpochCurves(planned=self.planned_steps)
+        self.epochs_by_second = EpochCurves()
 
     @property
     def ended(self) -> bool:
@@ -144,6 +149,8 @@ class EngineState:
     def add_point(self, point: EpochPoint) -> None:
         """Take in an epoch's point, live or from a saved run's log."""
         self.epochs.append(point)
+        self.epochs_by_step.add(point.step, point)
+        self.epochs_by_second.add(point.seconds, point)
 
     def end(self, event: RunEnded) -> None:
         """Take in the last event."""

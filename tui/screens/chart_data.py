@@ -1,12 +1,12 @@
 """What the charts show: a run's state as series and limits."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from core.config import EngineName
 from core.telemetry import GapMeasured
-from tui.curves import RECENT_CAPACITY
+from tui.curves import RECENT_CAPACITY, Curve
 from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import EngineState, RunState
@@ -55,8 +55,8 @@ class ChartLimits:
             for engine in state.engines.values()
             for value in (
                 *(point.mean for point in engine.loss_by_step.points()),
-                *(point.train_loss for point in engine.epochs),
-                *(point.validation_loss for point in engine.epochs),
+                *_extremes(engine.epochs_by_step.train_loss),
+                *_extremes(engine.epochs_by_step.validation_loss),
             )
         ]
         return self._widened("loss", values, log=options.log_loss)
@@ -75,9 +75,9 @@ class ChartLimits:
     def accuracy(self, state: RunState) -> Limits:
         """Return the y limits of the accuracy in percent, over both models; 100 at the top."""
         values = [
-            point.validation_accuracy * 100
+            share * 100
             for engine in state.engines.values()
-            for point in engine.epochs
+            for share in _extremes(engine.epochs_by_step.validation_accuracy)
         ]
         if not values:
             return 0.0, 100.0
@@ -199,6 +199,13 @@ def layer_gap_series(state: RunState, options: ChartOptions) -> list[Series]:
     ]
 
 
+def _extremes(curve: Curve) -> Iterator[float]:
+    """Yield the lowest and highest value of each of a curve's points."""
+    for point in curve.points():
+        yield point.low
+        yield point.high
+
+
 def _height(limits: Limits, log: bool) -> float:
     low, high = map(math.log10, limits) if log else limits
     return high - low
@@ -217,19 +224,23 @@ def _train(
     if options.by_seconds:
         live = [(point.x, point.mean) for point in engine.loss_by_second.points()]
         first = live[0][0] if live else float("inf")
-        past = [(p.seconds, p.train_loss) for p in engine.epochs if p.seconds < first]
+        epochs = engine.epochs_by_second.train_loss.points()
+        past = [(p.x, p.mean) for p in epochs if p.x < first]
         return past + live
     live = [(p.x / state.epoch_steps, p.mean) for p in engine.loss_by_step.points()]
     first = live[0][0] if live else float("inf")
     # Epochs of a run before it was resumed are known by their means alone.
-    past = [(p.epoch - 0.5, p.train_loss) for p in engine.epochs if p.epoch <= first]
+    ends = engine.epochs_by_step.train_loss.points()
+    past = [
+        (p.x / state.epoch_steps - 0.5, p.mean) for p in ends if p.x / state.epoch_steps <= first
+    ]
     return past + live
 
 
 def _by_epoch(
     engine: EngineState, state: RunState, options: ChartOptions, what: str
 ) -> list[tuple[float, float]]:
-    return [
-        (p.seconds if options.by_seconds else p.step / state.epoch_steps, getattr(p, what))
-        for p in engine.epochs
-    ]
+    curves = engine.epochs_by_second if options.by_seconds else engine.epochs_by_step
+    scale = 1 if options.by_seconds else state.epoch_steps
+    curve: Curve = getattr(curves, what)
+    return [(p.x / scale, p.mean) for p in curve.points()]
