@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
@@ -25,7 +26,7 @@ from tui.screens.dialogs import HelpScreen
 from tui.watch import LEAVE_SECONDS, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from core.evaluation import MistakeList
 
@@ -73,6 +74,7 @@ class MlpwatchApp(PatientApp[int]):
         self._ticker: Timer | None = None
         self._status = 0
         self._asked_to_leave = False
+        self._finishing = False
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
 
@@ -99,13 +101,19 @@ class MlpwatchApp(PatientApp[int]):
 
     def get_system_commands(self, screen: Screen[object]) -> "Iterable[SystemCommand]":
         """Offer every key of the table by name, then Textual's own commands."""
+        where = getattr(screen, "WHERE", "everywhere")
         for key in KEYS:
-            if key.where == "everywhere" and key.action != "command_palette":
-                title = f"{key.label or key.help}".capitalize()
-                yield SystemCommand(title, f"{key.help} ({key.shown})", self._runner(key.action))
+            if key.where in (where, "everywhere") and key.action != "command_palette":
+                title = key.label or key.help
+                title = title[0].upper() + title[1:]
+                run = partial(screen.run_action, key.action)
+                yield SystemCommand(title, f"{key.help} ({key.shown})", run)
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
         yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
-        yield from super().get_system_commands(screen)
+        for command in super().get_system_commands(screen):
+            # "Quit" stands in the table, and saves.
+            if command.title != "Quit":
+                yield command
 
     def on_dashboard_cell_opened(self, event: Dashboard.CellOpened) -> None:
         """Open the digits behind a confusion cell."""
@@ -205,12 +213,6 @@ class MlpwatchApp(PatientApp[int]):
             self._ticker.stop()
         self._ticker = self.set_interval(1 / fps, self._tick)
 
-    def _runner(self, action: str) -> "Callable[[], Awaitable[None]]":
-        async def run() -> None:
-            await self.run_action(action)
-
-        return run
-
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -245,7 +247,9 @@ class MlpwatchApp(PatientApp[int]):
         if watch.error is not None:
             self.exit(1)
         elif watch.left:
-            self.run_worker(self._finish(), exclusive=True)
+            if not self._finishing:
+                self._finishing = True
+                self.run_worker(self._finish())
         elif happened or cost_changed or watch.is_loading or watch.session is None:
             self._update()
 

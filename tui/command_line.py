@@ -21,7 +21,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
 
-mlpwatch COMMAND --help tells a command's options.
+mlpwatch COMMAND --help tells a command's own options.
 """
 
 
@@ -41,7 +41,11 @@ def build_parser(
     commands = parser.add_subparsers(
         prog="mlpwatch", metavar="COMMAND", required=True, help=argparse.SUPPRESS
     )
-    _add_watch(commands.add_parser("watch", prog="mlpwatch", allow_abbrev=False), watch)
+    watching = commands.add_parser("watch", prog="mlpwatch", allow_abbrev=False)
+    _add_watch(watching, watch)
+    # The options of `mlpwatch` alone are those of its hidden first command.
+    parser.epilog = watching.format_help().partition("\n\ntraining:")[2]
+    parser.epilog = f"training:{parser.epilog}"
     _add_train(commands.add_parser("train", allow_abbrev=False), train)
     _add_resume(commands.add_parser("resume", allow_abbrev=False), resume)
     _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)

@@ -179,6 +179,8 @@ class RunState:
     message: str = ""
     """The newest thing worth a line: what was saved where, what failed."""
     message_is_bad: bool = False
+    message_is_new: bool = False
+    """Nothing has been looked up on the screen since it came."""
 
     def __post_init__(self) -> None:
         """Make one state per engine."""
@@ -248,4 +250,4 @@ class RunState:
 
     def say(self, message: str, *, bad: bool = False) -> None:
         """Put a line where the screen shows the newest thing."""
-        self.message, self.message_is_bad = message, bad
+        self.message, self.message_is_bad, self.message_is_new = message, bad, True

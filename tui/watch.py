@@ -89,12 +89,14 @@ class Watch:
                 self.session.stop()
 
     def toggle_pause(self, *engines: EngineName) -> None:
-        """Pause the named engines, or all; resume them if all of them are paused."""
-        session = self.session
-        if session is None:
+        """Pause the named engines, or all that train; resume them if all of them are paused."""
+        session, state = self.session, self.state
+        if session is None or state is None:
             return
-        names = engines or session.config.engine_names
-        named = [name for name in names if name in session.config.engine_names]
+        training = [name for name, engine in state.engines.items() if not engine.ended]
+        named = [name for name in training if name in engines or not engines]
+        if not named:
+            return
         if all(session.paused(name) for name in named):
             session.resume(*named)
         else:
@@ -109,7 +111,8 @@ class Watch:
         """Save every engine that trains; say where the others lie."""
         if self.session is None or self.state is None:
             return
-        if self.session.ended and self.session.save_error is None:
+        phases = {engine.phase for engine in self.state.engines.values()}
+        if phases <= {"finished", "stopped"} and self.session.save_error is None:
             self.state.say(f"saved at the end in {self.session.run.path}")
         self.session.save()
 

@@ -68,4 +68,4 @@ async def test_it_works_in_the_overlay_too() -> None:
         title = stage.row("loss of the last steps")
         assert "NumPy" in title
         assert "PyTorch" in title
-        assert "0 steps" in stage.text()
+        assert "steps " in stage.text()

@@ -100,7 +100,7 @@ class ChartRows:
     def _run_axis(self, state: RunState, engine: EngineState) -> "_Axis":
         return _Axis(
             self._limits.x(state, self.options),
-            "seconds" if self.options.by_seconds else "epochs",
+            "sec" if self.options.by_seconds else "epoch",
             crosshair_x(engine, self.options, self.epoch),
         )
 

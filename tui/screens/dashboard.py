@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from core.config import EngineName
-from tui.keys import bindings, footer_keys
+from tui.keys import Where, bindings, footer_keys
 from tui.run_state import Phase
 from tui.screen_cost import CostMeter
 from tui.screens.chart_rows import ChartRows, Row, panel_title
@@ -52,7 +52,8 @@ class Dashboard(Screen[None]):
         ascii_only: write no character above U+007E.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("dashboard")
+    WHERE: ClassVar[Where] = "dashboard"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
     # A matrix that has the focus takes the arrows, also those that are meant for a chart.
     AUTO_FOCUS = ""
 
@@ -150,6 +151,7 @@ class Dashboard(Screen[None]):
             last = max((len(engine.epochs) for engine in state.engines.values()), default=0)
             epoch = (last + 1 if self._charts.epoch is None else self._charts.epoch) + right
             self._charts.epoch = None if epoch > last or last == 0 else max(1, epoch)
+            self._mark_read()
             self.update(numbers=True)
 
     def action_open(self) -> None:
@@ -183,8 +185,12 @@ class Dashboard(Screen[None]):
         self._arrange()
 
     def action_back(self) -> None:
-        """Leave crosshair, zoom and overlay, one at a time."""
-        if self._charts.epoch is not None:
+        """Leave matrix cell, crosshair, zoom and overlay, one at a time."""
+        if self._cursor is not None and self._panel == "confusion":
+            self._cursor = None
+            for name in self._names:
+                self._matrix(name).leave()
+        elif self._charts.epoch is not None:
             self._charts.epoch = None
         elif self._zoomed:
             self._zoomed = False
@@ -196,12 +202,28 @@ class Dashboard(Screen[None]):
         """Keep both cursors on the same cell, and say what it counts."""
         self._panel = "confusion"
         self._cursor = (event.true, event.predicted)
+        self._mark_read()
         self.update(numbers=True)
 
     def on_confusion_matrix_opened(self, event: ConfusionMatrix.Opened) -> None:
         """Ask for the digits behind the cell."""
-        engine: EngineName = "torch" if event.matrix.id == "torch-confusion" else self._names[0]
-        self.post_message(self.CellOpened(event.true, event.predicted, engine))
+        state = self._watch.state
+        if state is None:
+            return
+        # The cursor is in both matrices: where this model has no such digits, the other may.
+        own: EngineName = "torch" if event.matrix.id == "torch-confusion" else self._names[0]
+        for name in (own, *self._names):
+            evaluation = state.engines[name].validation
+            if evaluation and evaluation.confusion[event.true, event.predicted]:
+                self.post_message(self.CellOpened(event.true, event.predicted, name))
+                return
+        state.say("no validation digit is read like that")
+        self.update(numbers=True)
+
+    def _mark_read(self) -> None:
+        """Let what is looked up now take the place of the newest message."""
+        if state := self._watch.state:
+            state.message_is_new = False
 
     def _columns(self) -> Iterator[tuple[EngineName, str | None]]:
         """Yield each engine, with the class of its column's widgets."""

@@ -28,7 +28,8 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
     left.append(("  " + " · ".join(facts), Role.TEXT))
     right = []
     if watch.limit is not None and not state.ended:
-        right.append((f"limit {watch.limit:g} steps/s, ] lifts it ", Role.WARNING))
+        does = "lifts" if watch.limit_is_automatic else "raises"
+        right.append((f"limit {watch.limit:g} steps/s, ] {does} it ", Role.WARNING))
     time = formatting.elapsed_and_left(state.seconds, state.seconds_left)
     right.append((f"  {time} ", Role.DIM))
     if cost:
@@ -47,12 +48,15 @@ def message(watch: Watch, cell: tuple[int, int] | None, epoch: int | None) -> Te
     state, session = watch.state, watch.session
     if state is None or session is None:
         return []
+    news = [(f" {state.message}", Role.BAD if state.message_is_bad else Role.DIM)]
+    if state.message_is_new:
+        return news
     if cell is not None and (text := cell_text(state, session.dataset.class_names, cell)):
         return [(f" {text}", Role.TEXT)]
     if epoch is not None and (text := difference_text(state, epoch)):
         return [(f" {text}", Role.TEXT)]
     if state.message:
-        return [(f" {state.message}", Role.BAD if state.message_is_bad else Role.DIM)]
+        return news
     return [(f" {standing_note(state, session.config, session.dataset.classes)}", Role.DIM)]
 
 
@@ -66,7 +70,10 @@ def cell_text(state: RunState, names: str, cell: tuple[int, int]) -> str:
     ]
     if not counts:
         return ""
-    return f"{names[true]} read as {names[predicted]}: {' · '.join(counts)} · enter opens them"
+    text = f"{names[true]} read as {names[predicted]}: {' · '.join(counts)}"
+    if true == predicted:
+        return f"{text} · enter opens what was wrongly read as {names[predicted]}"
+    return f"{text} · enter opens them"
 
 
 def difference_text(state: RunState, epoch: int) -> str:
@@ -95,12 +102,13 @@ def standing_note(state: RunState, config: RunConfig, classes: int) -> str:
     if len(state.engines) == 1:
         return ""
     if config.loss == "mse" and config.torch_loss_mean == "element":
+        # The key first: narrow screens cut the end.
         return (
-            f"NumPy's loss sums over the {classes} classes, PyTorch's nn.MSELoss() averages: "
-            f"a gradient {classes} times smaller · e explains"
+            f"e explains: NumPy's loss sums over the {classes} classes, nn.MSELoss() averages, "
+            f"so PyTorch's gradient is {classes} times smaller"
         )
     if state.gaps:
-        return f"{gap_text(state.gaps[-1])} · o charts it · e explains"
+        return f"o charts the gap: {gap_text(state.gaps[-1])}"
     return "both start from the same weights and see the same batches"
 
 

@@ -1,13 +1,14 @@
 """The explanation: the story of this run's two losses, with its live numbers and curves."""
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from tui.keys import bindings, footer_keys
+from tui.keys import Where, bindings, footer_keys
 from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
 from tui.screens.dashboard_text import header
 from tui.screens.story import story
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from core.explain import Comparison
 
 
+COMPARE_SECONDS = 1.0
+"""Least time between two comparisons: each builds both engines once more, on one batch."""
+
+
 class ExplainScreen(Screen[None]):
     """Compares the engines anew whenever an epoch has ended.
 
@@ -28,7 +33,8 @@ class ExplainScreen(Screen[None]):
         ascii_only: write no character above U+007E in the chart.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("explain")
+    WHERE: ClassVar[Where] = "explain"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
 
     def __init__(self, watch: Watch, *, ascii_only: bool) -> None:
         super().__init__()
@@ -36,6 +42,7 @@ class ExplainScreen(Screen[None]):
         self._limits = ChartLimits()
         self._comparison: Comparison | None = None
         self._compared_epoch: int | None = None
+        self._compared_at = -COMPARE_SECONDS
 
     def compose(self) -> ComposeResult:
         """Make header, story, chart and footer."""
@@ -55,9 +62,9 @@ class ExplainScreen(Screen[None]):
         if not self.is_attached or state is None or session is None:
             return
         epoch = max((len(engine.epochs) for engine in state.engines.values()), default=0)
-        if epoch != self._compared_epoch:
-            self._compared_epoch = epoch
-            self.run_worker(self._compare(), exclusive=True)
+        if epoch != self._compared_epoch and monotonic() - self._compared_at >= COMPARE_SECONDS:
+            self._compared_epoch, self._compared_at = epoch, monotonic()
+            self.run_worker(self._compare())
         self._draw()
 
     def action_back(self) -> None:
@@ -65,16 +72,23 @@ class ExplainScreen(Screen[None]):
         self.dismiss()
 
     async def _compare(self) -> None:
-        if session := self._watch.session:
+        session, state = self._watch.session, self._watch.state
+        if session is None or state is None:
+            return
+        try:
             self._comparison = await asyncio.to_thread(session.compare_gradients)
-            self._draw()
+        except (MemoryError, RuntimeError) as error:
+            # PyTorch raises RuntimeError where memory runs out. Training goes on.
+            state.say(f"the gradients could not be compared: {error}", bad=True)
+        self._draw()
 
     def _draw(self) -> None:
         state, session = self._watch.state, self._watch.session
         if state is None or session is None:
             return
         self.query_one("#header", TextLine).draw(*header(self._watch))
-        rows = story(session.config, session.dataset.classes, state, self._comparison)
+        classes = session.dataset.classes
+        rows = story(session.config, classes, state, self._comparison, ascii_only=self._ascii)
         self.query_one(TextBlock).draw(rows)
         options = ChartOptions(overlay=len(state.engines) > 1)
         self.query_one(Chart).draw(
@@ -82,6 +96,6 @@ class ExplainScreen(Screen[None]):
             accuracy_series(state.engines.values(), state, options),
             x_limits=self._limits.x(state, options),
             y_limits=self._limits.accuracy(state),
-            x_label="epochs",
+            x_label="epoch",
             ascii_only=self._ascii,
         )

@@ -9,7 +9,7 @@ from textual.screen import Screen
 
 from core.config import EngineName
 from tui import formatting
-from tui.keys import bindings, footer_keys
+from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
 from tui.watch import Watch
 from tui.widgets.digit import DigitView
@@ -38,7 +38,8 @@ class MistakesScreen(Screen[None]):
         ascii_only: write no character above U+007E.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("mistakes")
+    WHERE: ClassVar[Where] = "mistakes"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
 
     def __init__(
         self,

@@ -138,6 +138,11 @@ class ConfusionMatrix(CellView, can_focus=True):
                 canvas.put(layout.label + n * layout.cell, y, text, role)
         return canvas
 
+    def leave(self) -> None:
+        """Take the cursor away."""
+        self._cursor = None
+        self.repaint()
+
     def action_move(self, down: int, right: int) -> None:
         """Move the cursor; the first press puts it on the most frequent mistake."""
         if not self._names:

@@ -106,10 +106,13 @@ def _draw_labels(frame: Frame) -> Canvas:
         across = frame.across()
         ticks = nice_ticks(frame.x_limits, max(2, frame.columns // _COLUMNS_PER_TICK))
         columns = [_share(across(tick) // DOTS_ACROSS, frame.columns) for tick in ticks]
-        labels = [tick_label(tick) for tick in ticks]
-        labels[-1:] = [f"{label} {frame.x_label}".rstrip() for label in labels[-1:]]
-        figure.xticks(columns, labels)
-    return _parsed(figure, frame, ())
+        figure.xticks(columns, [tick_label(tick) for tick in ticks])
+    canvas = _parsed(figure, frame, ())
+    if frame.has_x_labels and frame.has_y_labels:
+        # In the corner below the y labels; behind the last tick it would push that one aside.
+        unit = frame.x_label[:LABEL_COLUMNS]
+        canvas.put(0, frame.height - 1, f"{unit:>{LABEL_COLUMNS}}", Role.DIM)
+    return canvas
 
 
 def _draw_curves(
