@@ -6,6 +6,7 @@ without a terminal; a frame takes in the steps of a quarter of a second and draw
 
 import asyncio
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from time import thread_time
 
@@ -14,6 +15,7 @@ from core.telemetry import EpochDone, Event, StepDone
 from tests.bench.verdicts import Row, say
 from tests.tui.scenes import FakeSession, epoch_done, loss_at
 from tests.tui.stage import Stage, on_stage
+from tui.run_state import RunState
 
 FEW, MANY = 1_000, 1_000_000
 """Steps that each model has done."""
@@ -41,16 +43,25 @@ def frame_rows(rounds: int) -> list[Row]:
 
 
 async def _costs(rounds: int) -> dict[int, list[float]]:
+    states = {done: _fed_state(done) for done in (FEW, MANY)}
     costs: dict[int, list[float]] = {FEW: [], MANY: []}
-    for done in (FEW, MANY):
-        async with on_stage(session=_session()) as stage:
-            begun = _feed(stage, 0, done)
-            await stage.look()
-            say(f"{done:,} steps of each model fed in {begun:.1f} s of CPU")
-            for _ in range(rounds + 1):
+    for _ in range(rounds):
+        for done, state in states.items():
+            async with on_stage(session=_session()) as stage:
+                stage.app.watch_session.state = deepcopy(state)
+                await stage.look()
+                await _frame_cost(stage)  # fills caches
                 costs[done].append(await _frame_cost(stage))
-    # The first round fills caches.
-    return {done: found[1:] for done, found in costs.items()}
+    return costs
+
+
+def _fed_state(done: int) -> RunState:
+    session = _session()
+    state = RunState(session.config.epochs, session.epoch_steps, session.config.engine_names)
+    began = thread_time()
+    state.apply_all(_events(0, done))
+    say(f"{done:,} steps of each model fed in {thread_time() - began:.1f} s of CPU")
+    return state
 
 
 def _session() -> FakeSession:
@@ -72,12 +83,6 @@ async def _frame_cost(stage: Stage) -> float:
         await stage.look()
         spent += thread_time() - began
     return 1_000 * spent / FRAMES
-
-
-def _feed(stage: Stage, first: int, last: int) -> float:
-    began = thread_time()
-    stage.state.apply_all(_events(first, last))
-    return thread_time() - began
 
 
 def _events(first: int, last: int) -> Iterator[Event]:

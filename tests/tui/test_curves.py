@@ -141,3 +141,16 @@ def test_an_impossible_x_is_refused(x: float) -> None:
         Curve().add(x, 1.0)
     with pytest.raises(ValueError, match="expected 0 or more"):
         Curve(planned=x)
+
+
+@given(st.lists(st.lists(st.tuples(st.floats(0, 500), st.floats(-9, 9)), max_size=20), max_size=6))
+def test_points_read_in_between_do_not_change_what_is_read_later(
+    batches: list[list[tuple[float, float]]],
+) -> None:
+    watched, alone = Curve(capacity=8), Curve(capacity=8)
+    for batch in batches:
+        for x, y in batch:
+            watched.add(x, y)
+            alone.add(x, y)
+        watched.points()
+    assert watched.points() == alone.points()

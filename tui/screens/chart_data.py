@@ -1,7 +1,7 @@
 """What the charts show: a run's state as series and limits."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.config import EngineName
@@ -55,8 +55,10 @@ class ChartLimits:
             for engine in state.engines.values()
             for value in (
                 *(point.mean for point in engine.loss_by_step.points()),
-                *_extremes(engine.epochs_by_step.train_loss),
-                *_extremes(engine.epochs_by_step.validation_loss),
+                engine.epochs_by_step.train_loss.low,
+                engine.epochs_by_step.train_loss.high,
+                engine.epochs_by_step.validation_loss.low,
+                engine.epochs_by_step.validation_loss.high,
             )
         ]
         return self._widened("loss", values, log=options.log_loss)
@@ -74,10 +76,9 @@ class ChartLimits:
 
     def accuracy(self, state: RunState) -> Limits:
         """Return the y limits of the accuracy in percent, over both models; 100 at the top."""
+        curves = [engine.epochs_by_step.validation_accuracy for engine in state.engines.values()]
         values = [
-            share * 100
-            for engine in state.engines.values()
-            for share in _extremes(engine.epochs_by_step.validation_accuracy)
+            100 * share for curve in curves if curve.count for share in (curve.low, curve.high)
         ]
         if not values:
             return 0.0, 100.0
@@ -197,13 +198,6 @@ def layer_gap_series(state: RunState, options: ChartOptions) -> list[Series]:
         )
         for k in range(layers)
     ]
-
-
-def _extremes(curve: Curve) -> Iterator[float]:
-    """Yield the lowest and highest value of each of a curve's points."""
-    for point in curve.points():
-        yield point.low
-        yield point.high
 
 
 def _height(limits: Limits, log: bool) -> float:
