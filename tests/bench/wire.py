@@ -18,8 +18,9 @@ from tests.bench.our_runs import START_SECONDS, data_argument, epochs_logged, sc
 from tests.bench.pty_reader import PtyProgram
 from tests.bench.verdicts import Row, load, print_rows, say
 
-SETTLE_SECONDS = 3.0
-"""After a start, a pause or an end, until nothing is owed to the screen."""
+SETTLE_SECONDS = 5.0
+"""After a start, a pause or an end: the last numbers come within a second, and after two or three
+the screen's own cost is shown as 0, once."""
 
 SILENT_SECONDS = 10.0
 
