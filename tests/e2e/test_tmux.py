@@ -70,6 +70,7 @@ def test_detach_and_attach_at_another_size(tmux: Tmux, tmp_path: Path) -> None:
     tmux.run("new-session", "-d", "-s", "demo", "-x", "140", "-y", "40", f"{line}; cat")
     tmux.run("set-option", "-g", "status", "off")
     tmux.wait_for(r"epoch +[1-9]\d*/5000  training", 2)
+    tmux.wait_for(r"\? help  q quit", 1)
     assert_whole(tmux.screen(), 140)
 
     attach = [*tmux.command, "attach-session", "-t", "demo"]
@@ -84,6 +85,7 @@ def test_detach_and_attach_at_another_size(tmux: Tmux, tmp_path: Path) -> None:
     with Terminal(attach, tmp_path, columns=120, rows=36) as client:
         client.wait_for(lambda text: len(re.findall(r" \d+/5000 +paused", text)) == 2)
         client.wait_for(lambda text: text.count("confusion") == 2)
+        client.wait_for("? help  q quit")  # the last row that is drawn
         assert_whole(client.text(), 120)
         client.send("q")
         wait_until(status.exists)
