@@ -39,7 +39,7 @@ _HOSTILE_BYTES_ERRORS = (
     TypeError,
     LookupError,
     ArithmeticError,
-    RuntimeError,  # also NotImplementedError and RecursionError
+    RuntimeError,  # and its subclasses: a method not implemented, too deep a recursion
     MemoryError,
 )
 

@@ -76,22 +76,9 @@ def download_images(
     Raises:
         DownloadError: no network, a cut-off or altered file, or other data than expected.
     """
-    # scikit-learn's data sets take one to four seconds to import, with pandas.
-    from sklearn.datasets import fetch_openml  # noqa: PLC0415
-
     try:
         with _progress(source, folder, report), _warnings_reported(report), _time_limit():
-            data, target = fetch_openml(
-                source.name,
-                version=source.version,
-                as_frame=False,
-                return_X_y=True,
-                parser="auto",
-                data_home=folder,
-                n_retries=source.retries,
-                delay=source.retry_seconds,
-                read_csv_kwargs={"dtype": _column_types(source)},
-            )
+            data, target = _fetch(source, folder)
     except _DOWNLOAD_ERRORS as error:
         raise DownloadError(
             f"MNIST download failed ({_reason(error)}); expected to reach openml.org;"
@@ -103,6 +90,24 @@ def download_images(
         # The same files would fail again and again.
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _fetch(source: OpenmlSource, folder: Path) -> tuple[Any, Any]:
+    # scikit-learn's data sets take one to four seconds to import, with pandas.
+    from sklearn.datasets import fetch_openml  # noqa: PLC0415
+
+    data, target = fetch_openml(
+        source.name,
+        version=source.version,
+        as_frame=False,
+        return_X_y=True,
+        parser="auto",
+        data_home=folder,
+        n_retries=source.retries,
+        delay=source.retry_seconds,
+        read_csv_kwargs={"dtype": _column_types(source)},
+    )
+    return data, target
 
 
 def _column_types(source: OpenmlSource) -> dict[int, type]:

@@ -95,6 +95,18 @@ def assert_loads_in_either_engine(folder: Path) -> None:
                 assert (array == latest.checkpoint.state.weights[key]).all()
 
 
+def assert_mistakes_open_and_close(terminal: Terminal) -> None:
+    """Open the mistakes, check the first digit, and go back to the dashboard."""
+    terminal.send("m")
+    seen = terminal.wait_for("true label ")
+    assert re.search(r"[@#%*+=]{4}", seen), "no digit is drawn"
+    assert re.search(r"NumPy +reads \d +\d+\.\d %  (right|wrong)", seen)
+    assert re.search(r"PyTorch +reads \d +\d+\.\d %  (right|wrong)", seen)
+    assert "1 of " in seen
+    terminal.send("\x1b")
+    terminal.wait_for("▸ loss")
+
+
 def test_a_whole_session_in_80_columns(tmp_path: Path) -> None:
     with watching(tmp_path) as terminal:
         terminal.wait_for(lambda text: "mlpwatch" in text and both_have("loading", text))
@@ -114,15 +126,7 @@ def test_a_whole_session_in_80_columns(tmp_path: Path) -> None:
         wait_until(lambda: saved_steps(terminal, tmp_path) == after_one)
         terminal.wait_for(f"NumPy at step {after_one[0]}, PyTorch at step {after_one[1]}")
 
-        terminal.send("m")
-        seen = terminal.wait_for("true label ")
-        assert re.search(r"[@#%*+=]{4}", seen), "no digit is drawn"
-        assert re.search(r"NumPy +reads \d +\d+\.\d %  (right|wrong)", seen)
-        assert re.search(r"PyTorch +reads \d +\d+\.\d %  (right|wrong)", seen)
-        assert "1 of " in seen
-        terminal.send("\x1b")
-        terminal.wait_for("▸ loss")
-
+        assert_mistakes_open_and_close(terminal)
         terminal.send(" ")
         terminal.wait_for(lambda text: both_have(r"\d+/20 +training", text))
         terminal.send("]")
