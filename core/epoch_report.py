@@ -1,5 +1,6 @@
-"""What goes out at an epoch's end: the event, a line of the metrics log, the weights."""
+"""What goes out at an epoch's end: the event, a line of each log, the weights."""
 
+from core.confusion_log import ConfusionLine
 from core.engine import Tensors
 from core.gap import GapMeter, PublishedWeights
 from core.recorder import Recorder
@@ -14,13 +15,13 @@ def report_epoch(
     recorder: Recorder,
     gap_meter: GapMeter | None,
 ) -> None:
-    """Tell the mailbox, the log and the other engine of a finished epoch.
+    """Tell the mailbox, the logs and the other engine of a finished epoch.
 
     Args:
         event: the epoch.
         weights: a copy of the engine's weights after it.
         mailbox: receives the event and, once both engines are there, the gap.
-        recorder: receives the line.
+        recorder: receives the lines.
         gap_meter: receives the weights; None where one engine trains alone.
     """
     mailbox.put(event)
@@ -36,6 +37,8 @@ def report_epoch(
             samples_per_second=event.samples_per_second,
         )
     )
+    counts = event.validation.confusion
+    recorder.record(ConfusionLine(event.engine, event.epoch, event.step, counts))
     if gap_meter is None:
         return
     gap = gap_meter.publish(

@@ -98,7 +98,7 @@ def _go_on_to_the_plan(
 def _forget_what_comes_after(
     run: Run, config: RunConfig, positions: Mapping[EngineName, Position]
 ) -> None:
-    """Remove the result and the log's lines that the resumed training will write anew.
+    """Remove the result and the logs' lines that the resumed training will write anew.
 
     Raises:
         RunError: the run's folder can't be written.
@@ -106,7 +106,9 @@ def _forget_what_comes_after(
     run.discard_result()
     try:
         for name in config.engine_names:
-            run.trim_metrics(name, positions[name].epoch if name in positions else 0)
+            epoch = positions[name].epoch if name in positions else 0
+            run.trim_metrics(name, epoch)
+            run.confusion.trim(name, epoch)
     except OSError as error:
         raise RunError(
             f"run {run.name!r}: its metrics can't be written, {error.strerror}; "

@@ -6,12 +6,16 @@ from typing import Protocol
 
 from core.checkpoints import Checkpoint
 from core.config import EngineName
+from core.confusion_log import ConfusionLine
 from core.errors import MlpwatchError
 from core.runs import MetricsLine, Run
 from core.telemetry import CheckpointSaved, Mailbox, SaveFailed
 
 FLUSH_SECONDS = 10.0
 """How long an end waits for a disk that does not answer."""
+
+LogLine = MetricsLine | ConfusionLine
+"""What an epoch leaves in the run's logs."""
 
 
 class Recorder(Protocol):
@@ -20,8 +24,8 @@ class Recorder(Protocol):
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint soon; a newer one of the same engine may replace it."""
 
-    def record(self, line: MetricsLine) -> None:
-        """Append a line to the metrics log soon."""
+    def record(self, line: LogLine) -> None:
+        """Append a line to the log that it belongs to, soon."""
 
     def flush(self) -> None:
         """Wait until all that was handed over is on disk, or has failed."""
@@ -30,7 +34,7 @@ class Recorder(Protocol):
 class DiskRecorder:
     """Writes into one run folder; says `CheckpointSaved` or `SaveFailed` through the mailbox.
 
-    Metrics lines that could not be written stay in line and are tried again with the next.
+    Lines that could not be written stay in line and are tried again with the next.
 
     Args:
         run: the run folder.
@@ -42,7 +46,7 @@ class DiskRecorder:
         self._mailbox = mailbox
         self._changed = Condition()
         self._checkpoints: dict[EngineName, Checkpoint] = {}
-        self._lines: deque[MetricsLine] = deque()
+        self._lines: deque[LogLine] = deque()
         self._busy = False
         self._closing = False
         self._failed: dict[EngineName, tuple[Checkpoint, str]] = {}
@@ -59,7 +63,7 @@ class DiskRecorder:
 
     @property
     def unwritten_lines(self) -> int:
-        """Lines of the metrics log that could not be written so far."""
+        """Lines of the logs that could not be written so far."""
         return self._unwritten_lines
 
     @property
@@ -81,7 +85,7 @@ class DiskRecorder:
             self._checkpoints = failed | self._checkpoints
             self._changed.notify_all()
 
-    def record(self, line: MetricsLine) -> None:
+    def record(self, line: LogLine) -> None:
         """See `Recorder`."""
         with self._changed:
             self._lines.append(line)
@@ -103,7 +107,7 @@ class DiskRecorder:
         return bool(self._checkpoints or self._lines)
 
     def _work(self) -> None:
-        lines: deque[MetricsLine] = deque()
+        lines: deque[LogLine] = deque()
         while True:
             with self._changed:
                 self._busy = False
@@ -134,12 +138,12 @@ class DiskRecorder:
             self._saved_steps[engine] = step
         self._mailbox.put(CheckpointSaved(engine, step, str(path)))
 
-    def _write_lines(self, lines: deque[MetricsLine]) -> None:
+    def _write_lines(self, lines: deque[LogLine]) -> None:
         """Append lines in order and take them out; what fails stays in."""
         while lines:
             line = lines[0]
             try:
-                self._run.append_metrics(line)
+                self._append(line)
             except Exception as error:  # as above
                 self._unwritten_lines = len(lines)
                 path = str(self._run.path)
@@ -147,6 +151,12 @@ class DiskRecorder:
                 return
             lines.popleft()
         self._unwritten_lines = 0
+
+    def _append(self, line: LogLine) -> None:
+        if isinstance(line, ConfusionLine):
+            self._run.confusion.append(line)
+        else:
+            self._run.append_metrics(line)
 
 
 def _reason(error: Exception) -> str:

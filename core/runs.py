@@ -14,6 +14,7 @@ from typing import Any, Self
 from core import checkpoints
 from core.checkpoints import Checkpoint, LatestCheckpoint
 from core.config import EngineName, RunConfig
+from core.confusion_log import CONFUSION_NAME, ConfusionLog
 from core.durable_files import remove_leftovers, replace_durably, sync_folder
 from core.engine import layer_sizes
 from core.errors import RunError
@@ -55,6 +56,7 @@ class Run:
     def __init__(self, path: Path, card: RunCard) -> None:
         self.path = path
         self.card = card
+        self.confusion = ConfusionLog(path / CONFUSION_NAME)
         self._metrics = MetricsLog(path / METRICS_NAME)
         self._lock = RunLock(path)
 

@@ -80,7 +80,7 @@ class Session:
             engine, reason = next(iter(unsaved.items()))
             return f"the last {engine} checkpoint could not be written: {reason}"
         if lines := self._recorder.unwritten_lines:
-            return f"{lines} lines of the metrics log could not be written"
+            return f"{lines} lines of the run's logs could not be written"
         return self._result_error
 
     def last_saved_step(self, engine: EngineName) -> int | None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import metrics_log
+from core import line_file
 from core.config import ENGINE_NAMES, EngineName
 from core.errors import RunError
 from core.metrics_log import TAIL_BYTES, MetricsLine, MetricsLog
@@ -125,7 +125,7 @@ def test_two_threads_never_write_at_the_same_place(
     log: MetricsLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meeting = Barrier(2)
-    find_end = metrics_log._cut_torn_line
+    find_end = line_file._cut_torn_line
 
     def find_end_together(file: BinaryIO) -> int:
         end = find_end(file)
@@ -134,7 +134,7 @@ def test_two_threads_never_write_at_the_same_place(
             meeting.wait(0.2)
         return end
 
-    monkeypatch.setattr(metrics_log, "_cut_torn_line", find_end_together)
+    monkeypatch.setattr(line_file, "_cut_torn_line", find_end_together)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(log.append, [line(1, engine) for engine in ENGINE_NAMES]))
     assert {one.engine for one in log.read().lines} == set(ENGINE_NAMES)

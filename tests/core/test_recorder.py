@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.checkpoints import Checkpoint, Position
 from core.config import RunConfig
+from core.confusion_log import ConfusionLine
 from core.engine import EngineState, initial_weights, layer_sizes
 from core.metrics_log import MetricsLine
 from core.recorder import DiskRecorder
@@ -78,3 +80,22 @@ def test_metrics_that_fail_are_counted_and_written_later(
     recorder.close()
     assert recorder.unwritten_lines == 0
     assert run.read_metrics() == [LINE, LINE]
+
+
+def test_a_matrix_that_fails_is_written_later_and_no_line_twice(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = DiskRecorder(run, Mailbox())
+    monkeypatch.setattr(run.confusion, "append", failing(OSError(28, "No space left on device")))
+    recorder.record(LINE)
+    recorder.record(ConfusionLine("numpy", 1, 10, np.eye(2, dtype=np.int64)))
+    recorder.flush()
+    assert recorder.unwritten_lines == 1
+    monkeypatch.undo()
+    recorder.record(LINE)
+    recorder.close()
+    assert recorder.unwritten_lines == 0
+    assert run.read_metrics() == [LINE, LINE]
+    assert [counts.tolist() for counts in run.confusion.read(2)["numpy"].values()] == [
+        [[1, 0], [0, 1]]
+    ]

@@ -8,11 +8,13 @@ import numpy as np
 
 from core.checkpoints import Checkpoint, Position
 from core.config import EngineName, RunConfig
+from core.confusion_log import ConfusionLine
 from core.control import Control
 from core.data import Dataset
 from core.engine import Engine, EngineState, Floats, Rows, build_engine
 from core.metrics_log import MetricsLine
 from core.outcome import Outcome
+from core.recorder import LogLine
 from core.telemetry import Event, Mailbox, StepDone
 from core.trainer import train
 
@@ -131,6 +133,7 @@ class MemoryRecorder:
     def __init__(self) -> None:
         self.saves: list[Checkpoint] = []
         self.lines: list[MetricsLine] = []
+        self.matrices: list[ConfusionLine] = []
         self.flushes = 0
         self.on_save: Callable[[], None] = lambda: None
 
@@ -139,9 +142,12 @@ class MemoryRecorder:
         self.saves.append(checkpoint)
         self.on_save()
 
-    def record(self, line: MetricsLine) -> None:
+    def record(self, line: LogLine) -> None:
         """Keep a line."""
-        self.lines.append(line)
+        if isinstance(line, ConfusionLine):
+            self.matrices.append(line)
+        else:
+            self.lines.append(line)
 
     def flush(self) -> None:
         """Count."""

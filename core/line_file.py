@@ -1,0 +1,109 @@
+"""A file that grows line by line and survives crashes: appended, synced, torn ends cut off."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO
+
+from core.durable_files import replace_durably, sync_folder
+from core.errors import RunError
+from core.run_names import printable
+
+
+class LineFile:
+    """One such file. Safe from several threads; one process at a time writes.
+
+    Args:
+        path: of the file, which need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = Lock()
+
+    def append_text(self, text: str) -> None:
+        """Add a line and wait until it is on disk; a torn last line is cut off first.
+
+        Raises:
+            OSError: for example a full disk; nothing was added.
+        """
+        data = (text + "\n").encode()
+        with self._lock:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            with os.fdopen(handle, "r+b", buffering=0) as file:
+                size = _cut_torn_line(file)
+                try:
+                    _write_all(file, data)
+                    os.fsync(file.fileno())
+                except OSError:
+                    # Otherwise a caller that tries again would leave the line twice.
+                    with suppress(OSError):
+                        file.truncate(size)
+                    raise
+            if size == 0:
+                sync_folder(self.path.parent)
+
+    def raw_lines(self) -> tuple[list[bytes], bool]:
+        """Return the whole lines, and whether a torn one follows them.
+
+        Raises:
+            RunError: the file can't be read.
+        """
+        *lines, torn = self.read_from(0).split(b"\n")
+        return lines, bool(torn)
+
+    def trim_lines(self, is_dropped: Callable[[bytes], bool]) -> None:
+        """Drop those lines for which the call says so, and a torn last line.
+
+        Raises:
+            OSError: the file can't be replaced; it is as it was.
+            RunError: the file can't be read.
+        """
+        with self._lock:
+            lines, torn = self.raw_lines()
+            kept = [raw for raw in lines if not is_dropped(raw)]
+            if torn or len(kept) < len(lines):
+                replace_durably(self.path, b"".join(raw + b"\n" for raw in kept))
+
+    def read_from(self, offset: int) -> bytes:
+        """Return the bytes from `offset` on, below 0 from the end; nothing if there is no file.
+
+        Raises:
+            RunError: the file can't be read.
+        """
+        try:
+            if not self.path.is_file():
+                if self.path.exists():
+                    # Opening a FIFO would wait for a writer for ever.
+                    raise RunError(f"{printable(self.path)}: not a regular file; move it away")
+                return b""
+            with self.path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, offset + size if offset < 0 else offset))
+                return file.read()
+        except OSError as error:
+            raise RunError(
+                f"{printable(self.path)}: {error.strerror}; make it readable or start a new run"
+            ) from None
+
+
+def _cut_torn_line(file: BinaryIO) -> int:
+    """Cut off what follows the last line feed; return the size that is left."""
+    size = file.seek(0, os.SEEK_END)
+    if size == 0:
+        return 0
+    file.seek(size - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        size = file.read().rfind(b"\n") + 1
+        file.truncate(size)
+    return file.seek(size)
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    # An unbuffered write may take only a part, for example on a disk that is nearly full.
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
