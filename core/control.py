@@ -3,9 +3,9 @@
 from threading import Condition
 from typing import Literal
 
-Order = Literal["run", "step", "save", "threads", "wait", "stop"]
-"""What a trainer does next: train on, train one batch while paused, write a checkpoint, take
-a new thread count, wait, or end."""
+Order = Literal["run", "step", "save", "show", "threads", "wait", "stop"]
+"""What a trainer does next: train on, train one batch while paused, write a checkpoint, show
+its weights, take a new thread count, wait, or end."""
 
 
 class Control:
@@ -24,6 +24,7 @@ class Control:
         self._level: Literal["run", "pause", "stop"] = "run"
         self._steps_granted = 0
         self._saves_wanted = 0
+        self._weights_wanted = False
         self._threads = threads
         self._threads_new = True
         self._steps_per_second = steps_per_second
@@ -73,6 +74,12 @@ class Control:
             self._saves_wanted += 1
             self._notify()
 
+    def show_weights(self) -> None:
+        """Leave a copy of the weights on the board before the next batch; paused or not."""
+        with self._changed:
+            self._weights_wanted = True
+            self._notify()
+
     def stop(self) -> None:
         """End the run; wakes a paused trainer. Nothing undoes it."""
         with self._changed:
@@ -118,6 +125,9 @@ class Control:
             # One save answers every request made so far.
             self._saves_wanted = 0
             return "save"
+        if self._weights_wanted:
+            self._weights_wanted = False
+            return "show"
         if self._level == "pause" and self._steps_granted:
             self._steps_granted -= 1
             return "step"

@@ -69,6 +69,9 @@ class Engine(Protocol):
     def first_unsound_tensor(self) -> str | None:
         """Return the name of the first weight array with a NaN or infinity, or None."""
 
+    def weights(self) -> dict[str, Floats]:
+        """Return a copy of the weights, as `state` has them."""
+
     def state(self) -> EngineState:
         """Return a copy of weights and optimizer slots, C-contiguous, of the run's dtype."""
 

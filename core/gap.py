@@ -37,17 +37,10 @@ class GapMeter:
     def __init__(self) -> None:
         self._lock = Lock()
         self._pending: dict[int, PublishedWeights] = {}
-        self._latest: dict[EngineName, PublishedWeights] = {}
-
-    def latest(self, engine: EngineName) -> PublishedWeights | None:
-        """Return what an engine published last."""
-        with self._lock:
-            return self._latest.get(engine)
 
     def publish(self, own: PublishedWeights) -> GapMeasured | None:
         """Take in an engine's weights; return the gap once the other one's are there too."""
         with self._lock:
-            self._latest[own.engine] = own
             other = self._pending.get(own.epoch)
             if other is None or other.engine == own.engine:
                 self._pending[own.epoch] = own

@@ -139,11 +139,13 @@ class NumpyMLP:
                 return name
         return None
 
+    def weights(self) -> dict[str, Floats]:
+        """Return a copy of the weights."""
+        return _copies(self._parameters)
+
     def state(self) -> EngineState:
         """Return a copy of weights and optimizer slots."""
-        return EngineState(
-            _copies(self._parameters), _copies(self._slots()), self._optimizer.updates
-        )
+        return EngineState(self.weights(), _copies(self._slots()), self._optimizer.updates)
 
     def load_state(self, state: EngineState) -> None:
         """Take over weights and slots, from either engine.

@@ -19,6 +19,7 @@ from core.recorder import DiskRecorder
 from core.runs import Run
 from core.telemetry import Mailbox
 from core.trainer import train
+from core.weights_board import WeightsBoard
 
 
 class Session:
@@ -47,7 +48,7 @@ class Session:
         self._cores = config.threads or available_cores()
         share = max(1, self._cores // len(self._engines))
         self._controls = {name: Control(threads=share) for name in self._engines}
-        self.gap_meter = GapMeter()
+        self.gap_meter, self.board = GapMeter(), WeightsBoard()
         self._recorder = DiskRecorder(run, self.mailbox)
         self._outcomes: dict[EngineName, Outcome] = {}
         self._result_error: str | None = None
@@ -98,7 +99,7 @@ class Session:
 
     def compare_gradients(self) -> Comparison:
         """Compare both engines on NumPy's newest published weights; takes milliseconds."""
-        latest = self.gap_meter.latest(next(iter(self._engines)))
+        latest = self.board.latest(next(iter(self._engines)))
         return compare_gradients(self.config, self.dataset, latest.weights if latest else None)
 
     def start(self) -> None:
@@ -127,6 +128,11 @@ class Session:
         for name, control in self._controls.items():
             if name not in self._outcomes:
                 control.save()
+
+    def ask_for_weights(self) -> None:
+        """Ask every engine for a copy of its weights on `board`, paused or not; returns at once."""
+        for control in self._controls.values():
+            control.show_weights()
 
     def set_steps_per_second(self, limit: float | None) -> None:
         """Limit the speed of every engine; None lifts the limit."""
@@ -162,6 +168,7 @@ class Session:
             self.mailbox,
             recorder=self._recorder,
             gap_meter=self.gap_meter if len(self._engines) > 1 else None,
+            board=self.board,
             start=self._positions.get(name),
         )
         with self._lock:

@@ -1,5 +1,6 @@
 """Training time: clocks that stand while a trainer waits."""
 
+import math
 from time import perf_counter
 
 
@@ -66,3 +67,20 @@ class TrainingClocks:
     def next_epoch(self) -> None:
         """Set the epoch's clock to zero."""
         self.epoch = Stopwatch()
+
+
+class StepPacer:
+    """Spaces steps evenly under a speed limit."""
+
+    def __init__(self) -> None:
+        self._last_due = -math.inf
+
+    def wait_seconds(self, steps_per_second: float) -> float:
+        """Return how long to wait for the next step; at 0 it is taken."""
+        now, due = perf_counter(), self._last_due + 1 / steps_per_second
+        if now < due:
+            return due - now
+        # Counted from when this step was due, so that the lateness of waits does not add up;
+        # from now at the first step, and after a pause or a slow evaluation.
+        self._last_due = due if now - due < 1 / steps_per_second else now
+        return 0.0

@@ -148,6 +148,10 @@ class TorchMLP:
                 return name
         return None
 
+    def weights(self) -> dict[str, Floats]:
+        """Return a copy of the weights."""
+        return {name: _copy(parameter) for name, parameter in self._network.named_parameters()}
+
     def state(self) -> EngineState:
         """Return a copy of weights and optimizer slots."""
         parameters = dict(self._network.named_parameters())
@@ -156,8 +160,7 @@ class TorchMLP:
             for slot, key in self._slot_keys.items()
             for name, parameter in parameters.items()
         }
-        weights = {name: _copy(parameter) for name, parameter in parameters.items()}
-        return EngineState(weights, slots, self._updates)
+        return EngineState(self.weights(), slots, self._updates)
 
     def load_state(self, state: EngineState) -> None:
         """Take over weights and slots, from either engine.

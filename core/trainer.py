@@ -1,7 +1,6 @@
 """Training one engine: one step loop that obeys a `Control` and tells a `Mailbox`."""
 
 import math
-from time import perf_counter
 
 from core.checkpoints import Checkpoint, Position
 from core.config import RunConfig
@@ -9,14 +8,14 @@ from core.control import Control
 from core.data import Dataset, batch_order, steps_per_epoch
 from core.engine import Engine, Floats, Labels, Rows, Tensors, layer_sizes, parameter_count
 from core.epoch_report import report_epoch
-from core.errors import MlpwatchError
+from core.errors import DivergedError, one_line
 from core.evaluation import Evaluation, evaluate
 from core.gap import GapMeter
 from core.losses import loss_for
 from core.optimizers import learning_rate_at
 from core.outcome import Outcome
 from core.recorder import Recorder
-from core.stopwatch import TrainingClocks
+from core.stopwatch import StepPacer, TrainingClocks
 from core.telemetry import (
     EndReason,
     EpochDone,
@@ -27,6 +26,7 @@ from core.telemetry import (
     RunStarted,
     StepDone,
 )
+from core.weights_board import WeightsBoard, WeightsShown
 
 REPORT_SECONDS = 0.01
 """Time between two reports of steps. One lock per step would cost 1 µs of a 300 µs step, but
@@ -34,10 +34,6 @@ reading a loss from a GPU waits for the device: 100 times a second that can't be
 
 SAVE_SECONDS = 30.0
 """Automatic checkpoints: at the first epoch end after so many seconds."""
-
-
-class _DivergedError(Exception):
-    """The loss or a weight is no longer finite."""
 
 
 def train(
@@ -49,6 +45,7 @@ def train(
     *,
     recorder: Recorder,
     gap_meter: GapMeter | None = None,
+    board: WeightsBoard | None = None,
     start: Position | None = None,
 ) -> Outcome:
     """Train until the planned epochs are done, a stop, or a failure. Never raises.
@@ -64,11 +61,12 @@ def train(
         mailbox: receives the events.
         recorder: receives checkpoints and metrics.
         gap_meter: receives the weights at each epoch's end, if both engines train.
+        board: receives the weights then, at each checkpoint, and when the control asks.
         start: where to go on; None for the beginning.
     """
     training = _Training(engine, dataset, config, start or Position())
     training.control, training.mailbox, training.recorder = control, mailbox, recorder
-    training.gap_meter = gap_meter
+    training.gap_meter, training.board = gap_meter, board
     return training.run()
 
 
@@ -79,6 +77,7 @@ class _Training:
     mailbox: Mailbox
     recorder: Recorder
     gap_meter: GapMeter | None
+    board: WeightsBoard | None
 
     def __init__(
         self, engine: Engine, dataset: Dataset, config: RunConfig, start: Position
@@ -93,7 +92,7 @@ class _Training:
         self.validation: Evaluation | None = None
         self.unreported: list[tuple[int, int, float]] = []
         self.reported_at = self.saved_at = start.seconds
-        self.last_step_due = -math.inf
+        self.pacer = StepPacer()
         self.own_samples = 0
         self.weights: Tensors | None = None
         self.waiting = False
@@ -110,10 +109,10 @@ class _Training:
             self._save()
             test = self._evaluate(self.dataset.test_images, self.dataset.test_labels)
             reason = reached
-        except _DivergedError as error:
+        except DivergedError as error:
             reason, detail = "diverged", str(error)
         except Exception as error:  # the other engine goes on, and the screen says why
-            detail = _one_line(error)
+            detail = one_line(error)
         self.clocks.stop()
         self.recorder.flush()
         self.mailbox.put(
@@ -155,7 +154,7 @@ class _Training:
             self.own_samples += images
             if not math.isfinite(loss):
                 self.mailbox.put_steps(events)
-                raise _DivergedError(self._why_diverged(f"the loss is {loss}", step))
+                raise DivergedError(self._why_diverged(f"the loss is {loss}", step))
         self.mailbox.put_steps(events)
 
     def _end_epoch(self) -> None:
@@ -166,7 +165,7 @@ class _Training:
         validation = self._evaluate(self.dataset.validation_images, self.dataset.validation_labels)
         if not math.isfinite(validation.loss):
             what = f"the validation loss is {validation.loss}"
-            raise _DivergedError(self._why_diverged(what, self.step))
+            raise DivergedError(self._why_diverged(what, self.step))
         self.validation = validation
         self._publish_epoch(validation)
         self.epoch_loss_sum = 0.0
@@ -177,7 +176,7 @@ class _Training:
     def _check_sound(self) -> None:
         self._report_steps()
         if self.engine.first_unsound_tensor():
-            raise _DivergedError(self._why_diverged("a weight is not finite", self.step))
+            raise DivergedError(self._why_diverged("a weight is not finite", self.step))
 
     def _publish_epoch(self, validation: Evaluation) -> None:
         event = EpochDone(
@@ -189,7 +188,9 @@ class _Training:
             samples_per_second=self.samples / max(self.clocks.epoch.seconds, 1e-9),
             validation=validation,
         )
-        weights = self.engine.state().weights
+        weights = self.engine.weights()
+        # Before the event: who has read it finds the weights that it was made with.
+        self._show(weights, evaluated=True)
         report_epoch(event, weights, self.mailbox, self.recorder, self.gap_meter)
 
     def _may_step(self) -> bool:
@@ -204,6 +205,8 @@ class _Training:
                     return True
                 case "save":
                     self._save()
+                case "show":
+                    self._show(self.engine.weights())
                 case "threads":
                     self.engine.use_threads(self.control.threads)
                 case "wait":
@@ -216,15 +219,10 @@ class _Training:
         limit = self.control.steps_per_second
         if limit is None or self.waiting:
             return True
-        now, due = perf_counter(), self.last_step_due + 1 / limit
-        if now < due:
+        if seconds := self.pacer.wait_seconds(limit):
             self._report_steps()
-            self.control.wait(due - now)
-            return False
-        # Counted from when this step was due, so that the lateness of waits does not add up;
-        # from now at the first step, and after a pause or a slow evaluation.
-        self.last_step_due = due if now - due < 1 / limit else now
-        return True
+            self.control.wait(seconds)
+        return not seconds
 
     def _wait(self) -> None:
         self._report_steps()
@@ -240,11 +238,17 @@ class _Training:
             self.waiting = False
             self.mailbox.put(Resumed(self.engine.name, self.step))
 
+    def _show(self, weights: Tensors, *, evaluated: bool = False) -> None:
+        if self.board is not None:
+            shown = WeightsShown(self.engine.name, self.epoch, self.step, weights)
+            self.board.show(shown, evaluated=evaluated)
+
     def _save(self) -> None:
         self._report_steps()
         self.saved_at = self.clocks.total.seconds
         state = self.engine.state()
         self.weights = state.weights
+        self._show(state.weights)
         self.recorder.save(Checkpoint(self.engine.name, state, self._position()))
 
     def _position(self) -> Position:
@@ -293,8 +297,3 @@ class _Training:
             test=test,
             validation=self.validation,
         )
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, MlpwatchError) else f"{type(error).__name__}: {text}"

@@ -100,6 +100,7 @@ ORDERS: list[tuple[Callable[[Control], None], Order]] = [
     (Control.resume, "run"),
     (Control.step, "step"),
     (Control.save, "save"),
+    (Control.show_weights, "show"),
     (Control.stop, "stop"),
     (lambda control: control.set_threads(7), "threads"),
     (lambda control: control.set_steps_per_second(7), "wait"),

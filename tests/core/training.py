@@ -17,6 +17,7 @@ from core.outcome import Outcome
 from core.recorder import LogLine
 from core.telemetry import Event, Mailbox, StepDone
 from core.trainer import train
+from core.weights_board import WeightsBoard
 
 SECONDS = 30.0
 """How long a test waits for a thread before it fails."""
@@ -95,6 +96,10 @@ class HookedEngine:
     def first_unsound_tensor(self) -> str | None:
         """Pass on."""
         return self.engine.first_unsound_tensor()
+
+    def weights(self) -> dict[str, Floats]:
+        """Pass on."""
+        return self.engine.weights()
 
     def state(self) -> EngineState:
         """Pass on."""
@@ -178,6 +183,7 @@ class Training:
             self.engine.load_state(start.state)
         self.position: Position | None = start.position if start else None
         self.control, self.mailbox, self.recorder = Control(), HookedMailbox(), MemoryRecorder()
+        self.board = WeightsBoard()
         self.outcomes: list[Outcome] = []
         self.thread = Thread(target=self._train, daemon=True)
 
@@ -205,6 +211,7 @@ class Training:
                 self.control,
                 self.mailbox,
                 recorder=self.recorder,
+                board=self.board,
                 start=self.position,
             )
         )
