@@ -3,8 +3,9 @@
 The only module that imports torch.
 """
 
+import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ _SLOT_KEYS = {
     "momentum": {"momentum": "momentum_buffer"},
     "adam": {"adam_mean": "exp_avg", "adam_square": "exp_avg_sq"},
 }
+
+_MakeOptimizer = Callable[..., torch.optim.Optimizer]
 
 
 class MLP(nn.Module):
@@ -234,7 +237,7 @@ def find_device(config: RunConfig) -> torch.device:
 def _optimizer(config: RunConfig, network: nn.Module) -> torch.optim.Optimizer:
     parameters = network.parameters()
     if config.optimizer == "adam":
-        return torch.optim.Adam(
+        return _without_compiler(torch.optim.Adam)(
             parameters,
             lr=config.learning_rate,
             betas=(ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY),
@@ -242,12 +245,28 @@ def _optimizer(config: RunConfig, network: nn.Module) -> torch.optim.Optimizer:
         )
     # One kernel for all parameters: 15 % of a step at 784-128-10, batch 64, and the same bits.
     # (Adam's fused kernel is slower on the CPU.)
-    return torch.optim.SGD(
+    return _without_compiler(torch.optim.SGD)(
         parameters,
         lr=config.learning_rate,
         momentum=MOMENTUM if config.optimizer == "momentum" else 0.0,
         fused=next(network.parameters()).device.type in ("cpu", "cuda"),
     )
+
+
+def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> _MakeOptimizer:
+    """Return PyTorch's optimizer without the decorators that speak to `torch.compile`.
+
+    Nothing here is compiled, and the first call of any of them imports `torch._dynamo`: 70 MB,
+    and 1.2 s in which the screen and NumPy wait for the interpreter. What they wrap is the same
+    code, so the weights are the same bits.
+    """
+    plain = {
+        name: inspect.unwrap(getattr(torch.optim.Optimizer, name))
+        for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    }
+    # One of step's decorators also turned gradients off.
+    plain["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
+    return type(optimizer.__name__, (optimizer,), plain)
 
 
 def _share(array: Floats | Labels) -> Tensor:

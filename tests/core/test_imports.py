@@ -16,6 +16,20 @@ SAY_LOADED = (
     "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 )
 
+# State and gradient too: whatever of the optimizer a run may touch.
+TRAIN_EVERY_OPTIMIZER = """
+import sys
+from tests.core.engines import build, small_config, small_images
+images = small_images()
+for optimizer in ("sgd", "momentum", "adam"):
+    engine = build("torch", small_config(optimizer=optimizer), images)
+    engine.train_batch(images.labels[:4] * 0)
+    engine.load_state(engine.state())
+    engine.loss_and_gradient(images.labels[:4] * 0)
+    engine.train_batch(images.labels[:4] * 0)
+print("torch._dynamo" in sys.modules)
+"""
+
 
 def loaded_by(*modules: str) -> set[str]:
     """Return the top-level packages that a fresh Python has loaded after importing `modules`."""
@@ -45,6 +59,13 @@ def test_the_command_line_loads_nothing_heavy() -> None:
     loaded = loaded_by("tui", "tui.__main__", "core.__main__")
     assert {"tui", "core"} <= loaded
     assert loaded.isdisjoint({"torch", "sklearn", "pandas", "numpy", "textual", "rich", "plotext"})
+
+
+def test_training_never_loads_the_compiler_of_pytorch() -> None:
+    # 70 MB, and 1.2 s in which others wait for the interpreter.
+    command = [sys.executable, "-c", TRAIN_EVERY_OPTIMIZER]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_the_contracts_between_the_rooms_hold() -> None:
