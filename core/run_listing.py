@@ -1,13 +1,13 @@
 """The list of saved runs, from the small files of each run folder."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from core.config import EngineName, RecipeName
+from core.config import ENGINE_NAMES, EngineName, RecipeName
 from core.errors import RunError
 from core.metrics_log import MetricsLine, MetricsLog
 from core.run_card import RunCard, read_card
@@ -18,7 +18,8 @@ from core.strict_json import read_object
 METRICS_NAME = "metrics.jsonl"
 RESULT_NAME = "result.json"
 
-RunStateName = Literal["training", "finished", "stopped", "damaged"]
+RunStateName = Literal["training", "finished", "stopped", "failed", "damaged"]
+"""`training` where some process holds the run; `failed` where an engine diverged or broke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class RunSummary:
     path: Path
     state: RunStateName
     reason: str = ""
-    """What is damaged, in one line; else empty."""
+    """What is damaged, or why an engine failed, in one line; else empty."""
     created: datetime | None = None
     """In UTC; None, like all that follows, where `config.json` can't be read."""
     dataset: str | None = None
@@ -61,6 +62,15 @@ def list_runs(saved: Path) -> list[RunSummary]:
     Raises:
         RunError: `saved` itself can't be read.
     """
+    return newest_first(summarize_run(folder) for folder in run_folders(saved))
+
+
+def run_folders(saved: Path) -> list[Path]:
+    """Return the folders under `saved` that are no hidden ones, in no order.
+
+    Raises:
+        RunError: `saved` itself can't be read.
+    """
     try:
         folders = [entry for entry in saved.iterdir() if not entry.name.startswith(".")]
     except FileNotFoundError:
@@ -69,7 +79,11 @@ def list_runs(saved: Path) -> list[RunSummary]:
         raise RunError(
             f"{printable(saved)}: {error.strerror}; give another folder with --saved"
         ) from None
-    runs = [summarize_run(folder) for folder in folders if _is_folder(folder)]
+    return [folder for folder in folders if _is_folder(folder)]
+
+
+def newest_first(runs: Iterable[RunSummary]) -> list[RunSummary]:
+    """Sort runs by their date, damaged ones without a date last."""
     return sorted(runs, key=_age)
 
 
@@ -119,19 +133,35 @@ def _summary(
 ) -> RunSummary:
     config = card.config
     engines = tuple(_engine(engine, newest, result) for engine in config.engine_names)
-    complete = all(engine.epochs_done >= config.epochs for engine in engines)
-    ended: RunStateName = "finished" if complete and result is not None else "stopped"
+    done = [engine.epochs_done for engine in engines]
+    failure = _failure(result)
+    is_whole = result is not None and min(done) >= config.epochs
+    ended: RunStateName = "failed" if failure else "finished" if is_whole else "stopped"
+    state: RunStateName = "training" if is_locked(folder) else ended
     return RunSummary(
         name,
         folder,
-        state="training" if is_locked(folder) else ended,
+        state=state,
+        reason=failure if state == "failed" else "",
         created=card.created,
         dataset=printable(card.dataset.name),
         recipe=config.recipe,
         hidden=config.hidden,
-        epochs_planned=config.epochs,
+        # A run that was resumed for longer has done more than its first plan.
+        epochs_planned=max(config.epochs, *done),
         engines=engines,
     )
+
+
+def _failure(result: Mapping[str, Any] | None) -> str:
+    """Return which engines diverged or failed and why, in one line; empty where none did."""
+    engines = _dig(result, "engines")
+    found = []
+    for name in ENGINE_NAMES if isinstance(engines, Mapping) else ():
+        if (reason := _dig(engines, name, "ended")) in ("diverged", "failed"):
+            detail = _dig(engines, name, "detail")
+            found.append(f"{name} {reason}: {detail}" if detail else f"{name} {reason}")
+    return printable("; ".join(found))
 
 
 def _engine(

@@ -3,38 +3,20 @@
 import json
 import os
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import process_time
 
 import pytest
 
-from core.config import EngineName, RunConfig, from_recipe
 from core.errors import RunError
-from core.metrics_log import MetricsLine
-from core.run_card import RunCard
 from core.run_listing import EngineSummary, RunSummary
-from core.runs import DatasetCard, Run, list_runs
-
-DIGITS = DatasetCard("digits", "ab" * 32, (8, 8), 10)
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-CONFIG = from_recipe("twin", hidden=(64, 32), epochs=3)
+from core.runs import list_runs
+from tests.core.run_samples import CONFIG, NOON, create, line
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     return tmp_path / "saved"
-
-
-def line(engine: EngineName, epoch: int, accuracy: float = 0.9) -> MetricsLine:
-    return MetricsLine(engine, epoch, epoch, 1.0, 0.5, 0.5, accuracy, 1e5)
-
-
-def create(saved: Path, name: str, config: RunConfig = CONFIG, minutes: int = 0) -> Run:
-    folder = saved / name
-    folder.mkdir(parents=True)
-    RunCard(config, DIGITS, NOON + timedelta(minutes=minutes), {}).write(folder)
-    return Run.open(saved, name)
 
 
 def only(saved: Path) -> RunSummary:
@@ -83,6 +65,22 @@ def test_the_newest_comes_first_and_the_undated_last(saved: Path) -> None:
         create(saved, name, minutes=minutes)
     (saved / "0").mkdir()
     assert [run.name for run in list_runs(saved)] == ["a", "c", "a2", "b", "0"]
+
+
+def test_a_run_whose_engine_broke_has_failed_and_says_why(saved: Path) -> None:
+    run = create(saved, "one")
+    ends = {"numpy": {"ended": "finished", "detail": ""}}
+    run.write_result({"engines": ends | {"torch": {"ended": "diverged", "detail": "nan at 7\n"}}})
+    assert only(saved).state == "failed"
+    assert only(saved).reason == r"torch diverged: nan at 7\n"
+    run.write_result({"engines": {"numpy": {"ended": "failed", "detail": ""}}})
+    assert only(saved).reason == "numpy failed"
+
+
+def test_a_run_that_was_made_longer_has_planned_what_it_has_done(saved: Path) -> None:
+    run = create(saved, "one", replace(CONFIG, only="numpy"))
+    run.append_metrics(line("numpy", 7))
+    assert only(saved).epochs_planned == 7
 
 
 @pytest.mark.parametrize("accuracy", [float("nan"), 1.5, -0.1])

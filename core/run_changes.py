@@ -1,0 +1,172 @@
+"""Renames and deletes saved runs, inside their folder and nowhere else."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.durable_files import replace_durably, sync_folder
+from core.errors import RunError
+from core.run_card import CARD_NAME
+from core.run_listing import RESULT_NAME, read_result
+from core.run_lock import RunLock
+from core.run_names import check_run_name, printable
+from core.strict_json import to_json
+
+_DOOMED_PREFIX = ".deleted-"
+"""A run takes such a name before its files go, so that no half of it is ever listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a deletion takes away."""
+
+    files: int
+    size: int
+    """Bytes."""
+    link_target: str = ""
+    """Where the run is a symbolic link: what it points to, safe to print. Only the link goes."""
+
+
+def measure_run(saved: Path, name: str) -> Contents:
+    """Count what `delete_run` would delete.
+
+    Args:
+        saved: the folder of all runs.
+        name: of the run's folder, as it is on disk.
+
+    Raises:
+        RunError: no such run, not a run, or something in it that mlpwatch does not make.
+    """
+    path = _entry(saved, name)
+    if path.is_symlink():
+        return Contents(1, 0, printable(path.readlink()))
+    with _named_errors(path, "can't be read"), os.scandir(path) as entries:
+        sizes = [_file_size(path, entry) for entry in entries]
+    if not (path / CARD_NAME).is_file():
+        raise RunError(
+            f"{printable(path)}: without {CARD_NAME}, so it may be no run; delete it by hand"
+        )
+    return Contents(len(sizes), sum(sizes))
+
+
+def delete_run(saved: Path, name: str) -> None:
+    """Delete a run that nobody trains; of a symbolic link the link alone.
+
+    The folder is renamed first: whatever interrupts the deletion, a run is listed whole or not
+    at all. Links inside the folder are deleted, never followed.
+
+    Args:
+        saved: the folder of all runs.
+        name: of the run's folder, as it is on disk.
+
+    Raises:
+        RunError: it is trained, is no run, or can't be deleted; the message says so.
+    """
+    path = _entry(saved, name)
+    is_link = bool(measure_run(saved, name).link_target)
+    with _held(path, required=not is_link), _named_errors(path, "can't be deleted"):
+        if is_link:
+            path.unlink()
+        else:
+            _delete_folder(path)
+        sync_folder(saved)
+    _remove_leftovers(saved)
+
+
+def rename_run(saved: Path, name: str, new_name: str) -> Path:
+    """Give a run that nobody trains another name, and return its new path.
+
+    Args:
+        saved: the folder of all runs.
+        name: of the run's folder, as it is on disk.
+        new_name: checked as every name is.
+
+    Raises:
+        InputError: the new name can't be used.
+        RunError: it is taken, the run is trained, or it can't be renamed.
+    """
+    check_run_name(new_name)
+    path, new_path = _entry(saved, name), saved / new_name
+    if os.path.lexists(new_path):
+        raise RunError(f"run name '{new_name}': taken in {printable(saved)}; choose another")
+    with _held(path, required=False), _named_errors(path, "can't be renamed"):
+        path.rename(new_path)
+        sync_folder(saved)
+        _say_new_path(new_path)
+    return new_path
+
+
+def _delete_folder(path: Path) -> None:
+    doomed = Path(tempfile.mkdtemp(prefix=_DOOMED_PREFIX, dir=path.parent))
+    path.rename(doomed)
+    try:
+        # Refuses a link that took the folder's place just now, and follows none inside.
+        shutil.rmtree(doomed)
+    except OSError:
+        # What can't be deleted stays in the list.
+        with suppress(OSError):
+            doomed.rename(path)
+        raise
+
+
+def _say_new_path(path: Path) -> None:
+    """Let `result.json` name the folder that it is in; a damaged one stays as it is."""
+    with suppress(RunError):
+        if result := read_result(path / RESULT_NAME):
+            result["run"] = str(path)
+            replace_durably(path / RESULT_NAME, (to_json(result, indent=2) + "\n").encode())
+
+
+def _entry(saved: Path, name: str) -> Path:
+    """Return the path of a run, which lies in `saved` itself and nowhere else."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise RunError(f"run '{printable(name)}': not a folder in {printable(saved)}")
+    path = saved / name
+    if not path.is_symlink() and not path.is_dir():
+        raise RunError(f"run '{printable(name)}': no longer in {printable(saved)}")
+    return path
+
+
+def _file_size(path: Path, entry: os.DirEntry[str]) -> int:
+    if entry.is_dir(follow_symlinks=False):
+        raise RunError(
+            f"{printable(path)}: holds a folder, '{printable(entry.name)}', that mlpwatch did "
+            "not make; move it away or delete the run by hand"
+        )
+    return entry.stat(follow_symlinks=False).st_size
+
+
+@contextmanager
+def _held(path: Path, *, required: bool) -> Iterator[None]:
+    """Keep others from training the run meanwhile.
+
+    A damaged run may have nothing to lock; then nobody trains it, unless a lock is `required`.
+    """
+    lock = RunLock(path)
+    if required or (path / CARD_NAME).is_file():
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _named_errors(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or printable(error)
+        raise RunError(
+            f"{printable(path)}: {what}, {why}; check the permissions of the folder"
+        ) from None
+
+
+def _remove_leftovers(saved: Path) -> None:
+    """Delete what a killed deletion left."""
+    for leftover in saved.glob(f"{_DOOMED_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,100 @@
+"""Writes the metrics of saved runs as CSV or JSON, for a spreadsheet or a notebook."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from core.errors import RunError
+from core.metrics_log import MetricsLine, MetricsLog
+from core.run_card import read_card
+from core.run_listing import METRICS_NAME, RESULT_NAME, read_result
+from core.run_names import printable
+from core.strict_json import to_json
+
+ExportKind = Literal["csv", "json"]
+
+_COLUMNS = tuple(field.name for field in fields(MetricsLine))
+
+_MAX_STEM = 100
+"""Characters of a file's name before its number and ending."""
+
+
+def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
+    """Write one file with an entry per run, engine and epoch; no file is ever overwritten.
+
+    Args:
+        runs: the run folders.
+        folder: receives the file, named after the run, or after their number.
+        kind: `csv`: one row per engine and epoch, a number that is not finite left empty.
+            `json`: one object per run with its settings, result and metrics; there it is null.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        RunError: a run can't be read, or the file can't be written; then there is none.
+    """
+    text = _csv(runs) if kind == "csv" else to_json([_object(run) for run in runs], indent=2) + "\n"
+    stem = _safe_stem(runs[0].name) if len(runs) == 1 else f"{len(runs)}-runs"
+    number = 1
+    while True:
+        path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.{kind}"
+        try:
+            _write_new(path, text)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise RunError(
+                f"{printable(path)}: not written, {error.strerror}; start mlpwatch in another "
+                "folder or free some space"
+            ) from None
+        else:
+            return path
+
+
+def _csv(runs: Sequence[Path]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("run", *_COLUMNS))
+    for run in runs:
+        for line in MetricsLog(run / METRICS_NAME).read().lines:
+            values = (getattr(line, name) for name in _COLUMNS)
+            writer.writerow((printable(run.name), *map(_cell, values)))
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    return "" if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _object(run: Path) -> dict[str, Any]:
+    card = read_card(run)
+    return {
+        "run": printable(run.name),
+        "created": card.created.isoformat(),
+        "dataset": asdict(card.dataset),
+        "config": card.config.to_dict(),
+        "versions": card.versions,
+        "result": read_result(run / RESULT_NAME),
+        "metrics": [asdict(line) for line in MetricsLog(run / METRICS_NAME).read().lines],
+    }
+
+
+def _safe_stem(name: str) -> str:
+    """Return a file name that no shell, spreadsheet or file system minds."""
+    return re.sub(r"[^\w.-]", "_", printable(name)).lstrip(".-")[:_MAX_STEM] or "run"
+
+
+def _write_new(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8", newline="") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise

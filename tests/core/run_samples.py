@@ -1,0 +1,24 @@
+"""Run folders for tests of what is done with saved runs."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core.config import EngineName, RunConfig, from_recipe
+from core.metrics_log import MetricsLine
+from core.run_card import RunCard
+from core.runs import DatasetCard, Run
+
+DIGITS = DatasetCard("digits", "ab" * 32, (8, 8), 10)
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CONFIG = from_recipe("twin", hidden=(64, 32), epochs=3)
+
+
+def line(engine: EngineName, epoch: int, accuracy: float = 0.9) -> MetricsLine:
+    return MetricsLine(engine, epoch, epoch, 1.0, 0.5, 0.5, accuracy, 1e5)
+
+
+def create(saved: Path, name: str, config: RunConfig = CONFIG, minutes: int = 0) -> Run:
+    folder = saved / name
+    folder.mkdir(parents=True)
+    RunCard(config, DIGITS, NOON + timedelta(minutes=minutes), {}).write(folder)
+    return Run.open(saved, name)
