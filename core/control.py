@@ -1,5 +1,7 @@
 """Orders from outside to one trainer: a level (run, pause, stop), and counted requests."""
 
+from collections import deque
+from collections.abc import Callable
 from threading import Condition
 from typing import Literal
 
@@ -25,6 +27,8 @@ class Control:
         self._steps_granted = 0
         self._saves_wanted = 0
         self._weights_wanted = False
+        self._calls: deque[Callable[[], None]] = deque()
+        self._closed = False
         self._threads = threads
         self._threads_new = True
         self._steps_per_second = steps_per_second
@@ -86,6 +90,27 @@ class Control:
             self._level = "stop"
             self._notify()
 
+    def call(self, function: Callable[[], None]) -> bool:
+        """Let the trainer's thread call a function between two batches, paused or not.
+
+        Args:
+            function: quick, since training waits for it; must not raise.
+
+        Returns:
+            False if the trainer has ended and will call nothing any more.
+        """
+        with self._changed:
+            if not self._closed:
+                self._calls.append(function)
+                self._notify()
+            return not self._closed
+
+    def close(self) -> None:
+        """Call what is left to call; from the trainer's thread, after its last batch."""
+        with self._changed:
+            self._closed = True
+        self._call_all()
+
     def set_threads(self, threads: int) -> None:
         """Give the engine another number of threads."""
         with self._changed:
@@ -100,13 +125,18 @@ class Control:
             self._notify()
 
     def take(self) -> Order:
-        """Return the next order at once, counting down requests."""
+        """Return the next order at once, counting down requests; make the calls asked for."""
         if self._calm == "run":
             return "run"
-        with self._changed:
-            order = self._take()
-            self._calm = order if order in ("run", "wait") else None
-            return order
+        while True:
+            # Not under the lock: whoever gives an order must not wait for them.
+            self._call_all()
+            with self._changed:
+                if self._calls:
+                    continue
+                order = self._take()
+                self._calm = order if order in ("run", "wait") else None
+                return order
 
     def wait(self, seconds: float | None = None) -> None:
         """Block until anything changes, or for some seconds, whichever comes first."""
@@ -114,6 +144,10 @@ class Control:
             # An order given since the last `take` must not be slept over.
             if self._calm is not None:
                 self._changed.wait(seconds)
+
+    def _call_all(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
 
     def _take(self) -> Order:
         if self._threads_new:

@@ -1,10 +1,12 @@
 """Two trainers at work: their threads, thread budgets and orders, from start to join."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
 from threading import Lock, Thread
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from core.checkpoints import Position
 from core.config import EngineName, RunConfig
@@ -20,6 +22,8 @@ from core.runs import Run
 from core.telemetry import Mailbox
 from core.trainer import train
 from core.weights_board import WeightsBoard
+
+Answer = TypeVar("Answer")
 
 
 class Session:
@@ -102,6 +106,23 @@ class Session:
         latest = self.board.latest(next(iter(self._engines)))
         return compare_gradients(self.config, self.dataset, latest.weights if latest else None)
 
+    def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
+        """Have an engine read between two batches, by whoever trains it; returns at once.
+
+        Args:
+            name: which engine.
+            question: changes nothing, takes milliseconds at most; training waits for it.
+
+        Returns:
+            The answer, later; what the question raises is raised by `result()`.
+        """
+        answer: Future[Answer] = Future()
+        call = partial(_answer, answer, question, self._engines[name])
+        if not self._controls[name].call(call):
+            # Nobody trains this engine any more, and questions only read it.
+            Thread(target=call, name=f"ask-{name}", daemon=True).start()
+        return answer
+
     def start(self) -> None:
         """Start both trainers."""
         for thread in self._threads:
@@ -171,6 +192,7 @@ class Session:
             board=self.board,
             start=self._positions.get(name),
         )
+        self._controls[name].close()
         with self._lock:
             self._outcomes[name] = outcome
             if self.ended:
@@ -191,6 +213,15 @@ class Session:
 
     def _named(self, engines: tuple[EngineName, ...]) -> list[Control]:
         return [self._controls[name] for name in engines or self._controls]
+
+
+def _answer(answer: Future[Answer], question: Callable[[Engine], Answer], engine: Engine) -> None:
+    if not answer.set_running_or_notify_cancel():
+        return
+    try:
+        answer.set_result(question(engine))
+    except Exception as error:  # the asker's affair: training goes on
+        answer.set_exception(error)
 
 
 def available_cores() -> int:

@@ -1,0 +1,112 @@
+"""From a drawing to what a network reads: scaled and centred as its data set's makers did."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import PixelRange
+from core.pixels import scale_pixels
+from core.sketch import FINE, Ink, block_means
+
+MNIST_SIDE, MNIST_BOX = 28, 20
+"""LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (yann.lecun.com/exdb/mnist):
+scaled to fit a box of 20 x 20 pixels with the proportions kept, then moved until the centre of
+mass of the pixels lies in the centre of the 28 x 28 field."""
+
+DIGITS_WIDTH_SHARE = 20 / 32
+"""The bundled digits (Alpaydin and Kaynak 1998) were made by NIST's programs (Garris et al. 1994,
+NISTIR 5469) as bitmaps of 32 x 32, of which blocks of 4 x 4 were counted. In all of them a digit
+is as high as the field and at most about 20 / 32 as wide; it stands in the middle."""
+
+_FULL_INK = 0.5
+"""A fine cell with more ink than this counts as on, where bitmaps are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Centring:
+    """One data set's way to scale and centre."""
+
+    says: str
+    """In a few words, for the screen."""
+
+    apply: Callable[[Ink, tuple[int, int]], Ink]
+    """(fine ink cut to its edges, (height, width) in pixels): the image (height, width)."""
+
+
+def centring_for(dataset_name: str) -> Centring:
+    """Return the recipe of the bundled digits for them, MNIST's for everything else."""
+    if dataset_name == "digits":
+        return Centring("as high as the field, like the bundled digits", _fill_height)
+    return Centring("in a 20/28 box, centre of mass in the middle, like MNIST", _centre_mass)
+
+
+def centre(fine: Ink, shape: tuple[int, int], centring: Centring) -> Ink:
+    """Return a drawing as the data set's makers would have scaled and centred it.
+
+    Args:
+        fine: (height * FINE, width * FINE), as `Sketch.fine` has it.
+        shape: (height, width) of the image in pixels.
+        centring: the recipe.
+
+    Returns:
+        Ink (height, width) from 0 to 1; a blank drawing stays blank.
+    """
+    if not fine.any():
+        return np.zeros(shape, np.float32)
+    rows, columns = (np.flatnonzero(fine.any(axis=axis)) for axis in (1, 0))
+    return centring.apply(fine[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], shape)
+
+
+def network_input(ink: Ink, pixel_range: PixelRange) -> NDArray[np.float32]:
+    """Return an image (height, width) as networks read it: (1, features) in the run's range."""
+    pixels = ink.reshape(1, -1).astype(np.float32)
+    scale_pixels(pixels, 1.0, pixel_range)
+    return pixels
+
+
+def _centre_mass(cut: Ink, shape: tuple[int, int]) -> Ink:
+    box = max(1, round(max(shape) * MNIST_BOX / MNIST_SIDE))
+    height, width = (max(1, round(box * n / max(cut.shape))) for n in cut.shape)
+    scaled = _resize(cut, height, width)
+    mass = scaled.sum(dtype=np.float64)
+    # Centres of pixels lie at halves; the field's centre at half its size.
+    y = float((scaled.sum(axis=1) @ (np.arange(height) + 0.5)) / mass)
+    x = float((scaled.sum(axis=0) @ (np.arange(width) + 0.5)) / mass)
+    return _place(scaled, round(shape[0] / 2 - y), round(shape[1] / 2 - x), shape)
+
+
+def _fill_height(cut: Ink, shape: tuple[int, int]) -> Ink:
+    field = (shape[0] * FINE, shape[1] * FINE)
+    height = field[0]
+    width = round(min(field[1] * DIGITS_WIDTH_SHARE, cut.shape[1] * height / cut.shape[0]))
+    bitmap = _resize(cut, height, max(1, width)) > _FULL_INK
+    left = (field[1] - bitmap.shape[1]) // 2
+    return block_means(_place(bitmap.astype(np.float32), 0, left, field), FINE)
+
+
+def _resize(ink: Ink, height: int, width: int) -> Ink:
+    """Return the ink averaged by exact area to (height, width); the mean stays."""
+    down, across = _area_shares(ink.shape[0], height), _area_shares(ink.shape[1], width)
+    return (down @ ink @ across.T).astype(np.float32)
+
+
+def _area_shares(source: int, target: int) -> NDArray[np.float64]:
+    """Return (target, source): each source cell's share in each target cell; rows sum to 1."""
+    edges = np.arange(target + 1) * (source / target)
+    starts = np.arange(source)
+    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
+    shares: NDArray[np.float64] = np.clip(overlap, 0.0, None) * (target / source)
+    return shares
+
+
+def _place(ink: Ink, top: int, left: int, shape: tuple[int, int]) -> Ink:
+    """Return a field (height, width) with the ink at a place; what lies outside is cut."""
+    field = np.zeros(shape, np.float32)
+    rows = slice(max(0, top), min(shape[0], top + ink.shape[0]))
+    columns = slice(max(0, left), min(shape[1], left + ink.shape[1]))
+    field[rows, columns] = ink[
+        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+    ]
+    return field
