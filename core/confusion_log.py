@@ -69,7 +69,7 @@ class ConfusionLog(LineFile):
         """
         found: dict[EngineName, dict[int, Matrix]] = {name: {} for name in ENGINE_NAMES}
         for raw in self.raw_lines()[0]:
-            line = _parse(raw)
+            line = parse_confusion_line(raw)
             if line is not None and len(line.counts) == classes:
                 found[line.engine][line.epoch] = line.counts
         return found
@@ -83,7 +83,7 @@ class ConfusionLog(LineFile):
         """
 
         def is_later(raw: bytes) -> bool:
-            line = _parse(raw)
+            line = parse_confusion_line(raw)
             return line is not None and line.engine == engine and line.epoch > epoch
 
         self.trim_lines(is_later)
@@ -103,7 +103,8 @@ def _packed(counts: Iterable[int]) -> list[int]:
     return packed
 
 
-def _parse(raw: bytes) -> ConfusionLine | None:
+def parse_confusion_line(raw: bytes) -> ConfusionLine | None:
+    """Return the matrix of one line; None where it is damaged."""
     try:
         fields = parse_object(raw)
         return ConfusionLine(

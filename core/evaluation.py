@@ -67,6 +67,18 @@ def evaluate(logits: "Floats", labels: "Labels", loss: "Loss") -> Evaluation:
     return evaluation
 
 
+def numbers_alone(loss: float, accuracy: float, classes: int) -> Evaluation:
+    """Return an evaluation of which only these two numbers are known; it has no images."""
+    return Evaluation(
+        loss=loss,
+        accuracy=accuracy,
+        confusion=np.zeros((classes, classes), np.int64),
+        probabilities=np.empty((0, classes), np.float32),
+        losses=np.empty(0, np.float32),
+        predictions=np.empty(0, np.intp),
+    )
+
+
 MistakeList = Literal["numpy", "torch", "both", "disagree"]
 """Wrong in NumPy, wrong in PyTorch, wrong in both, or read differently by the two."""
 

@@ -109,6 +109,8 @@ def _forget_what_comes_after(
             epoch = positions[name].epoch if name in positions else 0
             run.trim_metrics(name, epoch)
             run.confusion.trim(name, epoch)
+        done = {name: (at.step, at.epoch) for name, at in positions.items()}
+        run.events.trim(dict.fromkeys(config.engine_names, (0, 0)) | done)
     except OSError as error:
         raise RunError(
             f"run {run.name!r}: its metrics can't be written, {error.strerror}; "

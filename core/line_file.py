@@ -23,8 +23,12 @@ class LineFile:
         self.path = path
         self._lock = Lock()
 
-    def append_text(self, text: str) -> None:
+    def append_text(self, text: str, *, sync: bool = True) -> None:
         """Add a line and wait until it is on disk; a torn last line is cut off first.
+
+        Args:
+            text: of the line; several lines are joined by line feeds.
+            sync: whether to wait; a power cut may take what was not waited for.
 
         Raises:
             OSError: for example a full disk; nothing was added.
@@ -36,13 +40,14 @@ class LineFile:
                 size = _cut_torn_line(file)
                 try:
                     _write_all(file, data)
-                    os.fsync(file.fileno())
+                    if sync:
+                        os.fsync(file.fileno())
                 except OSError:
                     # Otherwise a caller that tries again would leave the line twice.
                     with suppress(OSError):
                         file.truncate(size)
                     raise
-            if size == 0:
+            if size == 0 and sync:
                 sync_folder(self.path.parent)
 
     def raw_lines(self) -> tuple[list[bytes], bool]:

@@ -59,7 +59,7 @@ class MetricsLog(LineFile):
             RunError: the file can't be read.
         """
         raw_lines, torn = self.raw_lines()
-        lines = [_parse(raw) for raw in raw_lines]
+        lines = [parse_metrics_line(raw) for raw in raw_lines]
         whole = tuple(line for line in lines if line is not None)
         return MetricsReading(whole, len(lines) - len(whole), torn)
 
@@ -72,7 +72,7 @@ class MetricsLog(LineFile):
             OSError: the file can't be replaced; it is as it was.
             RunError: the file can't be read.
         """
-        self.trim_lines(lambda raw: _is_later(_parse(raw), engine, epoch))
+        self.trim_lines(lambda raw: _is_later(parse_metrics_line(raw), engine, epoch))
 
     def newest(self, engines: Collection[EngineName]) -> dict[EngineName, MetricsLine]:
         """Return each engine's last line, reading only the end of the file where that suffices.
@@ -86,7 +86,8 @@ class MetricsLog(LineFile):
         return found
 
 
-def _parse(raw: bytes) -> MetricsLine | None:
+def parse_metrics_line(raw: bytes) -> MetricsLine | None:
+    """Return the epoch of one line; None where it is damaged."""
     try:
         fields = parse_object(raw)
         return MetricsLine(
@@ -107,7 +108,7 @@ def _last_lines(data: bytes, engines: Collection[EngineName]) -> dict[EngineName
     found: dict[EngineName, MetricsLine] = {}
     # What follows the last line feed is torn; a first line cut by the seek does not parse.
     for raw in reversed(data.split(b"\n")[:-1]):
-        line = _parse(raw)
+        line = parse_metrics_line(raw)
         if line is not None and line.engine in engines:
             found.setdefault(line.engine, line)
         if len(found) == len(engines):

@@ -18,6 +18,7 @@ from core.confusion_log import CONFUSION_NAME, ConfusionLog
 from core.durable_files import remove_leftovers, replace_durably, sync_folder
 from core.engine import layer_sizes
 from core.errors import RunError
+from core.event_log import EVENTS_NAME, EventLog
 from core.metrics_log import MetricsLine, MetricsLog, MetricsReading
 from core.run_card import DatasetCard, RunCard, installed_versions, read_card
 from core.run_listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
@@ -57,6 +58,7 @@ class Run:
         self.path = path
         self.card = card
         self.confusion = ConfusionLog(path / CONFUSION_NAME)
+        self.events = EventLog(path / EVENTS_NAME)
         self._metrics = MetricsLog(path / METRICS_NAME)
         self._lock = RunLock(path)
 

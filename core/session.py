@@ -14,12 +14,16 @@ from core.control import Control
 from core.data import Dataset, steps_per_epoch
 from core.engine import Engine
 from core.errors import MlpwatchError
+from core.event_log import Plan
+from core.event_writer import EventWriter
 from core.explain import Comparison, compare_gradients
 from core.gap import GapMeter
+from core.order_server import OrderServer
 from core.outcome import Outcome, result_of
 from core.recorder import DiskRecorder
+from core.run_tail import RunTail
 from core.runs import Run
-from core.telemetry import Mailbox
+from core.telemetry import EpochRead, Event, GapMeasured, Mailbox, StepsDone
 from core.trainer import train
 from core.weights_board import WeightsBoard
 
@@ -46,8 +50,12 @@ class Session:
         positions: Mapping[EngineName, Position] | None = None,
     ) -> None:
         self.config, self.dataset, self.run = config, dataset, run
-        self.mailbox = Mailbox()
         self._engines = dict(engines)
+        self._event_writer = EventWriter(
+            run.events, Plan(config.epochs, self.epoch_steps), self._engines
+        )
+        self.mailbox = Mailbox(listener=self._event_writer.take)
+        self._order_server = OrderServer(self)
         self._positions = dict(positions or {})
         self._cores = config.threads or available_cores()
         share = max(1, self._cores // len(self._engines))
@@ -67,6 +75,16 @@ class Session:
     def epoch_steps(self) -> int:
         """Steps per epoch."""
         return steps_per_epoch(self.dataset.train_count, self.config.batch_size)
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """The speed limit, or None."""
+        return next(iter(self._controls.values())).steps_per_second
+
+    @property
+    def images_missing(self) -> str:
+        """Why there are no images to show; empty, since there are."""
+        return ""
 
     @property
     def ended(self) -> bool:
@@ -123,8 +141,15 @@ class Session:
             Thread(target=call, name=f"ask-{name}", daemon=True).start()
         return answer
 
+    def past_events(self) -> list[Event]:
+        """Return what a resumed run's logs tell of its epochs and steps; call it before `start`."""
+        past = RunTail(self.run).read() or []
+        return [event for event in past if isinstance(event, (EpochRead, StepsDone, GapMeasured))]
+
     def start(self) -> None:
-        """Start both trainers."""
+        """Start both trainers, and listen to orders from other processes."""
+        self._event_writer.start()
+        self._order_server.start()
         for thread in self._threads:
             thread.start()
 
@@ -174,6 +199,8 @@ class Session:
         if any(thread.is_alive() for thread in self._threads):
             return False
         self._recorder.close()
+        self._event_writer.close()
+        self._order_server.close()
         return True
 
     def result(self) -> dict[str, Any]:

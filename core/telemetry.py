@@ -1,11 +1,14 @@
 """What a trainer tells the world: the event types, and the mailbox that carries them.
 
+`StepsDone`, `EpochRead`, `EvaluationRead`, `StartedOver` and `Notice` come from a run's folder:
+they tell whoever watches it from elsewhere what a trainer tells those beside it.
+
 Legal order, per engine: one `RunStarted` first; then any number of the others; one `RunEnded`
 last, whatever happens.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +16,9 @@ from typing import TYPE_CHECKING, Literal
 from core.config import EngineName
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.evaluation import Evaluation
 
 EndReason = Literal["finished", "stopped", "diverged", "failed"]
@@ -50,6 +56,22 @@ class StepDone:
 
 
 @dataclass(frozen=True, slots=True)
+class StepsDone:
+    """Some steps in a row, summed up: what a run's event log keeps of them."""
+
+    engine: EngineName
+    step: int
+    """The last of them."""
+    count: int
+    seconds: float
+    """Training time at the last of them."""
+    loss: float
+    """Mean over them; NaN where one was not finite."""
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class EpochDone:
     """One pass over the training images ended, and the validation images were read."""
 
@@ -62,6 +84,33 @@ class EpochDone:
     """Mean over the epoch's images, each loss taken before its batch's update."""
     samples_per_second: float
     """Training images per second of this epoch, evaluation not counted."""
+    validation: "Evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRead:
+    """An epoch as a run's logs tell of it, without the reading of each image."""
+
+    engine: EngineName
+    epoch: int
+    step: int
+    seconds: float
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    """0 to 1."""
+    confusion: "NDArray[np.int64] | None"
+    """(classes, classes) counts: true class down, predicted class across; None if not logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRead:
+    """The validation images were read by a saved run's newest checkpoint."""
+
+    engine: EngineName
+    epoch: int
+    """Whole epochs that the checkpoint had done."""
+    step: int
     validation: "Evaluation"
 
 
@@ -130,10 +179,31 @@ class RunEnded:
     """On the test images, once, at the end; None unless finished or stopped."""
 
 
-Event = (
+@dataclass(frozen=True, slots=True)
+class StartedOver:
+    """A saved run goes on and its logs were rewritten: what was told of it no longer holds."""
+
+    epochs: int
+    """Planned now."""
+    epoch_steps: int
+    """Steps per epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line for whoever watches."""
+
+    text: str
+    is_bad: bool = False
+
+
+EngineEvent = (
     RunStarted
     | StepDone
+    | StepsDone
     | EpochDone
+    | EpochRead
+    | EvaluationRead
     | GapMeasured
     | Paused
     | Resumed
@@ -141,6 +211,12 @@ Event = (
     | SaveFailed
     | RunEnded
 )
+"""What happens to one engine."""
+
+Event = EngineEvent | StartedOver | Notice
+
+Listener = Callable[[tuple[Event, ...]], None]
+"""Is given what is put into a mailbox, in the thread that puts it; must return at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +237,13 @@ class Mailbox:
 
     Args:
         step_capacity: steps kept between two drains, all engines together.
+        listener: is told everything too, drained or not.
     """
 
-    def __init__(self, step_capacity: int = STEP_LANE_CAPACITY) -> None:
+    def __init__(
+        self, step_capacity: int = STEP_LANE_CAPACITY, listener: Listener | None = None
+    ) -> None:
+        self._listener = listener
         self._lock = Lock()
         self._step_capacity = step_capacity
         self._arrivals = 0
@@ -179,9 +259,14 @@ class Mailbox:
         with self._lock:
             self._lifecycle.append((self._arrivals, event))
             self._arrivals += 1
+        if self._listener:
+            self._listener((event,))
 
     def put_steps(self, steps: Iterable[StepDone]) -> None:
         """Add steps in order; the oldest of the lane make room for them."""
+        steps = tuple(steps)
+        if self._listener and steps:
+            self._listener(steps)
         with self._lock:
             for step in steps:
                 if len(self._steps) == self._step_capacity:

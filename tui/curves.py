@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 CAPACITY = 256
 """Buckets of a whole run: two per dot column of a braille chart at 140 columns. Drawing them is
@@ -40,6 +40,14 @@ class _Bucket:
         self.size = 0
         """Finite points."""
         self.gaps = 0
+
+    @classmethod
+    def of(cls, size: int, point: Point) -> Self:
+        """Return a bucket that `size` points made what it is."""
+        bucket = cls(0)
+        bucket.size, bucket.x, bucket.mean = size, point.x, point.mean
+        bucket.low, bucket.high = point.low, point.high
+        return bucket
 
     def add(self, x: float, y: float) -> None:
         if not math.isfinite(y):
@@ -138,6 +146,20 @@ class Curve:
             self.low, self.high = min(self.low, y), max(self.high, y)
         else:
             self.gaps += 1
+
+    def add_sum(self, count: int, point: Point) -> None:
+        """Add points that are known by their number, mean and extremes alone.
+
+        Raises:
+            ValueError: x is negative or not finite.
+        """
+        self.add(point.x, point.mean)
+        if count > 1 and math.isfinite(point.mean):
+            bucket = self._bucket(int(point.x / self._stride))
+            # One of them is in already, as the mean.
+            bucket.merge(_Bucket.of(count - 1, point))
+            self.count += count - 1
+            self.low, self.high = min(self.low, point.low), max(self.high, point.high)
 
     def points(self) -> list[Point]:
         """Return one point per bucket that holds any, by ascending x."""

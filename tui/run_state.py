@@ -1,161 +1,24 @@
 """What the screen knows of a run: a pure reducer over the trainers' events. No Textual here."""
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal
 
 from core.config import EngineName
 from core.telemetry import (
     CheckpointSaved,
-    EpochDone,
+    EngineEvent,
     Event,
     GapMeasured,
-    Paused,
-    Resumed,
+    Notice,
     RunEnded,
-    RunStarted,
     SaveFailed,
-    StepDone,
+    StartedOver,
 )
-from tui.curves import Curve
-from tui.epoch_curves import EpochCurves
+from tui.engine_state import ENDED, EngineState, EpochPoint, Phase
 from tui.formatting import TITLES
 
-if TYPE_CHECKING:
-    from core.evaluation import Evaluation
-
-Phase = Literal["waiting", "training", "paused", "finished", "stopped", "diverged", "failed"]
-
-ENDED: tuple[Phase, ...] = ("finished", "stopped", "diverged", "failed")
-
-RATE_WINDOW_SECONDS = 3.0
-"""Training time over which the speed is averaged."""
-
-RATE_SAMPLE_SECONDS = 0.1
-"""Least time between two readings of the window: 30 readings, however fast the steps come."""
-
-WARM_UP_SECONDS = 1.0
-"""Training time before a remaining time is told; first steps load libraries and caches."""
-
-LOSS_WINDOW = 20
-"""Batches that the status's loss is a mean of: one batch alone jumps too much to read."""
-
-
-@dataclass(frozen=True, slots=True)
-class EpochPoint:
-    """What one epoch left for the charts."""
-
-    epoch: int
-    step: int
-    seconds: float
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
-    """0 to 1."""
-
-
-@dataclass(slots=True)
-class EngineState:
-    """One engine, as far as its events have told."""
-
-    name: EngineName
-    planned_steps: int
-    phase: Phase = "waiting"
-    step: int = 0
-    seconds: float = 0.0
-    parameters: int = 0
-    detail: str = ""
-    """Why the engine ended, if not as planned."""
-    epochs: list[EpochPoint] = field(default_factory=list)
-    validation: "Evaluation | None" = None
-    test: "Evaluation | None" = None
-    loss_by_step: Curve = field(init=False)
-    loss_by_second: Curve = field(init=False)
-    epochs_by_step: EpochCurves = field(init=False)
-    epochs_by_second: EpochCurves = field(init=False)
-    _losses: deque[float] = field(default_factory=lambda: deque(maxlen=LOSS_WINDOW))
-    _readings: deque[tuple[float, int]] = field(default_factory=deque)
-    _first_reading: tuple[float, int] = (0.0, 0)
-
-    def __post_init__(self) -> None:
-        """Make the curves."""
-        self.loss_by_step = Curve(planned=self.planned_steps)
-        self.loss_by_second = Curve()
-        self.epochs_by_step = EpochCurves(planned=self.planned_steps)
-        self.epochs_by_second = EpochCurves()
-
-    @property
-    def ended(self) -> bool:
-        """Whether no more events will come."""
-        return self.phase in ENDED
-
-    @property
-    def loss(self) -> float | None:
-        """Mean over the last batches; None before the first."""
-        return sum(self._losses) / len(self._losses) if self._losses else None
-
-    @property
-    def steps_per_second(self) -> float | None:
-        """Over the last seconds of training; None until two readings are there."""
-        if len(self._readings) < 2:  # noqa: PLR2004 - a rate needs two
-            return None
-        (t0, s0), (t1, s1) = self._readings[0], self._readings[-1]
-        return (s1 - s0) / (t1 - t0) if t1 > t0 else None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the present speed; None during warm-up and after the end."""
-        rate = self.steps_per_second
-        if self.ended or not rate or self.seconds - self._first_reading[0] < WARM_UP_SECONDS:
-            return None
-        return (self.planned_steps - self.step) / rate
-
-    def start(self, event: RunStarted) -> None:
-        """Take in the first event."""
-        self.phase = "training"
-        self.parameters = event.parameters
-        self.step, self.seconds = event.first_step, event.seconds
-        self._first_reading = (event.seconds, event.first_step)
-        self._readings.append(self._first_reading)
-
-    def add_step(self, event: StepDone) -> None:
-        """Take in one step."""
-        self.step, self.seconds = event.step, event.seconds
-        self._losses.append(event.loss)
-        self.loss_by_step.add(event.step, event.loss)
-        self.loss_by_second.add(event.seconds, event.loss)
-        readings = self._readings
-        if not readings or event.seconds - readings[-1][0] >= RATE_SAMPLE_SECONDS:
-            readings.append((event.seconds, event.step))
-            while event.seconds - readings[0][0] > RATE_WINDOW_SECONDS and len(readings) > 2:  # noqa: PLR2004
-                readings.popleft()
-
-    def add_epoch(self, event: EpochDone) -> None:
-        """Take in one epoch."""
-        self.validation = event.validation
-        self.add_point(
-            EpochPoint(
-                epoch=event.epoch,
-                step=event.step,
-                seconds=event.seconds,
-                train_loss=event.train_loss,
-                validation_loss=event.validation.loss,
-                validation_accuracy=event.validation.accuracy,
-            )
-        )
-
-    def add_point(self, point: EpochPoint) -> None:
-        """Take in an epoch's point, live or from a saved run's log."""
-        self.epochs.append(point)
-        self.epochs_by_step.add(point.step, point)
-        self.epochs_by_second.add(point.seconds, point)
-
-    def end(self, event: RunEnded) -> None:
-        """Take in the last event."""
-        self.phase, self.detail, self.test = event.reason, event.detail, event.test
-        self.step, self.seconds = event.step, event.seconds
+__all__ = ["ENDED", "EngineState", "EpochPoint", "Phase", "RunState"]
 
 
 @dataclass(slots=True)
@@ -215,30 +78,29 @@ class RunState:
 
     def apply(self, event: Event) -> None:
         """Take in one event."""
-        engine = self.engines[event.engine]
         match event:
-            case StepDone():
-                engine.add_step(event)
-            case EpochDone():
-                engine.add_epoch(event)
+            case Notice():
+                self.say(event.text, bad=event.is_bad)
+            case StartedOver():
+                self.epochs, self.epoch_steps = event.epochs, event.epoch_steps
+                self.gaps, self.saved = [], {}
+                self.__post_init__()
+            case _:
+                self._apply_to(self.engines[event.engine], event)
+
+    def _apply_to(self, engine: EngineState, event: EngineEvent) -> None:
+        engine.apply(event)
+        match event:
             case GapMeasured():
                 self.gaps.append(event)
-            case RunStarted():
-                engine.start(event)
-            case Paused():
-                engine.phase = "paused"
-            case Resumed():
-                engine.phase = "training"
             case CheckpointSaved():
                 self.saved[event.engine] = event.step
                 self.say(self._where_saved(event.path))
             case SaveFailed():
                 self.say(f"not saved at {event.path}: {event.detail}", bad=True)
-            case RunEnded():
-                engine.end(event)
-                if event.detail:
-                    # In the model's own half the reason is cut; this line is the widest.
-                    self.say(f"{TITLES[event.engine]} {event.reason}: {event.detail}", bad=True)
+            case RunEnded() if event.detail:
+                # In the model's own half the reason is cut; this line is the widest.
+                self.say(f"{TITLES[event.engine]} {event.reason}: {event.detail}", bad=True)
 
     def _where_saved(self, path: str) -> str:
         steps = [

@@ -6,7 +6,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from core.config import EngineName
-from tui.run_state import EpochPoint, RunState
+from core.telemetry import Event
+from tui.run_state import RunState
 
 if TYPE_CHECKING:
     from core.session import Session
@@ -38,6 +39,7 @@ class Watch:
         self._start = start
         self._loader = Thread(target=self._load, name="loader", daemon=True)
         self._loaded: Session | None = None
+        self._past: list[Event] = []
         self.session: Session | None = None
         """None while loading."""
         self.state: RunState | None = None
@@ -134,7 +136,9 @@ class Watch:
 
     def _load(self) -> None:
         try:
-            self._loaded = self._start(self._report)
+            session = self._start(self._report)
+            self._past = session.past_events()
+            self._loaded = session
         except BaseException as error:  # the app ends, and the command line raises it
             self.error = error
 
@@ -145,8 +149,9 @@ class Watch:
         config = session.config
         self.session = session
         self.state = RunState(config.epochs, session.epoch_steps, config.engine_names)
-        for point, engine in _history(session):
-            self.state.engines[engine].add_point(point)
+        # So that the curves of a resumed run go on without a seam.
+        self.state.apply_all(self._past)
+        self._past = []
         if self._leaving_since is not None:
             return
         if session.dataset.name == "digits":
@@ -154,22 +159,3 @@ class Watch:
             self.limit_is_automatic = True
             session.set_steps_per_second(self.limit)
         session.start()
-
-
-def _history(session: "Session") -> list[tuple[EpochPoint, EngineName]]:
-    """Return the epochs of a resumed run, so that its curves go on without a seam."""
-    return [
-        (
-            EpochPoint(
-                epoch=line.epoch,
-                step=line.step,
-                seconds=line.seconds,
-                train_loss=line.train_loss,
-                validation_loss=line.val_loss,
-                validation_accuracy=line.val_accuracy,
-            ),
-            line.engine,
-        )
-        for line in session.run.read_metrics()
-        if line.engine in session.config.engine_names
-    ]

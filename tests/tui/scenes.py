@@ -14,7 +14,6 @@ from core.data import Dataset
 from core.evaluation import Evaluation, evaluate
 from core.explain import Comparison, Gradients
 from core.losses import loss_for
-from core.runs import MetricsLine
 from core.telemetry import (
     CheckpointSaved,
     EndReason,
@@ -167,15 +166,16 @@ class FakeSession:
 
     config: RunConfig = CONFIG
     dataset: Dataset = field(default_factory=digits)
-    past: list[MetricsLine] = field(default_factory=list)
-    """What the metrics log of a resumed run holds."""
+    past: list[Event] = field(default_factory=list)
+    """What the logs of a resumed run tell."""
 
     def __post_init__(self) -> None:
         """Begin with nothing done."""
         self.mailbox = Mailbox()
-        self.run = SimpleNamespace(path=RUN_PATH, read_metrics=lambda: self.past)
+        self.run = SimpleNamespace(path=RUN_PATH)
         self.epoch_steps = EPOCH_STEPS
         self.save_error: str | None = None
+        self.images_missing = ""
         self.limit: float | None = None
         self.started = False
         self.steps: dict[EngineName, int] = dict.fromkeys(self.config.engine_names, 0)
@@ -186,11 +186,18 @@ class FakeSession:
     def ended(self) -> bool:
         return len(self._ended) == len(self.steps)
 
+    @property
+    def steps_per_second(self) -> float | None:
+        return self.limit
+
     def threads(self, _engine: EngineName) -> int:
         return 1
 
     def paused(self, engine: EngineName) -> bool:
         return engine in self._paused
+
+    def past_events(self) -> list[Event]:
+        return self.past
 
     def start(self) -> None:
         self.started = True

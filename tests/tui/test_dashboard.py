@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from core.config import EngineName
-from core.runs import MetricsLine
-from core.telemetry import CheckpointSaved, SaveFailed
+from core.telemetry import CheckpointSaved, EpochRead, Event, SaveFailed
 from tests.tui.scenes import (
     CONFIG,
     WHY_DIVERGED,
@@ -186,10 +185,10 @@ async def test_the_epoch_read_out_tells_the_epochs_numbers() -> None:
 
 
 async def test_a_resumed_run_shows_its_past_at_once() -> None:
-    past = [
-        MetricsLine(
+    past: list[Event] = [
+        EpochRead(
             engine=engine, epoch=n, step=n * 20, seconds=n * 1.0, train_loss=1.0 / n,
-            val_loss=1.1 / n, val_accuracy=0.5 + n / 10, samples_per_second=1000.0,
+            validation_loss=1.1 / n, validation_accuracy=0.5 + n / 10, confusion=None,
         )
         for engine in ("numpy", "torch")
         for n in (1, 2, 3)

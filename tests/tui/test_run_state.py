@@ -16,7 +16,8 @@ from core.telemetry import (
     StepDone,
 )
 from tests.tui.scenes import EPOCH_STEPS, ended, epoch_done, evaluation, started, trained
-from tui.run_state import LOSS_WINDOW, RunState
+from tui.engine_state import LOSS_WINDOW
+from tui.run_state import RunState
 
 
 def state_after(*events: Event, names: tuple[EngineName, ...] = ("numpy", "torch")) -> RunState:

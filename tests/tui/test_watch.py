@@ -6,12 +6,13 @@ from threading import Event as Flag
 from time import monotonic, sleep
 from typing import cast
 
+import numpy as np
 import pytest
 
 from core.errors import DataError
-from core.runs import MetricsLine
 from core.session import Session
-from tests.tui.scenes import CONFIG, FakeSession, digits, started, trained
+from core.telemetry import EpochRead, Event, StepsDone
+from tests.tui.scenes import CONFIG, FakeSession, digits, gap, started, trained
 from tui.watch import SPEEDS, Report, Watch
 
 DEADLINE_SECONDS = 30.0
@@ -182,14 +183,25 @@ def test_leaving_while_loading_starts_no_training() -> None:
 
 
 def test_a_resumed_run_begins_with_its_past() -> None:
-    past = [
-        MetricsLine(
-            engine="torch", epoch=n, step=n * 20, seconds=n * 1.0, train_loss=1.0, val_loss=1.0,
-            val_accuracy=0.5, samples_per_second=1.0,
-        )
+    past: list[Event] = [
+        EpochRead("torch", n, n * 20, n * 1.0, 1.0, 1.0, 0.5, np.eye(10, dtype=np.int64) * n)
         for n in (1, 2)
-    ]  # fmt: skip
-    watch = opened(FakeSession(past=past))
+    ]
+    steps: list[Event] = [
+        StepsDone("torch", n * 4, 4, n * 0.2, 0.5, 0.25, 0.75) for n in range(1, 11)
+    ]
+    watch = opened(FakeSession(past=[*past, *steps, gap(1)]))
     assert watch.state is not None
-    assert [point.epoch for point in watch.state.engines["torch"].epochs] == [1, 2]
+    torch = watch.state.engines["torch"]
+    assert [point.epoch for point in torch.epochs] == [1, 2]
+    assert torch.step == 40
+    assert torch.loss == 0.5
+    assert (torch.loss_by_step.count, torch.loss_by_step.low, torch.loss_by_step.high) == (
+        40,
+        0.25,
+        0.75,
+    )
+    assert torch.confusion is not None
+    assert torch.confusion.trace() == 20
+    assert [one.epoch for one in watch.state.gaps] == [1]
     assert watch.state.engines["numpy"].epochs == []

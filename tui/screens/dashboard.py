@@ -268,7 +268,7 @@ class Dashboard(Screen[None]):
         if state is None or session is None:
             return
         for name, engine in state.engines.items():
-            counts = engine.validation.confusion if engine.validation else None
+            counts = engine.confusion
             self._matrix(name).draw(
                 counts,
                 session.dataset.class_names,

@@ -64,9 +64,9 @@ def cell_text(state: RunState, names: str, cell: tuple[int, int]) -> str:
     """Return what a confusion cell counts, in both models; empty before the first epoch."""
     true, predicted = cell
     counts = [
-        f"{TITLES[name]} {engine.validation.confusion[true, predicted]}"
+        f"{TITLES[name]} {engine.confusion[true, predicted]}"
         for name, engine in state.engines.items()
-        if engine.validation
+        if engine.confusion is not None
     ]
     if not counts:
         return ""

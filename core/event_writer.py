@@ -1,0 +1,119 @@
+"""Writes a run's event log in a thread of its own, a little behind the trainers."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from math import nan
+from threading import Event as Flag
+from threading import Thread
+
+from core.config import EngineName
+from core.event_log import EngineEnded, Entry, EventLog, Plan
+from core.step_sums import StepSums
+from core.telemetry import (
+    CheckpointSaved,
+    EpochDone,
+    Event,
+    GapMeasured,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    SaveFailed,
+    StepDone,
+)
+
+WRITE_SECONDS = 0.7
+"""Time between two looks at what has come."""
+
+MOST_WAITING = 4_096
+"""Handed-over events kept while the disk does not answer; the oldest go. A trainer reports its
+steps a hundred times a second, all of them together: 20 s of two."""
+
+CLOSE_SECONDS = 2.0
+"""How long an end waits for a disk that does not answer: these are curves, not weights."""
+
+
+class EventWriter:
+    """Takes what a mailbox is given, and appends it to the log, steps summed up.
+
+    What can't be written is tried again with the next; checkpoints tell of the disk's faults.
+
+    Args:
+        log: of the run.
+        plan: written first.
+        names: the engines that train.
+    """
+
+    def __init__(self, log: EventLog, plan: Plan, names: Iterable[EngineName]) -> None:
+        self._log = log
+        self._sums: Mapping[EngineName, StepSums] = {
+            name: StepSums(name, plan.epochs * plan.epoch_steps) for name in names
+        }
+        self._arrived: deque[tuple[Event, ...]] = deque(maxlen=MOST_WAITING)
+        self._unwritten: deque[Entry] = deque([plan], maxlen=MOST_WAITING)
+        self._closing = Flag()
+        self._thread = Thread(target=self._work, name="event-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def take(self, events: tuple[Event, ...]) -> None:
+        """Take in events, from any thread; returns at once."""
+        self._arrived.append(events)
+
+    def close(self) -> None:
+        """Write what is left, then end the thread."""
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join(CLOSE_SECONDS)
+
+    def _work(self) -> None:
+        closing = False
+        while not closing:
+            closing = self._closing.wait(WRITE_SECONDS)
+            while self._arrived:
+                self._unwritten += self._entries(self._arrived.popleft())
+            self._write()
+
+    def _write(self) -> None:
+        if not self._unwritten:
+            return
+        # Whatever it is, training goes on: only curves of other terminals depend on it.
+        with suppress(Exception):
+            self._log.append(self._unwritten)
+            self._unwritten.clear()
+
+    def _entries(self, events: tuple[Event, ...]) -> list[Entry]:
+        # Steps come by the dozen, all else alone.
+        steps = [event for event in events if isinstance(event, StepDone)]
+        if steps:
+            return [*self._sums[steps[0].engine].add(steps)]
+        match event := events[0]:
+            case RunEnded():
+                return [*self._so_far(event.engine), _ended(event)]
+            case EpochDone():
+                return self._so_far(event.engine)
+            case RunStarted() | GapMeasured() | CheckpointSaved() | SaveFailed():
+                return [event]
+            case Paused() | Resumed():
+                # Who looks at a paused run sees its last step.
+                return [*self._so_far(event.engine), event]
+        return []
+
+    def _so_far(self, engine: EngineName) -> list[Entry]:
+        return [*self._sums[engine].close()]
+
+
+def _ended(event: RunEnded) -> EngineEnded:
+    test = event.test
+    return EngineEnded(
+        event.engine,
+        event.reason,
+        event.detail,
+        event.step,
+        event.seconds,
+        test_loss=test.loss if test else nan,
+        test_accuracy=test.accuracy if test else nan,
+    )

@@ -1,0 +1,109 @@
+"""Sends orders to a run that another process trains, and asks how it stands."""
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from core.order_socket import connect
+from core.orders import MAX_LINE_BYTES, Order, Status, order_line, parse_answer
+
+ASK_SECONDS = 1.0
+"""Time between two questions, and between two attempts to connect."""
+
+ANSWER_SECONDS = 2.0
+"""How long an answer may take: the other side's interpreter may be busy importing torch."""
+
+
+class OrderClient:
+    """Keeps a connection in a thread of its own; orders are taken at once, and sent soon.
+
+    Args:
+        folder: the run folder.
+        on_failure: told, in that thread, why an order did not arrive or was refused.
+    """
+
+    def __init__(self, folder: Path, on_failure: Callable[[str], None]) -> None:
+        self._folder, self._on_failure = folder, on_failure
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._socket: socket.socket | None = None
+        self._thread = Thread(target=self._work, name="order-client", daemon=True)
+        self.status: Status | None = None
+        """The newest answer; None while nobody answers."""
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def send(self, order: Order) -> None:
+        """Send an order soon."""
+        self._orders.put(order)
+
+    def close(self) -> None:
+        """Hang up; orders that have been taken are sent before."""
+        self._orders.put(None)
+
+    def join(self, seconds: float) -> None:
+        """Wait until all is sent, or for some seconds."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def _work(self) -> None:
+        while True:
+            try:
+                order = self._orders.get(timeout=0.0 if self._never_asked else ASK_SECONDS)
+            except Empty:
+                order = Order("status")
+            if order is None:
+                self._hang_up()
+                return
+            self._deliver(order)
+
+    _never_asked = True
+
+    def _deliver(self, order: Order) -> None:
+        self._never_asked = False
+        try:
+            answer = self._ask(order)
+        except (OSError, ValueError) as error:
+            self._hang_up()
+            answer = f"no answer from the process that trains it: {_reason(error)}"
+            self.status = None
+        if isinstance(answer, Status):
+            self.status = answer
+        elif order.name != "status":
+            self._on_failure(f"{order.name} did not arrive: {answer}")
+
+    def _ask(self, order: Order) -> Status | str:
+        """Send one line and read one.
+
+        Raises:
+            OSError: nobody is there.
+            ValueError: what came back is no answer.
+        """
+        if self._socket is None:
+            self._socket = connect(self._folder, ANSWER_SECONDS)
+        self._socket.sendall(order_line(order))
+        received = b""
+        while not received.endswith(b"\n"):
+            data = self._socket.recv(MAX_LINE_BYTES)
+            if not data or len(received) > MAX_LINE_BYTES:
+                raise ConnectionError("it hung up")
+            received += data
+        return parse_answer(received)
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.close()
+            self._socket = None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error)

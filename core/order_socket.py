@@ -1,0 +1,88 @@
+"""The Unix socket in a run folder: bound and found whatever the length of the folder's path."""
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+SOCKET_NAME = "control.sock"
+
+MAX_ADDRESS_BYTES = 103
+"""What every system takes as a socket's path: macOS 103, Linux 107."""
+
+
+def listen(folder: Path) -> socket.socket:
+    """Return a socket that listens in a run folder, for its owner alone.
+
+    A socket that a killed process left there is removed: call it as the one who trains the run.
+
+    Raises:
+        OSError: the folder can't be written, or has no sockets (FAT, some network file systems).
+    """
+    (folder / SOCKET_NAME).unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # On Linux the file gets this mode from the start; elsewhere the folder, 0700, keeps it.
+        os.fchmod(listening.fileno(), 0o600)
+        with _address(folder) as address:
+            listening.bind(address)
+        (folder / SOCKET_NAME).chmod(0o600)
+        listening.listen(8)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def connect(folder: Path, seconds: float) -> socket.socket:
+    """Return a socket that is connected to the run's, with a time limit on every call.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connected.settimeout(seconds)
+        with _address(folder) as address:
+            connected.connect(address)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def remove_socket(folder: Path) -> None:
+    """Remove the socket's file; whatever is wrong with it."""
+    with suppress(OSError):
+        (folder / SOCKET_NAME).unlink()
+
+
+def is_owner(peer: socket.socket) -> bool:
+    """Say whether the other side is a process of this one's user; True where that can't be told.
+
+    Then the modes of the file and the folder alone keep others out.
+    """
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return True
+    # struct ucred of unix(7): pid, uid, gid.
+    credentials = peer.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", credentials)
+    return bool(user == os.geteuid())
+
+
+@contextmanager
+def _address(folder: Path) -> Iterator[str]:
+    """Yield a path of the socket that is short enough to be an address."""
+    path = str(folder / SOCKET_NAME)
+    if len(os.fsencode(path)) <= MAX_ADDRESS_BYTES:
+        yield path
+        return
+    # Linux names an open folder in 20 characters. Without it the bind fails as too long.
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{handle}/{SOCKET_NAME}"
+    finally:
+        os.close(handle)

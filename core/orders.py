@@ -1,0 +1,145 @@
+"""Orders to a run from another process: one JSON object per line each way, strict and bounded.
+
+A request: {"order": "pause", "engines": ["numpy"]}, {"order": "limit", "steps_per_second": 50}, or
+an order alone. The answer: {"ok": true, "status": {...}}, or {"ok": false, "error": "..."}.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Literal, get_args
+
+from core.config import ENGINE_NAMES, EngineName
+from core.strict_json import (
+    JsonError,
+    parse_object,
+    take_choice,
+    take_number,
+    take_object,
+    take_text,
+    take_whole,
+    to_json,
+)
+
+OrderName = Literal["status", "pause", "resume", "step", "save", "limit", "stop"]
+ORDER_NAMES: tuple[OrderName, ...] = get_args(OrderName)
+
+MAX_LINE_BYTES = 4_096
+"""Of a request or an answer, with its line feed; the longest honest one has 600."""
+
+MAX_STEPS_PER_SECOND = 1e6
+
+_TAKES: Mapping[str, str] = {"pause": "engines", "resume": "engines", "limit": "steps_per_second"}
+"""The one field that an order may have besides its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run is told to do."""
+
+    name: OrderName
+    engines: tuple[EngineName, ...] = ()
+    """Whom `pause` and `resume` mean; empty for all."""
+    steps_per_second: float | None = None
+    """For `limit`; None lifts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a run answers."""
+
+    process: int
+    """Number of the process that trains."""
+    paused: tuple[EngineName, ...] = ()
+    """Engines that are told to wait."""
+    threads: Mapping[EngineName, int] = field(default_factory=dict)
+    """That each engine may use."""
+    steps_per_second: float | None = None
+    """The speed limit, if any."""
+
+
+def order_line(order: Order) -> bytes:
+    """Return an order as a line."""
+    values: dict[str, Any] = {"order": order.name}
+    if order.engines:
+        values["engines"] = list(order.engines)
+    if order.name == "limit":
+        values["steps_per_second"] = order.steps_per_second
+    return f"{to_json(values)}\n".encode()
+
+
+def parse_order(line: bytes) -> Order:
+    """Return the order of a line.
+
+    Raises:
+        ValueError: the line holds something else; the message says what was expected.
+    """
+    fields = parse_object(line)
+    name = take_choice(fields, "order", ORDER_NAMES)
+    known = {"order", _TAKES.get(name, "order")}
+    if unknown := sorted(set(fields) - known):
+        raise JsonError(f"field {unknown[0]!r:.40}: order {name!r} has none such")
+    if name == "limit":
+        return Order(name, steps_per_second=_limit(fields))
+    return Order(name, _engines(fields.get("engines", [])))
+
+
+def check_engines(order: Order, trained: tuple[EngineName, ...]) -> None:
+    """Check that an order names only engines that the run trains.
+
+    Raises:
+        JsonError: it names another one.
+    """
+    for name in order.engines:
+        if name not in trained:
+            raise JsonError(f"engine {name!r}: this run trains {' and '.join(trained)}")
+
+
+def answer_line(status: Status | str) -> bytes:
+    """Return an answer as a line: a status, or an error in words."""
+    if isinstance(status, str):
+        return f"{to_json({'ok': False, 'error': status[:400]})}\n".encode()
+    values = {
+        "process": status.process,
+        "paused": list(status.paused),
+        "threads": dict(status.threads),
+        "steps_per_second": status.steps_per_second,
+    }
+    return f"{to_json({'ok': True, 'status': values})}\n".encode()
+
+
+def parse_answer(line: bytes) -> Status | str:
+    """Return the status that a line holds, or the error.
+
+    Raises:
+        ValueError: it holds neither.
+    """
+    fields = parse_object(line)
+    if fields.get("ok") is False:
+        return take_text(fields, "error")
+    status = take_object(fields, "status")
+    threads = take_object(status, "threads")
+    return Status(
+        process=take_whole(status, "process"),
+        paused=_engines(status.get("paused")),
+        threads={name: take_whole(threads, name) for name in ENGINE_NAMES if name in threads},
+        steps_per_second=_limit(status),
+    )
+
+
+def _engines(value: object) -> tuple[EngineName, ...]:
+    if not isinstance(value, list) or len(value) > len(ENGINE_NAMES):
+        raise JsonError(f"engines {value!r:.40}: expected a list of {' and '.join(ENGINE_NAMES)}")
+    return tuple(take_choice({"engine": one}, "engine", ENGINE_NAMES) for one in value)
+
+
+def _limit(fields: Mapping[str, Any]) -> float | None:
+    if "steps_per_second" in fields and fields["steps_per_second"] is None:
+        return None
+    limit = take_number(fields, "steps_per_second")
+    if not (isfinite(limit) and 0 < limit <= MAX_STEPS_PER_SECOND):
+        raise JsonError(
+            f"steps_per_second {limit:g}: expected null, or a number above 0 and up to "
+            f"{MAX_STEPS_PER_SECOND:,.0f}"
+        )
+    return limit

@@ -1,0 +1,214 @@
+"""What the screen knows of one engine, from its events alone. No Textual here."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from core.config import EngineName
+from core.telemetry import (
+    EngineEvent,
+    EpochDone,
+    EpochRead,
+    EvaluationRead,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    StepsDone,
+)
+from tui.curves import Curve, Point
+from tui.epoch_curves import EpochCurves
+
+if TYPE_CHECKING:
+    from core.confusion_log import Matrix
+    from core.evaluation import Evaluation
+
+Phase = Literal["waiting", "training", "paused", "finished", "stopped", "diverged", "failed"]
+
+ENDED: tuple[Phase, ...] = ("finished", "stopped", "diverged", "failed")
+
+RATE_WINDOW_SECONDS = 3.0
+"""Training time over which the speed is averaged."""
+
+RATE_SAMPLE_SECONDS = 0.1
+"""Least time between two readings of the window: 30 readings, however fast the steps come."""
+
+WARM_UP_SECONDS = 1.0
+"""Training time before a remaining time is told; first steps load libraries and caches."""
+
+LOSS_WINDOW = 20
+"""Batches that the status's loss is a mean of: one batch alone jumps too much to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochPoint:
+    """What one epoch left for the charts."""
+
+    epoch: int
+    step: int
+    seconds: float
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    """0 to 1."""
+
+
+@dataclass(slots=True)
+class EngineState:
+    """One engine, as far as its events have told."""
+
+    name: EngineName
+    planned_steps: int
+    phase: Phase = "waiting"
+    step: int = 0
+    seconds: float = 0.0
+    parameters: int = 0
+    detail: str = ""
+    """Why the engine ended, if not as planned."""
+    epochs: list[EpochPoint] = field(default_factory=list)
+    validation: "Evaluation | None" = None
+    confusion: "Matrix | None" = None
+    """Of the newest epoch; the reading of each image may be of an older one, or missing."""
+    test: "Evaluation | None" = None
+    loss_by_step: Curve = field(init=False)
+    loss_by_second: Curve = field(init=False)
+    epochs_by_step: EpochCurves = field(init=False)
+    epochs_by_second: EpochCurves = field(init=False)
+    _losses: deque[float] = field(default_factory=lambda: deque(maxlen=LOSS_WINDOW))
+    _readings: deque[tuple[float, int]] = field(default_factory=deque)
+    _first_reading: tuple[float, int] = (0.0, 0)
+
+    def __post_init__(self) -> None:
+        """Make the curves."""
+        self.loss_by_step = Curve(planned=self.planned_steps)
+        self.loss_by_second = Curve()
+        self.epochs_by_step = EpochCurves(planned=self.planned_steps)
+        self.epochs_by_second = EpochCurves()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more events will come."""
+        return self.phase in ENDED
+
+    @property
+    def loss(self) -> float | None:
+        """Mean over the last batches; None before the first."""
+        return sum(self._losses) / len(self._losses) if self._losses else None
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Over the last seconds of training; None until two readings are there."""
+        if len(self._readings) < 2:  # noqa: PLR2004 - a rate needs two
+            return None
+        (t0, s0), (t1, s1) = self._readings[0], self._readings[-1]
+        return (s1 - s0) / (t1 - t0) if t1 > t0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the present speed; None during warm-up and after the end."""
+        rate = self.steps_per_second
+        if self.ended or not rate or self.seconds - self._first_reading[0] < WARM_UP_SECONDS:
+            return None
+        return (self.planned_steps - self.step) / rate
+
+    def apply(self, event: EngineEvent) -> None:
+        """Take in one event; what is not told here leaves an engine as it is."""
+        match event:
+            case StepDone():
+                self._add_step(event)
+            case StepsDone():
+                self._add_steps(event)
+            case EpochDone():
+                self._add_epoch(event)
+            case EpochRead():
+                self._add_past_epoch(event)
+            case EvaluationRead():
+                self._add_evaluation(event)
+            case RunStarted():
+                self._start(event)
+            case Paused():
+                self.phase = "paused"
+            case Resumed():
+                self.phase = "training"
+            case RunEnded():
+                self._end(event)
+
+    def _start(self, event: RunStarted) -> None:
+        """Take in the first event."""
+        self.phase = "training"
+        self.parameters = event.parameters
+        self.step, self.seconds = event.first_step, event.seconds
+        self._first_reading = (event.seconds, event.first_step)
+        self._readings.append(self._first_reading)
+
+    def _add_step(self, event: StepDone) -> None:
+        """Take in one step."""
+        self.loss_by_step.add(event.step, event.loss)
+        self.loss_by_second.add(event.seconds, event.loss)
+        self._losses.append(event.loss)
+        self._advance(event)
+
+    def _add_steps(self, event: StepsDone) -> None:
+        """Take in steps that were summed up."""
+        sums = (event.loss, event.low, event.high)
+        middle = event.step - (event.count - 1) / 2
+        self.loss_by_step.add_sum(event.count, Point(middle, *sums))
+        self.loss_by_second.add_sum(event.count, Point(event.seconds, *sums))
+        self._losses.extend([event.loss] * min(event.count, LOSS_WINDOW))
+        self._advance(event)
+
+    def _advance(self, event: StepDone | StepsDone) -> None:
+        self.step, self.seconds = event.step, event.seconds
+        readings = self._readings
+        if not readings or event.seconds - readings[-1][0] >= RATE_SAMPLE_SECONDS:
+            readings.append((event.seconds, event.step))
+            while event.seconds - readings[0][0] > RATE_WINDOW_SECONDS and len(readings) > 2:  # noqa: PLR2004
+                readings.popleft()
+
+    def _add_epoch(self, event: EpochDone) -> None:
+        """Take in one epoch."""
+        self.validation, self.confusion = event.validation, event.validation.confusion
+        self._add_point(
+            EpochPoint(
+                epoch=event.epoch,
+                step=event.step,
+                seconds=event.seconds,
+                train_loss=event.train_loss,
+                validation_loss=event.validation.loss,
+                validation_accuracy=event.validation.accuracy,
+            )
+        )
+
+    def _add_past_epoch(self, event: EpochRead) -> None:
+        """Take in one epoch that a log tells of."""
+        self.step, self.seconds = max(self.step, event.step), max(self.seconds, event.seconds)
+        if event.confusion is not None:
+            self.confusion = event.confusion
+        self._add_point(
+            EpochPoint(
+                epoch=event.epoch,
+                step=event.step,
+                seconds=event.seconds,
+                train_loss=event.train_loss,
+                validation_loss=event.validation_loss,
+                validation_accuracy=event.validation_accuracy,
+            )
+        )
+
+    def _add_evaluation(self, event: EvaluationRead) -> None:
+        """Take in what a checkpoint reads the images as."""
+        self.validation = event.validation
+        if self.confusion is None or not self.epochs or event.epoch >= self.epochs[-1].epoch:
+            self.confusion = event.validation.confusion
+
+    def _add_point(self, point: EpochPoint) -> None:
+        """Take in an epoch's point."""
+        self.epochs.append(point)
+        self.epochs_by_step.add(point.step, point)
+        self.epochs_by_second.add(point.seconds, point)
+
+    def _end(self, event: RunEnded) -> None:
+        """Take in the last event."""
+        self.phase, self.detail, self.test = event.reason, event.detail, event.test
+        self.step, self.seconds = event.step, event.seconds
