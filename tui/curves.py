@@ -50,19 +50,21 @@ class _Bucket:
         return bucket
 
     def add(self, x: float, y: float) -> None:
-        if not math.isfinite(y):
-            if not self.size:
-                self.x += (x - self.x) / (self.gaps + 1)
-            self.gaps += 1
-            return
-        self.size += 1
-        if self.size == 1:
+        """Take in a finite y."""
+        self.size = size = self.size + 1
+        if size == 1:
             self.x, self.mean = x, y
         else:
-            self.x += (x - self.x) / self.size
-            self.mean += (y - self.mean) / self.size
+            self.x += (x - self.x) / size
+            self.mean += (y - self.mean) / size
         self.low = min(self.low, y)
         self.high = max(self.high, y)
+
+    def add_gap(self, x: float) -> None:
+        """Take in an x whose y is NaN or infinite."""
+        if not self.size:
+            self.x += (x - self.x) / (self.gaps + 1)
+        self.gaps += 1
 
     def merge(self, other: "_Bucket") -> None:
         self.gaps += other.gaps
@@ -135,17 +137,21 @@ class Curve:
         Raises:
             ValueError: x is negative or not finite.
         """
-        if not (math.isfinite(x) and x >= 0):
+        # Twice for each step, thousands of times a second, on the event loop: no call too many.
+        if not 0 <= x < math.inf:
             raise ValueError(f"x {x}: expected 0 or more")
         while x / self._stride >= self._capacity:
             self._halve()
-        self._bucket(int(x / self._stride)).add(x, y)
+        bucket = self._bucket(int(x / self._stride))
         self._recent.append((x, y))
-        if math.isfinite(y):
-            self.count += 1
-            self.low, self.high = min(self.low, y), max(self.high, y)
-        else:
+        if not -math.inf < y < math.inf:
+            bucket.add_gap(x)
             self.gaps += 1
+            return
+        bucket.add(x, y)
+        self.count += 1
+        self.low = min(self.low, y)
+        self.high = max(self.high, y)
 
     def add_sum(self, count: int, point: Point) -> None:
         """Add points that are known by their number, mean and extremes alone.
@@ -177,9 +183,10 @@ class Curve:
 
     def _bucket(self, index: int) -> _Bucket:
         buckets = self._buckets
-        if buckets and buckets[-1].index == index:
-            self._unchanged = min(self._unchanged, len(buckets) - 1)
-            return buckets[-1]
+        if buckets and (last := buckets[-1]).index == index:
+            if self._unchanged == len(buckets):
+                self._unchanged -= 1
+            return last
         place = bisect_left(buckets, index, key=lambda bucket: bucket.index)
         self._unchanged = min(self._unchanged, place)
         if place == len(buckets) or buckets[place].index != index:

@@ -1,5 +1,6 @@
 """What the screen knows of one engine, from its events alone. No Textual here."""
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -111,6 +112,15 @@ class EngineState:
         if self.ended or not rate or self.seconds - self._first_reading[0] < WARM_UP_SECONDS:
             return None
         return (self.planned_steps - self.step) / rate
+
+    def last_epoch(self, step: int) -> EpochPoint | None:
+        """Return the newest epoch that ended at a step or before it; None before the first."""
+        ended = bisect_right(self.epochs, step, key=lambda point: point.step)
+        return self.epochs[ended - 1] if ended else None
+
+    def epochs_from(self, step: float) -> list[EpochPoint]:
+        """Return the epochs that ended at a step or after it."""
+        return self.epochs[bisect_left(self.epochs, step, key=lambda point: point.step) :]
 
     def apply(self, event: EngineEvent) -> None:
         """Take in one event; what is not told here leaves an engine as it is."""

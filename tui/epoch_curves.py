@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from core.telemetry import GapMeasured
 from tui.curves import Curve
 
 
@@ -41,3 +42,27 @@ class EpochCurves:
         self.train_loss.add(x, epoch.train_loss)
         self.validation_loss.add(x, epoch.validation_loss)
         self.validation_accuracy.add(x, epoch.validation_accuracy)
+
+
+class GapCurves:
+    """How far both models are apart, as curves over steps or seconds.
+
+    Args:
+        planned: the expected last x; 0 if unknown.
+    """
+
+    def __init__(self, planned: float = 0) -> None:
+        self._planned = planned
+        self.weights = Curve(planned=planned)
+        self.losses = Curve(planned=planned)
+        self.layers: list[Curve] = []
+        """Input side first; as many as the first gap has."""
+
+    def add(self, x: float, gap: GapMeasured) -> None:
+        """Add the gap of one epoch, which ended at x."""
+        if not self.layers:
+            self.layers = [Curve(planned=self._planned) for _ in gap.layer_differences]
+        self.weights.add(x, gap.weight_difference)
+        self.losses.add(x, gap.loss_difference)
+        for curve, difference in zip(self.layers, gap.layer_differences, strict=True):
+            curve.add(x, difference)

@@ -16,6 +16,7 @@ from core.telemetry import (
     StartedOver,
 )
 from tui.engine_state import ENDED, EngineState, EpochPoint, Phase
+from tui.epoch_curves import GapCurves
 from tui.formatting import TITLES
 
 __all__ = ["ENDED", "EngineState", "EpochPoint", "Phase", "RunState"]
@@ -37,6 +38,8 @@ class RunState:
     engines: dict[EngineName, EngineState] = field(init=False)
     gaps: list[GapMeasured] = field(default_factory=list)
     """One per epoch that both engines have done."""
+    gaps_by_step: GapCurves = field(init=False)
+    gaps_by_second: GapCurves = field(init=False)
     saved: dict[EngineName, int] = field(default_factory=dict)
     """Steps of each engine's newest checkpoint on disk."""
     message: str = ""
@@ -46,8 +49,10 @@ class RunState:
     """Nothing has been looked up on the screen since it came."""
 
     def __post_init__(self) -> None:
-        """Make one state per engine."""
+        """Make one state per engine, and the curves of the gap."""
         self.engines = {name: EngineState(name, self.planned_steps) for name in self.names}
+        self.gaps_by_step = GapCurves(planned=self.planned_steps)
+        self.gaps_by_second = GapCurves()
 
     @property
     def planned_steps(self) -> int:
@@ -92,7 +97,7 @@ class RunState:
         engine.apply(event)
         match event:
             case GapMeasured():
-                self.gaps.append(event)
+                self._add_gap(engine, event)
             case CheckpointSaved():
                 self.saved[event.engine] = event.step
                 self.say(self._where_saved(event.path))
@@ -101,6 +106,12 @@ class RunState:
             case RunEnded() if event.detail:
                 # In the model's own half the reason is cut; this line is the widest.
                 self.say(f"{TITLES[event.engine]} {event.reason}: {event.detail}", bad=True)
+
+    def _add_gap(self, engine: EngineState, gap: GapMeasured) -> None:
+        point = engine.last_epoch(gap.step)
+        self.gaps.append(gap)
+        self.gaps_by_step.add(gap.step, gap)
+        self.gaps_by_second.add(point.seconds if point else engine.seconds, gap)
 
     def _where_saved(self, path: str) -> str:
         steps = [

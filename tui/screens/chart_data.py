@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.config import EngineName
-from core.telemetry import GapMeasured
 from tui.curves import RECENT_CAPACITY, Curve
+from tui.epoch_curves import GapCurves
 from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import EngineState, RunState
@@ -126,11 +126,8 @@ def recent_loss_series(engines: Iterable[EngineState], options: ChartOptions) ->
         labels = (TITLES[engine.name], "val") if options.overlay else ("train", "validation")
         last, _ = engine.loss_by_step.last or (0.0, 0.0)
         train = [(x - last, y) for x, y in engine.loss_by_step.recent()]
-        validation = [
-            (p.step - last, p.validation_loss)
-            for p in engine.epochs
-            if p.step - last >= RECENT_X[0]
-        ]
+        newest = engine.epochs_from(last + RECENT_X[0])
+        validation = [(p.step - last, p.validation_loss) for p in newest]
         line = LINES[engine.name] if options.overlay else "braille"
         mark = MARKS[engine.name] if options.overlay else "dot"
         series += [
@@ -178,25 +175,24 @@ LAYER_MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
 
 def gap_series(state: RunState, options: ChartOptions) -> list[Series]:
     """Return the largest weight difference and the loss difference of both models by epoch."""
-    weights = [(_gap_x(gap, state, options), gap.weight_difference) for gap in state.gaps]
-    losses = [(_gap_x(gap, state, options), gap.loss_difference) for gap in state.gaps]
+    curves, scale = _gap_curves(state, options)
     return [
-        Series("largest weight difference", Role.TEXT, weights, "braille"),
-        Series("loss difference", Role.DIM, losses, "dot"),
+        Series("largest weight difference", Role.TEXT, _means(curves.weights, scale), "braille"),
+        Series("loss difference", Role.DIM, _means(curves.losses, scale), "dot"),
     ]
 
 
 def layer_gap_series(state: RunState, options: ChartOptions) -> list[Series]:
     """Return the largest weight difference of each layer by epoch, input side first."""
-    layers = len(state.gaps[-1].layer_differences) if state.gaps else 0
+    curves, scale = _gap_curves(state, options)
     return [
         Series(
             f"layer {k}",
             Role.TEXT if k % 2 == 0 else Role.DIM,
-            [(_gap_x(gap, state, options), gap.layer_differences[k]) for gap in state.gaps],
+            _means(curve, scale),
             LAYER_MARKERS[k % len(LAYER_MARKERS)],
         )
-        for k in range(layers)
+        for k, curve in enumerate(curves.layers)
     ]
 
 
@@ -205,11 +201,15 @@ def _height(limits: Limits, log: bool) -> float:
     return high - low
 
 
-def _gap_x(gap: GapMeasured, state: RunState, options: ChartOptions) -> float:
-    if not options.by_seconds:
-        return gap.step / state.epoch_steps
-    points = state.engines[gap.engine].epochs
-    return next((p.seconds for p in points if p.epoch == gap.epoch), float("nan"))
+def _gap_curves(state: RunState, options: ChartOptions) -> tuple[GapCurves, float]:
+    """Return the gaps over the axis that is chosen, and what their x is to be divided by."""
+    if options.by_seconds:
+        return state.gaps_by_second, 1
+    return state.gaps_by_step, state.epoch_steps
+
+
+def _means(curve: Curve, scale: float) -> list[tuple[float, float]]:
+    return [(point.x / scale, point.mean) for point in curve.points()]
 
 
 def _train(
@@ -237,4 +237,4 @@ def _by_epoch(
     curves = engine.epochs_by_second if options.by_seconds else engine.epochs_by_step
     scale = 1 if options.by_seconds else state.epoch_steps
     curve: Curve = getattr(curves, what)
-    return [(p.x / scale, p.mean) for p in curve.points()]
+    return _means(curve, scale)

@@ -120,13 +120,16 @@ class Chart(CellView):
                 canvas.put(x, y, "|" if frame.ascii_only else "│", Role.DIM)
 
     def _put_note(self, canvas: Canvas, frame: Frame) -> None:
-        values = [y for series in self._series for _, y in series.points if math.isfinite(y)]
-        if values and (not self._frame.log_y or max(values) > 0):
+        if self._has_value(above=0.0 if frame.log_y else -math.inf):
             return
-        note = _NOTHING_POSITIVE if values else _WAITING
+        note = _NOTHING_POSITIVE if self._has_value(above=-math.inf) else _WAITING
         left = canvas.width - frame.columns
         x = max(left + 1, left + (frame.columns - len(note)) // 2)
         canvas.put(x, 1 + frame.rows // 2, note, Role.DIM)
+
+    def _has_value(self, *, above: float) -> bool:
+        points = (y for series in self._series for _, y in series.points)
+        return any(above < y < math.inf for y in points)
 
     def _put_last_value(self, canvas: Canvas, x: int) -> None:
         for series in self._series:

@@ -1,6 +1,7 @@
 """Curves as dots: a series thinned to what its chart can show, and its lines as braille dots."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -8,11 +9,12 @@ from typing import Literal, NamedTuple
 from tui.palette import Role
 from tui.widgets.scales import LABEL_COLUMNS, Limits
 
-Marker = Literal["braille", "dashed", "dot", "circle"]
-"""Two kinds of line, `braille` and `dashed`, and two marks, one per point where there is room."""
+Marker = Literal["braille", "dashed", "dot", "circle", "band"]
+"""Two kinds of line, `braille` and `dashed`; two marks, one per point where there is room; and a
+band from the lowest to the highest point of each column, which lines and marks are drawn over."""
 
+LINES: tuple[Marker, ...] = ("braille", "dashed")
 MARKS: tuple[Marker, ...] = ("dot", "circle")
-"""The markers that are not joined by lines."""
 
 DOTS_ACROSS, DOTS_DOWN = 2, 4
 """Braille dots in a cell."""
@@ -27,6 +29,9 @@ _ROWS_FOR_X_LABELS = 5
 """Rows below which the x labels make room for the curve."""
 _COLUMNS_FOR_Y_LABELS = 24
 
+Point = tuple[float, float]
+"""(x, y); a y that is NaN or infinite is a gap."""
+
 Dots = list[tuple[int, int]]
 """(column, row) in dots from the lower left corner."""
 
@@ -38,8 +43,8 @@ class Series:
     label: str
     """For the legend."""
     role: Role
-    points: Sequence[tuple[float, float]]
-    """(x, y) by ascending x; a y that is NaN or infinite is a gap."""
+    points: Sequence[Point]
+    """By ascending x."""
     marker: Marker = "braille"
     in_full: bool = False
     """Draw a line through every point; otherwise the points of a dot column are averaged."""
@@ -103,44 +108,89 @@ class Frame(NamedTuple):
         return height
 
 
-def series_dots(series: Series, frame: Frame) -> Dots:
-    """Return the dots that show a series, each once.
+def series_dots(series: Series, frame: Frame, first: int = 0) -> Dots:
+    """Return the dots that show a series, each once, from dot column `first` on.
 
     Points are averaged per dot column (crowded marks: per few), in fixed columns, so that a
     new point changes the end of the curve only.
     """
-    is_line = series.marker not in MARKS
-    drawn = _strokes(series, frame) if series.in_full else _joined(series, frame, is_line)
-    dots = dict.fromkeys(drawn)
+    points = _points_from(series, frame, first)
+    if series.marker == "band" or series.in_full:
+        drawn = _strokes(points, frame, joined=series.in_full)
+    else:
+        drawn = _joined(points, frame, _spacing(series, frame), series.marker in LINES)
     top = DOTS_DOWN * frame.rows
-    shown = [dot for dot in dots if 0 <= dot[1] < top]
+    shown = [dot for dot in dict.fromkeys(drawn) if 0 <= dot[1] < top and dot[0] >= first]
     if series.marker == "dashed":
-        shown = [dot for dot in shown if dot[0] % _DASH_PERIOD < _DASH] or shown
-    return _enlarged(shown) if is_line and len(shown) == 1 else shown
+        dashes = [dot for dot in shown if dot[0] % _DASH_PERIOD < _DASH]
+        # A curve so short that it lies between two dashes is drawn whole.
+        shown = dashes if dashes or first else shown
+    return shown
 
 
-def _joined(series: Series, frame: Frame, is_line: bool) -> Iterator[tuple[int, int]]:
+def enlarged(dots: Dots) -> Dots:
+    """Return two by two dots within the cell: one alone is too small to see."""
+    return [(x ^ across, y ^ up) for x, y in dots for across in (0, 1) for up in (0, 1)]
+
+
+def is_crowded(series: Series, frame: Frame) -> bool:
+    """Tell whether marks would touch. Epochs are evenly spaced: the answer stays."""
+    if len(series.points) <= 1 or series.marker not in MARKS:
+        return False
+    column = frame.across()
+    first, last = (column(series.points[n][0]) for n in (0, -1))
+    return last - first < _MARK_SPACING * (len(series.points) - 1)
+
+
+def group_starts(series: Series, frame: Frame) -> Callable[[float], int]:
+    """Return the function from x to the first dot column of those that are averaged with it."""
+    column, spacing = frame.across(), _spacing(series, frame)
+    return lambda x: column(x) // spacing * spacing
+
+
+def _spacing(series: Series, frame: Frame) -> int:
+    return _MARK_SPACING if is_crowded(series, frame) else 1
+
+
+def _points_from(series: Series, frame: Frame, first: int) -> Sequence[Point]:
+    """Return the points that decide what stands from dot column `first` on."""
+    if first <= 0:
+        return series.points
+    start, points = group_starts(series, frame), series.points
+
+    def begin(column: int) -> int:
+        return bisect_left(points, column, key=lambda point: start(point[0]))
+
+    # A line ends there that began in the group before.
+    place = begin(first)
+    return points[begin(start(points[place - 1][0])) :] if place else points
+
+
+def _joined(
+    points: Sequence[Point], frame: Frame, spacing: int, is_line: bool
+) -> Iterator[tuple[int, int]]:
     """Yield the dots of the averages; those of a line are joined, except over a gap."""
-    spacing = _MARK_SPACING if not is_line and _is_crowded(series, frame) else 1
     before: tuple[int, int] | None = None
-    for column, height in _averages(series, frame, spacing):
+    for column, height in _averages(points, frame, spacing):
         dot = None if math.isnan(height) else (column, round(height))
         if dot is not None:
             yield from _line(before, dot) if before and is_line else [dot]
         before = dot
 
 
-def _strokes(series: Series, frame: Frame) -> Iterator[tuple[int, int]]:
-    """Yield each column's stroke from its lowest to its highest point, joined to the one before."""
+def _strokes(points: Sequence[Point], frame: Frame, *, joined: bool) -> Iterator[tuple[int, int]]:
+    """Yield each column's stroke from its lowest to its highest point.
+
+    Joined strokes bridge the gap of one row between neighbours.
+    """
     before: tuple[float, float] | None = None
-    for column, heights in _by_column(series, frame, 1).items():
+    for column, heights in _by_column(points, frame, 1).items():
         known = [height for height in heights if not math.isnan(height)]
         if not known:
             before = None
             continue
         low, high = min(known), max(known)
-        if before is not None:
-            # A gap of one row between neighbours is bridged by the later stroke.
+        if before is not None and joined:
             low, high = min(low, before[1]), max(high, before[0])
         before = (min(known), max(known))
         if 0 <= column < DOTS_ACROSS * frame.columns:
@@ -159,32 +209,18 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, i
         )
 
 
-def _enlarged(dots: Dots) -> Dots:
-    """Return two by two dots within the cell: one alone is too small to see."""
-    return [(x ^ across, y ^ up) for x, y in dots for across in (0, 1) for up in (0, 1)]
-
-
-def _is_crowded(series: Series, frame: Frame) -> bool:
-    """Tell whether marks would touch. Epochs are evenly spaced: the answer stays."""
-    if len(series.points) <= 1:
-        return False
-    column = frame.across()
-    first, last = (column(series.points[n][0]) for n in (0, -1))
-    return last - first < _MARK_SPACING * (len(series.points) - 1)
-
-
-def _averages(series: Series, frame: Frame, spacing: int) -> Iterator[tuple[int, float]]:
+def _averages(points: Sequence[Point], frame: Frame, spacing: int) -> Iterator[tuple[int, float]]:
     """Yield the first column and the mean height of each group of columns; NaN for a gap."""
-    for group, heights in _by_column(series, frame, spacing).items():
+    for group, heights in _by_column(points, frame, spacing).items():
         if 0 <= group * spacing < DOTS_ACROSS * frame.columns:
             known = [height for height in heights if not math.isnan(height)]
             yield group * spacing, sum(known) / len(known) if known else math.nan
 
 
-def _by_column(series: Series, frame: Frame, spacing: int) -> dict[int, list[float]]:
+def _by_column(points: Sequence[Point], frame: Frame, spacing: int) -> dict[int, list[float]]:
     """Return the heights in each group of columns, from left to right."""
     groups: dict[int, list[float]] = {}
     column, height = frame.across(), frame.up()
-    for x, y in series.points:
+    for x, y in points:
         groups.setdefault(column(x) // spacing, []).append(height(y))
     return groups

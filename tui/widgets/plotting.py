@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from tui.palette import Role
 from tui.widgets.cells import Canvas
-from tui.widgets.dots import DOTS_ACROSS, DOTS_DOWN, Dots, Frame, Marker, Series, series_dots
+from tui.widgets.dots import DOTS_ACROSS, DOTS_DOWN, Frame, Marker, Series
 from tui.widgets.scales import LABEL_COLUMNS, nice_ticks, tick_label
+from tui.widgets.traces import Cells, Trace
 
 if TYPE_CHECKING:
     from plotext._figure import _figure_class as Figure  # noqa: N812
@@ -28,16 +29,13 @@ _SERIES_COLOUR = 16
 _ESCAPE = re.compile(r"\x1b\[([\d;]*)m")
 _TO_ASCII = str.maketrans("┤│", "+|")
 
-_Cells = dict[int, Dots]
-"""Dots by the column of their cell."""
-
 
 class Plot:
     """A plot that remembers what it drew, and has plotext draw the changed columns anew."""
 
     def __init__(self) -> None:
         self._looks: tuple[object, ...] = ()
-        self._cells: list[_Cells] = []
+        self._traces: list[Trace] = []
         self._labels = Canvas(0, 0)
         self._curves = Canvas(0, 0)
 
@@ -45,34 +43,20 @@ class Plot:
         """Return the curves with their labels, `frame.width` by `frame.height`."""
         looks = (frame, [(one.role, one.marker) for one in series])
         if looks != self._looks:
-            self._looks, self._cells = looks, [{} for _ in series]
+            self._looks, self._traces = looks, [Trace(frame) for _ in series]
             self._labels = _draw_labels(frame)
             self._curves = Canvas(frame.columns, frame.rows)
-        cells = [_by_cell(series_dots(one, frame)) for one in series]
-        if changed := _changed_columns(self._cells, cells):
+        traces = self._traces
+        updates = [trace.update(one) for trace, one in zip(traces, series, strict=True)]
+        changed = {column for columns in updates for column in columns}
+        if changed:
             columns = range(min(changed), max(changed) + 1)
+            cells = [trace.cells for trace in traces]
             self._curves.paste(_draw_curves(frame, series, cells, columns), columns.start, 0)
-        self._cells = cells
         canvas = Canvas(frame.width, frame.height)
         canvas.paste(self._labels, 0, 0)
         canvas.paste(self._curves, frame.width - frame.columns, 0)
         return canvas
-
-
-def _by_cell(dots: Dots) -> _Cells:
-    cells: _Cells = {}
-    for dot in dots:
-        cells.setdefault(dot[0] // DOTS_ACROSS, []).append(dot)
-    return cells
-
-
-def _changed_columns(before: Sequence[_Cells], after: Sequence[_Cells]) -> set[int]:
-    return {
-        column
-        for old, new in zip(before, after, strict=True)
-        for column in old.keys() | new.keys()
-        if old.get(column) != new.get(column)
-    }
 
 
 def _figure(width: int, height: int) -> "Figure":
@@ -116,7 +100,7 @@ def _draw_labels(frame: Frame) -> Canvas:
 
 
 def _draw_curves(
-    frame: Frame, series: Sequence[Series], cells: Sequence[_Cells], columns: range
+    frame: Frame, series: Sequence[Series], cells: Sequence[Cells], columns: range
 ) -> Canvas:
     """Return these columns of the plot, without labels."""
     figure = _figure(len(columns), frame.rows)
