@@ -135,9 +135,16 @@ def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> i
         # Textual and Rich know a terminal without colours by this alone.
         os.environ["NO_COLOR"] = "1"
     following = Watch(start)
-    screen = ScreenOptions(options.fps, not options.no_mouse, options.ascii or not has_unicode())
+    screen = ScreenOptions(
+        fps=options.fps,
+        mouse=not options.no_mouse,
+        ascii_only=options.ascii or not has_unicode(),
+        saved=Path(options.saved),
+    )
     app = MlpwatchApp(following, config.engine_names, screen)
     status = app.run(mouse=screen.mouse)
+    # Another one than at the start where a run was resumed on the screen.
+    following = app.watch_session
     if following.error is not None:
         raise following.error
     session = following.session

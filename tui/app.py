@@ -6,6 +6,7 @@ import shutil
 import signal
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
@@ -18,7 +19,7 @@ from textual.timer import Timer
 
 from core.config import EngineName
 from tui.ascii_filter import AsciiFilter
-from tui.keys import KEYS, bindings
+from tui.keys import KEYS, Where, bindings
 from tui.patient_app import PatientApp
 from tui.screen_cost import CostMeter
 from tui.screens.dashboard import Dashboard
@@ -43,6 +44,8 @@ class ScreenOptions:
     """Looks into the mailbox per second; None for the default of this kind of terminal."""
     mouse: bool = True
     ascii_only: bool = False
+    saved: Path = Path("saved")
+    """The folder of all runs."""
 
     @property
     def frames_per_second(self) -> float:
@@ -140,6 +143,21 @@ class MlpwatchApp(PatientApp[int]):
         """Browse what was read wrong, from the first model on."""
         self.open_mistakes(self._names[0])
 
+    def action_runs(self) -> None:
+        """List the saved runs."""
+        from tui.screens.runs import RunsScreen  # noqa: PLC0415 - after the first frame
+
+        options = self._options
+        self.push_screen(RunsScreen(self, options.saved, ascii_only=options.ascii_only))
+
+    async def follow(self, watch: Watch, names: tuple[EngineName, ...]) -> None:
+        """Put another session, whose run then trains, in the place of the one on the dashboard."""
+        self.watch_session, self._names = watch, names
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        await self.switch_screen(self.get_default_screen())
+        watch.open()
+
     def action_explain(self) -> None:
         """Tell why the two models differ, or do not."""
         from tui.screens.explain import ExplainScreen  # noqa: PLC0415 - after the first frame
@@ -184,7 +202,8 @@ class MlpwatchApp(PatientApp[int]):
 
     def action_help(self) -> None:
         """Show all keys."""
-        self.push_screen(HelpScreen(ascii_only=self._options.ascii_only))
+        where: Where = getattr(self.screen, "WHERE", "everywhere")
+        self.push_screen(HelpScreen(where, ascii_only=self._options.ascii_only))
 
     @property
     def asked_to_leave(self) -> bool:

@@ -55,6 +55,16 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def size(bytes_: int) -> str:
+    """Return `812 bytes`, `1.2 MB`."""
+    amount = float(bytes_)
+    for unit in ("bytes", "kB", "MB"):
+        if amount < 1e3:  # noqa: PLR2004 - SI units
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1e3
+    return f"{amount:.1f} GB"
+
+
 def one_line(text: str) -> str:
     """Return text that is safe on the screen: control and format characters are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

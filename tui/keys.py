@@ -5,7 +5,9 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Where = Literal["everywhere", "dashboard", "mistakes", "explain"]
+Where = Literal[
+    "everywhere", "dashboard", "mistakes", "explain", "runs", "compare", "question", "name"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ KEYS: tuple[Key, ...] = (
     Key("o", "o", "toggle_overlay", "overlay",
         "both models in one chart, and the gap between them", "dashboard"),
     Key("e", "e", "app.explain", "explain", "why the two models differ, or do not", "dashboard"),
+    Key("r", "r", "app.runs", "runs", "all saved runs: open, compare, resume", "dashboard"),
     Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "dashboard"),
     Key("f", "f", "toggle_recent", "", "fine: the loss of the last 1,000 steps in full",
         "dashboard"),
@@ -75,6 +78,34 @@ KEYS: tuple[Key, ...] = (
         "mistakes"),
     Key("c", "c", "clear_filters", "clear", "show all labels again", "mistakes"),
     Key("escape,e", "escape", "back", "back", "back to the dashboard", "explain"),
+    Key("escape,r", "escape", "back", "back", "drop the filter, then back to the dashboard",
+        "runs"),
+    Key("slash", "/", "filter", "filter", "type words to filter by; enter keeps them", "runs"),
+    Key("m", "m", "mark", "mark", "mark up to four runs, to compare or to export", "runs"),
+    Key("o", "o", "compare", "compare", "the marked runs' curves over each other", "runs"),
+    Key("c", "c", "resume", "resume", "go on with a run here, where it stopped", "runs"),
+    Key("n", "n", "rename", "rename", "give a run another name", "runs"),
+    Key("d,delete", "d", "delete", "delete", "delete a run; asks first", "runs"),
+    Key("e", "e", "export('csv')", "export", "write metrics to a CSV file in this folder",
+        "runs"),
+    Key("j", "j", "export('json')", "", "write metrics and settings to a JSON file", "runs"),
+    Key("right", "→", "sort(1)", "sort", "sort by the next column", "runs"),
+    Key("left", "←", "sort(-1)", "", "sort by the column before", "runs"),
+    Key("v", "v", "reverse", "", "sort the other way round", "runs"),
+    Key("down", "↓", "move(1)", "", "next run", "runs"),
+    Key("up", "↑", "move(-1)", "", "run before", "runs"),
+    Key("pagedown", "page down", "move_page(1)", "", "a page of runs on", "runs"),
+    Key("pageup", "page up", "move_page(-1)", "", "a page of runs back", "runs"),
+    Key("home", "home", "end(-1)", "", "first run of the list", "runs"),
+    Key("end", "end", "end(1)", "", "last run of the list", "runs"),
+    Key("escape,o", "escape", "back", "back", "back to the runs", "compare"),
+    Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "compare"),
+    Key("x", "x", "toggle_seconds", "seconds", "x axis: epochs or seconds", "compare"),
+    Key("right", "→", "move(1)", "", "crosshair one epoch on", "compare"),
+    Key("left", "←", "move(-1)", "crosshair", "crosshair one epoch back", "compare"),
+    Key("y", "y", "answer(True)", "", "yes, do it", "question"),
+    Key("n,escape", "n", "answer(False)", "", "no, leave it", "question"),
+    Key("escape", "escape", "cancel", "", "keep the name", "name"),
     Key("question_mark", "?", "help", "help", "this help; any key closes it"),
     Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
     Key("q", "q", "leave", "quit", "save and quit"),

@@ -35,10 +35,18 @@ class Role(StrEnum):
     """The most mistakes."""
     CURSOR = auto()
     TRUE_LABEL = auto()
+    RUN_1 = auto()
+    """The first of several runs in one chart."""
+    RUN_2 = auto()
+    RUN_3 = auto()
+    RUN_4 = auto()
 
 
 HEAT: tuple[Role, ...] = (Role.HEAT_1, Role.HEAT_2, Role.HEAT_3, Role.HEAT_4, Role.HEAT_5)
 """From few mistakes to many."""
+
+RUNS: tuple[Role, ...] = (Role.RUN_1, Role.RUN_2, Role.RUN_3, Role.RUN_4)
+"""Of runs that lie over each other in one chart; the models' own hues stay theirs."""
 
 # Orange and sky blue are the pair of Okabe and Ito 2008 that all common kinds of colour
 # blindness tell apart; on light ground both are darkened until they reach 4.5:1 on #D8D8D8.
@@ -62,6 +70,10 @@ _DARK: Mapping[Role, str] = {
     Role.HEAT_5: "bold #FF9AEA",
     Role.CURSOR: "bold reverse",
     Role.TRUE_LABEL: "bold underline",
+    Role.RUN_1: "#F0F0F0",
+    Role.RUN_2: "#2FC79B",
+    Role.RUN_3: "#E08AC4",
+    Role.RUN_4: "#E8DC50",
 }
 
 _LIGHT: Mapping[Role, str] = {
@@ -80,6 +92,10 @@ _LIGHT: Mapping[Role, str] = {
     Role.HEAT_3: "#98287E",
     Role.HEAT_4: "bold #94107C",
     Role.HEAT_5: "bold #8A0074",
+    Role.RUN_1: "#202020",
+    Role.RUN_2: "#00654A",
+    Role.RUN_3: "#94107C",
+    Role.RUN_4: "#6A5400",
 }
 
 _COLOURLESS: Mapping[Role, str] = {
@@ -100,6 +116,10 @@ _COLOURLESS: Mapping[Role, str] = {
     Role.HEAT_5: "bold underline",
     Role.CURSOR: "reverse",
     Role.TRUE_LABEL: "bold underline",
+    Role.RUN_1: "bold",
+    Role.RUN_2: "",
+    Role.RUN_3: "dim",
+    Role.RUN_4: "",
 }
 
 

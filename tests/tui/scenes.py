@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import PurePath
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,7 +29,7 @@ from core.telemetry import (
 )
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)
-RUN_PATH = PurePath("saved/2026-11-23-twin-k3f9")
+RUN_PATH = Path("saved/2026-11-23-twin-k3f9")
 TRAIN, VALIDATION = 1_000, 300
 EPOCH_STEPS = TRAIN // CONFIG.batch_size
 
@@ -172,7 +172,7 @@ class FakeSession:
     def __post_init__(self) -> None:
         """Begin with nothing done."""
         self.mailbox = Mailbox()
-        self.run = SimpleNamespace(path=RUN_PATH)
+        self.run = SimpleNamespace(path=RUN_PATH, release=lambda: None)
         self.epoch_steps = EPOCH_STEPS
         self.save_error: str | None = None
         self.images_missing = ""

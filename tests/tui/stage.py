@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event as Flag
 from time import monotonic
 from typing import Any, cast
@@ -11,7 +12,7 @@ from textual.pilot import Pilot
 
 from core.session import Session
 from core.telemetry import Event
-from tests.tui.scenes import FakeSession
+from tests.tui.scenes import RUN_PATH, FakeSession
 from tests.tui.screen_text import screen_text
 from tui.app import MlpwatchApp, ScreenOptions
 from tui.run_state import RunState
@@ -55,6 +56,20 @@ class Stage:
             update(numbers=True)
         await self.pilot.pause()
 
+    async def see(self, words: str) -> None:
+        """Wait until something that takes a thread is on the screen."""
+        await until(lambda: words in self.text(), self.pilot)
+
+    async def press_and_see(self, key: str, words: str) -> None:
+        """Press a key whose effect takes a thread, and wait for what it shows."""
+        await self.press(key)
+        await self.see(words)
+
+    async def open_runs(self) -> None:
+        """Open the runs screen, and wait until it has read the list."""
+        await self.press("r")
+        await until(lambda: "reading" not in self.row(" runs "), self.pilot)
+
     def text(self) -> str:
         """Everything on the screen, row by row."""
         return screen_text(self.app)
@@ -87,11 +102,17 @@ async def on_stage(
     session: FakeSession | None = None,
     ascii_only: bool = False,
     fps: float = NEVER_FPS,
+    saved: Path | None = None,
 ) -> AsyncIterator[Stage]:
-    """Run the app on a session that has come as far as these events."""
+    """Run the app on a session that has come as far as these events.
+
+    Its run folder, which nothing is written to, lies in `saved` where that is given.
+    """
     played = session or FakeSession()
+    if saved is not None:
+        played.run.path = saved / RUN_PATH.name
     watch = Watch(lambda _report: cast("Session", played))
-    options = ScreenOptions(fps=fps, ascii_only=ascii_only)
+    options = ScreenOptions(fps=fps, ascii_only=ascii_only, saved=saved or RUN_PATH.parent)
     app = MlpwatchApp(watch, played.config.engine_names, options)
     async with app.run_test(size=size) as pilot:
         stage = Stage(app, pilot, played)

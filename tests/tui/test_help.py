@@ -10,10 +10,17 @@ from tui.screens.dialogs import HelpScreen, help_text
 
 
 async def test_all_keys_are_on_a_high_screen() -> None:
-    async with on_stage(training(), (140, 60)) as stage:
+    async with on_stage(training(), (140, 120)) as stage:
         await stage.press("question_mark")
         for key in KEYS:
             assert f"{key.shown:<10} {key.help}" in stage.text()
+
+
+@pytest.mark.parametrize(("key", "heading"), [("m", "Among the mistakes"), ("e", "In the expl")])
+async def test_what_works_here_comes_first(key: str, heading: str) -> None:
+    async with on_stage(training()) as stage:
+        await stage.press(key, "question_mark")
+        assert stage.text().index(heading) < stage.text().index("Everywhere")
 
 
 @pytest.mark.parametrize("key", ["space", "q", "s", "escape", "question_mark", "m", "tab", "enter"])

@@ -2,28 +2,44 @@
 
 import inspect
 from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.actions import parse
 from textual.binding import Binding
+from textual.screen import Screen
 
+import tests.tui.run_key_effects  # noqa: F401 - adds to EFFECTS
 from tests.tui.key_effects import EFFECTS, phases
+from tests.tui.run_scenes import runs_of_all_kinds
 from tests.tui.scenes import training
 from tests.tui.stage import NEVER_FPS, on_stage
 from tui.app import MlpwatchApp
 from tui.keys import KEYS, Key, Where, bindings, footer_keys
+from tui.screens.compare import CompareScreen
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import help_text
 from tui.screens.explain import ExplainScreen
 from tui.screens.mistakes import MistakesScreen
+from tui.screens.question import NameEntry, Question
+from tui.screens.runs import RunsScreen
 from tui.widgets.status import Footer
 
-PLACES: dict[Where, type[Dashboard | MistakesScreen | ExplainScreen | MlpwatchApp]] = {
+PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "everywhere": MlpwatchApp,
     "dashboard": Dashboard,
     "mistakes": MistakesScreen,
     "explain": ExplainScreen,
+    "runs": RunsScreen,
+    "compare": CompareScreen,
+    "question": Question,
+    "name": NameEntry,
 }
+
+WITH_FOOTER: tuple[Where, ...] = ("dashboard", "mistakes", "explain", "runs", "compare")
+"""The screens on which the global keys work too."""
 
 
 def every_key() -> list[object]:
@@ -35,10 +51,15 @@ def every_key() -> list[object]:
 
 
 @pytest.mark.parametrize(("key", "name"), every_key())
-async def test_the_key_does_what_its_help_says(key: Key, name: str) -> None:
+async def test_the_key_does_what_its_help_says(
+    key: Key, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fps = 50.0 if key.action in ("leave", "interrupt") else NEVER_FPS
-    async with on_stage(training(), fps=fps) as stage:
-        await EFFECTS[key.where, key.action](stage, name)
+    monkeypatch.chdir(tmp_path)
+    saved = tmp_path / "saved" if key.where in ("runs", "compare", "question", "name") else None
+    with runs_of_all_kinds(saved) if saved else nullcontext():
+        async with on_stage(training(), fps=fps, saved=saved) as stage:
+            await EFFECTS[key.where, key.action](stage, name)
 
 
 def test_every_effect_belongs_to_a_key() -> None:
@@ -53,7 +74,7 @@ def test_its_action_exists_and_takes_its_arguments(key: Key) -> None:
     inspect.signature(action).bind(None, *arguments)
 
 
-@pytest.mark.parametrize("where", ["dashboard", "mistakes", "explain"])
+@pytest.mark.parametrize("where", WITH_FOOTER)
 def test_no_key_means_two_things_in_one_place(where: Where) -> None:
     here = [key.keys.split(",") for key in KEYS if key.where in (where, "everywhere")]
     counts = Counter(name for names in here for name in names)
@@ -77,7 +98,7 @@ def test_help_names_every_key_in_one_line_each() -> None:
         assert len(line) <= 72
 
 
-@pytest.mark.parametrize("where", ["dashboard", "mistakes", "explain"])
+@pytest.mark.parametrize("where", WITH_FOOTER)
 def test_a_wide_footer_names_every_labelled_key(where: Where) -> None:
     keys = footer_keys(where)
     row = Footer(keys).paint(220, 1).row(0)
@@ -87,7 +108,7 @@ def test_a_wide_footer_names_every_labelled_key(where: Where) -> None:
         assert f" {key.shown} {key.label} " in row
 
 
-@pytest.mark.parametrize("where", ["dashboard", "mistakes", "explain"])
+@pytest.mark.parametrize("where", WITH_FOOTER)
 @pytest.mark.parametrize("width", [30, 60, 80, 100])
 def test_a_narrow_footer_keeps_help_and_quit_and_cuts_no_word(where: Where, width: int) -> None:
     row = Footer(footer_keys(where)).paint(width, 1).row(0)

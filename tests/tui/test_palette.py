@@ -6,14 +6,17 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
-from tui.palette import HEAT, Role, palette_for
+from tui.palette import HEAT, RUNS, Role, palette_for
 
 COLOURED = [role for role in Role if palette_for(True, True)[role].color is not None]
 GROUNDS = {
     True: ["#000000", "#121212", "#1E1E1E"],
     False: ["#FFFFFF", "#E0E0E0", "#D8D8D8"],
 }
-MUST_DIFFER = [Role.NUMPY, Role.TORCH, Role.GOOD, Role.BAD, Role.DIM, Role.HEAT_5]
+MUST_DIFFER = [
+    [Role.NUMPY, Role.TORCH, Role.GOOD, Role.BAD, Role.DIM, Role.HEAT_5],
+    list(RUNS),
+]
 
 
 def luminance(colour: Color) -> float:
@@ -53,12 +56,13 @@ def test_more_mistakes_stand_out_more(dark: bool) -> None:
 
 @pytest.mark.parametrize("dark", [True, False])
 @pytest.mark.parametrize("system", [ColorSystem.EIGHT_BIT, ColorSystem.STANDARD])
+@pytest.mark.parametrize("roles", MUST_DIFFER, ids=["dashboard", "runs"])
 def test_what_must_differ_differs_with_256_and_with_16_colours(
-    dark: bool, system: ColorSystem
+    roles: list[Role], dark: bool, system: ColorSystem
 ) -> None:
-    colours = [palette_for(dark, True)[role].color for role in MUST_DIFFER]
+    colours = [palette_for(dark, True)[role].color for role in roles]
     shown = {colour.downgrade(system).number for colour in colours if colour is not None}
-    assert len(shown) == len(MUST_DIFFER)
+    assert len(shown) == len(roles)
 
 
 def test_without_colour_no_style_has_one_and_the_meaning_is_kept() -> None:

@@ -16,6 +16,10 @@ _HEADINGS: dict[Where, str] = {
     "dashboard": "On the dashboard",
     "mistakes": "Among the mistakes",
     "explain": "In the explanation",
+    "runs": "Among the runs",
+    "compare": "Comparing runs",
+    "question": "Asked before something is done",
+    "name": "Typing a name",
 }
 
 _ARROWS = {"↑": "up", "↓": "down", "←": "left", "→": "right"}
@@ -28,19 +32,20 @@ class HelpScreen(ModalScreen[None]):
     """All keys, from the one table; any other key than those that scroll closes it.
 
     Args:
+        where: it is asked for; what works there comes first.
         ascii_only: name the arrow keys in words.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close", show=False)]
 
-    def __init__(self, *, ascii_only: bool = False) -> None:
+    def __init__(self, where: Where = "dashboard", *, ascii_only: bool = False) -> None:
         super().__init__()
-        self._ascii = ascii_only
+        self._where, self._ascii = where, ascii_only
 
     def compose(self) -> ComposeResult:
         """Make the list."""
         with VerticalScroll(id="help"):
-            yield Static(help_text(ascii_only=self._ascii), markup=False)
+            yield Static(help_text(self._where, ascii_only=self._ascii), markup=False)
 
     def on_key(self, event: KeyEvent) -> None:
         """Close on any key that does not scroll."""
@@ -49,11 +54,11 @@ class HelpScreen(ModalScreen[None]):
             self.dismiss()
 
 
-def help_text(*, ascii_only: bool = False) -> str:
-    """Return all keys, grouped by where they work."""
+def help_text(here: Where = "dashboard", *, ascii_only: bool = False) -> str:
+    """Return all keys, grouped by where they work: here, everywhere, elsewhere."""
     lines: list[str] = []
-    for where, heading in _HEADINGS.items():
-        lines.append(heading)
+    for where in (here, *(where for where in _HEADINGS if where != here)):
+        lines.append(_HEADINGS[where])
         for key in KEYS:
             if key.where == where:
                 shown = _ARROWS.get(key.shown, key.shown) if ascii_only else key.shown

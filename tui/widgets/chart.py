@@ -26,6 +26,11 @@ _SAMPLES: dict[Marker, tuple[str, str]] = {
 """What the legend shows for a marker, with and without Unicode."""
 
 
+def marker_sample(marker: Marker, *, ascii_only: bool) -> str:
+    """Return the character that stands for a curve in a legend."""
+    return _SAMPLES[marker][ascii_only]
+
+
 class Chart(CellView):
     """Curves of one quantity over a run: title and legend in the first row, the plot below.
 
@@ -98,7 +103,8 @@ class Chart(CellView):
 
     def _put_legend(self, canvas: Canvas, start: int) -> None:
         """Write the legend at the right end of the first row; what does not fit is left out."""
-        samples = [_SAMPLES[series.marker][self._frame.ascii_only] for series in self._series]
+        plain = self._frame.ascii_only
+        samples = [marker_sample(series.marker, ascii_only=plain) for series in self._series]
         widths = [len(series.label) + 2 for series in self._series]
         while widths and sum(widths) + 2 * (len(widths) - 1) > canvas.width - start:
             widths.pop()

@@ -1,0 +1,192 @@
+"""Up to four saved runs over each other: their curves, and what tells their settings apart."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+from core.config import ENGINE_NAMES, EngineName, RunConfig
+from core.metrics_log import MetricsLine, MetricsLog
+from core.run_card import read_card
+from core.run_listing import METRICS_NAME
+from core.run_names import printable
+from tui.curves import Curve
+from tui.palette import RUNS
+from tui.widgets.chart import Limits, Marker, Series, nice_limits
+
+Quantity = Literal["val_loss", "val_accuracy"]
+
+MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
+"""By the number of the run: runs differ without colour too."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCurves:
+    """One engine's epochs in one run, thinned."""
+
+    lines: dict[int, MetricsLine]
+    """By epoch."""
+    curves: dict[tuple[Quantity, bool], Curve]
+    """By quantity, and whether over seconds; accuracies in percent."""
+
+
+@dataclass(slots=True)
+class ComparedRun:
+    """One of the runs.
+
+    Args:
+        number: 0 to 3, of its mark; decides hue and line.
+        folder: of the run.
+    """
+
+    number: int
+    folder: Path
+    config: RunConfig | None = None
+    """None until read."""
+    engines: dict[EngineName, EngineCurves] = field(default_factory=dict)
+    _stamp: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """Safe to print."""
+        return printable(self.folder.name)
+
+    def read(self) -> bool:
+        """Read settings and metrics if they have changed since; say whether they have.
+
+        Raises:
+            RunError: they can't be read.
+        """
+        stamp = _stamp(self.folder / METRICS_NAME)
+        if self.config is not None and stamp == self._stamp:
+            return False
+        self.config = read_card(self.folder).config
+        lines = MetricsLog(self.folder / METRICS_NAME).read().lines
+        self.engines = {
+            name: _curves_of(line for line in lines if line.engine == name)
+            for name in self.config.engine_names
+        }
+        self._stamp = stamp
+        return True
+
+
+@dataclass(slots=True)
+class Axes:
+    """The limits that all charts of a kind share; they only widen."""
+
+    _kept: dict[tuple[str, bool], Limits] = field(default_factory=dict)
+
+    def x(self, runs: Sequence[ComparedRun], *, seconds: bool) -> Limits:
+        """Return the x limits: what the longest run has done."""
+        ends = [
+            curve.last[0]
+            for run in runs
+            for engine in run.engines.values()
+            if (curve := engine.curves["val_loss", seconds]).last
+        ]
+        return self._widened("seconds" if seconds else "epochs", [0.0, 1.0, *ends], log=False)
+
+    def y(self, runs: Sequence[ComparedRun], quantity: Quantity, *, log: bool) -> Limits:
+        """Return the y limits of a quantity over all runs and both engines."""
+        curves = [engine.curves[quantity, False] for run in runs for engine in run.engines.values()]
+        values = [value for curve in curves if curve.count for value in (curve.low, curve.high)]
+        if quantity == "val_loss":
+            return self._widened("loss", values, log=log)
+        low, _ = self._widened("accuracy", [*values, 100.0], log=False)
+        return low, 100.0
+
+    def _widened(self, name: str, values: Iterable[float], *, log: bool) -> Limits:
+        limits = nice_limits(values, log, self._kept.get((name, log)))
+        self._kept[name, log] = limits
+        return limits
+
+
+def engines_of(runs: Iterable[ComparedRun]) -> list[EngineName]:
+    """Return the engines that any of the runs trains, left to right."""
+    trained = {name for run in runs for name in run.engines}
+    return [name for name in ENGINE_NAMES if name in trained]
+
+
+def series_of(
+    runs: Iterable[ComparedRun], engine: EngineName, quantity: Quantity, *, seconds: bool
+) -> list[Series]:
+    """Return one curve per run that trains the engine."""
+    return [
+        Series(
+            str(run.number + 1),
+            RUNS[run.number],
+            [(p.x, p.mean) for p in run.engines[engine].curves[quantity, seconds].points()],
+            MARKERS[run.number],
+        )
+        for run in runs
+        if engine in run.engines
+    ]
+
+
+def read_out(
+    runs: Iterable[ComparedRun], engine: EngineName, quantity: Quantity, epoch: int
+) -> str:
+    """Return each run's value after an epoch, behind its number."""
+    found = []
+    for run in runs:
+        curves = run.engines.get(engine)
+        line = curves.lines.get(epoch) if curves else None
+        if line is not None:
+            is_loss = quantity == "val_loss"
+            value = f"{line.val_loss:.4f}" if is_loss else f"{line.val_accuracy:.2%}"
+            found.append(f"{run.number + 1}: {value}")
+    return "  ".join(found) or "nobody was there"
+
+
+def differing_settings(runs: Sequence[ComparedRun]) -> list[str]:
+    """Return for each run those settings in which not all of the runs agree."""
+    configs = [run.config for run in runs]
+    known = [config for config in configs if config is not None]
+    names = [
+        one.name
+        for one in fields(RunConfig)
+        if len({getattr(config, one.name) for config in known}) > 1
+    ]
+    return [
+        " · ".join(f"{_words(name)} {_value(getattr(config, name))}" for name in names)
+        if config is not None
+        else ""
+        for config in configs
+    ]
+
+
+def _curves_of(lines: Iterable[MetricsLine]) -> EngineCurves:
+    by_epoch = {line.epoch: line for line in lines}
+    curves: dict[tuple[Quantity, bool], Curve] = {
+        ("val_loss", False): Curve(),
+        ("val_loss", True): Curve(),
+        ("val_accuracy", False): Curve(),
+        ("val_accuracy", True): Curve(),
+    }
+    for line in by_epoch.values():
+        for seconds in (False, True):
+            x = line.seconds if seconds else float(line.epoch)
+            if not x >= 0:
+                continue
+            curves["val_loss", seconds].add(x, line.val_loss)
+            curves["val_accuracy", seconds].add(x, 100 * line.val_accuracy)
+    return EngineCurves(by_epoch, curves)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - as in `core.run_index`
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else printable(value)

@@ -1,0 +1,118 @@
+"""The list of runs as one looks at it: filter, order, cursor and marks. No Textual here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from core.run_names import printable
+from tui.run_columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
+
+MOST_MARKED = 4
+"""As many as charts lie over each other and can be told apart."""
+
+
+class RunList:
+    """Keeps cursor and marks on their runs while runs come, go and change places."""
+
+    def __init__(self) -> None:
+        self._all: list[ListedRun] = []
+        self.shown: list[ListedRun] = []
+        """Filtered and sorted."""
+        self.row = 0
+        """Of the cursor."""
+        self.column = NEWEST_FIRST
+        """Sorted by."""
+        self.descends = COLUMNS[NEWEST_FIRST].descends
+        self.filter = ""
+        self._marks: list[Path | None] = [None] * MOST_MARKED
+
+    @property
+    def count(self) -> int:
+        """How many runs there are, shown or not."""
+        return len(self._all)
+
+    @property
+    def selected(self) -> ListedRun | None:
+        """The run under the cursor."""
+        return self.shown[self.row] if self.shown else None
+
+    @property
+    def marked(self) -> list[ListedRun]:
+        """The marked runs, in the order of their numbers."""
+        by_path = {run.summary.path: run for run in self._all}
+        return [by_path[path] for path in self._marks if path in by_path]
+
+    def replace(self, runs: Iterable[ListedRun]) -> None:
+        """Take in a fresh list."""
+        self._all = list(runs)
+        self._arrange()
+
+    def filter_by(self, text: str) -> None:
+        """Show only runs that match."""
+        self.filter = text
+        self._arrange()
+
+    def sort_by(self, steps: int) -> None:
+        """Sort by another column: so many to the right, round the ends."""
+        self.column = (self.column + steps) % len(COLUMNS)
+        self.descends = COLUMNS[self.column].descends
+        self._arrange()
+
+    def reverse(self) -> None:
+        """Turn the order round."""
+        self.descends = not self.descends
+        self._arrange()
+
+    def move(self, rows: int) -> None:
+        """Move the cursor, to the ends at most."""
+        self.row = max(0, min(self.row + rows, len(self.shown) - 1))
+
+    def go_to(self, path: Path) -> None:
+        """Put the cursor on a run, if it is shown."""
+        self.row = _row_of(self.shown, path, self.row)
+
+    def mark_number(self, run: ListedRun) -> int | None:
+        """Return the number of a run's mark, 0 to 3; None without one."""
+        path = run.summary.path
+        return self._marks.index(path) if path in self._marks else None
+
+    def toggle_mark(self) -> bool:
+        """Mark the selected run, or take its mark away; False where there is no mark left."""
+        run = self.selected
+        if run is None:
+            return True
+        there = {one.summary.path for one in self._all}
+        # Only here is the mark of a run that is gone given away: a list that was read just
+        # before a run was renamed does not have its new name yet.
+        free = [number for number, path in enumerate(self._marks) if path not in there]
+        number = self.mark_number(run)
+        if number is not None:
+            self._marks[number] = None
+        elif free:
+            self._marks[free[0]] = run.summary.path
+        return number is not None or bool(free)
+
+    def follow(self, old: Path, new: Path) -> None:
+        """Keep cursor and mark on a run that was renamed."""
+        self._marks = [new if path == old else path for path in self._marks]
+        self._all = [_renamed(run, new) if run.summary.path == old else run for run in self._all]
+        self._arrange()
+        self.go_to(new)
+
+    def _arrange(self) -> None:
+        selected = self.selected
+        found = (
+            [run for run in self._all if matches(run, self.filter)] if self.filter else self._all
+        )
+        self.shown = sorted_runs(found, COLUMNS[self.column], descends=self.descends)
+        self.row = max(0, min(self.row, len(self.shown) - 1))
+        if selected is not None:
+            self.row = _row_of(self.shown, selected.summary.path, self.row)
+
+
+def _renamed(run: ListedRun, path: Path) -> ListedRun:
+    return replace(run, summary=replace(run.summary, name=printable(path.name), path=path))
+
+
+def _row_of(runs: Sequence[ListedRun], path: Path, default: int) -> int:
+    return next((n for n, run in enumerate(runs) if run.summary.path == path), default)

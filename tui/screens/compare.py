@@ -1,0 +1,159 @@
+"""The comparison: up to four saved runs' validation curves over each other."""
+
+import asyncio
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+
+from core.config import ENGINE_NAMES, EngineName
+from core.errors import RunError
+from tui.formatting import TITLES
+from tui.keys import Where, bindings, footer_keys
+from tui.palette import RUNS, Role
+from tui.run_comparison import (
+    MARKERS,
+    Axes,
+    ComparedRun,
+    Quantity,
+    differing_settings,
+    engines_of,
+    read_out,
+    series_of,
+)
+from tui.widgets.chart import Chart, marker_sample
+from tui.widgets.status import Footer, TextLine
+from tui.widgets.text_block import Row, TextBlock
+
+LOOK_SECONDS = 2.0
+"""Time between two looks whether a run has gone on."""
+
+ROWS: tuple[Quantity, ...] = ("val_loss", "val_accuracy")
+
+_NAMES: dict[Quantity, str] = {"val_loss": "loss", "val_accuracy": "accuracy %"}
+
+
+class CompareScreen(Screen[None]):
+    """Draws each run in a hue and a line of its own; follows those that still run.
+
+    Args:
+        runs: with their numbers, not yet read.
+        ascii_only: write no character above U+007E in the charts.
+    """
+
+    WHERE: ClassVar[Where] = "compare"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
+
+    def __init__(self, runs: list[ComparedRun], *, ascii_only: bool) -> None:
+        super().__init__()
+        self._runs, self._ascii = runs, ascii_only
+        self._axes = Axes()
+        self._log = self._seconds = False
+        self._epoch: int | None = None
+        self._error = ""
+        self._is_reading = False
+
+    def compose(self) -> ComposeResult:
+        """Make legend, two rows of charts, message and footer."""
+        yield TextLine(id="header")
+        yield TextBlock(id="legend")
+        for quantity in ROWS:
+            with Horizontal(classes="panel"):
+                for name, classes in zip(ENGINE_NAMES, (None, "second"), strict=True):
+                    yield Chart(id=f"{name}-{quantity}", classes=classes)
+        yield TextLine(id="message")
+        yield Footer(footer_keys("compare"))
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self.set_interval(LOOK_SECONDS, self._look)
+        self.call_after_refresh(self._look)
+
+    def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
+        """Draw what has changed."""
+        if not self.is_attached:
+            return
+        self.query_one("#header", TextLine).draw(
+            [(" compare", Role.STRONG), ("  validation after each epoch", Role.TEXT)]
+        )
+        self.query_one("#legend", TextBlock).draw(self._legend())
+        bad = [(f" {self._error}", Role.BAD)]
+        self.query_one("#message", TextLine).draw(bad if self._error else [])
+        shown = engines_of(self._runs)
+        for name in ENGINE_NAMES:
+            for quantity in ROWS:
+                chart = self.query_one(f"#{name}-{quantity}", Chart)
+                chart.display = name in shown
+                if name in shown:
+                    self._draw(chart, name, quantity)
+
+    def action_toggle_log(self) -> None:
+        """Switch the loss between a linear and a logarithmic axis."""
+        self._log = not self._log
+        self.update()
+
+    def action_toggle_seconds(self) -> None:
+        """Switch the x axis between epochs and seconds."""
+        self._seconds = not self._seconds
+        self.update()
+
+    def action_move(self, epochs: int) -> None:
+        """Move the crosshair; beyond the last epoch there is none."""
+        last = max(
+            (max(one.lines, default=0) for run in self._runs for one in run.engines.values()),
+            default=0,
+        )
+        epoch = (last + 1 if self._epoch is None else self._epoch) + epochs
+        self._epoch = None if epoch > last or last == 0 else max(1, epoch)
+        self.update()
+
+    def action_back(self) -> None:
+        """Leave the crosshair, then the screen."""
+        if self._epoch is not None:
+            self._epoch = None
+            self.update()
+        else:
+            self.dismiss()
+
+    def _look(self) -> None:
+        if not self._is_reading:
+            self._is_reading = True
+            self.run_worker(self._read())
+
+    async def _read(self) -> None:
+        try:
+            changed = [await asyncio.to_thread(run.read) for run in self._runs]
+        except RunError as error:
+            changed, self._error = [True], str(error)
+        self._is_reading = False
+        if any(changed):
+            self.update()
+
+    def _legend(self) -> list[Row]:
+        rows: list[Row] = []
+        for run, settings in zip(self._runs, differing_settings(self._runs), strict=True):
+            sample = marker_sample(MARKERS[run.number], ascii_only=self._ascii)
+            rows.append(
+                [
+                    (f" {sample} {run.number + 1} {run.name}", RUNS[run.number]),
+                    (f"  {settings}", Role.DIM),
+                ]
+            )
+        return rows
+
+    def _draw(self, chart: Chart, name: EngineName, quantity: Quantity) -> None:
+        title = _NAMES[quantity]
+        if self._epoch is not None:
+            title += f" · epoch {self._epoch} · {read_out(self._runs, name, quantity, self._epoch)}"
+        chart.draw(
+            f"{TITLES[name]} {title}",
+            series_of(self._runs, name, quantity, seconds=self._seconds),
+            x_limits=self._axes.x(self._runs, seconds=self._seconds),
+            y_limits=self._axes.y(self._runs, quantity, log=self._log and quantity == "val_loss"),
+            log_y=self._log and quantity == "val_loss",
+            x_label="sec" if self._seconds else "epoch",
+            crosshair=None if self._seconds or self._epoch is None else float(self._epoch),
+            ascii_only=self._ascii,
+        )

@@ -1,0 +1,118 @@
+"""Short screens that ask before something is done: yes or no, and a new name."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from core.errors import MlpwatchError
+from tui.keys import KEYS, Where, bindings
+from tui.palette import Role
+from tui.widgets.text_block import Row, TextBlock
+
+
+class Question(ModalScreen[bool]):
+    """Asks yes or no; dismissed with the answer.
+
+    Args:
+        title: what is asked, in one line.
+        facts: what it would do, a line each; long ones are folded.
+        yes: what `y` does.
+        no: what `n` and escape do.
+    """
+
+    WHERE: ClassVar[Where] = "question"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
+
+    def __init__(self, title: str, facts: list[str], *, yes: str, no: str) -> None:
+        super().__init__()
+        self._rows: list[Row] = [[(title, Role.STRONG)], []]
+        self._rows += [[(fact, Role.TEXT)] for fact in facts]
+        answers = {"answer(True)": yes, "answer(False)": no}
+        keys = [(key.shown, answers[key.action]) for key in KEYS if key.action in answers]
+        hints: list[tuple[str, Role]] = []
+        for shown, does in keys:
+            hints += [(shown, Role.STRONG), (f" {does}   ", Role.DIM)]
+        self._rows += [[], hints]
+
+    def compose(self) -> ComposeResult:
+        """Make the box."""
+        with Vertical(classes="box"):
+            yield TextBlock(id="question")
+
+    def on_mount(self) -> None:
+        """Ask."""
+        self.query_one(TextBlock).draw(self._rows)
+
+    def action_answer(self, answer: bool) -> None:
+        """Give the answer."""
+        self.dismiss(answer)
+
+
+class NameEntry(ModalScreen[str | None]):
+    """Asks for a name; dismissed with it, or with None.
+
+    Args:
+        title: what is asked, in one line.
+        name: to begin with.
+        check: raises the error that tells what is wrong with a name.
+    """
+
+    WHERE: ClassVar[Where] = "name"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
+
+    def __init__(self, title: str, name: str, check: Callable[[str], None]) -> None:
+        super().__init__()
+        self._title, self._name_before, self._check = title, name, check
+
+    def compose(self) -> ComposeResult:
+        """Make the box."""
+        with Vertical(classes="box"):
+            yield TextBlock(id="question")
+            yield TypedLine(self._name_before, id="name")
+            yield TextBlock(id="fault")
+
+    def on_mount(self) -> None:
+        """Ask."""
+        self.query_one("#question", TextBlock).draw([[(self._title, Role.STRONG)], []])
+        self._say("enter renames it   escape keeps the old name", Role.DIM)
+
+    def on_input_changed(self, _event: Input.Changed) -> None:
+        """Take back what was said of the name before."""
+        self._say("enter renames it   escape keeps the old name", Role.DIM)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Give the name, or say what is wrong with it."""
+        try:
+            self._check(event.value)
+        except MlpwatchError as error:
+            self._say(str(error), Role.BAD)
+        else:
+            self.dismiss(event.value)
+
+    def action_cancel(self) -> None:
+        """Give none."""
+        self.dismiss(None)
+
+    def _say(self, text: str, role: Role) -> None:
+        self.query_one("#fault", TextBlock).draw([[], [(text, role)]])
+
+
+class TypedLine(Input):
+    """A line to type into; its cursor does not blink, which would be bytes for ever."""
+
+    def __init__(self, text: str, *, id: str, placeholder: str = "") -> None:
+        super().__init__(
+            text,
+            placeholder=placeholder,
+            id=id,
+            compact=True,
+            select_on_focus=False,
+            # What is pasted may hold escape sequences.
+            restrict=r"[^\x00-\x1f\x7f-\x9f]*",
+        )
+        self.cursor_blink = False

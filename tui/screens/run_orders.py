@@ -1,0 +1,147 @@
+"""What the runs screen does to runs: each order asks what it must, then works in a thread."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import MlpwatchError
+from core.run_changes import Contents, delete_run, measure_run, rename_run
+from core.run_export import ExportKind, export_runs
+from core.run_names import check_run_name, printable
+from tui import formatting
+from tui.run_columns import ListedRun
+from tui.run_comparison import ComparedRun
+from tui.run_list import RunList
+from tui.run_switch import RunSwitch
+from tui.screens.compare import CompareScreen
+from tui.screens.question import NameEntry, Question
+
+if TYPE_CHECKING:
+    from tui.app import MlpwatchApp
+    from tui.screens.runs import RunsScreen
+
+
+class RunOrders:
+    """Compares, resumes, renames, deletes and exports on behalf of the runs screen.
+
+    Args:
+        owner: trains the run on the dashboard.
+        screen: says what came of an order.
+        runs: the list with its cursor and marks.
+        ascii_only: write no character above U+007E in charts.
+    """
+
+    def __init__(
+        self, owner: "MlpwatchApp", screen: "RunsScreen", runs: RunList, *, ascii_only: bool
+    ) -> None:
+        self._owner, self._screen, self._runs, self._ascii = owner, screen, runs, ascii_only
+
+    def compare(self) -> None:
+        """Lay the marked runs over each other, or show the selected one's curves."""
+        runs = [
+            ComparedRun(self._runs.mark_number(run) or 0, run.summary.path)
+            for run in self._chosen()
+            if run.summary.state != "damaged"
+        ]
+        if runs:
+            self._owner.push_screen(CompareScreen(runs, ascii_only=self._ascii))
+        elif self._chosen():
+            self._screen.say("a damaged run has no curves to show", bad=True)
+
+    async def resume(self) -> None:
+        """Ask, and put the selected run in the place of the one on the dashboard."""
+        if run := self._runs.selected:
+            await RunSwitch(self._owner, self._screen.say).resume(run)
+
+    async def rename(self) -> None:
+        """Ask for a new name of the selected run, and give it."""
+        run = self._changeable("renamed")
+        if run is None:
+            return
+        old = run.summary.path
+        entry = NameEntry(f"rename {run.summary.name}", run.summary.name, check_run_name)
+        name = await self._owner.push_screen_wait(entry)
+        if name is None or name == old.name:
+            return
+        try:
+            new = await asyncio.to_thread(rename_run, old.parent, old.name, name)
+        except MlpwatchError as error:
+            self._screen.say(str(error), bad=True)
+            return
+        self._runs.follow(old, new)
+        self._screen.say(f"{run.summary.name} is now {name}")
+        self._screen.look(at_once=True)
+
+    async def delete(self) -> None:
+        """Say what goes with the selected run, ask, and delete it."""
+        run = self._changeable("deleted")
+        if run is None:
+            return
+        saved, name = run.summary.path.parent, run.summary.path.name
+        try:
+            contents = await asyncio.to_thread(measure_run, saved, name)
+            question = Question(
+                f"Delete {run.summary.name}?",
+                deletion_facts(run, contents),
+                yes="deletes it for good",
+                no="keeps it",
+            )
+            if not await self._owner.push_screen_wait(question):
+                return
+            await asyncio.to_thread(delete_run, saved, name)
+        except MlpwatchError as error:
+            self._screen.say(str(error), bad=True)
+            return
+        self._screen.say(f"deleted {run.summary.name}")
+        self._screen.look(at_once=True)
+
+    async def export(self, kind: ExportKind) -> None:
+        """Write the metrics of the marked runs, or of the selected one, to the current folder."""
+        runs = self._chosen()
+        if not runs:
+            return
+        paths = [run.summary.path for run in runs]
+        try:
+            path = await asyncio.to_thread(export_runs, paths, Path.cwd(), kind)
+        except MlpwatchError as error:
+            self._screen.say(str(error), bad=True)
+            return
+        what = runs[0].summary.name if len(runs) == 1 else formatting.count(len(runs), "run")
+        self._screen.say(f"wrote the metrics of {what} to {printable(path)}")
+
+    def _chosen(self) -> list[ListedRun]:
+        """Return the marked runs, or the selected one where none is marked."""
+        selected = self._runs.selected
+        return self._runs.marked or ([selected] if selected else [])
+
+    def _changeable(self, what: str) -> ListedRun | None:
+        """Return the selected run, or say why it can't be changed."""
+        run = self._runs.selected
+        if run is None:
+            return None
+        if self._screen.is_here(run):
+            self._screen.say(
+                f"{run.summary.name} is on the dashboard and can't be {what}", bad=True
+            )
+            return None
+        if run.summary.state == "training":
+            self._screen.say(f"{run.summary.name} is running and can't be {what}", bad=True)
+            return None
+        return run
+
+
+def deletion_facts(run: ListedRun, contents: Contents) -> list[str]:
+    """Return what a deletion takes away, a line each."""
+    if contents.link_target:
+        return [
+            f"It is a link to {contents.link_target}.",
+            "Only the link goes; what it points to stays.",
+        ]
+    facts = [
+        f"{formatting.count(contents.files, 'file')}, {formatting.size(contents.size)}, in "
+        f"{printable(run.summary.path)}"
+    ]
+    done = run.epochs_done
+    if done is not None:
+        facts.append(f"{formatting.count(done, 'epoch')} of training, with both models' weights")
+    return facts

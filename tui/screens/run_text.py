@@ -1,0 +1,46 @@
+"""What the runs screen says in words: of the selected run, and where there is none."""
+
+from pathlib import Path
+
+from core.config import ENGINE_NAMES
+from core.run_names import printable
+from tui import formatting
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.run_columns import ListedRun, hidden_text, when_text
+from tui.run_list import RunList
+from tui.widgets.status import ACCENTS
+
+Text = list[tuple[str, Role]]
+
+
+def empty_text(saved: Path, runs: RunList, error: str, *, has_read: bool) -> tuple[str, Role]:
+    """Return what stands in place of the list where it shows nothing."""
+    if error:
+        return error, Role.BAD
+    if not has_read:
+        return "reading …", Role.DIM
+    if runs.count:
+        return f"nothing matches '{printable(runs.filter)}'; escape shows all runs", Role.DIM
+    return f"no runs in {printable(saved)} yet; mlpwatch trains one and saves it", Role.DIM
+
+
+def selected_text(run: ListedRun | None) -> Text:
+    """Return one line on a run: what is wrong with it, else where and what it is."""
+    if run is None:
+        return []
+    summary = run.summary
+    if summary.reason:
+        return [(f" {summary.reason}", Role.BAD)]
+    facts = [when_text(summary), summary.dataset, summary.recipe, f"hidden {hidden_text(summary)}"]
+    pieces: Text = [(" " + " · ".join(str(fact) for fact in facts), Role.TEXT)]
+    for name in ENGINE_NAMES:
+        engine = run.engine(name)
+        if engine is None:
+            continue
+        known = [formatting.count(engine.epochs_done, "epoch")]
+        for split, share in (("val", engine.val_accuracy), ("test", engine.test_accuracy)):
+            if share is not None:
+                known.append(f"{split} {share:.2%}")
+        pieces += [(f"   {TITLES[name]} ", ACCENTS[name]), (", ".join(known), Role.TEXT)]
+    return pieces

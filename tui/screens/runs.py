@@ -1,0 +1,225 @@
+"""The runs screen: all saved runs, to open, compare, resume, rename, delete and export."""
+
+import asyncio
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.events import Click
+from textual.screen import Screen
+from textual.widgets import Input
+
+from core.errors import RunError
+from core.run_index import RunIndex
+from core.run_names import printable
+from tui import formatting
+from tui.keys import Where, bindings, footer_keys
+from tui.palette import Role
+from tui.run_columns import COLUMNS, ListedRun
+from tui.run_list import MOST_MARKED, RunList
+from tui.screens.question import TypedLine
+from tui.screens.run_orders import RunOrders
+from tui.screens.run_text import empty_text, selected_text
+from tui.widgets.run_table import RunTable
+from tui.widgets.status import Footer, TextLine
+
+if TYPE_CHECKING:
+    from tui.app import MlpwatchApp
+
+LOOK_SECONDS = 2.0
+"""Time between two looks for changes; one takes 0.08 s for a thousand runs."""
+
+LOOK_SHARE = 0.05
+"""Of the time, spent on looking at most: with ten times as many runs it looks less often."""
+
+
+class RunsScreen(Screen[None]):
+    """Lists the runs of one folder, and follows what becomes of them.
+
+    Args:
+        owner: trains the run on the dashboard.
+        saved: the folder.
+        ascii_only: write no character above U+007E in charts.
+    """
+
+    WHERE: ClassVar[Where] = "runs"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
+    # The filter's line takes the keys only after `/`.
+    AUTO_FOCUS = ""
+
+    def __init__(self, owner: "MlpwatchApp", saved: Path, *, ascii_only: bool) -> None:
+        super().__init__()
+        self._owner, self._index, self._runs = owner, RunIndex(saved), RunList()
+        self._orders = RunOrders(owner, self, self._runs, ascii_only=ascii_only)
+        self._error = ""
+        """Why there is no list."""
+        self._has_read = self._is_reading = self._is_stale = False
+        self._not_before = 0.0
+        self._message: tuple[str, Role] = ("", Role.DIM)
+
+    def compose(self) -> ComposeResult:
+        """Make header, filter, list, what is known of the selected run, message and footer."""
+        yield TextLine(id="header")
+        with Horizontal(id="filter-row"):
+            yield TextLine(id="filter-label")
+            yield TypedLine("", id="filter", placeholder=_FILTERED_BY)
+        yield RunTable(self._runs, id="run-table")
+        yield TextLine(id="selected")
+        yield TextLine(id="message")
+        yield Footer(footer_keys("runs"))
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self.query_one("#filter-label", TextLine).draw([(" / ", Role.STRONG)])
+        self.set_interval(LOOK_SECONDS, self.look)
+        self.call_after_refresh(self.look)
+        self.call_after_refresh(self.update)
+
+    def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
+        """Draw what has changed."""
+        if not self.is_attached:
+            return
+        self.query_one("#header", TextLine).draw(*self._header())
+        note = empty_text(self._index.saved, self._runs, self._error, has_read=self._has_read)
+        self.query_one(RunTable).draw(note)
+        self.query_one("#selected", TextLine).draw(selected_text(self._runs.selected))
+        text, role = self._message
+        self.query_one("#message", TextLine).draw([(f" {text}", role)])
+
+    def look(self, *, at_once: bool = False) -> None:
+        """Read the list again, in a thread, unless it was read just now.
+
+        Args:
+            at_once: something has changed; if it is being read, it is read once more after that.
+        """
+        self._is_stale |= self._is_reading and at_once
+        if self._is_reading or (monotonic() < self._not_before and not at_once):
+            return
+        self._is_reading, self._is_stale = True, False
+        self.run_worker(self._read())
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """Show a message above the footer."""
+        self._message = text, Role.BAD if bad else Role.TEXT
+        self.update()
+
+    def is_here(self, run: ListedRun) -> bool:
+        """Whether a run is the one on the dashboard, training or ended."""
+        return self._is_path_here(run.summary.path)
+
+    def on_click(self, event: Click) -> None:
+        """Select the run that was clicked."""
+        table = self.query_one(RunTable)
+        row = table.row_at(event.screen_y - table.region.y)
+        if event.widget is table and row is not None:
+            self._runs.row = row
+            self.update()
+
+    def action_move(self, rows: int) -> None:
+        """Go some runs on or back."""
+        self._runs.move(rows)
+        self.say("")
+
+    def action_move_page(self, pages: int) -> None:
+        """Go some pages on or back."""
+        self.action_move(pages * self.query_one(RunTable).page)
+
+    def action_end(self, direction: int) -> None:
+        """Go to the first or the last run."""
+        self.action_move(direction * self._runs.count)
+
+    def action_sort(self, steps: int) -> None:
+        """Sort by the next column."""
+        self._runs.sort_by(steps)
+        self.update()
+
+    def action_reverse(self) -> None:
+        """Sort the other way round."""
+        self._runs.reverse()
+        self.update()
+
+    def action_filter(self) -> None:
+        """Type words that a run must hold."""
+        self.query_one("#filter", Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show the runs that match what has been typed."""
+        self._runs.filter_by(event.value)
+        self.say("")
+
+    def on_input_submitted(self, _event: Input.Submitted) -> None:
+        """Keep the filter, and give the keys back to the list."""
+        self.set_focus(None)
+
+    def action_mark(self) -> None:
+        """Mark the selected run for a comparison or an export."""
+        if self._runs.toggle_mark():
+            self.say("")
+        else:
+            self.say(f"{MOST_MARKED} runs fit into one chart; m takes a mark away", bad=True)
+
+    def action_compare(self) -> None:
+        """Lay the marked runs over each other, or show the selected one's curves."""
+        self._orders.compare()
+
+    async def action_resume(self) -> None:
+        """Go on with the selected run here."""
+        # The app's, not the screen's: when the run has been replaced this screen is gone.
+        self._owner.run_worker(self._orders.resume(), exclusive=True, group="resume")
+
+    async def action_rename(self) -> None:
+        """Give the selected run another name."""
+        self.run_worker(self._orders.rename())
+
+    async def action_delete(self) -> None:
+        """Delete the selected run."""
+        self.run_worker(self._orders.delete())
+
+    async def action_export(self, kind: str) -> None:
+        """Write the metrics of the marked runs, or of the selected one, to a file."""
+        self.run_worker(self._orders.export("csv" if kind == "csv" else "json"))
+
+    def action_back(self) -> None:
+        """Leave the filter, then the screen."""
+        line = self.query_one("#filter", Input)
+        if line.has_focus or line.value:
+            line.value = ""
+            self.set_focus(None)
+        else:
+            self.dismiss()
+
+    async def _read(self) -> None:
+        began = monotonic()
+        try:
+            found = await asyncio.to_thread(self._index.read)
+        except RunError as error:
+            found, self._error = [], str(error)
+        else:
+            self._error = ""
+        self._not_before = monotonic() + (monotonic() - began) / LOOK_SHARE
+        self._is_reading, self._has_read = False, True
+        self._runs.replace(ListedRun(run, self._is_path_here(run.path)) for run in found)
+        self.update()
+        if self._is_stale:
+            self.look(at_once=True)
+
+    def _is_path_here(self, path: Path) -> bool:
+        session = self._owner.watch_session.session
+        return session is not None and Path(session.run.path).resolve() == path.resolve()
+
+    def _header(self) -> tuple[list[tuple[str, Role]], list[tuple[str, Role]]]:
+        runs, shown = self._runs, len(self._runs.shown)
+        count = formatting.count(runs.count, "run") if self._has_read else "reading …"
+        if runs.filter:
+            count = f"{shown:,} of {count}"
+        left = [(" runs", Role.STRONG), (f"  {printable(self._index.saved)} · {count}", Role.TEXT)]
+        if runs.marked:
+            left.append((f" · {len(runs.marked)} marked", Role.TEXT))
+        way = "descending" if runs.descends else "ascending"
+        return left, [(f"by {COLUMNS[runs.column].heading}, {way} ", Role.DIM)]
+
+
+_FILTERED_BY = "words of " + ", ".join(column.heading for column in COLUMNS)

@@ -1,0 +1,93 @@
+"""The list of runs on the screen: a heading, and as many rows as there is room for."""
+
+from tui.palette import RUNS, Role
+from tui.run_columns import COLUMNS, GAP, Column, ListedRun, fitting_columns
+from tui.run_list import RunList
+from tui.widgets.cells import Canvas, CellView
+
+_LEFT = 3
+"""Columns before the first: cursor, mark and a blank."""
+
+_DESCENDS = {True: "↓", False: "↑"}
+
+
+class RunTable(CellView):
+    """Paints only the rows that are seen: ten thousand runs cost what forty do.
+
+    Where the cursor leaves the page, the page moves on by half its height, not by a row: a
+    terminal is sent one page for twenty rows instead of one for each.
+    """
+
+    def __init__(self, runs: RunList, *, id: str) -> None:
+        super().__init__(id=id)
+        self._runs = runs
+        self._top = 0
+        self._note: tuple[str, Role] = ("", Role.DIM)
+
+    @property
+    def page(self) -> int:
+        """Rows that fit."""
+        return max(1, self.size.height - 1)
+
+    def draw(self, note: tuple[str, Role]) -> None:
+        """Show the list as it is now, or a note where it is empty."""
+        self._note = note
+        self.repaint()
+
+    def row_at(self, y: int) -> int | None:
+        """Return which run is on a row of the screen, counted from the heading."""
+        row = self._top + y - 1
+        return row if y > 0 and row < len(self._runs.shown) else None
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return heading and rows."""
+        canvas = Canvas(width, height)
+        if not self._runs.shown:
+            text, role = self._note
+            canvas.put(_LEFT, min(2, height - 1), text, role)
+            return canvas
+        self._scroll(height - 1)
+        columns = fitting_columns(width - _LEFT)
+        self._put_headings(canvas, columns)
+        for y, run in enumerate(self._runs.shown[self._top : self._top + height - 1], start=1):
+            self._put_run(canvas, y, run, columns)
+        return canvas
+
+    def _scroll(self, page: int) -> None:
+        row, last = self._runs.row, max(0, len(self._runs.shown) - page)
+        if not self._top <= row < self._top + page:
+            ahead = page // 2
+            self._top = row - ahead if row >= self._top + page else row - (page - 1 - ahead)
+        self._top = max(0, min(self._top, last))
+
+    def _put_headings(self, canvas: Canvas, columns: list[tuple[Column, int]]) -> None:
+        sorted_by = COLUMNS[self._runs.column]
+        x = _LEFT
+        for column, width in columns:
+            is_sorted = column is sorted_by
+            arrow = _DESCENDS[self._runs.descends] if is_sorted else ""
+            text = _cut(f"{column.heading}{arrow}", width)
+            text = text.rjust(width) if column.is_number else text
+            canvas.put(x, 0, text, Role.STRONG if is_sorted else column.role)
+            x += width + GAP
+
+    def _put_run(
+        self, canvas: Canvas, y: int, run: ListedRun, columns: list[tuple[Column, int]]
+    ) -> None:
+        is_selected = run is self._runs.selected
+        canvas.put(0, y, "▸" if is_selected else " ", Role.STRONG)
+        number = self._runs.mark_number(run)
+        if number is not None:
+            canvas.put(1, y, str(number + 1), RUNS[number])
+        x = _LEFT
+        for column, width in columns:
+            text, role = column.cell(run)
+            text = _cut(text, width)
+            if is_selected and column is COLUMNS[0]:
+                role = Role.CURSOR
+            canvas.put(x, y, text.rjust(width) if column.is_number else text, role)
+            x += width + GAP
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
