@@ -155,6 +155,8 @@ class MlpwatchApp(PatientApp[int]):
         self.watch_session, self._names = watch, names
         while len(self.screen_stack) > 1:
             await self.pop_screen()
+        # Textual 8.2 notes a callback for every screen but the first, and takes one away for each.
+        self.screen._push_result_callback(self.screen, None)
         await self.switch_screen(self.get_default_screen())
         watch.open()
 
