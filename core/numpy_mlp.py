@@ -5,9 +5,16 @@ Layer k of L turns activations A_k (batch, fan_in) into A_k+1 (batch, fan_out):
     X_k = A_k ⊙ M_k        Z_k = X_k W_k + b_k        A_k+1 = f(Z_k)
 
 with W_k (fan_in, fan_out), b_k (fan_out,), and M_k the dropout mask, absent without dropout. A_0
-is the batch of images; the last layer's Z is the logits and goes to the loss. All weights live
-in one flat vector θ and all gradients in another of the same layout, so an optimizer is a few
-operations on vectors; the W_k and b_k are views into them.
+is the batch of images; the last layer's Z is the logits and goes to the loss.
+
+The bias is the weight of an input that is always 1, so weights and bias are one matrix and the
+arrays of inputs have a last column of ones:
+
+    Θ_k = [W_k; b_k]       Z_k = [X_k 1] Θ_k          ∂L/∂Θ_k = [X_k 1]ᵀ ∂L/∂Z_k
+
+One product then does what a product and a sum over the batch did: 20 of 290 µs a step at
+784-50-10, batch 100. All Θ_k lie one after the other in one flat vector θ, and all gradients in
+another of the same layout, so an optimizer is a few operations on vectors.
 
 `torch.nn.Linear` keeps W_kᵀ, and so do files; in here the product of two matrices as they lie
 takes 138 µs where one with a transposed factor takes 172 (64 x 784 times 784 x 128).
@@ -36,23 +43,23 @@ READ_CHUNK = 1_000
 class _Buffers:
     """Arrays for one batch size, made once: a step allocates no array of the batch's size."""
 
-    images: Floats
+    images: NDArray[np.uint8] | Floats
     """(batch, features), as stored."""
     activations: list[Floats]
-    """A_0 (batch, features) … A_L (batch, classes)."""
+    """[A_0 1] (batch, features + 1) … [A_L-1 1] (batch, width + 1)."""
     inputs: list[Floats]
-    """X_0 … X_L-1: what enters each layer, activations after dropout; without it, A_k itself."""
-    deltas: list[Floats]
-    """∂L/∂Z_k (batch, width of layer k)."""
+    """[X_k 1] (batch, fan_in + 1): what enters each layer, after dropout; without it, [A_k 1]."""
+    sums: list[Floats]
+    """Z_0 … Z_L-1 (batch, fan_out): where A_k+1 will stand; the last one the logits."""
     slopes: list[Floats]
-    """f'(Z_k) (batch, width of hidden layer k)."""
+    """f'(Z_k) (batch, width of hidden layer k + 1), the last column unused."""
+    wide_deltas: list[Floats]
+    """∂L/∂Z_k of the hidden layers (batch, width + 1), the last column unused."""
+    deltas: list[Floats]
+    """∂L/∂Z_k (batch, fan_out): of the above, without that column, and of the logits."""
     labels: Labels
     """(batch,)"""
-    ones: Floats
-    """(batch,), for sums over the batch."""
     loss: LossScratch
-    levels: NDArray[np.uint8] | None
-    """(batch, features), as bytes, where images are read as bytes."""
 
 
 class NumpyMLP:
@@ -76,23 +83,20 @@ class NumpyMLP:
         weights: Tensors,
         grey_levels: GreyLevels | None = None,
     ) -> None:
-        self._images = images
         self._labels = labels
         self._dtype = np.dtype(config.dtype)
         self._grey_levels = grey_levels if self._dtype == images.dtype else None
+        self._stored = images if self._grey_levels is None else self._grey_levels.levels
         self._activation = ACTIVATIONS[config.activation]
         self._loss = loss_for(config, "numpy")
         self._shapes = {name: array.T.shape for name, array in weights.items()}
         self._theta = np.concatenate([array.T.ravel() for array in weights.values()])
         self._gradient = np.zeros_like(self._theta)
         self._parameters = self._views(self._theta)
-        self._weights = _layers(self._parameters, "weight")
-        self._biases = _layers(self._parameters, "bias")
-        gradients = self._views(self._gradient)
-        self._weight_gradients = _layers(gradients, "weight")
-        self._bias_gradients = _layers(gradients, "bias")
+        self._layers = self._layer_views(self._theta)
+        self._layer_gradients = self._layer_views(self._gradient)
         self._optimizer = optimizer_for(config, self._theta)
-        self._dropout = DropoutMasks(config, [len(w) for w in self._weights])
+        self._dropout = DropoutMasks(config, [len(layer) - 1 for layer in self._layers])
         self._buffers: dict[int, _Buffers] = {}
         self._losses: list[float] = []
 
@@ -124,8 +128,7 @@ class NumpyMLP:
 
     def logits(self, images: Floats) -> Floats:
         """Return the last layer's sums (samples, classes) for images (samples, features)."""
-        classes = len(self._biases[-1])
-        out = np.empty((len(images), classes), self._dtype)
+        out = np.empty((len(images), self._layers[-1].shape[1]), self._dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(images), READ_CHUNK):
                 chunk = slice(start, start + READ_CHUNK)
@@ -167,39 +170,37 @@ class NumpyMLP:
         masks = self._dropout.draw(self._optimizer.updates, len(rows))
         self._forward(buffers, masks)
         loss = self._loss.value_and_delta(
-            buffers.activations[-1], buffers.labels, buffers.deltas[-1], buffers.loss, scale
+            buffers.sums[-1], buffers.labels, buffers.deltas[-1], buffers.loss, scale
         )
         self._backward(buffers, masks)
         return loss
 
     def _forward(self, buffers: _Buffers, masks: Masks) -> None:
-        a, x = buffers.activations, buffers.inputs
-        last = len(self._weights) - 1
-        for k, (w, b, mask) in enumerate(zip(self._weights, self._biases, masks, strict=True)):
+        a, x, z = buffers.activations, buffers.inputs, buffers.sums
+        last = len(self._layers) - 1
+        for k, (theta, mask) in enumerate(zip(self._layers, masks, strict=True)):
             # X_k = A_k ⊙ M_k, dropout; the same array without it  (batch, fan_in)
             if mask is not None:
-                np.multiply(a[k], mask, out=x[k])
-            # Z_k = X_k W_k + b_k                                   (batch, fan_out)
-            np.matmul(x[k], w, out=a[k + 1])
-            np.add(a[k + 1], b, out=a[k + 1])
+                np.multiply(a[k][:, :-1], mask, out=x[k][:, :-1])
+            # Z_k = [X_k 1] Θ_k                                     (batch, fan_out)
+            np.matmul(x[k], theta, out=z[k])
             # A_k+1 = f(Z_k), in place; the loss takes the last Z   (batch, fan_out)
             if k < last:
                 self._activation.apply(a[k + 1], buffers.slopes[k])
+                a[k + 1][:, -1].fill(1)
 
     def _backward(self, buffers: _Buffers, masks: Masks) -> None:
-        a, x, delta = buffers.activations, buffers.inputs, buffers.deltas
-        for k in reversed(range(len(self._weights))):
-            # ∂L/∂W_k = X_kᵀ δ_k                                    (fan_in, fan_out)
-            np.matmul(x[k].T, delta[k], out=self._weight_gradients[k])
-            # ∂L/∂b_k = Σ_batch δ_k = 1ᵀ δ_k                        (fan_out,)
-            np.matmul(buffers.ones, delta[k], out=self._bias_gradients[k])
+        a, x, delta, wide = buffers.activations, buffers.inputs, buffers.deltas, buffers.wide_deltas
+        for k in reversed(range(len(self._layers))):
+            # ∂L/∂Θ_k = [X_k 1]ᵀ δ_k                                (fan_in + 1, fan_out)
+            np.matmul(x[k].T, delta[k], out=self._layer_gradients[k])
             if k == 0:
                 break
             # δ_k-1 = (δ_k W_kᵀ) ⊙ M_k ⊙ f'(Z_k-1)                  (batch, fan_in)
-            np.matmul(delta[k], self._weights[k].T, out=delta[k - 1])
+            np.matmul(delta[k], self._layers[k].T, out=wide[k - 1])
             if (mask := masks[k]) is not None:
                 np.multiply(delta[k - 1], mask, out=delta[k - 1])
-            self._activation.multiply_slope(delta[k - 1], a[k], buffers.slopes[k - 1])
+            self._activation.multiply_slope(wide[k - 1], a[k], buffers.slopes[k - 1])
 
     def _gather(self, rows: Rows) -> _Buffers:
         buffers = self._buffers.get(len(rows))
@@ -207,44 +208,40 @@ class NumpyMLP:
             buffers = self._buffers[len(rows)] = self._make_buffers(len(rows))
         # mode="clip" writes straight to `out`; the default checks through a second buffer.
         self._labels.take(rows, out=buffers.labels, mode="clip")
-        if self._grey_levels is not None and buffers.levels is not None:
-            self._grey_levels.levels.take(rows, axis=0, out=buffers.levels, mode="clip")
-            np.copyto(buffers.images, buffers.levels)
-            self._grey_levels.scale(buffers.images)
-            return buffers
-        self._images.take(rows, axis=0, out=buffers.images, mode="clip")
-        if buffers.images is not buffers.activations[0]:
-            np.copyto(buffers.activations[0], buffers.images)
+        self._stored.take(rows, axis=0, out=buffers.images, mode="clip")
+        a = buffers.activations[0]
+        np.copyto(a[:, :-1], buffers.images)
+        if self._grey_levels is not None:
+            # White becomes 1: so the whole array can be scaled in one go, in 9 µs instead of 26.
+            a[:, -1].fill(self._grey_levels.white)
+            self._grey_levels.scale(a)
         return buffers
 
     def _make_buffers(self, batch: int) -> _Buffers:
-        images = np.empty((batch, self._images.shape[1]), self._images.dtype)
-        same = images.dtype == self._dtype
-        inputs = images if same else np.empty(images.shape, self._dtype)
-        *widths, classes = [len(b) for b in self._biases]
-        hidden = [np.empty((batch, width), self._dtype) for width in widths]
+        *_, classes = [layer.shape[1] for layer in self._layers]
+        wide = [np.ones((batch, len(layer)), self._dtype) for layer in self._layers]
         logits = by_class(batch, classes, self._dtype)
-        entering = [inputs, *hidden]
+        wide_deltas = [np.zeros_like(a) for a in wide[1:]]
         return _Buffers(
-            images=images,
-            activations=[*entering, logits],
+            images=np.empty((batch, self._stored.shape[1]), self._stored.dtype),
+            activations=wide,
             inputs=[
-                np.empty_like(a) if drops else a
-                for a, drops in zip(entering, self._dropout.drops, strict=True)
+                np.ones_like(a) if drops else a
+                for a, drops in zip(wide, self._dropout.drops, strict=True)
             ],
-            deltas=[*(np.empty_like(layer) for layer in hidden), np.empty_like(logits)],
-            slopes=[np.empty_like(layer) for layer in hidden],
+            sums=[*(a[:, :-1] for a in wide[1:]), logits],
+            slopes=[np.empty_like(a) for a in wide[1:]],
+            wide_deltas=wide_deltas,
+            deltas=[*(delta[:, :-1] for delta in wide_deltas), np.empty_like(logits)],
             labels=np.empty(batch, np.int64),
-            ones=np.ones(batch, self._dtype),
             loss=LossScratch(batch, classes, self._dtype),
-            levels=np.empty(images.shape, np.uint8) if self._grey_levels else None,
         )
 
     def _read(self, a: Floats) -> Floats:
-        for w, b in zip(self._weights[:-1], self._biases[:-1], strict=True):
-            a = a @ w + b
+        for theta in self._layers[:-1]:
+            a = a @ theta[:-1] + theta[-1]
             self._activation.apply(a, np.empty_like(a))
-        logits: Floats = a @ self._weights[-1] + self._biases[-1]
+        logits: Floats = a @ self._layers[-1][:-1] + self._layers[-1][-1]
         return logits
 
     def _slots(self) -> dict[str, Floats]:
@@ -255,6 +252,7 @@ class NumpyMLP:
         }
 
     def _views(self, vector: NDArray[np.floating]) -> dict[str, Floats]:
+        """Return W_k (fan_in, fan_out) and b_k (fan_out,) by name, as views."""
         views, start = {}, 0
         for name, shape in self._shapes.items():
             size = int(np.prod(shape))
@@ -262,11 +260,18 @@ class NumpyMLP:
             start += size
         return views
 
+    def _layer_views(self, vector: NDArray[np.floating]) -> list[Floats]:
+        """Return Θ_k (fan_in + 1, fan_out), as views: a bias lies just behind its weights."""
+        views, start = [], 0
+        for name, shape in self._shapes.items():
+            if name.endswith(".weight"):
+                fan_in, fan_out = shape
+                stop = start + (fan_in + 1) * fan_out
+                views.append(vector[start:stop].reshape(fan_in + 1, fan_out))
+                start = stop
+        return views
+
 
 def _copies(tensors: Mapping[str, Floats]) -> dict[str, Floats]:
     """Return copies in the layout of `torch.nn.Linear`, weights (fan_out, fan_in)."""
     return {name: array.T.copy(order="C") for name, array in tensors.items()}
-
-
-def _layers(tensors: Mapping[str, Floats], kind: str) -> list[Floats]:
-    return [array for name, array in tensors.items() if name.endswith(f".{kind}")]

@@ -25,12 +25,12 @@ class GreyLevels:
 
     pixel_range: PixelRange
 
-    def scale(self, pixels: NDArray[np.float32]) -> None:
+    def scale(self, pixels: NDArray[np.floating]) -> None:
         """Scale levels that stand in a float32 array, in place."""
         scale_pixels(pixels, self.white, self.pixel_range)
 
 
-def scale_pixels(pixels: NDArray[np.float32], white: float, pixel_range: PixelRange) -> None:
+def scale_pixels(pixels: NDArray[np.floating], white: float, pixel_range: PixelRange) -> None:
     """Scale float32 grey levels in place: black to the lower end of the range, `white` to 1."""
     np.divide(pixels, np.float32(white), out=pixels)
     if pixel_range == "-1..1":
