@@ -93,7 +93,8 @@ class CrossEntropy:
     L = mean_b log Σ_c exp(z_bc - z_b,label(b)). The label's own term is exp(0) = 1, so the sum
     never underflows, and for most of a training neither does it overflow: a row with a logit 88
     above its label's (709 in float64) makes L infinite, and is read again from the largest
-    logit, which takes a third longer. So logits of ±1e4 stay finite.
+    logit, which takes a third longer. So logits of ±1e4 stay finite. (That first try signals its
+    overflow, so the caller's `np.errstate` has to allow it.)
     """
 
     def value_and_delta(

@@ -110,8 +110,7 @@ class NumpyMLP:
 
     def train_batch(self, rows: Rows) -> None:
         """Forward, backward, update on the training images of `rows` (batch,)."""
-        # Overflow is no error here: it shows as an infinite loss, which ends the run by name.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with _overflow_allowed():
             scale = self._optimizer.gradient_scale
             self._losses.append(self._loss_and_gradient(rows, scale))
             self._optimizer.update(self._theta, self._gradient)
@@ -123,13 +122,14 @@ class NumpyMLP:
 
     def loss_and_gradient(self, rows: Rows) -> tuple[float, dict[str, Floats]]:
         """Return the loss on `rows` (batch,) and its gradient by tensor name; no update."""
-        loss = self._loss_and_gradient(rows, 1.0)
+        with _overflow_allowed():
+            loss = self._loss_and_gradient(rows, 1.0)
         return loss, _copies(self._views(self._gradient))
 
     def logits(self, images: Floats) -> Floats:
         """Return the last layer's sums (samples, classes) for images (samples, features)."""
         out = np.empty((len(images), self._layers[-1].shape[1]), self._dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with _overflow_allowed():
             for start in range(0, len(images), READ_CHUNK):
                 chunk = slice(start, start + READ_CHUNK)
                 out[chunk] = self._read(images[chunk].astype(self._dtype, copy=False))
@@ -270,6 +270,11 @@ class NumpyMLP:
                 views.append(vector[start:stop].reshape(fan_in + 1, fan_out))
                 start = stop
         return views
+
+
+def _overflow_allowed() -> np.errstate:
+    """Overflow is no error here: it shows as an infinite loss, which ends the run by name."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def _copies(tensors: Mapping[str, Floats]) -> dict[str, Floats]:
