@@ -63,8 +63,14 @@ class Engine(Protocol):
     def loss_and_gradient(self, rows: Rows) -> tuple[float, dict[str, Floats]]:
         """Return the loss on `rows` (batch,) and its gradient by tensor name; no update."""
 
-    def logits(self, images: Floats) -> Floats:
-        """Return the output layer's sums (samples, classes) for images (samples, features)."""
+    def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:
+        """Return the output layer's sums (samples, classes) for images (samples, features).
+
+        Args:
+            images: scaled as the training images.
+            weights: read with these instead of the engine's own, as `weights()` returns them;
+                then one other thread may do so while the engine trains.
+        """
 
     def first_unsound_tensor(self) -> str | None:
         """Return the name of the first weight array with a NaN or infinity, or None."""

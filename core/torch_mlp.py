@@ -3,6 +3,7 @@
 The only module that imports torch.
 """
 
+import copy
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
@@ -101,6 +102,7 @@ class TorchMLP:
         network = MLP(weights, config.activation).to(self._dtype)
         network.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
         self._network = network.to(self.device)
+        self._reader: MLP | None = None
         self._loss: nn.Module = nn.CrossEntropyLoss()
         if config.loss == "mse":
             self._loss = SquaredError(config.loss_mean("torch"))
@@ -140,9 +142,14 @@ class TorchMLP:
         return loss, {name: _copy(p.grad) for name, p in named if p.grad is not None}
 
     @torch.no_grad()
-    def logits(self, images: Floats) -> Floats:
-        """Return the last layer's sums (samples, classes) for images (samples, features)."""
-        return _copy(self._network(_share(images).to(self.device, self._dtype)))
+    def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:
+        """See `Engine.logits`."""
+        network = self._network
+        if weights is not None:
+            # A network of its own: the other one is being trained meanwhile.
+            network = self._reader = self._reader or copy.deepcopy(self._network)
+            network.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
+        return _copy(network(_share(images).to(self.device, self._dtype)))
 
     def first_unsound_tensor(self) -> str | None:
         """Return the first weight array with a NaN or infinity, input side first."""

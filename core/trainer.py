@@ -1,31 +1,23 @@
 """Training one engine: one step loop that obeys a `Control` and tells a `Mailbox`."""
 
 import math
+from functools import partial
 
+from core.background import Background
 from core.checkpoints import Checkpoint, Position
 from core.config import RunConfig
 from core.control import Control
 from core.data import Dataset, batch_order, steps_per_epoch
-from core.engine import Engine, Floats, Labels, Rows, Tensors, layer_sizes, parameter_count
-from core.epoch_report import report_epoch
+from core.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
+from core.epoch_report import EndedEpoch, EpochReporter, Outlets
 from core.errors import DivergedError, one_line
-from core.evaluation import Evaluation, evaluate
+from core.evaluation import Evaluation
 from core.gap import GapMeter
-from core.losses import loss_for
 from core.optimizers import learning_rate_at
 from core.outcome import Outcome
 from core.recorder import Recorder
 from core.stopwatch import StepPacer, TrainingClocks
-from core.telemetry import (
-    EndReason,
-    EpochDone,
-    Mailbox,
-    Paused,
-    Resumed,
-    RunEnded,
-    RunStarted,
-    StepDone,
-)
+from core.telemetry import EndReason, Mailbox, Paused, Resumed, RunEnded, RunStarted, StepDone
 from core.weights_board import WeightsBoard, WeightsShown
 
 REPORT_SECONDS = 0.01
@@ -64,32 +56,32 @@ def train(
         board: receives the weights then, at each checkpoint, and when the control asks.
         start: where to go on; None for the beginning.
     """
-    training = _Training(engine, dataset, config, start or Position())
-    training.control, training.mailbox, training.recorder = control, mailbox, recorder
-    training.gap_meter, training.board = gap_meter, board
-    return training.run()
+    outlets = Outlets(mailbox, recorder, gap_meter, board)
+    return _Training(engine, dataset, config, outlets, start or Position()).run(control)
 
 
 class _Training:
     """The loop's variables; used for one run by one thread."""
 
     control: Control
-    mailbox: Mailbox
-    recorder: Recorder
-    gap_meter: GapMeter | None
-    board: WeightsBoard | None
 
     def __init__(
-        self, engine: Engine, dataset: Dataset, config: RunConfig, start: Position
+        self,
+        engine: Engine,
+        dataset: Dataset,
+        config: RunConfig,
+        outlets: Outlets,
+        start: Position,
     ) -> None:
         self.engine, self.dataset, self.config = engine, dataset, config
+        self.mailbox, self.recorder, self.board = outlets.mailbox, outlets.recorder, outlets.board
+        self.reporter = EpochReporter(engine, dataset, config, outlets)
+        self.background = Background(f"report-{engine.name}")
         self.epoch, self.batch, self.step = start.epoch, start.batch, start.step
         self.epoch_loss_sum = start.epoch_loss_sum
         self.clocks = TrainingClocks(start.seconds, start.epoch_seconds)
         self.samples = dataset.train_count
         self.epoch_steps = steps_per_epoch(self.samples, config.batch_size)
-        self.loss = loss_for(config, engine.name)
-        self.validation: Evaluation | None = None
         self.unreported: list[tuple[int, int, float]] = []
         self.reported_at = self.saved_at = start.seconds
         self.pacer = StepPacer()
@@ -97,8 +89,9 @@ class _Training:
         self.weights: Tensors | None = None
         self.waiting = False
 
-    def run(self) -> Outcome:
+    def run(self, control: Control) -> Outcome:
         """See `train`."""
+        self.control = control
         reason: EndReason = "failed"
         detail, test = "", None
         self._say_started()
@@ -106,14 +99,19 @@ class _Training:
             reached = self._train_epochs()
             self._check_sound()
             self.clocks.stop_steps()
-            self._save()
-            test = self._evaluate(self.dataset.test_images, self.dataset.test_labels)
+            if reached == "finished":
+                self.background.wait()
+            # Who is asked to stop saves first: an evaluation may take longer than is waited.
+            self._save(after_reports=False)
+            self.background.wait()
+            test = self.reporter.read_test()
             reason = reached
         except DivergedError as error:
-            reason, detail = "diverged", str(error)
+            reason, detail = "diverged", str(self._first_divergence(error))
         except Exception as error:  # the other engine goes on, and the screen says why
             detail = one_line(error)
         self.clocks.stop()
+        self.background.close()
         self.recorder.flush()
         self.mailbox.put(
             RunEnded(self.engine.name, reason, detail, self.step, self.clocks.total.seconds, test)
@@ -154,44 +152,40 @@ class _Training:
             self.own_samples += images
             if not math.isfinite(loss):
                 self.mailbox.put_steps(events)
-                raise DivergedError(self._why_diverged(f"the loss is {loss}", step))
+                what = f"the loss is {loss}"
+                raise self.reporter.diverged(what, step, self.engine.first_unsound_tensor())
         self.mailbox.put_steps(events)
 
     def _end_epoch(self) -> None:
+        """Hand over what is to be read, reported and saved beside the training."""
         self.clocks.stop_steps()
         self._check_sound()
         self.epoch += 1
         self.batch = 0
-        validation = self._evaluate(self.dataset.validation_images, self.dataset.validation_labels)
-        if not math.isfinite(validation.loss):
-            what = f"the validation loss is {validation.loss}"
-            raise DivergedError(self._why_diverged(what, self.step))
-        self.validation = validation
-        self._publish_epoch(validation)
-        self.epoch_loss_sum = 0.0
-        self.clocks.next_epoch()
-        if self.clocks.total.seconds - self.saved_at >= SAVE_SECONDS:
-            self._save()
-
-    def _check_sound(self) -> None:
-        self._report_steps()
-        if self.engine.first_unsound_tensor():
-            raise DivergedError(self._why_diverged("a weight is not finite", self.step))
-
-    def _publish_epoch(self, validation: Evaluation) -> None:
-        event = EpochDone(
-            engine=self.engine.name,
+        ended = EndedEpoch(
             epoch=self.epoch,
             step=self.step,
             seconds=self.clocks.total.seconds,
             train_loss=self.epoch_loss_sum / self.samples,
             samples_per_second=self.samples / max(self.clocks.epoch.seconds, 1e-9),
-            validation=validation,
+            weights=self.engine.weights(),
         )
-        weights = self.engine.weights()
-        # Before the event: who has read it finds the weights that it was made with.
-        self._show(weights, evaluated=True)
-        report_epoch(event, weights, self.mailbox, self.recorder, self.gap_meter)
+        self.epoch_loss_sum = 0.0
+        self.clocks.next_epoch()
+        due = self.clocks.total.seconds - self.saved_at >= SAVE_SECONDS
+        checkpoint = self._checkpoint() if due else None
+        self.background.submit(partial(self._report_epoch, ended, checkpoint))
+
+    def _report_epoch(self, ended: EndedEpoch, checkpoint: Checkpoint | None) -> None:
+        self.reporter.report(ended)
+        if checkpoint is not None:
+            # Not before the epoch's line is in the log: a resumed run would lack it.
+            self.recorder.save(checkpoint)
+
+    def _check_sound(self) -> None:
+        self._report_steps()
+        if tensor := self.engine.first_unsound_tensor():
+            raise self.reporter.diverged("a weight is not finite", self.step, tensor)
 
     def _may_step(self) -> bool:
         """Obey orders until the next batch may be trained on; False to end."""
@@ -238,18 +232,24 @@ class _Training:
             self.waiting = False
             self.mailbox.put(Resumed(self.engine.name, self.step))
 
-    def _show(self, weights: Tensors, *, evaluated: bool = False) -> None:
+    def _show(self, weights: Tensors) -> None:
         if self.board is not None:
-            shown = WeightsShown(self.engine.name, self.epoch, self.step, weights)
-            self.board.show(shown, evaluated=evaluated)
+            self.board.show(WeightsShown(self.engine.name, self.epoch, self.step, weights))
 
-    def _save(self) -> None:
+    def _save(self, *, after_reports: bool = True) -> None:
+        """Hand a checkpoint over; the lines of the epochs before it go first, if wanted."""
+        checkpoint = self._checkpoint()
+        if after_reports:
+            self.background.wait()
+        self.recorder.save(checkpoint)
+
+    def _checkpoint(self) -> Checkpoint:
         self._report_steps()
         self.saved_at = self.clocks.total.seconds
         state = self.engine.state()
         self.weights = state.weights
         self._show(state.weights)
-        self.recorder.save(Checkpoint(self.engine.name, state, self._position()))
+        return Checkpoint(self.engine.name, state, self._position())
 
     def _position(self) -> Position:
         return Position(
@@ -261,9 +261,6 @@ class _Training:
             epoch_seconds=self.clocks.epoch.seconds,
             planned_epochs=self.config.epochs,
         )
-
-    def _evaluate(self, images: Floats, labels: Labels) -> Evaluation:
-        return evaluate(self.engine.logits(images), labels, self.loss)
 
     def _say_started(self) -> None:
         data = self.dataset
@@ -278,13 +275,13 @@ class _Training:
             )
         )
 
-    def _why_diverged(self, what: str, step: int) -> str:
-        layer = self.engine.first_unsound_tensor() or "the output layer's sums"
-        epoch, batch = divmod(step - 1, self.epoch_steps)
-        return (
-            f"{what} at step {step:,} (epoch {epoch + 1}, batch {batch + 1}), "
-            f"first in {layer}; try a lower --learning-rate"
-        )
+    def _first_divergence(self, found: DivergedError) -> DivergedError:
+        """Return the cause: the epoch before may be read only now, and tell of an earlier one."""
+        try:
+            self.background.wait()
+        except Exception as earlier:  # of another kind, it is not why the run ends
+            return earlier if isinstance(earlier, DivergedError) else found
+        return found
 
     def _outcome(self, reason: EndReason, detail: str, test: Evaluation | None) -> Outcome:
         sound = reason in ("finished", "stopped")
@@ -295,5 +292,5 @@ class _Training:
             samples_per_second=self.own_samples / max(self.clocks.steps.seconds, 1e-9),
             weights=self.weights if sound else None,
             test=test,
-            validation=self.validation,
+            validation=self.reporter.validation,
         )

@@ -36,7 +36,10 @@ class WeightsBoard:
             shown: the weights; not to be written to afterwards.
             evaluated: the newest `EpochDone` was read with these.
         """
-        self._latest[shown.engine] = shown
+        latest = self._latest.get(shown.engine)
+        # An epoch is shown once it has been read; newer weights may have been asked for by then.
+        if latest is None or shown.step >= latest.step:
+            self._latest[shown.engine] = shown
         if evaluated:
             self._evaluated[shown.engine] = shown
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.engine import EngineState, Floats
+from core.engine import EngineState, Floats, Tensors
 from core.telemetry import RunEnded, RunStarted, StepDone
 from tests.core.training import SECONDS, HookedEngine, Training
 
@@ -10,7 +10,7 @@ from tests.core.training import SECONDS, HookedEngine, Training
 class NoLogitsEngine(HookedEngine):
     """Trains, but can't be read."""
 
-    def logits(self, images: Floats) -> Floats:  # noqa: ARG002
+    def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:  # noqa: ARG002
         raise OSError("the device is gone")
 
 

@@ -11,7 +11,7 @@ from core.config import EngineName, RunConfig
 from core.confusion_log import ConfusionLine
 from core.control import Control
 from core.data import Dataset
-from core.engine import Engine, EngineState, Floats, Rows, build_engine
+from core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
 from core.metrics_log import MetricsLine
 from core.outcome import Outcome
 from core.recorder import LogLine
@@ -89,9 +89,9 @@ class HookedEngine:
         """Pass on."""
         return self.engine.loss_and_gradient(rows)
 
-    def logits(self, images: Floats) -> Floats:
+    def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:
         """Pass on."""
-        return self.engine.logits(images)
+        return self.engine.logits(images, weights)
 
     def first_unsound_tensor(self) -> str | None:
         """Pass on."""
