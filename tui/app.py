@@ -166,6 +166,14 @@ class MlpwatchApp(PatientApp[int]):
 
         self.push_screen(ExplainScreen(self.watch_session, ascii_only=self._options.ascii_only))
 
+    def action_weights(self) -> None:
+        """Show the first layer's weights."""
+        from tui.screens.weights import WeightsScreen  # noqa: PLC0415 - after the first frame
+
+        self.push_screen(
+            WeightsScreen(self.watch_session, self._names, ascii_only=self._options.ascii_only)
+        )
+
     def action_toggle_pause(self) -> None:
         """Pause or resume both."""
         self.watch_session.toggle_pause()

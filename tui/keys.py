@@ -6,8 +6,9 @@ from typing import Literal
 from textual.binding import Binding, BindingType
 
 Where = Literal[
-    "everywhere", "dashboard", "mistakes", "explain", "runs", "compare", "question", "name"
-]
+    "everywhere", "dashboard", "mistakes", "explain", "weights", "runs", "compare", "question",
+    "name",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ KEYS: tuple[Key, ...] = (
         "both models in one chart, and the gap between them", "dashboard"),
     Key("e", "e", "app.explain", "explain", "why the two models differ, or do not", "dashboard"),
     Key("r", "r", "app.runs", "runs", "all saved runs: open, compare, resume", "dashboard"),
+    Key("w", "w", "app.weights", "weights", "what the first layer's units look for, live",
+        "dashboard"),
     Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "dashboard"),
     Key("f", "f", "toggle_recent", "", "fine: the loss of the last 1,000 steps in full",
         "dashboard"),
@@ -106,6 +109,18 @@ KEYS: tuple[Key, ...] = (
     Key("y", "y", "answer(True)", "", "yes, do it", "question"),
     Key("n,escape", "n", "answer(False)", "", "no, leave it", "question"),
     Key("escape", "escape", "cancel", "", "keep the name", "name"),
+    Key("right,pagedown", "→", "page(1)", "next", "next page of units", "weights"),
+    Key("left,pageup", "←", "page(-1)", "previous", "page before", "weights"),
+    Key("down", "↓", "row(1)", "", "one row of units on", "weights"),
+    Key("up", "↑", "row(-1)", "", "one row back", "weights"),
+    Key("home", "home", "first", "", "first units", "weights"),
+    Key("end", "end", "last", "", "last units", "weights"),
+    Key("tab", "tab", "next_model", "model", "NumPy, PyTorch, or both where there is room",
+        "weights", priority=True),
+    Key("escape,w", "escape", "back", "back", "back to the dashboard", "weights"),
+    Key("z", "z", "toggle_zoom", "zoom", "larger tiles, pixel by pixel", "weights"),
+    Key("n", "n", "next_dead", "next dead", "next unit that no validation image wakes",
+        "weights"),
     Key("question_mark", "?", "help", "help", "this help; any key closes it"),
     Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
     Key("q", "q", "leave", "quit", "save and quit"),

@@ -33,6 +33,9 @@ class Role(StrEnum):
     HEAT_4 = auto()
     HEAT_5 = auto()
     """The most mistakes."""
+    POSITIVE = auto()
+    """A weight or gradient above zero."""
+    NEGATIVE = auto()
     CURSOR = auto()
     TRUE_LABEL = auto()
     RUN_1 = auto()
@@ -68,6 +71,10 @@ _DARK: Mapping[Role, str] = {
     Role.HEAT_3: "#E06AD0",
     Role.HEAT_4: "bold #F07AD8",
     Role.HEAT_5: "bold #FF9AEA",
+    # The green and purple of ColorBrewer's PRGn, which all common kinds of colour blindness tell
+    # apart; each as light as the other.
+    Role.POSITIVE: "#3FB950",
+    Role.NEGATIVE: "#C77DFF",
     Role.CURSOR: "bold reverse",
     Role.TRUE_LABEL: "bold underline",
     Role.RUN_1: "#F0F0F0",
@@ -87,6 +94,8 @@ _LIGHT: Mapping[Role, str] = {
     Role.BAD: "#A3160C",
     Role.WARNING: "#6A5400",
     Role.DIAGONAL: "#5C5C5C",
+    Role.POSITIVE: "#156C1C",
+    Role.NEGATIVE: "#7A1FA8",
     Role.HEAT_1: "#7A5078",
     Role.HEAT_2: "#8E3C80",
     Role.HEAT_3: "#98287E",
@@ -114,6 +123,8 @@ _COLOURLESS: Mapping[Role, str] = {
     Role.HEAT_3: "underline",
     Role.HEAT_4: "bold",
     Role.HEAT_5: "bold underline",
+    Role.POSITIVE: "bold",
+    Role.NEGATIVE: "",
     Role.CURSOR: "reverse",
     Role.TRUE_LABEL: "bold underline",
     Role.RUN_1: "bold",

@@ -65,6 +65,15 @@ def test_what_must_differ_differs_with_256_and_with_16_colours(
     assert len(shown) == len(roles)
 
 
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize("system", [ColorSystem.EIGHT_BIT, ColorSystem.STANDARD])
+def test_the_signs_differ_with_256_and_with_16_colours(dark: bool, system: ColorSystem) -> None:
+    signs = (Role.POSITIVE, Role.NEGATIVE, Role.DIM, Role.NUMPY, Role.TORCH)
+    colours = [palette_for(dark, True)[role].color for role in signs]
+    shown = {colour.downgrade(system).number for colour in colours if colour is not None}
+    assert len(shown) == len(signs)
+
+
 def test_without_colour_no_style_has_one_and_the_meaning_is_kept() -> None:
     palette = palette_for(True, False)
     assert palette == palette_for(False, False)

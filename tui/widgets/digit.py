@@ -45,13 +45,13 @@ def resample(image: NDArray[np.floating], width: int, height: int) -> NDArray[np
     if scale >= 1:
         factor = int(scale)
         return ink.repeat(factor, axis=0).repeat(factor, axis=1)
-    down = _area_weights(ink.shape[0], max(1, int(ink.shape[0] * scale + 1e-9)))
-    across = _area_weights(ink.shape[1], max(1, int(ink.shape[1] * scale + 1e-9)))
+    down = area_weights(ink.shape[0], max(1, int(ink.shape[0] * scale + 1e-9)))
+    across = area_weights(ink.shape[1], max(1, int(ink.shape[1] * scale + 1e-9)))
     averaged: NDArray[np.float64] = down @ ink @ across.T
     return averaged
 
 
-def _area_weights(source: int, target: int) -> NDArray[np.float64]:
+def area_weights(source: int, target: int) -> NDArray[np.float64]:
     """Return (target, source): the share of each source pixel in each target pixel; rows sum to 1.
 
     Target pixel i covers the stretch from i * source / target to (i + 1) * source / target.

@@ -1,0 +1,79 @@
+"""The first layer's weights as pictures: one per unit, in the image's shape, on a shared scale."""
+
+import math
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engine import Floats
+from core.hidden import dead_units
+from core.weights_board import WeightsShown
+
+FULL_SHARE = 0.995
+"""Share of the weights that lie within the scale; the few beyond are drawn at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLayer:
+    """One network's first layer at one step."""
+
+    shown: WeightsShown
+    tiles: Floats
+    """(units, height, width); NaN for a pixel that no input belongs to."""
+    spread: float
+    """What `FULL_SHARE` of the absolute weights lie within; NaN if a weight is not finite."""
+
+
+def first_layer(shown: WeightsShown, image_shape: tuple[int, int]) -> FirstLayer:
+    """Lay out the first layer's weights (units, features) as the pixels of an image lie.
+
+    Features that are no image of this shape fill the rows of the smallest near-square.
+    """
+    w = shown.weights["layers.0.weight"]
+    units, features = w.shape
+    height, width = image_shape
+    if height * width != features:
+        width = math.ceil(math.sqrt(features))
+        height = math.ceil(features / width)
+    tiles = np.full((units, height * width), np.nan, w.dtype)
+    tiles[:, :features] = w
+    spread = float(np.quantile(np.abs(w), FULL_SHARE))
+    return FirstLayer(shown, tiles.reshape(units, height, width), spread)
+
+
+def shared_scale(*layers: FirstLayer) -> float:
+    """Return the end of a scale for all layers: 1, 2 or 5 times a power of ten.
+
+    In such steps the same weight keeps its look for as long as possible while training goes on.
+    """
+    spread = max((layer.spread for layer in layers if math.isfinite(layer.spread)), default=0.0)
+    if spread <= 0:
+        return 1.0
+    power = math.floor(math.log10(spread))
+    steps = (round(m * 10.0**p, -p) for p, m in product((power, power + 1), (1, 2, 5)))
+    return next(step for step in steps if step >= spread)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadCount:
+    """Which hidden units never answer."""
+
+    step: int
+    """Of the weights."""
+    layers: tuple[NDArray[np.bool_], ...]
+    """(width,) per hidden layer."""
+
+    @property
+    def counts(self) -> tuple[tuple[int, int], ...]:
+        """How many are dead of how many, per hidden layer."""
+        return tuple((int(dead.sum()), len(dead)) for dead in self.layers)
+
+
+def count_dead(shown: WeightsShown, images: Floats) -> DeadCount:
+    """Find the ReLU units that are 0 on all images (samples, features).
+
+    5,000 of MNIST take 15 ms at 128 units.
+    """
+    return DeadCount(shown.step, tuple(dead_units(shown.weights, images)))

@@ -1,0 +1,202 @@
+"""The first layer's weights as tiles of the image's shape, live, for either model or both."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.events import Resize
+from textual.screen import Screen
+
+from core.config import EngineName
+from tui.keys import Where, bindings, footer_keys
+from tui.palette import Role
+from tui.screens.dashboard_text import header
+from tui.screens.weights_reader import WeightsReader
+from tui.screens.weights_text import dead_text, model_text, unit_tiles, units_text
+from tui.watch import Watch
+from tui.widgets.signed import Ramps, legend, ramps_for
+from tui.widgets.status import Footer, TextLine
+from tui.widgets.tiles import (
+    LARGE_COLUMNS,
+    SMALL_COLUMNS,
+    Grid,
+    TileSize,
+    TilesView,
+    grid,
+    tile_size,
+)
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the weights while training goes on."""
+
+ANSWER_SECONDS = 0.1
+"""How long after asking the answer is looked for: a batch takes less."""
+
+BOTH_COLUMNS = 100
+"""Columns from which both models are shown side by side."""
+
+
+class WeightsScreen(Screen[None]):
+    """Asks the trainers for copies of their weights, once a second.
+
+    Args:
+        watch: the session that is followed.
+        names: the engines that train, left to right.
+        ascii_only: write no character above U+007E.
+    """
+
+    WHERE: ClassVar[Where] = "weights"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
+
+    def __init__(self, watch: Watch, names: tuple[EngineName, ...], *, ascii_only: bool) -> None:
+        super().__init__()
+        self._watch, self._names, self._ascii = watch, names, ascii_only
+        self._reader = WeightsReader(watch)
+        self._alone: EngineName | None = None
+        self._large = False
+        self._first = 0
+        self._sought = -1
+
+    def compose(self) -> ComposeResult:
+        """Make header, range and scale, a column per model, message and footer."""
+        yield TextLine(id="header")
+        yield TextLine(id="units")
+        with Horizontal(id="weights-titles"):
+            for name in self._names:
+                yield TextLine(id=f"{name}-titles")
+        with Horizontal(id="weights-tiles"):
+            for name in self._names:
+                yield TilesView(id=f"{name}-tiles")
+        yield TextLine(id="message")
+        yield Footer(footer_keys("weights"))
+
+    def on_mount(self) -> None:
+        """Draw once the size is known, and look at the weights from now on."""
+        self._arrange()
+        self._look()
+        self.set_interval(LOOK_SECONDS, self._look)
+
+    def on_resize(self, _event: Resize) -> None:
+        """Arrange for the new size."""
+        self._arrange()
+
+    def update(self, *, numbers: bool = False) -> None:
+        """Draw header and message; with `numbers` look at the weights too."""
+        if self.is_attached:
+            self._draw_lines()
+            if numbers:
+                self._take()
+
+    def action_page(self, by: int) -> None:
+        """Go some pages on or back."""
+        self._go_to(self._first + by * self._grid().tiles)
+
+    def action_row(self, by: int) -> None:
+        """Go some rows of tiles on or back."""
+        self._go_to(self._first + by * self._grid().across)
+
+    def action_first(self) -> None:
+        """Go to the first units."""
+        self._go_to(0)
+
+    def action_last(self) -> None:
+        """Go to the last units."""
+        self._go_to(self._reader.units)
+
+    def action_next_model(self) -> None:
+        """Show the next model alone, or both where there is room."""
+        choices: list[EngineName | None] = [*self._names]
+        if len(self._names) > 1 and self.size.width >= BOTH_COLUMNS:
+            choices.insert(0, None)
+        here = choices.index(self._alone) if self._alone in choices else 0
+        self._alone = choices[(here + 1) % len(choices)]
+        self._arrange()
+
+    def action_toggle_zoom(self) -> None:
+        """Switch between small tiles and large ones."""
+        self._large = not self._large
+        self._arrange()
+
+    def action_next_dead(self) -> None:
+        """Go to the next unit that no validation image wakes, round the end."""
+        found = sorted(set().union(*(self._reader.dead_units(n) for n in self._shown_names())))
+        if found:
+            self._sought = next((unit for unit in found if unit > self._sought), found[0])
+            self._go_to(self._sought)
+        elif state := self._watch.state:
+            state.say("no unit of the first layer is dead")
+            self._draw_lines()
+
+    def action_back(self) -> None:
+        """Go back to the dashboard."""
+        self.dismiss()
+
+    def _shown_names(self) -> tuple[EngineName, ...]:
+        if self._alone is not None:
+            return (self._alone,)
+        return self._names if self.size.width >= BOTH_COLUMNS else self._names[:1]
+
+    def _grid(self) -> Grid:
+        view = self.query_one(f"#{self._shown_names()[0]}-tiles", TilesView)
+        return grid(self._tile_size(), *view.size)
+
+    def _tile_size(self) -> TileSize:
+        layer = next(iter(self._reader.layers.values()), None)
+        shape = (1, 1) if layer is None else (layer.tiles.shape[1], layer.tiles.shape[2])
+        return tile_size(shape, LARGE_COLUMNS if self._large else SMALL_COLUMNS)
+
+    def _go_to(self, unit: int) -> None:
+        """Begin with the row of tiles that holds a unit; no row below the last one is empty."""
+        fitting = self._grid()
+        rows = -(-self._reader.units // fitting.across)
+        row = min(unit // fitting.across, rows - fitting.down)
+        self._first = max(0, row) * fitting.across
+        self._draw()
+
+    def _arrange(self) -> None:
+        shown = self._shown_names()
+        for name in self._names:
+            for row in ("titles", "tiles"):
+                view = self.query_one(f"#{name}-{row}")
+                view.display = name in shown
+                view.set_class(name == shown[-1] != shown[0], "second")
+        self.call_after_refresh(self._go_to, self._first)
+
+    def _look(self) -> None:
+        """Ask for the weights, and take them a moment later."""
+        self._reader.ask()
+        self._take()
+        self.set_timer(ANSWER_SECONDS, self._take)
+
+    def _take(self) -> None:
+        if self.is_attached and self._reader.has_news():
+            self.run_worker(self._reader.read(self._draw))
+
+    def _draw(self) -> None:
+        self._draw_lines()
+        session, layers = self._watch.session, self._reader.layers
+        if not self.is_attached or session is None or not layers:
+            return
+        from core.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
+
+        scale, ramps = shared_scale(*layers.values()), self._ramps()
+        units, data = self._reader.units, session.dataset
+        last = min(self._first + self._grid().tiles, units)
+        text = units_text(session.config, data, self._first, last, units)
+        self.query_one("#units", TextLine).draw(text, legend(ramps, f"{scale:g} "))
+        for name, layer in layers.items():
+            title = self.query_one(f"#{name}-titles", TextLine)
+            title.draw(model_text(layer), dead_text(self._reader.dead.get(name)))
+            names = "" if session.config.hidden else data.class_names
+            tiles = unit_tiles(layer, self._first, last, self._reader.dead_units(name), names)
+            self.query_one(f"#{name}-tiles", TilesView).draw(tiles, self._tile_size(), scale, ramps)
+
+    def _ramps(self) -> Ramps:
+        return ramps_for(ascii_only=self._ascii, colour=not self.app.no_color)
+
+    def _draw_lines(self) -> None:
+        self.query_one("#header", TextLine).draw(*header(self._watch))
+        state = self._watch.state
+        text, bad = (state.message, state.message_is_bad) if state else (self._watch.loading, False)
+        self.query_one("#message", TextLine).draw([(" " + text, Role.BAD if bad else Role.DIM)])

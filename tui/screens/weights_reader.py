@@ -1,0 +1,94 @@
+"""Copies of both models' weights, asked for and made into tiles off the event loop."""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from core.config import EngineName
+from tui.watch import Watch
+
+if TYPE_CHECKING:
+    from core.weight_tiles import DeadCount, FirstLayer
+    from core.weights_board import WeightsShown
+
+DEAD_SECONDS = 3.0
+"""Least time between two counts of dead units: each reads all validation images, 60 ms of a core
+at 784-512-256-10."""
+
+
+class WeightsReader:
+    """Keeps each model's newest first layer, and which of its units are dead.
+
+    Args:
+        watch: the session that is followed.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.layers: dict[EngineName, FirstLayer] = {}
+        self.dead: dict[EngineName, DeadCount] = {}
+        self._counted_at: dict[EngineName, float] = {}
+        self._reads = False
+
+    @property
+    def units(self) -> int:
+        """Units of the first layer; 0 before its weights are there."""
+        return max((len(layer.tiles) for layer in self.layers.values()), default=0)
+
+    def dead_units(self, name: EngineName) -> set[int]:
+        """Return the first layer's dead units as far as they have been counted."""
+        count = self.dead.get(name)
+        return {int(unit) for unit in count.layers[0].nonzero()[0]} if count else set()
+
+    def ask(self) -> None:
+        """Ask the trainers for copies; they come between two batches."""
+        session = self._watch.session
+        if session and not session.ended:
+            session.ask_for_weights()
+
+    def has_news(self) -> bool:
+        """Tell whether `read` has anything to do."""
+        return not self._reads and any(
+            self._is_new(one) or self._is_due(one) for one in self._all()
+        )
+
+    async def read(self, draw: Callable[[], None]) -> None:
+        """Take what is new, in a thread, and draw it; the dead units a little later."""
+        from core.weight_tiles import count_dead, first_layer  # noqa: PLC0415 - first frame
+
+        session = self._watch.session
+        if session is None or self._reads:
+            return
+        data, self._reads = session.dataset, True
+        try:
+            for one in filter(self._is_new, self._all()):
+                layer = await asyncio.to_thread(first_layer, one, data.image_shape)
+                self.layers[one.engine] = layer
+            draw()
+            for one in filter(self._is_due, self._all()):
+                self._counted_at[one.engine] = monotonic()
+                images = data.validation_images
+                self.dead[one.engine] = await asyncio.to_thread(count_dead, one, images)
+            draw()
+        finally:
+            self._reads = False
+
+    def _all(self) -> "list[WeightsShown]":
+        session = self._watch.session
+        if session is None:
+            return []
+        latest = (session.board.latest(name) for name in session.config.engine_names)
+        return [one for one in latest if one is not None]
+
+    def _is_new(self, shown: "WeightsShown") -> bool:
+        layer = self.layers.get(shown.engine)
+        return layer is None or layer.shown.step != shown.step
+
+    def _is_due(self, shown: "WeightsShown") -> bool:
+        """Tell whether dead units are to be counted: there may be some, and it has been a while."""
+        session, count = self._watch.session, self.dead.get(shown.engine)
+        if session is None or session.config.activation != "relu" or not session.config.hidden:
+            return False
+        rested = monotonic() - self._counted_at.get(shown.engine, -DEAD_SECONDS)
+        return rested >= DEAD_SECONDS and (count is None or count.step != shown.step)

@@ -1,0 +1,66 @@
+"""What the weights screen says in words, and the tiles with their names."""
+
+from typing import TYPE_CHECKING
+
+from core.config import RunConfig
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.widgets.status import ACCENTS
+from tui.widgets.tiles import Tile
+
+if TYPE_CHECKING:
+    from core.data import Dataset
+    from core.weight_tiles import DeadCount, FirstLayer
+
+Text = list[tuple[str, Role]]
+
+
+def units_text(config: RunConfig, data: "Dataset", first: int, last: int, units: int) -> Text:
+    """Return which units are shown: `last` is the one after."""
+    shown = f"{first}–{last - 1} of {units}" if last > first + 1 else f"{first} of {units}"
+    if config.hidden:
+        return [(f" first layer: units {shown}, {data.features} weights each", Role.TEXT)]
+    names = data.class_names
+    return [(f" no hidden layer: weights of the classes {names[0]}–{names[-1]}", Role.TEXT)]
+
+
+def model_text(layer: "FirstLayer") -> Text:
+    """Return whose weights these are, and how old."""
+    shown = layer.shown
+    return [
+        (TITLES[shown.engine], ACCENTS[shown.engine]),
+        (f"  epoch {shown.epoch} · step {shown.step:,}", Role.DIM),
+    ]
+
+
+def dead_text(count: "DeadCount | None") -> Text:
+    """Return how many hidden units are dead, layer by layer; nothing where none can be."""
+    if count is None:
+        return []
+    if not any(dead for dead, _ in count.counts):
+        return [("no dead unit ", Role.DIM)]
+    layers = ", ".join(f"{dead} of {width}" for dead, width in count.counts)
+    return [(f"dead units: {layers} ", Role.WARNING)]
+
+
+def unit_tiles(
+    layer: "FirstLayer", first: int, last: int, dead: set[int], class_names: str
+) -> list[Tile]:
+    """Return the tiles of some units; the dead ones say so.
+
+    Args:
+        layer: all units.
+        first: the first one wanted.
+        last: the one after the last.
+        dead: units that no validation image wakes.
+        class_names: one character per unit for a network without hidden layers, else empty.
+    """
+    tiles = []
+    for unit in range(first, min(last, len(layer.tiles))):
+        name, role = str(unit), Role.DIM
+        if class_names:
+            name = f"class {class_names[unit]}"
+        if unit in dead:
+            name, role = f"{unit} dead", Role.WARNING
+        tiles.append(Tile(name, role, layer.tiles[unit]))
+    return tiles
