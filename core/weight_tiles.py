@@ -11,7 +11,7 @@ from core.engine import Floats
 from core.hidden import dead_units
 from core.weights_board import WeightsShown
 
-FULL_SHARE = 0.995
+FULL_SHARE = 0.98
 """Share of the weights that lie within the scale; the few beyond are drawn at its end."""
 
 
@@ -44,7 +44,7 @@ def first_layer(shown: WeightsShown, image_shape: tuple[int, int]) -> FirstLayer
 
 
 def shared_scale(*layers: FirstLayer) -> float:
-    """Return the end of a scale for all layers: 1, 2 or 5 times a power of ten.
+    """Return the end of a scale for all layers: 1, 2, 3 or 5 times a power of ten.
 
     In such steps the same weight keeps its look for as long as possible while training goes on.
     """
@@ -52,7 +52,7 @@ def shared_scale(*layers: FirstLayer) -> float:
     if spread <= 0:
         return 1.0
     power = math.floor(math.log10(spread))
-    steps = (round(m * 10.0**p, -p) for p, m in product((power, power + 1), (1, 2, 5)))
+    steps = (round(m * 10.0**p, -p) for p, m in product((power, power + 1), (1, 2, 3, 5)))
     return next(step for step in steps if step >= spread)
 
 

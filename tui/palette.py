@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from enum import StrEnum, auto
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from rich.style import Style
+from textual.color import Color
 
 
 class Role(StrEnum):
@@ -44,6 +46,22 @@ class Role(StrEnum):
     RUN_3 = auto()
     RUN_4 = auto()
 
+
+SHADE_STEPS = 4
+"""Shades from zero to the most, to each side."""
+
+
+class Shade(NamedTuple):
+    """A signed number, or two of them in a half block, from -4 to 4; 0 is the ground's colour."""
+
+    fore: int | None
+    """Of the character; None for the text's own colour."""
+    ground: int = 0
+    """Behind it."""
+
+
+Ink = Role | Shade
+"""How a character is drawn."""
 
 HEAT: tuple[Role, ...] = (Role.HEAT_1, Role.HEAT_2, Role.HEAT_3, Role.HEAT_4, Role.HEAT_5)
 """From few mistakes to many."""
@@ -132,6 +150,25 @@ _COLOURLESS: Mapping[Role, str] = {
     Role.RUN_3: "dim",
     Role.RUN_4: "",
 }
+
+
+_SHADE_ENDS = {True: ("#121212", "#4BD964", "#CF8BFF"), False: ("#E0E0E0", "#0E5A15", "#6A168F")}
+"""Nothing, the most positive and the most negative; by whether the ground is dark."""
+
+_SHADE_SHARES = (0.0, 0.28, 0.5, 0.74, 1.0)
+
+
+@cache
+def shade_style(shade: Shade, dark: bool) -> Style:
+    """Return the style of signed numbers on dark or light ground."""
+    fore = None if shade.fore in (None, 0) else _shade_colour(shade.fore, dark)
+    return Style(color=fore, bgcolor=_shade_colour(shade.ground, dark) if shade.ground else None)
+
+
+def _shade_colour(level: int, dark: bool) -> str:
+    nothing, positive, negative = (Color.parse(colour) for colour in _SHADE_ENDS[dark])
+    most = positive if level > 0 else negative
+    return nothing.blend(most, _SHADE_SHARES[abs(level)]).hex
 
 
 @cache

@@ -25,6 +25,7 @@ from tui.screens.explain import ExplainScreen
 from tui.screens.mistakes import MistakesScreen
 from tui.screens.question import NameEntry, Question
 from tui.screens.runs import RunsScreen
+from tui.screens.weights import WeightsScreen
 from tui.widgets.status import Footer
 
 PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
@@ -32,13 +33,14 @@ PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "dashboard": Dashboard,
     "mistakes": MistakesScreen,
     "explain": ExplainScreen,
+    "weights": WeightsScreen,
     "runs": RunsScreen,
     "compare": CompareScreen,
     "question": Question,
     "name": NameEntry,
 }
 
-WITH_FOOTER: tuple[Where, ...] = ("dashboard", "mistakes", "explain", "runs", "compare")
+WITH_FOOTER: tuple[Where, ...] = ("dashboard", "mistakes", "explain", "weights", "runs", "compare")
 """The screens on which the global keys work too."""
 
 

@@ -20,6 +20,7 @@ _HEADINGS: dict[Where, str] = {
     "compare": "Comparing runs",
     "question": "Asked before something is done",
     "name": "Typing a name",
+    "weights": "Among the weights",
 }
 
 _ARROWS = {"↑": "up", "↓": "down", "←": "left", "→": "right"}

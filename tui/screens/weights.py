@@ -15,7 +15,7 @@ from tui.screens.dashboard_text import header
 from tui.screens.weights_reader import WeightsReader
 from tui.screens.weights_text import dead_text, model_text, unit_tiles, units_text
 from tui.watch import Watch
-from tui.widgets.signed import Ramps, legend, ramps_for
+from tui.widgets.signed import Look, legend, look_for
 from tui.widgets.status import Footer, TextLine
 from tui.widgets.tiles import (
     LARGE_COLUMNS,
@@ -180,20 +180,21 @@ class WeightsScreen(Screen[None]):
             return
         from core.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
 
-        scale, ramps = shared_scale(*layers.values()), self._ramps()
+        scale, look = shared_scale(*layers.values()), self._look_of_terminal()
         units, data = self._reader.units, session.dataset
         last = min(self._first + self._grid().tiles, units)
         text = units_text(session.config, data, self._first, last, units)
-        self.query_one("#units", TextLine).draw(text, legend(ramps, f"{scale:g} "))
+        self.query_one("#units", TextLine).draw(text, legend(look, f"{scale:g}"))
         for name, layer in layers.items():
             title = self.query_one(f"#{name}-titles", TextLine)
             title.draw(model_text(layer), dead_text(self._reader.dead.get(name)))
             names = "" if session.config.hidden else data.class_names
             tiles = unit_tiles(layer, self._first, last, self._reader.dead_units(name), names)
-            self.query_one(f"#{name}-tiles", TilesView).draw(tiles, self._tile_size(), scale, ramps)
+            self.query_one(f"#{name}-tiles", TilesView).draw(tiles, self._tile_size(), scale, look)
 
-    def _ramps(self) -> Ramps:
-        return ramps_for(ascii_only=self._ascii, colour=not self.app.no_color)
+    def _look_of_terminal(self) -> Look:
+        colours = None if self.app.no_color else self.app.console.color_system
+        return look_for(ascii_only=self._ascii, colours=colours)
 
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).draw(*header(self._watch))

@@ -13,7 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.palette import Role, palette_for
+from tui.palette import Ink, Role, Shade, palette_for, shade_style
 
 MERGE_GAP = 4
 """Unchanged columns between two changed spans that are sent rather than jumped over:
@@ -42,9 +42,9 @@ class Canvas:
         self.width = max(0, width)
         self.height = max(0, height)
         self._characters = [[" "] * self.width for _ in range(self.height)]
-        self._roles = [[Role.TEXT] * self.width for _ in range(self.height)]
+        self._roles: list[list[Ink]] = [[Role.TEXT] * self.width for _ in range(self.height)]
 
-    def put(self, x: int, y: int, text: str, role: Role = Role.TEXT) -> int:
+    def put(self, x: int, y: int, text: str, role: Ink = Role.TEXT) -> int:
         """Write text from column x on row y, cut at the edges; return the column after it.
 
         A control, wide or combining character is written as "?".
@@ -56,7 +56,8 @@ class Canvas:
                 character = _one_column(text[column - x])
                 characters[column] = character
                 # A blank looks the same in every role but the cursor's: let it join its run.
-                roles[column] = Role.TEXT if character == " " and role != Role.CURSOR else role
+                is_seen = role == Role.CURSOR or (isinstance(role, Shade) and role.ground)
+                roles[column] = Role.TEXT if character == " " and not is_seen else role
         return end
 
     def paste(self, other: "Canvas", x: int, y: int) -> None:
@@ -69,7 +70,7 @@ class Canvas:
             self._characters[y + row][left:right] = other._characters[row][part]
             self._roles[y + row][left:right] = other._roles[row][part]
 
-    def cell(self, x: int, y: int) -> tuple[str, Role]:
+    def cell(self, x: int, y: int) -> tuple[str, Ink]:
         """Return the character and role of a cell.
 
         Raises:
@@ -85,18 +86,19 @@ class Canvas:
         """Return all rows, without blanks at their ends."""
         return "\n".join(self.row(y).rstrip() for y in range(self.height))
 
-    def runs(self, y: int) -> Iterator[tuple[str, Role, int]]:
+    def runs(self, y: int) -> Iterator[tuple[str, Ink, int]]:
         """Yield one row as text, role and first column of each stretch of one role."""
         characters = self._characters[y]
         for role, cells in groupby(enumerate(self._joined_roles(y)), key=itemgetter(1)):
             columns = [column for column, _ in cells]
             yield "".join(characters[columns[0] : columns[-1] + 1]), role, columns[0]
 
-    def _joined_roles(self, y: int) -> Iterator[Role]:
+    def _joined_roles(self, y: int) -> Iterator[Ink]:
         """Yield the row's roles; blanks take the role before them, for fewer style changes."""
-        role = Role.TEXT
+        role: Ink = Role.TEXT
         for character, own in zip(self._characters[y], self._roles[y], strict=True):
-            if character != " " or own == Role.CURSOR or role in _SEEN_ON_BLANKS:
+            is_plain = isinstance(own, Role) and own != Role.CURSOR
+            if character != " " or not is_plain or _is_seen_on_blanks(role):
                 role = own
             yield role
 
@@ -119,6 +121,10 @@ class Canvas:
 
 _SEEN_ON_BLANKS = (Role.CURSOR, Role.TRUE_LABEL, Role.HEAT_3, Role.HEAT_5)
 """Roles that are reversed or underlined in some palette."""
+
+
+def _is_seen_on_blanks(ink: Ink) -> bool:
+    return ink in _SEEN_ON_BLANKS or (isinstance(ink, Shade) and ink.ground != 0)
 
 
 class CellView(Widget):
@@ -194,8 +200,12 @@ class CellView(Widget):
         ground = self.rich_style
         if y >= self._shown.height:
             return Strip.blank(self.size.width, ground)
-        palette = self._palette()
-        segments = [Segment(text, ground + palette[role]) for text, role, _ in self._shown.runs(y)]
+        dark, palette = self.app.current_theme.dark, self._palette()
+
+        def style(ink: Ink) -> Style:
+            return palette[ink] if isinstance(ink, Role) else shade_style(ink, dark)
+
+        segments = [Segment(text, ground + style(ink)) for text, ink, _ in self._shown.runs(y)]
         return Strip(segments, self._shown.width)
 
     def _palette(self) -> Mapping[Role, Style]:

@@ -1,50 +1,81 @@
-"""Signed numbers as characters: two hues by sign, or two rows of characters without colour."""
+"""Signed numbers as cells: two hues by sign, or two rows of characters where there is no colour."""
 
-from collections.abc import Iterator
 from itertools import groupby
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.palette import Role
+from tui.palette import SHADE_STEPS, Role, Shade
+from tui.widgets.cells import Canvas
 
-STEPS = 4
-"""Levels to each side of zero."""
+Look = Literal["halves", "blocks", "plain"]
+"""Two pixels per cell in shades of two hues; one in four densities; or one in characters."""
 
 _BLOCKS = " ░▒▓█"
 _PLUS, _MINUS = " .+*#", " '-=%"
 """Without colour the characters tell the sign."""
 
-
-class Ramps(NamedTuple):
-    """Characters from nothing to the most, for either sign."""
-
-    positive: str
-    negative: str
+Levels = NDArray[np.int8]
+"""(rows, columns) from -4 to 4."""
 
 
-def ramps_for(*, ascii_only: bool, colour: bool) -> Ramps:
-    """Return what tells the sign on this terminal, with or without the help of a hue."""
-    return Ramps(_PLUS, _MINUS) if ascii_only or not colour else Ramps(_BLOCKS, _BLOCKS)
+def look_for(*, ascii_only: bool, colours: str | None) -> Look:
+    """Return what a terminal can show.
+
+    Args:
+        ascii_only: no character above U+007E.
+        colours: Rich's name of the colour system; None for no colour.
+    """
+    if ascii_only or colours is None:
+        return "plain"
+    # Of 16 colours no two are shades of one hue.
+    return "halves" if colours in ("truecolor", "256") else "blocks"
 
 
-def signed_levels(values: NDArray[np.floating], full: float) -> NDArray[np.int8]:
-    """Return levels from -4 to 4; beyond `full` as at `full`, NaN as 0."""
+def pixels_per_cell(look: Look) -> int:
+    """Return how many pixels stand above each other in a cell."""
+    return 2 if look == "halves" else 1
+
+
+def signed_levels(values: NDArray[np.floating], full: float) -> Levels:
+    """Return levels of values (rows, columns); beyond `full` as at `full`, NaN as 0."""
     with np.errstate(invalid="ignore", over="ignore"):
         scaled = np.nan_to_num(values / full, nan=0.0, posinf=1.0, neginf=-1.0)
-    levels: NDArray[np.int8] = np.rint(np.clip(scaled, -1.0, 1.0) * STEPS).astype(np.int8)
+    levels: Levels = np.rint(np.clip(scaled, -1.0, 1.0) * SHADE_STEPS).astype(np.int8)
     return levels
 
 
-def signed_runs(levels: NDArray[np.int8], ramps: Ramps) -> Iterator[tuple[int, str, Role]]:
-    """Yield first column, characters and role of each stretch of one sign in a row (columns,)."""
-    column = 0
-    for sign, group in groupby(levels.tolist(), key=lambda level: (level > 0) - (level < 0)):
-        stretch = list(group)
-        ramp = ramps.negative if sign < 0 else ramps.positive
-        yield column, "".join(ramp[abs(level)] for level in stretch), role_of(sign)
-        column += len(stretch)
+def put_levels(canvas: Canvas, x: int, y: int, levels: Levels, look: Look) -> None:
+    """Draw levels with their top left corner in a cell; as `halves` two rows of them per cell."""
+    if look == "halves":
+        for row, (top, bottom) in enumerate(zip(levels[::2], levels[1::2], strict=True), start=y):
+            for column, (above, below) in enumerate(
+                zip(top.tolist(), bottom.tolist(), strict=True), start=x
+            ):
+                _put_halves(canvas, column, row, above, below)
+        return
+    for row, line in enumerate(levels.tolist(), start=y):
+        column = x
+        for sign, group in groupby(line, key=lambda level: (level > 0) - (level < 0)):
+            text = "".join(glyph(level, look) for level in group)
+            column = canvas.put(column, row, text, role_of(sign))
+
+
+def _put_halves(canvas: Canvas, x: int, y: int, above: int, below: int) -> None:
+    if above == below:
+        canvas.put(x, y, "█" if above else " ", Shade(above))
+    elif not above:
+        canvas.put(x, y, "▄", Shade(below))
+    else:
+        canvas.put(x, y, "▀", Shade(above, below))
+
+
+def glyph(level: int, look: Look) -> str:
+    """Return the character of a level where a cell is one pixel."""
+    if look == "plain":
+        return (_PLUS if level > 0 else _MINUS)[abs(level)]
+    return _BLOCKS[abs(level)]
 
 
 def role_of(sign: int) -> Role:
@@ -54,12 +85,14 @@ def role_of(sign: int) -> Role:
     return Role.POSITIVE if sign > 0 else Role.NEGATIVE
 
 
-def legend(ramps: Ramps, full: str) -> list[tuple[str, Role]]:
-    """Return what the characters mean: `-0.2 █▓▒░ 0 ░▒▓█ +0.2`."""
-    return [
-        (f"−{full} ", Role.DIM),
-        (ramps.negative[:0:-1], Role.NEGATIVE),
-        (" 0 ", Role.DIM),
-        (ramps.positive[1:], Role.POSITIVE),
-        (f" +{full}", Role.DIM),
-    ]
+def legend(look: Look, full: str) -> list[tuple[str, Role | Shade]]:
+    """Return what the cells mean, from the most negative to the most positive level."""
+    pieces: list[tuple[str, Role | Shade]] = [(f"−{full} ", Role.DIM)]
+    for level in range(-SHADE_STEPS, SHADE_STEPS + 1):
+        if level == 0:
+            pieces.append((" 0 ", Role.DIM))
+        elif look == "halves":
+            pieces.append(("█", Shade(level)))
+        else:
+            pieces.append((glyph(level, look), role_of(level)))
+    return [*pieces, (f" +{full} ", Role.DIM)]

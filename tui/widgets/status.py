@@ -7,7 +7,7 @@ from core.config import EngineName
 from tui import formatting
 from tui.formatting import TITLES
 from tui.keys import Key
-from tui.palette import Role
+from tui.palette import Ink, Role
 from tui.run_state import EngineState
 from tui.widgets.cells import Canvas, CellView
 
@@ -139,12 +139,10 @@ class TextLine(CellView):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._left: Sequence[tuple[str, Role]] = ()
-        self._right: Sequence[tuple[str, Role]] = ()
+        self._left: Sequence[tuple[str, Ink]] = ()
+        self._right: Sequence[tuple[str, Ink]] = ()
 
-    def draw(
-        self, left: Sequence[tuple[str, Role]], right: Sequence[tuple[str, Role]] = ()
-    ) -> None:
+    def draw(self, left: Sequence[tuple[str, Ink]], right: Sequence[tuple[str, Ink]] = ()) -> None:
         """Show pieces of text; the right ones give way, the last first, where there is no room."""
         self._left, self._right = left, right
         self.repaint()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tui.palette import Role
 from tui.widgets.cells import Canvas, CellView
 from tui.widgets.digit import area_weights
-from tui.widgets.signed import Ramps, signed_levels, signed_runs
+from tui.widgets.signed import Look, pixels_per_cell, put_levels, signed_levels
 
 SMALL_COLUMNS, LARGE_COLUMNS = 14, 28
 """Columns of a tile that it is brought near to, by a whole factor if it is smaller."""
@@ -31,6 +31,8 @@ class Grid(NamedTuple):
 
     across: int
     down: int
+    row_height: int
+    """Rows from one name to the one below it."""
 
     @property
     def tiles(self) -> int:
@@ -54,22 +56,24 @@ def tile_size(shape: tuple[int, int], wanted: int) -> TileSize:
     A cell stands for pixels twice as high as wide, as a terminal's cell is.
     """
     height, width = shape
-    columns = width * max(1, wanted // width) if width < wanted else wanted
+    columns = width * max(1, round(wanted / width)) if width < wanted else wanted
     return TileSize(columns, max(1, round(height * columns / width / 2)))
 
 
 def grid(size: TileSize, width: int, height: int) -> Grid:
     """Return how many tiles of a size fit; always at least one, cut if need be."""
     across = (width + _GAP) // (size.columns + _GAP)
-    down = (height + 1) // (size.rows + _NAME_ROWS + 1)
-    return Grid(max(1, across), max(1, down))
+    tight = size.rows + _NAME_ROWS
+    # A blank row between tiles, unless one row more fits without.
+    row_height = tight if height // tight > (height + 1) // (tight + 1) else tight + 1
+    return Grid(max(1, across), max(1, (height + row_height - tight) // row_height), row_height)
 
 
-def shrink(pixels: NDArray[np.floating], size: TileSize) -> NDArray[np.float64]:
-    """Return (rows, columns): the mean of the pixels that each cell covers, NaN counted as 0."""
+def shrink(pixels: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.float64]:
+    """Return (rows, columns): the mean of the pixels that each covers, NaN counted as 0."""
     with np.errstate(invalid="ignore", over="ignore"):
-        down = area_weights(pixels.shape[0], size.rows)
-        across = area_weights(pixels.shape[1], size.columns)
+        down = area_weights(pixels.shape[0], rows)
+        across = area_weights(pixels.shape[1], columns)
         shrunk: NDArray[np.float64] = down @ np.nan_to_num(pixels.astype(np.float64)) @ across.T
     return shrunk
 
@@ -80,38 +84,30 @@ class TilesView(CellView):
     _tiles: Sequence[Tile] = ()
     _tile_size = TileSize(SMALL_COLUMNS, SMALL_COLUMNS // 2)
     _full = 1.0
-    _ramps = Ramps(" ", " ")
-    _absent = ""
+    _look: Look = "plain"
 
-    def draw(
-        self, tiles: Sequence[Tile], size: TileSize, full: float, ramps: Ramps, *, absent: str = ""
-    ) -> None:
-        """Show tiles, or the words `absent` without one.
+    def draw(self, tiles: Sequence[Tile], size: TileSize, full: float, look: Look) -> None:
+        """Show tiles.
 
         Args:
             tiles: in order.
             size: of each, in cells.
-            full: the number that is drawn with the last character of a ramp.
-            ramps: the characters.
-            absent: said where there is no tile.
+            full: the number from which on a pixel is drawn at its strongest.
+            look: what the terminal can show.
         """
-        self._tiles, self._tile_size, self._full, self._ramps = tiles, size, full, ramps
-        self._absent = absent
+        self._tiles, self._tile_size, self._full, self._look = tiles, size, full, look
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return the tiles."""
         canvas = Canvas(width, height)
-        if not self._tiles:
-            canvas.put(0, 0, self._absent, Role.DIM)
         fitting = grid(self._tile_size, width, height)
         for n, tile in enumerate(self._tiles[: fitting.tiles]):
             down, across = divmod(n, fitting.across)
             x = across * (self._tile_size.columns + _GAP)
-            y = down * (self._tile_size.rows + _NAME_ROWS + 1)
+            y = down * fitting.row_height
             canvas.put(x, y, tile.name[: self._tile_size.columns], tile.role)
-            levels = signed_levels(shrink(tile.pixels, self._tile_size), self._full)
-            for row, line in enumerate(levels, start=y + _NAME_ROWS):
-                for column, text, role in signed_runs(line, self._ramps):
-                    canvas.put(x + column, row, text, role)
+            rows = self._tile_size.rows * pixels_per_cell(self._look)
+            shrunk = shrink(tile.pixels, rows, self._tile_size.columns)
+            put_levels(canvas, x, y + _NAME_ROWS, signed_levels(shrunk, self._full), self._look)
         return canvas
