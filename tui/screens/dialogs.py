@@ -16,11 +16,11 @@ _HEADINGS: dict[Where, str] = {
     "dashboard": "On the dashboard",
     "mistakes": "Among the mistakes",
     "explain": "In the explanation",
+    "weights": "Among the weights",
     "runs": "Among the runs",
     "compare": "Comparing runs",
     "question": "Asked before something is done",
     "name": "Typing a name",
-    "weights": "Among the weights",
 }
 
 _ARROWS = {"↑": "up", "↓": "down", "←": "left", "→": "right"}
