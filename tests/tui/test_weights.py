@@ -32,10 +32,13 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def on_weights(
-    size: tuple[int, int] = (140, 40), *, session: FakeSession | None = None, **settings: bool
+    size: tuple[int, int] = (140, 40),
+    *,
+    session: FakeSession | None = None,
+    ascii_only: bool = False,
 ) -> AsyncIterator[Stage]:
     """The screen, with tiles and the count of dead units."""
-    async with on_stage(training(), size, session=session, **settings) as stage:
+    async with on_stage(training(), size, session=session, ascii_only=ascii_only) as stage:
         await stage.press("w")
         await until(lambda: "dead unit" in stage.text(), stage.pilot)
         yield stage
