@@ -1,13 +1,10 @@
 """How good the predictions are: accuracy and confusion matrix, by scikit-learn."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-from core.config import EngineName
 
 if TYPE_CHECKING:
     from core.engine import Floats, Labels
@@ -77,41 +74,3 @@ def numbers_alone(loss: float, accuracy: float, classes: int) -> Evaluation:
         losses=np.empty(0, np.float32),
         predictions=np.empty(0, np.intp),
     )
-
-
-MistakeList = Literal["numpy", "torch", "both", "disagree"]
-"""Wrong in NumPy, wrong in PyTorch, wrong in both, or read differently by the two."""
-
-MISTAKE_LISTS: tuple[MistakeList, ...] = get_args(MistakeList)
-
-
-def mistake_rows(
-    labels: "Labels",
-    predictions: Mapping[EngineName, NDArray[np.intp]],
-    which: MistakeList,
-    true: int | None = None,
-    predicted: int | None = None,
-) -> NDArray[np.intp]:
-    """Return the rows of one list of mistakes, ascending.
-
-    Args:
-        labels: (samples,) true classes.
-        predictions: (samples,) most probable classes, by engine; an engine may be missing.
-        which: the list; empty if it needs an engine that is missing.
-        true: keep only this true class.
-        predicted: keep only what some engine of the list read as this class.
-    """
-    needed: tuple[EngineName, ...] = ("numpy", "torch")
-    if which in ("numpy", "torch"):
-        needed = (which,)
-    if any(name not in predictions for name in needed):
-        return np.empty(0, np.intp)
-    read = [predictions[name] for name in needed]
-    chosen = read[0] != (read[1] if which == "disagree" else labels)
-    if which == "both":
-        chosen &= read[1] != labels
-    if true is not None:
-        chosen &= labels == true
-    if predicted is not None:
-        chosen &= np.logical_or.reduce([one == predicted for one in read])
-    return np.flatnonzero(chosen)

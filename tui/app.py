@@ -29,7 +29,7 @@ from tui.watch import LEAVE_SECONDS, Watch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from core.evaluation import MistakeList
+    from core.mistakes import MistakeList
 
 DEFAULT_FPS = 4.0
 SSH_FPS = 2.0

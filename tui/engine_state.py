@@ -69,6 +69,8 @@ class EngineState:
     """Why the engine ended, if not as planned."""
     epochs: list[EpochPoint] = field(default_factory=list)
     validation: "Evaluation | None" = None
+    validation_before: "Evaluation | None" = None
+    """Of the epoch before the newest, if this process saw it."""
     confusion: "Matrix | None" = None
     """Of the newest epoch; the reading of each image may be of an older one, or missing."""
     test: "Evaluation | None" = None
@@ -178,7 +180,8 @@ class EngineState:
 
     def _add_epoch(self, event: EpochDone) -> None:
         """Take in one epoch."""
-        self.validation, self.confusion = event.validation, event.validation.confusion
+        self.validation_before, self.validation = self.validation, event.validation
+        self.confusion = event.validation.confusion
         self._add_point(
             EpochPoint(
                 epoch=event.epoch,

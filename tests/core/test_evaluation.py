@@ -1,17 +1,11 @@
-"""Evaluations and lists of mistakes against plain counting."""
-
-from typing import get_args
+"""Evaluations against plain counting."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from core.config import EngineName
 from core.engine import Labels
-from core.evaluation import MISTAKE_LISTS, MistakeList, evaluate, mistake_rows
+from core.evaluation import evaluate
 from core.losses import CrossEntropy, SquaredError
 
 CLASSES = 4
@@ -63,38 +57,3 @@ def test_logits_beyond_float32_make_a_loss_that_is_not_finite_and_no_warning(wor
     logits = np.array([[worst, -3e38, 0], [0, 1, 2]], np.float32)
     found = evaluate(logits, np.array([1, 1]), CrossEntropy())
     assert not np.isfinite(found.loss)
-
-
-labels_and_predictions = st.integers(0, 12).flatmap(
-    lambda n: st.tuples(*[st.lists(st.integers(0, 3), min_size=n, max_size=n)] * 3)
-)
-one_class = st.none() | st.integers(0, 3)
-
-
-@given(labels_and_predictions, st.sampled_from(MISTAKE_LISTS), one_class, one_class)
-@settings(max_examples=200)
-def test_mistakes_are_those_that_a_plain_loop_selects(
-    columns: tuple[list[int], list[int], list[int]],
-    which: MistakeList,
-    true: int | None,
-    predicted: int | None,
-) -> None:
-    labels, numpy_read, torch_read = (np.array(column, np.int64) for column in columns)
-    expected = []
-    for row, (y, a, b) in enumerate(zip(*columns, strict=True)):
-        wrong = {"numpy": a != y, "torch": b != y, "both": a != y != b, "disagree": a != b}[which]
-        seen = {"numpy": {a}, "torch": {b}}.get(which, {a, b})
-        if wrong and true in (None, y) and (predicted is None or predicted in seen):
-            expected.append(row)
-    found = mistake_rows(labels, {"numpy": numpy_read, "torch": torch_read}, which, true, predicted)
-    assert found.tolist() == expected
-
-
-@pytest.mark.parametrize("missing", ["numpy", "torch"])
-def test_a_list_that_needs_a_missing_engine_is_empty(missing: EngineName) -> None:
-    names: tuple[EngineName, ...] = get_args(EngineName)
-    wrong: NDArray[np.intp] = (LABELS + 1) % CLASSES
-    read = {name: wrong for name in names if name != missing}
-    for which in MISTAKE_LISTS:
-        rows = mistake_rows(LABELS, read, which)
-        assert len(rows) == (60 if which in read else 0)

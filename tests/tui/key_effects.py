@@ -272,10 +272,22 @@ def shows(words: str, *before: str) -> Effect:
 
 
 EFFECTS["mistakes", "next_list(1)"] = shows("▸ PyTorch wrong")
-EFFECTS["mistakes", "next_list(-1)"] = shows("▸ they disagree")
+EFFECTS["mistakes", "next_list(-1)"] = shows("▸ newly right")
+EFFECTS["mistakes", "next_order"] = shows("surest mistakes first")
 EFFECTS["mistakes", "filter_true"] = shows("true label 0 · read as any")
 EFFECTS["mistakes", "filter_predicted"] = shows("true label any · read as 0")
 EFFECTS["mistakes", "clear_filters"] = shows("true label any · read as any", "t", "f")
+
+
+@effect("mistakes", "toggle_test")
+async def turns_to_the_test_images_and_back(stage: Stage, key: str) -> None:
+    await stage.press("m", key)
+    await stage.app.workers.wait_for_complete()
+    await stage.look()
+    assert "test image " in stage.text()
+    assert "validation image " not in stage.text()
+    await stage.press(key)
+    assert "validation image " in stage.text()
 
 
 @effect("mistakes", "back")

@@ -238,6 +238,9 @@ class FakeSession:
         shown = WeightsShown(name, step // EPOCH_STEPS, step, weights(name, step))
         self.board.show(shown, evaluated=evaluated)
 
+    def evaluate_test(self) -> dict[EngineName, Evaluation]:
+        return {name: evaluation(name, 5, test=True) for name in self.steps}
+
     def set_steps_per_second(self, limit: float | None) -> None:
         self.limit = limit
 

@@ -2,13 +2,16 @@
 
 import re
 from dataclasses import replace
+from threading import Event as Flag
 
 import numpy as np
 import pytest
 
 from core.config import EngineName
-from core.evaluation import MISTAKE_LISTS, MistakeList, evaluate, mistake_rows
+from core.evaluation import Evaluation, evaluate
 from core.losses import loss_for
+from core.mistakes import MISTAKE_LISTS, MistakeList, Order, Readings, mistake_rows
+from core.telemetry import GapMeasured
 from tests.tui.scenes import (
     CONFIG,
     TRAIN,
@@ -17,23 +20,29 @@ from tests.tui.scenes import (
     ended,
     epoch_done,
     evaluation,
+    finished,
     started,
     training,
 )
 from tests.tui.stage import Stage, on_stage, while_loading
-from tui.screens.mistakes import LIST_TITLES
+from tui.screens.mistake_text import LIST_TITLES
 from tui.widgets.digit import DigitView, digit_rows
 from tui.widgets.digit_facts import DigitFactsView
 
 EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
 
 
-def rows_of(which: MistakeList, true: int | None = None, predicted: int | None = None) -> list[int]:
-    """The rows of a list, by the definition in words."""
-    labels = digits().validation_labels
-    read = {name: evaluation(name, epoch).predictions for name, epoch in EPOCHS.items()}
-    rows = mistake_rows(labels, read, which, true, predicted)
-    return [int(row) for row in rows]
+def rows_of(
+    which: MistakeList,
+    true: int | None = None,
+    predicted: int | None = None,
+    order: Order = "image",
+) -> list[int]:
+    """The rows of a list, of which tests/core proves that they are the right ones."""
+    now = {name: evaluation(name, epoch) for name, epoch in EPOCHS.items()}
+    before = {name: evaluation(name, epoch - 1) for name, epoch in EPOCHS.items()}
+    readings = Readings(digits().validation_labels, now, before)
+    return [int(row) for row in mistake_rows(readings, which, true, predicted, order)]
 
 
 async def test_each_list_tells_its_length_and_the_first_digit() -> None:
@@ -45,9 +54,34 @@ async def test_each_list_tells_its_length_and_the_first_digit() -> None:
             for name, title in LIST_TITLES.items():
                 assert f"{title} {len(rows_of(name))}" in heading
             assert f"▸ {LIST_TITLES[which]} " in heading
-            assert f"1 of {len(rows)} · validation image {TRAIN + rows[0]:,}" in stage.text()
+            if rows:
+                assert f"1 of {len(rows)} · validation image {TRAIN + rows[0]:,}" in stage.text()
+            else:
+                assert "nothing: as in the epoch before" in stage.text()
             await stage.press("tab")
         assert "▸ NumPy wrong" in stage.text(), "round the end"
+
+
+async def test_what_the_last_epoch_changed_is_listed() -> None:
+    """NumPy forgets what it had learned since epoch 2, PyTorch learns as if until epoch 9."""
+    worse = replace(epoch_done("numpy", 6), validation=evaluation("numpy", 2))
+    better = replace(epoch_done("torch", 4), validation=evaluation("torch", 9))
+    labels = digits().validation_labels
+    right = {
+        (name, epoch): evaluation(name, epoch).predictions == labels
+        for name, epoch in [("numpy", 5), ("numpy", 2), ("torch", 3), ("torch", 9)]
+    }
+    forgotten = np.flatnonzero(right["numpy", 5] & ~right["numpy", 2])
+    learned = np.flatnonzero(~right["torch", 3] & right["torch", 9])
+    assert len(forgotten) > 3
+    async with on_stage(training()) as stage:
+        await stage.feed(worse, better)
+        await stage.press("m", "shift+tab")
+        assert f"▸ newly right {len(learned)}\n" in stage.text()
+        assert f"1 of {len(learned)} · validation image {TRAIN + learned[0]:,}" in stage.text()
+        await stage.press("shift+tab")
+        assert f"▸ newly wrong {len(forgotten)} " in stage.text()
+        assert f"1 of {len(forgotten)} · validation image {TRAIN + forgotten[0]:,}" in stage.text()
 
 
 def drawn(stage: Stage) -> list[str]:
@@ -208,3 +242,86 @@ async def test_messages_and_the_end_are_seen_here_too() -> None:
         await stage.feed(ended("torch", "failed", "no memory", step=67))
         assert "PyTorch epoch 3 failed" in stage.text()
         assert "PyTorch failed: no memory" in stage.text()
+
+
+@pytest.mark.parametrize("order", ["confidence", "loss", "label"])
+async def test_each_order_goes_through_the_list_in_that_order(order: Order) -> None:
+    presses = ["image", "confidence", "loss", "label"].index(order)
+    rows = rows_of("disagree", order=order)
+    assert rows != rows_of("disagree")
+    async with on_stage(training()) as stage:
+        await stage.press("m", "tab", "tab", "tab", *["o"] * presses)
+        for place, row in enumerate(rows[:5], start=1):
+            assert f"{place} of {len(rows)} · validation image {TRAIN + row:,}" in stage.text()
+            await stage.press("right")
+
+
+async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> None:
+    may_read = Flag()
+
+    class SlowSession(FakeSession):
+        def evaluate_test(self) -> dict[EngineName, Evaluation]:
+            may_read.wait(10)
+            return super().evaluate_test()
+
+    async with on_stage(training(), session=SlowSession()) as stage:
+        await stage.press("m", "T")
+        assert "reading the test images" in stage.text()
+        await stage.press("right", "T")
+        assert " 2 of 90 " in stage.text(), "keys work meanwhile"
+        may_read.set()
+        await stage.app.workers.wait_for_complete()
+        await stage.look()
+        labels = digits().test_labels
+        now = {name: evaluation(name, 5, test=True) for name in EPOCHS}
+        rows = mistake_rows(Readings(labels, now), "numpy")
+        assert "reading the test images" not in stage.text()
+        assert f"1 of {len(rows)} · test image {rows[0]}" in stage.text()
+        assert "   test images · true label any" in stage.text()
+        image = digits().test_images[rows[0]].reshape(8, 8)
+        view = stage.app.screen.query_one(DigitView)
+        expected = [row for row in digit_rows(image, *view.size) if row.strip()]
+        left = min(len(row) - len(row.lstrip()) for row in expected)
+        assert drawn(stage) == [row[left:].rstrip() for row in expected]
+        await stage.press("shift+tab")
+        assert "no epoch before to compare with: T goes back" in stage.text()
+
+
+async def test_after_the_end_the_test_images_are_those_of_the_result() -> None:
+    async with on_stage(finished()) as stage:
+        await stage.press("m", "T")
+        await stage.app.workers.wait_for_complete()
+        await stage.look()
+        right = evaluation("numpy", 12, test=True).predictions == digits().test_labels
+        assert f"▸ NumPy wrong {(~right).sum()} " in stage.text()
+        assert "NumPy epoch 12" in stage.text()
+
+
+async def test_no_room_for_the_test_images_is_said_and_nothing_lost() -> None:
+    class FullSession(FakeSession):
+        def evaluate_test(self) -> dict[EngineName, Evaluation]:
+            raise MemoryError("no room")
+
+    async with on_stage(training(), session=FullSession()) as stage:
+        await stage.press("m", "T")
+        await stage.app.workers.wait_for_complete()
+        await stage.look()
+        assert "the test images could not be read: no room" in stage.text()
+        assert "1 of 90 · validation image" in stage.text()
+
+
+async def test_one_model_alone_has_the_lists_that_need_no_other() -> None:
+    config = replace(CONFIG, only="torch")
+    events = [
+        event
+        for event in training()
+        if event.engine == "torch" and not isinstance(event, GapMeasured)
+    ]
+    async with on_stage(events, session=FakeSession(config=config)) as stage:
+        await stage.press("m")
+        heading = stage.text().split("\n")[0]
+        assert heading.split("  ")[0].strip().startswith("▸ PyTorch wrong")
+        assert "NumPy" not in heading
+        for title in ("newly wrong", "newly right", "PyTorch wrong"):
+            await stage.press("tab")
+            assert f"▸ {title} " in stage.text()

@@ -1,30 +1,23 @@
-"""The mistakes browser: the validation digits that were read wrong, one at a time."""
+"""The mistakes browser: the digits that were read wrong, or differently, one at a time."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
+from textual.events import Resize
 from textual.screen import Screen
 
-from core.config import EngineName
-from tui import formatting
+from core.mistakes import MistakeList
 from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
+from tui.screens.mistake_selection import MistakeSelection
+from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
+from tui.screens.split_images import SplitImages
 from tui.watch import Watch
 from tui.widgets.digit import DigitView
 from tui.widgets.digit_facts import DigitFacts, DigitFactsView
-from tui.widgets.status import ACCENTS, Footer, TextLine
-
-if TYPE_CHECKING:
-    from core.evaluation import Evaluation, MistakeList
-
-LIST_TITLES: dict["MistakeList", str] = {
-    "numpy": "NumPy wrong",
-    "torch": "PyTorch wrong",
-    "both": "both wrong",
-    "disagree": "they disagree",
-}
+from tui.widgets.status import Footer, TextLine
 
 
 class MistakesScreen(Screen[None]):
@@ -45,17 +38,16 @@ class MistakesScreen(Screen[None]):
         self,
         watch: Watch,
         *,
-        which: "MistakeList",
+        which: MistakeList,
         true: int | None = None,
         predicted: int | None = None,
         ascii_only: bool = False,
     ) -> None:
         super().__init__()
         self._watch, self._ascii = watch, ascii_only
-        self._which, self._true, self._predicted = which, true, predicted
-        self._rows: list[int] = []
-        self._row: int | None = None
-        self._seen: tuple[Evaluation, ...] = ()
+        self._selection = MistakeSelection(which, true, predicted)
+        self._images = SplitImages(watch)
+        self._busy = ""
 
     def compose(self) -> ComposeResult:
         """Make lists, filters, digit, facts and footer."""
@@ -63,7 +55,8 @@ class MistakesScreen(Screen[None]):
         yield TextLine(id="filters")
         with Horizontal(id="digit-row"):
             yield DigitView(id="digit")
-            yield DigitFactsView(id="facts", ascii_only=self._ascii)
+            with Vertical(id="reading"):
+                yield DigitFactsView(id="facts", ascii_only=self._ascii)
         yield TextLine(id="message")
         yield Footer(footer_keys("mistakes"))
 
@@ -71,90 +64,96 @@ class MistakesScreen(Screen[None]):
         """Draw once the size is known."""
         self.call_after_refresh(self.update, numbers=True)
 
+    def on_resize(self, _event: Resize) -> None:
+        """Arrange for the new size."""
+        self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
+        self.call_after_refresh(self.update, numbers=True)
+
     def update(self, *, numbers: bool = False) -> None:
         """Take in a new evaluation, if there is one, and draw."""
         if not self.is_attached:
             return
-        newest = tuple(self._evaluations().values())
-        if (
-            numbers
-            or len(newest) != len(self._seen)
-            or any(a is not b for a, b in zip(newest, self._seen, strict=True))
-        ):
-            self._seen = newest
-            self._select()
+        if self._selection.take(self._images.readings) or numbers:
             self._draw()
         self._draw_filters()
         self._draw_message()
 
     def action_move(self, by: int) -> None:
         """Go some digits on or back, round the ends."""
-        if self._rows:
-            self._go_to((self._position() + by) % len(self._rows))
+        self._selection.move(by)
+        self._draw()
 
     def action_first(self) -> None:
         """Go to the first digit."""
-        self._go_to(0)
+        self._selection.go_to(0)
+        self._draw()
 
     def action_last(self) -> None:
         """Go to the last digit."""
-        self._go_to(len(self._rows) - 1)
+        self._selection.go_to(-1)
+        self._draw()
 
     def action_next_list(self, by: int) -> None:
         """Switch to another list of those that this run has."""
         lists = self._lists()
-        self._which = lists[(lists.index(self._which) + by) % len(lists)]
-        self._start_over()
+        now = lists.index(self._selection.which)
+        self._selection.choose_list(lists[(now + by) % len(lists)])
+        self._draw()
+
+    def action_next_order(self) -> None:
+        """Sort by image, by confidence in the wrong answer, by loss or by true label."""
+        self._selection.next_order()
+        self._draw()
 
     def action_filter_true(self) -> None:
         """Keep only one true label: none, then each class in turn."""
-        self._true = self._next_class(self._true)
-        self._start_over()
+        self._selection.filter(self._next_class(self._selection.true), self._selection.predicted)
+        self._draw()
 
     def action_filter_predicted(self) -> None:
         """Keep only one predicted label: none, then each class in turn."""
-        self._predicted = self._next_class(self._predicted)
-        self._start_over()
+        self._selection.filter(self._selection.true, self._next_class(self._selection.predicted))
+        self._draw()
 
     def action_clear_filters(self) -> None:
         """Show all labels."""
-        self._true = self._predicted = None
-        self._start_over()
+        self._selection.filter(None, None)
+        self._draw()
+
+    def action_toggle_test(self) -> None:
+        """Turn to the test images, read with the newest epoch's weights, or back."""
+        if self._busy or self._watch.session is None:
+            return
+        if self._images.split == "test":
+            self._images.split = "validation"
+            self._selection.start_with(self._images.readings)
+            self._draw()
+        else:
+            self._busy = "reading the test images …"
+            self._draw_message()
+            self.run_worker(self._read_test())
 
     def action_back(self) -> None:
         """Go back to the dashboard."""
         self.dismiss()
 
-    def _evaluations(self) -> dict[EngineName, "Evaluation"]:
-        state = self._watch.state
-        engines = state.engines.items() if state else ()
-        return {name: engine.validation for name, engine in engines if engine.validation}
+    async def _read_test(self) -> None:
+        """Read the test images off the event loop, then show them."""
+        try:
+            await self._images.read_test()
+        except (MemoryError, RuntimeError) as error:
+            # PyTorch raises RuntimeError where memory runs out. Training goes on.
+            if state := self._watch.state:
+                state.say(f"the test images could not be read: {error}", bad=True)
+        self._busy = ""
+        self._selection.start_with(self._images.readings)
+        if self.is_attached:
+            self.update(numbers=True)
 
-    def _lists(self) -> list["MistakeList"]:
+    def _lists(self) -> list[MistakeList]:
         session = self._watch.session
         only = session.config.only if session else None
-        return list(LIST_TITLES) if only is None else [only]
-
-    def _rows_of(self, which: "MistakeList", *, filtered: bool) -> list[int]:
-        from core.evaluation import mistake_rows  # noqa: PLC0415 - after the first frame
-
-        session = self._watch.session
-        if session is None:
-            return []
-        read = {name: one.predictions for name, one in self._evaluations().items()}
-        labels = session.dataset.validation_labels
-        true, predicted = (self._true, self._predicted) if filtered else (None, None)
-        return [int(row) for row in mistake_rows(labels, read, which, true, predicted)]
-
-    def _select(self) -> None:
-        self._rows = self._rows_of(self._which, filtered=True)
-        if self._row is None and self._rows:
-            self._row = self._rows[0]
-
-    def _start_over(self) -> None:
-        self._row = None
-        self._select()
-        self._draw()
+        return list(LIST_TITLES) if only is None else [only, "newly-wrong", "newly-right"]
 
     def _next_class(self, current: int | None) -> int | None:
         session = self._watch.session
@@ -163,80 +162,41 @@ class MistakesScreen(Screen[None]):
         following = 0 if current is None else current + 1
         return following if following < session.dataset.classes else None
 
-    def _position(self) -> int:
-        """Return the place in the list of the digit shown, or where it would stand."""
-        return sum(row < (self._row or 0) for row in self._rows)
-
-    def _go_to(self, position: int) -> None:
-        if self._rows:
-            self._row = self._rows[position]
-            self._draw()
-
     def _draw(self) -> None:
-        self._draw_lists()
-        session = self._watch.session
+        lists = lists_text(self._lists(), self._selection, self.size.width)
+        self.query_one("#lists", TextLine).draw(lists)
+        self._draw_filters()
         digit, facts = self.query_one(DigitView), self.query_one(DigitFactsView)
-        if session is None or self._row is None:
-            digit.draw(None, absent=self._why_empty())
+        row, readings = self._selection.row, self._selection.readings
+        if row is None:
+            digit.draw(None, absent=why_empty(self._images.split, self._selection))
             facts.draw(None)
             return
-        data = session.dataset
-        image = data.validation_images[self._row].reshape(data.image_shape)
-        low = -1.0 if session.config.pixel_range == "-1..1" else 0.0
-        digit.draw((image - low) / (1.0 - low))
-        number = int(data.source_rows[data.train_count + self._row])
-        here = self._row in self._rows
-        place = f"{self._position() + 1:,} of {len(self._rows):,}" if here else "no longer here"
+        digit.draw(self._images.ink(row))
         facts.draw(
             DigitFacts(
-                place=f"{place} · validation image {number:,}",
-                true=int(data.validation_labels[self._row]),
+                place=f"{self._place()} · {self._images.title(row)}",
+                true=int(readings.labels[row]),
                 probabilities={
-                    name: [float(p) for p in one.probabilities[self._row]]
-                    for name, one in self._evaluations().items()
+                    name: [float(p) for p in one.probabilities[row]]
+                    for name, one in readings.now.items()
                 },
-                names=data.class_names,
+                names=self._images.names,
             )
         )
 
-    def _why_empty(self) -> str:
-        if not self._evaluations():
-            return "after the first epoch, what was read wrong appears here"
-        if self._true is not None or self._predicted is not None:
-            return "nothing with these labels; c shows all"
-        return "nothing: every digit was read right"
-
-    def _draw_lists(self) -> None:
-        pieces: list[tuple[str, Role]] = [(" ", Role.TEXT)]
-        for which in self._lists():
-            count = len(self._rows_of(which, filtered=False))
-            role = Role.STRONG if which == self._which else Role.DIM
-            mark = "▸ " if which == self._which else "  "
-            pieces += [(mark + LIST_TITLES[which], role), (f" {count:,}  ", Role.DIM)]
-        self.query_one("#lists", TextLine).draw(pieces)
-        self._draw_filters()
+    def _place(self) -> str:
+        selection = self._selection
+        if not selection.is_here:
+            return "no longer here"
+        return f"{selection.place + 1:,} of {len(selection.rows):,}"
 
     def _draw_filters(self) -> None:
-        names = self._watch.session.dataset.class_names if self._watch.session else ""
-        true = "any" if self._true is None else names[self._true]
-        predicted = "any" if self._predicted is None else names[self._predicted]
-        text = f"   true label {true} · read as {predicted}"
-        filtered = self._true is not None or self._predicted is not None
-        self.query_one("#filters", TextLine).draw(
-            [(text, Role.WARNING if filtered else Role.DIM)], self._epochs()
-        )
-
-    def _epochs(self) -> list[tuple[str, Role]]:
-        state = self._watch.state
-        pieces: list[tuple[str, Role]] = []
-        for name, engine in state.engines.items() if state else ():
-            if engine.epochs:
-                text = f"{formatting.TITLES[name]} epoch {engine.epochs[-1].epoch}"
-                text += "  " if engine.phase == "training" else f" {engine.phase}  "
-                pieces.append((text, ACCENTS[name]))
-        return pieces
+        text = filters_text(self._images.split, self._selection, self._images.names)
+        self.query_one("#filters", TextLine).draw(text, self._images.epochs_text())
 
     def _draw_message(self) -> None:
         state = self._watch.state
         text, bad = (state.message, state.message_is_bad) if state else (self._watch.loading, False)
+        text, bad = (self._busy, False) if self._busy else (text, bad)
         self.query_one("#message", TextLine).draw([(" " + text, Role.BAD if bad else Role.DIM)])

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from textual.geometry import Size
+
 from core.config import EngineName
 from tui.formatting import TITLES
 from tui.palette import Role
@@ -12,6 +14,9 @@ from tui.widgets.status import ACCENTS
 _SMALLEST_BAR = 3
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _PERCENT_COLUMNS = 6
+
+_ROWS_ABOVE_BARS = 5
+"""Place, a blank, the true label, a blank, the models' names; and one more row per model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,20 @@ class DigitFactsView(CellView):
 
     def draw(self, facts: DigitFacts | None) -> None:
         """Show an image's facts; None for an empty list."""
-        self._facts = facts
+        before, self._facts = self._rows_needed, facts
+        if self.is_attached and before != self._rows_needed:
+            self.refresh(layout=True)
         self.repaint()
+
+    def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
+        """Return the rows that all bars need; what is below belongs to others."""
+        return self._rows_needed
+
+    @property
+    def _rows_needed(self) -> int:
+        if self._facts is None:
+            return 0
+        return _ROWS_ABOVE_BARS + len(self._facts.probabilities) + len(self._facts.names)
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return place, true label, one line per model, and bars as far as there is room."""

@@ -1,0 +1,137 @@
+"""Lists of images that were read wrong, or differently: chosen, filtered and sorted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import ENGINE_NAMES, EngineName
+from core.engine import Labels
+from core.evaluation import Evaluation
+
+MistakeList = Literal["numpy", "torch", "both", "disagree", "newly-wrong", "newly-right"]
+"""Wrong in NumPy, in PyTorch, in both; read differently by the two; wrong in some model that had
+read it right an epoch before; and the other way round."""
+
+MISTAKE_LISTS: tuple[MistakeList, ...] = get_args(MistakeList)
+
+Order = Literal["image", "confidence", "loss", "label"]
+"""By row; by the probability of the wrong answer, or by loss, highest first; by true class and
+then by what it was read as."""
+
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+Rows = NDArray[np.intp]
+"""(chosen,) rows of the split."""
+
+Mask = NDArray[np.bool_]
+"""(samples,)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What the models made of one split."""
+
+    labels: Labels
+    """(samples,) true classes."""
+    now: Mapping[EngineName, Evaluation] = field(default_factory=dict)
+    """The newest evaluation of each engine that has one."""
+    before: Mapping[EngineName, Evaluation] = field(default_factory=dict)
+    """That of the epoch before, of each engine that has one."""
+
+
+class _Part(NamedTuple):
+    """What one engine adds to a list."""
+
+    chosen: Mask
+    evaluation: Evaluation
+    """The one that the list is about; for what is newly right, that of the epoch before."""
+
+
+def mistake_rows(
+    readings: Readings,
+    which: MistakeList,
+    true: int | None = None,
+    predicted: int | None = None,
+    order: Order = "image",
+) -> Rows:
+    """Return the rows of one list, sorted; where two are equal the lower row comes first.
+
+    A list is empty where it needs an engine, or an epoch before, that is missing.
+
+    Args:
+        readings: of one split.
+        which: the list.
+        true: keep only this true class.
+        predicted: keep only what some engine of the list read as this class.
+        order: of the rows.
+    """
+    parts = _parts(readings, which)
+    chosen = np.zeros(len(readings.labels), np.bool_)
+    for part in parts:
+        seen_as = predicted is None or part.evaluation.predictions == predicted
+        chosen |= part.chosen & seen_as
+    if true is not None:
+        chosen &= readings.labels == true
+    rows = np.flatnonzero(chosen)
+    if order == "image" or not len(rows):
+        return rows
+    return rows[np.argsort(_sort_key(readings, parts, order)[rows], kind="stable")]
+
+
+def _parts(readings: Readings, which: MistakeList) -> list[_Part]:
+    """Return the engines' shares in a list; empty if one that it needs is missing."""
+    labels, now = readings.labels, readings.now
+    wrong = {name: now[name].predictions != labels for name in ENGINE_NAMES if name in now}
+    if which in ("newly-wrong", "newly-right"):
+        return _changes(readings, wrong, which)
+    needed: tuple[EngineName, ...] = ENGINE_NAMES
+    if which in ("numpy", "torch"):
+        needed = (which,)
+    if any(name not in now for name in needed):
+        return []
+    if which == "disagree":
+        chosen = now["numpy"].predictions != now["torch"].predictions
+    else:
+        chosen = np.logical_and.reduce([wrong[name] for name in needed])
+    return [_Part(chosen, now[name]) for name in needed]
+
+
+def _changes(
+    readings: Readings, wrong: Mapping[EngineName, Mask], which: MistakeList
+) -> list[_Part]:
+    parts = []
+    for name, is_wrong in wrong.items():
+        if before := readings.before.get(name):
+            was_wrong = before.predictions != readings.labels
+            if which == "newly-wrong":
+                parts.append(_Part(is_wrong & ~was_wrong, readings.now[name]))
+            else:
+                parts.append(_Part(was_wrong & ~is_wrong, before))
+    return parts
+
+
+def _sort_key(readings: Readings, parts: list[_Part], order: Order) -> NDArray[np.floating]:
+    """Return (samples,) numbers that rise in the order; the models' worst counts."""
+    labels = readings.labels
+    if order == "label":
+        classes = parts[0].evaluation.probabilities.shape[1]
+        read = np.full(len(labels), classes)
+        for part in reversed(parts):
+            # The first engine that reads it wrong says as what.
+            here = part.chosen & (part.evaluation.predictions != labels)
+            read = np.where(here, part.evaluation.predictions, read)
+        combined: NDArray[np.float64] = labels * (classes + 1.0) + read
+        return combined
+    worst: NDArray[np.float64] = np.zeros(len(labels))
+    every = np.arange(len(labels))
+    for part in parts:
+        read = part.evaluation.predictions
+        if order == "confidence":
+            value = np.where(read == labels, 0.0, part.evaluation.probabilities[every, read])
+        else:
+            value = np.nan_to_num(part.evaluation.losses, nan=np.inf)
+        worst = np.where(part.chosen, np.maximum(worst, value), worst)
+    return -worst

@@ -1,0 +1,41 @@
+"""Evaluations that somebody asks for while training goes on: the test images, in any weights."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from core.config import EngineName, RunConfig
+from core.data import Dataset
+from core.engine import EngineState, Tensors, build_engine
+from core.evaluation import Evaluation, evaluate
+from core.losses import loss_for
+
+
+def evaluate_test(
+    config: RunConfig, dataset: Dataset, weights: Mapping[EngineName, Tensors]
+) -> dict[EngineName, Evaluation]:
+    """Read the test images with copies of the engines' weights, each in its own engine.
+
+    Takes 0.1 s for MNIST; touches nothing that trains.
+
+    Args:
+        config: of the run.
+        dataset: its test images are read.
+        weights: by engine; an engine that is missing is left out.
+
+    Raises:
+        MemoryError: there is no room for it.
+        RuntimeError: the same, from PyTorch.
+    """
+    # Without optimizer memory or dropout, and on the CPU: nothing here takes part in training.
+    still = replace(config, optimizer="sgd", device="cpu", dropout=0.0, input_dropout=0.0)
+    images, labels = dataset.train_images[:1], dataset.train_labels[:1]
+    found: dict[EngineName, Evaluation] = {}
+    for name, tensors in weights.items():
+        engine = build_engine(name, still, images, labels, dataset.classes)
+        if name == "torch":
+            # The trainers have the cores; NumPy's count is the process's and is left alone.
+            engine.use_threads(1)
+        engine.load_state(EngineState(dict(tensors)))
+        logits = engine.logits(dataset.test_images)
+        found[name] = evaluate(logits, dataset.test_labels, loss_for(config, name))
+    return found

@@ -1,0 +1,113 @@
+"""Which mistakes are looked at: the list, its filters and order, and the place in it."""
+
+import numpy as np
+
+from core.mistakes import ORDERS, MistakeList, Order, Readings, mistake_rows
+
+
+class MistakeSelection:
+    """Selects anew when readings, list, filters or order change; moving only looks up.
+
+    Args:
+        which: the list to begin with.
+        true: only images of this class.
+        predicted: only images read as this class.
+    """
+
+    def __init__(
+        self, which: MistakeList, true: int | None = None, predicted: int | None = None
+    ) -> None:
+        self.which, self.true, self.predicted = which, true, predicted
+        self.order: Order = "image"
+        self.row: int | None = None
+        """The image that is looked at; it stays when a new epoch drops it from the list."""
+        self.readings = Readings(np.empty(0, np.int64))
+        self.rows = np.empty(0, np.intp)
+        self._place = 0
+        self._counts: dict[MistakeList, int] = {}
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only some labels are shown."""
+        return self.true is not None or self.predicted is not None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the image that is looked at is in the list."""
+        return 0 <= self._place < len(self.rows) and self.rows[self._place] == self.row
+
+    @property
+    def place(self) -> int:
+        """Place in the list of the image that is looked at, from 0; the last known one."""
+        return self._place
+
+    def take(self, readings: Readings) -> bool:
+        """Select from these readings; return False if they are those that it has."""
+        if _same(readings, self.readings):
+            return False
+        self.readings = readings
+        self._counts.clear()
+        self._select()
+        return True
+
+    def count(self, which: MistakeList) -> int:
+        """Return the length of a list without filters."""
+        if which not in self._counts:
+            self._counts[which] = len(mistake_rows(self.readings, which))
+        return self._counts[which]
+
+    def start_with(self, readings: Readings) -> None:
+        """Turn to the first image of another split."""
+        self.readings = readings
+        self._counts.clear()
+        self._start_over()
+
+    def choose_list(self, which: MistakeList) -> None:
+        """Turn to the first image of a list."""
+        self.which = which
+        self._start_over()
+
+    def filter(self, true: int | None, predicted: int | None) -> None:
+        """Keep only these classes; None keeps all."""
+        self.true, self.predicted = true, predicted
+        self._start_over()
+
+    def next_order(self) -> None:
+        """Sort in the next way, and turn to the first image."""
+        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self._start_over()
+
+    def move(self, by: int) -> None:
+        """Go some images on or back, round the ends."""
+        # One that left the list made room: its place is now the next one's.
+        by -= not self.is_here and by > 0
+        if len(self.rows):
+            self.go_to((self._place + by) % len(self.rows))
+
+    def go_to(self, place: int) -> None:
+        """Go to a place from 0, or counted from the end; no further than the ends."""
+        if len(self.rows):
+            last = len(self.rows) - 1
+            self._place = min(max(place + len(self.rows) if place < 0 else place, 0), last)
+            self.row = int(self.rows[self._place])
+
+    def _start_over(self) -> None:
+        self.row, self._place = None, 0
+        self._select()
+
+    def _select(self) -> None:
+        self.rows = mistake_rows(self.readings, self.which, self.true, self.predicted, self.order)
+        if self.row is None:
+            self.go_to(0)
+            return
+        found = np.flatnonzero(self.rows == self.row)
+        if len(found):
+            self._place = int(found[0])
+        elif self.order == "image":
+            self._place = int(np.searchsorted(self.rows, self.row))
+
+
+def _same(one: Readings, other: Readings) -> bool:
+    """Return whether two readings of one split hold the very same evaluations."""
+    pairs = ((one.now, other.now), (one.before, other.before))
+    return all(a.keys() == b.keys() and all(a[name] is b[name] for name in a) for a, b in pairs)

@@ -1,0 +1,100 @@
+"""What the mistakes browser says in words: its lists, filters and order, and why there is none."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from core.config import EngineName
+from core.mistakes import MistakeList, Order
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.run_state import RunState
+from tui.screens.mistake_selection import MistakeSelection
+from tui.widgets.status import ACCENTS
+
+Text = list[tuple[str, Role]]
+
+Split = Literal["validation", "test"]
+
+LIST_TITLES: Mapping[MistakeList, str] = {
+    "numpy": "NumPy wrong",
+    "torch": "PyTorch wrong",
+    "both": "both wrong",
+    "disagree": "they disagree",
+    "newly-wrong": "newly wrong",
+    "newly-right": "newly right",
+}
+
+_SHORT_TITLES: Mapping[MistakeList, str] = {
+    **LIST_TITLES,
+    "numpy": "NumPy",
+    "torch": "PyTorch",
+    "both": "both",
+    "disagree": "differ",
+    "newly-wrong": "new",
+    "newly-right": "now right",
+}
+
+_ORDER_TITLES: Mapping[Order, str] = {
+    "image": "in order",
+    "confidence": "surest mistakes first",
+    "loss": "highest loss first",
+    "label": "by true label",
+}
+
+
+def lists_text(lists: Sequence[MistakeList], selection: MistakeSelection, width: int) -> Text:
+    """Return the lists with their lengths; where it is narrow, the others by one word."""
+    pieces: Text = [(" ", Role.TEXT)]
+    wide = sum(len(LIST_TITLES[which]) + 10 for which in lists) <= width
+    for which in lists:
+        is_current = which == selection.which
+        title = (LIST_TITLES if wide or is_current else _SHORT_TITLES)[which]
+        role = Role.STRONG if is_current else Role.DIM
+        pieces.append((("▸ " if is_current else "  " if wide else " ") + title, role))
+        pieces.append((f" {selection.count(which):,}" + ("  " if wide else " "), Role.DIM))
+    return pieces
+
+
+def filters_text(split: Split, selection: MistakeSelection, names: str) -> Text:
+    """Return split, filters and order; what is not as at the beginning stands out."""
+    true = "any" if selection.true is None else names[selection.true]
+    predicted = "any" if selection.predicted is None else names[selection.predicted]
+    pieces: Text = [("   ", Role.TEXT)]
+    if split == "test":
+        pieces += [("test images", Role.WARNING), (" · ", Role.DIM)]
+    role = Role.WARNING if selection.is_filtered else Role.DIM
+    pieces.append((f"true label {true} · read as {predicted}", role))
+    role = Role.DIM if selection.order == "image" else Role.WARNING
+    return [*pieces, (" · ", Role.DIM), (_ORDER_TITLES[selection.order], role)]
+
+
+def epochs_text(state: RunState | None) -> Text:
+    """Return how far each model is."""
+    pieces: Text = []
+    for name, engine in state.engines.items() if state else ():
+        if engine.epochs:
+            text = f"{TITLES[name]} epoch {engine.epochs[-1].epoch}"
+            text += "  " if engine.phase == "training" else f" {engine.phase}  "
+            pieces.append((text, ACCENTS[name]))
+    return pieces
+
+
+def test_epochs_text(epochs: Mapping[EngineName, int]) -> Text:
+    """Return the epochs whose weights read the test images."""
+    return [(f"{TITLES[name]} epoch {epoch}  ", ACCENTS[name]) for name, epoch in epochs.items()]
+
+
+def why_empty(split: Split, selection: MistakeSelection) -> str:
+    """Return why no digit is shown."""
+    if not selection.readings.now:
+        return "after the first epoch, what was read wrong appears here"
+    is_change = selection.which in ("newly-wrong", "newly-right")
+    if is_change and not selection.readings.before:
+        if split == "test":
+            return "no epoch before to compare with: T goes back to the validation images"
+        return "no epoch before to compare with yet"
+    if selection.is_filtered:
+        return "nothing with these labels; c shows all"
+    if is_change:
+        return "nothing: as in the epoch before"
+    return "nothing: every digit was read right"

@@ -1,0 +1,96 @@
+"""The images of a split with what the models made of them, for the mistakes browser."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import EngineName
+from core.mistakes import Readings
+from tui.screens.mistake_text import Split, Text, epochs_text, test_epochs_text
+from tui.watch import Watch
+
+if TYPE_CHECKING:
+    from core.evaluation import Evaluation
+    from core.session import Session
+
+
+class SplitImages:
+    """Validation images by default, as the newest epoch read them; the test images on demand.
+
+    Args:
+        watch: the session that is followed.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.split: Split = "validation"
+        self._test: dict[EngineName, Evaluation] = {}
+        self._test_epochs: dict[EngineName, int] = {}
+
+    @property
+    def names(self) -> str:
+        """One character per class; empty while loading."""
+        return self._watch.session.dataset.class_names if self._watch.session else ""
+
+    @property
+    def readings(self) -> Readings:
+        """What the models made of the split; while loading, of nothing."""
+        session, state = self._watch.session, self._watch.state
+        if session is None or state is None:
+            return Readings(np.empty(0, np.int64))
+        if self.split == "test":
+            return Readings(session.dataset.test_labels, self._test)
+        engines = state.engines.items()
+        return Readings(
+            session.dataset.validation_labels,
+            {name: engine.validation for name, engine in engines if engine.validation},
+            {name: e.validation_before for name, e in engines if e.validation_before},
+        )
+
+    def epochs_text(self) -> Text:
+        """Return after which epochs the models are seen."""
+        if self.split == "test":
+            return test_epochs_text(self._test_epochs)
+        return epochs_text(self._watch.state)
+
+    def ink(self, row: int) -> NDArray[np.floating]:
+        """Return an image (height, width) of ink from 0 to 1."""
+        session = self._session()
+        data = session.dataset
+        images = data.test_images if self.split == "test" else data.validation_images
+        low = -1.0 if session.config.pixel_range == "-1..1" else 0.0
+        ink: NDArray[np.floating] = (images[row].reshape(data.image_shape) - low) / (1.0 - low)
+        return ink
+
+    def title(self, row: int) -> str:
+        """Return split and number of an image, as its source counts them."""
+        data = self._session().dataset
+        if self.split == "test":
+            return f"test image {row:,}"
+        return f"validation image {int(data.source_rows[data.train_count + row]):,}"
+
+    async def read_test(self) -> None:
+        """Turn to the test images, read off the event loop with the newest epoch's weights.
+
+        Raises:
+            MemoryError: there is no room for it; the split is as before.
+            RuntimeError: the same, from PyTorch.
+        """
+        session, state = self._session(), self._watch.state
+        if state is None:
+            return
+        epochs = {name: e.epochs[-1].epoch for name, e in state.engines.items() if e.epochs}
+        test = {name: e.test for name, e in state.engines.items() if e.test}
+        # After the end, those readings that the run's result tells.
+        if not state.ended or not test:
+            test = await asyncio.to_thread(session.evaluate_test)
+        self._test, self.split = test, "test"
+        self._test_epochs = {name: epochs[name] for name in test if name in epochs}
+
+    def _session(self) -> "Session":
+        session = self._watch.session
+        if session is None:
+            raise RuntimeError("no session yet: expected one before an image is asked for")
+        return session
