@@ -73,6 +73,8 @@ class EngineState:
     """Of the epoch before the newest, if this process saw it."""
     confusion: "Matrix | None" = None
     """Of the newest epoch; the reading of each image may be of an older one, or missing."""
+    matrices: "dict[int, Matrix]" = field(default_factory=dict)
+    """Confusion matrices by epoch, from 1; 800 bytes each for ten classes."""
     test: "Evaluation | None" = None
     loss_by_step: Curve = field(init=False)
     loss_by_second: Curve = field(init=False)
@@ -181,7 +183,7 @@ class EngineState:
     def _add_epoch(self, event: EpochDone) -> None:
         """Take in one epoch."""
         self.validation_before, self.validation = self.validation, event.validation
-        self.confusion = event.validation.confusion
+        self.confusion = self.matrices[event.epoch] = event.validation.confusion
         self._add_point(
             EpochPoint(
                 epoch=event.epoch,
@@ -197,7 +199,7 @@ class EngineState:
         """Take in one epoch that a log tells of."""
         self.step, self.seconds = max(self.step, event.step), max(self.seconds, event.seconds)
         if event.confusion is not None:
-            self.confusion = event.confusion
+            self.confusion = self.matrices[event.epoch] = event.confusion
         self._add_point(
             EpochPoint(
                 epoch=event.epoch,

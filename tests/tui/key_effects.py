@@ -233,6 +233,29 @@ async def zooms(stage: Stage, key: str) -> None:
     assert "accuracy" in stage.text()
 
 
+@effect("dashboard", "next_matrix")
+async def shows_the_matrix_in_every_way(stage: Stage, key: str) -> None:
+    for title in ("row %", "NumPy − PyTorch", "scores %", ""):
+        await stage.press(key)
+        assert stage.row("confusion").strip().startswith(f"confusion {title}".strip())
+
+
+@effect("dashboard", "scrub(-1)")
+async def looks_back_an_epoch_while_paused(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert "space pauses; then < and > go back and on" in stage.text()
+    await stage.press("space", key)
+    assert "· epoch 4: " in stage.row("confusion")
+
+
+@effect("dashboard", "scrub(1)")
+async def goes_on_an_epoch_while_paused(stage: Stage, key: str) -> None:
+    await stage.press("space", "less_than_sign", "less_than_sign", key)
+    assert "· epoch 4: " in stage.row("confusion")
+    await stage.press(key)
+    assert "epoch" not in stage.row("confusion"), "the newest"
+
+
 @effect("dashboard", "back")
 async def goes_back_one_thing_at_a_time(stage: Stage, key: str) -> None:
     await stage.press("o", "z", "left")

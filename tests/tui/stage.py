@@ -55,6 +55,9 @@ class Stage:
         if update := getattr(self.app.screen, "update", None):
             update(numbers=True)
         await self.pilot.pause()
+        # What is scored beside the event loop belongs to the same picture.
+        scoring = [worker for worker in self.app.workers if worker.group == "scores"]
+        await until(lambda: all(worker.is_finished for worker in scoring), self.pilot)
 
     async def see(self, words: str) -> None:
         """Wait until something that takes a thread is on the screen."""

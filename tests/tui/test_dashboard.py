@@ -143,7 +143,11 @@ async def test_the_cell_under_the_cursor_is_read_out_for_both_models() -> None:
         numpy, torch = evaluation("numpy", 5).confusion, evaluation("torch", 3).confusion
         off_diagonal = numpy - np.diag(np.diag(numpy))
         assert numpy[cursor] == off_diagonal.max(), "it begins on the most frequent mistake"
-        expected = f"{true} read as {predicted}: NumPy {numpy[cursor]} · PyTorch {torch[cursor]}"
+        of, shares = numpy[true].sum(), [100 * n[cursor] / n[true].sum() for n in (numpy, torch)]
+        expected = (
+            f"{true} read as {predicted}: NumPy {numpy[cursor]} of {of} ({shares[0]:.1f} %) · "
+            f"PyTorch {torch[cursor]} of {of} ({shares[1]:.1f} %) · enter opens"
+        )
         assert expected in stage.text()
         assert matrix(stage, "torch").cursor == cursor
 

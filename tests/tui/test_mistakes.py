@@ -11,7 +11,6 @@ from core.config import EngineName
 from core.evaluation import Evaluation, evaluate
 from core.losses import loss_for
 from core.mistakes import MISTAKE_LISTS, MistakeList, Order, Readings, mistake_rows
-from core.telemetry import GapMeasured
 from tests.tui.scenes import (
     CONFIG,
     TRAIN,
@@ -22,6 +21,7 @@ from tests.tui.scenes import (
     evaluation,
     finished,
     started,
+    trained,
     training,
 )
 from tests.tui.stage import Stage, on_stage, while_loading
@@ -312,11 +312,7 @@ async def test_no_room_for_the_test_images_is_said_and_nothing_lost() -> None:
 
 async def test_one_model_alone_has_the_lists_that_need_no_other() -> None:
     config = replace(CONFIG, only="torch")
-    events = [
-        event
-        for event in training()
-        if event.engine == "torch" and not isinstance(event, GapMeasured)
-    ]
+    events = [started("torch"), *trained("torch", 67)]
     async with on_stage(events, session=FakeSession(config=config)) as stage:
         await stage.press("m")
         heading = stage.text().split("\n")[0]

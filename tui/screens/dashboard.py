@@ -1,9 +1,9 @@
 """The dashboard: both models side by side, as they train."""
 
-from collections.abc import Iterator
 from time import monotonic
 from typing import ClassVar, Literal
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -18,15 +18,19 @@ from tui.run_state import Phase
 from tui.screen_cost import CostMeter
 from tui.screens.chart_rows import ChartRows, Row, panel_title
 from tui.screens.dashboard_text import header, message
+from tui.screens.matrices import Matrices, cell_text
 from tui.screens.pace import Pace
 from tui.watch import Watch
 from tui.widgets.chart import Chart
 from tui.widgets.confusion import ConfusionMatrix
 from tui.widgets.confusion_layout import HEAD_ROWS
-from tui.widgets.status import ACCENTS, Footer, Speed, StatusPanel, TextLine
+from tui.widgets.status import Footer, Speed, StatusPanel, TextLine
 
 Panel = Literal["loss", "accuracy", "confusion"]
 PANELS: tuple[Panel, ...] = ("loss", "accuracy", "confusion")
+
+COLUMN_CLASSES = (None, "second")
+"""Classes of the widgets in the first and in the second model's column."""
 
 ALL_PANELS_HEIGHT = 36
 """Rows from which all three panels are shown at once: two charts of nine rows and a matrix."""
@@ -72,7 +76,7 @@ class Dashboard(Screen[None]):
         self._charts = ChartRows(self._chart, ascii_only=ascii_only)
         self._panel: Panel = "loss"
         self._zoomed = False
-        self._cursor: tuple[int, int] | None = None
+        self._matrix_row = Matrices(self._matrix, ascii_only=ascii_only)
         self._numbers, self._matrices = Pace(NUMBERS_SECONDS), Pace(MATRICES_SECONDS)
         self._phases: list[Phase] = []
         self._late: Timer | None = None
@@ -84,14 +88,14 @@ class Dashboard(Screen[None]):
         line.draw(*header(self._watch))
         yield line
         with Horizontal(id="status"):
-            for name, classes in self._columns():
+            for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
                 yield StatusPanel(
                     name, id=f"{name}-status", classes=classes, ascii_only=self._ascii
                 )
         for panel in PANELS:
             with Horizontal(id=panel, classes="panel") as row:
                 row.visible = False
-                for name, classes in self._columns():
+                for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
                     kind = ConfusionMatrix if panel == "confusion" else Chart
                     yield kind(id=f"{name}-{panel}", classes=classes)
         yield TextLine(id="message")
@@ -114,6 +118,8 @@ class Dashboard(Screen[None]):
                 # Invisible while loading: axes without a scale would say nothing.
                 self.query(".panel").set(visible=True)
                 self._arrange()
+            if self._matrix_row.follow(state):
+                self._charts.epoch = None
             self._charts.draw(state, self._panel)
             phases = [engine.phase for engine in state.engines.values()]
             numbers = numbers or phases != self._phases
@@ -184,10 +190,28 @@ class Dashboard(Screen[None]):
         self._zoomed = not self._zoomed
         self._arrange()
 
+    def action_next_matrix(self) -> None:
+        """Show counts, shares of rows, the difference of both models, or scores."""
+        if state := self._watch.state:
+            self._matrix_row.next_mode(state)
+            self.update(numbers=True)
+
+    def action_scrub(self, by: int) -> None:
+        """Look at another epoch while nothing trains; charts and matrices together."""
+        if state := self._watch.state:
+            if self._matrix_row.scrub(by, state):
+                self._charts.epoch = self._matrix_row.epoch
+                self._mark_read()
+            else:
+                state.say("space pauses; then < and > go back and on through the epochs")
+            self.update(numbers=True)
+
     def action_back(self) -> None:
         """Leave matrix cell, crosshair, zoom and overlay, one at a time."""
-        if self._cursor is not None and self._panel == "confusion":
-            self._cursor = None
+        if self._matrix_row.epoch is not None:
+            self._matrix_row.epoch = self._charts.epoch = None
+        elif self._matrix_row.cell is not None and self._panel == "confusion":
+            self._matrix_row.cell = None
             for name in self._names:
                 self._matrix(name).leave()
         elif self._charts.epoch is not None:
@@ -201,7 +225,7 @@ class Dashboard(Screen[None]):
     def on_confusion_matrix_cursor_moved(self, event: ConfusionMatrix.CursorMoved) -> None:
         """Keep both cursors on the same cell, and say what it counts."""
         self._panel = "confusion"
-        self._cursor = (event.true, event.predicted)
+        self._matrix_row.cell = (event.true, event.predicted)
         self._mark_read()
         self.update(numbers=True)
 
@@ -212,24 +236,15 @@ class Dashboard(Screen[None]):
             return
         # The cursor is in both matrices: where this model has no such digits, the other may.
         own: EngineName = "torch" if event.matrix.id == "torch-confusion" else self._names[0]
-        for name in (own, *self._names):
-            evaluation = state.engines[name].validation
-            if evaluation and evaluation.confusion[event.true, event.predicted]:
-                self.post_message(self.CellOpened(event.true, event.predicted, name))
-                return
-        state.say("no validation digit is read like that")
+        name = self._matrix_row.reader_of(event.true, event.predicted, (own, *self._names), state)
+        if name is not None:
+            self.post_message(self.CellOpened(event.true, event.predicted, name))
         self.update(numbers=True)
 
     def _mark_read(self) -> None:
         """Let what is looked up now take the place of the newest message."""
         if state := self._watch.state:
             state.message_is_new = False
-
-    def _columns(self) -> Iterator[tuple[EngineName, str | None]]:
-        """Yield each engine, with the class of its column's widgets."""
-        yield self._names[0], None
-        for name in self._names[1:]:
-            yield name, "second"
 
     def _go_to(self, panel: Panel) -> None:
         self._panel = panel
@@ -254,7 +269,7 @@ class Dashboard(Screen[None]):
 
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).draw(*header(self._watch, self._cost.text))
-        cell = self._cursor if self._panel == "confusion" else None
+        cell = cell_text(self._matrix_row, self._watch) if self._panel == "confusion" else []
         self.query_one("#message", TextLine).draw(message(self._watch, cell, self._charts.epoch))
         state, session = self._watch.state, self._watch.session
         if state and session:
@@ -263,20 +278,20 @@ class Dashboard(Screen[None]):
                 self.query_one(f"#{name}-status", StatusPanel).draw(engine, state.epochs, speed)
 
     def _draw_matrices(self) -> None:
-        title = panel_title("confusion", self._panel)
         state, session = self._watch.state, self._watch.session
         if state is None or session is None:
             return
-        for name, engine in state.engines.items():
-            counts = engine.confusion
-            self._matrix(name).draw(
-                counts,
-                session.dataset.class_names,
-                title,
-                ACCENTS[name],
-                cursor=self._cursor,
-                ascii_only=self._ascii,
-            )
+        title = panel_title("confusion", self._panel)
+        self._matrix_row.draw(state, session.dataset.class_names, title)
+        if self._matrix_row.wants_scores(state):
+            self._score()
+
+    @work(group="scores", exclusive=True)
+    async def _score(self) -> None:
+        if state := self._watch.state:
+            await self._matrix_row.score(state)
+        if self.is_attached:
+            self._draw_matrices()
 
     def _chart(self, name: EngineName, row: Row) -> Chart:
         return self.query_one(f"#{name}-{row}", Chart)

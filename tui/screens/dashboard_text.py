@@ -37,12 +37,12 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
     return left, right
 
 
-def message(watch: Watch, cell: tuple[int, int] | None, epoch: int | None) -> Text:
+def message(watch: Watch, cell: Text, epoch: int | None) -> Text:
     """Return the row above the footer: what is read out, the newest event, or a standing note.
 
     Args:
         watch: the session that is followed.
-        cell: true and predicted class under the matrix's cursor, if that panel is in use.
+        cell: what the one under the matrix's cursor counts, if that panel is in use.
         epoch: where the charts' crosshair stands, if it does.
     """
     state, session = watch.state, watch.session
@@ -51,29 +51,13 @@ def message(watch: Watch, cell: tuple[int, int] | None, epoch: int | None) -> Te
     news = [(f" {state.message}", Role.BAD if state.message_is_bad else Role.DIM)]
     if state.message_is_new:
         return news
-    if cell is not None and (text := cell_text(state, session.dataset.class_names, cell)):
-        return [(f" {text}", Role.TEXT)]
+    if cell:
+        return cell
     if epoch is not None and (text := difference_text(state, epoch)):
         return [(f" {text}", Role.TEXT)]
     if state.message:
         return news
     return [(f" {standing_note(state, session.config, session.dataset.classes)}", Role.DIM)]
-
-
-def cell_text(state: RunState, names: str, cell: tuple[int, int]) -> str:
-    """Return what a confusion cell counts, in both models; empty before the first epoch."""
-    true, predicted = cell
-    counts = [
-        f"{TITLES[name]} {engine.confusion[true, predicted]}"
-        for name, engine in state.engines.items()
-        if engine.confusion is not None
-    ]
-    if not counts:
-        return ""
-    text = f"{names[true]} read as {names[predicted]}: {' · '.join(counts)}"
-    if true == predicted:
-        return f"{text} · enter opens what was wrongly read as {names[predicted]}"
-    return f"{text} · enter opens them"
 
 
 def difference_text(state: RunState, epoch: int) -> str:

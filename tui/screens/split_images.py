@@ -82,8 +82,8 @@ class SplitImages:
         if state is None:
             return
         epochs = {name: e.epochs[-1].epoch for name, e in state.engines.items() if e.epochs}
-        test = {name: e.test for name, e in state.engines.items() if e.test}
-        # After the end, those readings that the run's result tells.
+        # After the end, those readings that the run's result tells; a log tells no images.
+        test = {name: e.test for name, e in state.engines.items() if e.test and len(e.test.losses)}
         if not state.ended or not test:
             test = await asyncio.to_thread(session.evaluate_test)
         self._test, self.split = test, "test"

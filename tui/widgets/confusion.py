@@ -9,23 +9,30 @@ from textual.message import Message
 
 from tui.palette import Role
 from tui.widgets.cells import Canvas, CellView
+from tui.widgets.confusion_cells import Cells, MatrixFacts
 from tui.widgets.confusion_layout import (
     HEAD_ROWS,
     LONGEST_NAME,
     Layout,
     aligned,
-    count_role,
-    count_text,
     fit,
     mistakes,
     most_per_class,
+)
+from tui.widgets.score_table import (
+    GAP,
+    PAIRS_WIDTH,
+    SCORES_WIDTH,
+    differences_canvas,
+    scores_canvas,
 )
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_PLACEHOLDER = "after the first epoch"
+_ROOMY_CELL = 6
+"""Columns of a cell beside which there may be scores; narrower ones would be spread first."""
 
 
 class ConfusionMatrix(CellView, can_focus=True):
@@ -68,11 +75,22 @@ class ConfusionMatrix(CellView, can_focus=True):
         self._ascii = False
         self._cursor: tuple[int, int] | None = None
         self._first = (0, 0)
+        self._facts = MatrixFacts()
 
     @property
     def cursor(self) -> tuple[int, int] | None:
         """True and predicted class under the cursor; None before there is one."""
         return self._cursor
+
+    @property
+    def has_room_for_scores(self) -> bool:
+        """Whether scores would be seen beside or below the matrix."""
+        return (
+            self.is_on_screen
+            and self._facts.mode in ("counts", "percent")
+            and bool(self._names)
+            and self._room_for_scores(*self.size) is not None
+        )
 
     def draw(
         self,
@@ -83,6 +101,7 @@ class ConfusionMatrix(CellView, can_focus=True):
         *,
         cursor: tuple[int, int] | None = None,
         ascii_only: bool = False,
+        facts: MatrixFacts | None = None,
     ) -> None:
         """Show these counts.
 
@@ -94,20 +113,22 @@ class ConfusionMatrix(CellView, can_focus=True):
             role: the model's, for the title.
             cursor: true and predicted class to put the cursor on; None leaves it where it is.
             ascii_only: write no character above U+007E.
+            facts: how to show them and what to tell beside; None for counts alone.
 
         Raises:
             ValueError: the counts are not square, or there is not one name per class.
         """
         if counts is not None and counts.shape != (len(names), len(names)):
             raise ValueError(f"counts {counts.shape}: expected a square for {len(names)} names")
-        before = self._look()
+        before, facts = self._look(), facts or MatrixFacts()
+        is_new, self._facts = not facts.same(self._facts), facts
         self._counts, self._names, self._title = counts, tuple(names), title
         self._role, self._ascii = role, ascii_only
         wanted = cursor or self._cursor
         if wanted is not None and names:
             last = len(names) - 1
             self._cursor = (min(max(wanted[0], 0), last), min(max(wanted[1], 0), last))
-        if self._look() != before:
+        if is_new or self._look() != before:
             self.repaint()
 
     def _look(self) -> tuple[object, ...]:
@@ -119,24 +140,61 @@ class ConfusionMatrix(CellView, can_focus=True):
         canvas = Canvas(width, height)
         end = canvas.put(0, 0, self._title, self._role)
         if self._counts is None or not self._names:
-            canvas.put(
-                max(0, (width - len(_PLACEHOLDER)) // 2), height // 2, _PLACEHOLDER, Role.DIM
-            )
-            return canvas
-        layout = self._layout(self._counts, width, height)
-        self._put_hint(canvas, end + 2, layout, self._counts)
-        self._put_names(canvas, layout)
-        largest = int(mistakes(self._counts).max())
+            word = self._facts.absent
+            canvas.put(max(0, (width - len(word)) // 2), height // 2, word, Role.DIM)
+        elif self._facts.is_page:
+            canvas.paste(self._page(width, height - 1), 0, 1)
+        else:
+            scores = self._scores_place(width, height)
+            layout = self._layout(self._counts, *self._matrix_size(width, height))
+            self._put_hint(canvas, end + 2, layout, self._counts)
+            self._put_names(canvas, layout)
+            self._put_cells(canvas, layout, self._counts)
+            if scores and self._facts.scores:
+                x, y = scores
+                table = (width - x, height - y)
+                drawn = scores_canvas(
+                    self._facts.scores, self._names, *table, ascii_only=self._ascii
+                )
+                canvas.paste(drawn, x, y)
+        return canvas
+
+    def _put_cells(self, canvas: Canvas, layout: Layout, counts: "NDArray[np.int64]") -> None:
         zero = "." if self._ascii else "·"
+        cells = Cells(counts, self._facts, zero, int(mistakes(counts).max()))
         for y, true in enumerate(layout.rows, start=HEAD_ROWS):
             for n, predicted in enumerate(layout.columns):
-                count = int(self._counts[true, predicted])
-                side = predicted - true
-                text = aligned(count_text(count, layout.cell, zero), layout, side)
-                is_cursor = (true, predicted) == self._cursor
-                role = Role.CURSOR if is_cursor else count_role(count, side == 0, largest)
+                text, role = cells.look(true, predicted, layout.cell)
+                text = aligned(text, layout, predicted - true)
+                if (true, predicted) == self._cursor:
+                    role = Role.CURSOR
                 canvas.put(layout.label + n * layout.cell, y, text, role)
-        return canvas
+
+    def _page(self, width: int, height: int) -> Canvas:
+        """Return what is told in place of the matrix."""
+        facts = self._facts
+        if facts.differences is not None:
+            return differences_canvas(facts.differences, self._names, width, height)
+        if facts.scores is None:
+            return Canvas(width, height)
+        return scores_canvas(facts.scores, self._names, width, height, ascii_only=self._ascii)
+
+    def _matrix_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return what the scores leave of the pane."""
+        x, y = self._scores_place(width, height) or (0, 0)
+        return x - GAP if x else width, y - 1 if y > 1 else height
+
+    def _scores_place(self, width: int, height: int) -> tuple[int, int] | None:
+        """Return the upper left corner of the scores: beside the matrix, below it, or nowhere."""
+        return self._room_for_scores(width, height) if self._facts.scores else None
+
+    def _room_for_scores(self, width: int, height: int) -> tuple[int, int] | None:
+        classes, label = len(self._names), min(max(map(len, self._names)), LONGEST_NAME)
+        matrix = label + 1 + classes * _ROOMY_CELL
+        if matrix + GAP + SCORES_WIDTH + GAP + PAIRS_WIDTH + 3 * (label - 1) <= width:
+            return matrix + GAP, 1
+        below = HEAD_ROWS + classes + 1
+        return (0, below) if below + 1 + classes <= height else None
 
     def leave(self) -> None:
         """Take the cursor away."""
@@ -166,9 +224,9 @@ class ConfusionMatrix(CellView, can_focus=True):
     def on_click(self, event: Click) -> None:
         """Move the cursor to the cell; a double click opens it."""
         place = event.get_content_offset(self)
-        if place is None or self._counts is None:
+        if place is None or self._counts is None or self._facts.is_page:
             return
-        layout = self._layout(self._counts, *self.size)
+        layout = self._layout(self._counts, *self._matrix_size(*self.size))
         row, column = place.y - HEAD_ROWS, (place.x - layout.label) // layout.cell
         if 0 <= row < len(layout.rows) and 0 <= column < len(layout.columns):
             self._move_to(layout.rows[row], layout.columns[column])

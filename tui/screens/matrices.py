@@ -1,0 +1,204 @@
+"""Both models' confusion matrices on the dashboard: what they show, of which epoch, which cell."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from core.config import EngineName
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.run_state import EngineState, RunState
+from tui.watch import Watch
+from tui.widgets.confusion import ConfusionMatrix
+from tui.widgets.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
+from tui.widgets.status import ACCENTS
+
+if TYPE_CHECKING:
+    from core.class_scores import ClassScores, PairDifference
+    from core.confusion_log import Matrix
+
+Find = Callable[[EngineName], ConfusionMatrix]
+"""Returns the matrix of a model."""
+
+
+class Matrices:
+    """Both matrices of one dashboard.
+
+    Args:
+        find: returns the widgets.
+        ascii_only: write no character above U+007E.
+    """
+
+    def __init__(self, find: Find, *, ascii_only: bool) -> None:
+        self._find, self._ascii = find, ascii_only
+        self.mode: MatrixMode = "counts"
+        self.cell: tuple[int, int] | None = None
+        """True and predicted class under the cursor."""
+        self.epoch: int | None = None
+        """The epoch that is looked back at; None for the newest."""
+        self._scores: dict[EngineName, tuple[Matrix, ClassScores]] = {}
+        self._differences: tuple[Matrix, Matrix, tuple[PairDifference, ...]] | None = None
+
+    def counts(self, engine: EngineState, state: RunState) -> "Matrix | None":
+        """Return the matrix that is shown of an engine, if there is one."""
+        epoch = self._shared_epoch(state)
+        return engine.confusion if epoch is None else engine.matrices.get(epoch)
+
+    def reader_of(
+        self, true: int, predicted: int, names: Sequence[EngineName], state: RunState
+    ) -> EngineName | None:
+        """Return the first of these models that has digits behind a cell; else say why none has."""
+        if self.epoch is not None:
+            state.say("only the digits of the newest epoch are kept; escape goes back to it")
+            return None
+        for name in names:
+            newest = state.engines[name].validation
+            if newest is not None and newest.confusion[true, predicted]:
+                return name
+        state.say("no validation digit is read like that")
+        return None
+
+    def next_mode(self, state: RunState) -> None:
+        """Go to the next way of showing them; one model alone has no difference."""
+        modes = [mode for mode in MATRIX_MODES if mode != "difference" or len(state.engines) > 1]
+        self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
+
+    def scrub(self, by: int, state: RunState) -> bool:
+        """Look an epoch further back or on, up to the newest; return False while training."""
+        if any(engine.phase in ("training", "waiting") for engine in state.engines.values()):
+            return False
+        epochs = sorted({epoch for engine in state.engines.values() for epoch in engine.matrices})
+        if epochs:
+            # An epoch may be missing where the log was damaged.
+            now = epochs.index(self.epoch) if self.epoch in epochs else len(epochs) - 1
+            place = max(0, now + by)
+            self.epoch = epochs[place] if place < len(epochs) - 1 else None
+        return True
+
+    def follow(self, state: RunState) -> bool:
+        """Go back to the newest epoch if training goes on; return whether it did."""
+        trains = any(engine.phase == "training" for engine in state.engines.values())
+        if self.epoch is None or not trains:
+            return False
+        self.epoch = None
+        return True
+
+    def draw(self, state: RunState, names: str, title: str) -> None:
+        """Draw what has changed.
+
+        Args:
+            state: of the run.
+            names: one character per class.
+            title: of the panel, with its mark.
+        """
+        for name, engine in state.engines.items():
+            self._find(name).draw(
+                self.counts(engine, state),
+                names,
+                title + self._subtitle(engine, state),
+                ACCENTS[name],
+                cursor=self.cell,
+                ascii_only=self._ascii,
+                facts=self._facts(name, state),
+            )
+
+    def wants_scores(self, state: RunState) -> bool:
+        """Return whether scores are to be shown that are not there yet."""
+        room = any(self._find(name).has_room_for_scores for name in state.engines)
+        return bool((self.mode == "scores" or room) and self._unscored(state))
+
+    async def score(self, state: RunState) -> None:
+        """Score what is shown, off the event loop."""
+        from core.class_scores import score_classes  # noqa: PLC0415 - after the first frame
+
+        for name, counts in self._unscored(state).items():
+            self._scores[name] = counts, await asyncio.to_thread(score_classes, counts)
+
+    def _unscored(self, state: RunState) -> "dict[EngineName, Matrix]":
+        shown = {name: self.counts(engine, state) for name, engine in state.engines.items()}
+        return {
+            name: counts
+            for name, counts in shown.items()
+            if counts is not None and self._scores_of(name, counts) is None
+        }
+
+    def _facts(self, name: EngineName, state: RunState) -> MatrixFacts:
+        counts = self.counts(state.engines[name], state)
+        if counts is None:
+            return MatrixFacts(absent=self._why_absent())
+        if self.mode != "difference":
+            return MatrixFacts(self.mode, scores=self._scores_of(name, counts))
+        first, second = (self.counts(engine, state) for engine in state.engines.values())
+        if first is None or second is None:
+            return MatrixFacts()
+        if counts is first:
+            return MatrixFacts("difference", other=second)
+        return MatrixFacts("difference", differences=self._differences_of(first, second))
+
+    def _why_absent(self) -> str:
+        if self.epoch is None:
+            return "after the first epoch"
+        return f"no matrix of epoch {self.epoch}"
+
+    def _shared_epoch(self, state: RunState) -> int | None:
+        """Return the epoch of which both are shown; None where each shows its newest."""
+        if self.epoch is not None or self.mode != "difference":
+            return self.epoch
+        both = set.intersection(*(set(engine.matrices) for engine in state.engines.values()))
+        return max(both, default=None)
+
+    def _scores_of(self, name: EngineName, counts: "Matrix") -> "ClassScores | None":
+        scored, scores = self._scores.get(name, (None, None))
+        return scores if scored is counts else None
+
+    def _differences_of(self, one: "Matrix", other: "Matrix") -> "tuple[PairDifference, ...]":
+        from core.class_scores import largest_differences  # noqa: PLC0415 - after the first frame
+
+        known = self._differences
+        if known is None or known[0] is not one or known[1] is not other:
+            known = self._differences = one, other, largest_differences(one, other)
+        return known[2]
+
+    def _subtitle(self, engine: EngineState, state: RunState) -> str:
+        what: dict[MatrixMode, str] = {
+            "counts": "",
+            "percent": " row %",
+            "difference": " " + " − ".join(TITLES.values()),
+            "scores": " scores %",
+        }
+        epoch, text = self._shared_epoch(state), what[self.mode]
+        if epoch is None:
+            return text
+        return f"{text} · epoch {epoch}{self._accuracy(engine, state)}"
+
+    def _accuracy(self, engine: EngineState, state: RunState) -> str:
+        from core.confusion_log import accuracy_of  # noqa: PLC0415 - after the first frame
+
+        counts = self.counts(engine, state)
+        if counts is None or self.mode == "difference":
+            return ""
+        return f": {100 * accuracy_of(counts):.2f} %"
+
+
+def cell_text(matrices: Matrices, watch: Watch) -> list[tuple[str, Role]]:
+    """Return what the cell under the cursor counts, in both models; nothing without counts."""
+    state, session = watch.state, watch.session
+    if matrices.cell is None or state is None or session is None:
+        return []
+    names = session.dataset.class_names
+    true, predicted = matrices.cell
+    told = []
+    for name, engine in state.engines.items():
+        counts = matrices.counts(engine, state)
+        if counts is not None:
+            count, total = int(counts[true, predicted]), int(counts[true].sum())
+            share = 100 * count / max(1, total)
+            told.append(f"{TITLES[name]} {count:,} of {total:,} ({share:.1f} %)")
+    if not told:
+        return []
+    text = f" {names[true]} read as {names[predicted]}: {' · '.join(told)}"
+    if matrices.epoch is not None:
+        return [(f"{text} · after epoch {matrices.epoch}", Role.TEXT)]
+    if true == predicted:
+        return [(f"{text} · enter: wrongly read as {names[predicted]}", Role.TEXT)]
+    return [(f"{text} · enter opens", Role.TEXT)]

@@ -1,0 +1,96 @@
+"""Tables beside a confusion matrix: scores per class, worst pairs, where two models differ."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.widgets.cells import Canvas
+
+if TYPE_CHECKING:
+    from core.class_scores import ClassScores, Pair, PairDifference
+
+_HEADS = (("prec", 6), ("recall", 7), ("F1", 6))
+"""Columns of the scores, and how wide they are."""
+
+SCORES_WIDTH = 2 + sum(width for _, width in _HEADS)
+"""Columns of the scores per class, for class names of one character."""
+
+GAP = 3
+"""Columns between two tables."""
+
+PAIRS_WIDTH = 16
+"""Columns of the worst pairs, for class names of one character."""
+
+
+def scores_canvas(
+    scores: "ClassScores", names: Sequence[str], width: int, height: int, *, ascii_only: bool
+) -> Canvas:
+    """Return scores per class, and the worst pairs where there is room beside them.
+
+    Args:
+        scores: of one model.
+        names: one per class.
+        width: columns at most.
+        height: rows at most, header included; further rows are left out.
+        ascii_only: write no character above U+007E.
+    """
+    canvas = Canvas(width, height)
+    label = max(map(len, names))
+    x = label
+    for head, columns in _HEADS:
+        canvas.put(x, 0, f"{head:>{columns}}", Role.DIM)
+        x += columns
+    for y, number in enumerate(_shown_classes(scores, height - 1), start=1):
+        canvas.put(0, y, f"{names[number]:>{label}}", Role.DIM)
+        x = label
+        values = (scores.precision, scores.recall, scores.f1)
+        for (_, columns), value in zip(_HEADS, values, strict=True):
+            canvas.put(x, y, f"{100 * value[number]:{columns}.1f}")
+            x += columns
+    left = x + GAP
+    if left + PAIRS_WIDTH + 2 * (label - 1) <= width:
+        canvas.put(left, 0, "worst pairs", Role.DIM)
+        for y, pair in enumerate(scores.pairs[: max(0, height - 1)], start=1):
+            _put_pair(canvas, left, y, pair, names, ascii_only=ascii_only)
+    return canvas
+
+
+def differences_canvas(
+    differences: "Sequence[PairDifference]",
+    names: Sequence[str],
+    width: int,
+    height: int,
+) -> Canvas:
+    """Return the cells in which NumPy's and PyTorch's matrices differ most, as many as fit."""
+    canvas = Canvas(width, height)
+    if not differences:
+        canvas.put(0, 1, "no cell differs", Role.DIM)
+        return canvas
+    texts = [f"{names[one.true]} read as {names[one.predicted]}" for one in differences]
+    x = max(map(len, texts)) + 1
+    canvas.put(x, 0, f"{TITLES['numpy']:>6}", Role.NUMPY)
+    canvas.put(x + 6, 0, f"{TITLES['torch']:>9}", Role.TORCH)
+    for y, (text, one) in enumerate(zip(texts, differences, strict=True), start=1):
+        role = Role.NUMPY if one.first > one.second else Role.TORCH
+        canvas.put(0, y, text)
+        canvas.put(x, y, f"{one.first:>6,}{one.second:>9,}")
+        canvas.put(x + 15, y, f"{one.first - one.second:>+7,}", role)
+    return canvas
+
+
+def _shown_classes(scores: "ClassScores", rows: int) -> list[int]:
+    """Return the classes in their order; where they don't all fit, those of the lowest F1."""
+    everyone = list(range(len(scores.f1)))
+    if len(everyone) <= rows:
+        return everyone
+    return sorted(sorted(everyone, key=lambda number: scores.f1[number])[: max(0, rows)])
+
+
+def _put_pair(
+    canvas: Canvas, x: int, y: int, pair: "Pair", names: Sequence[str], *, ascii_only: bool
+) -> None:
+    arrow = ">" if ascii_only else "→"
+    x = canvas.put(x, y, f"{names[pair.true]}{arrow}{names[pair.predicted]}", Role.STRONG)
+    x = canvas.put(x, y, f"{pair.images:>5,}", Role.TEXT)
+    canvas.put(x, y, f"{100 * pair.share:>6.1f} %", Role.DIM)
