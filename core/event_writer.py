@@ -73,6 +73,10 @@ class EventWriter:
         closing = False
         while not closing:
             closing = self._closing.wait(WRITE_SECONDS)
+            if not self._arrived:
+                # Single steps of a paused run are to be seen too.
+                for sums in self._sums.values():
+                    self._unwritten += sums.close_early()
             while self._arrived:
                 self._unwritten += self._entries(self._arrived.popleft())
             self._write()

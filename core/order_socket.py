@@ -9,6 +9,9 @@ from pathlib import Path
 
 SOCKET_NAME = "control.sock"
 
+BACKLOG = 64
+"""Connections that may wait to be taken; beyond, connecting fails at once."""
+
 MAX_ADDRESS_BYTES = 103
 """What every system takes as a socket's path: macOS 103, Linux 107."""
 
@@ -29,7 +32,7 @@ def listen(folder: Path) -> socket.socket:
         with _address(folder) as address:
             listening.bind(address)
         (folder / SOCKET_NAME).chmod(0o600)
-        listening.listen(8)
+        listening.listen(BACKLOG)
     except BaseException:
         listening.close()
         raise

@@ -203,6 +203,10 @@ class Session:
         for control in self._controls.values():
             control.stop()
 
+    def leave(self) -> None:
+        """Save and end, since whoever watched leaves."""
+        self.stop()
+
     def join(self, seconds: float) -> bool:
         """Wait for the trainers and the recorder; False if they took longer."""
         deadline = monotonic() + seconds

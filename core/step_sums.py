@@ -43,10 +43,16 @@ class StepSums:
             self._take(event)
             if event.step % self._length == 0 or not isfinite(event.loss):
                 done += self.close()
-            elif event.seconds - self._opened_at >= FRESH_SECONDS and self._early < MOST_EARLY:
-                self._early += 1
-                done += self.close()
+            elif event.seconds - self._opened_at >= FRESH_SECONDS:
+                done += self.close_early()
         return done
+
+    def close_early(self) -> list[StepsDone]:
+        """Return what has not been returned yet, unless that was done too often."""
+        if not self._count or self._early >= MOST_EARLY:
+            return []
+        self._early += 1
+        return self.close()
 
     def close(self) -> list[StepsDone]:
         """Return what has not been returned yet: one group, or none."""

@@ -20,11 +20,13 @@ from tui.loading import undisturbed
 from tui.output import LAST_WORDS_SECONDS
 
 if TYPE_CHECKING:
-    from core.config import RunConfig
+    from core.config import EngineName, RunConfig
+    from core.run_follower import RunFollower
     from core.session import Session
-    from tui.watch import Report, Start
+    from tui.app import MlpwatchApp
+    from tui.watch import Report, Start, Watch
 
-COMMANDS = ("train", "resume", "runs", "data")
+COMMANDS = ("train", "resume", "attach", "runs", "data")
 """The first word that is no option; without one, train and watch."""
 
 
@@ -42,7 +44,9 @@ def run() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; what a user can cause is one line on stderr."""
     try:
-        parser = build_parser(watch=watch, train=train, resume=resume, runs=runs, fetch=fetch)
+        parser = build_parser(
+            watch=watch, train=train, resume=resume, attach=attach, runs=runs, fetch=fetch
+        )
         options = parser.parse_args(_with_command(arguments))
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
@@ -106,6 +110,31 @@ def resume(options: argparse.Namespace) -> int:
         return run_headless(start(say), request, as_json=options.json)
 
 
+def attach(options: argparse.Namespace) -> int:
+    """Watch a run that lives elsewhere, or has ended, from its folder."""
+    from core.runs import Run  # noqa: PLC0415
+
+    run = Run.open(Path(options.saved), options.run)
+    if fault := _no_screen():
+        raise InputError(f"attach {run.name}: {fault}; mlpwatch runs lists it without a screen")
+
+    def start(report: "Report") -> "RunFollower":
+        report(f"reading {run.name}")
+        from core.run_follower import RunFollower  # noqa: PLC0415
+
+        return RunFollower(run)
+
+    from tui.watch import Watch  # noqa: PLC0415
+
+    watch = Watch(start, attached=True)
+    _, status = _run_app(watch, run.config.engine_names, options)
+    if watch.error is not None:
+        raise watch.error
+    if watch.session is not None:
+        _say_at_last([watch.farewell])
+    return status
+
+
 def runs(options: argparse.Namespace) -> int:
     """List saved runs, newest first."""
     from tui.run_table import runs_as_json, runs_as_text  # noqa: PLC0415
@@ -126,40 +155,62 @@ def fetch(_options: argparse.Namespace) -> int:
 
 def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> int:
     """Run the app, then say on the normal screen how it went."""
-    from tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
-    from tui.output import Output  # noqa: PLC0415
-    from tui.terminal_traits import has_colour, has_unicode  # noqa: PLC0415
     from tui.watch import LEAVE_SECONDS, Watch  # noqa: PLC0415
 
-    if not has_colour():
-        # Textual and Rich know a terminal without colours by this alone.
-        os.environ["NO_COLOR"] = "1"
     following = Watch(start)
-    screen = ScreenOptions(
-        fps=options.fps,
-        mouse=not options.no_mouse,
-        ascii_only=options.ascii or not has_unicode(),
-        saved=Path(options.saved),
-    )
-    app = MlpwatchApp(following, config.engine_names, screen)
-    status = app.run(mouse=screen.mouse)
+    app, status = _run_app(following, config.engine_names, options)
     # Another one than at the start where a run was resumed on the screen.
     following = app.watch_session
+    if app.goes_on_without_screen:
+        from tui.hangup import go_on  # noqa: PLC0415
+
+        return go_on(following)
     if following.error is not None:
         raise following.error
-    session = following.session
-    if session is None:
-        return status or 0
     from core.headless import end_status, summary_lines  # noqa: PLC0415
+    from core.session import Session  # noqa: PLC0415
+
+    session = following.session
+    if not isinstance(session, Session):
+        return status
 
     if not app.asked_to_leave:
         # The screen ended by itself: the terminal was closed, or drawing failed. Save all the same.
         session.stop()
         session.join(LEAVE_SECONDS)
+    _say_at_last(summary_lines(session))
+    return status or end_status(session)
+
+
+def _run_app(
+    watch: "Watch", names: tuple["EngineName", ...], options: argparse.Namespace
+) -> tuple["MlpwatchApp", int]:
+    """Run the app to its end; return it with its exit status."""
+    from tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
+    from tui.terminal_traits import has_colour, has_unicode  # noqa: PLC0415
+
+    if not has_colour():
+        # Textual and Rich know a terminal without colours by this alone.
+        os.environ["NO_COLOR"] = "1"
+    screen = ScreenOptions(
+        fps=options.fps,
+        mouse=not options.no_mouse,
+        ascii_only=options.ascii or not has_unicode(),
+        saved=Path(options.saved),
+        goes_on_after_hangup=getattr(options, "on_hangup", "save") == "continue",
+    )
+    app = MlpwatchApp(watch, names, screen)
+    status = app.run(mouse=screen.mouse)
+    return app, status or app.status or app.return_code or 0
+
+
+def _say_at_last(lines: list[str]) -> None:
+    """Write on the normal screen; a terminal that takes nothing is not waited for."""
+    from tui.output import Output  # noqa: PLC0415
+
     last_words = Output(sys.stdout)
-    last_words.write("".join(f"{line}\n" for line in summary_lines(session)))
+    last_words.write("".join(f"{line}\n" for line in lines))
     last_words.close()
-    return status or app.status or app.return_code or end_status(session)
 
 
 def _flush() -> None:
@@ -176,13 +227,20 @@ def _is_terminal(stream: IO[str] | None) -> bool:
 
 def _says_no_screen() -> bool:
     """Say in one line that there is no terminal to draw on, if so."""
-    dumb = os.environ.get("TERM") == "dumb"
-    if _is_terminal(sys.stdout) and _is_terminal(sys.stdin) and not dumb:
+    why = _no_screen()
+    if not why:
         return False
-    side = "input" if _is_terminal(sys.stdout) else "output"
-    why = "TERM is dumb" if dumb else f"the {side} is no terminal"
     print(f"mlpwatch: {why}, so this trains without a screen", file=sys.stderr)  # noqa: T201
     return True
+
+
+def _no_screen() -> str:
+    """Return why there is no terminal to draw on; empty if there is one."""
+    if os.environ.get("TERM") == "dumb":
+        return "TERM is dumb"
+    if not _is_terminal(sys.stdout):
+        return "the output is no terminal"
+    return "" if _is_terminal(sys.stdin) else "the input is no terminal"
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:

@@ -4,9 +4,8 @@ import asyncio
 import os
 import shutil
 import signal
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
@@ -19,9 +18,11 @@ from textual.timer import Timer
 
 from core.config import EngineName
 from tui.ascii_filter import AsciiFilter
+from tui.hangup import ignore_hangups
 from tui.keys import KEYS, Where, bindings
 from tui.patient_app import PatientApp
 from tui.screen_cost import CostMeter
+from tui.screen_options import ScreenOptions
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen
 from tui.watch import LEAVE_SECONDS, Watch
@@ -31,27 +32,10 @@ if TYPE_CHECKING:
 
     from core.mistakes import MistakeList
 
-DEFAULT_FPS = 4.0
-SSH_FPS = 2.0
-"""Over SSH half as often: bytes and latency count more there."""
+__all__ = ["MlpwatchApp", "ScreenOptions"]
 
-
-@dataclass(frozen=True, slots=True)
-class ScreenOptions:
-    """What the command line says of the screen."""
-
-    fps: float | None = None
-    """Looks into the mailbox per second; None for the default of this kind of terminal."""
-    mouse: bool = True
-    ascii_only: bool = False
-    saved: Path = Path("saved")
-    """The folder of all runs."""
-
-    @property
-    def frames_per_second(self) -> float:
-        """What was asked for, or the default of this kind of terminal."""
-        default = SSH_FPS if os.environ.get("SSH_CONNECTION") else DEFAULT_FPS
-        return self.fps or default
+STOP_AGAIN_SECONDS = 5.0
+"""Within this time a second press of the key that ends the run confirms the first."""
 
 
 class MlpwatchApp(PatientApp[int]):
@@ -77,6 +61,9 @@ class MlpwatchApp(PatientApp[int]):
         self._ticker: Timer | None = None
         self._status = 0
         self._asked_to_leave = False
+        self._stop_asked_at = -STOP_AGAIN_SECONDS
+        self.goes_on_without_screen = False
+        """The terminal is gone, and training is to go on."""
         self._finishing = False
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
@@ -192,6 +179,20 @@ class MlpwatchApp(PatientApp[int]):
         self.watch_session.save()
         self._update(numbers=True)
 
+    def action_stop(self) -> None:
+        """End the run, the second time; ask the first time."""
+        state = self.watch_session.state
+        if state is None or state.ended:
+            return
+        confirmed = monotonic() - self._stop_asked_at < STOP_AGAIN_SECONDS
+        self._stop_asked_at = -STOP_AGAIN_SECONDS if confirmed else monotonic()
+        if confirmed:
+            self.watch_session.stop()
+            state.say("saving, then ending the run; resume goes on with it")
+        else:
+            state.say("X again within 5 seconds saves the run and ends its training", bad=True)
+        self._update(numbers=True)
+
     def action_faster(self) -> None:
         """Raise or lift the speed limit."""
         self.watch_session.faster()
@@ -248,10 +249,21 @@ class MlpwatchApp(PatientApp[int]):
             loop.add_signal_handler(number, self._receive, number)
 
     def _receive(self, number: signal.Signals) -> None:
+        if number == signal.SIGHUP and self._options.goes_on_after_hangup:
+            self._go_on_without_screen()
+            return
         if self._asked_to_leave:
             self.exit(128 + number)
         else:
             self._leave(128 + number)
+
+    def _go_on_without_screen(self) -> None:
+        # Before asyncio gives it back: from then on a second hangup would end the process.
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        ignore_hangups()
+        if not self._asked_to_leave:
+            self.goes_on_without_screen = True
+            self.exit(0)
 
     def _leave(self, status: int) -> None:
         if self._asked_to_leave:
@@ -259,7 +271,7 @@ class MlpwatchApp(PatientApp[int]):
         self._asked_to_leave, self._status = True, status
         self.watch_session.leave()
         if state := self.watch_session.state:
-            state.say("saving, then leaving; ctrl+c leaves at once")
+            state.say(self.watch_session.farewell)
         self._update(numbers=True)
 
     def _follow_size(self) -> None:

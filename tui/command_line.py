@@ -3,10 +3,11 @@
 import argparse
 import math
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from core.__main__ import add_train_options
 from core.options import Parser, add_run_options, add_training_options
+from tui.hangup import OnHangup
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -18,6 +19,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch [OPTIONS]             train and watch
   mlpwatch train [OPTIONS]       the same run without a screen
   mlpwatch resume RUN [OPTIONS]  go on where RUN stopped
+  mlpwatch attach RUN            watch RUN, which trains elsewhere or has ended
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
 
@@ -26,7 +28,13 @@ mlpwatch COMMAND --help tells a command's own options.
 
 
 def build_parser(
-    *, watch: Command, train: Command, resume: Command, runs: Command, fetch: Command
+    *,
+    watch: Command,
+    train: Command,
+    resume: Command,
+    attach: Command,
+    runs: Command,
+    fetch: Command,
 ) -> Parser:
     """Return the parser; each command's namespace carries its function as `command`."""
     parser = Parser(
@@ -48,6 +56,7 @@ def build_parser(
     parser.epilog = f"training:{parser.epilog}"
     _add_train(commands.add_parser("train", allow_abbrev=False), train)
     _add_resume(commands.add_parser("resume", allow_abbrev=False), resume)
+    _add_attach(commands.add_parser("attach", allow_abbrev=False), attach)
     _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
     return parser
@@ -58,6 +67,7 @@ def _add_watch(parser: argparse.ArgumentParser, command: Command) -> None:
     add_training_options(parser)
     add_run_options(parser, naming=True)
     _add_screen_options(parser)
+    _add_hangup_option(parser)
     parser.set_defaults(command=command, json=False)
 
 
@@ -73,6 +83,19 @@ def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("--headless", action="store_true", help="without a screen")
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
     add_training_options(parser)
+    add_run_options(parser, naming=False)
+    _add_screen_options(parser)
+    _add_hangup_option(parser)
+    parser.set_defaults(command=command)
+
+
+def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.description = (
+        "Watch a run from its folder: one that trains in another terminal or without a screen, or "
+        "one that has ended. Pausing, saving and stopping reach the process that trains it; "
+        "quitting leaves it alone."
+    )
+    parser.add_argument("run", metavar="RUN", help="name of the run, or path of its folder")
     add_run_options(parser, naming=False)
     _add_screen_options(parser)
     parser.set_defaults(command=command)
@@ -101,6 +124,17 @@ def _add_screen_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     group.add_argument("--ascii", action="store_true", help="plain ASCII characters only")
+
+
+def _add_hangup_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--on-hangup",
+        choices=get_args(OnHangup),
+        default="save",
+        metavar="save|continue",
+        help="when the terminal is gone: save and end (default), or train on without a screen "
+        "until mlpwatch attach finds the run again",
+    )
 
 
 class _ShowVersion(argparse.Action):

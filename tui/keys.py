@@ -1,6 +1,6 @@
 """One table of keys: it feeds dispatch, the footer and the help."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from textual.binding import Binding, BindingType
@@ -61,6 +61,7 @@ KEYS: tuple[Key, ...] = (
     Key("z", "z", "toggle_zoom", "zoom", "give the whole screen to one panel", "dashboard"),
     Key("right_square_bracket", "]", "faster", "faster", "raise the speed limit, then lift it"),
     Key("left_square_bracket", "[", "slower", "slower", "limit the steps per second"),
+    Key("X", "X", "stop", "", "end the run: save it, stop its training; press it twice"),
     Key("c", "c", "next_matrix", "", "matrix: counts, row %, difference of the models, scores",
         "dashboard"),
     Key("less_than_sign", "<", "scrub(-1)", "",
@@ -147,9 +148,16 @@ def bindings(where: Where) -> list[BindingType]:
     ]
 
 
-def footer_keys(where: Where) -> list[Key]:
-    """Return the keys that a screen's footer names, the screen's own first."""
+def footer_keys(where: Where, *, attached: bool = False) -> list[Key]:
+    """Return the keys that a screen's footer names, the screen's own first.
+
+    Args:
+        where: the screen.
+        attached: to a run that lives elsewhere, which quitting leaves alone.
+    """
     own = [key for key in KEYS if key.label and key.where == where]
     common = [key for key in KEYS if key.label and key.where == "everywhere"]
+    if attached:
+        common = [replace(k, label="leave it") if k.action == "leave" else k for k in common]
     # space, step and save lead on the dashboard; help and quit close every footer.
     return common[:3] + own + common[3:] if where == "dashboard" else own + common

@@ -13,6 +13,7 @@ from tui.screens.question import Question
 from tui.watch import LEAVE_SECONDS, Watch
 
 if TYPE_CHECKING:
+    from core.run_follower import RunFollower
     from core.session import Session
     from tui.app import MlpwatchApp
 
@@ -56,7 +57,10 @@ class RunSwitch:
             return False
         question = Question(
             f"Go on with {name} here?",
-            [*where_it_goes_on(run), what_becomes_of(current)],
+            [
+                *where_it_goes_on(run),
+                what_becomes_of(current, attached=self._app.watch_session.attached),
+            ],
             yes="goes on with it",
             no="changes nothing",
         )
@@ -75,9 +79,9 @@ class RunSwitch:
         await self._app.follow(Watch(lambda _report: loaded), loaded.config.engine_names)
         return True
 
-    async def _end(self, session: "Session") -> bool:
-        """Save and end a session; whether it did in time."""
-        session.stop()
+    async def _end(self, session: "Session | RunFollower") -> bool:
+        """Save and end a session, or leave a run that lives elsewhere; whether it did in time."""
+        session.leave()
         deadline = monotonic() + LEAVE_SECONDS
         while not session.ended:
             if monotonic() > deadline:
@@ -112,9 +116,11 @@ def where_it_goes_on(run: ListedRun) -> list[str]:
     return found
 
 
-def what_becomes_of(session: "Session") -> str:
+def what_becomes_of(session: "Session | RunFollower", *, attached: bool) -> str:
     """Return what happens to the run on the dashboard."""
     name = session.run.path.name
+    if attached:
+        return f"{name}, now on the dashboard, lives elsewhere and is left alone."
     if session.ended:
         return f"{name}, now on the dashboard, has ended and is saved."
     return f"{name}, now training here, is saved and ended first; it can be resumed like this one."

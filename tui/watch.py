@@ -10,11 +10,12 @@ from core.telemetry import Event
 from tui.run_state import RunState
 
 if TYPE_CHECKING:
+    from core.run_follower import RunFollower
     from core.session import Session
 
 Report = Callable[[str], None]
-Start = Callable[[Report], "Session"]
-"""Makes a session, slowly, and says what it is doing."""
+Start = Callable[[Report], "Session | RunFollower"]
+"""Makes what is followed, slowly, and says what it is doing."""
 
 SHORT_RUN_SECONDS = 30
 """How long a run on the bundled digits takes by default; at full speed it is over in two."""
@@ -32,15 +33,17 @@ class Watch:
     Everything but the loading happens in the caller's thread.
 
     Args:
-        start: makes the session.
+        start: makes the session, or the follower of a run that lives elsewhere.
+        attached: it lives elsewhere: leaving leaves it alone.
     """
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, *, attached: bool = False) -> None:
         self._start = start
+        self.attached = attached
         self._loader = Thread(target=self._load, name="loader", daemon=True)
-        self._loaded: Session | None = None
+        self._loaded: Session | RunFollower | None = None
         self._past: list[Event] = []
-        self.session: Session | None = None
+        self.session: Session | RunFollower | None = None
         """None while loading."""
         self.state: RunState | None = None
         """None while loading."""
@@ -67,6 +70,16 @@ class Watch:
         late = monotonic() - self._leaving_since > LEAVE_SECONDS
         return self.session is None or self.session.ended or late
 
+    @property
+    def farewell(self) -> str:
+        """What is said when the screen is left."""
+        if not self.attached or self.session is None:
+            return "saving, then leaving; ctrl+c leaves at once"
+        name = self.session.run.name
+        if self.state is not None and self.state.ended:
+            return f"{name} has ended; mlpwatch resume {name} goes on with it"
+        return f"{name} trains on without this screen; mlpwatch attach {name} shows it again"
+
     def open(self) -> None:
         """Begin to load."""
         self._loader.start()
@@ -81,14 +94,19 @@ class Watch:
             return False
         events = self.session.mailbox.drain().events
         self.state.apply_all(events)
-        return bool(events)
+        return self._follow_limit(self.session) or bool(events)
 
     def leave(self) -> None:
-        """Ask the session to save and end."""
+        """Ask the session to save and end; leave alone one that lives elsewhere."""
         if self._leaving_since is None:
             self._leaving_since = monotonic()
             if self.session:
-                self.session.stop()
+                self.session.leave()
+
+    def stop(self) -> None:
+        """End the run, wherever it lives: it is saved, and what it has learned can be looked at."""
+        if self.session:
+            self.session.stop()
 
     def toggle_pause(self, *engines: EngineName) -> None:
         """Pause the named engines, or all that train; resume them if all of them are paused."""
@@ -128,6 +146,13 @@ class Watch:
         below = [speed for speed in SPEEDS if self.limit is None or speed < self.limit]
         self._set_limit(below[-1] if below else self.limit)
 
+    def _follow_limit(self, session: "Session | RunFollower") -> bool:
+        """Take over a limit that somebody set from another terminal; say whether there is one."""
+        if session.steps_per_second == self.limit:
+            return False
+        self.limit, self.limit_is_automatic = session.steps_per_second, False
+        return True
+
     def _set_limit(self, limit: float | None) -> None:
         if self.session is None:
             return
@@ -145,7 +170,7 @@ class Watch:
     def _report(self, text: str) -> None:
         self.loading = text
 
-    def _begin(self, session: "Session") -> None:
+    def _begin(self, session: "Session | RunFollower") -> None:
         config = session.config
         self.session = session
         self.state = RunState(config.epochs, session.epoch_steps, config.engine_names)
@@ -154,7 +179,9 @@ class Watch:
         self._past = []
         if self._leaving_since is not None:
             return
-        if session.dataset.name == "digits":
+        if self.attached:
+            self.state.say(f"following {session.run.name}: q leaves it alone, X ends it")
+        if session.dataset.name == "digits" and not self.attached:
             self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))
             self.limit_is_automatic = True
             session.set_steps_per_second(self.limit)

@@ -180,6 +180,16 @@ EFFECTS["dashboard", "move(0, -1)"] = moves_left_and_back_an_epoch
 EFFECTS["dashboard", "move(0, 1)"] = moves_right_and_on_an_epoch
 
 
+@effect("everywhere", "stop")
+async def ends_the_run_when_pressed_twice(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert not stage.state.ended
+    assert "X again within 5 seconds saves the run and ends its training" in stage.text()
+    await stage.press(key)
+    assert phases(stage) == ["stopped", "stopped"]
+    assert stage.app.is_running
+
+
 @effect("dashboard", "open")
 async def opens_the_cell(stage: Stage, key: str) -> None:
     await stage.press("tab", "tab", "down")

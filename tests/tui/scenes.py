@@ -249,6 +249,9 @@ class FakeSession:
             if name not in self._ended:
                 self.feed([ended(name, "stopped", step=step)])
 
+    def leave(self) -> None:
+        self.stop()
+
     def join(self, _seconds: float) -> bool:
         return True
 

@@ -99,7 +99,7 @@ class Dashboard(Screen[None]):
                     kind = ConfusionMatrix if panel == "confusion" else Chart
                     yield kind(id=f"{name}-{panel}", classes=classes)
         yield TextLine(id="message")
-        yield Footer(footer_keys("dashboard"))
+        yield Footer(footer_keys("dashboard", attached=self._watch.attached))
 
     def on_mount(self) -> None:
         """Arrange for the size that the terminal has."""

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from core.errors import MlpwatchError
 from tui.keys import Where, bindings, footer_keys
 from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
 from tui.screens.dashboard_text import header
@@ -50,7 +51,7 @@ class ExplainScreen(Screen[None]):
         yield TextLine(id="space")
         yield TextBlock(id="story")
         yield Chart(id="story-chart")
-        yield Footer(footer_keys("explain"))
+        yield Footer(footer_keys("explain", attached=self._watch.attached))
 
     def on_mount(self) -> None:
         """Draw once the size is known."""
@@ -77,7 +78,7 @@ class ExplainScreen(Screen[None]):
             return
         try:
             self._comparison = await asyncio.to_thread(session.compare_gradients)
-        except (MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError, MlpwatchError) as error:
             # PyTorch raises RuntimeError where memory runs out. Training goes on.
             state.say(f"the gradients could not be compared: {error}", bad=True)
         self._draw()

@@ -58,7 +58,7 @@ class MistakesScreen(Screen[None]):
             with Vertical(id="reading"):
                 yield DigitFactsView(id="facts", ascii_only=self._ascii)
         yield TextLine(id="message")
-        yield Footer(footer_keys("mistakes"))
+        yield Footer(footer_keys("mistakes", attached=self._watch.attached))
 
     def on_mount(self) -> None:
         """Draw once the size is known."""

@@ -75,7 +75,9 @@ class StatusPanel(CellView):
                 if x + len(text) <= width:
                     x = canvas.put(x, y, text, role) + 3
         if engine.detail:
-            canvas.put(0, len(rows), formatting.one_line(engine.detail)[:width], Role.BAD)
+            canvas.put(
+                0, len(rows), formatting.one_line(engine.detail)[:width].ljust(width), Role.BAD
+            )
         return canvas
 
     def _put_progress(self, canvas: Canvas, engine: EngineState) -> None:

@@ -1,0 +1,148 @@
+"""A saved run's images, and what its newest checkpoints read them as."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event as Flag
+from threading import Thread
+
+import numpy as np
+
+from core.checkpoints import checkpoint_path
+from core.config import EngineName, RunConfig
+from core.data import Dataset, load_dataset
+from core.engine import EngineState, build_engine
+from core.errors import MlpwatchError
+from core.evaluation import Evaluation, evaluate
+from core.losses import loss_for
+from core.run_card import DatasetCard
+from core.runs import Run
+from core.telemetry import EvaluationRead, Event, Notice
+from core.weights_board import WeightsBoard, WeightsShown
+
+LOOK_SECONDS = 1.0
+"""Time between two looks whether there is a newer checkpoint; one is written every 30 s."""
+
+
+class RunImages:
+    """Loads the images and reads them again with each new checkpoint, in a thread of its own.
+
+    A NumPy network reads for both engines, so that PyTorch need not be imported: their logits
+    differ by rounding.
+
+    Args:
+        run: whose checkpoints.
+        config: of the run.
+        board: receives the weights.
+        tell: receives the evaluations, and what is wrong, in that thread.
+    """
+
+    def __init__(
+        self, run: Run, config: RunConfig, board: WeightsBoard, tell: Callable[[Event], None]
+    ) -> None:
+        self._run, self._config, self._board, self._tell = run, config, board, tell
+        self.dataset = without_images(run.dataset)
+        """Its shape and classes are right from the start; the images come later, or not at all."""
+        self.missing = f"loading {config.data}"
+        """Why there is nothing to show, in one line; empty once there is."""
+        self._seen: dict[EngineName, tuple[int, int, int]] = {}
+        self._closing = Flag()
+        self._thread = Thread(target=self._work, name="run-images", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look for no more checkpoints; returns at once."""
+        self._closing.set()
+
+    def _work(self) -> None:
+        try:
+            dataset = load_dataset(self._config.data, self._config.seed, self._config.pixel_range)
+        except (MlpwatchError, OSError) as error:
+            self._give_up(str(error))
+            return
+        if dataset.sha256 != self._run.dataset.sha256:
+            self._give_up(f"{self._config.data} holds other data than this run was trained on")
+            return
+        self.dataset = dataset
+        self.missing = "no checkpoint has read the images yet"
+        while True:
+            for name in self._config.engine_names:
+                self._look(name)
+            if self._closing.wait(LOOK_SECONDS):
+                return
+
+    def _give_up(self, why: str) -> None:
+        self.missing = f"no images: {why}"
+        self._tell(Notice(self.missing, is_bad=True))
+
+    def _look(self, name: EngineName) -> None:
+        """Read the images if an engine's checkpoint is not the one of the look before."""
+        try:
+            found = checkpoint_path(self._run.path, name).stat()
+        except OSError:
+            return
+        signature = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if signature == self._seen.get(name):
+            return
+        self._seen[name] = signature
+        try:
+            self._read(name)
+        except (MlpwatchError, OSError, MemoryError) as error:
+            self._tell(Notice(f"no mistakes of {name}: {error}", is_bad=True))
+
+    def _read(self, name: EngineName) -> None:
+        latest = self._run.read_latest(name)
+        if latest is None:
+            return
+        state, at = latest.checkpoint.state, latest.checkpoint.position
+        shown = WeightsShown(name, at.epoch, at.step, state.weights)
+        self._board.show(shown, evaluated=True)
+        validation = read_images(
+            self._config,
+            name,
+            shown,
+            self.dataset,
+        )
+        self.missing = ""
+        self._tell(EvaluationRead(name, at.epoch, at.step, validation))
+
+
+def read_images(
+    config: RunConfig, name: EngineName, shown: WeightsShown, dataset: Dataset
+) -> Evaluation:
+    """Read the validation images with an engine's weights, in a NumPy network.
+
+    Args:
+        config: of the run.
+        name: whose loss convention counts.
+        shown: the weights.
+        dataset: with images.
+    """
+    # Without optimizer memory or dropout: nothing is trained here.
+    still = replace(config, optimizer="sgd", dropout=0.0, input_dropout=0.0)
+    one = dataset.train_images[:1], dataset.train_labels[:1]
+    engine = build_engine("numpy", still, *one, dataset.classes)
+    engine.load_state(EngineState(dict(shown.weights)))
+    logits = engine.logits(dataset.validation_images)
+    return evaluate(logits, dataset.validation_labels, loss_for(config, name))
+
+
+def without_images(card: DatasetCard) -> Dataset:
+    """Return a data set of the right shape that holds no images."""
+    features = int(np.prod(card.image_shape))
+    no_images, no_labels = np.empty((0, features), np.float32), np.empty(0, np.int64)
+    height, width = card.image_shape
+    return Dataset(
+        name=card.name,
+        image_shape=(height, width),
+        classes=card.classes,
+        images=no_images,
+        labels=no_labels,
+        train_count=0,
+        source_rows=np.empty(0, np.intp),
+        test_images=no_images,
+        test_labels=no_labels,
+        sha256=card.sha256,
+    )

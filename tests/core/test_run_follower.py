@@ -1,0 +1,241 @@
+"""A run folder read as a session: ended, killed, damaged, live, resumed."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic, sleep
+
+import numpy as np
+import pytest
+
+from core.config import ENGINE_NAMES, RunConfig
+from core.errors import DataError
+from core.event_log import EVENTS_NAME
+from core.launch import new_session, resumed_session
+from core.run_follower import RunFollower
+from core.runs import Run
+from core.telemetry import (
+    EpochDone,
+    EpochRead,
+    EvaluationRead,
+    Event,
+    Notice,
+    Paused,
+    RunEnded,
+    StartedOver,
+    StepsDone,
+)
+from tui.run_state import RunState
+
+CONFIG = RunConfig(data="digits", hidden=(8,), epochs=3, threads=2)
+SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Event]]:
+    """A run that has ended, and what its session told."""
+    saved = tmp_path_factory.mktemp("saved")
+    session = new_session(CONFIG, saved, "demo", lambda _text: None)
+    session.start()
+    assert session.join(SECONDS)
+    session.run.release()
+    return saved, list(session.mailbox.drain().events)
+
+
+@pytest.fixture
+def saved(finished: tuple[Path, list[Event]], tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    shutil.copytree(finished[0], tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+class Watcher:
+    """Follows a run and keeps what it tells."""
+
+    def __init__(self, saved: Path, name: str = "demo") -> None:
+        self.follower = RunFollower(Run.open(saved, name))
+        self.events: list[Event] = []
+        self.state = RunState(self.follower.config.epochs, self.follower.epoch_steps, ENGINE_NAMES)
+        self.follower.start()
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Take in events until a condition holds."""
+        deadline = monotonic() + SECONDS
+        while not condition():
+            assert monotonic() < deadline, f"not in time; {self.state.message}"
+            sleep(0.005)
+            events = self.follower.mailbox.drain().events
+            self.state.apply_all(events)
+            self.events += events
+
+    def of(self, kind: type) -> list[Event]:
+        """Return the events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[[Path], Watcher]]:
+    watchers: list[Watcher] = []
+
+    def make(saved: Path) -> Watcher:
+        watchers.append(Watcher(saved))
+        return watchers[-1]
+
+    yield make
+    for watcher in watchers:
+        watcher.follower.leave()
+        assert watcher.follower.join(SECONDS)
+
+
+def test_an_ended_run_looks_as_it_did_live(
+    finished: tuple[Path, list[Event]], watch: Callable[[Path], Watcher]
+) -> None:
+    saved, events = finished
+    live = RunState(CONFIG.epochs, Run.open(saved, "demo").read_metrics()[0].step, ENGINE_NAMES)
+    live.apply_all(events)
+    watcher = watch(saved)
+    watcher.until(lambda: watcher.state.ended and len(watcher.of(EvaluationRead)) == 2)
+    for name in ENGINE_NAMES:
+        was, now = live.engines[name], watcher.state.engines[name]
+        assert (now.phase, now.step, now.seconds, now.parameters) == (
+            was.phase, was.step, was.seconds, was.parameters,
+        )  # fmt: skip
+        assert now.loss_by_step.points() == pytest.approx(was.loss_by_step.points())
+        assert now.epochs == was.epochs
+        assert now.test is not None
+        assert was.test is not None
+        assert now.test.accuracy == was.test.accuracy
+        assert now.validation is not None
+        assert was.validation is not None
+        np.testing.assert_array_equal(now.validation.predictions, was.validation.predictions)
+        np.testing.assert_array_equal(now.confusion, was.validation.confusion)
+    assert watcher.state.gaps == live.gaps
+    assert watcher.follower.images_missing == ""
+    assert watcher.follower.dataset.train_count > 1000
+    assert set(watcher.follower.compare_gradients().engines) == set(ENGINE_NAMES)
+
+
+def test_a_run_whose_process_is_gone_is_never_alive(
+    saved: Path, watch: Callable[[Path], Watcher]
+) -> None:
+    folder = saved / "demo"
+    (folder / "result.json").unlink()
+    log = folder / EVENTS_NAME
+    log.write_bytes(
+        b"".join(line for line in log.read_bytes().splitlines(True) if b'"ended"' not in line)
+    )
+    watcher = watch(saved)
+    watcher.until(lambda: watcher.state.ended)
+    assert not watcher.follower.is_live
+    assert {engine.phase for engine in watcher.state.engines.values()} == {"stopped"}
+    assert "its process is gone; mlpwatch resume demo goes on" in watcher.state.message
+    watcher.follower.pause()
+    watcher.until(lambda: watcher.state.message.startswith("pause"))
+    assert "nobody trains this run; mlpwatch resume demo" in watcher.state.message
+
+
+def test_a_run_of_an_older_mlpwatch_is_shown_by_its_metrics(
+    saved: Path, watch: Callable[[Path], Watcher]
+) -> None:
+    for name in (EVENTS_NAME, "confusion.jsonl"):
+        (saved / "demo" / name).unlink()
+    watcher = watch(saved)
+    watcher.until(lambda: watcher.state.ended and len(watcher.of(EvaluationRead)) == 2)
+    for engine in watcher.state.engines.values():
+        assert (engine.phase, len(engine.epochs)) == ("finished", 3)
+        assert engine.step == watcher.state.planned_steps
+        assert engine.confusion is not None
+
+
+def test_without_its_data_a_run_shows_curves_and_says_why(
+    saved: Path, watch: Callable[[Path], Watcher]
+) -> None:
+    card = saved / "demo" / "config.json"
+    values = json.loads(card.read_text())
+    values["config"]["data"] = str(saved / "gone.npz")
+    card.write_text(json.dumps(values))
+    watcher = watch(saved)
+    watcher.until(lambda: watcher.state.ended and watcher.of(Notice))
+    assert len(watcher.state.engines["numpy"].epochs) == 3
+    assert watcher.state.engines["numpy"].confusion is not None
+    assert watcher.follower.images_missing.startswith("no images: data '")
+    with pytest.raises(DataError, match="no images"):
+        watcher.follower.compare_gradients()
+
+
+def test_other_data_than_the_run_was_trained_on_is_refused(
+    saved: Path, watch: Callable[[Path], Watcher]
+) -> None:
+    card = saved / "demo" / "config.json"
+    values = json.loads(card.read_text())
+    values["dataset"]["sha256"] = "0" * 64
+    card.write_text(json.dumps(values))
+    watcher = watch(saved)
+    watcher.until(lambda: watcher.of(Notice))
+    assert "holds other data than this run was trained on" in watcher.follower.images_missing
+
+
+@pytest.mark.parametrize("name", [EVENTS_NAME, "metrics.jsonl", "confusion.jsonl"])
+def test_damaged_logs_are_read_as_far_as_they_are_sound(
+    saved: Path, watch: Callable[[Path], Watcher], name: str
+) -> None:
+    path = saved / "demo" / name
+    whole = path.read_bytes().splitlines(True)
+    path.write_bytes(b"".join([b"\x00\xff{garbage\n", *whole[:3], b"[]\n", *whole[4:], b'{"to']))
+    (saved / "demo" / "torch.safetensors").write_bytes(b"not a checkpoint")
+    watcher = watch(saved)
+    watcher.until(lambda: watcher.state.ended and watcher.of(EvaluationRead))
+    assert watcher.state.engines["numpy"].epochs
+
+
+def test_a_live_run_is_followed_obeys_and_is_followed_again_when_resumed(
+    tmp_path: Path, watch: Callable[[Path], Watcher]
+) -> None:
+    config = replace(CONFIG, epochs=2_000)
+    session = new_session(config, tmp_path, "demo", lambda _text: None)
+    session.set_steps_per_second(200)
+    session.start()
+    one, other = watch(tmp_path), watch(tmp_path)
+    one.until(lambda: one.of(StepsDone) and one.of(EpochRead))
+    assert one.follower.is_live
+    one.follower.pause()
+    for watcher in (one, other):
+        watcher.until(lambda w=watcher: len(w.of(Paused)) == 2)  # type: ignore[misc]
+        phases = {engine.phase for engine in watcher.state.engines.values()}
+        assert phases == {"paused"}
+    assert session.paused("numpy")
+    assert other.follower.paused("numpy")
+    steps = {name: engine.step for name, engine in one.state.engines.items()}
+    one.follower.step()
+    one.until(lambda: all(e.step == steps[n] + 1 for n, e in one.state.engines.items()))
+    one.follower.set_steps_per_second(100)
+    other.until(lambda: other.follower.steps_per_second == 100)
+    assert session.steps_per_second == 100
+    one.follower.save()
+    one.until(lambda: one.state.saved and len(one.of(EvaluationRead)) == 2)
+    one.follower.stop()
+    other.until(lambda: other.state.ended)
+    assert {engine.phase for engine in other.state.engines.values()} == {"stopped"}
+    assert session.join(SECONDS)
+    session.run.release()
+    resumed = resumed_session(Run.open(tmp_path, "demo"), config, lambda _text: None)
+    assert any(isinstance(event, StepsDone) for event in resumed.past_events())
+    resumed.start()
+    other.until(lambda: other.of(StartedOver) and not other.state.ended)
+    other.until(lambda: other.state.engines["torch"].phase == "training")
+    resumed.stop()
+    assert resumed.join(SECONDS)
+    assert not any(isinstance(event, EpochDone) for event in other.events)
+    resumed.run.release()
+
+
+def test_the_ends_in_the_log_win_over_the_result(
+    saved: Path, watch: Callable[[Path], Watcher]
+) -> None:
+    watcher = watch(saved)
+    watcher.until(lambda: watcher.state.ended)
+    ends = watcher.of(RunEnded)
+    assert len(ends) == 2
+    assert all(isinstance(end, RunEnded) and end.reason == "finished" for end in ends)
