@@ -1,5 +1,7 @@
 """A run folder read as if it were a session: trained by another process, or by nobody any more."""
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from math import inf
 from threading import Event as Flag
@@ -8,13 +10,14 @@ from time import monotonic
 
 from core.config import EngineName
 from core.data import Dataset
-from core.errors import DataError
+from core.engine import Engine
+from core.evaluation import Evaluation
 from core.event_log import Plan
-from core.explain import Comparison, compare_gradients
+from core.explain import Comparison
 from core.order_client import ASK_SECONDS, OrderClient
 from core.orders import Order, OrderName
 from core.recorded_end import recorded_end
-from core.run_images import RunImages
+from core.run_images import Answer, RunImages
 from core.run_lock import is_locked
 from core.run_tail import RunTail
 from core.runs import Run
@@ -116,15 +119,19 @@ class RunFollower:
         return []
 
     def compare_gradients(self) -> Comparison:
-        """Compare both engines on the weights of NumPy's newest checkpoint; imports PyTorch.
+        """Compare both engines on the newest checkpoint; see `RunImages.compare_gradients`."""
+        return self._images.compare_gradients()
 
-        Raises:
-            DataError: the images are not there.
-        """
-        if not self.dataset.train_count:
-            raise DataError(self.images_missing)
-        latest = self.board.latest(self.config.engine_names[0])
-        return compare_gradients(self.config, self.dataset, latest.weights if latest else None)
+    def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
+        """Have an engine's newest saved weights read; see `RunImages.ask`."""
+        return self._images.ask(name, question)
+
+    def evaluate_test(self) -> dict[EngineName, Evaluation]:
+        """Read the test images; see `RunImages.evaluate_test`."""
+        return self._images.evaluate_test()
+
+    def ask_for_weights(self) -> None:
+        """Do nothing: the folder holds no newer weights than those of the last checkpoint."""
 
     def start(self) -> None:
         """Begin to tell: first what has been, then what comes."""

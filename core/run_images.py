@@ -1,23 +1,27 @@
 """A saved run's images, and what its newest checkpoints read them as."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from concurrent.futures import Future
 from threading import Event as Flag
 from threading import Thread
+from typing import TypeVar
 
 import numpy as np
 
 from core.checkpoints import checkpoint_path
 from core.config import EngineName, RunConfig
 from core.data import Dataset, load_dataset
-from core.engine import EngineState, build_engine
-from core.errors import MlpwatchError
-from core.evaluation import Evaluation, evaluate
-from core.losses import loss_for
+from core.engine import Engine
+from core.errors import DataError, MlpwatchError
+from core.evaluation import Evaluation
+from core.explain import Comparison, compare_gradients
 from core.run_card import DatasetCard
 from core.runs import Run
+from core.still_engine import read_images, still_engine
 from core.telemetry import EvaluationRead, Event, Notice
 from core.weights_board import WeightsBoard, WeightsShown
+
+Answer = TypeVar("Answer")
 
 LOOK_SECONDS = 1.0
 """Time between two looks whether there is a newer checkpoint; one is written every 30 s."""
@@ -55,6 +59,64 @@ class RunImages:
     def close(self) -> None:
         """Look for no more checkpoints; returns at once."""
         self._closing.set()
+
+    def compare_gradients(self) -> Comparison:
+        """Compare both engines on the weights of the first one's checkpoint; imports PyTorch.
+
+        Raises:
+            DataError: the images are not there.
+        """
+        data = self._loaded()
+        latest = self._board.latest(self._config.engine_names[0])
+        return compare_gradients(self._config, data, latest.weights if latest else None)
+
+    def evaluate_test(self) -> dict[EngineName, Evaluation]:
+        """Read the test images with each engine's newest saved weights; takes 0.1 s.
+
+        Raises:
+            DataError: the images are not there.
+        """
+        data, config = self._loaded(), self._config
+        images, labels = data.test_images, data.test_labels
+        shown = [self._board.latest(name) for name in config.engine_names]
+        return {
+            one.engine: read_images(config, one.engine, one.weights, images, labels, data.classes)
+            for one in shown
+            if one is not None
+        }
+
+    def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
+        """Have a NumPy network with an engine's newest saved weights read; returns at once.
+
+        Args:
+            name: which engine.
+            question: changes nothing.
+
+        Returns:
+            The answer, later; a `DataError` where no checkpoint has been read.
+        """
+        answer: Future[Answer] = Future()
+
+        def reply() -> None:
+            try:
+                answer.set_result(question(self._engine(name)))
+            except Exception as error:  # the asker's affair
+                answer.set_exception(error)
+
+        Thread(target=reply, name=f"ask-{name}", daemon=True).start()
+        return answer
+
+    def _engine(self, name: EngineName) -> Engine:
+        shown = self._board.latest(name)
+        if shown is None:
+            raise DataError(self.missing or f"no checkpoint of {name} yet")
+        data = self.dataset
+        return still_engine(self._config, shown.weights, data.features, data.classes)
+
+    def _loaded(self) -> Dataset:
+        if not self.dataset.train_count:
+            raise DataError(self.missing)
+        return self.dataset
 
     def _work(self) -> None:
         try:
@@ -99,34 +161,11 @@ class RunImages:
         state, at = latest.checkpoint.state, latest.checkpoint.position
         shown = WeightsShown(name, at.epoch, at.step, state.weights)
         self._board.show(shown, evaluated=True)
-        validation = read_images(
-            self._config,
-            name,
-            shown,
-            self.dataset,
-        )
+        images, labels = self.dataset.validation_images, self.dataset.validation_labels
+        classes = self.dataset.classes
+        validation = read_images(self._config, name, state.weights, images, labels, classes)
         self.missing = ""
         self._tell(EvaluationRead(name, at.epoch, at.step, validation))
-
-
-def read_images(
-    config: RunConfig, name: EngineName, shown: WeightsShown, dataset: Dataset
-) -> Evaluation:
-    """Read the validation images with an engine's weights, in a NumPy network.
-
-    Args:
-        config: of the run.
-        name: whose loss convention counts.
-        shown: the weights.
-        dataset: with images.
-    """
-    # Without optimizer memory or dropout: nothing is trained here.
-    still = replace(config, optimizer="sgd", dropout=0.0, input_dropout=0.0)
-    one = dataset.train_images[:1], dataset.train_labels[:1]
-    engine = build_engine("numpy", still, *one, dataset.classes)
-    engine.load_state(EngineState(dict(shown.weights)))
-    logits = engine.logits(dataset.validation_images)
-    return evaluate(logits, dataset.validation_labels, loss_for(config, name))
 
 
 def without_images(card: DatasetCard) -> Dataset:

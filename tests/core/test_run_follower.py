@@ -114,6 +114,12 @@ def test_an_ended_run_looks_as_it_did_live(
     assert watcher.state.gaps == live.gaps
     assert watcher.follower.images_missing == ""
     assert watcher.follower.dataset.train_count > 1000
+    assert watcher.follower.evaluate_test()["numpy"].accuracy == pytest.approx(
+        live.engines["numpy"].test.accuracy  # type: ignore[union-attr]
+    )
+    image = watcher.follower.dataset.validation_images[:1]
+    logits = watcher.follower.ask("torch", lambda engine: engine.logits(image)).result(SECONDS)
+    assert logits.shape == (1, 10)
     assert set(watcher.follower.compare_gradients().engines) == set(ENGINE_NAMES)
 
 
