@@ -80,7 +80,9 @@ class RunImages:
         images, labels = data.test_images, data.test_labels
         shown = [self._board.latest(name) for name in config.engine_names]
         return {
-            one.engine: read_images(config, one.engine, one.weights, images, labels, data.classes)
+            one.engine: read_images(
+                config, one.engine, one.weights, images, labels, classes=data.classes
+            )
             for one in shown
             if one is not None
         }
@@ -163,7 +165,7 @@ class RunImages:
         self._board.show(shown, evaluated=True)
         images, labels = self.dataset.validation_images, self.dataset.validation_labels
         classes = self.dataset.classes
-        validation = read_images(self._config, name, state.weights, images, labels, classes)
+        validation = read_images(self._config, name, state.weights, images, labels, classes=classes)
         self.missing = ""
         self._tell(EvaluationRead(name, at.epoch, at.step, validation))
 

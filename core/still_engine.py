@@ -35,6 +35,7 @@ def read_images(
     weights: Tensors,
     images: Floats,
     labels: Labels,
+    *,
     classes: int,
 ) -> Evaluation:
     """Read images with an engine's weights.

@@ -105,6 +105,7 @@ async def on_stage(
     session: FakeSession | None = None,
     ascii_only: bool = False,
     fps: float = NEVER_FPS,
+    attached: bool = False,
     saved: Path | None = None,
 ) -> AsyncIterator[Stage]:
     """Run the app on a session that has come as far as these events.
@@ -114,7 +115,7 @@ async def on_stage(
     played = session or FakeSession()
     if saved is not None:
         played.run.path = saved / RUN_PATH.name
-    watch = Watch(lambda _report: cast("Session", played))
+    watch = Watch(lambda _report: cast("Session", played), attached=attached)
     options = ScreenOptions(fps=fps, ascii_only=ascii_only, saved=saved or RUN_PATH.parent)
     app = MlpwatchApp(watch, played.config.engine_names, options)
     async with app.run_test(size=size) as pilot:

@@ -8,6 +8,7 @@ from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 from textual.screen import Screen
 
+from core.errors import MlpwatchError
 from core.mistakes import MistakeList
 from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
@@ -141,7 +142,7 @@ class MistakesScreen(Screen[None]):
         """Read the test images off the event loop, then show them."""
         try:
             await self._images.read_test()
-        except (MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError, MlpwatchError) as error:
             # PyTorch raises RuntimeError where memory runs out. Training goes on.
             if state := self._watch.state:
                 state.say(f"the test images could not be read: {error}", bad=True)
@@ -169,7 +170,8 @@ class MistakesScreen(Screen[None]):
         digit, facts = self.query_one(DigitView), self.query_one(DigitFactsView)
         row, readings = self._selection.row, self._selection.readings
         if row is None:
-            digit.draw(None, absent=why_empty(self._images.split, self._selection))
+            why = self._images.missing or why_empty(self._images.split, self._selection)
+            digit.draw(None, absent=why)
             facts.draw(None)
             return
         digit.draw(self._images.ink(row))

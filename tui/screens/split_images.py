@@ -13,6 +13,7 @@ from tui.watch import Watch
 
 if TYPE_CHECKING:
     from core.evaluation import Evaluation
+    from core.run_follower import RunFollower
     from core.session import Session
 
 
@@ -49,6 +50,11 @@ class SplitImages:
             {name: e.validation_before for name, e in engines if e.validation_before},
         )
 
+    @property
+    def missing(self) -> str:
+        """Why there are no images, where there are none."""
+        return self._watch.session.images_missing if self._watch.session else ""
+
     def epochs_text(self) -> Text:
         """Return after which epochs the models are seen."""
         if self.split == "test":
@@ -77,6 +83,7 @@ class SplitImages:
         Raises:
             MemoryError: there is no room for it; the split is as before.
             RuntimeError: the same, from PyTorch.
+            DataError: the images are not there.
         """
         session, state = self._session(), self._watch.state
         if state is None:
@@ -89,7 +96,7 @@ class SplitImages:
         self._test, self.split = test, "test"
         self._test_epochs = {name: epochs[name] for name in test if name in epochs}
 
-    def _session(self) -> "Session":
+    def _session(self) -> "Session | RunFollower":
         session = self._watch.session
         if session is None:
             raise RuntimeError("no session yet: expected one before an image is asked for")
