@@ -216,9 +216,9 @@ class NumpyMLP:
         a = buffers.activations[0]
         np.copyto(a[:, :-1], buffers.images)
         if self._grey_levels is not None:
-            # White becomes 1: so the whole array can be scaled in one go, in 9 µs instead of 26.
-            a[:, -1].fill(self._grey_levels.white)
+            # The whole array in one go takes 5 µs, without its last column 24.
             self._grey_levels.scale(a)
+            a[:, -1].fill(1)
         return buffers
 
     def _make_buffers(self, batch: int) -> _Buffers:

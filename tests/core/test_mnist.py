@@ -54,9 +54,9 @@ def check_cached(cache: Path) -> None:
     data = load_dataset("auto", 0, "0..1")
     assert data.name == "mnist"
     assert np.array_equal(data.labels, LABELS[data.source_rows])
-    assert np.array_equal(data.images, IMAGES[data.source_rows] / np.float32(255))
+    np.testing.assert_allclose(data.images, IMAGES[data.source_rows] / 255, rtol=2e-7)
     assert np.array_equal(data.test_labels, LABELS[60:])
-    assert np.array_equal(data.test_images, IMAGES[60:] / np.float32(255))
+    np.testing.assert_allclose(data.test_images, IMAGES[60:] / 255, rtol=2e-7)
 
 
 def test_fetch_caches_the_published_split(server: FakeOpenml, cache: Path) -> None:
