@@ -161,10 +161,14 @@ def _class_numbers(where: str, labels: NDArray[Any]) -> Labels:
 
 
 def _white_level(where: str, images: list[NDArray[Any]]) -> float:
-    """Return the pixel value that stands for white."""
+    """Return the pixel value that stands for white.
+
+    Bytes go to 255 however bright the brightest is; but where all are 0 or 1 the images are
+    black and white, and 1 of 255 would be black too.
+    """
     dtype = images[0].dtype
     if dtype == np.uint8:
-        return _WHITE_BYTE
+        return 1.0 if max(int(part.max()) for part in images) <= 1 else _WHITE_BYTE
     low = min(float(part.min()) for part in images)
     high = max(float(part.max()) for part in images)
     if low < 0 or (dtype.kind == "f" and high > _WHITE_BYTE):

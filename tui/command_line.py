@@ -78,7 +78,10 @@ def _add_train(parser: argparse.ArgumentParser, command: Command) -> None:
 
 
 def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
-    parser.description = "Go on where a run stopped; --epochs makes it longer."
+    parser.description = (
+        "Go on where a run stopped; --epochs makes it longer, and a linearly falling learning rate "
+        "then falls towards the new end."
+    )
     parser.add_argument("run", metavar="RUN", help="name of the run, or path of its folder")
     parser.add_argument("--headless", action="store_true", help="without a screen")
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")

@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_left
 from collections import deque
+from operator import itemgetter
 from typing import NamedTuple, Self
 
 CAPACITY = 256
@@ -180,6 +181,20 @@ class Curve:
     def recent(self, count: int = RECENT_CAPACITY) -> list[tuple[float, float]]:
         """Return the newest points (x, y) as they came, oldest first, at most 1,000."""
         return list(self._recent)[-count:] if count > 0 else []
+
+    def at(self, x: float) -> Point | None:
+        """Return the point of the bucket that x falls into; None if it holds none."""
+        index = int(x / self._stride)
+        place = bisect_left(self._buckets, index, key=lambda bucket: bucket.index)
+        if place < len(self._buckets) and self._buckets[place].index == index:
+            return self._buckets[place].point()
+        return None
+
+    def exact(self, x: float) -> float | None:
+        """Return the y of the point at x itself, if it is among the newest 1,000."""
+        recent = self._recent
+        place = bisect_left(recent, x, key=itemgetter(0))
+        return recent[place][1] if place < len(recent) and recent[place][0] == x else None
 
     def _bucket(self, index: int) -> _Bucket:
         buckets = self._buckets

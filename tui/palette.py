@@ -23,6 +23,9 @@ class Role(StrEnum):
     """NumPy's validation curve."""
     TORCH_SOFT = auto()
     """PyTorch's validation curve."""
+    NUMPY_BAND = auto()
+    """From the lowest to the highest of NumPy's batches, behind their mean; nobody reads it."""
+    TORCH_BAND = auto()
     GOOD = auto()
     BAD = auto()
     WARNING = auto()
@@ -80,6 +83,8 @@ _DARK: Mapping[Role, str] = {
     Role.TORCH: "#56B4E9",
     Role.NUMPY_SOFT: "#B0803A",
     Role.TORCH_SOFT: "#5496D4",
+    Role.NUMPY_BAND: "#6E5A3A",
+    Role.TORCH_BAND: "#2F5F86",
     Role.GOOD: "#3FB950",
     Role.BAD: "#FF6F61",
     Role.WARNING: "#F0E442",
@@ -108,6 +113,8 @@ _LIGHT: Mapping[Role, str] = {
     Role.TORCH: "#0958B3",
     Role.NUMPY_SOFT: "#80521E",
     Role.TORCH_SOFT: "#3B54B0",
+    Role.NUMPY_BAND: "#B98B54",
+    Role.TORCH_BAND: "#6C93C8",
     Role.GOOD: "#156C1C",
     Role.BAD: "#A3160C",
     Role.WARNING: "#6A5400",
@@ -132,6 +139,8 @@ _COLOURLESS: Mapping[Role, str] = {
     Role.TORCH: "",
     Role.NUMPY_SOFT: "dim",
     Role.TORCH_SOFT: "dim",
+    Role.NUMPY_BAND: "dim",
+    Role.TORCH_BAND: "dim",
     Role.GOOD: "",
     Role.BAD: "bold",
     Role.WARNING: "bold",

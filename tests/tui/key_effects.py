@@ -1,5 +1,6 @@
 """What each key does, as a proof that presses it: by place and action of the key table."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 from textual.command import CommandPalette
@@ -158,26 +159,46 @@ def moves_in_the_matrix(down: int, right: int) -> Effect:
     return proof
 
 
-async def moves_left_and_back_an_epoch(stage: Stage, key: str) -> None:
+def crosshair(stage: Stage) -> int | None:
+    """The step that the loss chart's title reads out, itself or as an epoch's end."""
+    told = re.search(r"(step|epoch) ([\d,]+):", stage.row("▸ loss"))
+    return int(told[2].replace(",", "")) * (20 if told[1] == "epoch" else 1) if told else None
+
+
+async def moves_left_in_charts_and_matrix(stage: Stage, key: str) -> None:
     await stage.press(key)
-    assert "epoch 5:" in stage.row("▸ loss")
+    assert crosshair(stage) == 107
     await stage.press(key)
-    assert "epoch 4:" in stage.row("▸ loss")
+    assert crosshair(stage) == 103, "a column is 240 / 62 steps"
     await moves_in_the_matrix(0, -1)(stage, key)
 
 
-async def moves_right_and_on_an_epoch(stage: Stage, key: str) -> None:
+async def moves_right_in_charts_and_matrix(stage: Stage, key: str) -> None:
     await stage.press("left", "left", key)
-    assert "epoch 5:" in stage.row("▸ loss")
+    assert crosshair(stage) == 107
     await stage.press(key)
-    assert "epoch 5:" not in stage.row("▸ loss"), "beyond the last: no read-out"
+    assert crosshair(stage) is None, "beyond the newest: no read-out"
     await moves_in_the_matrix(0, 1)(stage, key)
+
+
+def moves_the_crosshair(start: str, expected: list[int]) -> Effect:
+    async def proof(stage: Stage, key: str) -> None:
+        await stage.press(*start.split())
+        for step in expected:
+            await stage.press(key)
+            assert crosshair(stage) == step
+
+    return proof
 
 
 EFFECTS["dashboard", "move(-1, 0)"] = moves_in_the_matrix(-1, 0)
 EFFECTS["dashboard", "move(1, 0)"] = moves_in_the_matrix(1, 0)
-EFFECTS["dashboard", "move(0, -1)"] = moves_left_and_back_an_epoch
-EFFECTS["dashboard", "move(0, 1)"] = moves_right_and_on_an_epoch
+EFFECTS["dashboard", "move(0, -1)"] = moves_left_in_charts_and_matrix
+EFFECTS["dashboard", "move(0, 1)"] = moves_right_in_charts_and_matrix
+EFFECTS["dashboard", "crosshair('point', -1)"] = moves_the_crosshair("left", [106, 105])
+EFFECTS["dashboard", "crosshair('point', 1)"] = moves_the_crosshair("left left", [104, 105])
+EFFECTS["dashboard", "crosshair('epoch', -1)"] = moves_the_crosshair("", [100, 80])
+EFFECTS["dashboard", "crosshair('epoch', 1)"] = moves_the_crosshair("pageup pageup", [100])
 
 
 @effect("everywhere", "stop")

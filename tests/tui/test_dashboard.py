@@ -18,6 +18,7 @@ from tests.tui.scenes import (
     evaluation,
     failed,
     finished,
+    loss_at,
     started,
     trained,
     training,
@@ -162,14 +163,14 @@ async def test_a_click_on_the_second_matrix_moves_both_cursors_and_tab_takes_the
         assert "▸ confusion" in stage.text()
         before = matrix(stage, "numpy").cursor
         await stage.press("tab", "left")
-        assert "epoch 5:" in stage.row("▸ loss")
+        assert "step 107:" in stage.row("▸ loss")
         assert matrix(stage, "numpy").cursor == before
 
 
-async def test_the_arrows_still_read_out_epochs_after_another_screen_was_open() -> None:
+async def test_the_arrows_still_read_out_steps_after_another_screen_was_open() -> None:
     async with on_stage(training()) as stage:
         await stage.press("m", "escape", "left")
-        assert "epoch 5:" in stage.row("▸ loss")
+        assert "step 107:" in stage.row("▸ loss")
 
 
 async def test_a_double_click_opens_the_digits_of_that_model() -> None:
@@ -181,9 +182,9 @@ async def test_a_double_click_opens_the_digits_of_that_model() -> None:
 
 async def test_the_epoch_read_out_tells_the_epochs_numbers() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("left", "left", "left")
+        await stage.press("pageup", "pageup", "pageup")
         event = epoch_done("numpy", 3)
-        numbers = f"epoch 3: {event.train_loss:.4f}, val {event.validation.loss:.4f}"
+        numbers = f"epoch 3: {loss_at('numpy', 60):.4f}, val {event.validation.loss:.4f}"
         assert numbers in stage.row("▸ loss")
         assert f"epoch 3: {event.validation.accuracy:.2%}" in stage.row("accuracy %")
 
@@ -202,8 +203,18 @@ async def test_a_resumed_run_shows_its_past_at_once() -> None:
         await stage.feed(started("numpy", first_step=65, seconds=3.2))
         assert "epoch  3/12" in stage.row("NumPy")
         assert "val  80.00 %" in stage.text()
-        await stage.press("left", "left")
+        await stage.press("pageup", "pageup")
         assert "epoch 2: 0.5000, val 0.5500" in stage.row("▸ loss")
+
+
+async def test_a_model_that_diverged_at_once_waits_for_no_epoch_and_says_why_in_full() -> None:
+    events = [started("numpy"), *trained("numpy", 30), started("torch"), *trained("torch", 3)]
+    async with on_stage([*events, ended("torch", "diverged", WHY_DIVERGED, step=3)]) as stage:
+        rows = [row[70:] for row in stage.text().split("\n")]
+        shown = " ".join(" ".join(rows[2:4]).split())
+        assert shown == WHY_DIVERGED, "in its own half, folded at words"
+        assert "after the first epoch" not in stage.text()
+        assert stage.text().count("it ended before its first epoch was done") == 2
 
 
 @pytest.mark.parametrize("only", ["numpy", "torch"])

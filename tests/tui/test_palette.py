@@ -8,7 +8,11 @@ from textual.theme import BUILTIN_THEMES
 
 from tui.palette import HEAT, RUNS, Role, palette_for
 
-COLOURED = [role for role in Role if palette_for(True, True)[role].color is not None]
+BANDS = {Role.NUMPY_BAND: Role.NUMPY_SOFT, Role.TORCH_BAND: Role.TORCH_SOFT}
+"""What is seen behind curves but never read, and the faintest curve that is drawn over it."""
+COLOURED = [
+    role for role in Role if role not in BANDS and palette_for(True, True)[role].color is not None
+]
 GROUNDS = {
     True: ["#000000", "#121212", "#1E1E1E"],
     False: ["#FFFFFF", "#E0E0E0", "#D8D8D8"],
@@ -45,6 +49,17 @@ def test_the_grounds_are_those_of_the_default_themes() -> None:
 def test_contrast_is_at_least_four_and_a_half(role: Role, dark: bool) -> None:
     for ground in GROUNDS[dark]:
         assert contrast(palette_for(dark, True)[role], ground) >= 4.5, ground
+
+
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize(("band", "curve"), BANDS.items())
+def test_a_band_is_seen_and_stays_behind_its_curves(band: Role, curve: Role, dark: bool) -> None:
+    palette = palette_for(dark, True)
+    for ground in GROUNDS[dark]:
+        assert 2.0 <= contrast(palette[band], ground) <= 0.75 * contrast(palette[curve], ground)
+    colours = [palette[role].color for role in (band, curve)]
+    shown = [c.downgrade(ColorSystem.STANDARD).number for c in colours if c is not None]
+    assert len(set(shown)) == 2, "also where there are 16 colours"
 
 
 @pytest.mark.parametrize("dark", [True, False])

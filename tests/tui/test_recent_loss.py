@@ -4,10 +4,12 @@ import math
 
 from core.telemetry import RunStarted, StepDone
 from tests.tui.scenes import CONFIG, EPOCH_STEPS
-from tests.tui.stage import on_stage
+from tests.tui.stage import Stage, on_stage
 from tui.curves import RECENT_CAPACITY
 from tui.run_state import RunState
 from tui.screens.chart_data import RECENT_X, ChartLimits, ChartOptions, recent_loss_series
+from tui.screens.dashboard import Dashboard
+from tui.widgets.cells import Canvas
 from tui.widgets.chart import Chart
 
 
@@ -69,3 +71,28 @@ async def test_it_works_in_the_overlay_too() -> None:
         assert "NumPy" in title
         assert "PyTorch" in title
         assert "steps " in stage.text()
+
+
+async def test_while_training_it_is_drawn_every_other_second_and_at_once_when_paused() -> None:
+    events = [RunStarted("numpy", 10, 1, 0, 0.0)]
+    steps = [StepDone("numpy", n, n / 100, 1.0 + n % 2) for n in range(1, 400)]
+
+    def shown(stage: Stage) -> Canvas:
+        return stage.app.screen.query_one("#numpy-loss", Chart)._shown
+
+    async with on_stage([*events, *steps], (140, 40)) as stage:
+        await stage.press("f")
+        before = shown(stage)
+        stage.session.feed(StepDone("numpy", n, n / 100, 1.0) for n in range(400, 700))
+        stage.app.watch_session.poll()
+        assert isinstance(stage.app.screen, Dashboard)
+        stage.app.screen.update()
+        assert shown(stage) is before
+        stage.app.screen._charts.recent_pace.due = 0.0
+        stage.app.screen.update()
+        assert shown(stage) is not before
+        await stage.press("1")
+        before = shown(stage)
+        await stage.feed(StepDone("numpy", 700, 7.0, 1.5))
+        stage.app.screen.update()
+        assert shown(stage) is not before

@@ -52,7 +52,7 @@ async def test_mistakes(scene: str, size: tuple[int, int], snapshot: SnapshotAss
         pytest.param("z", MEDIUM, id="zoom"),
         pytest.param("l", MEDIUM, id="log-y"),
         pytest.param("x", SMALL, id="seconds"),
-        pytest.param("left", SMALL, id="read-out"),
+        pytest.param("pageup", SMALL, id="read-out"),
         pytest.param("e", MEDIUM, id="explain"),
         pytest.param("e", SMALL, id="explain-small"),
     ],

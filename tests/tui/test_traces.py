@@ -4,7 +4,7 @@ import math
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.curves import Curve
@@ -28,6 +28,7 @@ def drawn(trace: Trace) -> dict[int, set[tuple[int, int]]]:
     return {x: set(dots) for x, dots in trace.cells.items() if dots}
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(GROWTH, st.sampled_from(get_args(Marker)), st.booleans(), st.sampled_from([0, 300]))
 def test_a_curve_grown_point_by_point_equals_one_drawn_at_once(
     growth: list[tuple[int, list[float]]], marker: Marker, in_full: bool, planned: int

@@ -12,6 +12,7 @@ from tui.palette import Role
 from tui.run_state import EngineState, RunState
 from tui.widgets.chart import Limits, Marker, Series, nice_limits
 
+BANDS: dict[EngineName, Role] = {"numpy": Role.NUMPY_BAND, "torch": Role.TORCH_BAND}
 CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
 SOFT_CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY_SOFT, "torch": Role.TORCH_SOFT}
 
@@ -111,6 +112,9 @@ def loss_series(
         train = Series(labels[0], CURVES[engine.name], _train(engine, state, options), line)
         points = _by_epoch(engine, state, options, "validation_loss")
         validation = Series(labels[1], SOFT_CURVES[engine.name], points, mark)
+        # Two bands on top of each other would tell neither model's.
+        if not options.overlay and (spread := _spread(engine, state, options)):
+            series.append(Series("batches", BANDS[engine.name], spread, "band"))
         series += [train, validation]
     return series
 
@@ -149,25 +153,6 @@ def accuracy_series(
         line = LINES[engine.name] if options.overlay else "braille"
         series.append(Series(label, CURVES[engine.name], percent, line))
     return series
-
-
-def read_out(panel: str, engine: EngineState, epoch: int) -> str:
-    """Return what the `loss` or `accuracy` chart shows of an epoch, in numbers."""
-    point = next((p for p in engine.epochs if p.epoch == epoch), None)
-    if point is None:
-        return "not yet"
-    if panel == "loss":
-        return f"{point.train_loss:.4f}, val {point.validation_loss:.4f}"
-    return f"{point.validation_accuracy:.2%}"
-
-
-def crosshair_x(engine: EngineState, options: ChartOptions, epoch: int | None) -> float | None:
-    """Return where an epoch's end lies on the x axis; None for no epoch, or one to come."""
-    if epoch is None:
-        return None
-    if not options.by_seconds:
-        return float(epoch)
-    return next((p.seconds for p in engine.epochs if p.epoch == epoch), None)
 
 
 LAYER_MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
@@ -229,6 +214,19 @@ def _train(
         (p.x / state.epoch_steps - 0.5, p.mean) for p in ends if p.x / state.epoch_steps <= first
     ]
     return past + live
+
+
+def _spread(
+    engine: EngineState, state: RunState, options: ChartOptions
+) -> list[tuple[float, float]]:
+    """Return the lowest and the highest loss of each full bucket that holds several steps."""
+    curve, scale = engine.loss_by_step, float(state.epoch_steps)
+    if options.by_seconds:
+        curve, scale = engine.loss_by_second, 1.0
+    # The last bucket's ends move with every frame, and with them the bytes on the link.
+    full = curve.points()[:-1]
+    several = (point for point in full if point.low < point.high)
+    return [(point.x / scale, y) for point in several for y in (point.low, point.high)]
 
 
 def _by_epoch(

@@ -1,6 +1,7 @@
 """Draws the two rows of charts: side by side, or both models in one with the gap beside it."""
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Literal, NamedTuple
 
 from core.config import EngineName
@@ -10,14 +11,14 @@ from tui.screens.chart_data import (
     ChartLimits,
     ChartOptions,
     accuracy_series,
-    crosshair_x,
     gap_series,
     layer_gap_series,
     loss_series,
-    read_out,
     recent_loss_series,
 )
-from tui.widgets.chart import Chart, Limits, Series
+from tui.screens.crosshair import Stride, crosshair_x, gap_at, moved, place, read_out, steps_of
+from tui.screens.pace import RECENT_SECONDS, Pace
+from tui.widgets.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
 
 Row = Literal["loss", "accuracy"]
 Find = Callable[[EngineName, Row], Chart]
@@ -36,83 +37,103 @@ class ChartRows:
         self._find, self._ascii = find, ascii_only
         self._limits = ChartLimits()
         self.options = ChartOptions()
-        self.epoch: int | None = None
-        """The epoch that the titles read out, if any."""
+        self.recent_pace = Pace(RECENT_SECONDS)
+        self.step: int | None = None
+        """The step that the crosshair stands at and the titles read out, if any."""
 
-    def draw(self, state: RunState, marked: str) -> None:
-        """Draw what has changed; the title of the row `marked` says that keys go there."""
+    def draw(self, state: RunState, marked: str, *, at_once: bool) -> None:
+        """Draw what has changed; the last steps only so often, unless `at_once` asks for them.
+
+        Args:
+            state: of the run.
+            marked: the row whose title says that keys go there.
+            at_once: draw all, and nothing later.
+        """
         names = list(state.engines)
         compared = self.options.overlay and len(names) > 1
-        draw_loss = self._draw_recent_loss if self.options.recent else self._draw_loss
+        recent = self.options.recent
+        is_due = self.recent_pace.allows(monotonic(), at_once=at_once or not recent)
+        draw_loss = self._draw_recent_loss if recent else self._draw_loss
         for name in names[:1] if compared else names:
             engines = list(state.engines.values()) if compared else [state.engines[name]]
-            draw_loss(engines, state, marked)
+            if is_due:
+                draw_loss(engines, state, marked)
             self._draw_accuracy(engines, state, marked)
         if compared:
             self._draw_gap(names[1], state)
 
+    def move(self, state: RunState, stride: Stride, right: int) -> None:
+        """Move the crosshair to the left (-1) or to the right (1)."""
+        columns = self._find(next(iter(state.engines)), "loss").plot_columns
+        steps = steps_of(state, self.options, stride, columns)
+        self.step = moved(state, self.step, steps, right)
+
     def _draw_loss(self, engines: list[EngineState], state: RunState, marked: str) -> None:
         self._put(
             self._find(engines[0].name, "loss"),
-            self._title("loss", engines, marked),
+            self._title("loss", engines, state, marked, ""),
             loss_series(engines, state, self.options),
             self._run_axis(state, engines[0]),
             self._limits.loss(state, self.options),
             log_y=self.options.log_loss,
+            empty=_unless_ended(engines, WAITING),
         )
 
     def _draw_recent_loss(self, engines: list[EngineState], state: RunState, marked: str) -> None:
         first = engines[0]
-        crosshair = None if self.epoch is None else self.epoch * state.epoch_steps - first.step
+        crosshair = None if self.step is None else float(self.step - first.step)
         self._put(
             self._find(first.name, "loss"),
-            self._title("loss", engines, marked, "" if self.epoch else " of the last steps"),
+            self._title("loss", engines, state, marked, "" if self.step else " of the last steps"),
             recent_loss_series(engines, self.options),
             _Axis(RECENT_X, "steps", crosshair),
             self._limits.recent_loss(state, self.options),
             log_y=self.options.log_loss,
+            empty=_unless_ended(engines, WAITING),
         )
 
     def _draw_accuracy(self, engines: list[EngineState], state: RunState, marked: str) -> None:
         self._put(
             self._find(engines[0].name, "accuracy"),
-            self._title("accuracy", engines, marked, " %"),
+            self._title("accuracy", engines, state, marked, " %"),
             accuracy_series(engines, state, self.options),
             self._run_axis(state, engines[0]),
             self._limits.accuracy(state),
+            empty=_unless_ended(engines, AFTER_EPOCH),
         )
 
     def _draw_gap(self, name: EngineName, state: RunState) -> None:
         axis = self._run_axis(state, state.engines[name])
-        gap = next((gap for gap in state.gaps if gap.epoch == self.epoch), None)
+        gap = gap_at(state, self.step)
         series = gap_series(state, self.options)
         limits = self._limits.gap("gap", series)
         told = ""
         if gap:
             told = f" · weights {gap.weight_difference:.1e}, loss {gap.loss_difference:.1e}"
-        self._put(self._find(name, "loss"), "  gap" + told, series, axis, limits, log_y=True)
+        self._put(self._find(name, "loss"), ("  gap", told), series, axis, limits, log_y=True)
         series = layer_gap_series(state, self.options)
         limits = self._limits.gap("layers", series)
         told = " · " + ", ".join(f"{d:.1e}" for d in gap.layer_differences) if gap else ""
-        title = "  gap by layer" + told
-        self._put(self._find(name, "accuracy"), title, series, axis, limits, log_y=True)
+        title = "  gap by layer"
+        self._put(self._find(name, "accuracy"), (title, told), series, axis, limits, log_y=True)
 
     def _run_axis(self, state: RunState, engine: EngineState) -> "_Axis":
         return _Axis(
             self._limits.x(state, self.options),
             "sec" if self.options.by_seconds else "epoch",
-            crosshair_x(engine, self.options, self.epoch),
+            crosshair_x(engine, state, self.options, self.step),
         )
 
     def _put(
         self,
         chart: Chart,
-        title: str,
+        title: tuple[str, ...],
         series: list[Series],
         x: "_Axis",
         y: Limits,
         *,
         log_y: bool = False,
+        empty: str = AFTER_EPOCH,
     ) -> None:
         chart.draw(
             title,
@@ -123,14 +144,25 @@ class ChartRows:
             x_label=x.label,
             crosshair=x.crosshair,
             ascii_only=self._ascii,
+            empty=empty,
         )
 
-    def _title(self, row: Row, engines: list[EngineState], marked: str, what: str = "") -> str:
+    def _title(
+        self, row: Row, engines: list[EngineState], state: RunState, marked: str, what: str
+    ) -> tuple[str, ...]:
+        """Return the title in pieces, of which the last are left out where there is no room."""
         title = panel_title(row, marked) + what
-        if self.epoch is None:
-            return title
-        values = [read_out(row, engine, self.epoch) for engine in engines]
-        return f"{title} · epoch {self.epoch}: {' and '.join(values)}"
+        if self.step is None:
+            return (title,)
+        read = [read_out(row, engine, self.options, self.step) for engine in engines]
+        values = " and ".join(value for value, _ in read)
+        spread = read[0][1] if len(read) == 1 else ""
+        return title, f" · {place(self.step, state)}: {values}", spread
+
+
+def _unless_ended(engines: list[EngineState], to_come: str) -> str:
+    """Return what an empty chart says: what is to come, or that it won't."""
+    return NONE_DONE if all(engine.ended for engine in engines) else to_come
 
 
 class _Axis(NamedTuple):

@@ -17,9 +17,10 @@ from tui.keys import Where, bindings, footer_keys
 from tui.run_state import Phase
 from tui.screen_cost import CostMeter
 from tui.screens.chart_rows import ChartRows, Row, panel_title
+from tui.screens.crosshair import Stride
 from tui.screens.dashboard_text import header, message
 from tui.screens.matrices import Matrices, cell_text
-from tui.screens.pace import Pace
+from tui.screens.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
 from tui.watch import Watch
 from tui.widgets.chart import Chart
 from tui.widgets.confusion import ConfusionMatrix
@@ -34,16 +35,6 @@ COLUMN_CLASSES = (None, "second")
 
 ALL_PANELS_HEIGHT = 36
 """Rows from which all three panels are shown at once: two charts of nine rows and a matrix."""
-
-NUMBERS_SECONDS = 0.5
-"""Least time between two changes of the numbers: faster ones can't be read."""
-
-MATRICES_SECONDS = 1.0
-"""The same for the matrices, of whose cells an epoch changes dozens: on MNIST, with two epochs
-a second, they were nine tenths of all bytes."""
-
-LATE_SECONDS = 0.1
-"""How long what is due waits for the next event's update: one frame instead of two."""
 
 
 class Dashboard(Screen[None]):
@@ -119,11 +110,11 @@ class Dashboard(Screen[None]):
                 self.query(".panel").set(visible=True)
                 self._arrange()
             if self._matrix_row.follow(state):
-                self._charts.epoch = None
-            self._charts.draw(state, self._panel)
+                self._charts.step = None
             phases = [engine.phase for engine in state.engines.values()]
             numbers = numbers or phases != self._phases
             self._phases = phases
+            self._charts.draw(state, self._panel, at_once=numbers or "training" not in phases)
         self._draw_seldom(at_once=numbers)
 
     def _draw_seldom(self, *, at_once: bool) -> None:
@@ -138,7 +129,8 @@ class Dashboard(Screen[None]):
             self._late.stop()
             self._late = None
         # After a pause or the end no event comes that would show the last ones.
-        if due := [pace.due for pace in (self._numbers, self._matrices) if pace.is_late]:
+        paces = self._numbers, self._matrices, self._charts.recent_pace
+        if due := [pace.due for pace in paces if pace.is_late]:
             self._late = self.set_timer(min(due) - now + LATE_SECONDS, self.update)
 
     def action_next_panel(self) -> None:
@@ -153,10 +145,13 @@ class Dashboard(Screen[None]):
         """Move in the panel: the matrix's cursor, or the crosshair that the charts share."""
         if self._panel == "confusion":
             self._matrix(self._names[0]).action_move(down, right)
-        elif right and (state := self._watch.state):
-            last = max((len(engine.epochs) for engine in state.engines.values()), default=0)
-            epoch = (last + 1 if self._charts.epoch is None else self._charts.epoch) + right
-            self._charts.epoch = None if epoch > last or last == 0 else max(1, epoch)
+        elif right:
+            self.action_crosshair("column", right)
+
+    def action_crosshair(self, stride: Stride, right: int) -> None:
+        """Move the crosshair by a column, a point or an epoch."""
+        if state := self._watch.state:
+            self._charts.move(state, stride, right)
             self._mark_read()
             self.update(numbers=True)
 
@@ -173,17 +168,17 @@ class Dashboard(Screen[None]):
     def action_toggle_log(self) -> None:
         """Switch the loss between a linear and a logarithmic axis."""
         self._charts.options.log_loss = not self._charts.options.log_loss
-        self.update()
+        self.update(numbers=True)
 
     def action_toggle_seconds(self) -> None:
         """Switch the x axis between steps and seconds."""
         self._charts.options.by_seconds = not self._charts.options.by_seconds
-        self.update()
+        self.update(numbers=True)
 
     def action_toggle_recent(self) -> None:
         """Switch the loss between the whole run and its last 1,000 steps in full."""
         self._charts.options.recent = not self._charts.options.recent
-        self.update()
+        self.update(numbers=True)
 
     def action_toggle_zoom(self) -> None:
         """Give the screen to one panel, or to all of them."""
@@ -200,7 +195,8 @@ class Dashboard(Screen[None]):
         """Look at another epoch while nothing trains; charts and matrices together."""
         if state := self._watch.state:
             if self._matrix_row.scrub(by, state):
-                self._charts.epoch = self._matrix_row.epoch
+                epoch = self._matrix_row.epoch
+                self._charts.step = epoch and epoch * state.epoch_steps
                 self._mark_read()
             else:
                 state.say("space pauses; then < and > go back and on through the epochs")
@@ -209,13 +205,13 @@ class Dashboard(Screen[None]):
     def action_back(self) -> None:
         """Leave matrix cell, crosshair, zoom and overlay, one at a time."""
         if self._matrix_row.epoch is not None:
-            self._matrix_row.epoch = self._charts.epoch = None
+            self._matrix_row.epoch = self._charts.step = None
         elif self._matrix_row.cell is not None and self._panel == "confusion":
             self._matrix_row.cell = None
             for name in self._names:
                 self._matrix(name).leave()
-        elif self._charts.epoch is not None:
-            self._charts.epoch = None
+        elif self._charts.step is not None:
+            self._charts.step = None
         elif self._zoomed:
             self._zoomed = False
         else:
@@ -270,7 +266,8 @@ class Dashboard(Screen[None]):
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).draw(*header(self._watch, self._cost.text))
         cell = cell_text(self._matrix_row, self._watch) if self._panel == "confusion" else []
-        self.query_one("#message", TextLine).draw(message(self._watch, cell, self._charts.epoch))
+        told = message(self._watch, cell, self._charts.options, self._charts.step)
+        self.query_one("#message", TextLine).draw(told)
         state, session = self._watch.state, self._watch.session
         if state and session:
             for name, engine in state.engines.items():

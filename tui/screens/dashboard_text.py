@@ -6,6 +6,8 @@ from tui import formatting
 from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import RunState
+from tui.screens.chart_data import ChartOptions
+from tui.screens.crosshair import place, reading
 from tui.watch import Watch
 
 Text = list[tuple[str, Role]]
@@ -37,13 +39,14 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
     return left, right
 
 
-def message(watch: Watch, cell: Text, epoch: int | None) -> Text:
+def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -> Text:
     """Return the row above the footer: what is read out, the newest event, or a standing note.
 
     Args:
         watch: the session that is followed.
         cell: what the one under the matrix's cursor counts, if that panel is in use.
-        epoch: where the charts' crosshair stands, if it does.
+        options: of the charts.
+        step: where the charts' crosshair stands, if it does.
     """
     state, session = watch.state, watch.session
     if state is None or session is None:
@@ -53,32 +56,30 @@ def message(watch: Watch, cell: Text, epoch: int | None) -> Text:
         return news
     if cell:
         return cell
-    if epoch is not None and (text := difference_text(state, epoch)):
+    if step is not None and (text := difference_text(state, options, step)):
         return [(f" {text}", Role.TEXT)]
     if state.message:
         return news
     return [(f" {standing_note(state, session.config, session.dataset.classes)}", Role.DIM)]
 
 
-def difference_text(state: RunState, epoch: int) -> str:
-    """Return how far apart both models were after an epoch; empty for one model alone."""
+def difference_text(state: RunState, options: ChartOptions, step: int) -> str:
+    """Return how far apart both models were at a step; empty for one model alone."""
     if len(state.engines) == 1:
         return ""
-    points = {
-        name: next((p for p in engine.epochs if p.epoch == epoch), None)
-        for name, engine in state.engines.items()
-    }
-    if missing := [TITLES[name] for name, point in points.items() if point is None]:
-        return f"epoch {epoch} · {' and '.join(missing)} not there yet"
-    first, second = (point for point in points.values() if point is not None)
-    train = first.train_loss - second.train_loss
-    validation = first.validation_loss - second.validation_loss
-    accuracy = (first.validation_accuracy - second.validation_accuracy) * 100
-    names = " − ".join(TITLES[name] for name in points)
-    return (
-        f"epoch {epoch} · {names}: loss {train:+.1e}, val {validation:+.1e}, "
-        f"accuracy {accuracy:+.2f} %"
-    )
+    read = {name: reading(engine, options, step) for name, engine in state.engines.items()}
+    if missing := [TITLES[name] for name, one in read.items() if one is None]:
+        return f"{place(step, state)} · {' and '.join(missing)} not there yet"
+    first, second = (one for one in read.values() if one is not None)
+    parts = []
+    if first.loss is not None and second.loss is not None:
+        parts.append(f"loss {first.loss - second.loss:+.1e}")
+    if first.epoch and second.epoch:
+        validation = first.epoch.validation_loss - second.epoch.validation_loss
+        accuracy = (first.epoch.validation_accuracy - second.epoch.validation_accuracy) * 100
+        parts += [f"val {validation:+.1e}", f"accuracy {accuracy:+.2f} %"]
+    names = " − ".join(TITLES[name] for name in read)
+    return f"{place(step, state)} · {names}: {', '.join(parts)}"
 
 
 def standing_note(state: RunState, config: RunConfig, classes: int) -> str:

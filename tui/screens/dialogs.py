@@ -23,7 +23,7 @@ _HEADINGS: dict[Where, str] = {
     "name": "Typing a name",
 }
 
-_ARROWS = {"↑": "up", "↓": "down", "←": "left", "→": "right"}
+_ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
 """A plain ">" would name another key."""
 
 _SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
@@ -62,7 +62,7 @@ def help_text(here: Where = "dashboard", *, ascii_only: bool = False) -> str:
         lines.append(_HEADINGS[where])
         for key in KEYS:
             if key.where == where:
-                shown = _ARROWS.get(key.shown, key.shown) if ascii_only else key.shown
+                shown = key.shown.translate(_ARROWS) if ascii_only else key.shown
                 lines.append(_line(shown, key.help))
         lines.append("")
     lines.append(

@@ -9,6 +9,7 @@ from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import EngineState, RunState
 from tui.watch import Watch
+from tui.widgets.chart import AFTER_EPOCH, NONE_DONE
 from tui.widgets.confusion import ConfusionMatrix
 from tui.widgets.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
 from tui.widgets.status import ACCENTS
@@ -125,7 +126,7 @@ class Matrices:
     def _facts(self, name: EngineName, state: RunState) -> MatrixFacts:
         counts = self.counts(state.engines[name], state)
         if counts is None:
-            return MatrixFacts(absent=self._why_absent())
+            return MatrixFacts(absent=self._why_absent(state.engines[name]))
         if self.mode != "difference":
             return MatrixFacts(self.mode, scores=self._scores_of(name, counts))
         first, second = (self.counts(engine, state) for engine in state.engines.values())
@@ -135,9 +136,9 @@ class Matrices:
             return MatrixFacts("difference", other=second)
         return MatrixFacts("difference", differences=self._differences_of(first, second))
 
-    def _why_absent(self) -> str:
+    def _why_absent(self, engine: EngineState) -> str:
         if self.epoch is None:
-            return "after the first epoch"
+            return NONE_DONE if engine.ended else AFTER_EPOCH
         return f"no matrix of epoch {self.epoch}"
 
     def _shared_epoch(self, state: RunState) -> int | None:

@@ -9,12 +9,23 @@ from tui.widgets.dots import DOTS_ACROSS, Frame, Marker, Series
 from tui.widgets.plotting import Plot
 from tui.widgets.scales import Limits, nice_limits
 
-__all__ = ["Chart", "Limits", "Marker", "Series", "nice_limits"]
+__all__ = [
+    "AFTER_EPOCH",
+    "NONE_DONE",
+    "WAITING",
+    "Chart",
+    "Limits",
+    "Marker",
+    "Series",
+    "nice_limits",
+]
 
 _SMALLEST_WIDTH, _SMALLEST_HEIGHT = 12, 4
 """Below this, the title and the last value."""
 
-_WAITING = "waiting for the first step"
+WAITING = "waiting for the first step"
+AFTER_EPOCH = "after the first epoch"
+NONE_DONE = "it ended before its first epoch was done"
 _NOTHING_POSITIVE = "nothing above 0 to show on a log axis"
 
 _SAMPLES: dict[Marker, tuple[str, str]] = {
@@ -22,6 +33,7 @@ _SAMPLES: dict[Marker, tuple[str, str]] = {
     "dashed": ("╌", "+"),
     "dot": ("•", "o"),
     "circle": ("◦", "x"),
+    "band": ("⣿", ":"),
 }
 """What the legend shows for a marker, with and without Unicode."""
 
@@ -41,15 +53,16 @@ class Chart(CellView):
         self, *, name: str | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
-        self._title = ""
+        self._title: tuple[str, ...] = ()
         self._series: tuple[Series, ...] = ()
         self._frame = Frame(0, 0, (0.0, 1.0), (0.0, 1.0))
         self._crosshair: float | None = None
+        self._empty = WAITING
         self._plot = Plot()
 
     def draw(
         self,
-        title: str,
+        title: str | tuple[str, ...],
         series: Sequence[Series],
         *,
         x_limits: Limits,
@@ -58,11 +71,13 @@ class Chart(CellView):
         x_label: str = "",
         crosshair: float | None = None,
         ascii_only: bool = False,
+        empty: str = WAITING,
     ) -> None:
         """Show these curves.
 
         Args:
-            title: what the y axis shows.
+            title: what the y axis shows; of several pieces, those after the second are left out
+                where there is no room.
             series: later ones are drawn over earlier ones.
             x_limits: from the start to the planned end of the run, so that curves grow into
                 place and old cells stay.
@@ -71,6 +86,7 @@ class Chart(CellView):
             x_label: unit of x, written behind the last tick.
             crosshair: the x where a vertical line stands behind the curves, if any.
             ascii_only: write no character above U+007E.
+            empty: said while there is nothing to draw.
 
         Raises:
             ValueError: limits that are not ascending, or a log axis that begins at or below 0.
@@ -81,16 +97,29 @@ class Chart(CellView):
         if log_y and y_limits[0] <= 0:
             raise ValueError(f"log y from {y_limits[0]}: expected limits above 0")
         frame = Frame(0, 0, x_limits, y_limits, log_y, x_label, ascii_only)
-        shown = (self._title, self._series, self._frame, self._crosshair)
-        self._title, self._series, self._frame = title, tuple(series), frame
-        self._crosshair = crosshair
-        if shown != (self._title, self._series, self._frame, self._crosshair):
+        shown = self._look()
+        self._title = (title,) if isinstance(title, str) else title
+        self._series, self._frame = tuple(series), frame
+        self._crosshair, self._empty = crosshair, empty
+        if shown != self._look():
             self.repaint()
+
+    def _look(self) -> tuple[object, ...]:
+        """Return what the picture depends on."""
+        return self._title, self._series, self._frame, self._crosshair, self._empty
+
+    @property
+    def plot_columns(self) -> int:
+        """Columns of the plot as it was last drawn, without its labels."""
+        return self._frame._replace(width=self.size.width).columns
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return title, legend and plot, or title and last value where there is no room."""
         canvas = Canvas(width, height)
-        end = canvas.put(0, 0, self._title)
+        end = 0
+        for n, piece in enumerate(self._title):
+            if n < 2 or end + len(piece) <= width:  # noqa: PLR2004 - name and value are always told
+                end = canvas.put(end, 0, piece)
         if width < _SMALLEST_WIDTH or height < _SMALLEST_HEIGHT:
             self._put_last_value(canvas, end + 1)
             return canvas
@@ -103,13 +132,15 @@ class Chart(CellView):
 
     def _put_legend(self, canvas: Canvas, start: int) -> None:
         """Write the legend at the right end of the first row; what does not fit is left out."""
+        # What is drawn behind the curves is named last, and left out first.
+        named = sorted(self._series, key=lambda series: series.marker == "band")
         plain = self._frame.ascii_only
-        samples = [marker_sample(series.marker, ascii_only=plain) for series in self._series]
-        widths = [len(series.label) + 2 for series in self._series]
+        samples = [marker_sample(series.marker, ascii_only=plain) for series in named]
+        widths = [len(series.label) + 2 for series in named]
         while widths and sum(widths) + 2 * (len(widths) - 1) > canvas.width - start:
             widths.pop()
         x = canvas.width - sum(widths) - 2 * (len(widths) - 1)
-        for sample, series, width in zip(samples, self._series, widths, strict=False):
+        for sample, series, width in zip(samples, named, widths, strict=False):
             canvas.put(x, 0, sample, series.role)
             canvas.put(x + 2, 0, series.label, Role.DIM)
             x += width + 2
@@ -128,7 +159,7 @@ class Chart(CellView):
     def _put_note(self, canvas: Canvas, frame: Frame) -> None:
         if self._has_value(above=0.0 if frame.log_y else -math.inf):
             return
-        note = _NOTHING_POSITIVE if self._has_value(above=-math.inf) else _WAITING
+        note = _NOTHING_POSITIVE if self._has_value(above=-math.inf) else self._empty
         left = canvas.width - frame.columns
         x = max(left + 1, left + (frame.columns - len(note)) // 2)
         canvas.put(x, 1 + frame.rows // 2, note, Role.DIM)

@@ -120,12 +120,12 @@ def series_dots(series: Series, frame: Frame, first: int = 0) -> Dots:
     else:
         drawn = _joined(points, frame, _spacing(series, frame), series.marker in LINES)
     top = DOTS_DOWN * frame.rows
-    shown = [dot for dot in dict.fromkeys(drawn) if 0 <= dot[1] < top and dot[0] >= first]
-    if series.marker == "dashed":
-        dashes = [dot for dot in shown if dot[0] % _DASH_PERIOD < _DASH]
-        # A curve so short that it lies between two dashes is drawn whole.
-        shown = dashes if dashes or first else shown
-    return shown
+    return [dot for dot in dict.fromkeys(drawn) if 0 <= dot[1] < top and dot[0] >= first]
+
+
+def dashed(dots: Dots) -> Dots:
+    """Return the dots that lie in a dash."""
+    return [dot for dot in dots if dot[0] % _DASH_PERIOD < _DASH]
 
 
 def enlarged(dots: Dots) -> Dots:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.palette import Role
 from tui.widgets.cells import Canvas
-from tui.widgets.dots import DOTS_ACROSS, DOTS_DOWN, Frame, Marker, Series
+from tui.widgets.dots import DOTS_ACROSS, DOTS_DOWN, Dots, Frame, Marker, Series
 from tui.widgets.scales import LABEL_COLUMNS, nice_ticks, tick_label
 from tui.widgets.traces import Cells, Trace
 
@@ -18,6 +18,7 @@ _GLYPHS: dict[Marker, tuple[str, str]] = {
     "dashed": ("braille", "+"),
     "dot": ("•", "o"),
     "circle": ("◦", "x"),
+    "band": ("braille", ":"),
 }
 """plotext's marker with and without Unicode."""
 
@@ -109,10 +110,25 @@ def _draw_curves(
         across, down = (1, 1) if glyph == "braille" else (DOTS_ACROSS, DOTS_DOWN)
         bins = len(columns) * DOTS_ACROSS // across, frame.rows * DOTS_DOWN // down
         dots = [dot for column in columns for dot in its_cells.get(column, ())]
+        if one.marker == "band":
+            dots = _free(dots, cells[number + 1 :])
         x = [_share((dot[0] - columns.start * DOTS_ACROSS) // across, bins[0]) for dot in dots]
         y = [_share(dot[1] // down, bins[1]) for dot in dots]
         figure.scatter(x, y, marker=glyph, color=_SERIES_COLOUR + number)
     return _parsed(figure, frame, series)
+
+
+def _free(dots: Dots, over: Sequence[Cells]) -> Dots:
+    """Return the dots in cells that nothing is drawn over: a cell has one colour."""
+    return [
+        (x, y)
+        for x, y in dots
+        if not any(
+            row // DOTS_DOWN == y // DOTS_DOWN
+            for cells in over
+            for _, row in cells.get(x // DOTS_ACROSS, ())
+        )
+    ]
 
 
 def _share(place: int, bins: int) -> float:

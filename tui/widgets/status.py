@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from core.config import EngineName
 from tui import formatting
@@ -68,16 +69,17 @@ class StatusPanel(CellView):
             canvas.put(0, 2, engine.phase, _PHASE_ROLES.get(engine.phase, Role.TEXT))
             return canvas
         self._put_progress(canvas, engine)
-        rows = self._facts(engine, wide=width >= WIDE)
-        for y, facts in enumerate(rows, start=1):
+        if engine.detail:
+            why = formatting.one_line(engine.detail)
+            lines = wrap(why, width, max_lines=max(1, height - 1), placeholder="…")
+            for y, line in enumerate(lines, start=1):
+                canvas.put(0, y, line, Role.BAD)
+            return canvas
+        for y, facts in enumerate(self._facts(engine, wide=width >= WIDE), start=1):
             x = 0
             for text, role in facts:
                 if x + len(text) <= width:
                     x = canvas.put(x, y, text, role) + 3
-        if engine.detail:
-            canvas.put(
-                0, len(rows), formatting.one_line(engine.detail)[:width].ljust(width), Role.BAD
-            )
         return canvas
 
     def _put_progress(self, canvas: Canvas, engine: EngineState) -> None:

@@ -8,8 +8,10 @@ from tui.widgets.dots import (
     LINES,
     Dots,
     Frame,
+    Marker,
     Point,
     Series,
+    dashed,
     enlarged,
     group_starts,
     is_crowded,
@@ -45,20 +47,24 @@ class Trace:
         first = self._first_changed(before, series)
         fresh = _by_cell(series_dots(series, self._frame, first * DOTS_ACROSS))
         self._raw = {x: dots for x, dots in self._raw.items() if x < first} | fresh
-        drawn, self.cells = self.cells, self._raw
-        if series.marker in LINES and sum(map(len, self._raw.values())) == 1:
-            self.cells = {x: enlarged(dots) for x, dots in self._raw.items()}
-        return {
-            x
-            for x in drawn.keys() | self.cells.keys()
-            if x >= first and drawn.get(x) != self.cells.get(x)
-        }
+        drawn, self.cells = self.cells, self._styled(series.marker)
+        columns = drawn.keys() | self.cells.keys()
+        return {x for x in columns if drawn.get(x) != self.cells.get(x)}
+
+    def _styled(self, marker: Marker) -> Cells:
+        """Return the dots as the marker wants them."""
+        cells = self._raw
+        if marker == "dashed":
+            dashes = {x: kept for x, dots in cells.items() if (kept := dashed(dots))}
+            # A curve so short that it lies between two dashes is drawn whole.
+            cells = dashes or cells
+        if marker in LINES and sum(map(len, cells.values())) == 1:
+            cells = {x: enlarged(dots) for x, dots in cells.items()}
+        return cells
 
     def _first_changed(self, before: Series | None, after: Series) -> int:
         """Return the first column of cells that can differ, 0 if that can't be told."""
-        # One dot is drawn larger, and a dash in one cell whole: such small ones are made anew.
-        is_small = len(self._raw) <= 1
-        if before is None or is_small or _crowds(before, after, self._frame):
+        if before is None or _crowds(before, after, self._frame):
             return 0
         starts = group_starts(after, self._frame)
         kept = after.points[: _common(before.points, after.points)]

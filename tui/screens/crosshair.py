@@ -1,0 +1,119 @@
+"""The crosshair: one step of both models, where it lies on every chart, and what is read there."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Literal
+
+from core.telemetry import GapMeasured
+from tui.curves import RECENT_CAPACITY
+from tui.run_state import EngineState, EpochPoint, RunState
+from tui.screens.chart_data import ChartOptions
+
+Stride = Literal["column", "point", "epoch"]
+"""What one key press moves by: a column of the chart, the next point of its curve, an epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one model's curves hold at a step."""
+
+    loss: float | None
+    """Of the step itself, or the mean of the bucket of steps that it fell into; None where
+    nothing is known of it."""
+    spread: tuple[float, float] | None
+    """The lowest and the highest batch of that bucket, if it holds several."""
+    epoch: EpochPoint | None
+    """The newest epoch then; None before the first."""
+
+
+def moved(state: RunState, at: int | None, stride: int, right: int) -> int | None:
+    """Return the step that the crosshair moves to; None where it leaves the charts.
+
+    Args:
+        state: the run.
+        at: where it stands; None for nowhere: it enters at the newest step, from the right.
+        stride: steps, as `steps_of` tells them; the ends of epochs are not stepped over.
+        right: 1 or -1.
+    """
+    newest = max(engine.step for engine in state.engines.values())
+    if newest == 0 or (at is None and right > 0):
+        return None
+    if stride == state.epoch_steps:
+        before = newest if at is None else at - 1
+        step = (before // stride if right < 0 else (at or 0) // stride + 1) * stride
+    else:
+        step = newest if at is None else at + right * stride
+    return None if step > newest else max(1, step)
+
+
+def steps_of(state: RunState, options: ChartOptions, stride: Stride, columns: int) -> int:
+    """Return the steps of a stride, on a plot of so many columns."""
+    if stride == "epoch":
+        return state.epoch_steps
+    if options.recent:
+        return 1 if stride == "point" else max(1, RECENT_CAPACITY // max(1, columns))
+    if stride == "column":
+        return max(1, round(state.planned_steps / max(1, columns)))
+    return max(1, round(next(iter(state.engines.values())).loss_by_step.stride))
+
+
+def reading(engine: EngineState, options: ChartOptions, step: int) -> Reading | None:
+    """Return what a model's curves hold at a step; None where it has not come so far."""
+    if step > engine.step:
+        return None
+    epoch = engine.last_epoch(step)
+    own = engine.loss_by_step.exact(step) if options.recent else None
+    if own is not None:
+        return Reading(own, None, epoch)
+    if point := engine.loss_by_step.at(step):
+        spread = (point.low, point.high) if point.low < point.high else None
+        return Reading(point.mean, spread, epoch)
+    # Epochs of a run before it was resumed are known by their means alone.
+    later = engine.epochs_from(step)
+    return Reading(later[0].train_loss if later else None, None, epoch)
+
+
+def read_out(panel: str, engine: EngineState, options: ChartOptions, step: int) -> tuple[str, str]:
+    """Return what the `loss` or `accuracy` chart shows of a step, and the batches' spread."""
+    read = reading(engine, options, step)
+    if read is None:
+        return "not yet", ""
+    if panel == "accuracy":
+        return (f"{read.epoch.validation_accuracy:.2%}" if read.epoch else "no epoch yet"), ""
+    validation = f", val {read.epoch.validation_loss:.4f}" if read.epoch else ""
+    spread = ", batches {:.4f} to {:.4f}".format(*read.spread) if read.spread else ""
+    loss = "no batch" if read.loss is None else f"{read.loss:.4f}"
+    return loss + validation, spread
+
+
+def place(step: int, state: RunState) -> str:
+    """Return a step as a person reads it: `step 1,690`, or `epoch 2` where one ends with it."""
+    epoch, rest = divmod(step, state.epoch_steps)
+    return f"step {step:,}" if rest else f"epoch {epoch}"
+
+
+def gap_at(state: RunState, step: int | None) -> GapMeasured | None:
+    """Return the newest gap measured at a step or before it; None without a step."""
+    if step is None:
+        return None
+    measured = bisect_right(state.gaps, step, key=lambda gap: gap.step)
+    return state.gaps[measured - 1] if measured else None
+
+
+def crosshair_x(
+    engine: EngineState, state: RunState, options: ChartOptions, step: int | None
+) -> float | None:
+    """Return where a step lies on the run's x axis; None for no step, or one to come."""
+    if step is None:
+        return None
+    if not options.by_seconds:
+        return step / state.epoch_steps
+    return None if step > engine.step else _seconds(engine, step)
+
+
+def _seconds(engine: EngineState, step: int) -> float:
+    """Return the training time at a step, in proportion between the epochs' ends around it."""
+    before, later = engine.last_epoch(step), engine.epochs_from(step)
+    s0, t0 = (before.step, before.seconds) if before else (0, 0.0)
+    s1, t1 = (later[0].step, later[0].seconds) if later else (engine.step, engine.seconds)
+    return t0 if s1 <= s0 else t0 + (t1 - t0) * (step - s0) / (s1 - s0)
