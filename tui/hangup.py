@@ -43,6 +43,9 @@ def go_on(watch: "Watch") -> int:
             raise watch.error
         if not isinstance(watch.session, Session):
             return request.exit_status
+        if watch.limit_is_automatic:
+            # It is there for whoever watches.
+            watch.session.set_steps_per_second(None)
         return _train_on(watch.session, request)
 
 

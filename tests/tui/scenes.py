@@ -175,7 +175,7 @@ class FakeSession:
     def __post_init__(self) -> None:
         """Begin with nothing done."""
         self.mailbox = Mailbox()
-        self.run = SimpleNamespace(path=RUN_PATH, release=lambda: None)
+        self.run = SimpleNamespace(path=RUN_PATH, name=RUN_PATH.name, release=lambda: None)
         self.epoch_steps = EPOCH_STEPS
         self.save_error: str | None = None
         self.images_missing = ""
