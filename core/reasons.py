@@ -12,6 +12,7 @@ from core.data import Dataset
 from core.engine import Floats
 from core.neighbours import Neighbour, NeighbourIndex
 from core.saliency import ink_gradient, logit_gradient
+from core.weight_tiles import FULL_SHARE, round_scale
 from core.weights_board import WeightsBoard
 
 RENEW_SECONDS = 3.0
@@ -44,6 +45,8 @@ class Reasons:
     towards: int
     gradient: NDArray[np.float32]
     """(features,): the logit's change per step from no ink to full ink, pixel by pixel."""
+    scale: float
+    """A round number that nearly all of the gradient lies within."""
     neighbours: Mapping[int, tuple[Neighbour, ...]]
     """By class, nearest first."""
 
@@ -73,12 +76,14 @@ class Reasoner:
             return None
         weights, activation = index.shown.weights, self._config.activation
         towards = np.array([question.towards], np.int64)
-        gradient = logit_gradient(weights, question.image[np.newaxis], towards, activation)[0]
+        slope = logit_gradient(weights, question.image[np.newaxis], towards, activation)[0]
+        gradient = ink_gradient(slope, self._config.pixel_range)
         return Reasons(
             engine=question.engine,
             epoch=index.shown.epoch,
             towards=question.towards,
-            gradient=ink_gradient(gradient, self._config.pixel_range).astype(np.float32),
+            gradient=gradient.astype(np.float32),
+            scale=round_scale(float(np.quantile(np.abs(gradient), FULL_SHARE))),
             neighbours={
                 label: tuple(index.nearest(question.image, label, question.count))
                 for label in question.classes

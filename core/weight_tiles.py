@@ -44,12 +44,16 @@ def first_layer(shown: WeightsShown, image_shape: tuple[int, int]) -> FirstLayer
 
 
 def shared_scale(*layers: FirstLayer) -> float:
-    """Return the end of a scale for all layers: 1, 2, 3 or 5 times a power of ten.
+    """Return the end of a scale for all layers; those that diverged do not count."""
+    return round_scale(max((x.spread for x in layers if math.isfinite(x.spread)), default=0.0))
+
+
+def round_scale(spread: float) -> float:
+    """Return the next 1, 2, 3 or 5 times a power of ten; 1 for what is not finite or not above 0.
 
     In such steps the same weight keeps its look for as long as possible while training goes on.
     """
-    spread = max((layer.spread for layer in layers if math.isfinite(layer.spread)), default=0.0)
-    if spread <= 0:
+    if not 0 < spread < math.inf:
         return 1.0
     power = math.floor(math.log10(spread))
     steps = (round(m * 10.0**p, -p) for p, m in product((power, power + 1), (1, 2, 3, 5)))

@@ -1,0 +1,83 @@
+"""Small images in rows: a title, the images, and a word under each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tui.palette import SHADE_STEPS, Ink, Role
+from tui.widgets.cells import Canvas, CellView
+from tui.widgets.digit import RAMP
+from tui.widgets.signed import Look, put_halves
+from tui.widgets.tiles import TileSize, shrink
+
+_GAP = 1
+_TEXT_ROWS = 2
+_MOST_ROWS, _FEWEST_ROWS = 7, 3
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One row."""
+
+    title: Sequence[tuple[str, Ink]]
+    images: Sequence[NDArray[np.floating]]
+    """(height, width) of ink from 0 to 1, each."""
+    words: Sequence[str]
+    """What is written under each image."""
+
+
+def image_size(shape: tuple[int, int], height: int, rows: int) -> TileSize:
+    """Return the cells of an image (height, width) when so many rows of images share a height.
+
+    Larger images are averaged down, smaller ones stay pixel by pixel.
+    """
+    room = min(_MOST_ROWS, max(_FEWEST_ROWS, height // max(1, rows) - _TEXT_ROWS))
+    columns = min(shape[1], round(2 * room * shape[1] / shape[0]))
+    return TileSize(columns, max(1, round(columns * shape[0] / shape[1] / 2)))
+
+
+class ImageRowsView(CellView):
+    """Shows rows of images, as many of each as fit, or a word instead."""
+
+    _rows: Sequence[ImageRow] = ()
+    _look: Look = "plain"
+    _instead = ""
+
+    def draw(self, rows: Sequence[ImageRow], look: Look, *, instead: str = "") -> None:
+        """Show rows, or the words `instead` without one."""
+        self._rows, self._look, self._instead = rows, look, instead
+        self.repaint()
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return the rows from the top."""
+        canvas = Canvas(width, height)
+        y = 0
+        if not self._rows:
+            canvas.put(0, 0, self._instead, Role.DIM)
+        for row in self._rows:
+            x = 0
+            for text, ink in row.title:
+                x = canvas.put(x, y, text, ink)
+            if row.images:
+                size = image_size(row.images[0].shape, height, len(self._rows))  # type: ignore[arg-type]
+                self._put_images(canvas, y + 1, row, size)
+                y += size.rows
+            y += _TEXT_ROWS
+        return canvas
+
+    def _put_images(self, canvas: Canvas, y: int, row: ImageRow, size: TileSize) -> None:
+        columns = size.columns + _GAP
+        for n, (image, word) in enumerate(zip(row.images, row.words, strict=True)):
+            x = n * columns
+            if x + size.columns > canvas.width:
+                return
+            if self._look == "halves":
+                levels = np.rint(shrink(image, 2 * size.rows, size.columns) * SHADE_STEPS)
+                put_halves(canvas, x, y, levels.astype(np.int8), grey=True)
+            else:
+                levels = np.rint(shrink(image, size.rows, size.columns) * (len(RAMP) - 1))
+                for down, line in enumerate(levels.astype(int).tolist(), start=y):
+                    canvas.put(x, down, "".join(RAMP[level] for level in line))
+            canvas.put(x, y + size.rows, word[: size.columns], Role.DIM)
