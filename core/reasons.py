@@ -1,6 +1,6 @@
 """Why a network reads an image as it does: telling pixels, and the training images most alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -49,6 +49,12 @@ class Reasons:
     """A round number that nearly all of the gradient lies within."""
     neighbours: Mapping[int, tuple[Neighbour, ...]]
     """By class, nearest first."""
+
+
+def rival_class(probabilities: Sequence[float], true: int) -> int:
+    """Return the class that competes with the true one: the most probable of all others."""
+    others = [number for number in range(len(probabilities)) if number != true]
+    return max(others, key=probabilities.__getitem__)
 
 
 class Reasoner:

@@ -61,8 +61,6 @@ class Shade(NamedTuple):
     """Of the character; None for the text's own colour."""
     ground: int = 0
     """Behind it."""
-    grey: bool = False
-    """Ink from 0 to 4, not signed."""
 
 
 Ink = Role | Shade
@@ -163,11 +161,8 @@ _COLOURLESS: Mapping[Role, str] = {
 }
 
 
-_SHADE_ENDS = {
-    True: ("#121212", "#4BD964", "#CF8BFF", "#F0F0F0"),
-    False: ("#E0E0E0", "#0E5A15", "#6A168F", "#1A1A1A"),
-}
-"""Nothing, the most positive, the most negative, full ink; by whether the ground is dark."""
+_SHADE_ENDS = {True: ("#121212", "#4BD964", "#CF8BFF"), False: ("#E0E0E0", "#0E5A15", "#6A168F")}
+"""Nothing, the most positive and the most negative; by whether the ground is dark."""
 
 _SHADE_SHARES = (0.0, 0.28, 0.5, 0.74, 1.0)
 
@@ -175,16 +170,13 @@ _SHADE_SHARES = (0.0, 0.28, 0.5, 0.74, 1.0)
 @cache
 def shade_style(shade: Shade, dark: bool) -> Style:
     """Return the style of signed numbers on dark or light ground."""
-    fore, ground = (
-        _shade_colour(level, dark, shade.grey) if level else None
-        for level in (shade.fore, shade.ground)
-    )
-    return Style(color=fore, bgcolor=ground)
+    fore = None if shade.fore in (None, 0) else _shade_colour(shade.fore, dark)
+    return Style(color=fore, bgcolor=_shade_colour(shade.ground, dark) if shade.ground else None)
 
 
-def _shade_colour(level: int, dark: bool, grey: bool) -> str:
-    nothing, positive, negative, ink = (Color.parse(colour) for colour in _SHADE_ENDS[dark])
-    most = ink if grey else positive if level > 0 else negative
+def _shade_colour(level: int, dark: bool) -> str:
+    nothing, positive, negative = (Color.parse(colour) for colour in _SHADE_ENDS[dark])
+    most = positive if level > 0 else negative
     return nothing.blend(most, _SHADE_SHARES[abs(level)]).hex
 
 

@@ -413,3 +413,35 @@ async def shows_each_model_alone_then_both(stage: Stage, key: str) -> None:
         await stage.press(key)
         titles = [title for title in ("NumPy  epoch", "PyTorch  epoch") if title in stage.text()]
         assert [title.split()[0] for title in titles] == list(shown)
+
+
+@effect("mistakes", "next_gradient")
+async def marks_what_speaks_for_the_reading_then_for_the_true_label(stage: Stage, key: str) -> None:
+    await stage.press("m")
+    assert "more ink for" not in stage.text()
+    for label in (stage.row("NumPy   reads").split("reads ")[1][0], true_label(stage)):
+        await stage.press(key)
+        await stage.says(f"against (−) {label}")
+    await stage.press(key)
+    assert "more ink for" not in stage.text()
+
+
+def true_label(stage: Stage) -> str:
+    return stage.row("true label  ").split()[-1]
+
+
+@effect("mistakes", "toggle_neighbours")
+async def shows_neighbours_instead_of_the_bars(stage: Stage, key: str) -> None:
+    await stage.press("m", key)
+    assert "true label  " not in stage.text()
+    await stage.says("in NumPy · the true label")
+    await stage.press(key)
+    assert "true label  " in stage.text()
+
+
+@effect("mistakes", "other_model")
+async def asks_the_other_model(stage: Stage, key: str) -> None:
+    await stage.press("m")
+    for name in ("PyTorch", "NumPy"):
+        await stage.press(key)
+        await stage.says(f"in {name} · the true label")

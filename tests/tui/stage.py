@@ -77,6 +77,10 @@ class Stage:
         """Everything on the screen, row by row."""
         return screen_text(self.app)
 
+    async def says(self, words: str) -> None:
+        """Wait until these words are on the screen."""
+        await until(lambda: words in self.text(), self.pilot)
+
     def row(self, words: str) -> str:
         """The first row that holds these words."""
         found = [line for line in self.text().split("\n") if words in line]

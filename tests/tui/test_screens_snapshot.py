@@ -6,7 +6,8 @@ from syrupy.assertion import SnapshotAssertion
 from core.telemetry import Event
 from tests.tui.scenes import failed, finished, training
 from tests.tui.screen_text import screen_picture
-from tests.tui.stage import Stage, on_stage, while_loading
+from tests.tui.stage import Stage, on_stage, until, while_loading
+from tui.screens.reasons_reader import ReasonsReader
 
 SMALL, MEDIUM, LARGE = (80, 24), (140, 40), (220, 60)
 
@@ -32,12 +33,19 @@ async def test_dashboard(scene: str, size: tuple[int, int], snapshot: SnapshotAs
         assert screen_picture(stage.app) == snapshot
 
 
+async def reasons_found(stage: Stage, size: tuple[int, int]) -> None:
+    """Wait for the neighbours, where there is room for them."""
+    reader: ReasonsReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
+    await until(lambda: size == SMALL or reader.fits, stage.pilot)
+
+
 @pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "140x40"])
 @pytest.mark.parametrize("scene", EVENTS)
 async def test_mistakes(scene: str, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     async with on_stage(events(scene), size) as stage:
         await bring_about(scene, stage)
         await stage.press("m", "right")
+        await reasons_found(stage, size)
         assert screen_picture(stage.app) == snapshot
 
 

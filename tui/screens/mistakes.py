@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 from textual.screen import Screen
 
@@ -12,12 +11,12 @@ from core.errors import MlpwatchError
 from core.mistakes import MistakeList
 from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
+from tui.screens.digit_panel import DigitPanel, SeenDigit
 from tui.screens.mistake_selection import MistakeSelection
 from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
 from tui.screens.split_images import SplitImages
 from tui.watch import Watch
-from tui.widgets.digit import DigitView
-from tui.widgets.digit_facts import DigitFacts, DigitFactsView
+from tui.widgets.digit_facts import DigitFacts
 from tui.widgets.status import Footer, TextLine
 
 
@@ -54,10 +53,7 @@ class MistakesScreen(Screen[None]):
         """Make lists, filters, digit, facts and footer."""
         yield TextLine(id="lists")
         yield TextLine(id="filters")
-        with Horizontal(id="digit-row"):
-            yield DigitView(id="digit")
-            with Vertical(id="reading"):
-                yield DigitFactsView(id="facts", ascii_only=self._ascii)
+        yield DigitPanel(self._watch, id="digit-row", ascii_only=self._ascii)
         yield TextLine(id="message")
         yield Footer(footer_keys("mistakes", attached=self._watch.attached))
 
@@ -121,6 +117,18 @@ class MistakesScreen(Screen[None]):
         self._selection.filter(None, None)
         self._draw()
 
+    def action_next_gradient(self) -> None:
+        """Mark the pixels that speak for what the model read, for the true label, or none."""
+        self.query_one(DigitPanel).next_gradient()
+
+    def action_other_model(self) -> None:
+        """Ask the other model for its reasons."""
+        self.query_one(DigitPanel).next_model()
+
+    def action_toggle_neighbours(self) -> None:
+        """Show the nearest training images in place of the bars, or the bars again."""
+        self.query_one(DigitPanel).toggle_neighbours()
+
     def action_toggle_test(self) -> None:
         """Turn to the test images, read with the newest epoch's weights, or back."""
         if self._busy or self._watch.session is None:
@@ -167,24 +175,24 @@ class MistakesScreen(Screen[None]):
         lists = lists_text(self._lists(), self._selection, self.size.width)
         self.query_one("#lists", TextLine).draw(lists)
         self._draw_filters()
-        digit, facts = self.query_one(DigitView), self.query_one(DigitFactsView)
-        row, readings = self._selection.row, self._selection.readings
+        panel, images, row = self.query_one(DigitPanel), self._images, self._selection.row
         if row is None:
-            why = self._images.missing or why_empty(self._images.split, self._selection)
-            digit.draw(None, absent=why)
-            facts.draw(None)
+            why = images.missing or why_empty(images.split, self._selection)
+            panel.look_at(None, absent=why)
             return
-        digit.draw(self._images.ink(row))
-        facts.draw(
-            DigitFacts(
-                place=f"{self._place()} · {self._images.title(row)}",
-                true=int(readings.labels[row]),
-                probabilities={
-                    name: [float(p) for p in one.probabilities[row]]
-                    for name, one in readings.now.items()
-                },
-                names=self._images.names,
-            )
+        digit = (images.split, row, images.pixels(row), images.ink(row))
+        panel.look_at(SeenDigit(*digit, self._facts(row), images.epochs))
+
+    def _facts(self, row: int) -> DigitFacts:
+        readings = self._selection.readings
+        return DigitFacts(
+            place=f"{self._place()} · {self._images.title(row)}",
+            true=int(readings.labels[row]),
+            probabilities={
+                name: [float(p) for p in one.probabilities[row]]
+                for name, one in readings.now.items()
+            },
+            names=self._images.names,
         )
 
     def _place(self) -> str:

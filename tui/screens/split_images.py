@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from core.config import EngineName
 from core.mistakes import Readings
 from tui.screens.mistake_text import Split, Text, epochs_text, test_epochs_text
+from tui.screens.reasons_text import ink_of
 from tui.watch import Watch
 
 if TYPE_CHECKING:
@@ -61,14 +62,27 @@ class SplitImages:
             return test_epochs_text(self._test_epochs)
         return epochs_text(self._watch.state)
 
+    def pixels(self, row: int) -> NDArray[np.float32]:
+        """Return an image (features,) as the networks read it."""
+        data = self._session().dataset
+        images = data.test_images if self.split == "test" else data.validation_images
+        pixels: NDArray[np.float32] = images[row]
+        return pixels
+
     def ink(self, row: int) -> NDArray[np.floating]:
         """Return an image (height, width) of ink from 0 to 1."""
         session = self._session()
-        data = session.dataset
-        images = data.test_images if self.split == "test" else data.validation_images
-        low = -1.0 if session.config.pixel_range == "-1..1" else 0.0
-        ink: NDArray[np.floating] = (images[row].reshape(data.image_shape) - low) / (1.0 - low)
-        return ink
+        pixels = self.pixels(row).reshape(session.dataset.image_shape)
+        return ink_of(pixels, session.config.pixel_range)
+
+    @property
+    def epochs(self) -> dict[EngineName, int]:
+        """After which epoch each model is seen."""
+        if self.split == "test":
+            return self._test_epochs
+        state = self._watch.state
+        engines = state.engines.items() if state else ()
+        return {name: engine.epochs[-1].epoch for name, engine in engines if engine.epochs}
 
     def title(self, row: int) -> str:
         """Return split and number of an image, as its source counts them."""

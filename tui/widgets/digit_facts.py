@@ -42,17 +42,18 @@ class DigitFactsView(CellView):
 
     def draw(self, facts: DigitFacts | None) -> None:
         """Show an image's facts; None for an empty list."""
-        before, self._facts = self._rows_needed, facts
-        if self.is_attached and before != self._rows_needed:
+        before, self._facts = self.rows_needed, facts
+        if self.is_attached and before != self.rows_needed:
             self.refresh(layout=True)
         self.repaint()
 
     def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
         """Return the rows that all bars need; what is below belongs to others."""
-        return self._rows_needed
+        return self.rows_needed
 
     @property
-    def _rows_needed(self) -> int:
+    def rows_needed(self) -> int:
+        """Rows for all bars."""
         if self._facts is None:
             return 0
         return _ROWS_ABOVE_BARS + len(self._facts.probabilities) + len(self._facts.names)

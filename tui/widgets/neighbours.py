@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.palette import SHADE_STEPS, Ink, Role
+from tui.palette import Ink, Role
 from tui.widgets.cells import Canvas, CellView
 from tui.widgets.digit import RAMP
-from tui.widgets.signed import Look, put_halves
+from tui.widgets.signed import Look
 from tui.widgets.tiles import TileSize, shrink
 
 _GAP = 1
@@ -61,7 +61,7 @@ class ImageRowsView(CellView):
             for text, ink in row.title:
                 x = canvas.put(x, y, text, ink)
             if row.images:
-                size = image_size(row.images[0].shape, height, len(self._rows))  # type: ignore[arg-type]
+                size = image_size(row.images[0].shape, height, len(self._rows))
                 self._put_images(canvas, y + 1, row, size)
                 y += size.rows
             y += _TEXT_ROWS
@@ -73,11 +73,7 @@ class ImageRowsView(CellView):
             x = n * columns
             if x + size.columns > canvas.width:
                 return
-            if self._look == "halves":
-                levels = np.rint(shrink(image, 2 * size.rows, size.columns) * SHADE_STEPS)
-                put_halves(canvas, x, y, levels.astype(np.int8), grey=True)
-            else:
-                levels = np.rint(shrink(image, size.rows, size.columns) * (len(RAMP) - 1))
-                for down, line in enumerate(levels.astype(int).tolist(), start=y):
-                    canvas.put(x, down, "".join(RAMP[level] for level in line))
+            levels = np.rint(shrink(image, size.rows, size.columns) * (len(RAMP) - 1))
+            for down, line in enumerate(levels.astype(int).tolist(), start=y):
+                canvas.put(x, down, "".join(RAMP[level] for level in line))
             canvas.put(x, y + size.rows, word[: size.columns], Role.DIM)

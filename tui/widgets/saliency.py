@@ -68,9 +68,8 @@ class SaliencyView(CellView):
         canvas.put(x + 1, y, glyph(level, "plain"), role_of(level))
 
     def _put_legend(self, canvas: Canvas, shown: Saliency) -> None:
-        pieces = (
-            _grounds(shown.scale) if self._look == "halves" else legend("plain", f"{shown.scale:g}")
-        )
+        full = f"{shown.scale:g}"
+        pieces = _grounds(full) if self._look == "halves" else legend("plain", full)
         width = sum(len(text) for text, _ in pieces)
         canvas.put((canvas.width - len(shown.title)) // 2, canvas.height - 2, shown.title, Role.DIM)
         x = (canvas.width - width) // 2
@@ -78,8 +77,8 @@ class SaliencyView(CellView):
             x = canvas.put(x, canvas.height - 1, text, ink)
 
 
-def _grounds(scale: float) -> list[tuple[str, Role | Shade]]:
+def _grounds(full: str) -> list[tuple[str, Role | Shade]]:
     levels = [level for level in range(-SHADE_STEPS, SHADE_STEPS + 1) if level]
     marks: list[tuple[str, Role | Shade]] = [(" ", Shade(None, level)) for level in levels]
     marks.insert(SHADE_STEPS, (" 0 ", Role.DIM))
-    return [(f"−{scale:g} ", Role.DIM), *marks, (f" +{scale:g}", Role.DIM)]
+    return [(f"−{full} ", Role.DIM), *marks, (f" +{full}", Role.DIM)]

@@ -49,7 +49,11 @@ def signed_levels(values: NDArray[np.floating], full: float) -> Levels:
 def put_levels(canvas: Canvas, x: int, y: int, levels: Levels, look: Look) -> None:
     """Draw levels with their top left corner in a cell; as `halves` two rows of them per cell."""
     if look == "halves":
-        put_halves(canvas, x, y, levels)
+        for row, (top, bottom) in enumerate(zip(levels[::2], levels[1::2], strict=True), start=y):
+            for column, (above, below) in enumerate(
+                zip(top.tolist(), bottom.tolist(), strict=True), start=x
+            ):
+                _put_halves(canvas, column, row, above, below)
         return
     for row, line in enumerate(levels.tolist(), start=y):
         column = x
@@ -58,18 +62,13 @@ def put_levels(canvas: Canvas, x: int, y: int, levels: Levels, look: Look) -> No
             column = canvas.put(column, row, text, role_of(sign))
 
 
-def put_halves(canvas: Canvas, x: int, y: int, levels: Levels, *, grey: bool = False) -> None:
-    """Draw two rows of levels per cell, in two hues by sign or in grey."""
-    for row, (top, bottom) in enumerate(zip(levels[::2], levels[1::2], strict=True), start=y):
-        for column, (above, below) in enumerate(
-            zip(top.tolist(), bottom.tolist(), strict=True), start=x
-        ):
-            if above == below:
-                canvas.put(column, row, "█" if above else " ", Shade(above, 0, grey))
-            elif not above:
-                canvas.put(column, row, "▄", Shade(below, 0, grey))
-            else:
-                canvas.put(column, row, "▀", Shade(above, below, grey))
+def _put_halves(canvas: Canvas, x: int, y: int, above: int, below: int) -> None:
+    if above == below:
+        canvas.put(x, y, "█" if above else " ", Shade(above))
+    elif not above:
+        canvas.put(x, y, "▄", Shade(below))
+    else:
+        canvas.put(x, y, "▀", Shade(above, below))
 
 
 def glyph(level: int, look: Look) -> str:

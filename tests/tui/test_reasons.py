@@ -1,0 +1,228 @@
+"""Beside a digit stand the nearest training digits, over it the pixels that tell: the true ones."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from threading import Event as Flag
+
+import numpy as np
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from core.config import EngineName
+from core.mistakes import Readings, mistake_rows
+from core.neighbours import NeighbourIndex
+from core.reasons import Reasoner, rival_class
+from core.saliency import logit_gradient
+from core.weights_board import WeightsBoard, WeightsShown
+from tests.tui.scenes import FakeSession, digits, epoch_done, evaluation, training, weights
+from tests.tui.screen_text import screen_picture
+from tests.tui.stage import Stage, on_stage, until
+from tui.palette import Shade
+from tui.screens.reasons_reader import ReasonsReader
+from tui.widgets.neighbours import ImageRow, ImageRowsView, image_size
+from tui.widgets.saliency import SaliencyView
+from tui.widgets.signed import signed_levels
+
+EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
+STEPS: dict[EngineName, int] = {"numpy": 100, "torch": 60}
+"""The newest epochs' ends in the scene."""
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever terminal the tests run in."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+
+
+@asynccontextmanager
+async def on_digit(
+    *keys: str, size: tuple[int, int] = (140, 40), ascii_only: bool = False
+) -> AsyncIterator[Stage]:
+    async with on_stage(training(), size, ascii_only=ascii_only) as stage:
+        await stage.press("m", *keys)
+        yield stage
+
+
+def first_row() -> int:
+    labels = digits().validation_labels
+    now = {name: evaluation(name, epoch) for name, epoch in EPOCHS.items()}
+    return int(mistake_rows(Readings(labels, now), "numpy")[0])
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+async def test_the_neighbours_are_those_of_the_newest_evaluated_weights(engine: EngineName) -> None:
+    row, data, other = first_row(), digits(), ["a"] if engine == "torch" else []
+    shown = WeightsShown(engine, 0, 0, weights(engine, STEPS[engine]))
+    index = NeighbourIndex(data, shown, "relu")
+    probabilities = evaluation(engine, EPOCHS[engine]).probabilities[row]
+    true = int(data.validation_labels[row])
+    title = "NumPy" if engine == "numpy" else "PyTorch"
+    async with on_digit(*other) as stage:
+        await stage.says(f"in {title} · the true label")
+        view = stage.app.screen.query_one(ImageRowsView)
+        for shown_row, label in zip(
+            view._rows, (true, rival_class(list(probabilities), true)), strict=True
+        ):
+            expected = index.nearest(data.validation_images[row], label, 5)
+            assert list(shown_row.words) == [f"{one.distance:.3g}" for one in expected]
+            assert shown_row.title[0][0] == f"nearest {label}"
+            for image, one in zip(shown_row.images, expected, strict=True):
+                np.testing.assert_array_equal(image, data.train_images[one.row].reshape(8, 8))
+                assert data.train_labels[one.row] == label
+
+
+async def test_every_pixel_of_the_digit_lies_on_the_shade_of_its_gradient() -> None:
+    row, data = first_row(), digits()
+    image, read = data.validation_images[row], int(evaluation("numpy", 5).predictions[row])
+    w = weights("numpy", STEPS["numpy"])
+    gradient = logit_gradient(w, image[np.newaxis], np.array([read]), "relu")[0].reshape(8, 8)
+    async with on_digit("g") as stage:
+        await stage.says(f"against (−) {read}")
+        view = stage.app.screen.query_one(SaliencyView)
+        saliency = view._saliency
+        assert saliency is not None
+        levels = signed_levels(gradient, saliency.scale)
+        assert {*np.unique(levels).tolist()} >= {-2, -1, 0, 1, 2}
+        canvas = view._shown
+        factor = (canvas.height - 2) // 8
+        left, top = (canvas.width - 16 * factor) // 2, (canvas.height - 2 - 8 * factor) // 2
+        for y in range(8):
+            for x in range(8):
+                _, ink = canvas.cell(left + 2 * factor * x, top + factor * y)
+                level = int(levels[y, x])
+                assert ink == Shade(None, level) or (level == 0 and not isinstance(ink, tuple))
+
+
+async def test_moving_on_shows_the_next_digits_neighbours() -> None:
+    async with on_digit() as stage:
+        await stage.says("the true label")
+        words = stage.app.screen.query_one(ImageRowsView)._rows[0].words
+        await stage.press("right")
+        await until(
+            lambda: stage.app.screen.query_one(ImageRowsView)._rows[0].words != words, stage.pilot
+        )
+
+
+async def test_it_says_that_it_searches_only_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_answer, answer = Flag(), Reasoner.answer
+
+    def slow(reasoner: Reasoner, question: object) -> object:
+        may_answer.wait(30)
+        return answer(reasoner, question)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Reasoner, "answer", slow)
+    async with on_digit() as stage:
+        try:
+            await stage.says("searching …")
+            await stage.press("right")
+            assert "2 of 90" in stage.text(), "the digit is there at once"
+        finally:
+            may_answer.set()
+        await stage.says("the true label")
+        assert "searching" not in stage.text()
+
+
+async def test_a_new_epoch_brings_new_reasons_for_the_same_digit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.reasons.RENEW_SECONDS", 0.0)
+    async with on_digit() as stage:
+        await stage.says("the true label")
+        words = stage.app.screen.query_one(ImageRowsView)._rows[0].words
+        await stage.feed(epoch_done("numpy", 12))
+        await until(
+            lambda: stage.app.screen.query_one(ImageRowsView)._rows[0].words != words, stage.pilot
+        )
+
+
+async def test_without_weights_it_says_so() -> None:
+    session = FakeSession()
+    async with on_stage(training(), session=session) as stage:
+        session.board = WeightsBoard()
+        await stage.press("m")
+        await stage.says("no weights to look into yet")
+
+
+async def test_the_small_screen_asks_for_nothing_that_it_does_not_show() -> None:
+    async with on_digit(size=(80, 24)) as stage:
+        panel = stage.app.screen.query_one("#digit-row")
+        assert "nearest" not in stage.text()
+        assert vars(panel)["_reader"].answer is None
+        await stage.press("y")
+        await stage.says("the true label")
+        assert stage.text().count("nearest ") == 2
+
+
+async def test_only_the_newest_of_many_questions_is_looked_into(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    answer = Reasoner.answer
+
+    def noted(reasoner: Reasoner, question: object) -> object:
+        asked.append(1)
+        return answer(reasoner, question)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Reasoner, "answer", noted)
+    async with on_digit() as stage:
+        reader: ReasonsReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
+        await until(lambda: reader.fits, stage.pilot)
+        before = len(asked)
+        for _ in range(20):
+            stage.app.screen.action_move(1)  # type: ignore[attr-defined]
+        await until(lambda: reader.fits, stage.pilot)
+        assert len(asked) - before <= 2, "the first of them, and the last"
+
+
+@pytest.mark.parametrize(
+    ("shape", "height", "size"),
+    [
+        ((28, 28), 18, (14, 7)),
+        ((28, 28), 12, (8, 4)),
+        ((28, 28), 60, (14, 7)),
+        ((8, 8), 40, (8, 4)),
+    ],
+)
+def test_images_share_the_height(
+    shape: tuple[int, int], height: int, size: tuple[int, int]
+) -> None:
+    assert image_size(shape, height, 2) == size
+
+
+def test_as_many_images_as_fit_are_drawn_with_their_words() -> None:
+    view = ImageRowsView()
+    image = np.ones((8, 8))
+    view.draw([ImageRow([("nearest 3", "dim")], [image] * 5, list("abcde"))], "plain")  # type: ignore[list-item]
+    rows = view.paint(29, 7).text().split("\n")
+    assert rows[0] == "nearest 3"
+    assert rows[1:5] == ["@@@@@@@@ @@@@@@@@ @@@@@@@@"] * 4
+    assert rows[5].split() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["80x24", "140x40"])
+async def test_snapshot(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
+    async with on_digit("right", "g", *(["y"] if size[0] == 80 else []), size=size) as stage:
+        await stage.says("the true label")
+        assert screen_picture(stage.app) == snapshot
+
+
+async def test_snapshot_ascii(snapshot: SnapshotAssertion) -> None:
+    async with on_digit("g", size=(80, 24), ascii_only=True) as stage:
+        await stage.says("more ink for")
+        assert stage.text().isascii()
+        assert stage.text() == snapshot
+
+
+async def test_pixels_from_minus_one_to_one_give_the_same_ink() -> None:
+    data, config = digits(), FakeSession().config
+    scaled = replace(data, images=data.images * 2 - 1)
+    session = FakeSession(config=replace(config, pixel_range="-1..1"), dataset=scaled)
+    async with on_stage(training(), session=session) as stage:
+        await stage.press("m")
+        await stage.says("the true label")
+        for row in stage.app.screen.query_one(ImageRowsView)._rows:
+            for image in row.images:
+                assert image.min() == 0
+                assert image.max() == 1

@@ -1,0 +1,169 @@
+"""One digit in full: its image, what both models read, and why one of them reads it so."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from core.config import EngineName
+from tui.screens.reasons_reader import About, ReasonsReader
+from tui.screens.reasons_text import instead_of_neighbours, neighbour_rows, saliency_title
+from tui.watch import Watch
+from tui.widgets.digit import DigitView
+from tui.widgets.digit_facts import DigitFacts, DigitFactsView
+from tui.widgets.neighbours import ImageRowsView
+from tui.widgets.saliency import Saliency, SaliencyView
+from tui.widgets.signed import Look, look_for
+
+if TYPE_CHECKING:
+    from core.reasons import Question
+
+Gradient = Literal["off", "reading", "true"]
+"""Of which class's logit: none, what the model read, the true label."""
+
+GRADIENTS: tuple[Gradient, ...] = ("off", "reading", "true")
+
+NEIGHBOURS = 5
+"""Training images asked for per class: as many as fit side by side on the largest screens."""
+
+NEIGHBOUR_ROWS = 13
+"""Rows below the bars from which the neighbours are shown there: twice a title, four rows of
+an image and a distance."""
+
+SEARCHING_SECONDS = 0.1
+"""How long the screen stays as it is before it says that it searches."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDigit:
+    """The digit that is looked at."""
+
+    split: str
+    row: int
+    image: NDArray[np.floating]
+    """(features,), as the networks read it."""
+    ink: NDArray[np.floating]
+    """(height, width) from 0 to 1."""
+    facts: DigitFacts
+    epochs: dict[EngineName, int] = field(default_factory=dict)
+    """After which each model was read."""
+
+
+class DigitPanel(Horizontal):
+    """Shows a digit at once, and its reasons as soon as they are found.
+
+    Args:
+        watch: the session that is followed.
+        id: for the stylesheet.
+        ascii_only: write no character above U+007E.
+    """
+
+    def __init__(self, watch: Watch, *, id: str, ascii_only: bool) -> None:
+        super().__init__(id=id)
+        self._watch, self._ascii = watch, ascii_only
+        self._reader = ReasonsReader(watch)
+        self._digit: SeenDigit | None = None
+        self._absent = ""
+        self._gradient: Gradient = "off"
+        self._chosen: EngineName | None = None
+        self._alone = False
+
+    def compose(self) -> ComposeResult:
+        """Make the image, plain and with its gradient, the bars, and the neighbours."""
+        yield DigitView(id="digit")
+        yield SaliencyView(id="saliency")
+        with Vertical(id="reading"):
+            yield DigitFactsView(id="facts", ascii_only=self._ascii)
+            yield ImageRowsView(id="neighbours")
+
+    def look_at(self, digit: SeenDigit | None, *, absent: str = "") -> None:
+        """Show a digit, or the words `absent` without one."""
+        self._digit, self._absent = digit, absent
+        self._draw_digit()
+        self._follow()
+
+    def next_gradient(self) -> None:
+        """Draw no gradient, that of what the model read, or that of the true label."""
+        self._gradient = GRADIENTS[(GRADIENTS.index(self._gradient) + 1) % len(GRADIENTS)]
+        self._draw_digit()
+        self._follow()
+
+    def next_model(self) -> None:
+        """Ask the other model for its reasons."""
+        names = list(self._digit.facts.probabilities) if self._digit else []
+        if names:
+            here = names.index(self._engine(names))
+            self._chosen = names[(here + 1) % len(names)]
+            self._follow()
+
+    def toggle_neighbours(self) -> None:
+        """Give the place beside the image to the neighbours alone, or to the bars first."""
+        self._alone = not self._alone
+        self._follow()
+
+    def _show_what_fits(self) -> None:
+        """Show what there is room for."""
+        facts = self.query_one(DigitFactsView)
+        room = self.size.height - facts.rows_needed
+        facts.display = not self._alone
+        self.query_one(ImageRowsView).display = self._alone or room >= NEIGHBOUR_ROWS
+        self.query_one(DigitView).display = self._gradient == "off"
+        self.query_one(SaliencyView).display = self._gradient != "off"
+
+    def _engine(self, names: list[EngineName]) -> EngineName:
+        return self._chosen if self._chosen in names else names[0]
+
+    def _follow(self) -> None:
+        """Arrange, ask what is not known yet, and draw what is."""
+        self._show_what_fits()
+        asked = self._question()
+        if asked and self._reader.ask(*asked):
+            self.run_worker(self._reader.work(self._draw_reasons))
+        if self._reader.fits or asked is None:
+            self._draw_reasons()
+        else:
+            # Mostly the answer is there before: nothing is drawn twice.
+            self.set_timer(SEARCHING_SECONDS, self._draw_reasons)
+
+    def _question(self) -> "tuple[About, Question] | None":
+        from core.reasons import Question, rival_class  # noqa: PLC0415 - after the first frame
+
+        digit, hidden = self._digit, not self.query_one(ImageRowsView).display
+        if digit is None or (hidden and self._gradient == "off"):
+            return None
+        engine = self._engine(list(digit.facts.probabilities))
+        probabilities, true = digit.facts.probabilities[engine], digit.facts.true
+        read = int(np.argmax(probabilities))
+        towards = true if self._gradient == "true" else read
+        about = About(engine, digit.split, digit.row, towards, digit.epochs.get(engine, 0))
+        classes = (true, rival_class(probabilities, true))
+        return about, Question(engine, digit.image, classes, towards, NEIGHBOURS)
+
+    def _draw_digit(self) -> None:
+        digit = self._digit
+        self.query_one(DigitView).draw(digit.ink if digit else None, absent=self._absent)
+        self.query_one(DigitFactsView).draw(digit.facts if digit else None)
+
+    def _draw_reasons(self) -> None:
+        session, digit, answer = self._watch.session, self._digit, self._reader.answer
+        if not self.is_attached or session is None:
+            return
+        rows_view, saliency_view = self.query_one(ImageRowsView), self.query_one(SaliencyView)
+        if digit is None or answer is None or not self._reader.fits:
+            words = instead_of_neighbours(digit is None, self._reader.is_searching)
+            rows_view.draw((), self._look(), instead=words)
+            saliency_view.draw(None, self._look())
+            return
+        data = session.dataset
+        rows = neighbour_rows(answer, digit.facts, data, session.config.pixel_range)
+        rows_view.draw(rows, self._look())
+        gradient = answer.gradient.reshape(data.image_shape)
+        title = saliency_title(answer, digit.facts.names)
+        saliency_view.draw(Saliency(digit.ink, gradient, answer.scale, title), self._look())
+
+    def _look(self) -> Look:
+        colours = None if self.app.no_color else self.app.console.color_system
+        return look_for(ascii_only=self._ascii, colours=colours)

@@ -1,0 +1,59 @@
+"""What is said of the reasons for a reading, and the rows of training images."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import PixelRange
+from tui.formatting import TITLES
+from tui.palette import Ink, Role
+from tui.widgets.digit_facts import DigitFacts
+from tui.widgets.neighbours import ImageRow
+from tui.widgets.status import ACCENTS
+
+if TYPE_CHECKING:
+    from core.data import Dataset
+    from core.reasons import Reasons
+
+
+def neighbour_rows(
+    answer: "Reasons", facts: DigitFacts, data: "Dataset", pixel_range: PixelRange
+) -> list[ImageRow]:
+    """Return the nearest training images of each class, with their distances."""
+    rows = []
+    read = int(np.argmax(facts.probabilities[answer.engine]))
+    for label, neighbours in answer.neighbours.items():
+        which = "the true label" if label == facts.true else "what it reads"
+        if label not in (facts.true, read):
+            which = "second guess"
+        title: list[tuple[str, Ink]] = [
+            (f"nearest {facts.names[label]}", Role.STRONG),
+            (f" in {TITLES[answer.engine]}", ACCENTS[answer.engine]),
+            (f" · {which}", Role.DIM),
+        ]
+        images = [
+            ink_of(data.train_images[one.row].reshape(data.image_shape), pixel_range)
+            for one in neighbours
+        ]
+        rows.append(ImageRow(title, images, [f"{one.distance:.3g}" for one in neighbours]))
+    return rows
+
+
+def ink_of(pixels: NDArray[np.floating], pixel_range: PixelRange) -> NDArray[np.floating]:
+    """Return ink from 0 to 1 of pixels as the networks read them."""
+    low = -1.0 if pixel_range == "-1..1" else 0.0
+    ink: NDArray[np.floating] = (pixels - low) / (1.0 - low)
+    return ink
+
+
+def saliency_title(answer: "Reasons", names: str) -> str:
+    """Return what the marked pixels tell."""
+    return f"{TITLES[answer.engine]}: more ink for (+) or against (−) {names[answer.towards]}"
+
+
+def instead_of_neighbours(no_digit: bool, searching: bool) -> str:
+    """Return what is said where there is no answer."""
+    if no_digit:
+        return ""
+    return "searching …" if searching else "no weights to look into yet"
