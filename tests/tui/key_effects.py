@@ -167,14 +167,16 @@ def crosshair(stage: Stage) -> int | None:
 
 async def moves_left_in_charts_and_matrix(stage: Stage, key: str) -> None:
     await stage.press(key)
-    assert crosshair(stage) == 107
+    assert crosshair(stage) == 67
     await stage.press(key)
-    assert crosshair(stage) == 103, "a column is 240 / 62 steps"
+    assert crosshair(stage) == 63, "a column is 240 / 62 steps"
     await moves_in_the_matrix(0, -1)(stage, key)
 
 
 async def moves_right_in_charts_and_matrix(stage: Stage, key: str) -> None:
     await stage.press("left", "left", key)
+    assert crosshair(stage) == 67
+    await stage.press(*[key] * 10)
     assert crosshair(stage) == 107
     await stage.press(key)
     assert crosshair(stage) is None, "beyond the newest: no read-out"
@@ -195,10 +197,10 @@ EFFECTS["dashboard", "move(-1, 0)"] = moves_in_the_matrix(-1, 0)
 EFFECTS["dashboard", "move(1, 0)"] = moves_in_the_matrix(1, 0)
 EFFECTS["dashboard", "move(0, -1)"] = moves_left_in_charts_and_matrix
 EFFECTS["dashboard", "move(0, 1)"] = moves_right_in_charts_and_matrix
-EFFECTS["dashboard", "crosshair('point', -1)"] = moves_the_crosshair("left", [106, 105])
-EFFECTS["dashboard", "crosshair('point', 1)"] = moves_the_crosshair("left left", [104, 105])
-EFFECTS["dashboard", "crosshair('epoch', -1)"] = moves_the_crosshair("", [100, 80])
-EFFECTS["dashboard", "crosshair('epoch', 1)"] = moves_the_crosshair("pageup pageup", [100])
+EFFECTS["dashboard", "crosshair('point', -1)"] = moves_the_crosshair("left", [66, 65])
+EFFECTS["dashboard", "crosshair('point', 1)"] = moves_the_crosshair("left left", [64, 65])
+EFFECTS["dashboard", "crosshair('epoch', -1)"] = moves_the_crosshair("", [60, 40])
+EFFECTS["dashboard", "crosshair('epoch', 1)"] = moves_the_crosshair("pageup pageup", [60, 80, 100])
 
 
 @effect("everywhere", "stop")

@@ -11,6 +11,7 @@ from tests.tui.scenes import (
     EPOCH_STEPS,
     FakeSession,
     epoch_done,
+    failed,
     gap,
     loss_at,
     started,
@@ -45,7 +46,7 @@ def line(canvas: Canvas) -> set[int]:
 @pytest.mark.parametrize("keys", ["", "o", "l"])
 async def test_it_stands_in_one_column_of_all_four_charts(size: tuple[int, int], keys: str) -> None:
     async with on_stage(training(), size) as stage:
-        await stage.press(*keys.split(), "pageup", "pageup", "pageup")
+        await stage.press(*keys.split(), "pageup")
         columns = [line(shown(stage, *chart)) for chart in CHARTS]
         assert all(len(column) == 1 for column in columns)
         assert len(set.union(*columns)) == 1
@@ -55,7 +56,7 @@ async def test_it_stands_in_one_column_of_all_four_charts(size: tuple[int, int],
 
 async def test_it_stands_where_the_epoch_ended_on_an_axis_of_seconds() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("x", "pageup", "pageup", "pageup")
+        await stage.press("x", "pageup")
         numpy, torch = (line(shown(stage, name, "loss")) for name in ("numpy", "torch"))
         assert max(numpy) < min(torch), "PyTorch, slower, did epoch 3 later"
         await stage.press("pagedown")
@@ -64,14 +65,14 @@ async def test_it_stands_where_the_epoch_ended_on_an_axis_of_seconds() -> None:
 
 async def test_it_works_in_a_zoomed_panel_and_on_a_small_terminal() -> None:
     async with on_stage(training(), (80, 24)) as stage:
-        await stage.press("z", "pageup", "tab")
+        await stage.press("z", "pageup", "pagedown", "pagedown", "tab")
         assert len(line(shown(stage, "numpy", "accuracy"))) == 1
         assert "epoch 5: 70.00%" in stage.row("▸ accuracy")
 
 
 async def test_the_message_tells_the_difference_of_both_models() -> None:
     async with on_stage(training(), (80, 24)) as stage:
-        await stage.press("pageup", "pageup", "pageup")
+        await stage.press("pageup")
         numpy, torch = epoch_done("numpy", 3), epoch_done("torch", 3)
         accuracy = numpy.validation.accuracy - torch.validation.accuracy
         assert (
@@ -87,7 +88,7 @@ async def test_the_message_tells_the_difference_of_both_models() -> None:
 
 async def test_the_gap_charts_read_out_too() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("o", "pageup", "pageup", "pageup")
+        await stage.press("o", "pageup")
         told = gap(3)
         assert f"gap · weights {told.weight_difference:.1e}" in stage.text()
         layers = ", ".join(f"{difference:.1e}" for difference in told.layer_differences)
@@ -132,7 +133,7 @@ async def test_the_arrows_move_it_by_one_column_of_the_chart() -> None:
     async with on_stage(training()) as stage:
         await stage.press("left")
         [before] = line(shown(stage, "numpy", "loss"))
-        assert "step 107:" in stage.row("▸ loss"), "it enters at the newest step"
+        assert "step 67:" in stage.row("▸ loss"), "it enters at the newest step of both"
         for n in range(1, 8):
             await stage.press("left")
             assert line(shown(stage, "numpy", "loss")) == {before - n}
@@ -140,15 +141,21 @@ async def test_the_arrows_move_it_by_one_column_of_the_chart() -> None:
         assert line(shown(stage, "torch", "accuracy")) == {before - 6}
 
 
+async def test_it_does_not_enter_where_a_model_broke_off() -> None:
+    async with on_stage(failed()) as stage:
+        await stage.press("left")
+        assert "step 107:" in stage.row("▸ loss")
+
+
 async def test_shift_and_arrow_move_it_by_one_point() -> None:
     async with on_stage(training()) as stage:
         await stage.press("pageup", "shift+left")
         assert (
-            f"step 99: {loss_at('numpy', 99):.4f}, val {epoch_done('numpy', 4).validation.loss:.4f}"
+            f"step 59: {loss_at('numpy', 59):.4f}, val {epoch_done('numpy', 2).validation.loss:.4f}"
             in stage.row("▸ loss")
         )
         await stage.press("shift+right")
-        assert "epoch 5:" in stage.row("▸ loss")
+        assert "epoch 3:" in stage.row("▸ loss")
 
 
 async def test_among_the_last_steps_it_reads_each_step_itself() -> None:

@@ -6,8 +6,10 @@ from typing import Literal
 
 from core.telemetry import GapMeasured
 from tui.curves import RECENT_CAPACITY
-from tui.run_state import EngineState, EpochPoint, RunState
+from tui.run_state import EngineState, EpochPoint, Phase, RunState
 from tui.screens.chart_data import ChartOptions
+
+BROKEN: tuple[Phase, ...] = ("diverged", "failed")
 
 Stride = Literal["column", "point", "epoch"]
 """What one key press moves by: a column of the chart, the next point of its curve, an epoch."""
@@ -31,18 +33,22 @@ def moved(state: RunState, at: int | None, stride: int, right: int) -> int | Non
 
     Args:
         state: the run.
-        at: where it stands; None for nowhere: it enters at the newest step, from the right.
+        at: where it stands; None for nowhere: it enters at the newest step that both have done,
+            where there is something of each to read.
         stride: steps, as `steps_of` tells them; the ends of epochs are not stepped over.
         right: 1 or -1.
     """
     newest = max(engine.step for engine in state.engines.values())
+    # One that has not begun, or broke off after ten steps, is not waited for.
+    going = [e.step for e in state.engines.values() if e.step and e.phase not in BROKEN]
+    shared = min(going, default=newest)
     if newest == 0 or (at is None and right > 0):
         return None
     if stride == state.epoch_steps:
-        before = newest if at is None else at - 1
+        before = shared if at is None else at - 1
         step = (before // stride if right < 0 else (at or 0) // stride + 1) * stride
     else:
-        step = newest if at is None else at + right * stride
+        step = shared if at is None else at + right * stride
     return None if step > newest else max(1, step)
 
 
