@@ -126,13 +126,7 @@ def attach(options: argparse.Namespace) -> int:
 
     from tui.watch import Watch  # noqa: PLC0415
 
-    watch = Watch(start, attached=True)
-    _, status = _run_app(watch, run.config.engine_names, options)
-    if watch.error is not None:
-        raise watch.error
-    if watch.session is not None:
-        _say_at_last([watch.farewell])
-    return status
+    return _run_app(Watch(start, attached=True), run.config.engine_names, options)
 
 
 def runs(options: argparse.Namespace) -> int:
@@ -154,26 +148,31 @@ def fetch(_options: argparse.Namespace) -> int:
 
 
 def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> int:
-    """Run the app, then say on the normal screen how it went."""
-    from tui.watch import LEAVE_SECONDS, Watch  # noqa: PLC0415
+    """Run the app on a session; return the exit status."""
+    from tui.watch import Watch  # noqa: PLC0415
 
-    following = Watch(start)
-    app, status = _run_app(following, config.engine_names, options)
+    return _run_app(Watch(start), config.engine_names, options)
+
+
+def _end(app: "MlpwatchApp", status: int) -> int:
+    """Say on the normal screen how it went, or go on without one; return the exit status."""
     # Another one than at the start where a run was resumed on the screen.
-    following = app.watch_session
+    following = app.main_watch
     if app.goes_on_without_screen:
         from tui.hangup import go_on  # noqa: PLC0415
 
         return go_on(following)
     if following.error is not None:
         raise following.error
+    if following.session is not None and following.attached:
+        _say_at_last([following.farewell])
     from core.headless import end_status, summary_lines  # noqa: PLC0415
     from core.session import Session  # noqa: PLC0415
+    from tui.watch import LEAVE_SECONDS  # noqa: PLC0415
 
     session = following.session
     if not isinstance(session, Session):
         return status
-
     if not app.asked_to_leave:
         # The screen ended by itself: the terminal was closed, or drawing failed. Save all the same.
         session.stop()
@@ -182,10 +181,8 @@ def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> i
     return status or end_status(session)
 
 
-def _run_app(
-    watch: "Watch", names: tuple["EngineName", ...], options: argparse.Namespace
-) -> tuple["MlpwatchApp", int]:
-    """Run the app to its end; return it with its exit status."""
+def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.Namespace) -> int:
+    """Run the app to its end; return the exit status."""
     from tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
     from tui.terminal_traits import has_colour, has_unicode  # noqa: PLC0415
 
@@ -201,7 +198,7 @@ def _run_app(
     )
     app = MlpwatchApp(watch, names, screen)
     status = app.run(mouse=screen.mouse)
-    return app, status or app.status or app.return_code or 0
+    return _end(app, status or app.status or app.return_code or 0)
 
 
 def _say_at_last(lines: list[str]) -> None:

@@ -18,10 +18,9 @@ from textual.timer import Timer
 
 from core.config import EngineName
 from tui.ascii_filter import AsciiFilter
+from tui.followed_app import Followed, FollowedApp
 from tui.hangup import ignore_hangups
 from tui.keys import KEYS, Where, bindings
-from tui.patient_app import PatientApp
-from tui.screen_cost import CostMeter
 from tui.screen_options import ScreenOptions
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen
@@ -38,7 +37,7 @@ STOP_AGAIN_SECONDS = 5.0
 """Within this time a second press of the key that ends the run confirms the first."""
 
 
-class MlpwatchApp(PatientApp[int]):
+class MlpwatchApp(FollowedApp):
     """Follows one session from loading to the end; returns the exit status.
 
     Args:
@@ -54,10 +53,8 @@ class MlpwatchApp(PatientApp[int]):
 
     def __init__(self, watch: Watch, names: tuple[EngineName, ...], options: ScreenOptions) -> None:
         # With NO_COLOR Textual would still send greys of its theme; terminal colours send none.
-        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
-        self.watch_session = watch
-        self._names, self._options = names, options
-        self._cost = CostMeter(options.frames_per_second, self.bytes_taken)
+        ansi = True if os.environ.get("NO_COLOR") else None
+        super().__init__(Followed(watch, names), options, ansi=ansi)
         self._ticker: Timer | None = None
         self._status = 0
         self._asked_to_leave = False
@@ -73,17 +70,12 @@ class MlpwatchApp(PatientApp[int]):
         filters = super().get_line_filters()
         return [*filters, AsciiFilter()] if self._options.ascii_only else filters
 
-    def get_default_screen(self) -> Screen[None]:
-        """Return the dashboard."""
-        options = self._options
-        return Dashboard(self.watch_session, self._names, self._cost, ascii_only=options.ascii_only)
-
     def on_mount(self) -> None:
         """Start loading, drawing and listening to signals."""
         self._listen_to_signals()
         self._set_fps(self._cost.fps)
         # Only after the first frame: importing torch holds the interpreter for a second.
-        self.call_after_refresh(self.watch_session.open)
+        self.call_after_refresh(self.main_watch.open)
 
     def on_resize(self, _event: Resize) -> None:
         """Draw everything anew even if the size is as before: it may have been another between."""
@@ -129,23 +121,6 @@ class MlpwatchApp(PatientApp[int]):
     def action_mistakes(self) -> None:
         """Browse what was read wrong, from the first model on."""
         self.open_mistakes(self._names[0])
-
-    def action_runs(self) -> None:
-        """List the saved runs."""
-        from tui.screens.runs import RunsScreen  # noqa: PLC0415 - after the first frame
-
-        options = self._options
-        self.push_screen(RunsScreen(self, options.saved, ascii_only=options.ascii_only))
-
-    async def follow(self, watch: Watch, names: tuple[EngineName, ...]) -> None:
-        """Put another session, whose run then trains, in the place of the one on the dashboard."""
-        self.watch_session, self._names = watch, names
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
-        # Textual 8.2 notes a callback for every screen but the first, and takes one away for each.
-        self.screen._push_result_callback(self.screen, None)
-        await self.switch_screen(self.get_default_screen())
-        watch.open()
 
     def action_explain(self) -> None:
         """Tell why the two models differ, or do not."""
@@ -269,9 +244,9 @@ class MlpwatchApp(PatientApp[int]):
         if self._asked_to_leave:
             return
         self._asked_to_leave, self._status = True, status
-        self.watch_session.leave()
+        self.main_watch.leave()
         if state := self.watch_session.state:
-            state.say(self.watch_session.farewell)
+            state.say(self.main_watch.farewell)
         self._update(numbers=True)
 
     def _follow_size(self) -> None:
@@ -282,8 +257,8 @@ class MlpwatchApp(PatientApp[int]):
 
     def _tick(self) -> None:
         self._follow_size()
-        watch = self.watch_session
-        happened = watch.poll()
+        watch = self.main_watch
+        happened = self._poll_all()
         cost_changed = self._cost.read()
         if watch.error is not None:
             self.exit(1)
@@ -291,12 +266,12 @@ class MlpwatchApp(PatientApp[int]):
             if not self._finishing:
                 self._finishing = True
                 self.run_worker(self._finish())
-        elif happened or cost_changed or watch.is_loading or watch.session is None:
+        elif happened or cost_changed:
             self._update()
 
     async def _finish(self) -> None:
         """Wait for the last writes, off the event loop, then end."""
-        if session := self.watch_session.session:
+        if session := self.main_watch.session:
             await asyncio.to_thread(session.join, LEAVE_SECONDS)
         self.exit(self._status)
 

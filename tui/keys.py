@@ -75,7 +75,7 @@ KEYS: tuple[Key, ...] = (
     Key("less_than_sign", "<", "scrub(-1)", "",
         "paused or ended: matrices and accuracies an epoch back", "dashboard"),
     Key("greater_than_sign", ">", "scrub(1)", "", "and an epoch on, to the newest", "dashboard"),
-    Key("escape", "escape", "back", "", "leave the crosshair, the zoom or the overlay",
+    Key("escape", "escape", "back", "", "leave crosshair, zoom, overlay, a saved run",
         "dashboard"),
     Key("right,n,j,greater_than_sign", "→", "move(1)", "next", "next digit", "mistakes"),
     Key("left,p,k,less_than_sign", "←", "move(-1)", "previous", "digit before", "mistakes"),
@@ -104,6 +104,7 @@ KEYS: tuple[Key, ...] = (
     Key("T", "T", "toggle_test", "test", "the test images instead of those for validation",
         "mistakes"),
     Key("escape,e", "escape", "back", "back", "back to the dashboard", "explain"),
+    Key("enter", "enter", "open", "open", "look at a run as the dashboard shows it", "runs"),
     Key("escape,r", "escape", "back", "back", "drop the filter, then back to the dashboard",
         "runs"),
     Key("slash", "/", "filter", "filter", "type words to filter by; enter keeps them", "runs"),
@@ -161,16 +162,21 @@ def bindings(where: Where) -> list[BindingType]:
     ]
 
 
-def footer_keys(where: Where, *, attached: bool = False) -> list[Key]:
+def footer_keys(where: Where, *, attached: bool = False, is_view: bool = False) -> list[Key]:
     """Return the keys that a screen's footer names, the screen's own first.
 
     Args:
         where: the screen.
         attached: to a run that lives elsewhere, which quitting leaves alone.
+        is_view: of a saved run that is looked at while another one trains here.
     """
     own = [key for key in KEYS if key.label and key.where == where]
     common = [key for key in KEYS if key.label and key.where == "everywhere"]
-    if attached:
+    if is_view:
+        # Where the dashboard has nothing to go back to, a view of it has.
+        back = next(key for key in KEYS if key.where == where and key.action == "back")
+        own = [replace(back, label="back"), *(key for key in own if key != back)]
+    elif attached:
         common = [replace(k, label="leave it") if k.action == "leave" else k for k in common]
     # space, step and save lead on the dashboard; help and quit close every footer.
     return common[:3] + own + common[3:] if where == "dashboard" else own + common

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.config import ENGINE_NAMES
 from core.errors import MlpwatchError
+from tui.followed_app import Followed, FollowedApp
 from tui.formatting import TITLES
 from tui.run_columns import ListedRun
 from tui.screens.question import Question
@@ -15,7 +16,6 @@ from tui.watch import LEAVE_SECONDS, Watch
 if TYPE_CHECKING:
     from core.run_follower import RunFollower
     from core.session import Session
-    from tui.app import MlpwatchApp
 
 LOOK_SECONDS = 0.05
 """Between two looks whether the trainers have ended."""
@@ -38,7 +38,7 @@ class RunSwitch:
         say: shows what is going on.
     """
 
-    def __init__(self, app: "MlpwatchApp", say: Say) -> None:
+    def __init__(self, app: FollowedApp, say: Say) -> None:
         self._app, self._say = app, say
 
     async def resume(self, run: ListedRun) -> bool:
@@ -48,7 +48,7 @@ class RunSwitch:
             Whether it trains now; if not, a line has said why.
         """
         name = run.summary.name
-        current = self._app.watch_session.session
+        current = self._app.main_watch.session
         if current is None:
             self._say("the run on the dashboard is still loading; try again in a moment", bad=True)
             return False
@@ -59,7 +59,7 @@ class RunSwitch:
             f"Go on with {name} here?",
             [
                 *where_it_goes_on(run),
-                what_becomes_of(current, attached=self._app.watch_session.attached),
+                what_becomes_of(current, attached=self._app.main_watch.attached),
             ],
             yes="goes on with it",
             no="changes nothing",
@@ -76,7 +76,8 @@ class RunSwitch:
             loaded.run.release()
             self._say(f"{current.run.path.name} has not ended yet; try again in a moment", bad=True)
             return False
-        await self._app.follow(Watch(lambda _report: loaded), loaded.config.engine_names)
+        watch = Watch(lambda _report: loaded)
+        await self._app.follow(Followed(watch, loaded.config.engine_names))
         return True
 
     async def _end(self, session: "Session | RunFollower") -> bool:

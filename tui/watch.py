@@ -35,11 +35,12 @@ class Watch:
     Args:
         start: makes the session, or the follower of a run that lives elsewhere.
         attached: it lives elsewhere: leaving leaves it alone.
+        is_view: it is only looked at, while another run trains here.
     """
 
-    def __init__(self, start: Start, *, attached: bool = False) -> None:
+    def __init__(self, start: Start, *, attached: bool = False, is_view: bool = False) -> None:
         self._start = start
-        self.attached = attached
+        self.attached, self.is_view = attached, is_view
         self._loader = Thread(target=self._load, name="loader", daemon=True)
         self._loaded: Session | RunFollower | None = None
         self._past: list[Event] = []
@@ -179,9 +180,13 @@ class Watch:
         self._past = []
         if self._leaving_since is not None:
             return
-        if self.attached:
-            self.state.say(f"following {session.run.name}: q leaves it alone, X ends it")
-        if session.dataset.name == "digits" and not self.attached:
+        if self.attached or self.is_view:
+            name = session.run.name
+            hint = (
+                "escape goes back to the runs" if self.is_view else "q leaves it alone, X ends it"
+            )
+            self.state.say(f"following {name}: {hint}")
+        elif session.dataset.name == "digits":
             self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))
             self.limit_is_automatic = True
             session.set_steps_per_second(self.limit)

@@ -72,6 +72,14 @@ async def marks_and_unmarks(stage: Stage, key: str) -> None:
     assert f"▸  {HERE}" in stage.text()
 
 
+@effect("runs", "open")
+async def opens_a_run(stage: Stage, key: str) -> None:
+    await stage.open_runs()
+    await stage.press("down", "down", key)
+    assert isinstance(stage.app.screen, Dashboard)
+    await stage.see(f" {FINISHED}  mnist · 784-50-10 · sigmoid")
+
+
 @effect("runs", "compare")
 async def compares(stage: Stage, key: str) -> None:
     await stage.open_runs()

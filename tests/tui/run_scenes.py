@@ -77,21 +77,21 @@ def make_runs(saved: Path) -> dict[str, Run]:
         ALONE: make_run(saved, ALONE, replace(twin, only="numpy"), 18, {"numpy": 4}),
     }
     runs[FINISHED].write_result(
-        {"epochs": 15, "engines": {
-            "numpy": {"test_accuracy": 0.9012, "ended": "finished", "detail": ""},
-            "torch": {"test_accuracy": 0.8951, "ended": "finished", "detail": ""},
-        }}
-    )  # fmt: skip
-    runs[FAILED].write_result(
-        {"epochs": 12, "engines": {
-            "numpy": {"test_accuracy": None, "ended": "finished", "detail": ""},
-            "torch": {"test_accuracy": None, "ended": "diverged",
-                      "detail": "the loss is nan at step 26"},
-        }}
-    )  # fmt: skip
+        {"epochs": 15, "engines": {"numpy": ended(0.9012), "torch": ended(0.8951)}}
+    )
+    diverged = ended(None) | {"ended": "diverged", "detail": "the loss is nan at step 26"}
+    runs[FAILED].write_result({"epochs": 12, "engines": {"numpy": diverged, "torch": diverged}})
     (saved / DAMAGED).mkdir()
     (saved / DAMAGED / "config.json").write_text("{")
     return runs
+
+
+def ended(test_accuracy: float | None) -> dict[str, object]:
+    """What `result.json` says of an engine that has finished."""
+    return {
+        "test_accuracy": test_accuracy, "test_loss": None, "val_accuracy": None,
+        "seconds": 20.0, "samples_per_second": 1e5, "ended": "finished", "detail": "",
+    }  # fmt: skip
 
 
 @contextmanager

@@ -33,8 +33,8 @@ class Stage:
 
     @property
     def state(self) -> RunState:
-        """The state that the panels read."""
-        state = self.app.watch_session.state
+        """The state of the run that trains here."""
+        state = self.app.main_watch.state
         assert state is not None, "still loading"
         return state
 
@@ -51,6 +51,7 @@ class Stage:
 
     async def look(self) -> None:
         """Do what the app's timer does."""
+        self.app.main_watch.poll()
         self.app.watch_session.poll()
         if update := getattr(self.app.screen, "update", None):
             update(numbers=True)

@@ -71,7 +71,10 @@ class CompareScreen(Screen[None]):
         self.set_interval(LOOK_SECONDS, self._look)
         self.call_after_refresh(self._look)
 
-    def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
+    def update(self, *, numbers: bool = False) -> None:
+        """Draw nothing: what a run reports while it trains is read from its folder."""
+
+    def draw(self) -> None:
         """Draw what has changed."""
         if not self.is_attached:
             return
@@ -87,17 +90,17 @@ class CompareScreen(Screen[None]):
                 chart = self.query_one(f"#{name}-{quantity}", Chart)
                 chart.display = name in shown
                 if name in shown:
-                    self._draw(chart, name, quantity)
+                    self._draw_chart(chart, name, quantity)
 
     def action_toggle_log(self) -> None:
         """Switch the loss between a linear and a logarithmic axis."""
         self._log = not self._log
-        self.update()
+        self.draw()
 
     def action_toggle_seconds(self) -> None:
         """Switch the x axis between epochs and seconds."""
         self._seconds = not self._seconds
-        self.update()
+        self.draw()
 
     def action_move(self, epochs: int) -> None:
         """Move the crosshair; beyond the last epoch there is none."""
@@ -107,13 +110,13 @@ class CompareScreen(Screen[None]):
         )
         epoch = (last + 1 if self._epoch is None else self._epoch) + epochs
         self._epoch = None if epoch > last or last == 0 else max(1, epoch)
-        self.update()
+        self.draw()
 
     def action_back(self) -> None:
         """Leave the crosshair, then the screen."""
         if self._epoch is not None:
             self._epoch = None
-            self.update()
+            self.draw()
         else:
             self.dismiss()
 
@@ -129,7 +132,7 @@ class CompareScreen(Screen[None]):
             changed, self._error = [True], str(error)
         self._is_reading = False
         if any(changed):
-            self.update()
+            self.draw()
 
     def _legend(self) -> list[Row]:
         rows: list[Row] = []
@@ -143,7 +146,7 @@ class CompareScreen(Screen[None]):
             )
         return rows
 
-    def _draw(self, chart: Chart, name: EngineName, quantity: Quantity) -> None:
+    def _draw_chart(self, chart: Chart, name: EngineName, quantity: Quantity) -> None:
         title = _NAMES[quantity]
         if self._epoch is not None:
             title += f" · epoch {self._epoch} · {read_out(self._runs, name, quantity, self._epoch)}"

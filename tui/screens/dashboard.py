@@ -87,10 +87,11 @@ class Dashboard(Screen[None]):
             with Horizontal(id=panel, classes="panel") as row:
                 row.visible = False
                 for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
-                    kind = ConfusionMatrix if panel == "confusion" else Chart
-                    yield kind(id=f"{name}-{panel}", classes=classes)
+                    widget = ConfusionMatrix if panel == "confusion" else Chart
+                    yield widget(id=f"{name}-{panel}", classes=classes)
         yield TextLine(id="message")
-        yield Footer(footer_keys("dashboard", attached=self._watch.attached))
+        watch = self._watch
+        yield Footer(footer_keys("dashboard", attached=watch.attached, is_view=watch.is_view))
 
     def on_mount(self) -> None:
         """Arrange for the size that the terminal has."""
@@ -106,8 +107,7 @@ class Dashboard(Screen[None]):
             return
         if state := self._watch.state:
             if not self.query_one("#loss").visible:
-                # Invisible while loading: axes without a scale would say nothing.
-                self.query(".panel").set(visible=True)
+                self.query(".panel").set(visible=True)  # axes without a scale would say nothing
                 self._arrange()
             if self._matrix_row.follow(state):
                 self._charts.step = None
@@ -203,7 +203,7 @@ class Dashboard(Screen[None]):
             self.update(numbers=True)
 
     def action_back(self) -> None:
-        """Leave matrix cell, crosshair, zoom and overlay, one at a time."""
+        """Leave scrubbing, cell, crosshair, zoom, overlay and a saved run, one at a time."""
         if self._matrix_row.epoch is not None:
             self._matrix_row.epoch = self._charts.step = None
         elif self._matrix_row.cell is not None and self._panel == "confusion":
@@ -214,8 +214,11 @@ class Dashboard(Screen[None]):
             self._charts.step = None
         elif self._zoomed:
             self._zoomed = False
-        else:
+        elif self._charts.options.overlay:
             self._charts.options.overlay = False
+        elif self._watch.is_view:
+            self.dismiss()
+            return
         self._arrange()
 
     def on_confusion_matrix_cursor_moved(self, event: ConfusionMatrix.CursorMoved) -> None:
@@ -251,8 +254,7 @@ class Dashboard(Screen[None]):
         """Show all panels, or one with a zoom or a small terminal."""
         one = self._zoomed or self.size.height < ALL_PANELS_HEIGHT
         for panel in PANELS:
-            row = self.query_one(f"#{panel}")
-            row.display = not one or panel == self._panel
+            self.query_one(f"#{panel}").display = not one or panel == self._panel
         self.query_one("#confusion").styles.height = "1fr" if one else self._matrix_rows()
         self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
         self.call_after_refresh(self.update, numbers=True)

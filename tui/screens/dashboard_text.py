@@ -21,7 +21,8 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
         cost: what the screen costs; may be empty.
     """
     state, session = watch.state, watch.session
-    left = [(" mlpwatch", Role.STRONG)]
+    name = session.run.name if session and watch.is_view else "mlpwatch"
+    left = [(f" {name}", Role.STRONG)]
     if session is None or state is None:
         return [*left, (f"  {watch.loading} …", Role.DIM)], []
     config, data = session.config, session.dataset

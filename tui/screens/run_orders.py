@@ -9,15 +9,17 @@ from core.run_changes import Contents, delete_run, measure_run, rename_run
 from core.run_export import ExportKind, export_runs
 from core.run_names import check_run_name, printable
 from tui import formatting
+from tui.followed_app import Followed, FollowedApp
 from tui.run_columns import ListedRun
 from tui.run_comparison import ComparedRun
 from tui.run_list import RunList
 from tui.run_switch import RunSwitch
 from tui.screens.compare import CompareScreen
 from tui.screens.question import NameEntry, Question
+from tui.watch import Report, Watch
 
 if TYPE_CHECKING:
-    from tui.app import MlpwatchApp
+    from core.run_follower import RunFollower
     from tui.screens.runs import RunsScreen
 
 
@@ -32,9 +34,22 @@ class RunOrders:
     """
 
     def __init__(
-        self, owner: "MlpwatchApp", screen: "RunsScreen", runs: RunList, *, ascii_only: bool
+        self, owner: FollowedApp, screen: "RunsScreen", runs: RunList, *, ascii_only: bool
     ) -> None:
         self._owner, self._screen, self._runs, self._ascii = owner, screen, runs, ascii_only
+
+    def open(self) -> None:
+        """Look at the selected run: from its folder, wherever it trains, or on the dashboard."""
+        run = self._runs.selected
+        if run is None:
+            return
+        if self._screen.is_here(run):
+            self._screen.dismiss()
+        elif run.summary.state == "damaged":
+            self._screen.say(run.summary.reason, bad=True)
+        else:
+            names = tuple(engine.engine for engine in run.summary.engines)
+            self._owner.look_at(Followed(_watch_of(run), names))
 
     def compare(self) -> None:
         """Lay the marked runs over each other, or show the selected one's curves."""
@@ -128,6 +143,21 @@ class RunOrders:
             self._screen.say(f"{run.summary.name} is running and can't be {what}", bad=True)
             return None
         return run
+
+
+def _watch_of(run: ListedRun) -> Watch:
+    """Return what follows a run from its folder, not yet opened."""
+    path = run.summary.path
+
+    def start(report: Report) -> "RunFollower":
+        report(f"reading {run.summary.name}")
+        # Not at the top: NumPy's part of it takes longer than the screen.
+        from core.run_follower import RunFollower  # noqa: PLC0415
+        from core.runs import Run  # noqa: PLC0415
+
+        return RunFollower(Run.open(path.parent, path.name))
+
+    return Watch(start, is_view=True)
 
 
 def deletion_facts(run: ListedRun, contents: Contents) -> list[str]:

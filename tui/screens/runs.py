@@ -27,7 +27,7 @@ from tui.widgets.run_table import RunTable
 from tui.widgets.status import Footer, TextLine
 
 if TYPE_CHECKING:
-    from tui.app import MlpwatchApp
+    from tui.followed_app import FollowedApp
 
 LOOK_SECONDS = 2.0
 """Time between two looks for changes; one takes 0.08 s for a thousand runs."""
@@ -50,7 +50,7 @@ class RunsScreen(Screen[None]):
     # The filter's line takes the keys only after `/`.
     AUTO_FOCUS = ""
 
-    def __init__(self, owner: "MlpwatchApp", saved: Path, *, ascii_only: bool) -> None:
+    def __init__(self, owner: "FollowedApp", saved: Path, *, ascii_only: bool) -> None:
         super().__init__()
         self._owner, self._index, self._runs = owner, RunIndex(saved), RunList()
         self._orders = RunOrders(owner, self, self._runs, ascii_only=ascii_only)
@@ -76,9 +76,12 @@ class RunsScreen(Screen[None]):
         self.query_one("#filter-label", TextLine).draw([(" / ", Role.STRONG)])
         self.set_interval(LOOK_SECONDS, self.look)
         self.call_after_refresh(self.look)
-        self.call_after_refresh(self.update)
+        self.call_after_refresh(self.draw)
 
-    def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
+    def update(self, *, numbers: bool = False) -> None:
+        """Draw nothing: what a run reports while it trains is read from its folder."""
+
+    def draw(self) -> None:
         """Draw what has changed."""
         if not self.is_attached:
             return
@@ -104,19 +107,21 @@ class RunsScreen(Screen[None]):
     def say(self, text: str, *, bad: bool = False) -> None:
         """Show a message above the footer."""
         self._message = text, Role.BAD if bad else Role.TEXT
-        self.update()
+        self.draw()
 
     def is_here(self, run: ListedRun) -> bool:
         """Whether a run is the one on the dashboard, training or ended."""
         return self._is_path_here(run.summary.path)
 
     def on_click(self, event: Click) -> None:
-        """Select the run that was clicked."""
+        """Select the run that was clicked; a second click opens it."""
         table = self.query_one(RunTable)
         row = table.row_at(event.screen_y - table.region.y)
         if event.widget is table and row is not None:
             self._runs.row = row
-            self.update()
+            self.draw()
+            if event.chain > 1:
+                self.action_open()
 
     def action_move(self, rows: int) -> None:
         """Go some runs on or back."""
@@ -134,12 +139,12 @@ class RunsScreen(Screen[None]):
     def action_sort(self, steps: int) -> None:
         """Sort by the next column."""
         self._runs.sort_by(steps)
-        self.update()
+        self.draw()
 
     def action_reverse(self) -> None:
         """Sort the other way round."""
         self._runs.reverse()
-        self.update()
+        self.draw()
 
     def action_filter(self) -> None:
         """Type words that a run must hold."""
@@ -160,6 +165,10 @@ class RunsScreen(Screen[None]):
             self.say("")
         else:
             self.say(f"{MOST_MARKED} runs fit into one chart; m takes a mark away", bad=True)
+
+    def action_open(self) -> None:
+        """Look at the selected run as the dashboard shows it."""
+        self._orders.open()
 
     def action_compare(self) -> None:
         """Lay the marked runs over each other, or show the selected one's curves."""
@@ -202,12 +211,12 @@ class RunsScreen(Screen[None]):
         self._not_before = monotonic() + (monotonic() - began) / LOOK_SHARE
         self._is_reading, self._has_read = False, True
         self._runs.replace(ListedRun(run, self._is_path_here(run.path)) for run in found)
-        self.update()
+        self.draw()
         if self._is_stale:
             self.look(at_once=True)
 
     def _is_path_here(self, path: Path) -> bool:
-        session = self._owner.watch_session.session
+        session = self._owner.main_watch.session
         return session is not None and Path(session.run.path).resolve() == path.resolve()
 
     def _header(self) -> tuple[list[tuple[str, Role]], list[tuple[str, Role]]]:
