@@ -42,8 +42,8 @@ FOLLOW_SECONDS = 0.5
 class RunFollower:
     """Follows a run from its folder alone, and stands where a `core.session.Session` would.
 
-    It takes no lock, so nobody notices; several may follow one run. Its mailbox tells first what
-    has been and then what comes. Orders go to the process that trains the run, if there is one,
+    It takes no lock, so nobody notices; several may follow one run. `past_events` tells what has
+    been, its mailbox what comes. Orders go to the process that trains the run, if there is one,
     through the socket in its folder: `stop` ends the run, `leave` ends the following alone.
 
     Making one reads the logs: not for an event loop. After `start` two threads read on.
@@ -115,8 +115,11 @@ class RunFollower:
         return engine in self._paused
 
     def past_events(self) -> list[Event]:
-        """Return nothing: the mailbox tells the past too."""
-        return []
+        """Return what has been so far; call it before `start`. The mailbox tells what comes."""
+        past, self._first = self._first, []
+        for event in past:
+            self._note(event)
+        return past
 
     def compare_gradients(self) -> Comparison:
         """Compare both engines on the newest checkpoint; see `RunImages.compare_gradients`."""
@@ -134,7 +137,7 @@ class RunFollower:
         """Do nothing: the folder holds no newer weights than those of the last checkpoint."""
 
     def start(self) -> None:
-        """Begin to tell: first what has been, then what comes."""
+        """Begin to tell what comes."""
         self._thread.start()
         self._images.start()
         self._client.start()
@@ -194,8 +197,6 @@ class RunFollower:
         self.mailbox.put(Notice(why, is_bad=True))
 
     def _follow(self) -> None:
-        self._tell(self._first)
-        self._first = []
         while True:
             self._look()
             if self._closing.wait(FOLLOW_SECONDS):
