@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.palette import Role
 from tui.widgets.cells import Canvas
-from tui.widgets.dots import DOTS_ACROSS, DOTS_DOWN, Dots, Frame, Marker, Series
+from tui.widgets.dots import DOTS_ACROSS, DOTS_DOWN, Frame, Marker, Series
 from tui.widgets.scales import LABEL_COLUMNS, nice_ticks, tick_label
 from tui.widgets.traces import Cells, Trace
 
@@ -18,9 +18,12 @@ _GLYPHS: dict[Marker, tuple[str, str]] = {
     "dashed": ("braille", "+"),
     "dot": ("•", "o"),
     "circle": ("◦", "x"),
-    "band": ("braille", ":"),
 }
 """plotext's marker with and without Unicode."""
+
+_BRAILLE = 0x2800
+_DOT_BITS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+"""The bit of a braille dot by column and row, from the lower left one (Unicode, 15.6)."""
 
 _ROWS_PER_TICK = 2
 _COLUMNS_PER_TICK = 10
@@ -106,29 +109,36 @@ def _draw_curves(
     """Return these columns of the plot, without labels."""
     figure = _figure(len(columns), frame.rows)
     for number, (one, its_cells) in enumerate(zip(series, cells, strict=True)):
+        if one.marker == "band":
+            continue
         glyph = _GLYPHS[one.marker][frame.ascii_only]
         across, down = (1, 1) if glyph == "braille" else (DOTS_ACROSS, DOTS_DOWN)
         bins = len(columns) * DOTS_ACROSS // across, frame.rows * DOTS_DOWN // down
         dots = [dot for column in columns for dot in its_cells.get(column, ())]
-        if one.marker == "band":
-            dots = _free(dots, cells[number + 1 :])
         x = [_share((dot[0] - columns.start * DOTS_ACROSS) // across, bins[0]) for dot in dots]
         y = [_share(dot[1] // down, bins[1]) for dot in dots]
         figure.scatter(x, y, marker=glyph, color=_SERIES_COLOUR + number)
-    return _parsed(figure, frame, series)
+    canvas = _parsed(figure, frame, series)
+    for one, its_cells in zip(series, cells, strict=True):
+        if one.marker == "band":
+            _put_band(canvas, frame, one.role, its_cells, columns)
+    return canvas
 
 
-def _free(dots: Dots, over: Sequence[Cells]) -> Dots:
-    """Return the dots in cells that nothing is drawn over: a cell has one colour."""
-    return [
-        (x, y)
-        for x, y in dots
-        if not any(
-            row // DOTS_DOWN == y // DOTS_DOWN
-            for cells in over
-            for _, row in cells.get(x // DOTS_ACROSS, ())
-        )
-    ]
+def _put_band(canvas: Canvas, frame: Frame, role: Role, cells: Cells, columns: range) -> None:
+    """Draw a band's dots in the cells that are blank: a cell has one colour.
+
+    Not through plotext, which takes 14 ms for the thousand dots of a band.
+    """
+    for column in columns:
+        bits: dict[int, int] = {}
+        for x, y in cells.get(column, ()):
+            row = y // DOTS_DOWN
+            bits[row] = bits.get(row, 0) | _DOT_BITS[x % DOTS_ACROSS][y % DOTS_DOWN]
+        for row, mask in bits.items():
+            place = column - columns.start, frame.rows - 1 - row
+            if canvas.cell(*place)[0] == " ":
+                canvas.put(*place, ":" if frame.ascii_only else chr(_BRAILLE + mask), role)
 
 
 def _share(place: int, bins: int) -> float:
