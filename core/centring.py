@@ -39,7 +39,7 @@ def centring_for(dataset_name: str) -> Centring:
     """Return the recipe of the bundled digits for them, MNIST's for everything else."""
     if dataset_name == "digits":
         return Centring("as high as the field, like the bundled digits", _fill_height)
-    return Centring("in a 20/28 box, centre of mass in the middle, like MNIST", _centre_mass)
+    return Centring("in a 20/28 box by its centre of mass, like MNIST", _centre_mass)
 
 
 def centre(fine: Ink, shape: tuple[int, int], centring: Centring) -> Ink:

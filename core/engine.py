@@ -63,6 +63,13 @@ class Engine(Protocol):
     def loss_and_gradient(self, rows: Rows) -> tuple[float, dict[str, Floats]]:
         """Return the loss on `rows` (batch,) and its gradient by tensor name; no update."""
 
+    def forward_pass(self, rows: Rows) -> list[Floats]:
+        """Return A_0 … A_L-1 and the logits, each (batch, width), as the next step has them.
+
+        On the training images of `rows` (batch,), with the step's dropout masks drawn but A_k
+        taken before them. Copies; changes nothing that is learned.
+        """
+
     def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:
         """Return the output layer's sums (samples, classes) for images (samples, features).
 

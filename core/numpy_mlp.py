@@ -126,6 +126,13 @@ class NumpyMLP:
             loss = self._loss_and_gradient(rows, 1.0)
         return loss, _copies(self._views(self._gradient))
 
+    def forward_pass(self, rows: Rows) -> list[Floats]:
+        """Return A_0 … A_L-1 and the logits (batch, width) of the next step; copies."""
+        buffers = self._gather(rows)
+        with _overflow_allowed():
+            self._forward(buffers, self._dropout.draw(self._optimizer.updates, len(rows)))
+        return [*(a[:, :-1].copy() for a in buffers.activations), buffers.sums[-1].copy()]
+
     def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:
         """See `Engine.logits`."""
         layers = [(theta[:-1], theta[-1]) for theta in self._layers]

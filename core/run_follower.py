@@ -33,6 +33,7 @@ from core.telemetry import (
     StartedOver,
     StepsDone,
 )
+from core.walkthrough import Walk
 from core.weights_board import WeightsBoard
 
 FOLLOW_SECONDS = 0.5
@@ -128,6 +129,10 @@ class RunFollower:
     def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
         """Have an engine's newest saved weights read; see `RunImages.ask`."""
         return self._images.ask(name, question)
+
+    def walk_through(self, previous: Walk | None = None) -> Walk:
+        """Take the step after the newest checkpoint apart; see `RunImages.walk_through`."""
+        return self._images.walk_through(previous)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         """Read the test images; see `RunImages.evaluate_test`."""

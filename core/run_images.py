@@ -11,7 +11,7 @@ import numpy as np
 from core.checkpoints import checkpoint_path
 from core.config import EngineName, RunConfig
 from core.data import Dataset, load_dataset
-from core.engine import Engine
+from core.engine import Engine, EngineState
 from core.errors import DataError, MlpwatchError
 from core.evaluation import Evaluation
 from core.explain import Comparison, compare_gradients
@@ -19,6 +19,7 @@ from core.run_card import DatasetCard
 from core.runs import Run
 from core.still_engine import read_images, still_engine
 from core.telemetry import EvaluationRead, Event, Notice
+from core.walkthrough import Walk, walk_through
 from core.weights_board import WeightsBoard, WeightsShown
 
 Answer = TypeVar("Answer")
@@ -69,6 +70,21 @@ class RunImages:
         data = self._loaded()
         latest = self._board.latest(self._config.engine_names[0])
         return compare_gradients(self._config, data, latest.weights if latest else None)
+
+    def walk_through(self, previous: Walk | None = None) -> Walk:
+        """Take each engine's step after its newest checkpoint apart; imports PyTorch.
+
+        Raises:
+            DataError: the images or a checkpoint are not there.
+            MlpwatchError: a checkpoint can't be read.
+        """
+        data, states = self._loaded(), dict[EngineName, EngineState]()
+        for name in self._config.engine_names:
+            latest = self._run.read_latest(name)
+            if latest is None:
+                raise DataError(f"no checkpoint of {name} yet")
+            states[name] = latest.checkpoint.state
+        return walk_through(self._config, data, states, previous)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         """Read the test images with each engine's newest saved weights; takes 0.1 s.

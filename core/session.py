@@ -12,7 +12,7 @@ from core.checkpoints import Position
 from core.config import EngineName, RunConfig
 from core.control import Control
 from core.data import Dataset, steps_per_epoch
-from core.engine import Engine
+from core.engine import Engine, EngineState
 from core.errors import MlpwatchError
 from core.evaluation import Evaluation
 from core.event_log import Plan
@@ -27,9 +27,13 @@ from core.run_tail import RunTail
 from core.runs import Run
 from core.telemetry import EpochRead, Event, GapMeasured, Mailbox, StepsDone
 from core.trainer import train
+from core.walkthrough import Walk, walk_through
 from core.weights_board import WeightsBoard
 
 Answer = TypeVar("Answer")
+
+ASK_SECONDS = 30.0
+"""How long `walk_through` waits for a trainer: an evaluation or a checkpoint may come first."""
 
 
 class Session:
@@ -142,6 +146,19 @@ class Session:
             # Nobody trains this engine any more, and questions only read it.
             Thread(target=call, name=f"ask-{name}", daemon=True).start()
         return answer
+
+    def walk_through(self, previous: Walk | None = None) -> Walk:
+        """Take each engine's next step apart, or the one taken since `previous`.
+
+        Waits for the trainers to hand over their states, and takes milliseconds of its own: not
+        for the event loop.
+
+        Raises:
+            TimeoutError: a trainer was busy for longer than `ASK_SECONDS`.
+        """
+        asked = {name: self.ask(name, _state) for name in self._engines}
+        states = {name: answer.result(ASK_SECONDS) for name, answer in asked.items()}
+        return walk_through(self.config, self.dataset, states, previous)
 
     def past_events(self) -> list[Event]:
         """Return what a resumed run's logs tell of its epochs and steps; call it before `start`."""
@@ -257,6 +274,10 @@ class Session:
 
     def _named(self, engines: tuple[EngineName, ...]) -> list[Control]:
         return [self._controls[name] for name in engines or self._controls]
+
+
+def _state(engine: Engine) -> EngineState:
+    return engine.state()
 
 
 def _answer(answer: Future[Answer], question: Callable[[Engine], Answer], engine: Engine) -> None:

@@ -142,6 +142,17 @@ class TorchMLP:
         return loss, {name: _copy(p.grad) for name, p in named if p.grad is not None}
 
     @torch.no_grad()
+    def forward_pass(self, rows: Rows) -> list[Floats]:
+        """Return A_0 … A_L-1 and the logits (batch, width) of the next step; copies."""
+        x = self._images.index_select(0, torch.from_numpy(rows).to(self.device)).to(self._dtype)
+        net, sums = self._network, list[Tensor]()
+        hooks = [k.register_forward_hook(lambda *call: sums.append(call[2])) for k in net.layers]
+        net(x, self._masks(len(rows)))
+        for hook in hooks:
+            hook.remove()
+        return [_copy(tensor) for tensor in (x, *map(net.activation, sums[:-1]), sums[-1])]
+
+    @torch.no_grad()
     def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:
         """See `Engine.logits`."""
         network = self._network

@@ -6,6 +6,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def drawings_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep drawings made in tests out of the user's data folder."""
+    folder = tmp_path / "drawings"
+    monkeypatch.setenv("MLPWATCH_DRAWINGS", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def mnist_path() -> Path:
     """Return the path of the real MNIST in Keras' layout; skip where there is none."""

@@ -136,6 +136,12 @@ class MlpwatchApp(FollowedApp):
             WeightsScreen(self.watch_session, self._names, ascii_only=self._options.ascii_only)
         )
 
+    def action_draw(self) -> None:
+        """Draw a digit for both models to read."""
+        from tui.screens.draw import DrawScreen  # noqa: PLC0415 - after the first frame
+
+        self.push_screen(DrawScreen(self.watch_session, ascii_only=self._options.ascii_only))
+
     def action_toggle_pause(self) -> None:
         """Pause or resume both."""
         self.watch_session.toggle_pause()

@@ -6,8 +6,8 @@ from typing import Literal
 from textual.binding import Binding, BindingType
 
 Where = Literal[
-    "everywhere", "dashboard", "mistakes", "explain", "weights", "runs", "compare", "question",
-    "name",
+    "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "runs", "compare",
+    "question", "name",
 ]  # fmt: skip
 
 
@@ -27,6 +27,11 @@ class Key:
     where: Where = "everywhere"
     priority: bool = False
     """Taken before whatever has the focus."""
+
+    @property
+    def names(self) -> list[str]:
+        """Textual's names, one by one."""
+        return self.keys.split(",")
 
 
 KEYS: tuple[Key, ...] = (
@@ -61,6 +66,8 @@ KEYS: tuple[Key, ...] = (
     Key("e", "e", "app.explain", "explain", "why the two models differ, or do not", "dashboard"),
     Key("r", "r", "app.runs", "runs", "all saved runs: open, compare, resume", "dashboard"),
     Key("w", "w", "app.weights", "weights", "what the first layer's units look for, live",
+        "dashboard"),
+    Key("d", "d", "app.draw", "draw", "draw a digit and see what both models read in it",
         "dashboard"),
     Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "dashboard"),
     Key("f", "f", "toggle_recent", "", "fine: the loss of the last 1,000 steps in full",
@@ -103,6 +110,9 @@ KEYS: tuple[Key, ...] = (
     Key("a", "a", "other_model", "", "the other model's gradient and neighbours", "mistakes"),
     Key("T", "T", "toggle_test", "test", "the test images instead of those for validation",
         "mistakes"),
+    Key("right", "→", "turn(1)", "next page", "next page: forward, loss, backward, update",
+        "explain"),
+    Key("left", "←", "turn(-1)", "", "page before", "explain"),
     Key("escape,e", "escape", "back", "back", "back to the dashboard", "explain"),
     Key("enter", "enter", "open", "open", "look at a run as the dashboard shows it", "runs"),
     Key("escape,r", "escape", "back", "back", "drop the filter, then back to the dashboard",
@@ -145,6 +155,25 @@ KEYS: tuple[Key, ...] = (
     Key("z", "z", "toggle_zoom", "zoom", "larger tiles, pixel by pixel", "weights"),
     Key("n", "n", "next_dead", "next dead", "next unit that no validation image wakes",
         "weights"),
+    Key("space", "space", "toggle_pen", "pen", "put the pen down or lift it; p pauses here",
+        "draw"),
+    Key("up", "↑", "move(0, -1)", "", "move the pen up", "draw"),
+    Key("down", "↓", "move(0, 1)", "", "move the pen down", "draw"),
+    Key("left", "←", "move(-1, 0)", "", "move the pen left", "draw"),
+    Key("right", "→", "move(1, 0)", "", "move the pen right", "draw"),
+    Key("x", "x", "toggle_eraser", "eraser", "eraser or pen; the right mouse button erases too",
+        "draw"),
+    Key("c", "c", "clear", "clear", "clear the paper", "draw"),
+    Key("enter", "enter", "keep", "keep", "keep the drawing with the label that you press next",
+        "draw"),
+    Key("escape,d", "escape", "back", "back", "back to the dashboard", "draw"),
+    Key("n", "n", "toggle_centring", "centring", "let the networks see it centred, or as it stands",
+        "draw"),
+    Key("shift+up,K", "shift+↑", "shift(0, -1)", "", "shift the drawing up", "draw"),
+    Key("shift+down,J", "shift+↓", "shift(0, 1)", "", "shift the drawing down", "draw"),
+    Key("shift+left,H", "shift+←", "shift(-1, 0)", "", "shift the drawing left", "draw"),
+    Key("shift+right,L", "shift+→", "shift(1, 0)", "", "shift the drawing right", "draw"),
+    Key("p", "p", "app.toggle_pause", "pause", "pause or resume both models", "draw"),
     Key("question_mark", "?", "help", "help", "this help; any key closes it"),
     Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
     Key("q", "q", "leave", "quit", "save and quit"),
@@ -171,7 +200,12 @@ def footer_keys(where: Where, *, attached: bool = False, is_view: bool = False) 
         is_view: of a saved run that is looked at while another one trains here.
     """
     own = [key for key in KEYS if key.label and key.where == where]
-    common = [key for key in KEYS if key.label and key.where == "everywhere"]
+    taken = {name for key in KEYS if key.where == where != "everywhere" for name in key.names}
+    common = [
+        key
+        for key in KEYS
+        if key.label and key.where == "everywhere" and not taken.intersection(key.names)
+    ]
     if is_view:
         # Where the dashboard has nothing to go back to, a view of it has.
         back = next(key for key in KEYS if key.where == where and key.action == "back")

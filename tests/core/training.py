@@ -89,6 +89,10 @@ class HookedEngine:
         """Pass on."""
         return self.engine.loss_and_gradient(rows)
 
+    def forward_pass(self, rows: Rows) -> list[Floats]:
+        """Pass on."""
+        return self.engine.forward_pass(rows)
+
     def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:
         """Pass on."""
         return self.engine.logits(images, weights)

@@ -5,10 +5,12 @@ Writes SVG files beside this module, and PNG files where `rsvg-convert` is insta
 
 import argparse
 import asyncio
+import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from core.launch import new_session
 from core.session import Session
 from tui.app import MlpwatchApp, ScreenOptions
 from tui.watch import Watch
+from tui.widgets.draw_view import DrawView
 
 FOLDER = Path(__file__).parent
 
@@ -66,11 +69,40 @@ async def _overlay(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     await pilot.pause(0.7)
 
 
+async def _drawn(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
+    await _half_trained(app, pilot)
+    await pilot.press("d")
+    await pilot.pause(0.2)
+    corners = [(0.27, 0.2), (0.74, 0.2), (0.42, 0.86)]
+    assert app.watch_session.session is not None
+    side = app.watch_session.session.dataset.image_shape[0]
+    places = [(x * side, y * side) for x, y in corners]
+    for start, end in pairwise(places):
+        stroke = DrawView.Stroke(start, end, erases=False)
+        app.screen.query_one(DrawView).post_message(stroke)
+    await pilot.pause(0.5)
+    await pilot.press("enter", "7")
+    await pilot.pause(0.5)
+    # The path of the set is the person's own: leave it out of the picture.
+    await pilot.press("n", "n")
+    await pilot.pause(0.7)
+
+
+async def _toured(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
+    await _half_trained(app, pilot)
+    await pilot.press("e", "right", "right")
+    await pilot.pause(1.2)
+    await pilot.press("full_stop")
+    await pilot.pause(1.2)
+
+
 SCENES: dict[str, tuple[Scene, tuple[int, int], dict[str, Any]]] = {
     "dashboard": (_half_trained, (140, 40), {"recipe": "seed"}),
     "mistakes": (_mistake, (120, 34), {}),
     "overlay": (_overlay, (140, 40), {"recipe": "seed"}),
     "explain": (_explained, (120, 34), {"recipe": "seed"}),
+    "draw": (_drawn, (120, 34), {"recipe": "seed"}),
+    "tour": (_toured, (120, 34), {}),
     "small": (_half_trained, (80, 24), {}),
     "wide": (_half_trained, (220, 60), {}),
 }
@@ -85,6 +117,8 @@ async def take(name: str, data: str, theme: str, folder: Path) -> Path:
         def start(report: Callable[[str], None]) -> Session:
             return new_session(config, Path(saved), None, report)
 
+        # A set of its own: no picture shows, or joins, the drawings of whoever makes it.
+        os.environ["MLPWATCH_DRAWINGS"] = saved
         app = MlpwatchApp(Watch(start), config.engine_names, ScreenOptions())
         async with app.run_test(size=size) as pilot:
             app.theme = theme

@@ -1,21 +1,24 @@
 """Scenes for the screens: fixed events, and a session that obeys orders and trains nothing."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.config import EngineName, RunConfig
 from core.data import Dataset
-from core.engine import initial_weights
+from core.engine import Engine, initial_weights
 from core.evaluation import Evaluation, evaluate
 from core.explain import Comparison, Gradients
 from core.losses import loss_for
+from core.session import Answer
 from core.telemetry import (
     CheckpointSaved,
     EndReason,
@@ -29,7 +32,9 @@ from core.telemetry import (
     RunStarted,
     StepDone,
 )
+from core.walkthrough import Walk
 from core.weights_board import WeightsBoard, WeightsShown
+from tests.tui.walks import FakeEngine, played_walk
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)
 RUN_PATH = Path("saved/2026-11-23-twin-k3f9")
@@ -181,6 +186,7 @@ class FakeSession:
         self.images_missing = ""
         self.limit: float | None = None
         self.started = False
+        self.questions = 0
         self.steps: dict[EngineName, int] = dict.fromkeys(self.config.engine_names, 0)
         self._paused: set[EngineName] = set()
         self._ended: set[EngineName] = set()
@@ -240,6 +246,15 @@ class FakeSession:
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         return {name: evaluation(name, 5, test=True) for name in self.steps}
+
+    def walk_through(self, previous: Walk | None = None) -> Walk:
+        return played_walk(self.config, self.dataset, self.steps, previous)
+
+    def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
+        self.questions += 1
+        answer: Future[Answer] = Future()
+        answer.set_result(question(cast("Engine", FakeEngine(name, self.dataset))))
+        return answer
 
     def set_steps_per_second(self, limit: float | None) -> None:
         self.limit = limit

@@ -10,7 +10,7 @@ from tui.screens.dialogs import HelpScreen, help_text
 
 
 async def test_all_keys_are_on_a_high_screen() -> None:
-    async with on_stage(training(), (140, 120)) as stage:
+    async with on_stage(training(), (140, 150)) as stage:
         await stage.press("question_mark")
         for key in KEYS:
             assert f"{key.shown:<10} {key.help}" in stage.text()

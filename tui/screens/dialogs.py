@@ -21,6 +21,7 @@ _HEADINGS: dict[Where, str] = {
     "compare": "Comparing runs",
     "question": "Asked before something is done",
     "name": "Typing a name",
+    "draw": "On the drawing",
 }
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})

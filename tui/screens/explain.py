@@ -1,4 +1,4 @@
-"""The explanation: the story of this run's two losses, with its live numbers and curves."""
+"""The explanation: the story of this run's two losses, then a tour through one training step."""
 
 import asyncio
 from time import monotonic
@@ -10,16 +10,20 @@ from textual.screen import Screen
 
 from core.errors import MlpwatchError
 from tui.keys import Where, bindings, footer_keys
+from tui.run_state import RunState
 from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
 from tui.screens.dashboard_text import header
 from tui.screens.story import story
+from tui.screens.tour import PAGE_COUNT, batch_strip, is_still, page_title, tour_rows
 from tui.watch import Watch
+from tui.widgets.batch_strip import BatchStrip
 from tui.widgets.chart import Chart
 from tui.widgets.status import Footer, TextLine
 from tui.widgets.text_block import TextBlock
 
 if TYPE_CHECKING:
     from core.explain import Comparison
+    from core.walkthrough import Walk
 
 
 COMPARE_SECONDS = 1.0
@@ -27,7 +31,7 @@ COMPARE_SECONDS = 1.0
 
 
 class ExplainScreen(Screen[None]):
-    """Compares the engines anew whenever an epoch has ended.
+    """A first page that follows the run, and four that take one step of the paused run apart.
 
     Args:
         watch: the session that is followed.
@@ -44,6 +48,10 @@ class ExplainScreen(Screen[None]):
         self._comparison: Comparison | None = None
         self._compared_epoch: int | None = None
         self._compared_at = -COMPARE_SECONDS
+        self._page = 0
+        self._walk: Walk | None = None
+        self._walked_steps: list[int] = []
+        self._walking = False
 
     def compose(self) -> ComposeResult:
         """Make header, story, chart and footer."""
@@ -51,6 +59,7 @@ class ExplainScreen(Screen[None]):
         yield TextLine(id="space")
         yield TextBlock(id="story")
         yield Chart(id="story-chart")
+        yield BatchStrip(id="batch", ascii_only=self._ascii)
         yield Footer(footer_keys("explain", attached=self._watch.attached))
 
     def on_mount(self) -> None:
@@ -66,7 +75,13 @@ class ExplainScreen(Screen[None]):
         if epoch != self._compared_epoch and monotonic() - self._compared_at >= COMPARE_SECONDS:
             self._compared_epoch, self._compared_at = epoch, monotonic()
             self.run_worker(self._compare())
+        self._follow_steps(state)
         self._draw()
+
+    def action_turn(self, by: int) -> None:
+        """Go some pages on or back, round the ends."""
+        self._page = (self._page + by) % PAGE_COUNT
+        self.update()
 
     def action_back(self) -> None:
         """Go back to the dashboard."""
@@ -83,14 +98,43 @@ class ExplainScreen(Screen[None]):
             state.say(f"the gradients could not be compared: {error}", bad=True)
         self._draw()
 
+    def _follow_steps(self, state: RunState) -> None:
+        """Take the next step apart where the run stands still at another one than before."""
+        steps = [engine.step for engine in state.engines.values()]
+        if self._page and is_still(state) and not self._walking and steps != self._walked_steps:
+            self._walking, self._walked_steps = True, steps
+            self.run_worker(self._take_apart())
+
+    async def _take_apart(self) -> None:
+        session, state = self._watch.session, self._watch.state
+        if session is None or state is None:
+            return
+        try:
+            self._walk = await asyncio.to_thread(session.walk_through, self._walk)
+        except (MemoryError, RuntimeError, TimeoutError, MlpwatchError) as error:
+            state.say(f"the step could not be taken apart: {error}", bad=True)
+        finally:
+            self._walking = False
+        # Another step may have been taken meanwhile.
+        self.update()
+
     def _draw(self) -> None:
         state, session = self._watch.state, self._watch.session
-        if state is None or session is None:
+        if not self.is_attached or state is None or session is None:
             return
         self.query_one("#header", TextLine).draw(*header(self._watch))
+        for widget in (self.query_one(Chart), self.query_one("#space")):
+            widget.display = self._page == 0
+        self.query_one(BatchStrip).display = self._page > 0
+        if self._page:
+            strip = batch_strip(self._page, session.dataset, session.config, self._walk)
+            self.query_one(BatchStrip).draw(*strip)
+            rows = tour_rows(self._page, session.config, state, self._walk, ascii_only=self._ascii)
+            self.query_one(TextBlock).draw(rows)
+            return
         classes = session.dataset.classes
         rows = story(session.config, classes, state, self._comparison, ascii_only=self._ascii)
-        self.query_one(TextBlock).draw(rows)
+        self.query_one(TextBlock).draw([page_title(0, ascii_only=self._ascii), *rows])
         options = ChartOptions(overlay=len(state.engines) > 1)
         self.query_one(Chart).draw(
             "accuracy %",

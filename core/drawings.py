@@ -1,0 +1,119 @@
+"""A person's own labelled drawings, kept for each data set in the user's data folder."""
+
+import base64
+import binascii
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_data_path
+
+from core.data import Dataset
+from core.errors import DataError
+from core.line_file import LineFile
+from core.run_names import printable
+from core.sketch import Ink
+from core.strict_json import parse_object, take_whole, to_json
+
+MOST_DRAWINGS = 500
+"""The newest ones that are read: 28x28 takes half a megabyte, and a network milliseconds."""
+
+_LINE_BYTES = 4 * 2**20
+"""Longest line that is looked at; an image of 28x28 takes 1.1 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One example of a person's own."""
+
+    label: int
+    image: Ink
+    """(height, width), as networks see it before scaling to the run's pixel range."""
+
+
+def drawings_folder() -> Path:
+    """Return where drawings lie: `MLPWATCH_DRAWINGS`, or in the user's data folder.
+
+    Not beside the runs: a drawing belongs to whoever drew it and is tried on every later run.
+    """
+    override = os.environ.get("MLPWATCH_DRAWINGS")
+    return Path(override) if override else user_data_path("mlpwatch", appauthor=False) / "drawings"
+
+
+class DrawingSet:
+    """The drawings made on one data set: JSON lines, each synced before it counts as kept.
+
+    Args:
+        path: of the file, which need not exist yet; see `for_dataset`.
+        shape: (height, width) of the images.
+        classes: how many labels there are.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int], classes: int) -> None:
+        self.path, self._shape, self._classes = path, shape, classes
+
+    @classmethod
+    def for_dataset(cls, dataset: Dataset) -> "DrawingSet":
+        """Return the set that belongs to a data set's name and image size."""
+        height, width = dataset.image_shape
+        # A name may come from any file; 60 characters stay below every file system's limit.
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", dataset.name)[:60]
+        path = drawings_folder() / f"{name}-{height}x{width}.jsonl"
+        return cls(path, dataset.image_shape, dataset.classes)
+
+    def add(self, label: int, image: Ink) -> None:
+        """Keep one more drawing (height, width) of ink from 0 to 1, as 256 grey levels.
+
+        Raises:
+            DataError: it could not be written; nothing was added.
+        """
+        levels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+        fields = {
+            "label": label,
+            "shape": list(image.shape),
+            "ink": base64.b64encode(levels.tobytes()).decode("ascii"),
+            "drawn": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            LineFile(self.path).append_text(to_json(fields))
+        except OSError as error:
+            raise DataError(
+                f"{printable(self.path)}: {error.strerror or error}; the drawing was not kept;"
+                " make room there, or set MLPWATCH_DRAWINGS to another folder"
+            ) from error
+
+    def read(self) -> list[Drawing]:
+        """Return the newest drawings, oldest first; lines that do not fit are left out.
+
+        Raises:
+            DataError: the file can't be read.
+        """
+        if not self.path.is_file():
+            return []
+        try:
+            with self.path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _LINE_BYTES))
+                lines = file.read().split(b"\n")[:-1]
+        except OSError as error:
+            raise DataError(
+                f"{printable(self.path)}: {error.strerror}; make it readable or move it away"
+            ) from error
+        found = [self._parse(line) for line in lines]
+        return [drawing for drawing in found if drawing is not None][-MOST_DRAWINGS:]
+
+    def _parse(self, line: bytes) -> Drawing | None:
+        try:
+            fields = parse_object(line)
+            label = take_whole(fields, "label")
+            levels = np.frombuffer(base64.b64decode(fields["ink"], validate=True), np.uint8)
+            if fields["shape"] != list(self._shape) or label >= self._classes:
+                return None
+            image = levels.reshape(self._shape).astype(np.float32) / np.float32(255)
+        except (ValueError, KeyError, TypeError, binascii.Error):
+            return None
+        return Drawing(label, image)

@@ -1,0 +1,256 @@
+"""One training step taken apart: forward, loss, backward, update, with a run's own numbers.
+
+Copies of both networks do the work, on the CPU: nothing here takes part in training. Each takes
+its own next batch at its own weights; only the comparison by hand - autograd uses one batch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import Activation, EngineName, RunConfig
+from core.data import Dataset, batch_order, steps_per_epoch
+from core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
+from core.losses import loss_for
+from core.optimizers import learning_rate_at
+
+FLAT = 0.01
+"""A unit is idle where its slope stays below this share of the greatest one that f has: nothing
+flows back through it. For ReLU, whose slope is 0 or 1, that is a dead unit."""
+
+States = Mapping[EngineName, EngineState]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerOutput:
+    """What leaves one layer, for one batch; the images count as what leaves layer -1."""
+
+    shape: tuple[int, int]
+    """(batch, width)"""
+    mean: float
+    spread: float
+    """Standard deviation over the whole array."""
+    idle: int | None
+    """Units with no slope worth the name on any image of the batch; None for images, logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPass:
+    """One engine's forward and backward pass on one batch, at one state of its weights."""
+
+    outputs: tuple[LayerOutput, ...]
+    """The images, each hidden layer's activations, the logits."""
+    loss: float
+    label_probabilities: NDArray[np.floating]
+    """(batch,) what the network gave the true class, under the step's dropout masks."""
+    image_losses: NDArray[np.floating]
+    """(batch,) whose mean is the loss."""
+    gradient_norms: tuple[float, ...]
+    """‖∂L/∂W_k‖, input side first: the root of the sum of squares."""
+    bias_gradient_norms: tuple[float, ...]
+    """‖∂L/∂b_k‖"""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineWalk:
+    """One engine's next step, or the one that it has just taken."""
+
+    state: EngineState
+    """Before the step."""
+    epoch: int
+    """Counted from 0."""
+    batch: int
+    """Of the epoch, counted from 0."""
+    learning_rate: float
+    rows: Rows
+    """(batch,) of the training images."""
+    labels: NDArray[np.int64]
+    """(batch,)"""
+    before: BatchPass
+    after: BatchPass | None
+    """The same batch and masks with the weights after the step; None until it is taken."""
+    weight_norms: tuple[float, ...]
+    """‖W_k‖ before the step."""
+    update_norms: tuple[float, ...]
+    """‖ΔW_k‖: what the optimizer adds, or has added."""
+    newest: EngineState
+    """The state that the next step starts from: `state`, or after the step."""
+
+    @property
+    def worst_first(self) -> list[int]:
+        """Places in the batch by falling loss before the step; equal ones in the batch's order."""
+        return [int(n) for n in np.argsort(-self.before.image_losses, kind="stable")]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One step of every engine of a run."""
+
+    engines: Mapping[EngineName, EngineWalk]
+    differences: tuple[float, ...]
+    """Per layer, max |∂L/∂W_k by hand - by autograd| at NumPy's weights and batch; empty with
+    one engine. Where the two losses differ by convention, so do the gradients."""
+
+    @property
+    def newest(self) -> States:
+        """What each engine's next step starts from."""
+        return {name: walk.newest for name, walk in self.engines.items()}
+
+
+def walk_through(
+    config: RunConfig, dataset: Dataset, states: States, previous: Walk | None = None
+) -> Walk:
+    """Take the next step of each engine apart, or the one that it has taken since `previous`.
+
+    Args:
+        config: of the run.
+        dataset: of the run.
+        states: every engine's, as they are now.
+        previous: an earlier walk; where an engine is one step further, its step is shown with
+            the numbers before and after.
+    """
+    if previous is not None and not _moved(states, previous):
+        return previous
+    walks: dict[EngineName, EngineWalk] = {}
+    # A network that has diverged shows as NaN; that is no error here.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for name, state in states.items():
+            then = previous.newest.get(name) if previous else None
+            if previous is not None and then is not None and then.updates == state.updates:
+                walks[name] = previous.engines[name]
+            elif then is not None and then.updates + 1 == state.updates:
+                walks[name] = _walk(name, config, dataset, then, state)
+            else:
+                walks[name] = _walk(name, config, dataset, state, None)
+        return Walk(walks, _differences(config, dataset, walks))
+
+
+def _moved(states: States, previous: Walk) -> bool:
+    newest = previous.newest
+    return any(newest[name].updates != state.updates for name, state in states.items())
+
+
+def _walk(
+    name: EngineName,
+    config: RunConfig,
+    dataset: Dataset,
+    state: EngineState,
+    after: EngineState | None,
+) -> EngineWalk:
+    epoch_steps = steps_per_epoch(dataset.train_count, config.batch_size)
+    epoch, batch = divmod(state.updates, epoch_steps)
+    order = batch_order(config.seed, epoch, dataset.train_count)
+    rows = order[batch * config.batch_size : (batch + 1) * config.batch_size]
+    rate = learning_rate_at(state.updates, config.epochs * epoch_steps, config)
+    # A run that has ended has no next step; its numbers are those of one more, at no rate.
+    rate = max(0.0, rate)
+    engine = _copy_of(name, config, dataset, rows)
+    before = _pass(engine, config, dataset.train_labels[rows], state)
+    then = None
+    if after is not None:
+        # The masks belong to the step, not to the weights: drawn for the same step once more.
+        same_masks = EngineState(after.weights, state.slots, state.updates)
+        then = _pass(engine, config, dataset.train_labels[rows], same_masks)
+    else:
+        engine.load_state(state)
+        engine.set_learning_rate(rate)
+        engine.train_batch(np.arange(len(rows)))
+    updated = engine.weights() if after is None else after.weights
+    changes = {key: updated[key] - array for key, array in state.weights.items()}
+    return EngineWalk(
+        state=state,
+        epoch=epoch,
+        batch=batch,
+        learning_rate=rate,
+        rows=rows,
+        labels=dataset.train_labels[rows],
+        before=before,
+        after=then,
+        weight_norms=_norms(state.weights, "weight"),
+        update_norms=_norms(changes, "weight"),
+        newest=after or state,
+    )
+
+
+def _copy_of(name: EngineName, config: RunConfig, dataset: Dataset, rows: Rows) -> Engine:
+    images, labels = dataset.train_images[rows], dataset.train_labels[rows]
+    engine = build_engine(name, replace(config, device="cpu"), images, labels, dataset.classes)
+    if name == "torch":
+        # The trainers have the cores; NumPy's count is the process's and is left alone.
+        engine.use_threads(1)
+    return engine
+
+
+def _pass(
+    engine: Engine, config: RunConfig, labels: NDArray[np.int64], state: EngineState
+) -> BatchPass:
+    rows = np.arange(len(labels))
+    engine.load_state(state)
+    *activations, logits = engine.forward_pass(rows)
+    loss, gradient = engine.loss_and_gradient(rows)
+    rule = loss_for(config, engine.name)
+    last = len(activations)
+    outputs = [
+        _output(a, config.activation if 0 < k < last else None)
+        for k, a in enumerate([*activations, logits])
+    ]
+    return BatchPass(
+        outputs=tuple(outputs),
+        loss=loss,
+        label_probabilities=rule.probabilities(logits)[rows, labels],
+        image_losses=rule.per_image(logits, labels),
+        gradient_norms=_norms(gradient, "weight"),
+        bias_gradient_norms=_norms(gradient, "bias"),
+    )
+
+
+def _output(a: Floats, activation: Activation | None) -> LayerOutput:
+    idle = None
+    if activation is not None:
+        idle = int((relative_slope(activation, a).max(axis=0) < FLAT).sum())
+    batch, width = a.shape
+    # float64: a float32 mean over 50,000 numbers is good to four digits only.
+    return LayerOutput(
+        (batch, width), float(a.mean(dtype=np.float64)), float(a.std(dtype=np.float64)), idle
+    )
+
+
+def relative_slope(activation: Activation, a: Floats) -> Floats:
+    """Return f'(z) / max f' (batch, width), 0 to 1, from the activations a = f(z)."""
+    if activation == "relu":
+        return (a > 0).astype(a.dtype)
+    if activation == "sigmoid":
+        # σ' = a (1 - a) is at most 1/4
+        return 4 * a * (1 - a)
+    # tanh' = 1 - a² is at most 1
+    slope: Floats = 1 - a * a
+    return slope
+
+
+def _norms(tensors: Tensors, kind: str) -> tuple[float, ...]:
+    return tuple(
+        float(np.linalg.norm(array)) for key, array in tensors.items() if key.endswith(f".{kind}")
+    )
+
+
+def _differences(
+    config: RunConfig, dataset: Dataset, walks: Mapping[EngineName, EngineWalk]
+) -> tuple[float, ...]:
+    if len(walks) < 2:  # noqa: PLR2004 - a difference needs two
+        return ()
+    first = next(iter(walks.values()))
+    gradients = []
+    for name in walks:
+        engine = _copy_of(name, config, dataset, first.rows)
+        # Optimizer memory has no part in a gradient; only the update counter picks the masks.
+        own = engine.state()
+        engine.load_state(EngineState(first.state.weights, own.slots, first.state.updates))
+        gradients.append(engine.loss_and_gradient(np.arange(len(first.rows)))[1])
+    one, other = gradients
+    return tuple(
+        float(np.abs(array - other[key]).max())
+        for key, array in one.items()
+        if key.endswith(".weight")
+    )

@@ -1,0 +1,83 @@
+"""A network that was never trained, and a step taken apart with numbers that only it decides."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from core.config import EngineName, RunConfig
+from core.data import Dataset, batch_order
+from core.engine import EngineState, Floats, initial_weights, layer_sizes
+from core.walkthrough import BatchPass, EngineWalk, LayerOutput, Walk
+
+
+class FakeEngine:
+    """Reads images as networks do: nearest to the mean of a class is most probable."""
+
+    def __init__(self, name: EngineName, dataset: Dataset) -> None:
+        images, labels = dataset.train_images, dataset.train_labels
+        # The two differ a little, as trained networks would.
+        self._means = np.stack(
+            [images[labels == n][name == "torch" :: 2].mean(axis=0) for n in range(dataset.classes)]
+        )
+
+    def logits(self, images: Floats) -> Floats:
+        squares: Floats = np.square(images[:, None, :] - self._means[None]).sum(axis=2)
+        return -squares
+
+
+def played_walk(
+    config: RunConfig,
+    dataset: Dataset,
+    steps: Mapping[EngineName, int],
+    previous: Walk | None,
+) -> Walk:
+    """Return a walk as `core.walkthrough.walk_through` does, without training anything."""
+    walks: dict[EngineName, EngineWalk] = {}
+    for name, step in steps.items():
+        then = previous.newest[name].updates if previous else step
+        before = then if then + 1 == step else step
+        if previous is not None and then == step:
+            walks[name] = previous.engines[name]
+        else:
+            walks[name] = _walk(config, dataset, before, step)
+    return Walk(walks, (3.2e-8, 1.5e-8) if len(walks) > 1 else ())
+
+
+def _walk(config: RunConfig, dataset: Dataset, step: int, now: int) -> EngineWalk:
+    sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
+    weights = initial_weights(sizes, config)
+    epoch, batch = divmod(step, -(-dataset.train_count // config.batch_size))
+    order = batch_order(config.seed, epoch, dataset.train_count)
+    rows = order[batch * config.batch_size : (batch + 1) * config.batch_size]
+    return EngineWalk(
+        state=EngineState(weights, {}, step),
+        epoch=epoch,
+        batch=batch,
+        learning_rate=config.learning_rate,
+        rows=rows,
+        labels=dataset.train_labels[rows],
+        before=_pass(sizes, len(rows), 0.5 + 0.001 * step),
+        after=_pass(sizes, len(rows), 0.4 + 0.001 * step) if now > step else None,
+        weight_norms=(8.25, 4.5),
+        update_norms=(0.125, 0.0625),
+        newest=EngineState(weights, {}, now),
+    )
+
+
+def _pass(sizes: tuple[int, ...], batch: int, loss: float) -> BatchPass:
+    last = len(sizes) - 1
+    outputs = [
+        LayerOutput(
+            (batch, width), 0.125 * (k + loss), 0.25 * (k + loss), k if 0 < k < last else None
+        )
+        for k, width in enumerate(sizes)
+    ]
+    losses = loss * (1 + 0.25 * np.cos(np.arange(batch)))
+    return BatchPass(
+        outputs=tuple(outputs),
+        loss=loss,
+        label_probabilities=np.exp(-losses),
+        image_losses=losses,
+        gradient_norms=tuple(loss / (k + 1) for k in range(last)),
+        bias_gradient_norms=tuple(loss / (k + 3) for k in range(last)),
+    )

@@ -1,0 +1,187 @@
+"""The draw screen: a person's own digit, read by both models while it is drawn."""
+
+import asyncio
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.events import Key as KeyEvent
+from textual.screen import Screen
+
+from core.errors import DataError
+from tui.keys import Where, bindings, footer_keys
+from tui.palette import Role
+from tui.screens.dashboard_text import header
+from tui.screens.draw_readings import DrawReadings
+from tui.screens.easel import Easel
+from tui.watch import Watch
+from tui.widgets.draw_view import DrawScene, DrawView
+from tui.widgets.status import Footer, TextLine
+
+HINT = "mouse, or space and arrows"
+
+
+class DrawScreen(Screen[None]):
+    """Hands strokes to the easel, and the easel's picture to both models.
+
+    Args:
+        watch: the session that is followed.
+        ascii_only: write no character above U+007E.
+    """
+
+    WHERE: ClassVar[Where] = "draw"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
+
+    def __init__(self, watch: Watch, *, ascii_only: bool) -> None:
+        super().__init__()
+        self._watch, self._ascii = watch, ascii_only
+        self._easel: Easel | None = None
+        self._readings: DrawReadings | None = None
+        self._asks_label = False
+        self._note = ""
+        """An answer to the last key, until the next stroke."""
+
+    def compose(self) -> ComposeResult:
+        """Make header, paper with panels, message and footer."""
+        yield TextLine(id="header")
+        yield DrawView(id="draw", ascii_only=self._ascii)
+        yield TextLine(id="message")
+        yield Footer(footer_keys("draw", attached=self._watch.attached))
+
+    def on_mount(self) -> None:
+        """Draw once the size is known."""
+        self.call_after_refresh(self.update, numbers=True)
+
+    def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
+        """Read anew if a model has learned since, and draw."""
+        session, state = self._watch.session, self._watch.state
+        if not self.is_attached:
+            return
+        if session is None or state is None:
+            self.query_one("#header", TextLine).draw(*header(self._watch))
+            return
+        if self._easel is None:
+            self._easel = Easel(session.dataset, session.config.pixel_range)
+            self._readings = DrawReadings(session, state, self._easel, self._draw)
+        if self._readings is not None and self._readings.is_due():
+            self.run_worker(self._readings.read())
+        self._draw()
+
+    def on_draw_view_stroke(self, event: DrawView.Stroke) -> None:
+        """Take in the mouse's stroke."""
+        if self._easel is not None:
+            self._easel.stroke(event.start, event.end, erases=event.erases)
+            self._changed()
+
+    def on_key(self, event: KeyEvent) -> None:
+        """While a label is asked for, take the next key as the answer."""
+        session = self._watch.session
+        if not self._asks_label or session is None:
+            return
+        event.stop()
+        self._asks_label, self._note = False, "not kept"
+        names = session.dataset.class_names
+        label = names.find((event.character or "").upper()) if event.character else -1
+        if label >= 0:
+            self.run_worker(self._keep(label))
+        elif event.key != "escape":
+            self._note = f"not kept: a label is one of {names[0]} to {names[-1]}"
+        self._draw()
+
+    def action_move(self, right: int, down: int) -> None:
+        """Move the pen, which leaves a line where it is down."""
+        if self._easel is not None:
+            self._easel.move(right, down)
+            self._changed()
+
+    def action_toggle_pen(self) -> None:
+        """Put the pen down, which leaves a dot, or lift it."""
+        if self._easel is not None:
+            self._easel.toggle_pen()
+            self._changed()
+
+    def action_toggle_eraser(self) -> None:
+        """Turn the pen into an eraser, and back."""
+        if self._easel is not None:
+            self._easel.erases = not self._easel.erases
+            self._draw()
+
+    def action_clear(self) -> None:
+        """Take a new sheet of paper."""
+        if self._easel is not None:
+            self._easel.clear()
+            self._changed()
+
+    def action_shift(self, right: int, down: int) -> None:
+        """Move the whole drawing by a pixel."""
+        if self._easel is not None:
+            self._easel.shift(right, down)
+            self._changed()
+
+    def action_toggle_centring(self) -> None:
+        """Show the networks the drawing as it stands, or centred."""
+        if self._easel is not None:
+            self._easel.toggle_centring()
+            self._changed()
+
+    def action_keep(self) -> None:
+        """Ask which label the drawing has."""
+        if self._easel is None:
+            return
+        self._asks_label = not self._easel.is_blank
+        self._note = "" if self._asks_label else "nothing to keep yet: draw first"
+        self._draw()
+
+    def action_back(self) -> None:
+        """Go back to the dashboard."""
+        self.dismiss()
+
+    def _changed(self) -> None:
+        self._note, self._asks_label = "", False
+        if self._readings is not None:
+            self._readings.stale = True
+            if self._readings.is_due():
+                self.run_worker(self._readings.read())
+        self._draw()
+
+    async def _keep(self, label: int) -> None:
+        if self._easel is None or self._readings is None:
+            return
+        kept, picture = self._readings.kept, self._easel.seen
+        try:
+            await asyncio.to_thread(kept.add, label, picture)
+        except DataError as error:
+            self._note = str(error)
+        else:
+            self._note = f"kept in {kept.path}"
+            await self._readings.read_set()
+        self._draw()
+
+    def _draw(self) -> None:
+        session, easel, readings = self._watch.session, self._easel, self._readings
+        if not self.is_attached or session is None or easel is None or readings is None:
+            return
+        self.query_one("#header", TextLine).draw(*header(self._watch))
+        scene = DrawScene(
+            pixels=easel.pixels,
+            seen=easel.seen,
+            cursor=easel.cursor,
+            pen=easel.pen,
+            hint="" if easel.touched else HINT,
+            names=session.dataset.class_names,
+            engines=session.config.engine_names,
+            probabilities=readings.probabilities,
+            own=readings.own,
+        )
+        self.query_one(DrawView).draw(scene)
+        self._draw_message(session.dataset.class_names, easel, readings)
+
+    def _draw_message(self, names: str, easel: Easel, readings: DrawReadings) -> None:
+        state = self._watch.state
+        role, text = Role.DIM, self._note or readings.error
+        if self._asks_label:
+            role = Role.WARNING
+            text = f"what is it? {names[0]} to {names[-1]} keeps it so labelled, escape does not"
+        elif not text and state is not None and (state.message_is_new or state.message_is_bad):
+            role, text = (Role.BAD if state.message_is_bad else Role.DIM), state.message
+        self.query_one("#message", TextLine).draw([(f" {text or easel.centring_note}", role)])

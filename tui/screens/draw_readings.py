@@ -1,0 +1,125 @@
+"""What both models make of the drawing and of the kept ones: asked one question at a time."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.centring import network_input
+from core.config import EngineName
+from core.drawings import Drawing, DrawingSet
+from core.errors import DataError, MlpwatchError
+from core.reading import Reading, ask_reading
+from tui.run_state import RunState
+from tui.screens.easel import Easel
+from tui.widgets.draw_panels import KeptRow, OwnSet
+
+if TYPE_CHECKING:
+    from core.run_follower import RunFollower
+    from core.session import Session
+
+
+class DrawReadings:
+    """Asks anew when the drawing has changed or a model has learned, never twice at once.
+
+    Args:
+        session: whose networks are asked.
+        state: tells how far they are.
+        easel: holds the drawing.
+        show: called when there is something new to show.
+    """
+
+    def __init__(
+        self,
+        session: "Session | RunFollower",
+        state: RunState,
+        easel: Easel,
+        show: Callable[[], None],
+    ) -> None:
+        self._session, self._state, self._easel, self._show = session, state, easel, show
+        self.kept = DrawingSet.for_dataset(session.dataset)
+        self.probabilities: dict[EngineName, list[float]] = {}
+        """Of the drawing, by class; empty while the paper is blank."""
+        self.own = OwnSet()
+        self.error = ""
+        """Why something could not be read, in one line."""
+        self.stale = True
+        """The drawing has changed since it was read."""
+        self._asking = False
+        self._steps: list[int] = []
+        self._epochs: list[int] | None = None
+
+    def is_due(self) -> bool:
+        """Whether there is something to ask, and nobody asking."""
+        return not self._asking and self._is_changed()
+
+    async def read(self) -> None:
+        """Ask about the drawing until it no longer changes, and about the set once an epoch."""
+        if self._asking:
+            return
+        self._asking = True
+        try:
+            while self._is_changed():
+                self.stale, self._steps = False, self._steps_now()
+                await self._read_drawing()
+                self._show()
+            if self._epochs != self._epochs_now():
+                await self.read_set()
+        except (MemoryError, RuntimeError, MlpwatchError) as error:
+            # PyTorch raises RuntimeError where memory runs out. Training goes on.
+            self.error = f"the models could not be asked: {error}"
+        finally:
+            self._asking = False
+        self._show()
+
+    async def read_set(self) -> None:
+        """Read the kept drawings from disk, and ask both models about them."""
+        self._epochs = self._epochs_now()
+        try:
+            drawings = await asyncio.to_thread(self.kept.read)
+        except DataError as error:
+            self.error = str(error)
+            return
+        if drawings:
+            self.own = _own_set(drawings, await self._ask(self._inputs(drawings)))
+
+    async def _read_drawing(self) -> None:
+        if self._easel.is_blank:
+            self.probabilities = {}
+            return
+        found = await self._ask(self._easel.network_input)
+        self.probabilities = {
+            name: [float(p) for p in reading.probabilities[0]] for name, reading in found.items()
+        }
+
+    async def _ask(self, images: np.ndarray) -> dict[EngineName, Reading]:
+        names = self._session.config.engine_names
+        answers = [asyncio.wrap_future(ask_reading(self._session, name, images)) for name in names]
+        return dict(zip(names, await asyncio.gather(*answers), strict=True))
+
+    def _inputs(self, drawings: list[Drawing]) -> np.ndarray:
+        pixel_range = self._session.config.pixel_range
+        return np.concatenate([network_input(drawing.image, pixel_range) for drawing in drawings])
+
+    def _is_changed(self) -> bool:
+        return self.stale or self._steps != self._steps_now()
+
+    def _steps_now(self) -> list[int]:
+        return [engine.step for engine in self._state.engines.values()]
+
+    def _epochs_now(self) -> list[int]:
+        return [len(engine.epochs) for engine in self._state.engines.values()]
+
+
+def _own_set(drawings: list[Drawing], found: dict[EngineName, Reading]) -> OwnSet:
+    labels = [drawing.label for drawing in drawings]
+    read = {
+        name: [(int(c), float(p)) for c, p in zip(one.predictions, one.confidences, strict=True)]
+        for name, one in found.items()
+    }
+    rows = [
+        KeptRow(label, {name: pairs[n] for name, pairs in read.items()})
+        for n, label in enumerate(labels)
+    ]
+    return OwnSet(rows, {name: one.accuracy(labels) for name, one in found.items()})

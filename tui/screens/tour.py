@@ -1,0 +1,116 @@
+"""The guided tour's frame: pages, their headings, and what stands there without numbers yet."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import EngineName, RunConfig
+from core.data import Dataset
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.run_state import RunState
+from tui.screens.tour_formulas import plain
+from tui.screens.tour_pages import PAGES, Page
+from tui.widgets.status import ACCENTS
+from tui.widgets.text_block import Row
+
+if TYPE_CHECKING:
+    from core.walkthrough import EngineWalk, Walk
+
+PICTURED = 2
+"""The last page that shows images of the batch."""
+
+_MOST_PICTURES = 8
+
+PAGE_COUNT = 1 + len(PAGES)
+"""The story of the two losses comes first."""
+
+
+def page_title(page: int, *, ascii_only: bool) -> Row:
+    """Return the row that says where in the tour one is; pages count from 0."""
+    place = (f"{page + 1}/{PAGE_COUNT}  ", Role.DIM)
+    next_key, both_keys = ("right", "left, right") if ascii_only else ("→", "← →")
+    if page == 0:
+        return [place, (f"{next_key} takes one training step apart, page by page", Role.DIM)]
+    return [place, (PAGES[page - 1].title, Role.STRONG), (f"   {both_keys}", Role.DIM)]
+
+
+def is_still(state: RunState) -> bool:
+    """Return whether no engine trains, so that its next step can be looked at."""
+    return all(engine.phase == "paused" or engine.ended for engine in state.engines.values())
+
+
+def tour_rows(
+    page: int, config: RunConfig, state: RunState, walk: "Walk | None", *, ascii_only: bool
+) -> list[Row]:
+    """Return a page with numbers, or what to do to see them.
+
+    Args:
+        page: 1 to `PAGE_COUNT` - 1.
+        config: of the run.
+        state: tells whether it is paused or has ended.
+        walk: the step; None until it has been taken apart.
+        ascii_only: write formulas with plain characters.
+    """
+    rows = [page_title(page, ascii_only=ascii_only), []]
+    if not is_still(state):
+        rows.append(
+            [("Space pauses the models; then this page takes their next step apart:", Role.WARNING)]
+        )
+        rows.append([("one batch, with the weights as they are at that moment.", Role.DIM)])
+    elif walk is None:
+        rows.append([("taking the next step apart …", Role.DIM)])
+    else:
+        rows += [_where(name, one, state, config) for name, one in walk.engines.items()]
+        rows += [[]]
+        rows += _rows_of(PAGES[page - 1], walk, config, ascii_only=ascii_only)
+        rows += [[], [(_next(walk, state), Role.DIM)]]
+    return plain(rows) if ascii_only else rows
+
+
+def batch_strip(
+    page: int, dataset: Dataset, config: RunConfig, walk: "Walk | None"
+) -> tuple[str, NDArray[np.floating], list[str]]:
+    """Return title, images (count, height, width) and captions of the first model's batch.
+
+    Only on the pages about the images themselves, forward and loss.
+    """
+    if walk is None or page > PICTURED:
+        return "", np.zeros((0, 1, 1)), []
+    name, one = next(iter(walk.engines.items()))
+    chosen = one.worst_first[:_MOST_PICTURES]
+    images: NDArray[np.floating] = dataset.train_images[one.rows[chosen]]
+    images = images.reshape(-1, *dataset.image_shape)
+    if config.pixel_range == "-1..1":
+        images = (images + 1) / 2
+    shares = (one.after or one.before).label_probabilities
+    names = dataset.class_names
+    captions = [f"{names[int(one.labels[n])]}  {float(shares[n]) * 100:5.1f} %" for n in chosen]
+    title = f"{TITLES[name]}'s worst images of the batch, and what it gives their labels"
+    return title, images, captions
+
+
+def _rows_of(page: Page, walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Row]:
+    formulas: list[Row] = [[(formula, Role.TEXT)] for formula in page.formulas(config)]
+    return [*formulas, [], *page.table(walk, config, ascii_only=ascii_only)]
+
+
+def _where(name: EngineName, one: "EngineWalk", state: RunState, config: RunConfig) -> Row:
+    step = one.state.updates + 1
+    text = f"step {step:,}: epoch {one.epoch + 1}, batch {one.batch + 1:,} of {state.epoch_steps:,}"
+    text += f", {len(one.rows)} images"
+    if config.dropout or config.input_dropout:
+        text += ", with its dropout"
+    taken = "  taken" if one.after else "  ended" if state.engines[name].ended else ""
+    return [(f"{TITLES[name]:<9}", ACCENTS[name]), (text, Role.TEXT), (taken, Role.STRONG)]
+
+
+def _next(walk: "Walk", state: RunState) -> str:
+    if any(state.engines[name].step != one.newest.updates for name, one in walk.engines.items()):
+        return "The run has gone on elsewhere: these are the weights that it saved last."
+    if state.ended:
+        return "The run has ended: these are the numbers that one more step would have."
+    if any(one.after for one in walk.engines.values()):
+        return "Before → after, on the same batch.  . takes the next step, space resumes."
+    return "Paused.  . takes this step: numbers become before → after; space resumes."

@@ -1,0 +1,206 @@
+"""The tour's pages after the story: forward, loss, backward, update, each with its table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from core.config import RunConfig
+from tui.formatting import TITLES
+from tui.palette import Role
+from tui.screens.tour_formulas import (
+    backward_formulas,
+    forward_formulas,
+    loss_formulas,
+    update_formulas,
+)
+from tui.widgets.status import ACCENTS
+from tui.widgets.text_block import Row
+
+if TYPE_CHECKING:
+    from core.walkthrough import BatchPass, EngineWalk, LayerOutput, Walk
+
+IMAGES_SHOWN = 6
+"""Of the batch, on the loss page: with two formulas it just fits into 24 rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the tour."""
+
+    title: str
+    formulas: Callable[[RunConfig], Sequence[str]]
+    table: Callable[..., list[Row]]
+    """(walk, config, ascii_only): heading and rows."""
+
+
+def number(value: float) -> str:
+    """Return three digits that count, in nine columns: `0.131`, `1.23e-05`."""
+    return f"{value:9.3g}"
+
+
+def _both(before: float, after: float | None, arrow: str, *, width: int = 8) -> str:
+    """Return `before -> after`, in the same columns with or without the latter."""
+    if after is None:
+        return f"{before:>{width}.3g}" + " " * (len(arrow) + width + 2)
+    return f"{before:>{width}.3g} {arrow} {after:<{width}.3g}"
+
+
+def _forward_table(walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Row]:  # noqa: ARG001 - as the others
+    idle = "dead" if config.activation == "relu" else "flat"
+    rows: list[Row] = [
+        [(" " * 25, Role.TEXT), *((f"{TITLES[name]:<27}", ACCENTS[name]) for name in walk.engines)],
+        [
+            (f"{'':<15}{'shape':>8}", Role.DIM),
+            *((f"{'mean':>9}{'spread':>9}{idle:>9}", Role.DIM) for _ in walk.engines),
+        ],
+    ]
+    passes = [one.before for one in walk.engines.values()]
+    later = [one.after for one in walk.engines.values()]
+    count = len(passes[0].outputs)
+    for k in range(count):
+        label = _layer_name(k, count - 1, config)
+        shape = _shape(passes[0].outputs[k].shape)
+        cells = [(_output(one.outputs[k]), Role.TEXT) for one in passes]
+        rows.append([(f"{label:<15}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells])
+        # What enters the network does not change with its weights.
+        if k and any(later):
+            after = [(_output(one.outputs[k]) if one else " " * 27, Role.STRONG) for one in later]
+            rows.append([(f"{'    after':<23}", Role.DIM), *after])
+    if count > 2:  # noqa: PLR2004 - images and logits alone have no such units
+        rows += [[], [(_IDLE_SAYS[idle], Role.DIM)]]
+    return rows
+
+
+_IDLE_SAYS = {
+    "dead": "dead: units above 0 on no image of the batch; nothing flows back through them",
+    "flat": "flat: units whose slope stays below 1 % of the steepest on every image",
+}
+
+
+def _layer_name(k: int, last: int, config: RunConfig) -> str:
+    if k == 0:
+        return "A0  images"
+    return f"Z{k - 1}  logits" if k == last else f"A{k}  {config.activation}"
+
+
+def _output(one: "LayerOutput") -> str:
+    idle = "" if one.idle is None else f"{one.idle}/{one.shape[1]}"
+    return f"{number(one.mean)}{number(one.spread)}{idle:>9}"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(str(n) for n in shape)
+
+
+def _loss_table(walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Row]:
+    arrow = _arrow(ascii_only=ascii_only)
+    share = "p" if config.loss == "cross-entropy" else "a"
+    names = list(walk.engines)
+    rows: list[Row] = [
+        [(f"{TITLES[name]:<39}", ACCENTS[name]) for name in names],
+        [(f"label   {share + '[label]':<14}{'loss':>7}{'':10}", Role.DIM) for _ in names],
+    ]
+    shown = min(IMAGES_SHOWN, *(len(one.rows) for one in walk.engines.values()))
+    rows += [
+        [(_image(one, one.worst_first[n], arrow), Role.TEXT) for one in walk.engines.values()]
+        for n in range(shown)
+    ]
+    means = [
+        (f"{'mean of all':<22}{_loss(one.before.loss, _after_loss(one), arrow):<17}", Role.STRONG)
+        for one in walk.engines.values()
+    ]
+    return [*rows, means]
+
+
+def _image(one: "EngineWalk", n: int, arrow: str) -> str:
+    later = one.after
+    p = _share(one.before, later, n, arrow)
+    after = float(later.image_losses[n]) if later else None
+    loss = _loss(float(one.before.image_losses[n]), after, arrow)
+    return f"{int(one.labels[n]):>5}   {p:<14}{loss:<17}"
+
+
+def _share(before: "BatchPass", after: "BatchPass | None", n: int, arrow: str) -> str:
+    text = f"{float(before.label_probabilities[n]):.3f}"
+    return f"{text} {arrow} {float(after.label_probabilities[n]):.3f}" if after else text
+
+
+def _loss(before: float, after: float | None, arrow: str) -> str:
+    text = f"{_fixed(before):>7}"
+    return text if after is None else f"{text} {arrow} {_fixed(after)}"
+
+
+def _fixed(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 1e3 else f"{value:.1e}"  # noqa: PLR2004 - seven columns
+
+
+def _after_loss(one: "EngineWalk") -> float | None:
+    return one.after.loss if one.after else None
+
+
+def _backward_table(walk: "Walk", _config: RunConfig, *, ascii_only: bool) -> list[Row]:
+    walks = list(walk.engines.values())
+    heads = [(f"{TITLES[name] + ' norm':<20}", ACCENTS[name]) for name in walk.engines]
+    versus = [("difference", Role.DIM)] if walk.differences else []
+    rows: list[Row] = [[(f"{'':<12}{'shape':>8}  ", Role.DIM), *heads, *versus]]
+    arrow = _arrow(ascii_only=ascii_only)
+    d = "d" if ascii_only else "∂"
+    for k in reversed(range(len(walks[0].weight_norms))):
+        fan_out, fan_in = walks[0].state.weights[f"layers.{k}.weight"].shape
+        norms = [(_norm(one, k, arrow, "weight"), Role.TEXT) for one in walks]
+        biases = [(_norm(one, k, arrow, "bias"), Role.DIM) for one in walks]
+        difference = [(number(walk.differences[k]), Role.STRONG)] if walk.differences else []
+        shape = (f"{_shape((fan_in, fan_out)):>8}  ", Role.DIM)
+        rows.append([(f"{f'{d}L/{d}W{k}':<12}", Role.STRONG), shape, *norms, *difference])
+        rows.append([(f"{f'{d}L/{d}b{k}':<12}{fan_out:>8}  ", Role.DIM), *biases])
+    if walk.differences:
+        text = "difference: by hand − autograd, largest entry, at NumPy's weights and batch"
+        rows += [[], [(text, Role.DIM)]]
+    return rows
+
+
+def _norm(one: "EngineWalk", k: int, arrow: str, kind: Literal["weight", "bias"]) -> str:
+    passes = [one.before, one.after] if one.after else [one.before]
+    norms = [p.gradient_norms if kind == "weight" else p.bias_gradient_norms for p in passes]
+    return _both(norms[0][k], norms[1][k] if one.after else None, arrow)
+
+
+def _update_table(walk: "Walk", _config: RunConfig, *, ascii_only: bool) -> list[Row]:
+    walks = list(walk.engines.values())
+    w, d = ("|W|", "|dW|") if ascii_only else ("‖W‖", "‖ΔW‖")
+    rows: list[Row] = [
+        [(" " * 18, Role.TEXT), *((f"{TITLES[name]:<29}", ACCENTS[name]) for name in walk.engines)],
+        [
+            (f"{'':<8}{'shape':>8}", Role.DIM),
+            *((f"{w:>9}{d:>10}{d + '/' + w:>10}", Role.DIM) for _ in walks),
+        ],
+    ]
+    for k in range(len(walks[0].weight_norms)):
+        shape = _shape(walks[0].state.weights[f"layers.{k}.weight"].shape[::-1])
+        cells = [(_update(one, k), Role.TEXT) for one in walks]
+        rows.append([(f"{f'W{k}':<8}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells])
+    rates = [(f"{number(one.learning_rate)}{'':20}", Role.TEXT) for one in walks]
+    rows.append([(f"{'rate':<16}" if ascii_only else f"{'η':<16}", Role.STRONG), *rates])
+    arrow = _arrow(ascii_only=ascii_only)
+    losses = [
+        (f"  {_both(one.before.loss, _after_loss(one), arrow, width=7):<27}", Role.STRONG)
+        for one in walks
+    ]
+    return [*rows, [], [(f"{'batch loss':<16}", Role.STRONG), *losses]]
+
+
+def _update(one: "EngineWalk", k: int) -> str:
+    norm, change = one.weight_norms[k], one.update_norms[k]
+    return f"{number(norm)} {number(change)} {number(change / norm if norm else 0.0)}"
+
+
+def _arrow(*, ascii_only: bool) -> str:
+    return "->" if ascii_only else "→"
+
+
+PAGES: tuple[Page, ...] = (
+    Page("Forward: from the pixels to the logits", forward_formulas, _forward_table),
+    Page("The loss: how wrong, image by image, the worst first", loss_formulas, _loss_table),
+    Page("Backward: which way is down, layer by layer", backward_formulas, _backward_table),
+    Page("The update: how far the weights go", update_formulas, _update_table),
+)

@@ -1,0 +1,150 @@
+"""The parts of the draw screen beside the paper: bars of both models, and the person's own set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core.config import EngineName
+from tui.formatting import TITLES, count
+from tui.palette import Role
+from tui.widgets.cells import Canvas
+from tui.widgets.status import ACCENTS
+
+Box = tuple[int, int, int, int]
+"""First column, first row, columns, rows."""
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_LABEL_COLUMNS = 3
+_NUMBER_COLUMNS = 6
+_SMALLEST_BAR = 3
+_SET_COLUMNS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """One drawing of the person's set, as both models read it."""
+
+    label: int
+    readings: Mapping[EngineName, tuple[int, float]]
+    """Predicted class and its probability, of each model that has read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSet:
+    """The person's labelled drawings."""
+
+    rows: Sequence[KeptRow] = ()
+    """Oldest first."""
+    accuracies: Mapping[EngineName, float] = field(default_factory=dict)
+    """0 to 1."""
+
+
+def put_bars(
+    canvas: Canvas,
+    box: Box,
+    names: str,
+    engines: Sequence[EngineName],
+    probabilities: Mapping[EngineName, Sequence[float]],
+    *,
+    ascii_only: bool,
+) -> None:
+    """Draw one row per class: name, then mark, bar and percent of each model.
+
+    Args:
+        canvas: to draw on.
+        box: where.
+        names: one character per class.
+        engines: the columns, left to right.
+        probabilities: by class, 0 to 1; of no model while nothing is drawn.
+        ascii_only: draw bars with plain characters.
+    """
+    left, top, width, height = box
+    share = (width - _LABEL_COLUMNS) // max(1, len(engines))
+    classes = _most_telling(len(names), probabilities, height - 1)
+    for n, engine in enumerate(engines):
+        x = left + _LABEL_COLUMNS + n * share
+        canvas.put(x + 2, top, TITLES[engine], ACCENTS[engine])
+        found = probabilities.get(engine)
+        winner = max(range(len(found)), key=found.__getitem__) if found else None
+        for y, number in enumerate(classes, start=top + 1):
+            if found:
+                wins = number == winner
+                row = _Row(found[number], ACCENTS[engine], wins=wins)
+                _put_row(canvas, (x, y, share - 1), row, ascii_only=ascii_only)
+    for y, number in enumerate(classes, start=top + 1):
+        canvas.put(left + 1, y, names[number], Role.STRONG)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    probability: float
+    accent: Role
+    wins: bool
+
+
+def _put_row(canvas: Canvas, place: tuple[int, int, int], row: _Row, *, ascii_only: bool) -> None:
+    x, y, width = place
+    columns = width - 2 - _NUMBER_COLUMNS
+    if row.wins:
+        canvas.put(x, y, ">" if ascii_only else "▸", Role.STRONG)
+    if columns >= _SMALLEST_BAR:
+        canvas.put(x + 2, y, bar(row.probability, columns, ascii_only=ascii_only), row.accent)
+    number = f"{row.probability * 100:{_NUMBER_COLUMNS}.1f}"
+    role = Role.STRONG if row.wins else Role.DIM
+    canvas.put(x + 2 + max(0, columns), y, number, role)
+
+
+def bar(share: float, columns: int, *, ascii_only: bool) -> str:
+    """Return a bar for a share of 0 to 1, to an eighth of a column; nothing for NaN."""
+    if not 0 <= share <= 1:
+        return ""
+    if ascii_only:
+        return "=" * round(share * columns)
+    whole, eighths = divmod(round(share * columns * 8), 8)
+    return "█" * whole + (_EIGHTHS[eighths] if eighths else "")
+
+
+def put_own_set(
+    canvas: Canvas, box: Box, own: OwnSet, names: str, engines: Sequence[EngineName]
+) -> None:
+    """Draw the set's size, both accuracies, and the newest drawings as far as there is room."""
+    left, top, _width, height = box
+    canvas.put(left, top, f"your set  {count(len(own.rows), 'drawing')}", Role.STRONG)
+    if not own.rows:
+        canvas.put(left, top + 1, "enter keeps a drawing", Role.DIM)
+        return
+    canvas.put(left, top + 1, "is", Role.DIM)
+    for n, engine in enumerate(engines):
+        x = left + 4 + n * _SET_COLUMNS
+        canvas.put(x, top + 1, TITLES[engine], ACCENTS[engine])
+        if engine in own.accuracies:
+            canvas.put(x, top + 2, f"{own.accuracies[engine] * 100:5.1f} %", Role.STRONG)
+        for y, row in enumerate(reversed(own.rows[-max(0, height - 3) :]), start=top + 3):
+            if y < top + height and (reading := row.readings.get(engine)):
+                _put_reading(canvas, (x, y), reading, row.label, names)
+    for y, row in enumerate(reversed(own.rows), start=top + 3):
+        if y < top + height:
+            canvas.put(left + 1, y, names[row.label], Role.STRONG)
+
+
+def _put_reading(
+    canvas: Canvas, place: tuple[int, int], reading: tuple[int, float], label: int, names: str
+) -> None:
+    (x, y), (read, probability) = place, reading
+    role = Role.GOOD if read == label else Role.BAD
+    x = canvas.put(x, y, names[read], role)
+    x = canvas.put(x, y, f" {probability * 100:5.1f}", Role.TEXT)
+    if read != label:
+        canvas.put(x, y, " x", role)
+
+
+def _most_telling(
+    classes: int, probabilities: Mapping[EngineName, Sequence[float]], rows: int
+) -> list[int]:
+    """Return all classes, or where there is no room the most probable ones, in their order."""
+    if classes <= rows or not probabilities:
+        return list(range(classes))[: max(0, rows)]
+
+    def most(number: int) -> float:
+        return max(found[number] for found in probabilities.values())
+
+    return sorted(sorted(range(classes), key=most, reverse=True)[: max(0, rows)])

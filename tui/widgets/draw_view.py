@@ -1,0 +1,163 @@
+"""The draw screen's middle: paper and pen, what the networks see, bars, the person's set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
+from textual.message import Message
+
+from core.config import EngineName
+from tui.palette import Role
+from tui.widgets.cells import Canvas, CellView
+from tui.widgets.draw_panels import OwnSet, put_bars, put_own_set
+from tui.widgets.pixel_grid import PixelGrid, grid_for, put_frame, put_pixels
+
+Point = tuple[float, float]
+
+_PANEL_COLUMNS = 44
+"""Kept free beside the paper; 9 columns of bar for each of two models."""
+
+_GAP = 2
+_PAPER_FRAME = 2
+_PEN_ROWS = 2
+_RIGHT_BUTTON = 3
+_SET_COLUMNS = 26
+_ROOMY = 30
+"""Rows from which a blank one parts bars and pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawScene:
+    """All that there is to show."""
+
+    pixels: NDArray[np.floating]
+    """The drawing (height, width), ink from 0 to 1."""
+    seen: NDArray[np.floating]
+    """What the networks see of it, as ink too."""
+    cursor: tuple[int, int] | None
+    """The pixel (x, y) under the pen; None while the mouse draws."""
+    pen: Sequence[str]
+    """What the pen does, the longest wording first."""
+    hint: str
+    """Written across blank paper; may be empty."""
+    names: str
+    """One character per class."""
+    engines: Sequence[EngineName]
+    probabilities: Mapping[EngineName, Sequence[float]] = field(default_factory=dict)
+    own: OwnSet = field(default_factory=OwnSet)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where everything lies, in cells."""
+
+    paper: PixelGrid
+    seen: PixelGrid
+    right: int
+    """First column beside the paper."""
+    below_bars: int
+    """First row below the bars."""
+
+
+class DrawView(CellView):
+    """Draws a scene, and turns the mouse into strokes."""
+
+    class Stroke(Message):
+        """The mouse was pressed or dragged from one point of the image to another."""
+
+        def __init__(self, start: Point, end: Point, *, erases: bool) -> None:
+            super().__init__()
+            self.start, self.end, self.erases = start, end, erases
+
+    def __init__(self, *, id: str, ascii_only: bool) -> None:
+        super().__init__(id=id)
+        self._ascii = ascii_only
+        self._scene: DrawScene | None = None
+        self._last: Point | None = None
+        self._erases = False
+
+    def draw(self, scene: DrawScene) -> None:
+        """Show a scene."""
+        self._scene = scene
+        self.repaint()
+
+    def on_mouse_down(self, event: MouseDown) -> None:
+        """Begin a stroke where there is paper."""
+        point = self._point(event, anywhere=False)
+        if point is not None:
+            self._last, self._erases = point, event.button == _RIGHT_BUTTON
+            self.capture_mouse()
+            self.post_message(self.Stroke(point, point, erases=self._erases))
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        """Go on with the stroke, off the paper too."""
+        point = self._point(event, anywhere=True)
+        if self._last is not None and point is not None:
+            self.post_message(self.Stroke(self._last, point, erases=self._erases))
+            self._last = point
+
+    def on_mouse_up(self, _event: MouseUp) -> None:
+        """End the stroke."""
+        self._last = None
+        self.release_mouse()
+
+    def paint(self, width: int, height: int) -> Canvas:
+        """Return paper at the left; at the right bars, and below them picture and set."""
+        canvas, scene = Canvas(width, height), self._scene
+        if scene is None:
+            return canvas
+        places = _places(scene, width, height)
+        self._put_paper(canvas, scene, places.paper)
+        x, y = places.right, places.below_bars
+        box = (x, 0, width - x, y)
+        put_bars(
+            canvas, box, scene.names, scene.engines, scene.probabilities, ascii_only=self._ascii
+        )
+        if height >= _ROOMY:
+            y += 1
+        canvas.put(x, y, "the networks see", Role.DIM)
+        put_pixels(canvas, (x, y + 1), scene.seen, places.seen, ascii_only=self._ascii)
+        set_left = x + max(places.seen.columns, len("the networks see")) + _GAP
+        set_box = (set_left, y, width - set_left, height - y)
+        put_own_set(canvas, set_box, scene.own, scene.names, scene.engines)
+        return canvas
+
+    def _put_paper(self, canvas: Canvas, scene: DrawScene, grid: PixelGrid) -> None:
+        put_frame(canvas, (0, 0), (grid.columns, grid.rows), ascii_only=self._ascii)
+        put_pixels(canvas, (1, 1), scene.pixels, grid, ascii_only=self._ascii)
+        if scene.hint and len(scene.hint) <= grid.columns:
+            middle = 1 + (grid.columns - len(scene.hint)) // 2
+            canvas.put(middle, 1 + grid.rows // 3, scene.hint, Role.DIM)
+        if scene.cursor is not None:
+            column, row, columns, rows = grid.cells_of(*scene.cursor)
+            for y in range(row + 1, row + 1 + rows):
+                under = "".join(canvas.cell(1 + column + n, y)[0] for n in range(columns))
+                canvas.put(1 + column, y, under, Role.CURSOR)
+        for words in scene.pen:
+            if len(words) <= grid.columns:
+                canvas.put(1, grid.rows + _PAPER_FRAME, words, Role.DIM)
+                break
+
+    def _point(self, event: MouseEvent, *, anywhere: bool) -> Point | None:
+        """Return the image's point under the middle of the cell that the mouse is on."""
+        if self._scene is None:
+            return None
+        grid = _places(self._scene, *self.size).paper
+        column, row = event.x - 1, event.y - 1
+        if anywhere or (0 <= column < grid.columns and 0 <= row < grid.rows):
+            return grid.point(column + 0.5, row + 0.5)
+        return None
+
+
+def _places(scene: DrawScene, width: int, height: int) -> _Places:
+    shape = scene.pixels.shape
+    size = (int(shape[0]), int(shape[1]))
+    paper = grid_for(size, width - _PANEL_COLUMNS - _PAPER_FRAME, height - _PAPER_FRAME - _PEN_ROWS)
+    right = paper.columns + _PAPER_FRAME + _GAP
+    # At least ten rows for picture and set, however many classes there are.
+    bars = min(len(scene.names) + 1, max(height - 10, 2))
+    columns = max((width - right) // 2, width - right - _GAP - _SET_COLUMNS)
+    rows = height - bars - 1 - (height >= _ROOMY)
+    return _Places(paper, grid_for(size, columns, rows, most_zoom=2), right, bars)

@@ -1,0 +1,117 @@
+"""An image's pixels on a terminal's cells, both ways: which cells show a pixel, which was hit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tui.palette import Role
+from tui.widgets.cells import Canvas
+
+RAMPS = {False: " ░▒▓█", True: " .:-=+*#%@"}
+"""From no ink to full ink, by `ascii_only`."""
+
+_HALVES = " ▄▀█"
+"""By which half of a cell has ink: none, the lower, the upper, both."""
+
+_INKED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class PixelGrid:
+    """How pixels lie on cells. A cell is taken to be twice as high as wide.
+
+    Either a pixel takes `2 * zoom` columns and `zoom` rows, or a cell takes `shrink` pixels
+    across and `2 * shrink` down.
+    """
+
+    shape: tuple[int, int]
+    """(height, width) in pixels."""
+    zoom: int
+    """0 where pixels are smaller than a cell."""
+    shrink: int
+    """0 where they are not."""
+
+    @property
+    def columns(self) -> int:
+        """Columns that the image takes."""
+        width = self.shape[1]
+        return 2 * self.zoom * width if self.zoom else -(-width // self.shrink)
+
+    @property
+    def rows(self) -> int:
+        """Rows that the image takes."""
+        height = self.shape[0]
+        return self.zoom * height if self.zoom else -(-height // (2 * self.shrink))
+
+    def point(self, column: float, row: float) -> tuple[float, float]:
+        """Return the image's point (x, y), in pixels, under a place on the cells."""
+        if self.zoom:
+            return column / (2 * self.zoom), row / self.zoom
+        return column * self.shrink, row * 2 * self.shrink
+
+    def cells_of(self, x: int, y: int) -> tuple[int, int, int, int]:
+        """Return first column, first row, columns and rows of the cells that show a pixel."""
+        if self.zoom:
+            return 2 * self.zoom * x, self.zoom * y, 2 * self.zoom, self.zoom
+        return x // self.shrink, y // (2 * self.shrink), 1, 1
+
+
+def grid_for(shape: tuple[int, int], columns: int, rows: int, *, most_zoom: int = 8) -> PixelGrid:
+    """Return the grid on which an image (height, width) is largest within columns and rows."""
+    height, width = shape
+    zoom = min(columns // (2 * width), rows // height, most_zoom)
+    if zoom >= 1:
+        return PixelGrid(shape, zoom, 0)
+    shrink = max(-(-width // max(1, columns)), -(-height // (2 * max(1, rows))))
+    return PixelGrid(shape, 0, shrink)
+
+
+def put_pixels(
+    canvas: Canvas,
+    place: tuple[int, int],
+    image: NDArray[np.floating],
+    grid: PixelGrid,
+    *,
+    ascii_only: bool,
+) -> None:
+    """Draw an image (height, width) of ink from 0 to 1 with its corner at (column, row)."""
+    if grid.shrink == 1 and not ascii_only:
+        rows = _half_blocks(image)
+    else:
+        ramp = RAMPS[ascii_only]
+        levels = np.rint(_on_cells(image, grid) * (len(ramp) - 1)).astype(int)
+        rows = ["".join(ramp[level] for level in row) for row in levels]
+    for y, row in enumerate(rows, start=place[1]):
+        canvas.put(place[0], y, row)
+
+
+def put_frame(
+    canvas: Canvas, place: tuple[int, int], size: tuple[int, int], *, ascii_only: bool
+) -> None:
+    """Draw a thin frame with its corner at (column, row) around (columns, rows) of cells."""
+    (x, y), (columns, rows) = place, size
+    line, side, corners = ("-", "|", "++++") if ascii_only else ("─", "│", "┌┐└┘")
+    canvas.put(x, y, corners[0] + line * columns + corners[1], Role.DIM)
+    for row in range(y + 1, y + 1 + rows):
+        canvas.put(x, row, side, Role.DIM)
+        canvas.put(x + columns + 1, row, side, Role.DIM)
+    canvas.put(x, y + rows + 1, corners[2] + line * columns + corners[3], Role.DIM)
+
+
+def _on_cells(image: NDArray[np.floating], grid: PixelGrid) -> NDArray[np.floating]:
+    """Return each cell's ink (rows, columns): its pixel's, or the mean of its pixels'."""
+    if grid.zoom:
+        return image.repeat(grid.zoom, axis=0).repeat(2 * grid.zoom, axis=1)
+    across, down = grid.shrink, 2 * grid.shrink
+    height, width = grid.rows * down, grid.columns * across
+    padded = np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1])))
+    blocks = padded.reshape(grid.rows, down, grid.columns, across)
+    means: NDArray[np.floating] = blocks.mean(axis=(1, 3))
+    return means
+
+
+def _half_blocks(image: NDArray[np.floating]) -> list[str]:
+    padded = np.pad(image, ((0, image.shape[0] % 2), (0, 0))) >= _INKED
+    codes = 2 * padded[::2].astype(int) + padded[1::2].astype(int)
+    return ["".join(_HALVES[code] for code in row) for row in codes]
