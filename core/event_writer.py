@@ -63,11 +63,11 @@ class EventWriter:
         """Take in events, from any thread; returns at once."""
         self._arrived.append(events)
 
-    def close(self) -> None:
-        """Write what is left, then end the thread."""
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Write what is left, then end the thread; gives up after some seconds."""
         self._closing.set()
         if self._thread.ident is not None:
-            self._thread.join(CLOSE_SECONDS)
+            self._thread.join(seconds)
 
     def _work(self) -> None:
         closing = False

@@ -1,15 +1,15 @@
 """Watching a session without a screen: one progress line per epoch and engine on stderr."""
 
-import os
-import signal
+import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import Event as Flag
-from types import FrameType
+from contextlib import suppress
+from time import monotonic
 
 from core.config import EngineName
+from core.outcome import Outcome
+from core.run_names import one_line, printable
 from core.session import Session
+from core.stop_signals import StopRequest
 from core.strict_json import to_json
 from core.telemetry import EpochDone, Event, RunEnded, SaveFailed
 
@@ -17,47 +17,7 @@ DRAIN_SECONDS = 0.1
 """Time between two looks into the mailbox."""
 
 JOIN_SECONDS = 30.0
-"""How long an orderly end may take; a batch, an evaluation and a save need far less."""
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class StopRequest:
-    """Whether, and by which signal, the run was asked to stop."""
-
-    def __init__(self) -> None:
-        self.flag = Flag()
-        self.signal: int | None = None
-
-    @property
-    def exit_status(self) -> int:
-        """128 plus the signal's number, as shells have it; 0 without one."""
-        return 128 + self.signal if self.signal else 0
-
-    def receive(self, number: int, _frame: FrameType | None) -> None:
-        """Note the first signal; at a second one leave at once."""
-        if self.signal is not None:
-            os._exit(128 + number)
-        self.signal = number
-        self.flag.set()
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn SIGINT, SIGTERM and SIGHUP into a `StopRequest` while the block runs."""
-    request = StopRequest()
-    # Under nohup a hangup is ignored on purpose: the run is to outlive its terminal.
-    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
-    before = {
-        number: signal.signal(number, request.receive)
-        for number in SIGNALS
-        if number not in ignored
-    }
-    try:
-        yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+"""How long a disk may take that does not answer when training is done; a signal cuts it short."""
 
 
 def run_headless(session: Session, request: StopRequest, *, as_json: bool) -> int:
@@ -68,41 +28,68 @@ def run_headless(session: Session, request: StopRequest, *, as_json: bool) -> in
         request: a signal stops the run after saving it.
         as_json: print one JSON object instead of a line per engine.
     """
+    request.is_loading = False
     session.start()
-    while not session.ended:
-        if request.flag.wait(DRAIN_SECONDS):
-            session.stop()
-            session.join(JOIN_SECONDS)
-            break
-        _report(session)
-    session.join(JOIN_SECONDS)
+    _follow(session, request)
     _report(session)
-    _print_result(session, as_json=as_json)
+    try:
+        _print_result(session, as_json=as_json)
+    except OSError:
+        # After a hangup nobody reads, and that is no fault of the run.
+        if not request.exit_status:
+            raise
     return request.exit_status or end_status(session)
+
+
+def _follow(session: Session, request: StopRequest) -> None:
+    """Report until all has ended and is on disk, or has had its time."""
+    done_by = math.inf
+    while not session.join(DRAIN_SECONDS) and monotonic() < min(done_by, request.leave_by):
+        _report(session)
+        if request.flag.is_set():
+            session.stop()
+        elif session.ended:
+            done_by = min(done_by, monotonic() + JOIN_SECONDS)
 
 
 def end_status(session: Session) -> int:
     """Return 1 if an engine diverged or failed or something could not be saved, else 0."""
     sound = all(outcome.reason in ("finished", "stopped") for outcome in session.outcomes.values())
-    return 0 if sound and session.save_error is None else 1
+    saved = session.save_error is None and all(map(session.is_saved, session.working))
+    return 0 if sound and saved else 1
 
 
 def summary_lines(session: Session) -> list[str]:
     """Return what is left to say when a run is over: accuracies, then where the run lies."""
-    parts = []
-    for name, outcome in session.outcomes.items():
-        if outcome.test is None:
-            parts.append(f"{name} {outcome.reason}: {outcome.detail}; {_last_good(session, name)}")
-        else:
-            steps = f"{outcome.reason} after {outcome.position.step:,} steps"
-            parts.append(f"{name} test accuracy {outcome.test.accuracy:.2%} ({steps})")
-    if session.save_error:
+    parts = [_how_it_ended(session, name, end) for name, end in session.outcomes.items()]
+    parts += [_how_it_stands(session, name) for name in session.working]
+    unsaved = [name for name in session.working if not session.is_saved(name)]
+    if unsaved:
+        where = (
+            f"left before {' and '.join(unsaved)} could save again; "
+            f"mlpwatch resume {printable(session.run.name)} goes on from what was saved"
+        )
+    elif session.save_error:
         where = f"{session.save_error} (run {session.run.path})"
-    elif all(session.last_saved_step(name) is None for name in session.outcomes):
+    elif all(session.last_saved_step(name) is None for name in session.config.engine_names):
         where = f"no checkpoint in {session.run.path}"
     else:
         where = f"run saved in {session.run.path}"
-    return [" · ".join(parts) or "nothing trained", where]
+    return [one_line(" · ".join(parts) or "nothing trained"), one_line(where)]
+
+
+def _how_it_ended(session: Session, name: EngineName, end: Outcome) -> str:
+    if end.test is None:
+        return f"{name} {end.reason}: {end.detail}; {_last_good(session, name)}"
+    steps = f"{end.reason} after {end.position.step:,} steps"
+    return f"{name} test accuracy {end.test.accuracy:.2%} ({steps})"
+
+
+def _how_it_stands(session: Session, name: EngineName) -> str:
+    step = session.last_saved_step(name)
+    if session.is_saved(name):
+        return f"{name} stopped after {step:,} steps"
+    return f"{name} was busy: {_last_good(session, name)}"
 
 
 def _last_good(session: Session, name: EngineName) -> str:
@@ -113,7 +100,7 @@ def _last_good(session: Session, name: EngineName) -> str:
 def say(text: str) -> None:
     """Print one line on stderr, at once; a reader that has left ends no training."""
     with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _report(session: Session) -> None:
@@ -140,6 +127,9 @@ def _line(event: Event, epochs: int) -> str | None:
 
 def _print_result(session: Session, *, as_json: bool) -> None:
     if as_json:
+        if session.working:
+            for text in summary_lines(session):
+                say(text)
         print(to_json(session.result()), flush=True)  # noqa: T201
         return
     for text in summary_lines(session):

@@ -45,21 +45,28 @@ def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
         RunError: a checkpoint can't be read, or the data are not the run's.
         DataError: the data can't be read.
     """
-    run.acquire()
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        report(text)
+
+    if taken_over := run.acquire():
+        note(taken_over)
     dataset = _load(config, report)
     if dataset.sha256 != run.dataset.sha256:
         raise RunError(
             f"run {run.name!r} was trained on other data than {config.data!r} holds now: "
             "give the right file with --data"
         )
-    checkpoints = _read_checkpoints(run, config, report)
+    checkpoints = _read_checkpoints(run, config, note)
     positions = {name: checkpoint.position for name, checkpoint in checkpoints.items()}
     config = _go_on_to_the_plan(run, config, positions)
     engines = _build(config, dataset, report)
     for name, checkpoint in checkpoints.items():
         engines[name].load_state(checkpoint.state)
     _forget_what_comes_after(run, config, positions)
-    return Session(config, dataset, engines, run, positions)
+    return Session(config, dataset, engines, run, positions, notes=notes)
 
 
 def _read_checkpoints(run: Run, config: RunConfig, report: Report) -> dict[EngineName, Checkpoint]:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from threading import Condition, Thread
+from time import monotonic
 from typing import Protocol
 
 from core.checkpoints import Checkpoint
@@ -52,6 +53,8 @@ class DiskRecorder:
         self._failed: dict[EngineName, tuple[Checkpoint, str]] = {}
         self._unwritten_lines = 0
         self._saved_steps: dict[EngineName, int] = {}
+        self._handed_over_at: dict[EngineName, float] = {}
+        self._saved_as_of: dict[EngineName, float] = {}
         self._thread = Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
 
@@ -72,10 +75,23 @@ class DiskRecorder:
         with self._changed:
             return dict(self._saved_steps)
 
+    @property
+    def saved_as_of(self) -> dict[EngineName, float]:
+        """When, on the monotonic clock, what is on disk of each engine was handed over."""
+        with self._changed:
+            return dict(self._saved_as_of)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was handed over is on disk, or has failed."""
+        with self._changed:
+            return not self._has_work() and not self._busy
+
     def save(self, checkpoint: Checkpoint) -> None:
         """See `Recorder`."""
         with self._changed:
             self._checkpoints[checkpoint.engine] = checkpoint
+            self._handed_over_at[checkpoint.engine] = monotonic()
             self._changed.notify_all()
 
     def retry(self) -> None:
@@ -96,12 +112,13 @@ class DiskRecorder:
         with self._changed:
             self._changed.wait_for(lambda: not self._has_work() and not self._busy, FLUSH_SECONDS)
 
-    def close(self) -> None:
-        """Write what is left, then end the thread."""
+    def close(self, seconds: float = FLUSH_SECONDS) -> bool:
+        """Write what is left, then end the thread; False if that takes longer than `seconds`."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(FLUSH_SECONDS)
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _has_work(self) -> bool:
         return bool(self._checkpoints or self._lines)
@@ -116,14 +133,15 @@ class DiskRecorder:
                 if not self._has_work():
                     return
                 checkpoints, self._checkpoints = self._checkpoints, {}
+                moments = dict(self._handed_over_at)
                 lines.extend(self._lines)
                 self._lines.clear()
                 self._busy = True
             self._write_lines(lines)
-            for checkpoint in checkpoints.values():
-                self._write_checkpoint(checkpoint)
+            for engine, checkpoint in checkpoints.items():
+                self._write_checkpoint(checkpoint, moments[engine])
 
-    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def _write_checkpoint(self, checkpoint: Checkpoint, handed_over_at: float) -> None:
         engine, step = checkpoint.engine, checkpoint.position.step
         try:
             path = self._run.write_checkpoint(checkpoint)
@@ -136,6 +154,7 @@ class DiskRecorder:
         with self._changed:
             self._failed.pop(engine, None)
             self._saved_steps[engine] = step
+            self._saved_as_of[engine] = handed_over_at
         self._mailbox.put(CheckpointSaved(engine, step, str(path)))
 
     def _write_lines(self, lines: deque[LogLine]) -> None:

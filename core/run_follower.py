@@ -56,6 +56,9 @@ class RunFollower:
         RunError: the folder can't be read.
     """
 
+    notes = ()
+    """What the process that trains it should know; a follower is told by the logs."""
+
     def __init__(self, run: Run) -> None:
         self.run = run
         self.mailbox, self.board = Mailbox(), WeightsBoard()

@@ -8,6 +8,7 @@ from time import sleep
 from core.errors import RunError
 from core.run_card import CARD_NAME
 from core.run_names import printable
+from core.run_owner import OWNER_NAME, read_owner
 
 _TRIES = 5
 _RETRY_SECONDS = 0.01
@@ -31,7 +32,8 @@ class RunLock:
         """Take the lock; does nothing where it is held already.
 
         Raises:
-            RunError: another process trains this run, or the folder can't be written.
+            RunError: another process trains this run, which the message names where it is known;
+                or the folder can't be written.
         """
         if self._handle is not None:
             return
@@ -42,12 +44,20 @@ class RunLock:
             raise RunError(
                 f"{printable(self._folder)}: {error.strerror}; make the run folder writable"
             ) from None
-        if not _lock_patiently(handle):
+        if reason := self._why_not(_lock_patiently(handle)):
             os.close(handle)
-            raise RunError(
-                f"{printable(self._folder)}: in use by another mlpwatch; stop that one first"
-            )
+            raise RunError(f"{printable(self._folder)}: in use by another mlpwatch{reason}")
         self._handle = handle
+
+    def _why_not(self, locked: bool | None) -> str:
+        """Return why this process may not train the run; empty where it may."""
+        owner = read_owner(self._folder)
+        if locked is None and owner and owner.may_live:
+            # A file system without locks tells nothing, so that the owner's word is all there is.
+            return f", {owner}; if that is gone, delete {OWNER_NAME} in this folder"
+        if locked is False:
+            return f"{f', {owner}' if owner else ''}; stop that one first"
+        return ""
 
     def release(self) -> None:
         """Give the lock back; does nothing where it is not held."""
@@ -63,27 +73,27 @@ def is_locked(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _try_lock(handle, fcntl.LOCK_SH)
+        return _try_lock(handle, fcntl.LOCK_SH) is False
     finally:
         os.close(handle)
 
 
-def _lock_patiently(handle: int) -> bool:
+def _lock_patiently(handle: int) -> bool | None:
     # `is_locked` in another process holds a shared lock for some microseconds.
-    for attempt in range(_TRIES):
-        if _try_lock(handle, fcntl.LOCK_EX):
-            return True
-        if attempt < _TRIES - 1:
-            sleep(_RETRY_SECONDS)
-    return False
+    for _ in range(_TRIES - 1):
+        if _try_lock(handle, fcntl.LOCK_EX) is not False:
+            break
+        sleep(_RETRY_SECONDS)
+    return _try_lock(handle, fcntl.LOCK_EX)
 
 
-def _try_lock(handle: int, kind: int) -> bool:
+def _try_lock(handle: int, kind: int) -> bool | None:
+    """Return whether the lock is ours now; None on a file system without locks."""
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        # A file system without locks: better to train than to refuse.
-        return True
+        # Better to train than to refuse.
+        return None
     return True

@@ -12,6 +12,9 @@ MAX_NAME_LENGTH = 100
 MAX_NAME_BYTES = 255
 """UTF-8 bytes that ext4, XFS, APFS and NTFS allow in one folder name."""
 
+MAX_LINE_LENGTH = 1_000
+"""Characters of one message on a terminal; a run's own path and reason fit."""
+
 TAIL_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 """Lowercase letters and digits without the look-alikes l, o, 0 and 1."""
 
@@ -46,6 +49,19 @@ def printable(text: object) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
     )
+
+
+def one_line(text: object) -> str:
+    """Return `text` as `printable` does, with the middle left out where it is very long.
+
+    A path may have 4,096 characters, an argument 131,072: the end of a message, which says what to
+    do, would be lost below them.
+    """
+    shown = printable(text)
+    if len(shown) <= MAX_LINE_LENGTH:
+        return shown
+    half = MAX_LINE_LENGTH // 2
+    return f"{shown[:half]} … {shown[-half:]}"
 
 
 def _name_fault(name: str) -> str | None:

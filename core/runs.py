@@ -24,6 +24,7 @@ from core.run_card import DatasetCard, RunCard, installed_versions, read_card
 from core.run_listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
 from core.run_lock import RunLock
 from core.run_names import check_run_name, new_run_name, printable
+from core.run_owner import read_owner, remove_owner, this_process, write_owner
 from core.strict_json import to_json
 
 __all__ = [
@@ -124,17 +125,30 @@ class Run:
         """When, in UTC."""
         return self.card.created
 
-    def acquire(self) -> None:
+    def acquire(self) -> str:
         """Keep other processes from training this run, until `release` or the process ends.
+
+        Returns:
+            A line on the process that trained this run and was killed; empty where none was.
 
         Raises:
             RunError: another one trains it, or the folder can't be written.
         """
         self._lock.acquire()
+        before = read_owner(self.path)
+        write_owner(self.path)
         remove_leftovers(self.path)
+        if before is None or before == this_process():
+            return ""
+        return f"the {before} that trained {self.name!r} is gone; going on from its last checkpoint"
+
+    def sign_off(self) -> None:
+        """Leave no word of this process in the folder: all that it had to save is on disk."""
+        remove_owner(self.path)
 
     def release(self) -> None:
         """Let other processes train this run."""
+        self.sign_off()
         self._lock.release()
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> Path:

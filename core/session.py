@@ -1,7 +1,8 @@
 """Two trainers at work: their threads, thread budgets and orders, from start to join."""
 
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from threading import Lock, Thread
@@ -45,6 +46,7 @@ class Session:
         engines: fresh, or loaded with the states that belong to `positions`.
         run: the folder that receives checkpoints and metrics.
         positions: where each engine goes on; engines not named start afresh.
+        notes: what a person should know of the run that goes on, one line each.
     """
 
     def __init__(
@@ -54,8 +56,11 @@ class Session:
         engines: Mapping[EngineName, Engine],
         run: Run,
         positions: Mapping[EngineName, Position] | None = None,
+        *,
+        notes: Sequence[str] = (),
     ) -> None:
         self.config, self.dataset, self.run = config, dataset, run
+        self.notes = tuple(notes)
         self._engines = dict(engines)
         self._event_writer = EventWriter(
             run.events, Plan(config.epochs, self.epoch_steps), self._engines
@@ -70,6 +75,7 @@ class Session:
         self._recorder = DiskRecorder(run, self.mailbox)
         self._outcomes: dict[EngineName, Outcome] = {}
         self._result_error: str | None = None
+        self._stopped_at = math.inf
         self._lock = Lock()
         # Daemons: a second Ctrl-C leaves at once, whatever the trainers are doing.
         self._threads = [
@@ -103,6 +109,12 @@ class Session:
         return {name: self._outcomes[name] for name in self._engines if name in self._outcomes}
 
     @property
+    def working(self) -> tuple[EngineName, ...]:
+        """Engines that have started and not ended."""
+        has_started = any(thread.ident for thread in self._threads)
+        return tuple(n for n in self._engines if has_started and n not in self._outcomes)
+
+    @property
     def save_error(self) -> str | None:
         """What is not on disk though it should be, in one line; None when all is."""
         if unsaved := self._recorder.unsaved:
@@ -110,12 +122,22 @@ class Session:
             return f"the last {engine} checkpoint could not be written: {reason}"
         if lines := self._recorder.unwritten_lines:
             return f"{lines} lines of the run's logs could not be written"
+        if self.ended and not self._recorder.is_idle:
+            return "the last checkpoints are not on disk yet: it is slow or does not answer"
         return self._result_error
 
     def last_saved_step(self, engine: EngineName) -> int | None:
         """Return the step of an engine's newest checkpoint on disk; None if there is none."""
         before = self._positions.get(engine)
         return self._recorder.saved_steps.get(engine, before.step if before else None)
+
+    def is_saved(self, engine: EngineName) -> bool:
+        """Return whether no step of an engine that has ended, or was told to, can be lost."""
+        if engine in self._outcomes:
+            return self.save_error is None
+        # A trainer that is told to stop hands over a checkpoint and takes no step after it.
+        as_of = self._recorder.saved_as_of.get(engine, -math.inf)
+        return as_of >= self._stopped_at
 
     def threads(self, engine: EngineName) -> int:
         """Threads that an engine may use now."""
@@ -217,6 +239,7 @@ class Session:
 
     def stop(self) -> None:
         """End the run: each engine saves and ends."""
+        self._stopped_at = min(self._stopped_at, monotonic())
         for control in self._controls.values():
             control.stop()
 
@@ -232,10 +255,12 @@ class Session:
                 thread.join(max(0.0, deadline - monotonic()))
         if any(thread.is_alive() for thread in self._threads):
             return False
-        self._recorder.close()
-        self._event_writer.close()
+        written = self._recorder.close(max(0.0, deadline - monotonic()))
+        self._event_writer.close(max(0.0, deadline - monotonic()))
         self._order_server.close()
-        return True
+        if written:
+            self.run.sign_off()
+        return written
 
     def result(self) -> dict[str, Any]:
         """Return what `train --json` prints, for the engines that have ended."""

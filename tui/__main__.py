@@ -13,8 +13,10 @@ from threading import Thread
 from typing import IO, TYPE_CHECKING
 
 from core.__main__ import train
+from core.control import LEAVE_SECONDS
 from core.errors import InputError, MlpwatchError
 from core.options import config_for_resume, config_from
+from core.stop_signals import stop_on_signals
 from tui.command_line import build_parser
 from tui.loading import undisturbed
 from tui.output import LAST_WORDS_SECONDS
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except MlpwatchError as error:
-        print(f"mlpwatch: {error}", file=sys.stderr)  # noqa: T201
+        _complain(error)
         return error.exit_status
     except KeyboardInterrupt:
         return 130
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except OSError as error:
         # A full disk behind `> file`, say: whatever else can fail has an error of its own.
-        print(f"mlpwatch: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        _complain(error.strerror or error)
         return 1
 
 
@@ -104,9 +106,9 @@ def resume(options: argparse.Namespace) -> int:
 
     if not options.headless and not _says_no_screen():
         return _show(config, start, options)
-    from core.headless import run_headless, say, stop_on_signals  # noqa: PLC0415
-
     with stop_on_signals() as request:
+        from core.headless import run_headless, say  # noqa: PLC0415
+
         return run_headless(start(say), request, as_json=options.json)
 
 
@@ -162,13 +164,12 @@ def _end(app: "MlpwatchApp", status: int) -> int:
         from tui.hangup import go_on  # noqa: PLC0415
 
         return go_on(following)
-    if following.error is not None:
+    if following.error is not None and not app.asked_to_leave:
         raise following.error
     if following.session is not None and following.attached:
         _say_at_last([following.farewell])
     from core.headless import end_status, summary_lines  # noqa: PLC0415
     from core.session import Session  # noqa: PLC0415
-    from tui.watch import LEAVE_SECONDS  # noqa: PLC0415
 
     session = following.session
     if not isinstance(session, Session):
@@ -208,6 +209,14 @@ def _say_at_last(lines: list[str]) -> None:
     last_words = Output(sys.stdout)
     last_words.write("".join(f"{line}\n" for line in lines))
     last_words.close()
+
+
+def _complain(why: object) -> None:
+    """Print one line on stderr."""
+    # Only here: it takes 15 ms, which the first frame need not wait for.
+    from core.run_names import one_line  # noqa: PLC0415
+
+    print(f"mlpwatch: {one_line(why)}", file=sys.stderr)  # noqa: T201
 
 
 def _flush() -> None:

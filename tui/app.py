@@ -1,9 +1,6 @@
 """The app: screens, global keys, the timer that drains the mailbox, signals, orderly exit."""
 
-import asyncio
-import os
 import shutil
-import signal
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -18,13 +15,13 @@ from textual.timer import Timer
 
 from core.config import EngineName
 from tui.ascii_filter import AsciiFilter
-from tui.followed_app import Followed, FollowedApp
-from tui.hangup import ignore_hangups
+from tui.followed_app import Followed
 from tui.keys import KEYS, Where, bindings
+from tui.leaving_app import LeavingApp
 from tui.screen_options import ScreenOptions
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen
-from tui.watch import LEAVE_SECONDS, Watch
+from tui.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +34,7 @@ STOP_AGAIN_SECONDS = 5.0
 """Within this time a second press of the key that ends the run confirms the first."""
 
 
-class MlpwatchApp(FollowedApp):
+class MlpwatchApp(LeavingApp):
     """Follows one session from loading to the end; returns the exit status.
 
     Args:
@@ -52,16 +49,9 @@ class MlpwatchApp(FollowedApp):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, watch: Watch, names: tuple[EngineName, ...], options: ScreenOptions) -> None:
-        # With NO_COLOR Textual would still send greys of its theme; terminal colours send none.
-        ansi = True if os.environ.get("NO_COLOR") else None
-        super().__init__(Followed(watch, names), options, ansi=ansi)
+        super().__init__(Followed(watch, names), options)
         self._ticker: Timer | None = None
-        self._status = 0
-        self._asked_to_leave = False
         self._stop_asked_at = -STOP_AGAIN_SECONDS
-        self.goes_on_without_screen = False
-        """The terminal is gone, and training is to go on."""
-        self._finishing = False
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
 
@@ -72,7 +62,7 @@ class MlpwatchApp(FollowedApp):
 
     def on_mount(self) -> None:
         """Start loading, drawing and listening to signals."""
-        self._listen_to_signals()
+        self.listen()
         self._set_fps(self._cost.fps)
         # Only after the first frame: importing torch holds the interpreter for a second.
         self.call_after_refresh(self.main_watch.open)
@@ -158,7 +148,7 @@ class MlpwatchApp(FollowedApp):
     def action_save(self) -> None:
         """Save both now."""
         self.watch_session.save()
-        self._update(numbers=True)
+        self.update_screen(numbers=True)
 
     def action_stop(self) -> None:
         """End the run, the second time; ask the first time."""
@@ -172,17 +162,17 @@ class MlpwatchApp(FollowedApp):
             state.say("saving, then ending the run; resume goes on with it")
         else:
             state.say("X again within 5 seconds saves the run and ends its training", bad=True)
-        self._update(numbers=True)
+        self.update_screen(numbers=True)
 
     def action_faster(self) -> None:
         """Raise or lift the speed limit."""
         self.watch_session.faster()
-        self._update(numbers=True)
+        self.update_screen(numbers=True)
 
     def action_slower(self) -> None:
         """Lower the speed limit."""
         self.watch_session.slower()
-        self._update(numbers=True)
+        self.update_screen(numbers=True)
 
     def action_faster_screen(self) -> None:
         """Look into the mailbox more often."""
@@ -197,63 +187,10 @@ class MlpwatchApp(FollowedApp):
         where: Where = getattr(self.screen, "WHERE", "everywhere")
         self.push_screen(HelpScreen(where, ascii_only=self._options.ascii_only))
 
-    @property
-    def asked_to_leave(self) -> bool:
-        """Whether a key or a signal has asked for the end."""
-        return self._asked_to_leave
-
-    @property
-    def status(self) -> int:
-        """The exit status that the key or signal which ended the app stands for."""
-        return self._status
-
-    def action_leave(self) -> None:
-        """Save and quit."""
-        self._leave(0)
-
-    async def action_quit(self) -> None:
-        """Save and quit; the command palette's way."""
-        self._leave(0)
-
-    def action_interrupt(self) -> None:
-        """Save and quit with the status of Ctrl-C; at once the second time."""
-        self._receive(signal.SIGINT)
-
     def _set_fps(self, fps: float) -> None:
         if self._ticker:
             self._ticker.stop()
         self._ticker = self.set_interval(1 / fps, self._tick)
-
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._receive, number)
-
-    def _receive(self, number: signal.Signals) -> None:
-        if number == signal.SIGHUP and self._options.goes_on_after_hangup:
-            self._go_on_without_screen()
-            return
-        if self._asked_to_leave:
-            self.exit(128 + number)
-        else:
-            self._leave(128 + number)
-
-    def _go_on_without_screen(self) -> None:
-        # Before asyncio gives it back: from then on a second hangup would end the process.
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
-        ignore_hangups()
-        if not self._asked_to_leave:
-            self.goes_on_without_screen = True
-            self.exit(0)
-
-    def _leave(self, status: int) -> None:
-        if self._asked_to_leave:
-            return
-        self._asked_to_leave, self._status = True, status
-        self.main_watch.leave()
-        if state := self.watch_session.state:
-            state.say(self.main_watch.farewell)
-        self._update(numbers=True)
 
     def _follow_size(self) -> None:
         """Look at the terminal's size: one change in some hundreds comes without its signal."""
@@ -268,20 +205,5 @@ class MlpwatchApp(FollowedApp):
         cost_changed = self._cost.read()
         if watch.error is not None:
             self.exit(1)
-        elif watch.left:
-            if not self._finishing:
-                self._finishing = True
-                self.run_worker(self._finish())
         elif happened or cost_changed:
-            self._update()
-
-    async def _finish(self) -> None:
-        """Wait for the last writes, off the event loop, then end."""
-        if session := self.main_watch.session:
-            await asyncio.to_thread(session.join, LEAVE_SECONDS)
-        self.exit(self._status)
-
-    def _update(self, *, numbers: bool = False) -> None:
-        update = getattr(self.screen, "update", None)
-        if update is not None:
-            update(numbers=numbers)
+            self.update_screen()

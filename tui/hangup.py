@@ -2,10 +2,12 @@
 
 import os
 import signal
+from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
+from core.stop_signals import StopRequest, stop_on_signals
+
 if TYPE_CHECKING:
-    from core.headless import StopRequest
     from core.session import Session
     from tui.watch import Watch
 
@@ -30,8 +32,7 @@ def go_on(watch: "Watch") -> int:
     Raises:
         MlpwatchError: what it was loading can't be trained.
     """
-    from core.headless import stop_on_signals  # noqa: PLC0415 - after the first frame
-    from core.session import Session  # noqa: PLC0415
+    from core.session import Session  # noqa: PLC0415 - after the first frame
 
     _let_go_of_terminal()
     with stop_on_signals() as request:
@@ -52,7 +53,8 @@ def go_on(watch: "Watch") -> int:
 def _train_on(session: "Session", request: "StopRequest") -> int:
     from core.headless import end_status  # noqa: PLC0415
 
-    while not session.join(LOOK_SECONDS):
+    request.is_loading = False
+    while not session.join(LOOK_SECONDS) and monotonic() < request.leave_by:
         # Each epoch's event holds 0.3 MB, and nobody reads them.
         session.mailbox.drain()
         if request.flag.is_set():

@@ -176,6 +176,7 @@ KEYS: tuple[Key, ...] = (
     Key("p", "p", "app.toggle_pause", "pause", "pause or resume both models", "draw"),
     Key("question_mark", "?", "help", "help", "this help; any key closes it"),
     Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
+    Key("ctrl+z", "ctrl+z", "suspend_process", "", "stop, back to the shell; its fg goes on"),
     Key("q", "q", "leave", "quit", "save and quit"),
     Key("ctrl+c", "ctrl+c", "interrupt", "", "save and quit; twice: leave at once",
         priority=True),

@@ -5,6 +5,8 @@ first error: after a hangup nobody would save, and a stalled link would make the
 signals.
 """
 
+import select
+
 from textual.driver import Driver
 
 from tui.output import Output
@@ -15,6 +17,38 @@ def patient(driver: type[Driver]) -> type[Driver]:
 
     class PatientDriver(driver):  # type: ignore[valid-type, misc] # a base known at run time only
         output: Output | None = None
+        is_shown = False
+        """Whether the app has the terminal."""
+        is_stopped = False
+        """Whether the terminal was given back because of ctrl+z."""
+
+        def start_application_mode(self) -> None:
+            """Take the terminal."""
+            super().start_application_mode()
+            self.is_shown = True
+
+        def stop_application_mode(self) -> None:
+            """Give the terminal back."""
+            self.is_shown = False
+            super().stop_application_mode()
+
+        def _sigtstp_application(self, *_: object) -> None:
+            self.is_stopped = True
+            super()._sigtstp_application()
+
+        def _sigcont_application(self, *_: object) -> None:
+            """Take the terminal again, however the process was stopped.
+
+            Textual takes it at every SIGCONT: a second input thread after SIGSTOP, which knows no
+            handler; raw modes after a hangup or `timeout`, where SIGCONT follows the signal.
+            """
+            if self.is_shown:
+                # Nothing gave it back before SIGSTOP; the shell has set its own modes since.
+                self.suspend_application_mode()
+            elif not self.is_stopped:
+                return
+            self.is_stopped = False
+            self.resume_application_mode()
 
         def write(self, data: str) -> None:
             """Write to the terminal; returns at once."""
@@ -35,3 +69,14 @@ def patient(driver: type[Driver]) -> type[Driver]:
 def output_of(driver: Driver | None) -> Output | None:
     """Return where a driver writes; None before its first word and where there is no terminal."""
     return getattr(driver, "output", None)
+
+
+def is_hung_up(driver: Driver | None) -> bool:
+    """Return whether the other side of the terminal that a driver reads from is closed."""
+    fileno: int | None = getattr(driver, "fileno", None)
+    if fileno is None:
+        return False
+    # Asks for nothing but what is always told: an error or a hangup.
+    looking = select.poll()
+    looking.register(fileno, 0)
+    return any(found & select.POLLHUP for _, found in looking.poll(0))

@@ -11,11 +11,14 @@ from tui.followed_app import Followed, FollowedApp
 from tui.formatting import TITLES
 from tui.run_columns import ListedRun
 from tui.screens.question import Question
-from tui.watch import LEAVE_SECONDS, Watch
+from tui.watch import Watch
 
 if TYPE_CHECKING:
     from core.run_follower import RunFollower
     from core.session import Session
+
+END_SECONDS = 10.0
+"""How long the run on the dashboard may take to save and end."""
 
 LOOK_SECONDS = 0.05
 """Between two looks whether the trainers have ended."""
@@ -83,12 +86,12 @@ class RunSwitch:
     async def _end(self, session: "Session | RunFollower") -> bool:
         """Save and end a session, or leave a run that lives elsewhere; whether it did in time."""
         session.leave()
-        deadline = monotonic() + LEAVE_SECONDS
+        deadline = monotonic() + END_SECONDS
         while not session.ended:
             if monotonic() > deadline:
                 return False
             await asyncio.sleep(LOOK_SECONDS)
-        if not await asyncio.to_thread(session.join, LEAVE_SECONDS):
+        if not await asyncio.to_thread(session.join, END_SECONDS):
             return False
         session.run.release()
         return True

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from core.run_listing import EngineSummary, RunSummary, list_runs
+from core.run_names import printable
 
 _HEADINGS = ("run", "data", "recipe", "hidden", "epochs", "NumPy", "PyTorch", "state")
 
@@ -13,7 +14,7 @@ def runs_as_text(saved: Path) -> str:
     """Return the runs under `saved`, newest first, as an aligned table."""
     found = list_runs(saved)
     if not found:
-        return f"no runs in {saved}"
+        return f"no runs in {printable(saved)}"
     rows = [_HEADINGS, *(_row(run) for run in found)]
     widths = [max(len(row[n]) for row in rows) for n in range(len(_HEADINGS))]
     return "\n".join(

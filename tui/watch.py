@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from core.config import EngineName
+from core.control import LEAVE_SECONDS
 from tui.run_state import RunState
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ SHORT_RUN_SECONDS = 30
 
 SPEEDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Steps per second that `[` and `]` go through; beyond the last there is no limit."""
-
-LEAVE_SECONDS = 10.0
-"""How long leaving waits for the trainers; they look up once per batch."""
 
 
 class Watch:
@@ -175,6 +173,8 @@ class Watch:
 
     def _begin(self, session: "Session | RunFollower", state: RunState) -> None:
         self.session, self.state = session, state
+        if session.notes:
+            self.state.say(" · ".join(session.notes))
         if self._leaving_since is not None:
             return
         if self.attached or self.is_view:

@@ -61,6 +61,8 @@ class Terminal:
         columns: of the terminal.
         rows: of the terminal.
         env: the program's environment; None for `environment()`.
+        controlling: hangups and typed keys become signals; False for a terminal that the program
+            merely reads and writes.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Terminal:
         columns: int = 80,
         rows: int = 24,
         env: Mapping[str, str] | None = None,
+        controlling: bool = True,
     ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
@@ -82,7 +85,7 @@ class Terminal:
         self._set_size(columns, rows)
         self.attributes_before = termios.tcgetattr(self._side)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCHER, *command],
+            [sys.executable, "-c", _LAUNCHER, *command] if controlling else command,
             stdin=self._side, stdout=self._side, stderr=self._side,
             cwd=folder, env=dict(env or environment()), start_new_session=True,
         )  # fmt: skip

@@ -1,7 +1,9 @@
 """What each key does, as a proof that presses it: by place and action of the key table."""
 
+import os
 import re
 from collections.abc import Awaitable, Callable
+from unittest.mock import patch
 
 from textual.command import CommandPalette
 
@@ -107,6 +109,13 @@ async def leaves(stage: Stage, key: str) -> None:
     await until(lambda: stage.app.return_value is not None, stage.pilot)
     assert stage.app.return_value == 0
     assert stage.session.ended
+
+
+@effect("everywhere", "suspend_process")
+async def stops_only_where_a_shell_can_go_on(stage: Stage, key: str) -> None:
+    with patch("tui.leaving_app.os.getsid", lambda _pid: os.getpgrp()):
+        await stage.press(key)
+    assert "ctrl+z: there is no shell to go back to" in stage.text()
 
 
 @effect("everywhere", "interrupt")

@@ -176,6 +176,7 @@ class FakeSession:
     dataset: Dataset = field(default_factory=digits)
     past: list[Event] = field(default_factory=list)
     """What the logs of a resumed run tell."""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Begin with nothing done."""

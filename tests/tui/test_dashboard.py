@@ -230,15 +230,6 @@ async def test_one_engine_alone_has_the_whole_width(only: EngineName) -> None:
         assert other not in stage.text()
 
 
-async def test_quitting_says_so_and_a_second_time_leaves_at_once() -> None:
-    async with on_stage(training()) as stage:
-        await stage.press("q")
-        assert "saving, then leaving; ctrl+c leaves at once" in stage.text()
-        assert stage.app.return_value is None
-        await stage.pilot.press("ctrl+c")
-        assert stage.app.return_value == 130
-
-
 async def test_markup_and_control_characters_are_shown_as_text() -> None:
     session = FakeSession(dataset=replace(digits(), name=MARKUP))
     async with on_stage(training(), (220, 60), session=session) as stage:

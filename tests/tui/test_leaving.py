@@ -42,6 +42,17 @@ async def test_an_end_that_takes_many_frames_is_waited_for_once() -> None:
     assert app.return_value == 0
 
 
+async def test_quitting_says_so_and_a_second_time_leaves_at_once() -> None:
+    session = SlowDisk()
+    async with on_stage(training(), session=session) as stage:
+        await stage.press("q")
+        assert "saving, then leaving; ctrl+c leaves at once" in stage.text()
+        assert stage.app.return_value is None
+        await stage.pilot.press("ctrl+c")
+        assert stage.app.return_value == 130
+        session.written.set()
+
+
 async def test_a_new_message_is_shown_before_the_cell_under_the_cursor() -> None:
     async with on_stage(training()) as stage:
         await stage.press("tab", "tab", "down")

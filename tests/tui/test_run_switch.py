@@ -89,7 +89,7 @@ class Stubborn(FakeSession):
 async def test_a_run_that_does_not_end_keeps_its_place(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tui.run_switch, "LEAVE_SECONDS", 0.0)
+    monkeypatch.setattr(tui.run_switch, "END_SECONDS", 0.0)
     async with on_stage(training(), saved=saved, session=Stubborn()) as stage:
         await ask_for(stage, "old")
         await stage.see("has not ended yet")

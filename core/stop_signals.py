@@ -1,0 +1,81 @@
+"""Ctrl-C, SIGTERM and hangup, for a run without a screen. Imports nothing that takes time."""
+
+import math
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event as Flag
+from time import monotonic
+from types import FrameType
+
+from core.control import LEAVE_SECONDS
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+IMPATIENT_SECONDS = 0.1
+"""A signal that follows the first one sooner is the same one, sent twice: `timeout` sends SIGTERM
+to its child and then to the child's group, a shell passes on the hangup that the kernel sent."""
+
+_NOTHING_LOST = b"stopped while loading: nothing was trained, nothing is lost\n"
+
+
+class StopRequest:
+    """Whether, and by which signal, the run was asked to stop."""
+
+    def __init__(self) -> None:
+        self.flag = Flag()
+        self.signal: int | None = None
+        self.received_at = -math.inf
+        """On the monotonic clock."""
+        self.leave_by = math.inf
+        """On the monotonic clock: the end of the time that a signal leaves for saving."""
+        self.is_loading = True
+        """Until training starts there is nothing to save: the first signal leaves at once."""
+
+    @property
+    def exit_status(self) -> int:
+        """128 plus the signal's number, as shells have it; 0 without one."""
+        return 128 + self.signal if self.signal else 0
+
+    def receive(self, number: int, _frame: FrameType | None) -> None:
+        """Note the first signal; while loading, and at a second one, leave at once."""
+        if self.is_loading:
+            # Not through sys.stderr: what the signal interrupted may be writing there.
+            with suppress(OSError):
+                os.write(2, _NOTHING_LOST)
+        if self.is_loading or is_impatient(number, self.received_at):
+            os._exit(128 + number)
+        if self.signal is None:
+            self.signal, self.received_at = number, monotonic()
+            self.leave_by = self.received_at + LEAVE_SECONDS
+            self.flag.set()
+
+
+def is_impatient(number: int, first_at: float) -> bool:
+    """Return whether a further signal asks to leave at once; a hangup never does.
+
+    Args:
+        number: of the signal that has come just now.
+        first_at: when the first one came, on the monotonic clock; -inf if this is the first.
+    """
+    is_second = first_at > -math.inf and number != signal.SIGHUP
+    return is_second and monotonic() - first_at > IMPATIENT_SECONDS
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Turn SIGINT, SIGTERM and SIGHUP into a `StopRequest` while the block runs."""
+    request = StopRequest()
+    # Under nohup a hangup is ignored on purpose: the run is to outlive its terminal.
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    before = {
+        number: signal.signal(number, request.receive)
+        for number in SIGNALS
+        if number not in ignored
+    }
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

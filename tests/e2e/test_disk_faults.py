@@ -1,0 +1,59 @@
+"""A disk that fails ends no training, costs no checkpoint, and is used again once it works."""
+
+import errno
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from core.runs import Run
+from tests.e2e.disk_faults import FAULTS, fill, run_on_disk, small_disk, survive
+
+pytestmark = pytest.mark.xdist_group("disk")
+
+
+def test_quota_lost_rights_and_a_vanished_folder_are_survived_in_one_run(tmp_path: Path) -> None:
+    with run_on_disk(tmp_path) as terminal:
+        for breaking, number in FAULTS.values():
+            survive(terminal, tmp_path, breaking, number)
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+        assert terminal.after_the_app()[-1] == "run saved in saved/demo"
+    assert_no_epoch_is_missing(tmp_path)
+
+
+def test_a_full_disk_is_survived(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(small_disk(tmp_path / "saved"))
+        except PermissionError as error:
+            pytest.skip(str(error))
+        with run_on_disk(tmp_path) as terminal:
+            survive(terminal, tmp_path, fill, errno.ENOSPC)
+            terminal.send("q")
+            assert terminal.wait_for_end() == 0
+        assert_no_epoch_is_missing(tmp_path)
+
+
+def test_a_disk_that_is_full_at_the_end_is_a_failure_that_names_what_stands(
+    tmp_path: Path,
+) -> None:
+    with run_on_disk(tmp_path) as terminal:
+        take_away, _ = FAULTS["gone"]
+        mend = take_away(terminal, tmp_path / "saved")
+        terminal.send("q")
+        assert terminal.wait_for_end() == 1
+        where = terminal.after_the_app()[-1]
+        mend()
+    assert "checkpoint could not be written: No such file or directory" in where
+    assert "(run saved/demo)" in where
+
+
+def assert_no_epoch_is_missing(folder: Path) -> None:
+    """Check that lines which could not be written when their epoch ended were written later."""
+    reading = Run.open(folder / "saved", "demo").read_metrics_log()
+    assert (reading.skipped, reading.torn) == (0, False)
+    for name in ("numpy", "torch"):
+        epochs = [line.epoch for line in reading.lines if line.engine == name]
+        assert epochs == list(range(1, len(epochs) + 1))

@@ -1,0 +1,149 @@
+"""Leaving takes two seconds at most, whatever the trainers and the disk are doing."""
+
+import signal
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from core.runs import Run
+from tests.e2e.faulty_runs import (
+    LEAVE_LIMIT_SECONDS,
+    faulty_environment,
+    headless,
+    said,
+    seconds_to_leave,
+    wait_for_epochs,
+    watched,
+)
+from tests.e2e.terminal import (
+    DEADLINE_SECONDS,
+    Terminal,
+    assert_restored,
+    environment,
+    mlpwatch_command,
+    wait_until,
+)
+
+pytestmark = pytest.mark.xdist_group("leaving")
+
+HANGUP_LIMIT_SECONDS = 5.0
+
+
+@pytest.mark.parametrize(("how", "status"), [("q", 1), (signal.SIGTERM, 143)], ids=["q", "SIGTERM"])
+def test_a_batch_of_a_minute_does_not_hold_up_leaving(
+    tmp_path: Path, how: str | signal.Signals, status: int
+) -> None:
+    with watched(tmp_path, "slow_batch=60 save_every=10") as terminal:
+        terminal.wait_for("NumPy at step")
+        found, took = seconds_to_leave(terminal, how)
+        assert_restored(terminal)
+        how_it_ended, where = terminal.after_the_app()[-2:]
+    # A `q` that could not save all is a failure; a signal's status says what ended it.
+    assert found == status
+    assert took < LEAVE_LIMIT_SECONDS
+    assert "torch test accuracy" in how_it_ended
+    latest = Run.open(tmp_path / "saved", "demo").read_latest("numpy")
+    assert latest is not None
+    stands = f"numpy was busy: last good checkpoint at step {latest.checkpoint.position.step}"
+    assert stands in how_it_ended
+    assert where.startswith("left before numpy could save again; mlpwatch resume demo goes on")
+
+
+def test_a_huge_layer_does_not_hold_up_leaving(tmp_path: Path) -> None:
+    """42 million weights: seconds per batch, 0.2 GB per checkpoint."""
+    huge = ("--data", "digits", "--name", "demo", "--only", "numpy")
+    command = [*mlpwatch_command(), *huge, "--hidden", "6400,6400", "--batch-size", "1249"]
+    with Terminal(command, tmp_path, env=environment()) as terminal:
+        terminal.wait_for("training")
+        found, took = seconds_to_leave(terminal, "q")
+        assert_restored(terminal)
+    assert found in (0, 1)
+    assert took < LEAVE_LIMIT_SECONDS
+
+
+def test_a_disk_that_does_not_answer_does_not_hold_up_leaving(tmp_path: Path) -> None:
+    with watched(tmp_path, "slow_sync=30") as terminal:
+        found, took = seconds_to_leave(terminal, "q")
+        assert_restored(terminal)
+        how_it_ended, where = terminal.after_the_app()[-2:]
+    assert found == 1
+    assert took < LEAVE_LIMIT_SECONDS
+    assert "numpy was busy: never saved · torch was busy: never saved" in how_it_ended
+    assert where.startswith("left before numpy and torch could save again")
+
+
+def test_test_images_that_take_long_to_read_do_not_hold_up_leaving(tmp_path: Path) -> None:
+    with watched(tmp_path, "slow_test=30") as terminal:
+        found, took = seconds_to_leave(terminal, "q")
+        how_it_ended, where = terminal.after_the_app()[-2:]
+    assert found == 0, "saved, and that is what counts"
+    assert took < LEAVE_LIMIT_SECONDS
+    latest = Run.open(tmp_path / "saved", "demo").read_latest("numpy")
+    assert latest is not None
+    assert f"numpy stopped after {latest.checkpoint.position.step:,} steps" in how_it_ended
+    assert where == "run saved in saved/demo"
+
+
+def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
+    with watched(tmp_path, "slow_sync=30 slow_batch=60") as terminal:
+        terminal.send("\x03")
+        terminal.wait_for("saving, then leaving")
+        found, took = seconds_to_leave(terminal, "\x03")
+        assert_restored(terminal)
+    assert found == 130
+    assert took < 1.0
+
+
+def test_a_slow_screen_leaves_as_fast_as_any(tmp_path: Path) -> None:
+    with watched(tmp_path, "", "--fps", "0.25") as terminal:
+        found, took = seconds_to_leave(terminal, "q")
+    assert found == 0
+    assert took < LEAVE_LIMIT_SECONDS
+
+
+def test_without_a_screen_too(tmp_path: Path) -> None:
+    with headless(tmp_path, "slow_batch=60 save_every=10", "--json") as process:
+        wait_for_epochs(tmp_path)
+        wait_until((tmp_path / "saved/demo/numpy.safetensors").exists)
+        began = monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_SECONDS) == 143
+        assert monotonic() - began < LEAVE_LIMIT_SECONDS
+    assert "Traceback" not in said(tmp_path)
+    assert "numpy was busy: last good checkpoint at step" in said(tmp_path)
+
+
+def test_a_signal_that_is_sent_twice_still_saves(tmp_path: Path) -> None:
+    """As by `timeout`, to its child and the child's group, or by a shell beside the kernel."""
+    with headless(tmp_path) as process:
+        wait_for_epochs(tmp_path)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+            process.send_signal(number)
+        assert process.wait(DEADLINE_SECONDS) in (143, 129)
+    assert "run saved in saved/demo" in said(tmp_path, "out.txt")
+
+
+def test_while_loading_a_run_without_a_screen_leaves_at_once(tmp_path: Path) -> None:
+    with headless(tmp_path) as process:
+        # torch's libraries are mapped: their import has begun and takes a second more.
+        wait_until(lambda: "torch" in Path(f"/proc/{process.pid}/maps").read_text())
+        began = monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_SECONDS) == 130
+        assert monotonic() - began < LEAVE_LIMIT_SECONDS
+    assert said(tmp_path).endswith("nothing was trained, nothing is lost\n")
+
+
+def test_a_terminal_that_closes_without_a_signal_ends_the_run(tmp_path: Path) -> None:
+    """The process has no controlling terminal, as under some `su` and containers."""
+    command = [*mlpwatch_command(), "--data", "digits", "--name", "demo", "--epochs", "5000"]
+    environment = faulty_environment("save_every=10")
+    with Terminal(command, tmp_path, env=environment, controlling=False) as terminal:
+        terminal.wait_for("NumPy at step")
+        began = monotonic()
+        terminal.hang_up()
+        assert terminal.process.wait(DEADLINE_SECONDS) == 129
+        assert monotonic() - began < HANGUP_LIMIT_SECONDS
+    latest = Run.open(tmp_path / "saved", "demo").read_latest("numpy")
+    assert latest is not None
