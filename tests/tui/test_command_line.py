@@ -161,6 +161,6 @@ def test_the_played_session_has_the_methods_of_the_real_one() -> None:
     from core.session import Session
 
     played = {name for name in dir(FakeSession) if not name.startswith("_")} - {
-        "feed", "config", "dataset", "past",
+        "feed", "config", "dataset", "notes", "past",
     }  # fmt: skip
     assert played <= set(dir(Session))
