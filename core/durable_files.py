@@ -2,11 +2,18 @@
 
 import errno
 import os
+import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 
 _SUFFIX = ".tmp"
+_BUILDING_PREFIX = ".new-"
+
+STALE_SECONDS = 3600.0
+"""No run takes that long to be made: building its folder takes milliseconds."""
 
 
 def replace_durably(path: Path, data: bytes, previous: Path | None = None) -> None:
@@ -59,6 +66,27 @@ def remove_leftovers(folder: Path) -> None:
     for leftover in folder.glob(f".*{_SUFFIX}"):
         with suppress(OSError):
             leftover.unlink()
+
+
+@contextmanager
+def building_folder(parent: Path) -> Iterator[Path]:
+    """Yield a hidden new folder, to be renamed once it is complete; an error removes it.
+
+    Those that a killed process left an hour ago or more are removed, too.
+
+    Raises:
+        OSError: for example a full disk.
+    """
+    for stale in parent.glob(f"{_BUILDING_PREFIX}*"):
+        with suppress(OSError):
+            if time() - stale.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(stale)
+    building = Path(tempfile.mkdtemp(prefix=_BUILDING_PREFIX, dir=parent))  # of mode 0700
+    try:
+        yield building
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
 
 
 def _write_beside(path: Path, data: bytes) -> Path:

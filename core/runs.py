@@ -1,9 +1,7 @@
 """Run folders under `saved/`: everything that a run leaves on disk."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import pairwise
@@ -15,7 +13,7 @@ from core import checkpoints
 from core.checkpoints import Checkpoint, LatestCheckpoint
 from core.config import EngineName, RunConfig
 from core.confusion_log import CONFUSION_NAME, ConfusionLog
-from core.durable_files import remove_leftovers, replace_durably, sync_folder
+from core.durable_files import building_folder, remove_leftovers, replace_durably, sync_folder
 from core.engine import layer_sizes
 from core.errors import RunError
 from core.event_log import EVENTS_NAME, EventLog
@@ -259,7 +257,7 @@ def _make_folder(path: Path, card: RunCard) -> None:
     made = [folder for folder in (saved, *saved.parents) if not folder.exists()]
     try:
         saved.mkdir(parents=True, exist_ok=True)
-        with _building_folder(saved) as building:
+        with building_folder(saved) as building:
             card.write(building)
             # Fails where another process has just made a run of this name.
             building.rename(path)
@@ -268,16 +266,6 @@ def _make_folder(path: Path, card: RunCard) -> None:
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()
-        raise
-
-
-@contextmanager
-def _building_folder(saved: Path) -> Iterator[Path]:
-    building = Path(tempfile.mkdtemp(prefix=".new-", dir=saved))  # of mode 0700
-    try:
-        yield building
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
         raise
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import time
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 from core.checkpoint_errors import ForeignCheckpointError, ShapeMismatchError
 from core.checkpoints import Checkpoint, Position, checkpoint_path
 from core.config import OptimizerName, RunConfig, from_recipe
+from core.durable_files import STALE_SECONDS
 from core.engine import build_engine
 from core.errors import InputError, RunError
 from core.runs import DatasetCard, MetricsLine, Run
@@ -107,6 +109,19 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(RunError, match="No space left on device; free some space"):
         Run.create(tmp_path / "deep" / "saved", None, CONFIG, DIGITS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_was_building_is_removed_an_hour_later(run: Run) -> None:
+    saved = run.path.parent
+    stale, fresh = saved / ".new-stale", saved / ".new-fresh"
+    for folder in (stale, fresh):
+        folder.mkdir()
+        (folder / "config.json").touch()
+    an_hour_ago = time() - STALE_SECONDS - 1
+    os.utime(stale, (an_hour_ago, an_hour_ago))
+    Run.create(saved, "second", run.config, run.dataset)
+    assert not stale.exists()
+    assert fresh.exists(), "another process may be at work there"
 
 
 def test_a_saved_that_is_a_file_is_refused(tmp_path: Path) -> None:
