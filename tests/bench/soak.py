@@ -44,7 +44,9 @@ def sample(pid: int) -> Sample:
     return Sample(int(fields["VmRSS"].split()[0]) / 1024, int(fields["Threads"]), descriptors)
 
 
-def soak(folder: Path, data: str, warm_up: float, seconds: float) -> list[Sample]:
+def soak(
+    folder: Path, data: str, warm_up: float, seconds: float, keys: bytes = b"]"
+) -> list[Sample]:
     """Train with the screen on; return samples from the warm-up's end on.
 
     Args:
@@ -52,10 +54,10 @@ def soak(folder: Path, data: str, warm_up: float, seconds: float) -> list[Sample
         data: what `--data` takes.
         warm_up: seconds before the first sample: caches fill, the allocator settles.
         seconds: between first and last sample.
+        keys: typed once it trains; the default lifts a limit of the speed.
     """
     with watched(folder, data, EPOCHS) as program:
-        # The automatic limit of the bundled digits; elsewhere there is none to lift.
-        program.send(b"]")
+        program.send(keys)
         _drain(program, warm_up)
         found = []
         for _ in range(max(2 * WINDOW, round(seconds / SAMPLE_SECONDS))):
