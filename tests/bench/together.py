@@ -9,6 +9,7 @@ from time import perf_counter
 from core.config import ENGINE_NAMES, EngineName
 from tests.bench.bench_data import BenchData
 from tests.bench.contenders import SHAPES, Epoch, engine_epoch
+from tests.bench.processes import print_ceiling
 from tests.bench.tables import spread
 
 SLICE_SECONDS = 2.0
@@ -55,6 +56,7 @@ def print_together(data: BenchData, rounds: int) -> None:
                 shares[name].append(speed / alone[name])
         told = ", ".join(f"{n} {median(s):.2f} {spread(s)}" for n, s in shares.items())
         print(f"{shape.name}, batch {shape.batch_size}: speed together / alone: {told}")  # noqa: T201
+        print_ceiling(brief, rounds)
 
 
 def print_optimizers(data: BenchData, rounds: int) -> None:
