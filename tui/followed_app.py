@@ -93,8 +93,10 @@ class FollowedApp(PatientApp[int]):
         changed = False
         for one in self._pile:
             changed = one.watch.poll()
-        if self.is_looking_elsewhere and self.watch_session.error is not None:
-            self._stop_looking(self.watch_session.error)
+        # A screen that is still being made can't be taken away; the next look does it.
+        error = self.watch_session.error
+        if self.is_looking_elsewhere and error is not None and self.screen.is_mounted:
+            self._stop_looking(error)
         return changed or self.watch_session.is_loading or self.watch_session.session is None
 
     def _stop_looking(self, error: BaseException) -> None:

@@ -103,7 +103,7 @@ class Dashboard(Screen[None]):
 
     def update(self, *, numbers: bool = False) -> None:
         """Draw what has changed; numbers and matrices only so often unless asked for."""
-        if not self.is_attached:
+        if not self.is_attached or not self.is_mounted or self._pruning:
             return
         if state := self._watch.state:
             if not self.query_one("#loss").visible:
