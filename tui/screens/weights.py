@@ -69,7 +69,7 @@ class WeightsScreen(Screen[None]):
             for name in self._names:
                 yield TilesView(id=f"{name}-tiles")
         yield TextLine(id="message")
-        yield Footer(footer_keys("weights"))
+        yield Footer(footer_keys("weights", attached=self._watch.attached))
 
     def on_mount(self) -> None:
         """Draw once the size is known, and look at the weights from now on."""
