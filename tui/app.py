@@ -21,6 +21,7 @@ from tui.leaving_app import LeavingApp
 from tui.screen_options import ScreenOptions
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen
+from tui.screens.hints import Hints
 from tui.watch import Watch
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class MlpwatchApp(LeavingApp):
     def __init__(self, watch: Watch, names: tuple[EngineName, ...], options: ScreenOptions) -> None:
         super().__init__(Followed(watch, names), options)
         self._ticker: Timer | None = None
+        self._hints = Hints()
         self._stop_asked_at = -STOP_AGAIN_SECONDS
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
@@ -104,6 +106,7 @@ class MlpwatchApp(LeavingApp):
             which=which,
             true=true,
             predicted=predicted,
+            hints=self._hints,
             ascii_only=self._options.ascii_only,
         )
         self.push_screen(screen)

@@ -1,6 +1,7 @@
 """What each colour means: roles, and their styles on dark, light and colourless terminals."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum, auto
 from functools import cache
 from types import MappingProxyType
@@ -63,7 +64,21 @@ class Shade(NamedTuple):
     """Behind it."""
 
 
-Ink = Role | Shade
+GREY_STEPS = 8
+"""Greys from the ground's colour to full ink."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grey:
+    """Ink of a pixel, or of two of them in a half block, from 0 to 8; 0 is the ground's colour."""
+
+    fore: int
+    """Of the character."""
+    ground: int = 0
+    """Behind it."""
+
+
+Ink = Role | Shade | Grey
 """How a character is drawn."""
 
 HEAT: tuple[Role, ...] = (Role.HEAT_1, Role.HEAT_2, Role.HEAT_3, Role.HEAT_4, Role.HEAT_5)
@@ -178,6 +193,18 @@ def _shade_colour(level: int, dark: bool) -> str:
     nothing, positive, negative = (Color.parse(colour) for colour in _SHADE_ENDS[dark])
     most = positive if level > 0 else negative
     return nothing.blend(most, _SHADE_SHARES[abs(level)]).hex
+
+
+_GREY_ENDS = {True: ("#121212", "#F5F5F5"), False: ("#E0E0E0", "#101010")}
+"""No ink and full ink; by whether the ground is dark."""
+
+
+@cache
+def grey_style(grey: Grey, dark: bool) -> Style:
+    """Return the style of inked pixels on dark or light ground."""
+    blank, full = (Color.parse(colour) for colour in _GREY_ENDS[dark])
+    fore, ground = (blank.blend(full, ink / GREY_STEPS).hex for ink in (grey.fore, grey.ground))
+    return Style(color=fore, bgcolor=ground if grey.ground else None)
 
 
 @cache

@@ -53,7 +53,7 @@ async def _half_trained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
 
 async def _mistake(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     await _half_trained(app, pilot)
-    await pilot.press("m")
+    await pilot.press("m", "enter")
     await pilot.pause(0.7)
 
 

@@ -15,6 +15,7 @@ from tui.screens.explain import ExplainScreen
 from tui.screens.mistakes import MistakesScreen
 from tui.screens.weights import WeightsScreen
 from tui.widgets.confusion import ConfusionMatrix
+from tui.widgets.digit_view import DigitView
 
 Effect = Callable[[Stage, str], Awaitable[None]]
 EFFECTS: dict[tuple[Where, str], Effect] = {}
@@ -320,8 +321,10 @@ def moves_to(place: str, *before: str) -> Effect:
 
 EFFECTS["mistakes", "move(1)"] = moves_to("2")
 EFFECTS["mistakes", "move(-1)"] = moves_to("90")
-EFFECTS["mistakes", "move(10)"] = moves_to("11")
-EFFECTS["mistakes", "move(-10)"] = moves_to("81")
+EFFECTS["mistakes", "move_row(1)"] = moves_to("15")
+EFFECTS["mistakes", "move_row(-1)"] = moves_to("1", "down")
+EFFECTS["mistakes", "move_page(1)"] = moves_to("11", "enter")
+EFFECTS["mistakes", "move_page(-1)"] = moves_to("81", "enter")
 EFFECTS["mistakes", "first"] = moves_to("1", "right")
 EFFECTS["mistakes", "last"] = moves_to("90")
 
@@ -353,6 +356,23 @@ async def turns_to_the_test_images_and_back(stage: Stage, key: str) -> None:
     assert "validation image " not in stage.text()
     await stage.press(key)
     assert "validation image " in stage.text()
+
+
+@effect("mistakes", "open")
+async def enlarges_the_digit(stage: Stage, key: str) -> None:
+    await stage.press("m", "right", key)
+    assert stage.app.screen.query_one(DigitView).display
+    assert "true label    6" in stage.text()
+    assert "2 of 90 · validation image 1,007" in stage.text()
+
+
+@effect("mistakes", "next_renderer")
+async def draws_pixels_in_another_way(stage: Stage, key: str) -> None:
+    await stage.press("m", "enter")
+    assert "@@@@" in stage.text()
+    await stage.press(key)
+    assert "@@@@" not in stage.text()
+    assert "⣿⣿⣿⣿" in stage.text()
 
 
 @effect("mistakes", "back")
@@ -428,7 +448,7 @@ async def shows_each_model_alone_then_both(stage: Stage, key: str) -> None:
 
 @effect("mistakes", "next_gradient")
 async def marks_what_speaks_for_the_reading_then_for_the_true_label(stage: Stage, key: str) -> None:
-    await stage.press("m")
+    await stage.press("m", "enter")
     assert "more ink for" not in stage.text()
     for label in (stage.row("NumPy   reads").split("reads ")[1][0], true_label(stage)):
         await stage.press(key)

@@ -8,6 +8,9 @@ from typing import Any
 from rich.style import Style
 from textual.app import App
 
+_LETTERS = ascii_letters + "".join(map(chr, range(0x100, 0x180)))
+"""One per style; pixels in grey have many."""
+
 _ATTRIBUTES = ("bold", "dim", "italic", "underline", "reverse")
 
 
@@ -29,7 +32,7 @@ def screen_picture(app: App[Any]) -> str:
         names = _without_blanks(row.rstrip(), styles)
         runs.append(
             " ".join(
-                letters.setdefault(name, ascii_letters[len(letters)]) + str(len(list(group)))
+                letters.setdefault(name, _LETTERS[len(letters)]) + str(len(list(group)))
                 for name, group in groupby(names)
             )
         )

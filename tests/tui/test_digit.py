@@ -8,8 +8,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from tests.tui.recording import RecordingApp
-from tui.palette import Role
-from tui.widgets.digit import RAMP, DigitView, digit_rows, resample
+from tui.widgets.digit import RAMP, digit_rows, resample
+from tui.widgets.digit_view import DigitView
 
 IMAGES = arrays(
     np.float32,
@@ -84,7 +84,7 @@ def test_what_is_no_image_is_refused(shape: tuple[int, ...]) -> None:
 async def test_the_view_centres_its_image_and_keeps_to_its_pane() -> None:
     view = DigitView()
     async with RecordingApp(view).run_test(size=(60, 30)) as pilot:
-        view.draw(np.ones((8, 8)), Role.STRONG)
+        view.draw(np.ones((8, 8)))
         await pilot.pause()
         rows = view.text().split("\n")
         assert [len(row) - len(row.lstrip()) for row in rows[3:27]] == [6] * 24

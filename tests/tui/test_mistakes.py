@@ -26,8 +26,9 @@ from tests.tui.scenes import (
 )
 from tests.tui.stage import Stage, on_stage, while_loading
 from tui.screens.mistake_text import LIST_TITLES
-from tui.widgets.digit import DigitView, digit_rows
+from tui.widgets.digit import digit_rows
 from tui.widgets.digit_facts import DigitFactsView
+from tui.widgets.digit_view import DigitView
 
 EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
 
@@ -47,7 +48,7 @@ def rows_of(
 
 async def test_each_list_tells_its_length_and_the_first_digit() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("m")
+        await stage.press("m", "enter")
         for which in MISTAKE_LISTS:
             rows = rows_of(which)
             heading = stage.text().split("\n")[0]
@@ -76,7 +77,7 @@ async def test_what_the_last_epoch_changed_is_listed() -> None:
     assert len(forgotten) > 3
     async with on_stage(training()) as stage:
         await stage.feed(worse, better)
-        await stage.press("m", "shift+tab")
+        await stage.press("m", "enter", "shift+tab")
         assert f"▸ newly right {len(learned)}\n" in stage.text()
         assert f"1 of {len(learned)} · validation image {TRAIN + learned[0]:,}" in stage.text()
         await stage.press("shift+tab")
@@ -95,7 +96,7 @@ def drawn(stage: Stage) -> list[str]:
 @pytest.mark.parametrize("size", [(140, 40), (80, 24)])
 async def test_the_drawn_digit_is_the_image(size: tuple[int, int]) -> None:
     async with on_stage(training(), size) as stage:
-        await stage.press("m", "right", "right")
+        await stage.press("m", "enter", "right", "right")
         view = stage.app.screen.query_one(DigitView)
         image = digits().validation_images[rows_of("numpy")[2]].reshape(8, 8)
         expected = [row for row in digit_rows(image, *view.size) if row.strip()]
@@ -110,14 +111,14 @@ async def test_images_from_minus_one_to_one_are_drawn_with_the_same_ink() -> Non
     pictures = []
     for session in (FakeSession(), FakeSession(config=config, dataset=scaled)):
         async with on_stage(training(), session=session) as stage:
-            await stage.press("m")
+            await stage.press("m", "enter")
             pictures.append(drawn(stage))
     assert pictures[0] == pictures[1]
 
 
 async def test_true_label_readings_and_probabilities_are_the_evaluations() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("m", "right")
+        await stage.press("m", "enter", "right")
         row = rows_of("numpy")[1]
         true = digits().validation_labels[row]
         assert f"true label    {true}" in stage.text()
@@ -141,7 +142,7 @@ async def test_true_label_readings_and_probabilities_are_the_evaluations() -> No
 async def test_moving_goes_round_both_ends() -> None:
     total = len(rows_of("numpy"))
     async with on_stage(training()) as stage:
-        await stage.press("m")
+        await stage.press("m", "enter")
         for key, place in (
             ("right", 2),
             ("left", 1),
@@ -158,7 +159,7 @@ async def test_the_true_filter_goes_through_the_classes_and_back_to_all(
     presses: int, true: int | None
 ) -> None:
     async with on_stage(training()) as stage:
-        await stage.press("m", *["t"] * presses)
+        await stage.press("m", "enter", *["t"] * presses)
         rows = rows_of("numpy", true=true)
         assert f"true label {'any' if true is None else true} · read as any" in stage.text()
         assert f"1 of {len(rows)} · validation image {TRAIN + rows[0]:,}" in stage.text()
@@ -167,7 +168,7 @@ async def test_the_true_filter_goes_through_the_classes_and_back_to_all(
 async def test_a_confusion_cell_opens_exactly_the_images_that_it_counts() -> None:
     counts = evaluation("numpy", 5).confusion
     async with on_stage(training()) as stage:
-        await stage.press("tab", "tab", "down", "enter")
+        await stage.press("tab", "tab", "down", "enter", "enter")
         worst = counts - np.diag(np.diag(counts))
         true, predicted = (int(n) for n in np.unravel_index(worst.argmax(), worst.shape))
         assert f"true label {true} · read as {predicted}" in stage.text()
@@ -188,7 +189,7 @@ async def test_a_diagonal_cell_opens_what_was_wrongly_read_as_that_class() -> No
 
 async def test_labels_that_nobody_confused_say_so_and_clear_brings_all_back() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("m", "t", "f")
+        await stage.press("m", "enter", "t", "f")
         assert "nothing with these labels; c shows all" in stage.text()
         await stage.press("right", "left", "pagedown", "home", "end", "c")
         assert f"1 of {len(rows_of('numpy'))} " in stage.text()
@@ -196,7 +197,7 @@ async def test_labels_that_nobody_confused_say_so_and_clear_brings_all_back() ->
 
 async def test_before_the_first_epoch_it_says_what_will_come_and_then_shows_it() -> None:
     async with on_stage([started("numpy"), started("torch")]) as stage:
-        await stage.press("m")
+        await stage.press("m", "enter")
         assert "after the first epoch, what was read wrong appears here" in stage.text()
         await stage.feed(epoch_done("numpy", 1))
         assert "1 of " in stage.text()
@@ -205,13 +206,13 @@ async def test_before_the_first_epoch_it_says_what_will_come_and_then_shows_it()
 
 async def test_it_opens_while_loading_too() -> None:
     async with while_loading() as stage:
-        await stage.press("m", "right", "t", "tab", "end")
+        await stage.press("m", "enter", "right", "t", "tab", "end")
         assert "after the first epoch, what was read wrong appears here" in stage.text()
 
 
 async def test_a_new_epoch_keeps_the_digit_that_is_looked_at() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("m", "right", "right")
+        await stage.press("m", "enter", "right", "right")
         row = rows_of("numpy")[2]
         before = drawn(stage)
         await stage.feed(epoch_done("numpy", 12), epoch_done("torch", 12))
@@ -231,13 +232,13 @@ async def test_no_mistake_at_all_is_said() -> None:
     perfect = evaluate(sure, labels, loss_for(CONFIG, "numpy"))
     async with on_stage([started("numpy"), started("torch")]) as stage:
         await stage.feed(replace(epoch_done("numpy", 1), validation=perfect))
-        await stage.press("m")
+        await stage.press("m", "enter")
         assert "nothing: every digit was read right" in stage.text()
 
 
 async def test_messages_and_the_end_are_seen_here_too() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("m", "s")
+        await stage.press("m", "enter", "s")
         assert "saved in saved/2026-11-23-twin-k3f9" in stage.text()
         await stage.feed(ended("torch", "failed", "no memory", step=67))
         assert "PyTorch epoch 3 failed" in stage.text()
@@ -250,7 +251,7 @@ async def test_each_order_goes_through_the_list_in_that_order(order: Order) -> N
     rows = rows_of("disagree", order=order)
     assert rows != rows_of("disagree")
     async with on_stage(training()) as stage:
-        await stage.press("m", "tab", "tab", "tab", *["o"] * presses)
+        await stage.press("m", "enter", "tab", "tab", "tab", *["o"] * presses)
         for place, row in enumerate(rows[:5], start=1):
             assert f"{place} of {len(rows)} · validation image {TRAIN + row:,}" in stage.text()
             await stage.press("right")
@@ -265,7 +266,7 @@ async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> No
             return super().evaluate_test()
 
     async with on_stage(training(), session=SlowSession()) as stage:
-        await stage.press("m", "T")
+        await stage.press("m", "enter", "T")
         assert "reading the test images" in stage.text()
         await stage.press("right", "T")
         assert " 2 of 90 " in stage.text(), "keys work meanwhile"
@@ -289,7 +290,7 @@ async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> No
 
 async def test_after_the_end_the_test_images_are_those_of_the_result() -> None:
     async with on_stage(finished()) as stage:
-        await stage.press("m", "T")
+        await stage.press("m", "enter", "T")
         await stage.app.workers.wait_for_complete()
         await stage.look()
         right = evaluation("numpy", 12, test=True).predictions == digits().test_labels
@@ -303,7 +304,7 @@ async def test_no_room_for_the_test_images_is_said_and_nothing_lost() -> None:
             raise MemoryError("no room")
 
     async with on_stage(training(), session=FullSession()) as stage:
-        await stage.press("m", "T")
+        await stage.press("m", "enter", "T")
         await stage.app.workers.wait_for_complete()
         await stage.look()
         assert "the test images could not be read: no room" in stage.text()
@@ -314,7 +315,7 @@ async def test_one_model_alone_has_the_lists_that_need_no_other() -> None:
     config = replace(CONFIG, only="torch")
     events = [started("torch"), *trained("torch", 67)]
     async with on_stage(events, session=FakeSession(config=config)) as stage:
-        await stage.press("m")
+        await stage.press("m", "enter")
         heading = stage.text().split("\n")[0]
         assert heading.split("  ")[0].strip().startswith("▸ PyTorch wrong")
         assert "NumPy" not in heading

@@ -41,7 +41,7 @@ async def on_digit(
     *keys: str, size: tuple[int, int] = (140, 40), ascii_only: bool = False
 ) -> AsyncIterator[Stage]:
     async with on_stage(training(), size, ascii_only=ascii_only) as stage:
-        await stage.press("m", *keys)
+        await stage.press("m", "enter", *keys)
         yield stage
 
 
@@ -141,7 +141,7 @@ async def test_without_weights_it_says_so() -> None:
     session = FakeSession()
     async with on_stage(training(), session=session) as stage:
         session.board = WeightsBoard()
-        await stage.press("m")
+        await stage.press("m", "enter")
         await stage.says("no weights to look into yet")
 
 
@@ -220,7 +220,7 @@ async def test_pixels_from_minus_one_to_one_give_the_same_ink() -> None:
     scaled = replace(data, images=data.images * 2 - 1)
     session = FakeSession(config=replace(config, pixel_range="-1..1"), dataset=scaled)
     async with on_stage(training(), session=session) as stage:
-        await stage.press("m")
+        await stage.press("m", "enter")
         await stage.says("the true label")
         for row in stage.app.screen.query_one(ImageRowsView)._rows:
             for image in row.images:

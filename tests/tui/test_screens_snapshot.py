@@ -1,6 +1,7 @@
 """Whole screens, character by character and colour by colour, at the sizes that people use."""
 
 import pytest
+from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
 
 from core.telemetry import Event
@@ -44,9 +45,42 @@ async def reasons_found(stage: Stage, size: tuple[int, int]) -> None:
 async def test_mistakes(scene: str, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     async with on_stage(events(scene), size) as stage:
         await bring_about(scene, stage)
-        await stage.press("m", "right")
+        await stage.press("m", "right", "enter")
         await reasons_found(stage, size)
         assert screen_picture(stage.app) == snapshot
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM, LARGE], ids=["80x24", "140x40", "220x60"])
+async def test_contact_sheet(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
+    async with on_stage(training(), size) as stage:
+        await stage.press("m", "right")
+        assert screen_picture(stage.app) == snapshot
+
+
+async def test_contact_sheet_in_grey_on_light_ground(snapshot: SnapshotAssertion) -> None:
+    async with on_stage(training(), SMALL) as stage:
+        stage.app.theme = "textual-light"
+        stage.app.console._color_system = ColorSystem.TRUECOLOR
+        await stage.press("m", "right")
+        assert screen_picture(stage.app) == snapshot
+
+
+async def test_contact_sheet_without_colour(
+    snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with on_stage(training(), SMALL) as stage:
+        stage.app.console._color_system = ColorSystem.TRUECOLOR
+        await stage.press("m", "right")
+        picture = screen_picture(stage.app)
+    assert "#" not in picture.partition("\nground")[2], "a colour is named"
+    assert picture == snapshot
+
+
+async def test_contact_sheet_in_ascii(snapshot: SnapshotAssertion) -> None:
+    async with on_stage(training(), SMALL, ascii_only=True) as stage:
+        await stage.press("m", "right")
+        assert stage.text() == snapshot
 
 
 @pytest.mark.parametrize(

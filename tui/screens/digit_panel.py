@@ -12,8 +12,9 @@ from core.config import EngineName
 from tui.screens.reasons_reader import About, ReasonsReader
 from tui.screens.reasons_text import instead_of_neighbours, neighbour_rows, saliency_title
 from tui.watch import Watch
-from tui.widgets.digit import DigitView
 from tui.widgets.digit_facts import DigitFacts, DigitFactsView
+from tui.widgets.digit_view import DigitView
+from tui.widgets.image_renderers import Renderer
 from tui.widgets.neighbours import ImageRowsView
 from tui.widgets.saliency import Saliency, SaliencyView
 from tui.widgets.signed import Look, look_for
@@ -66,6 +67,7 @@ class DigitPanel(Horizontal):
         self._watch, self._ascii = watch, ascii_only
         self._reader = ReasonsReader(watch)
         self._digit: SeenDigit | None = None
+        self._renderer: Renderer = "ramp"
         self._absent = ""
         self._gradient: Gradient = "off"
         self._chosen: EngineName | None = None
@@ -79,9 +81,11 @@ class DigitPanel(Horizontal):
             yield DigitFactsView(id="facts", ascii_only=self._ascii)
             yield ImageRowsView(id="neighbours")
 
-    def look_at(self, digit: SeenDigit | None, *, absent: str = "") -> None:
+    def look_at(
+        self, digit: SeenDigit | None, renderer: Renderer = "ramp", *, absent: str = ""
+    ) -> None:
         """Show a digit, or the words `absent` without one."""
-        self._digit, self._absent = digit, absent
+        self._digit, self._renderer, self._absent = digit, renderer, absent
         self._draw_digit()
         self._follow()
 
@@ -144,7 +148,8 @@ class DigitPanel(Horizontal):
 
     def _draw_digit(self) -> None:
         digit = self._digit
-        self.query_one(DigitView).draw(digit.ink if digit else None, absent=self._absent)
+        ink = digit.ink if digit else None
+        self.query_one(DigitView).draw(ink, self._renderer, absent=self._absent)
         self.query_one(DigitFactsView).draw(digit.facts if digit else None)
 
     def _draw_reasons(self) -> None:

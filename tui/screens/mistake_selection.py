@@ -84,6 +84,10 @@ class MistakeSelection:
         if len(self.rows):
             self.go_to((self._place + by) % len(self.rows))
 
+    def move_within(self, by: int) -> None:
+        """Go some images on or back, no further than the ends."""
+        self.go_to(max(0, self._place + by))
+
     def go_to(self, place: int) -> None:
         """Go to a place from 0, or counted from the end; no further than the ends."""
         if len(self.rows):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from core.config import EngineName
-from core.mistakes import MistakeList, Order
+from core.mistakes import MistakeList, Order, Readings
 from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import RunState
@@ -82,6 +82,30 @@ def epochs_text(state: RunState | None) -> Text:
 def test_epochs_text(epochs: Mapping[EngineName, int]) -> Text:
     """Return the epochs whose weights read the test images."""
     return [(f"{TITLES[name]} epoch {epoch}  ", ACCENTS[name]) for name, epoch in epochs.items()]
+
+
+def caption(readings: Readings, row: int, names: str) -> Text:
+    """Return an image's true class and what each model reads it as."""
+    pieces: Text = [(f"{names[readings.labels[row]]} →", Role.DIM)]
+    for name, one in readings.now.items():
+        read = int(one.predictions[row])
+        right = read == readings.labels[row]
+        pieces.append((f" {names[read]}", Role.DIM if right else ACCENTS[name]))
+    return pieces
+
+
+def reading_text(readings: Readings, row: int | None, names: str) -> Text:
+    """Return an image's true class, and what each model reads it as with which probability."""
+    if row is None:
+        return []
+    pieces: Text = [(f" · true {names[readings.labels[row]]}", Role.STRONG)]
+    for n, (name, one) in enumerate(readings.now.items()):
+        read = int(one.predictions[row])
+        share = 100 * float(one.probabilities[row, read])
+        before, verb = (", ", "") if n else (" · ", "reads ")
+        text = f"{before}{TITLES[name]} {verb}{names[read]} {share:.1f} %"
+        pieces.append((text, ACCENTS[name]))
+    return pieces
 
 
 def why_empty(split: Split, selection: MistakeSelection) -> str:

@@ -1,4 +1,4 @@
-"""The mistakes browser: the digits that were read wrong, or differently, one at a time."""
+"""The mistakes browser: the digits that were read wrong, or differently; many, or one large."""
 
 from typing import ClassVar
 
@@ -11,12 +11,20 @@ from core.errors import MlpwatchError
 from core.mistakes import MistakeList
 from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
-from tui.screens.digit_panel import DigitPanel, SeenDigit
+from tui.screens.digit_panel import DigitPanel
+from tui.screens.hints import Hints, View
 from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
+from tui.screens.mistake_text import (
+    LIST_TITLES,
+    filters_text,
+    lists_text,
+    why_empty,
+)
+from tui.screens.mistake_views import detail_text, seen_digit, sheet_source
+from tui.screens.renderer_choice import RendererChoice
 from tui.screens.split_images import SplitImages
 from tui.watch import Watch
-from tui.widgets.digit_facts import DigitFacts
+from tui.widgets.contact_sheet import ContactSheet
 from tui.widgets.status import Footer, TextLine
 
 
@@ -28,6 +36,7 @@ class MistakesScreen(Screen[None]):
         which: the list to begin with.
         true: only images of this class.
         predicted: only images read as this class.
+        hints: told once.
         ascii_only: write no character above U+007E.
     """
 
@@ -41,93 +50,132 @@ class MistakesScreen(Screen[None]):
         which: MistakeList,
         true: int | None = None,
         predicted: int | None = None,
+        hints: Hints,
         ascii_only: bool = False,
     ) -> None:
         super().__init__()
         self._watch, self._ascii = watch, ascii_only
         self._selection = MistakeSelection(which, true, predicted)
         self._images = SplitImages(watch)
+        self._renderers = RendererChoice(lambda: self.app, ascii_only=ascii_only)
+        self._view: View = "sheet"
+        self._hints = hints
         self._busy = ""
 
     def compose(self) -> ComposeResult:
-        """Make lists, filters, digit, facts and footer."""
+        """Make lists, filters, the sheet, one digit with its facts, and footer."""
         yield TextLine(id="lists")
         yield TextLine(id="filters")
+        yield ContactSheet(id="sheet")
+        yield TextLine(id="detail")
         yield DigitPanel(self._watch, id="digit-row", ascii_only=self._ascii)
         yield TextLine(id="message")
         yield Footer(footer_keys("mistakes", attached=self._watch.attached))
 
     def on_mount(self) -> None:
         """Draw once the size is known."""
-        self.call_after_refresh(self.update, numbers=True)
+        self._arrange()
 
     def on_resize(self, _event: Resize) -> None:
         """Arrange for the new size."""
         self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
         self.call_after_refresh(self.update, numbers=True)
 
+    def on_contact_sheet_picked(self, event: ContactSheet.Picked) -> None:
+        """Go to the digit that was clicked; a double click enlarges it."""
+        self._selection.go_to(event.place)
+        if event.twice:
+            self.action_open()
+        self._acted()
+
     def update(self, *, numbers: bool = False) -> None:
         """Take in a new evaluation, if there is one, and draw."""
         if not self.is_attached:
             return
         if self._selection.take(self._images.readings) or numbers:
-            self._draw()
+            self._acted()
         self._draw_filters()
         self._draw_message()
 
     def action_move(self, by: int) -> None:
         """Go some digits on or back, round the ends."""
         self._selection.move(by)
-        self._draw()
+        self._acted()
+
+    def action_move_row(self, by: int) -> None:
+        """Go a row down or up in the sheet; from a large digit to the next or the one before."""
+        if self._view == "sheet":
+            self._selection.move_within(by * self.query_one(ContactSheet).across)
+        else:
+            self._selection.move(by)
+        self._acted()
+
+    def action_move_page(self, by: int) -> None:
+        """Go a page of the sheet on or back; from a large digit ten digits."""
+        if self._view == "sheet":
+            self._selection.move_within(by * self.query_one(ContactSheet).per_page)
+        else:
+            self._selection.move(10 * by)
+        self._acted()
+
+    def action_open(self) -> None:
+        """Show the digit under the cursor alone and large."""
+        if self._selection.row is not None:
+            self._show("digit")
+
+    def action_next_renderer(self) -> None:
+        """Draw pixels in the next way that the terminal can show."""
+        self._renderers.next(small=self._view == "sheet")
+        self._acted()
 
     def action_first(self) -> None:
         """Go to the first digit."""
         self._selection.go_to(0)
-        self._draw()
+        self._acted()
 
     def action_last(self) -> None:
         """Go to the last digit."""
         self._selection.go_to(-1)
-        self._draw()
+        self._acted()
 
     def action_next_list(self, by: int) -> None:
         """Switch to another list of those that this run has."""
         lists = self._lists()
         now = lists.index(self._selection.which)
         self._selection.choose_list(lists[(now + by) % len(lists)])
-        self._draw()
+        self._acted()
 
     def action_next_order(self) -> None:
         """Sort by image, by confidence in the wrong answer, by loss or by true label."""
         self._selection.next_order()
-        self._draw()
+        self._acted()
 
     def action_filter_true(self) -> None:
         """Keep only one true label: none, then each class in turn."""
         self._selection.filter(self._next_class(self._selection.true), self._selection.predicted)
-        self._draw()
+        self._acted()
 
     def action_filter_predicted(self) -> None:
         """Keep only one predicted label: none, then each class in turn."""
         self._selection.filter(self._selection.true, self._next_class(self._selection.predicted))
-        self._draw()
+        self._acted()
 
     def action_clear_filters(self) -> None:
         """Show all labels."""
         self._selection.filter(None, None)
-        self._draw()
+        self._acted()
 
     def action_next_gradient(self) -> None:
         """Mark the pixels that speak for what the model read, for the true label, or none."""
-        self.query_one(DigitPanel).next_gradient()
+        self._enlarged().next_gradient()
 
     def action_other_model(self) -> None:
         """Ask the other model for its reasons."""
-        self.query_one(DigitPanel).next_model()
+        self._enlarged().next_model()
 
     def action_toggle_neighbours(self) -> None:
         """Show the nearest training images in place of the bars, or the bars again."""
-        self.query_one(DigitPanel).toggle_neighbours()
+        self._enlarged().toggle_neighbours()
 
     def action_toggle_test(self) -> None:
         """Turn to the test images, read with the newest epoch's weights, or back."""
@@ -136,15 +184,18 @@ class MistakesScreen(Screen[None]):
         if self._images.split == "test":
             self._images.split = "validation"
             self._selection.start_with(self._images.readings)
-            self._draw()
+            self._acted()
         else:
             self._busy = "reading the test images …"
             self._draw_message()
             self.run_worker(self._read_test())
 
     def action_back(self) -> None:
-        """Go back to the dashboard."""
-        self.dismiss()
+        """Go back from a large digit to the sheet, and from there to the dashboard."""
+        if self._view == "sheet":
+            self.dismiss()
+        else:
+            self._show("sheet")
 
     async def _read_test(self) -> None:
         """Read the test images off the event loop, then show them."""
@@ -175,31 +226,48 @@ class MistakesScreen(Screen[None]):
         lists = lists_text(self._lists(), self._selection, self.size.width)
         self.query_one("#lists", TextLine).draw(lists)
         self._draw_filters()
-        panel, images, row = self.query_one(DigitPanel), self._images, self._selection.row
-        if row is None:
-            why = images.missing or why_empty(images.split, self._selection)
-            panel.look_at(None, absent=why)
-            return
-        digit = (images.split, row, images.pixels(row), images.ink(row))
-        panel.look_at(SeenDigit(*digit, self._facts(row), images.epochs))
+        if self._view == "sheet":
+            self._draw_sheet()
+        else:
+            self._draw_digit()
 
-    def _facts(self, row: int) -> DigitFacts:
-        readings = self._selection.readings
-        return DigitFacts(
-            place=f"{self._place()} · {self._images.title(row)}",
-            true=int(readings.labels[row]),
-            probabilities={
-                name: [float(p) for p in one.probabilities[row]]
-                for name, one in readings.now.items()
-            },
-            names=self._images.names,
-        )
+    def _acted(self) -> None:
+        """Show what a key or a click did."""
+        self._hints.count_key(self._view)
+        self._draw()
+        self._draw_message()
 
-    def _place(self) -> str:
-        selection = self._selection
-        if not selection.is_here:
-            return "no longer here"
-        return f"{selection.place + 1:,} of {len(selection.rows):,}"
+    def _enlarged(self) -> DigitPanel:
+        """Return the large digit's panel, where reasons are told."""
+        if self._view == "sheet":
+            self.action_open()
+            self._draw_digit()
+        return self.query_one(DigitPanel)
+
+    def _draw_sheet(self) -> None:
+        source, absent = sheet_source(self._selection, self._images), self._why_empty()
+        place, renderer = self._selection.place, self._renderers.small
+        self.query_one(ContactSheet).draw(source, place, renderer, absent=absent)
+        self.query_one("#detail", TextLine).draw(detail_text(self._selection, self._images))
+
+    def _draw_digit(self) -> None:
+        digit = seen_digit(self._selection, self._images)
+        renderer, absent = self._renderers.large, self._why_empty()
+        self.query_one(DigitPanel).look_at(digit, renderer, absent=absent)
+
+    def _why_empty(self) -> str:
+        return self._images.missing or why_empty(self._images.split, self._selection)
+
+    def _show(self, view: View) -> None:
+        self._view = view
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Show the sheet or one digit."""
+        for name in ("#sheet", "#detail"):
+            self.query_one(name).display = self._view == "sheet"
+        self.query_one("#digit-row").display = self._view == "digit"
+        self.call_after_refresh(self.update, numbers=True)
 
     def _draw_filters(self) -> None:
         text = filters_text(self._images.split, self._selection, self._images.names)
@@ -208,5 +276,7 @@ class MistakesScreen(Screen[None]):
     def _draw_message(self) -> None:
         state = self._watch.state
         text, bad = (state.message, state.message_is_bad) if state else (self._watch.loading, False)
-        text, bad = (self._busy, False) if self._busy else (text, bad)
+        hint = self._hints.of(self._view)
+        if self._busy or (hint and not (state and state.message_is_new)):
+            text, bad = self._busy or hint, False
         self.query_one("#message", TextLine).draw([(" " + text, Role.BAD if bad else Role.DIM)])

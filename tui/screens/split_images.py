@@ -56,6 +56,11 @@ class SplitImages:
         """Why there are no images, where there are none."""
         return self._watch.session.images_missing if self._watch.session else ""
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of an image, in pixels."""
+        return self._session().dataset.image_shape
+
     def epochs_text(self) -> Text:
         """Return after which epochs the models are seen."""
         if self.split == "test":

@@ -13,7 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.palette import Ink, Role, Shade, palette_for, shade_style
+from tui.palette import Grey, Ink, Role, Shade, grey_style, palette_for, shade_style
 
 MERGE_GAP = 4
 """Unchanged columns between two changed spans that are sent rather than jumped over:
@@ -56,7 +56,7 @@ class Canvas:
                 character = _one_column(text[column - x])
                 characters[column] = character
                 # A blank looks the same in every role but the cursor's: let it join its run.
-                is_seen = role == Role.CURSOR or (isinstance(role, Shade) and role.ground)
+                is_seen = role == Role.CURSOR or (isinstance(role, Shade | Grey) and role.ground)
                 roles[column] = Role.TEXT if character == " " and not is_seen else role
         return end
 
@@ -124,7 +124,7 @@ _SEEN_ON_BLANKS = (Role.CURSOR, Role.TRUE_LABEL, Role.HEAT_3, Role.HEAT_5)
 
 
 def _is_seen_on_blanks(ink: Ink) -> bool:
-    return ink in _SEEN_ON_BLANKS or (isinstance(ink, Shade) and ink.ground != 0)
+    return ink in _SEEN_ON_BLANKS or (isinstance(ink, Shade | Grey) and ink.ground != 0)
 
 
 class CellView(Widget):
@@ -203,7 +203,9 @@ class CellView(Widget):
         dark, palette = self.app.current_theme.dark, self._palette()
 
         def style(ink: Ink) -> Style:
-            return palette[ink] if isinstance(ink, Role) else shade_style(ink, dark)
+            if isinstance(ink, Role):
+                return palette[ink]
+            return grey_style(ink, dark) if isinstance(ink, Grey) else shade_style(ink, dark)
 
         segments = [Segment(text, ground + style(ink)) for text, ink, _ in self._shown.runs(y)]
         return Strip(segments, self._shown.width)

@@ -1,12 +1,9 @@
-"""One image as characters, two columns and one row per pixel."""
+"""One image as characters, two columns and one row per pixel; and how images are resized."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-
-from tui.palette import Role
-from tui.widgets.cells import Canvas, CellView
 
 RAMP = " .:-=+*#%@"
 """From no ink to full ink; plain ASCII on every terminal."""
@@ -51,6 +48,7 @@ def resample(image: NDArray[np.floating], width: int, height: int) -> NDArray[np
     return averaged
 
 
+@lru_cache(64)
 def area_weights(source: int, target: int) -> NDArray[np.float64]:
     """Return (target, source): the share of each source pixel in each target pixel; rows sum to 1.
 
@@ -60,31 +58,5 @@ def area_weights(source: int, target: int) -> NDArray[np.float64]:
     starts = np.arange(source)
     overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
     weights: NDArray[np.float64] = np.clip(overlap, 0.0, None) * (target / source)
+    weights.flags.writeable = False
     return weights
-
-
-class DigitView(CellView):
-    """Shows an image in its middle, or a word where there is none."""
-
-    _image: NDArray[np.floating] | None = None
-    _role = Role.TEXT
-    _absent = ""
-
-    def draw(
-        self, image: NDArray[np.floating] | None, role: Role = Role.TEXT, *, absent: str = ""
-    ) -> None:
-        """Show an image (height, width) of ink from 0 to 1, or the word `absent` without one."""
-        self._image, self._role, self._absent = image, role, absent
-        self.repaint()
-
-    def paint(self, width: int, height: int) -> Canvas:
-        """Return the image, centred."""
-        canvas = Canvas(width, height)
-        lines: Sequence[str] = [self._absent]
-        role = Role.DIM
-        if self._image is not None:
-            lines, role = digit_rows(self._image, width, height), self._role
-        top = max(0, (height - len(lines)) // 2)
-        for y, line in enumerate(lines, start=top):
-            canvas.put(max(0, (width - len(line)) // 2), y, line, role)
-        return canvas

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tui.formatting import TITLES
 from tui.palette import Role
 from tui.widgets.cells import Canvas
 
@@ -69,8 +68,8 @@ def differences_canvas(
         return canvas
     texts = [f"{names[one.true]} read as {names[one.predicted]}" for one in differences]
     x = max(map(len, texts)) + 1
-    canvas.put(x, 0, f"{TITLES['numpy']:>6}", Role.NUMPY)
-    canvas.put(x + 6, 0, f"{TITLES['torch']:>9}", Role.TORCH)
+    canvas.put(x, 0, f"{'NumPy':>6}", Role.NUMPY)
+    canvas.put(x + 6, 0, f"{'PyTorch':>9}", Role.TORCH)
     for y, (text, one) in enumerate(zip(texts, differences, strict=True), start=1):
         role = Role.NUMPY if one.first > one.second else Role.TORCH
         canvas.put(0, y, text)

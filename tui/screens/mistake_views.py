@@ -1,0 +1,54 @@
+"""What the sheet and the large digit's facts show of a selection."""
+
+from tui.palette import Role
+from tui.screens.digit_panel import SeenDigit
+from tui.screens.mistake_selection import MistakeSelection
+from tui.screens.mistake_text import Text, caption, reading_text
+from tui.screens.split_images import SplitImages
+from tui.widgets.contact_sheet import SheetSource
+from tui.widgets.digit_facts import DigitFacts
+
+
+def sheet_source(selection: MistakeSelection, images: SplitImages) -> SheetSource | None:
+    """Return the images of the list; None where it is empty."""
+    if not len(selection.rows):
+        return None
+    readings, names = selection.readings, images.names
+    return SheetSource(
+        selection.rows,
+        images.shape,
+        images.ink,
+        lambda row: caption(readings, row, names),
+        images.split,
+    )
+
+
+def detail_text(selection: MistakeSelection, images: SplitImages) -> Text:
+    """Return place, number and readings of the image under the cursor; empty without one."""
+    if selection.row is None or not len(selection.rows):
+        return []
+    place = f" {place_text(selection)} · {images.title(selection.row)}"
+    return [(place, Role.TEXT), *reading_text(selection.readings, selection.row, images.names)]
+
+
+def seen_digit(selection: MistakeSelection, images: SplitImages) -> SeenDigit | None:
+    """Return the image that is looked at, with what both models make of it; None without one."""
+    row, readings = selection.row, selection.readings
+    if row is None:
+        return None
+    facts = DigitFacts(
+        place=f"{place_text(selection)} · {images.title(row)}",
+        true=int(readings.labels[row]),
+        probabilities={
+            name: [float(p) for p in one.probabilities[row]] for name, one in readings.now.items()
+        },
+        names=images.names,
+    )
+    return SeenDigit(images.split, row, images.pixels(row), images.ink(row), facts, images.epochs)
+
+
+def place_text(selection: MistakeSelection) -> str:
+    """Return the place in the list of the image that is looked at."""
+    if not selection.is_here:
+        return "no longer here"
+    return f"{selection.place + 1:,} of {len(selection.rows):,}"

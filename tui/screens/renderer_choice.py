@@ -1,0 +1,48 @@
+"""Which way of drawing pixels is in use, of those that the terminal can show."""
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import App
+
+from tui.widgets.image_renderers import Renderer, renderers
+
+_SMALL_BY_WORTH: tuple[Renderer, ...] = ("half blocks", "braille", "ramp")
+"""In 14 by 7 cells: 196 grey pixels, 784 black or white ones, 98 of ten characters."""
+
+
+class RendererChoice:
+    """A large image begins as characters, small ones as what shows most of them.
+
+    Args:
+        app: returns the app, whose console knows the terminal's colours.
+        ascii_only: no character above U+007E.
+    """
+
+    def __init__(self, app: Callable[[], App[Any]], *, ascii_only: bool) -> None:
+        self._app, self._ascii = app, ascii_only
+        self._small: Renderer | None = None
+        self.large: Renderer = "ramp"
+
+    @property
+    def small(self) -> Renderer:
+        """The one for small images."""
+        if self._small is not None:
+            return self._small
+        able = self._able()
+        return next(one for one in _SMALL_BY_WORTH if one in able)
+
+    def next(self, *, small: bool) -> None:
+        """Go to the next one that the terminal can show."""
+        able = self._able()
+        current = self.small if small else self.large
+        following = able[(able.index(current) + 1) % len(able)]
+        if small:
+            self._small = following
+        else:
+            self.large = following
+
+    def _able(self) -> tuple[Renderer, ...]:
+        app = self._app()
+        colours = None if app.no_color else app.console.color_system
+        return renderers(ascii_only=self._ascii, colours=colours)
