@@ -7,6 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+from rich.color import Color as RichColor
 from rich.style import Style
 from textual.color import Color
 
@@ -195,15 +196,15 @@ def _shade_colour(level: int, dark: bool) -> str:
     return nothing.blend(most, _SHADE_SHARES[abs(level)]).hex
 
 
-_GREY_ENDS = {True: ("#121212", "#F5F5F5"), False: ("#E0E0E0", "#101010")}
-"""No ink and full ink; by whether the ground is dark."""
+_GREYS = {True: (18, 58, 88, 118, 148, 178, 198, 218, 238), False: (228, *range(178, 7, -20))[:9]}
+"""Red, green and blue alike, from no ink to full ink; by whether the ground is dark. All are on
+the ramp of 24 greys (8, 18, … 238) that terminals of 256 colours share, and are sent as such."""
 
 
 @cache
 def grey_style(grey: Grey, dark: bool) -> Style:
     """Return the style of inked pixels on dark or light ground."""
-    blank, full = (Color.parse(colour) for colour in _GREY_ENDS[dark])
-    fore, ground = (blank.blend(full, ink / GREY_STEPS).hex for ink in (grey.fore, grey.ground))
+    fore, ground = (RichColor.from_rgb(*[_GREYS[dark][n]] * 3) for n in (grey.fore, grey.ground))
     return Style(color=fore, bgcolor=ground if grey.ground else None)
 
 

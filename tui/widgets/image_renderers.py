@@ -95,7 +95,8 @@ def _half_blocks(pixels: NDArray[np.floating]) -> Canvas:
 @lru_cache((GREY_STEPS + 1) ** 2)
 def _half_block(top: int, bottom: int) -> tuple[str, Grey]:
     if top == bottom:
-        return "█", Grey(top)
+        # A blank on coloured ground: one byte, where a full block has three.
+        return " ", Grey(top, top)
     if not top:
         return "▄", Grey(bottom)
     return "▀", Grey(top, bottom)
