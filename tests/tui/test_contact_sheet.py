@@ -170,7 +170,10 @@ async def test_the_hint_goes_away_after_some_keys_and_never_comes_back() -> None
     async with on_stage(training()) as stage:
         await stage.press("m")
         assert hint in stage.text()
-        await stage.press(*["right"] * 6)
+        await stage.press(*["right"] * 5)
+        await stage.look()
+        assert hint in stage.text(), "time alone is no key"
+        await stage.press("right")
         assert hint not in stage.text()
         await stage.press("escape", "m")
         assert hint not in stage.text()

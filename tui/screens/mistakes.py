@@ -93,7 +93,7 @@ class MistakesScreen(Screen[None]):
         if not self.is_attached:
             return
         if self._selection.take(self._images.readings) or numbers:
-            self._acted()
+            self._draw()
         self._draw_filters()
         self._draw_message()
 
