@@ -197,3 +197,12 @@ async def test_snapshot_ascii(snapshot: SnapshotAssertion) -> None:
     async with on_weights((80, 24), ascii_only=True) as stage:
         assert stage.text().isascii()
         assert stage.text() == snapshot
+
+
+async def test_closing_it_at_once_again_and_again_harms_nothing() -> None:
+    async with on_stage(training()) as stage:
+        for _ in range(8):
+            await stage.pilot.press("w")
+            await stage.pilot.press("escape")
+        await stage.press("w")
+        await until(lambda: "dead unit" in stage.text(), stage.pilot)

@@ -74,7 +74,8 @@ class WeightsScreen(Screen[None]):
     def on_mount(self) -> None:
         """Draw once the size is known, and look at the weights from now on."""
         self._arrange()
-        self._look()
+        # Not before the layout stands: each pass over it would send all tiles again.
+        self.call_after_refresh(self._look)
         self.set_interval(LOOK_SECONDS, self._look)
 
     def on_resize(self, _event: Resize) -> None:
@@ -148,6 +149,8 @@ class WeightsScreen(Screen[None]):
 
     def _go_to(self, unit: int) -> None:
         """Begin with the row of tiles that holds a unit; no row below the last one is empty."""
+        if not self.is_attached:
+            return
         fitting = self._grid()
         rows = -(-self._reader.units // fitting.across)
         row = min(unit // fitting.across, rows - fitting.down)
@@ -174,9 +177,11 @@ class WeightsScreen(Screen[None]):
             self.run_worker(self._reader.read(self._draw))
 
     def _draw(self) -> None:
+        if not self.is_attached:
+            return
         self._draw_lines()
         session, layers = self._watch.session, self._reader.layers
-        if not self.is_attached or session is None or not layers:
+        if session is None or not layers:
             return
         from core.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
 
