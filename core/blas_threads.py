@@ -1,9 +1,17 @@
-"""How many threads NumPy's matrix products use."""
+"""How many cores there are, and how many threads NumPy's matrix products use."""
 
+import os
 from functools import cache
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def set_numpy_threads(threads: int) -> None:

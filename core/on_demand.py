@@ -1,13 +1,29 @@
-"""Evaluations that somebody asks for while training goes on: the test images, in any weights."""
+"""What somebody asks for while training goes on: answers of an engine, the test images."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
+from typing import TypeVar
 
 from core.config import EngineName, RunConfig
 from core.data import Dataset
-from core.engine import EngineState, Tensors, build_engine
+from core.engine import Engine, EngineState, Tensors, build_engine
 from core.evaluation import Evaluation, evaluate
 from core.losses import loss_for
+
+Answer = TypeVar("Answer")
+
+
+def answer_with(
+    answer: Future[Answer], question: Callable[[Engine], Answer], engine: Engine
+) -> None:
+    """Give a future what a question makes of an engine, or what it raises."""
+    if not answer.set_running_or_notify_cancel():
+        return
+    try:
+        answer.set_result(question(engine))
+    except Exception as error:  # the asker's affair: training goes on
+        answer.set_exception(error)
 
 
 def evaluate_test(

@@ -1,26 +1,26 @@
 """Two trainers at work: their threads, thread budgets and orders, from start to join."""
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from threading import Lock, Thread
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
+from core.blas_threads import available_cores
 from core.checkpoints import Position
 from core.config import EngineName, RunConfig
 from core.control import Control
 from core.data import Dataset, steps_per_epoch
-from core.engine import Engine, EngineState
+from core.engine import Engine
 from core.errors import MlpwatchError
 from core.evaluation import Evaluation
 from core.event_log import Plan
 from core.event_writer import EventWriter
 from core.explain import Comparison, compare_gradients
 from core.gap import GapMeter
-from core.on_demand import evaluate_test
+from core.on_demand import Answer, answer_with, evaluate_test
 from core.order_server import OrderServer
 from core.outcome import Outcome, result_of
 from core.recorder import DiskRecorder
@@ -30,8 +30,6 @@ from core.telemetry import EpochRead, Event, GapMeasured, Mailbox, StepsDone
 from core.trainer import train
 from core.walkthrough import Walk, walk_through
 from core.weights_board import WeightsBoard
-
-Answer = TypeVar("Answer")
 
 ASK_SECONDS = 30.0
 """How long `walk_through` waits for a trainer: an evaluation or a checkpoint may come first."""
@@ -163,7 +161,7 @@ class Session:
             The answer, later; what the question raises is raised by `result()`.
         """
         answer: Future[Answer] = Future()
-        call = partial(_answer, answer, question, self._engines[name])
+        call = partial(answer_with, answer, question, self._engines[name])
         if not self._controls[name].call(call):
             # Nobody trains this engine any more, and questions only read it.
             Thread(target=call, name=f"ask-{name}", daemon=True).start()
@@ -178,7 +176,7 @@ class Session:
         Raises:
             TimeoutError: a trainer was busy for longer than `ASK_SECONDS`.
         """
-        asked = {name: self.ask(name, _state) for name in self._engines}
+        asked = {name: self.ask(name, lambda engine: engine.state()) for name in self._engines}
         states = {name: answer.result(ASK_SECONDS) for name, answer in asked.items()}
         return walk_through(self.config, self.dataset, states, previous)
 
@@ -299,23 +297,3 @@ class Session:
 
     def _named(self, engines: tuple[EngineName, ...]) -> list[Control]:
         return [self._controls[name] for name in engines or self._controls]
-
-
-def _state(engine: Engine) -> EngineState:
-    return engine.state()
-
-
-def _answer(answer: Future[Answer], question: Callable[[Engine], Answer], engine: Engine) -> None:
-    if not answer.set_running_or_notify_cancel():
-        return
-    try:
-        answer.set_result(question(engine))
-    except Exception as error:  # the asker's affair: training goes on
-        answer.set_exception(error)
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -18,7 +18,7 @@ from core.engine import Engine, initial_weights
 from core.evaluation import Evaluation, evaluate
 from core.explain import Comparison, Gradients
 from core.losses import loss_for
-from core.session import Answer
+from core.on_demand import Answer
 from core.telemetry import (
     CheckpointSaved,
     EndReason,

@@ -17,7 +17,7 @@ from core.centring import centre, centring_for, network_input
 from core.config import ENGINE_NAMES, EngineName
 from core.engine import Engine
 from core.losses import loss_for
-from core.session import Answer
+from core.on_demand import Answer
 from core.sketch import Sketch
 from tests.tui.draw_effects import ink
 from tests.tui.scenes import (

@@ -91,11 +91,7 @@ class Chart(CellView):
         Raises:
             ValueError: limits that are not ascending, or a log axis that begins at or below 0.
         """
-        for name, (low, high) in (("x", x_limits), ("y", y_limits)):
-            if not low < high:
-                raise ValueError(f"{name} limits {low} to {high}: expected ascending numbers")
-        if log_y and y_limits[0] <= 0:
-            raise ValueError(f"log y from {y_limits[0]}: expected limits above 0")
+        _check_limits(x_limits, y_limits, log_y=log_y)
         frame = Frame(0, 0, x_limits, y_limits, log_y, x_label, ascii_only)
         shown = self._look()
         self._title = (title,) if isinstance(title, str) else title
@@ -173,3 +169,11 @@ class Chart(CellView):
             values = [y for _, y in series.points if math.isfinite(y)]
             if values:
                 x = canvas.put(x, 0, f"{values[-1]:.3g}", series.role) + 1
+
+
+def _check_limits(x_limits: Limits, y_limits: Limits, *, log_y: bool) -> None:
+    for name, (low, high) in (("x", x_limits), ("y", y_limits)):
+        if not low < high:
+            raise ValueError(f"{name} limits {low} to {high}: expected ascending numbers")
+    if log_y and y_limits[0] <= 0:
+        raise ValueError(f"log y from {y_limits[0]}: expected limits above 0")
