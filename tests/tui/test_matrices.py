@@ -22,6 +22,7 @@ from tests.tui.scenes import (
     training,
 )
 from tests.tui.stage import Stage, on_stage
+from tui.screens.dashboard import Dashboard
 from tui.widgets.confusion import ConfusionMatrix
 
 
@@ -172,3 +173,13 @@ async def test_one_model_alone_has_no_difference() -> None:
             await stage.press("c")
             assert stage.row("confusion").strip().startswith(title)
             assert "−" not in stage.row("confusion")
+
+
+@pytest.mark.parametrize(("size", "seconds"), [((140, 40), 1.0), ((220, 60), 3.0)])
+async def test_matrices_with_scores_change_less_often(
+    size: tuple[int, int], seconds: float
+) -> None:
+    async with on_stage(training(), size) as stage:
+        await stage.look()
+        assert isinstance(stage.app.screen, Dashboard)
+        assert stage.app.screen._matrices.seconds == seconds

@@ -282,6 +282,7 @@ class Dashboard(Screen[None]):
             return
         title = panel_title("confusion", self._panel)
         self._matrix_row.draw(state, session.dataset.class_names, title)
+        self._matrices.seconds = self._matrix_row.seconds_between(state)
         if self._matrix_row.wants_scores(state):
             self._score()
 

@@ -8,6 +8,7 @@ from core.config import EngineName
 from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import EngineState, RunState
+from tui.screens.pace import MATRICES_SECONDS, SCORES_SECONDS
 from tui.watch import Watch
 from tui.widgets.chart import AFTER_EPOCH, NONE_DONE
 from tui.widgets.confusion import ConfusionMatrix
@@ -105,8 +106,15 @@ class Matrices:
 
     def wants_scores(self, state: RunState) -> bool:
         """Return whether scores are to be shown that are not there yet."""
+        return bool(self._shows_scores(state) and self._unscored(state))
+
+    def seconds_between(self, state: RunState) -> float:
+        """Return how long what is drawn now is to stay."""
+        return SCORES_SECONDS if self._shows_scores(state) else MATRICES_SECONDS
+
+    def _shows_scores(self, state: RunState) -> bool:
         room = any(self._find(name).has_room_for_scores for name in state.engines)
-        return bool((self.mode == "scores" or room) and self._unscored(state))
+        return self.mode == "scores" or room
 
     async def score(self, state: RunState) -> None:
         """Score what is shown, off the event loop."""

@@ -7,6 +7,10 @@ MATRICES_SECONDS = 1.0
 """The same for the matrices, of whose cells an epoch changes dozens: on MNIST, with two epochs
 a second, they were nine tenths of all bytes."""
 
+SCORES_SECONDS = 3.0
+"""The same for matrices with a score of each class beside them: at 220x60 an epoch changes most
+of those numbers, 3.9 kB/s if they were shown each second."""
+
 RECENT_SECONDS = 1.5
 """Least time between two pictures of the last 1,000 steps, which are all others half a second
 later: at 220x60 one of both models is 1.4 kB."""
@@ -23,7 +27,7 @@ class Pace:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self.due = 0.0
         """When it may be shown again, on the clock of the caller."""
         self.is_late = False
@@ -33,5 +37,5 @@ class Pace:
         """Tell whether to show it now; `at_once` asks for a yes."""
         self.is_late = now < self.due and not at_once
         if not self.is_late:
-            self.due = now + self._seconds
+            self.due = now + self.seconds
         return not self.is_late
