@@ -27,6 +27,10 @@ Shapes = Mapping[str, tuple[int, ...]]
 _RESTORE = "restore this run's own file or start a new run"
 
 
+MOST_DIGITS = 6
+"""Of a layer's number; a foreign file may have any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where training stands.
@@ -190,9 +194,22 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
+def _place(name: str) -> tuple[str, int, bool]:
+    """Return what sorts tensors as the engines have them: input side first, weights before bias."""
+    slot, _, rest = name.partition("layers.")
+    layer, _, kind = rest.partition(".")
+    return (
+        slot,
+        int(layer) if layer.isdecimal() and len(layer) < MOST_DIGITS else -1,
+        kind != "weight",
+    )
+
+
 def _build(tensors: Tensors, fields: Mapping[str, Any]) -> Checkpoint:
-    weights = {name: array for name, array in tensors.items() if name.startswith("layers.")}
-    slots = {name: array for name, array in tensors.items() if name not in weights}
+    # safetensors returns them in another order each time.
+    ordered = {name: tensors[name] for name in sorted(tensors, key=_place)}
+    weights = {name: array for name, array in ordered.items() if name.startswith("layers.")}
+    slots = {name: array for name, array in ordered.items() if name not in weights}
     position = Position(
         epoch=take_whole(fields, "epoch"),
         batch=take_whole(fields, "batch"),

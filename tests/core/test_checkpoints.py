@@ -298,3 +298,12 @@ def test_with_none_whole_the_error_names_both(tmp_path: Path) -> None:
         errors.TruncatedCheckpointError, match=r"truncated.*, and the one before, .*not a safe"
     ):
         read_latest(tmp_path, "numpy")
+
+
+def test_tensors_come_back_in_the_order_of_the_layers(tmp_path: Path) -> None:
+    names = [f"layers.{k}.{kind}" for k in range(12) for kind in ("weight", "bias")]
+    state = EngineState({name: np.ones(2, np.float32) for name in names})
+    path = checkpoint_path(tmp_path, "numpy")
+    write_checkpoint(path, Checkpoint("numpy", state, Position()), seed=0)
+    for _ in range(5):  # safetensors has another order each time
+        assert list(read_checkpoint(path).state.weights) == names

@@ -80,7 +80,11 @@ def test_a_run_is_watched_and_ordered_from_another_terminal(tmp_path: Path) -> N
             terminal.send(" ")
             terminal.wait_for(lambda text: both("training", text))
             terminal.send("m")
+            terminal.wait_for("1 of ")
+            terminal.send("\r")
             terminal.wait_for("true label    ")
+            terminal.send("\x1b")
+            terminal.wait_for("enter large")
             terminal.send("\x1b")
             terminal.wait_for(lambda text: both("training", text))
             terminal.send("q")
@@ -183,4 +187,6 @@ def test_without_a_terminal_attaching_is_refused_in_one_line(tmp_path: Path) -> 
     with attached(tmp_path) as terminal:
         terminal.wait_for(lambda text: len(re.findall(r"epoch +1/1  finished", text)) == 2)
         terminal.send("m")
+        terminal.wait_for("1 of ")
+        terminal.send("\r")
         terminal.wait_for("true label    ")

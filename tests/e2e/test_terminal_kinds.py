@@ -71,8 +71,11 @@ def sent(folder: Path, *options: str, **variables: str) -> bytes:
 def test_only_colours_of_the_terminal_are_sent(
     system: str, variables: dict[str, str], tmp_path: Path
 ) -> None:
-    received = sent(tmp_path, **variables)
-    assert colour_systems(received) == {system} - {"none"}
+    found = colour_systems(sent(tmp_path, **variables))
+    if system == "truecolor":
+        # A grey of the 256 colours is the same grey, and shorter to say.
+        found.discard("256")
+    assert found == {system} - {"none"}
 
 
 @pytest.mark.parametrize(
