@@ -38,23 +38,13 @@ class ConfusionLog(LineFile):
     matrix row by row; -n stands for n zeros. Ten classes take about 300 bytes.
     """
 
-    def append(self, line: ConfusionLine) -> None:
-        """Add one matrix and wait until it is on disk; a torn last line is cut off first.
+    def append(self, *lines: ConfusionLine) -> None:
+        """Add matrices and wait until they are on disk; a torn last line is cut off first.
 
         Raises:
             OSError: for example a full disk; nothing was added.
         """
-        self.append_text(
-            to_json(
-                {
-                    "engine": line.engine,
-                    "epoch": line.epoch,
-                    "step": line.step,
-                    "classes": len(line.counts),
-                    "counts": _packed(line.counts.ravel().tolist()),
-                }
-            )
-        )
+        self.append_text("\n".join(map(_text_of, lines)))
 
     def read(self, classes: int) -> dict[EngineName, dict[int, Matrix]]:
         """Return the matrices by engine and epoch; damaged lines are left out.
@@ -92,6 +82,18 @@ class ConfusionLog(LineFile):
 def accuracy_of(counts: Matrix) -> float:
     """Return the share of the images that lie on the diagonal, 0 to 1; 0 for no images."""
     return float(counts.trace() / max(1, counts.sum()))
+
+
+def _text_of(line: ConfusionLine) -> str:
+    return to_json(
+        {
+            "engine": line.engine,
+            "epoch": line.epoch,
+            "step": line.step,
+            "classes": len(line.counts),
+            "counts": _packed(line.counts.ravel().tolist()),
+        }
+    )
 
 
 def _packed(counts: Iterable[int]) -> list[int]:

@@ -44,13 +44,13 @@ class MetricsReading:
 class MetricsLog(LineFile):
     """One metrics file. Safe from several threads; one process at a time writes."""
 
-    def append(self, line: MetricsLine) -> None:
-        """Add one line and wait until it is on disk; a torn last line is cut off first.
+    def append(self, *lines: MetricsLine) -> None:
+        """Add lines and wait until they are on disk; a torn last line is cut off first.
 
         Raises:
             OSError: for example a full disk; nothing was added.
         """
-        self.append_text(to_json(asdict(line)))
+        self.append_text("\n".join(to_json(asdict(line)) for line in lines))
 
     def read(self) -> MetricsReading:
         """Read the whole file; one that does not exist is empty.

@@ -170,13 +170,13 @@ class Run:
             self.path, engine, self._shapes(), dtype=self.config.dtype, seed=self.config.seed
         )
 
-    def append_metrics(self, line: MetricsLine) -> None:
-        """Add one line to `metrics.jsonl` and wait until it is on disk.
+    def append_metrics(self, *lines: MetricsLine) -> None:
+        """Add lines to `metrics.jsonl` and wait until they are on disk.
 
         Raises:
             OSError: for example a full disk; nothing was added.
         """
-        self._metrics.append(line)
+        self._metrics.append(*lines)
 
     def read_metrics(self) -> list[MetricsLine]:
         """Read `metrics.jsonl` without its damaged lines; see `read_metrics_log`.

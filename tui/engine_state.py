@@ -20,6 +20,7 @@ from core.telemetry import (
 )
 from tui.curves import Curve, Point
 from tui.epoch_curves import EpochCurves
+from tui.kept_epochs import MOST_EPOCHS, is_kept
 
 if TYPE_CHECKING:
     from core.confusion_log import Matrix
@@ -68,13 +69,14 @@ class EngineState:
     detail: str = ""
     """Why the engine ended, if not as planned."""
     epochs: list[EpochPoint] = field(default_factory=list)
+    """Those that are kept; the newest is always there."""
     validation: "Evaluation | None" = None
     validation_before: "Evaluation | None" = None
     """Of the epoch before the newest, if this process saw it."""
     confusion: "Matrix | None" = None
     """Of the newest epoch; the reading of each image may be of an older one, or missing."""
     matrices: "dict[int, Matrix]" = field(default_factory=dict)
-    """Confusion matrices by epoch, from 1; 800 bytes each for ten classes."""
+    """Confusion matrices by epoch, those that are kept; 800 bytes each for ten classes."""
     test: "Evaluation | None" = None
     loss_by_step: Curve = field(init=False)
     loss_by_second: Curve = field(init=False)
@@ -90,6 +92,11 @@ class EngineState:
         self.loss_by_second = Curve()
         self.epochs_by_step = EpochCurves(planned=self.planned_steps)
         self.epochs_by_second = EpochCurves()
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs so far, as far as they were told."""
+        return self.epochs[-1].epoch if self.epochs else 0
 
     @property
     def ended(self) -> bool:
@@ -222,6 +229,11 @@ class EngineState:
         self.epochs.append(point)
         self.epochs_by_step.add(point.step, point)
         self.epochs_by_second.add(point.seconds, point)
+        if len(self.epochs) > MOST_EPOCHS:
+            newest = point.epoch
+            self.epochs = [old for old in self.epochs if is_kept(old.epoch, newest)]
+            kept = self.matrices.items()
+            self.matrices = {epoch: old for epoch, old in kept if is_kept(epoch, newest)}
 
     def _end(self, event: RunEnded) -> None:
         """Take in the last event."""

@@ -18,6 +18,7 @@ from core.telemetry import (
 from tui.engine_state import ENDED, EngineState, EpochPoint, Phase
 from tui.epoch_curves import GapCurves
 from tui.formatting import TITLES
+from tui.kept_epochs import MOST_EPOCHS, is_kept
 
 __all__ = ["ENDED", "EngineState", "EpochPoint", "Phase", "RunState"]
 
@@ -37,7 +38,7 @@ class RunState:
     names: tuple[EngineName, ...]
     engines: dict[EngineName, EngineState] = field(init=False)
     gaps: list[GapMeasured] = field(default_factory=list)
-    """One per epoch that both engines have done."""
+    """One per epoch that both engines have done, of those that are kept."""
     gaps_by_step: GapCurves = field(init=False)
     gaps_by_second: GapCurves = field(init=False)
     saved: dict[EngineName, int] = field(default_factory=dict)
@@ -110,6 +111,8 @@ class RunState:
     def _add_gap(self, engine: EngineState, gap: GapMeasured) -> None:
         point = engine.last_epoch(gap.step)
         self.gaps.append(gap)
+        if len(self.gaps) > MOST_EPOCHS:
+            self.gaps = [old for old in self.gaps if is_kept(old.epoch, gap.epoch)]
         self.gaps_by_step.add(gap.step, gap)
         self.gaps_by_second.add(point.seconds if point else engine.seconds, gap)
 

@@ -1,7 +1,9 @@
 """Whatever goes wrong on the disk, the recorder goes on and says so."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -31,7 +33,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def failing(error: Exception) -> Callable[..., Path]:
-    def fail(_: object) -> Path:
+    def fail(*_: object) -> Path:
         raise error
 
     return fail
@@ -99,3 +101,29 @@ def test_a_matrix_that_fails_is_written_later_and_no_line_twice(
     assert [counts.tolist() for counts in run.confusion.read(2)["numpy"].values()] == [
         [[1, 0], [0, 1]]
     ]
+
+
+def test_lines_that_come_while_the_disk_is_busy_are_written_together(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, write = DiskRecorder(run, Mailbox()), run.append_metrics
+    answers, asked, written = Event(), Event(), []
+
+    def write_slowly(*lines: MetricsLine) -> None:
+        written.append(len(lines))
+        asked.set()
+        assert answers.wait(20)
+        write(*lines)
+
+    monkeypatch.setattr(run, "append_metrics", write_slowly)
+    recorder.record(LINE)
+    assert asked.wait(20)
+    later = [replace(LINE, epoch=epoch) for epoch in range(2, 102)]
+    for line in later:
+        recorder.record(line)
+        recorder.record(ConfusionLine("numpy", line.epoch, 10, np.eye(2, dtype=np.int64)))
+    answers.set()
+    assert recorder.close()
+    assert written == [1, 100]
+    assert run.read_metrics() == [LINE, *later]
+    assert len(run.confusion.read(2)["numpy"]) == 100

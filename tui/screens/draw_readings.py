@@ -109,7 +109,7 @@ class DrawReadings:
         return [engine.step for engine in self._state.engines.values()]
 
     def _epochs_now(self) -> list[int]:
-        return [len(engine.epochs) for engine in self._state.engines.values()]
+        return [engine.epochs_done for engine in self._state.engines.values()]
 
 
 def _own_set(drawings: list[Drawing], found: dict[EngineName, Reading]) -> OwnSet:

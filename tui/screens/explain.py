@@ -71,7 +71,7 @@ class ExplainScreen(Screen[None]):
         state, session = self._watch.state, self._watch.session
         if not self.is_attached or state is None or session is None:
             return
-        epoch = max((len(engine.epochs) for engine in state.engines.values()), default=0)
+        epoch = max((engine.epochs_done for engine in state.engines.values()), default=0)
         if epoch != self._compared_epoch and monotonic() - self._compared_at >= COMPARE_SECONDS:
             self._compared_epoch, self._compared_at = epoch, monotonic()
             self.run_worker(self._compare())

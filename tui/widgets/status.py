@@ -65,7 +65,7 @@ class StatusPanel(CellView):
             return canvas
         if width < NARROWEST:
             canvas.put(0, 0, self._title, self._accent)
-            canvas.put(0, 1, f"{len_epochs(engine)}/{self._epochs}")
+            canvas.put(0, 1, f"{engine.epochs_done}/{self._epochs}")
             canvas.put(0, 2, engine.phase, _PHASE_ROLES.get(engine.phase, Role.TEXT))
             return canvas
         self._put_progress(canvas, engine)
@@ -87,7 +87,7 @@ class StatusPanel(CellView):
         phase = engine.phase
         digits = len(str(self._epochs))
         # Whole epochs while they last; the epoch under way counts from 1.
-        epoch = f"epoch {len_epochs(engine):>{digits}}/{self._epochs}"
+        epoch = f"epoch {engine.epochs_done:>{digits}}/{self._epochs}"
         if canvas.width < WIDE:
             epoch = epoch.removeprefix("epoch ")
         right = f"{epoch}  {phase:<8}"
@@ -131,11 +131,6 @@ _PHASE_ROLES = {
     "diverged": Role.BAD,
     "failed": Role.BAD,
 }
-
-
-def len_epochs(engine: EngineState) -> int:
-    """Return how many whole epochs an engine has done."""
-    return engine.epochs[-1].epoch if engine.epochs else 0
 
 
 class TextLine(CellView):
