@@ -1,8 +1,8 @@
 """Why a network reads an image as it does: telling pixels, and the training images most alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, thread_time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,11 @@ from core.weight_tiles import FULL_SHARE, round_scale
 from core.weights_board import WeightsBoard
 
 RENEW_SECONDS = 3.0
-"""How old an index of neighbours may be while its network trains on: reading two classes of MNIST
-takes 0.05 s of a core, and a small network finishes an epoch in 0.3 s."""
+"""Least time between two preparations while a network trains on: a small one finishes an epoch in
+0.3 s."""
+
+MOST_SHARE = 0.05
+"""Of a core, for preparations: all of MNIST takes 0.2 s at 784-128, 0.7 s at 784-512-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,11 @@ def rival_class(probabilities: Sequence[float], true: int) -> int:
 
 
 class Reasoner:
-    """Answers from the weights with which the newest validation was read. For one thread at a time.
+    """Answers from the weights with which a recent validation was read.
+
+    The first question takes the newest weights; from then on newer ones are taken by `prepare`, so
+    that no answer waits for the training images to be read anew. One thread may ask while another
+    prepares.
 
     Args:
         dataset: its training images are searched.
@@ -68,12 +75,47 @@ class Reasoner:
 
     def __init__(self, dataset: Dataset, config: RunConfig, board: WeightsBoard) -> None:
         self._dataset, self._config, self._board = dataset, config, board
-        self._indices: dict[EngineName, tuple[NeighbourIndex, float]] = {}
+        self._indices: dict[EngineName, NeighbourIndex] = {}
+        self._rests_until: dict[EngineName, float] = {}
 
     @property
     def nbytes(self) -> int:
         """Bytes kept of training images in hidden layers."""
-        return sum(index.nbytes for index, _ in self._indices.values())
+        return sum(index.nbytes for index in self._indices.values())
+
+    def epoch(self, engine: EngineName) -> int | None:
+        """Return after how many epochs an answer sees a network; None without one."""
+        index = self._indices.get(engine)
+        shown = index.shown if index else self._board.evaluated(engine)
+        return shown.epoch if shown else None
+
+    def is_due(self, engine: EngineName) -> bool:
+        """Whether `prepare` has anything to do."""
+        shown, index = self._board.evaluated(engine), self._indices.get(engine)
+        if shown is None or engine not in self._rests_until:
+            return shown is not None
+        is_new = index is None or index.shown is not shown
+        return is_new and monotonic() >= self._rests_until[engine]
+
+    def prepare(self, engine: EngineName, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Read the training images with the newest weights; then answer from these.
+
+        Args:
+            engine: whose weights.
+            stopped: asked now and then whether to leave off.
+        """
+        index, started = self._index(engine), thread_time()
+        shown = self._board.evaluated(engine)
+        if index is None or shown is None:
+            return
+        if engine in self._rests_until:
+            index = NeighbourIndex(self._dataset, shown, self._config.activation)
+        # The first index serves meanwhile: what a question wants before its turn it reads itself.
+        index.prepare(stopped)
+        if not stopped():
+            self._indices[engine] = index
+            rest = (thread_time() - started) / MOST_SHARE
+            self._rests_until[engine] = monotonic() + max(RENEW_SECONDS, rest)
 
     def answer(self, question: Question) -> Reasons | None:
         """Return the reasons, or None before an engine's first epoch has ended."""
@@ -97,11 +139,8 @@ class Reasoner:
         )
 
     def _index(self, engine: EngineName) -> NeighbourIndex | None:
-        shown = self._board.evaluated(engine)
-        if shown is None:
-            return None
-        index, made_at = self._indices.get(engine, (None, 0.0))
-        if index is None or (index.shown is not shown and monotonic() - made_at >= RENEW_SECONDS):
+        index, shown = self._indices.get(engine), self._board.evaluated(engine)
+        if index is None and shown is not None:
             index = NeighbourIndex(self._dataset, shown, self._config.activation)
-            self._indices[engine] = index, monotonic()
+            index = self._indices.setdefault(engine, index)
         return index

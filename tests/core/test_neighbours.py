@@ -46,6 +46,7 @@ def test_they_are_scikit_learns_by_brute_force(digits: Dataset, hidden: tuple[in
             found = index.nearest(data.validation_images[image], label, COUNT)
             assert [one.row for one in found] == [int(rows[place]) for place in places[0]]
             assert [one.distance for one in found] == pytest.approx(distances[0], rel=1e-5)
+    index.prepare()
     kept = 4 * data.train_count * points.shape[1] if hidden else 0
     assert index.nbytes == kept, "each class is kept once; the images themselves are not"
 
@@ -57,6 +58,25 @@ def test_a_class_with_few_images_gives_them_all_and_an_absent_one_none(digits: D
     assert len({one.row for one in found}) == in_class
     assert [one.distance for one in found] == sorted(one.distance for one in found)
     assert index.nearest(digits.validation_images[0], 99, COUNT) == []
+
+
+def test_no_more_is_kept_than_there_is_room_for(digits: Dataset) -> None:
+    plain = index_of(digits, (16,))
+    sizes = np.bincount(digits.train_labels) * 16 * 4
+    room = int(sizes[:3].sum())
+    small = NeighbourIndex(digits, plain.shown, "relu", most_bytes=room)
+    small.prepare()
+    assert small.nbytes == room, "three classes"
+    for label in (*range(digits.classes), 0):
+        image = digits.validation_images[label]
+        assert small.nearest(image, label, COUNT) == plain.nearest(image, label, COUNT)
+        assert small.nbytes <= room
+    tiny = NeighbourIndex(digits, plain.shown, "relu", most_bytes=1)
+    tiny.prepare()
+    assert tiny.nbytes == 0
+    tiny.nearest(digits.validation_images[0], 4, COUNT)
+    tiny.nearest(digits.validation_images[0], 7, COUNT)
+    assert tiny.nbytes == sizes[7], "the newest stays"
 
 
 @given(

@@ -1,14 +1,17 @@
 """Reasons belong to the weights that the newest validation was read with, and leave with them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import core.reasons
-from core.config import RunConfig
+from core.config import Activation, RunConfig
 from core.data import Dataset, load_dataset
-from core.engine import Tensors, initial_weights, layer_sizes
+from core.engine import Floats, Rows, Tensors, initial_weights, layer_sizes
+from core.hidden import last_hidden
 from core.neighbours import NeighbourIndex
-from core.reasons import RENEW_SECONDS, Question, Reasoner
+from core.reasons import MOST_SHARE, RENEW_SECONDS, Question, Reasoner
 from core.saliency import logit_gradient
 from core.weights_board import WeightsBoard, WeightsShown
 
@@ -52,24 +55,103 @@ def test_before_an_epoch_there_is_no_answer(digits: Dataset) -> None:
     assert Reasoner(digits, CONFIG, board).answer(question(digits)) is None
 
 
-def test_new_weights_are_taken_when_the_index_is_old_and_free_its_memory(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+@dataclass
+class Clocks:
+    """Time, and what a thread has computed, as a test says."""
+
+    now: float = 100.0
+    computed: float = 0.0
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    clocks = Clocks()
+    monkeypatch.setattr(core.reasons, "monotonic", lambda: clocks.now)
+    monkeypatch.setattr(core.reasons, "thread_time", lambda: clocks.computed)
+    return clocks
+
+
+def showing(data: Dataset, board: WeightsBoard, epoch: int) -> None:
+    board.show(WeightsShown("torch", epoch, epoch, weights(data, epoch)), evaluated=True)
+
+
+def epoch_answered(reasoner: Reasoner, data: Dataset) -> int:
+    answer = reasoner.answer(question(data))
+    assert answer is not None
+    assert reasoner.epoch("torch") == answer.epoch
+    return answer.epoch
+
+
+def test_newer_weights_are_prepared_after_a_rest_and_free_the_memory_of_the_old(
+    digits: Dataset, clocks: Clocks
 ) -> None:
-    now = 100.0
-    monkeypatch.setattr(core.reasons, "monotonic", lambda: now)
     board = WeightsBoard()
     reasoner = Reasoner(digits, CONFIG, board)
+    assert not reasoner.is_due("torch")
+    showing(digits, board, 1)
+    assert reasoner.is_due("torch")
+    reasoner.prepare("torch")
+    everything = 4 * 16 * digits.train_count
+    assert reasoner.nbytes == everything
+    showing(digits, board, 2)
+    clocks.now += RENEW_SECONDS / 2
+    assert not reasoner.is_due("torch"), "too soon: reading all training images costs"
+    clocks.now += RENEW_SECONDS / 2
+    assert reasoner.is_due("torch")
+    assert epoch_answered(reasoner, digits) == 1, "no answer waits for newer weights"
+    reasoner.prepare("torch")
+    assert epoch_answered(reasoner, digits) == 2
+    assert reasoner.nbytes == everything, "one index, not two"
+    clocks.now += 100
+    assert not reasoner.is_due("torch"), "there is nothing newer"
 
-    def epoch_answered(epoch: int) -> int:
-        board.show(WeightsShown("torch", epoch, epoch, weights(digits, epoch)), evaluated=True)
-        answer = reasoner.answer(question(digits))
-        assert answer is not None
-        return answer.epoch
 
-    assert epoch_answered(1) == 1
-    kept = reasoner.nbytes
-    now += RENEW_SECONDS / 2
-    assert epoch_answered(2) == 1, "too soon: reading all training images costs"
-    now += RENEW_SECONDS / 2
-    assert epoch_answered(3) == 3
-    assert reasoner.nbytes == kept, "one index, not two"
+def test_preparations_take_no_more_than_their_share_of_a_core(
+    digits: Dataset, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(_index: NeighbourIndex, _stopped: object) -> None:
+        clocks.computed += 2.0
+
+    monkeypatch.setattr(NeighbourIndex, "prepare", slow)
+    board = WeightsBoard()
+    reasoner = Reasoner(digits, CONFIG, board)
+    showing(digits, board, 1)
+    reasoner.prepare("torch")
+    showing(digits, board, 2)
+    clocks.now += 2.0 / MOST_SHARE - 1
+    assert not reasoner.is_due("torch")
+    clocks.now += 1
+    assert reasoner.is_due("torch")
+
+
+def test_what_was_prepared_is_not_read_again_for_a_question(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def noted(w: Tensors, images: Floats, rows: Rows, activation: Activation) -> Floats:
+        read.append(len(rows))
+        return last_hidden(w, images, rows, activation)
+
+    monkeypatch.setattr("core.neighbours.last_hidden", noted)
+    board = WeightsBoard()
+    showing(digits, board, 1)
+    reasoner = Reasoner(digits, CONFIG, board)
+    before = reasoner.answer(question(digits))
+    reasoner.prepare("torch")
+    assert sum(read) == digits.train_count + 2, "each class once, and the image per class"
+    after = reasoner.answer(question(digits))
+    assert before is not None
+    assert after is not None
+    assert after.neighbours == before.neighbours
+    assert sum(read) == digits.train_count + 4
+
+
+def test_a_preparation_that_is_stopped_is_due_again(digits: Dataset) -> None:
+    board = WeightsBoard()
+    showing(digits, board, 1)
+    reasoner = Reasoner(digits, CONFIG, board)
+    answers = iter([False, False])
+    reasoner.prepare("torch", lambda: next(answers, True))
+    assert 0 < reasoner.nbytes < 4 * 16 * digits.train_count
+    assert reasoner.is_due("torch")

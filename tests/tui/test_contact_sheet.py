@@ -5,7 +5,7 @@ from time import perf_counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -75,6 +75,7 @@ def test_a_small_ramp_has_two_pixels_in_a_row() -> None:
         assert canvas.cell(x, y)[0] == RAMP[round(mean * 9)]
 
 
+@settings(deadline=None)
 @given(IMAGES, st.integers(2, 60), st.integers(1, 30), st.sampled_from(RENDERERS))
 def test_any_image_fits_with_square_pixels(
     image: NDArray[np.float32], columns: int, rows: int, renderer: Renderer

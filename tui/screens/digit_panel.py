@@ -1,6 +1,6 @@
 """One digit in full: its image, what both models read, and why one of them reads it so."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -38,6 +38,10 @@ SEARCHING_SECONDS = 0.1
 """How long the screen stays as it is before it says that it searches."""
 
 
+PREPARE_SECONDS = 1.0
+"""Between two looks whether there are newer weights to find neighbours with."""
+
+
 @dataclass(frozen=True, slots=True)
 class SeenDigit:
     """The digit that is looked at."""
@@ -49,8 +53,6 @@ class SeenDigit:
     ink: NDArray[np.floating]
     """(height, width) from 0 to 1."""
     facts: DigitFacts
-    epochs: dict[EngineName, int] = field(default_factory=dict)
-    """After which each model was read."""
 
 
 class DigitPanel(Horizontal):
@@ -80,6 +82,25 @@ class DigitPanel(Horizontal):
         with Vertical(id="reading"):
             yield DigitFactsView(id="facts", ascii_only=self._ascii)
             yield ImageRowsView(id="neighbours")
+
+    def on_mount(self) -> None:
+        """Read the training images while the first digit is chosen, and anew now and then."""
+        self.set_interval(PREPARE_SECONDS, self.prepare)
+        self.prepare()
+
+    def on_unmount(self) -> None:
+        """Read no more of them."""
+        self._reader.close()
+
+    def prepare(self) -> None:
+        """Have the reasons found before they are asked for; show those of newer weights."""
+        session = self._watch.session
+        if session is None:
+            return
+        shows_reasons = self.is_on_screen and self._question() is not None
+        self._reader.prepare(self._engine(list(session.config.engine_names)), renew=shows_reasons)
+        if shows_reasons:
+            self._follow()
 
     def look_at(
         self, digit: SeenDigit | None, renderer: Renderer = "ramp", *, absent: str = ""
@@ -142,7 +163,7 @@ class DigitPanel(Horizontal):
         probabilities, true = digit.facts.probabilities[engine], digit.facts.true
         read = int(np.argmax(probabilities))
         towards = true if self._gradient == "true" else read
-        about = About(engine, digit.split, digit.row, towards, digit.epochs.get(engine, 0))
+        about = About(engine, digit.split, digit.row, towards, self._reader.epoch(engine))
         classes = (true, rival_class(probabilities, true))
         return about, Question(engine, digit.image, classes, towards, NEIGHBOURS)
 

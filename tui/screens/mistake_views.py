@@ -44,7 +44,7 @@ def seen_digit(selection: MistakeSelection, images: SplitImages) -> SeenDigit | 
         },
         names=images.names,
     )
-    return SeenDigit(images.split, row, images.pixels(row), images.ink(row), facts, images.epochs)
+    return SeenDigit(images.split, row, images.pixels(row), images.ink(row), facts)
 
 
 def place_text(selection: MistakeSelection) -> str:

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from threading import Event as Flag
+from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
+from core.background import yield_to_trainers
 from core.config import EngineName
 from tui.watch import Watch
 
@@ -18,8 +21,8 @@ class About(NamedTuple):
     split: str
     row: int
     towards: int
-    epoch: int
-    """Of the network, as far as the screen knows."""
+    epoch: int | None
+    """Of the network that is asked."""
 
 
 class ReasonsReader:
@@ -35,6 +38,9 @@ class ReasonsReader:
         self._wanted: tuple[About, Question] | None = None
         self._about: About | None = None
         self._works = False
+        self._preparing: Thread | None = None
+        self._prepared: set[EngineName] = set()
+        self._closing = Flag()
         self.answer: Reasons | None = None
         """The newest; perhaps of the image before."""
         self.answers: About | None = None
@@ -59,22 +65,64 @@ class ReasonsReader:
         self._about, self._wanted = about, (about, question)
         return not self._works
 
+    def epoch(self, engine: EngineName) -> int | None:
+        """Return after how many epochs an answer would see a network."""
+        reasoner = self._reasoner_of_session()
+        return reasoner.epoch(engine) if reasoner else None
+
+    def prepare(self, engine: EngineName, *, renew: bool) -> None:
+        """Begin to read the training images ahead of questions, if there is anything new to read.
+
+        Args:
+            engine: whose network reads.
+            renew: also read anew with newer weights, now and then.
+        """
+        reasoner = self._reasoner_of_session()
+        if reasoner is None or self._closing.is_set() or not reasoner.is_due(engine):
+            return
+        is_busy = self._preparing is not None and self._preparing.is_alive()
+        if is_busy or (engine in self._prepared and not renew):
+            return
+        self._prepared.add(engine)
+        # Of its own: threads of the event loop's pool can't be put behind the trainers for a while.
+        self._preparing = Thread(
+            target=self._prepare, args=(reasoner, engine), name="neighbours", daemon=True
+        )
+        self._preparing.start()
+
+    def close(self) -> None:
+        """Leave off preparing, soon; returns at once."""
+        self._closing.set()
+
     async def work(self, draw: Callable[[], None]) -> None:
         """Look into the questions until there is none; call `draw` for each answer."""
-        from core.reasons import Reasoner  # noqa: PLC0415 - after the first frame
-
-        session = self._watch.session
-        if session is None or self._works:
+        reasoner = self._reasoner_of_session()
+        if reasoner is None or self._works:
             return
-        if self._reasoner is None:
-            self._reasoner = Reasoner(session.dataset, session.config, session.board)
         self._works = True
         try:
             while self._wanted is not None:
                 (about, question), self._wanted = self._wanted, None
-                answer = await asyncio.to_thread(self._reasoner.answer, question)
+                answer = await asyncio.to_thread(reasoner.answer, question)
                 if self._wanted is None:
                     self.answer, self.answers = answer, about
         finally:
             self._works = False
         draw()
+
+    def _reasoner_of_session(self) -> "Reasoner | None":
+        from core.reasons import Reasoner  # noqa: PLC0415 - after the first frame
+
+        session = self._watch.session
+        # A run that lives elsewhere has its images some seconds after it is opened.
+        if self._reasoner is None and session is not None and session.dataset.train_count:
+            self._reasoner = Reasoner(session.dataset, session.config, session.board)
+        return self._reasoner
+
+    def _prepare(self, reasoner: "Reasoner", engine: EngineName) -> None:
+        yield_to_trainers()
+        try:
+            reasoner.prepare(engine, self._closing.is_set)
+        except MemoryError:
+            # Questions still read the two classes that they are about.
+            self._closing.set()

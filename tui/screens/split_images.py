@@ -80,15 +80,6 @@ class SplitImages:
         pixels = self.pixels(row).reshape(session.dataset.image_shape)
         return ink_of(pixels, session.config.pixel_range)
 
-    @property
-    def epochs(self) -> dict[EngineName, int]:
-        """After which epoch each model is seen."""
-        if self.split == "test":
-            return self._test_epochs
-        state = self._watch.state
-        engines = state.engines.items() if state else ()
-        return {name: engine.epochs[-1].epoch for name, engine in engines if engine.epochs}
-
     def title(self, row: int) -> str:
         """Return split and number of an image, as its source counts them."""
         data = self._session().dataset
