@@ -4,8 +4,8 @@ Imports no NumPy: these checks run before the first frame.
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from platformdirs import user_cache_path
 
@@ -21,8 +21,7 @@ IDX_PARTS = ("train", "t10k")
 """Prefixes of the published files: the training part, and the test part of ten thousand."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdxPair:
+class IdxPair(NamedTuple):
     """The two files of one part."""
 
     images: Path

@@ -4,6 +4,7 @@ Imports torch, scikit-learn, NumPy and Textual only when a command needs them.
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -73,11 +74,12 @@ def watch(options: argparse.Namespace) -> int:
     if _says_no_screen():
         return train(options)
     from core.data_source import check_source, resolve_source  # noqa: PLC0415
-    from core.run_names import check_run_name  # noqa: PLC0415
 
     # What can be known at once is said before the screen changes.
     check_source(resolve_source(config.data))
     if options.name is not None:
+        from core.run_names import check_run_name  # noqa: PLC0415
+
         check_run_name(options.name)
 
     def start(report: "Report") -> "Session":
@@ -184,6 +186,8 @@ def _end(app: "MlpwatchApp", status: int) -> int:
 
 def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.Namespace) -> int:
     """Run the app to its end; return the exit status."""
+    # The app switches it on again after its first frame: see `collect_from_now_on`.
+    gc.disable()
     from tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
     from tui.terminal_traits import has_colour, has_unicode  # noqa: PLC0415
 

@@ -18,6 +18,7 @@ from tui.ascii_filter import AsciiFilter
 from tui.followed_app import Followed
 from tui.keys import KEYS, Where, bindings
 from tui.leaving_app import LeavingApp
+from tui.loading import collect_from_now_on
 from tui.screen_options import ScreenOptions
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen
@@ -67,7 +68,11 @@ class MlpwatchApp(LeavingApp):
         self.listen()
         self._set_fps(self._cost.fps)
         # Only after the first frame: importing torch holds the interpreter for a second.
-        self.call_after_refresh(self.main_watch.open)
+        self.call_after_refresh(self._begin_loading)
+
+    def _begin_loading(self) -> None:
+        collect_from_now_on()
+        self.main_watch.open()
 
     def on_resize(self, _event: Resize) -> None:
         """Draw everything anew even if the size is as before: it may have been another between."""

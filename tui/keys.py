@@ -1,7 +1,6 @@
 """One table of keys: it feeds dispatch, the footer and the help."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from textual.binding import Binding, BindingType
 
@@ -11,8 +10,7 @@ Where = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key and what it does."""
 
     keys: str
@@ -221,8 +219,8 @@ def footer_keys(where: Where, *, attached: bool = False, is_view: bool = False) 
     if is_view:
         # Where the dashboard has nothing to go back to, a view of it has.
         back = next(key for key in KEYS if key.where == where and key.action == "back")
-        own = [replace(back, label="back"), *(key for key in own if key != back)]
+        own = [back._replace(label="back"), *(key for key in own if key != back)]
     elif attached:
-        common = [replace(k, label="leave it") if k.action == "leave" else k for k in common]
+        common = [k._replace(label="leave it") if k.action == "leave" else k for k in common]
     # space, step and save lead on the dashboard; help and quit close every footer.
     return common[:3] + own + common[3:] if where == "dashboard" else own + common

@@ -1,16 +1,15 @@
 """What the command line says of the screen."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 DEFAULT_FPS = 4.0
 SSH_FPS = 2.0
 """Over SSH half as often: bytes and latency count more there."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScreenOptions:
+class ScreenOptions(NamedTuple):
     """What the command line says of the screen."""
 
     fps: float | None = None

@@ -1,6 +1,5 @@
 """What the terminal can show, as far as the environment tells: characters and colours."""
 
-import curses
 import os
 import sys
 from collections.abc import Mapping
@@ -39,6 +38,9 @@ def has_colour(environment: Mapping[str, str] | None = None) -> bool:
         return False
     if variables.get("COLORTERM"):
         return True
+    # Only here: most terminals say it by COLORTERM.
+    import curses  # noqa: PLC0415
+
     with suppress(curses.error, OSError):
         # Not on the terminal itself: only its description is wanted.
         with Path(os.devnull).open("w") as nowhere:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from core.config import EngineName
 from core.control import LEAVE_SECONDS
-from tui.run_state import RunState
 
 if TYPE_CHECKING:
     from core.run_follower import RunFollower
     from core.session import Session
+    from tui.run_state import RunState
 
 Report = Callable[[str], None]
 Start = Callable[[Report], "Session | RunFollower"]
@@ -157,6 +157,9 @@ class Watch:
         self.session.set_steps_per_second(limit)
 
     def _load(self) -> None:
+        # Not at the top: the types of events take 10 ms to make, and the first frame needs none.
+        from tui.run_state import RunState  # noqa: PLC0415
+
         try:
             session = self._start(self._report)
             config = session.config
@@ -171,7 +174,7 @@ class Watch:
     def _report(self, text: str) -> None:
         self.loading = text
 
-    def _begin(self, session: "Session | RunFollower", state: RunState) -> None:
+    def _begin(self, session: "Session | RunFollower", state: "RunState") -> None:
         self.session, self.state = session, state
         if session.notes:
             self.state.say(" · ".join(session.notes))

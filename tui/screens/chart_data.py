@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.config import EngineName
 from tui.curves import RECENT_CAPACITY, Curve
-from tui.epoch_curves import GapCurves
 from tui.formatting import TITLES
 from tui.palette import Role
-from tui.run_state import EngineState, RunState
 from tui.widgets.chart import Limits, Marker, Series, nice_limits
+
+if TYPE_CHECKING:
+    from tui.epoch_curves import GapCurves
+    from tui.run_state import EngineState, RunState
 
 BANDS: dict[EngineName, Role] = {"numpy": Role.NUMPY_BAND, "torch": Role.TORCH_BAND}
 CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
@@ -36,20 +39,20 @@ class ChartOptions:
     """The loss of the last steps in full, instead of the whole run's."""
 
 
-@dataclass(slots=True)
 class ChartLimits:
     """The limits that both models' charts share; they only widen, so old curves stay in place."""
 
-    _kept: dict[tuple[str, bool], Limits] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, bool], Limits] = {}
 
-    def x(self, state: RunState, options: ChartOptions) -> Limits:
+    def x(self, state: "RunState", options: ChartOptions) -> Limits:
         """Return the x limits: the planned epochs, or the seconds that they will take."""
         if not options.by_seconds:
             return 0.0, float(state.epochs)
         left = max((e.seconds_left or 0.0) for e in state.engines.values())
         return self._widened("seconds", [0.0, state.seconds + left, 1.0], log=False)
 
-    def loss(self, state: RunState, options: ChartOptions) -> Limits:
+    def loss(self, state: "RunState", options: ChartOptions) -> Limits:
         """Return the y limits of the loss, over both models."""
         values = [
             value
@@ -64,7 +67,7 @@ class ChartLimits:
         ]
         return self._widened("loss", values, log=options.log_loss)
 
-    def recent_loss(self, state: RunState, options: ChartOptions) -> Limits:
+    def recent_loss(self, state: "RunState", options: ChartOptions) -> Limits:
         """Return the y limits of the last steps' loss; fitted anew when half the height is idle."""
         series = recent_loss_series(state.engines.values(), options)
         values = [y for one in series for _, y in one.points]
@@ -75,7 +78,7 @@ class ChartLimits:
         self._kept["recent", log] = limits
         return limits
 
-    def accuracy(self, state: RunState) -> Limits:
+    def accuracy(self, state: "RunState") -> Limits:
         """Return the y limits of the accuracy in percent, over both models; 100 at the top."""
         curves = [engine.epochs_by_step.validation_accuracy for engine in state.engines.values()]
         values = [
@@ -100,7 +103,7 @@ class ChartLimits:
 
 
 def loss_series(
-    engines: Iterable[EngineState], state: RunState, options: ChartOptions
+    engines: Iterable["EngineState"], state: "RunState", options: ChartOptions
 ) -> list[Series]:
     """Return train and validation loss of the given engines."""
     series = []
@@ -119,7 +122,7 @@ def loss_series(
     return series
 
 
-def recent_loss_series(engines: Iterable[EngineState], options: ChartOptions) -> list[Series]:
+def recent_loss_series(engines: Iterable["EngineState"], options: ChartOptions) -> list[Series]:
     """Return the loss of the last 1,000 steps of the given engines, each counted from its newest.
 
     So the axis stands still, and two engines of unlike speed lie above each other.
@@ -142,7 +145,7 @@ def recent_loss_series(engines: Iterable[EngineState], options: ChartOptions) ->
 
 
 def accuracy_series(
-    engines: Iterable[EngineState], state: RunState, options: ChartOptions
+    engines: Iterable["EngineState"], state: "RunState", options: ChartOptions
 ) -> list[Series]:
     """Return the validation accuracy in percent of the given engines."""
     series = []
@@ -158,7 +161,7 @@ def accuracy_series(
 LAYER_MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
 
 
-def gap_series(state: RunState, options: ChartOptions) -> list[Series]:
+def gap_series(state: "RunState", options: ChartOptions) -> list[Series]:
     """Return the largest weight difference and the loss difference of both models by epoch."""
     curves, scale = _gap_curves(state, options)
     return [
@@ -167,7 +170,7 @@ def gap_series(state: RunState, options: ChartOptions) -> list[Series]:
     ]
 
 
-def layer_gap_series(state: RunState, options: ChartOptions) -> list[Series]:
+def layer_gap_series(state: "RunState", options: ChartOptions) -> list[Series]:
     """Return the largest weight difference of each layer by epoch, input side first."""
     curves, scale = _gap_curves(state, options)
     return [
@@ -186,7 +189,7 @@ def _height(limits: Limits, log: bool) -> float:
     return high - low
 
 
-def _gap_curves(state: RunState, options: ChartOptions) -> tuple[GapCurves, float]:
+def _gap_curves(state: "RunState", options: ChartOptions) -> tuple["GapCurves", float]:
     """Return the gaps over the axis that is chosen, and what their x is to be divided by."""
     if options.by_seconds:
         return state.gaps_by_second, 1
@@ -198,7 +201,7 @@ def _means(curve: Curve, scale: float) -> list[tuple[float, float]]:
 
 
 def _train(
-    engine: EngineState, state: RunState, options: ChartOptions
+    engine: "EngineState", state: "RunState", options: ChartOptions
 ) -> list[tuple[float, float]]:
     if options.by_seconds:
         live = [(point.x, point.mean) for point in engine.loss_by_second.points()]
@@ -217,7 +220,7 @@ def _train(
 
 
 def _spread(
-    engine: EngineState, state: RunState, options: ChartOptions
+    engine: "EngineState", state: "RunState", options: ChartOptions
 ) -> list[tuple[float, float]]:
     """Return the lowest and the highest loss of each full bucket that holds several steps."""
     curve, scale = engine.loss_by_step, float(state.epoch_steps)
@@ -230,7 +233,7 @@ def _spread(
 
 
 def _by_epoch(
-    engine: EngineState, state: RunState, options: ChartOptions, what: str
+    engine: "EngineState", state: "RunState", options: ChartOptions, what: str
 ) -> list[tuple[float, float]]:
     curves = engine.epochs_by_second if options.by_seconds else engine.epochs_by_step
     scale = 1 if options.by_seconds else state.epoch_steps

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from core.config import EngineName
-from tui.run_state import EngineState, RunState
 from tui.screens.chart_data import (
     RECENT_X,
     ChartLimits,
@@ -19,6 +18,9 @@ from tui.screens.chart_data import (
 from tui.screens.crosshair import Stride, crosshair_x, gap_at, moved, place, read_out, steps_of
 from tui.screens.pace import RECENT_SECONDS, Pace
 from tui.widgets.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
+
+if TYPE_CHECKING:
+    from tui.run_state import EngineState, RunState
 
 Row = Literal["loss", "accuracy"]
 Find = Callable[[EngineName, Row], Chart]
@@ -41,7 +43,7 @@ class ChartRows:
         self.step: int | None = None
         """The step that the crosshair stands at and the titles read out, if any."""
 
-    def draw(self, state: RunState, marked: str, *, at_once: bool) -> None:
+    def draw(self, state: "RunState", marked: str, *, at_once: bool) -> None:
         """Draw what has changed; the last steps only so often, unless `at_once` asks for them.
 
         Args:
@@ -62,13 +64,13 @@ class ChartRows:
         if compared:
             self._draw_gap(names[1], state)
 
-    def move(self, state: RunState, stride: Stride, right: int) -> None:
+    def move(self, state: "RunState", stride: Stride, right: int) -> None:
         """Move the crosshair to the left (-1) or to the right (1)."""
         columns = self._find(next(iter(state.engines)), "loss").plot_columns
         steps = steps_of(state, self.options, stride, columns)
         self.step = moved(state, self.step, steps, right)
 
-    def _draw_loss(self, engines: list[EngineState], state: RunState, marked: str) -> None:
+    def _draw_loss(self, engines: list["EngineState"], state: "RunState", marked: str) -> None:
         self._put(
             self._find(engines[0].name, "loss"),
             self._title("loss", engines, state, marked, ""),
@@ -79,7 +81,9 @@ class ChartRows:
             empty=_unless_ended(engines, WAITING),
         )
 
-    def _draw_recent_loss(self, engines: list[EngineState], state: RunState, marked: str) -> None:
+    def _draw_recent_loss(
+        self, engines: list["EngineState"], state: "RunState", marked: str
+    ) -> None:
         first = engines[0]
         crosshair = None if self.step is None else float(self.step - first.step)
         self._put(
@@ -92,7 +96,7 @@ class ChartRows:
             empty=_unless_ended(engines, WAITING),
         )
 
-    def _draw_accuracy(self, engines: list[EngineState], state: RunState, marked: str) -> None:
+    def _draw_accuracy(self, engines: list["EngineState"], state: "RunState", marked: str) -> None:
         self._put(
             self._find(engines[0].name, "accuracy"),
             self._title("accuracy", engines, state, marked, " %"),
@@ -102,7 +106,7 @@ class ChartRows:
             empty=_unless_ended(engines, AFTER_EPOCH),
         )
 
-    def _draw_gap(self, name: EngineName, state: RunState) -> None:
+    def _draw_gap(self, name: EngineName, state: "RunState") -> None:
         axis = self._run_axis(state, state.engines[name])
         gap = gap_at(state, self.step)
         series = gap_series(state, self.options)
@@ -117,7 +121,7 @@ class ChartRows:
         title = "  gap by layer"
         self._put(self._find(name, "accuracy"), (title, told), series, axis, limits, log_y=True)
 
-    def _run_axis(self, state: RunState, engine: EngineState) -> "_Axis":
+    def _run_axis(self, state: "RunState", engine: "EngineState") -> "_Axis":
         return _Axis(
             self._limits.x(state, self.options),
             "sec" if self.options.by_seconds else "epoch",
@@ -148,7 +152,7 @@ class ChartRows:
         )
 
     def _title(
-        self, row: Row, engines: list[EngineState], state: RunState, marked: str, what: str
+        self, row: Row, engines: list["EngineState"], state: "RunState", marked: str, what: str
     ) -> tuple[str, ...]:
         """Return the title in pieces, of which the last are left out where there is no room."""
         title = panel_title(row, marked) + what
@@ -160,7 +164,7 @@ class ChartRows:
         return title, f" · {place(self.step, state)}: {values}", spread
 
 
-def _unless_ended(engines: list[EngineState], to_come: str) -> str:
+def _unless_ended(engines: list["EngineState"], to_come: str) -> str:
     """Return what an empty chart says: what is to come, or that it won't."""
     return NONE_DONE if all(engine.ended for engine in engines) else to_come
 

@@ -1,22 +1,22 @@
 """The crosshair: one step of both models, where it lies on every chart, and what is read there."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from core.telemetry import GapMeasured
 from tui.curves import RECENT_CAPACITY
-from tui.run_state import EngineState, EpochPoint, Phase, RunState
 from tui.screens.chart_data import ChartOptions
 
-BROKEN: tuple[Phase, ...] = ("diverged", "failed")
+if TYPE_CHECKING:
+    from core.telemetry import GapMeasured
+    from tui.run_state import EngineState, EpochPoint, Phase, RunState
+
+BROKEN: tuple["Phase", ...] = ("diverged", "failed")
 
 Stride = Literal["column", "point", "epoch"]
 """What one key press moves by: a column of the chart, the next point of its curve, an epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What one model's curves hold at a step."""
 
     loss: float | None
@@ -24,11 +24,11 @@ class Reading:
     nothing is known of it."""
     spread: tuple[float, float] | None
     """The lowest and the highest batch of that bucket, if it holds several."""
-    epoch: EpochPoint | None
+    epoch: "EpochPoint | None"
     """The newest epoch then; None before the first."""
 
 
-def moved(state: RunState, at: int | None, stride: int, right: int) -> int | None:
+def moved(state: "RunState", at: int | None, stride: int, right: int) -> int | None:
     """Return the step that the crosshair moves to; None where it leaves the charts.
 
     Args:
@@ -52,7 +52,7 @@ def moved(state: RunState, at: int | None, stride: int, right: int) -> int | Non
     return None if step > newest else max(1, step)
 
 
-def steps_of(state: RunState, options: ChartOptions, stride: Stride, columns: int) -> int:
+def steps_of(state: "RunState", options: ChartOptions, stride: Stride, columns: int) -> int:
     """Return the steps of a stride, on a plot of so many columns."""
     if stride == "epoch":
         return state.epoch_steps
@@ -63,7 +63,7 @@ def steps_of(state: RunState, options: ChartOptions, stride: Stride, columns: in
     return max(1, round(next(iter(state.engines.values())).loss_by_step.stride))
 
 
-def reading(engine: EngineState, options: ChartOptions, step: int) -> Reading | None:
+def reading(engine: "EngineState", options: ChartOptions, step: int) -> Reading | None:
     """Return what a model's curves hold at a step; None where it has not come so far."""
     if step > engine.step:
         return None
@@ -79,7 +79,9 @@ def reading(engine: EngineState, options: ChartOptions, step: int) -> Reading | 
     return Reading(later[0].train_loss if later else None, None, epoch)
 
 
-def read_out(panel: str, engine: EngineState, options: ChartOptions, step: int) -> tuple[str, str]:
+def read_out(
+    panel: str, engine: "EngineState", options: ChartOptions, step: int
+) -> tuple[str, str]:
     """Return what the `loss` or `accuracy` chart shows of a step, and the batches' spread."""
     read = reading(engine, options, step)
     if read is None:
@@ -92,13 +94,13 @@ def read_out(panel: str, engine: EngineState, options: ChartOptions, step: int) 
     return loss + validation, spread
 
 
-def place(step: int, state: RunState) -> str:
+def place(step: int, state: "RunState") -> str:
     """Return a step as a person reads it: `step 1,690`, or `epoch 2` where one ends with it."""
     epoch, rest = divmod(step, state.epoch_steps)
     return f"step {step:,}" if rest else f"epoch {epoch}"
 
 
-def gap_at(state: RunState, step: int | None) -> GapMeasured | None:
+def gap_at(state: "RunState", step: int | None) -> "GapMeasured | None":
     """Return the newest gap measured at a step or before it; None without a step."""
     if step is None:
         return None
@@ -107,7 +109,7 @@ def gap_at(state: RunState, step: int | None) -> GapMeasured | None:
 
 
 def crosshair_x(
-    engine: EngineState, state: RunState, options: ChartOptions, step: int | None
+    engine: "EngineState", state: "RunState", options: ChartOptions, step: int | None
 ) -> float | None:
     """Return where a step lies on the run's x axis; None for no step, or one to come."""
     if step is None:
@@ -117,7 +119,7 @@ def crosshair_x(
     return None if step > engine.step else _seconds(engine, step)
 
 
-def _seconds(engine: EngineState, step: int) -> float:
+def _seconds(engine: "EngineState", step: int) -> float:
     """Return the training time at a step, in proportion between the epochs' ends around it."""
     before, later = engine.last_epoch(step), engine.epochs_from(step)
     s0, t0 = (before.step, before.seconds) if before else (0, 0.0)

@@ -1,7 +1,7 @@
 """The dashboard: both models side by side, as they train."""
 
 from time import monotonic
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import work
 from textual.app import ComposeResult
@@ -14,7 +14,6 @@ from textual.timer import Timer
 
 from core.config import EngineName
 from tui.keys import Where, bindings, footer_keys
-from tui.run_state import Phase
 from tui.screen_cost import CostMeter
 from tui.screens.chart_rows import ChartRows, Row, panel_title
 from tui.screens.crosshair import Stride
@@ -26,6 +25,9 @@ from tui.widgets.chart import Chart
 from tui.widgets.confusion import ConfusionMatrix
 from tui.widgets.confusion_layout import HEAD_ROWS
 from tui.widgets.status import Footer, Speed, StatusPanel, TextLine
+
+if TYPE_CHECKING:
+    from tui.run_state import Phase
 
 Panel = Literal["loss", "accuracy", "confusion"]
 PANELS: tuple[Panel, ...] = ("loss", "accuracy", "confusion")

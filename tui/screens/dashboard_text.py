@@ -1,14 +1,18 @@
 """What the dashboard says in words: header, a standing note, the cell under the cursor."""
 
+from typing import TYPE_CHECKING
+
 from core.config import RunConfig
-from core.telemetry import GapMeasured
 from tui import formatting
 from tui.formatting import TITLES
 from tui.palette import Role
-from tui.run_state import RunState
 from tui.screens.chart_data import ChartOptions
 from tui.screens.crosshair import place, reading
 from tui.watch import Watch
+
+if TYPE_CHECKING:
+    from core.telemetry import GapMeasured
+    from tui.run_state import RunState
 
 Text = list[tuple[str, Role]]
 
@@ -64,7 +68,7 @@ def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -
     return [(f" {standing_note(state, session.config, session.dataset.classes)}", Role.DIM)]
 
 
-def difference_text(state: RunState, options: ChartOptions, step: int) -> str:
+def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
     """Return how far apart both models were at a step; empty for one model alone."""
     if len(state.engines) == 1:
         return ""
@@ -83,7 +87,7 @@ def difference_text(state: RunState, options: ChartOptions, step: int) -> str:
     return f"{place(step, state)} · {names}: {', '.join(parts)}"
 
 
-def standing_note(state: RunState, config: RunConfig, classes: int) -> str:
+def standing_note(state: "RunState", config: RunConfig, classes: int) -> str:
     """Return what tells the two models apart, or how little does."""
     if len(state.engines) == 1:
         return ""
@@ -98,7 +102,7 @@ def standing_note(state: RunState, config: RunConfig, classes: int) -> str:
     return "both start from the same weights and see the same batches"
 
 
-def gap_text(gap: GapMeasured) -> str:
+def gap_text(gap: "GapMeasured") -> str:
     """Return the largest differences after an epoch."""
     return (
         f"after epoch {gap.epoch} no weight differs by more than {gap.weight_difference:.1e}, "

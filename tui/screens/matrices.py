@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from core.config import EngineName
 from tui.formatting import TITLES
 from tui.palette import Role
-from tui.run_state import EngineState, RunState
 from tui.screens.pace import MATRICES_SECONDS, SCORES_SECONDS
 from tui.watch import Watch
 from tui.widgets.chart import AFTER_EPOCH, NONE_DONE
@@ -18,6 +17,7 @@ from tui.widgets.status import ACCENTS
 if TYPE_CHECKING:
     from core.class_scores import ClassScores, PairDifference
     from core.confusion_log import Matrix
+    from tui.run_state import EngineState, RunState
 
 Find = Callable[[EngineName], ConfusionMatrix]
 """Returns the matrix of a model."""
@@ -41,13 +41,13 @@ class Matrices:
         self._scores: dict[EngineName, tuple[Matrix, ClassScores]] = {}
         self._differences: tuple[Matrix, Matrix, tuple[PairDifference, ...]] | None = None
 
-    def counts(self, engine: EngineState, state: RunState) -> "Matrix | None":
+    def counts(self, engine: "EngineState", state: "RunState") -> "Matrix | None":
         """Return the matrix that is shown of an engine, if there is one."""
         epoch = self._shared_epoch(state)
         return engine.confusion if epoch is None else engine.matrices.get(epoch)
 
     def reader_of(
-        self, true: int, predicted: int, names: Sequence[EngineName], state: RunState
+        self, true: int, predicted: int, names: Sequence[EngineName], state: "RunState"
     ) -> EngineName | None:
         """Return the first of these models that has digits behind a cell; else say why none has."""
         if self.epoch is not None:
@@ -60,12 +60,12 @@ class Matrices:
         state.say("no validation digit is read like that")
         return None
 
-    def next_mode(self, state: RunState) -> None:
+    def next_mode(self, state: "RunState") -> None:
         """Go to the next way of showing them; one model alone has no difference."""
         modes = [mode for mode in MATRIX_MODES if mode != "difference" or len(state.engines) > 1]
         self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
 
-    def scrub(self, by: int, state: RunState) -> bool:
+    def scrub(self, by: int, state: "RunState") -> bool:
         """Look an epoch further back or on, up to the newest; return False while training."""
         if any(engine.phase in ("training", "waiting") for engine in state.engines.values()):
             return False
@@ -77,7 +77,7 @@ class Matrices:
             self.epoch = epochs[place] if place < len(epochs) - 1 else None
         return True
 
-    def follow(self, state: RunState) -> bool:
+    def follow(self, state: "RunState") -> bool:
         """Go back to the newest epoch if training goes on; return whether it did."""
         trains = any(engine.phase == "training" for engine in state.engines.values())
         if self.epoch is None or not trains:
@@ -85,7 +85,7 @@ class Matrices:
         self.epoch = None
         return True
 
-    def draw(self, state: RunState, names: str, title: str) -> None:
+    def draw(self, state: "RunState", names: str, title: str) -> None:
         """Draw what has changed.
 
         Args:
@@ -104,26 +104,26 @@ class Matrices:
                 facts=self._facts(name, state),
             )
 
-    def wants_scores(self, state: RunState) -> bool:
+    def wants_scores(self, state: "RunState") -> bool:
         """Return whether scores are to be shown that are not there yet."""
         return bool(self._shows_scores(state) and self._unscored(state))
 
-    def seconds_between(self, state: RunState) -> float:
+    def seconds_between(self, state: "RunState") -> float:
         """Return how long what is drawn now is to stay."""
         return SCORES_SECONDS if self._shows_scores(state) else MATRICES_SECONDS
 
-    def _shows_scores(self, state: RunState) -> bool:
+    def _shows_scores(self, state: "RunState") -> bool:
         room = any(self._find(name).has_room_for_scores for name in state.engines)
         return self.mode == "scores" or room
 
-    async def score(self, state: RunState) -> None:
+    async def score(self, state: "RunState") -> None:
         """Score what is shown, off the event loop."""
         from core.class_scores import score_classes  # noqa: PLC0415 - after the first frame
 
         for name, counts in self._unscored(state).items():
             self._scores[name] = counts, await asyncio.to_thread(score_classes, counts)
 
-    def _unscored(self, state: RunState) -> "dict[EngineName, Matrix]":
+    def _unscored(self, state: "RunState") -> "dict[EngineName, Matrix]":
         shown = {name: self.counts(engine, state) for name, engine in state.engines.items()}
         return {
             name: counts
@@ -131,7 +131,7 @@ class Matrices:
             if counts is not None and self._scores_of(name, counts) is None
         }
 
-    def _facts(self, name: EngineName, state: RunState) -> MatrixFacts:
+    def _facts(self, name: EngineName, state: "RunState") -> MatrixFacts:
         counts = self.counts(state.engines[name], state)
         if counts is None:
             return MatrixFacts(absent=self._why_absent(state.engines[name]))
@@ -144,12 +144,12 @@ class Matrices:
             return MatrixFacts("difference", other=second)
         return MatrixFacts("difference", differences=self._differences_of(first, second))
 
-    def _why_absent(self, engine: EngineState) -> str:
+    def _why_absent(self, engine: "EngineState") -> str:
         if self.epoch is None:
             return NONE_DONE if engine.ended else AFTER_EPOCH
         return f"no matrix of epoch {self.epoch}"
 
-    def _shared_epoch(self, state: RunState) -> int | None:
+    def _shared_epoch(self, state: "RunState") -> int | None:
         """Return the epoch of which both are shown; None where each shows its newest."""
         if self.epoch is not None or self.mode != "difference":
             return self.epoch
@@ -168,7 +168,7 @@ class Matrices:
             known = self._differences = one, other, largest_differences(one, other)
         return known[2]
 
-    def _subtitle(self, engine: EngineState, state: RunState) -> str:
+    def _subtitle(self, engine: "EngineState", state: "RunState") -> str:
         what: dict[MatrixMode, str] = {
             "counts": "",
             "percent": " row %",
@@ -180,7 +180,7 @@ class Matrices:
             return text
         return f"{text} · epoch {epoch}{self._accuracy(engine, state)}"
 
-    def _accuracy(self, engine: EngineState, state: RunState) -> str:
+    def _accuracy(self, engine: "EngineState", state: "RunState") -> str:
         from core.confusion_log import accuracy_of  # noqa: PLC0415 - after the first frame
 
         counts = self.counts(engine, state)

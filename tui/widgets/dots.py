@@ -3,7 +3,6 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from tui.palette import Role
@@ -36,8 +35,7 @@ Dots = list[tuple[int, int]]
 """(column, row) in dots from the lower left corner."""
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """One curve."""
 
     label: str

@@ -1,16 +1,18 @@
 """The lines of text around the charts: header, a model's status, message, footer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from textwrap import wrap
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.config import EngineName
 from tui import formatting
 from tui.formatting import TITLES
 from tui.keys import Key
 from tui.palette import Ink, Role
-from tui.run_state import EngineState
 from tui.widgets.cells import Canvas, CellView
+
+if TYPE_CHECKING:
+    from tui.run_state import EngineState
 
 WIDE = 60
 """Columns from which a status fits into two rows."""
@@ -24,8 +26,7 @@ _BAR = {False: ("━", "╸", "─"), True: ("=", ">", "-")}
 """Done, the half step at its end, and still to do; by `ascii_only`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(NamedTuple):
     """What a status says of the speed besides its measurement."""
 
     batch_size: int
@@ -50,7 +51,7 @@ class StatusPanel(CellView):
         self._epochs = 0
         self._speed = Speed(0, 0)
 
-    def draw(self, engine: EngineState, epochs: int, speed: Speed) -> None:
+    def draw(self, engine: "EngineState", epochs: int, speed: Speed) -> None:
         """Show an engine's state; `epochs` are the planned ones."""
         self._engine, self._epochs, self._speed = engine, epochs, speed
         self.repaint()
@@ -82,7 +83,7 @@ class StatusPanel(CellView):
                     x = canvas.put(x, y, text, role) + 3
         return canvas
 
-    def _put_progress(self, canvas: Canvas, engine: EngineState) -> None:
+    def _put_progress(self, canvas: Canvas, engine: "EngineState") -> None:
         accent = self._accent
         phase = engine.phase
         digits = len(str(self._epochs))
@@ -101,7 +102,7 @@ class StatusPanel(CellView):
         x = canvas.put(start + columns + 1, 0, f"{epoch}  ")
         canvas.put(x, 0, phase, _PHASE_ROLES.get(phase, Role.TEXT))
 
-    def _facts(self, engine: EngineState, *, wide: bool) -> list[list[tuple[str, Role]]]:
+    def _facts(self, engine: "EngineState", *, wide: bool) -> list[list[tuple[str, Role]]]:
         per_second = engine.steps_per_second
         samples = None if per_second is None else per_second * self._speed.batch_size
         accuracy = engine.epochs[-1].validation_accuracy if engine.epochs else None
@@ -118,7 +119,7 @@ class StatusPanel(CellView):
         return [[loss, val], [speed, time]]
 
     @staticmethod
-    def _time(engine: EngineState) -> str:
+    def _time(engine: "EngineState") -> str:
         if engine.ended or engine.seconds_left is None:
             return formatting.duration(engine.seconds)
         left = formatting.duration(engine.seconds_left)

@@ -1,0 +1,56 @@
+"""The first frame waits for nothing that it does not show."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.terminal import Terminal, environment
+
+pytestmark = pytest.mark.xdist_group("terminal")
+
+SAY_WHEN_LOADING_BEGINS = """
+import gc, json, os, sys
+from tui.watch import Watch
+def note(*_):
+    with open("first-frame.json", "w") as file:
+        json.dump({"modules": sorted(sys.modules), "collecting": gc.isenabled()}, file)
+    os._exit(0)
+Watch.open = note
+from tui.__main__ import main
+main(["--data", "digits"])
+"""
+"""mlpwatch up to the moment at which it starts the thread that imports torch and reads the data."""
+
+HEAVY = {"numpy", "torch", "sklearn", "pandas", "scipy", "plotext", "safetensors", "threadpoolctl"}
+
+NOT_SHOWN_YET = {
+    # 10 ms: the types of events, and the state that is made from them.
+    "core.telemetry", "tui.run_state", "tui.engine_state", "core.session", "core.launch",
+    # Read at terminals that do not tell their colours; needed for names that are given or made.
+    "curses", "secrets", "core.run_names",
+}  # fmt: skip
+
+SCREENS_AT_FIRST = {
+    "chart_data", "chart_rows", "crosshair", "dashboard", "dashboard_text", "dialogs", "hints",
+    "matrices", "pace",
+}  # fmt: skip
+"""Modules of `tui.screens`: the dashboard's, and the help, which opens while torch is imported."""
+
+
+def test_nothing_is_loaded_that_the_first_frame_does_not_show(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SAY_WHEN_LOADING_BEGINS]
+    env = environment(COLORTERM="truecolor", MLPWATCH_CACHE=str(tmp_path))
+    with Terminal(command, tmp_path, columns=140, rows=40, env=env) as terminal:
+        terminal.wait_for_end()
+        seen = terminal.text()
+    noted = json.loads((tmp_path / "first-frame.json").read_text())
+    modules = set(noted["modules"])
+    assert "mlpwatch" in seen, "loading has begun before the first frame"
+    assert not HEAVY & {name.partition(".")[0] for name in modules}
+    assert not NOT_SHOWN_YET & modules
+    screens = {name.removeprefix("tui.screens.") for name in modules if ".screens." in name}
+    assert screens == SCREENS_AT_FIRST
+    # Off while Textual is imported, on again for the rest of the run.
+    assert noted["collecting"]
