@@ -33,8 +33,8 @@ def undisturbed() -> Iterator[None]:
 def collect_from_now_on() -> None:
     """Switch garbage collection on, if it is off; it never looks at what is there by now.
 
-    Until the first frame it is off: it would go through the 100,000 objects that importing Textual makes, a
-    twelfth of the time to the first frame, and find nothing.
+    Until the first frame it is off: it would go through the 100,000 objects that importing Textual
+    makes, a twelfth of the time to the first frame, and find nothing.
     """
     if not gc.isenabled():
         gc.freeze()
