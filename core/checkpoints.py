@@ -100,8 +100,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, seed: int) -> None:
     _check_sound(path, checkpoint.state)
     tensors = checkpoint.state.weights | checkpoint.state.slots
     data = tensor_files.encode(tensors, _fields(checkpoint, seed))
-    # A damaged file must not push out the last whole one.
-    replace_durably(path, data, previous_path(path) if _is_whole(path) else None)
+    # A damaged file, or one of another run, must not push out the last that can be gone on from.
+    keeps = _can_be_gone_on_from(path, tensors, seed)
+    replace_durably(path, data, previous_path(path) if keeps else None)
 
 
 def read_checkpoint(
@@ -186,9 +187,12 @@ def _fields(checkpoint: Checkpoint, seed: int) -> dict[str, Any]:
     }
 
 
-def _is_whole(path: Path) -> bool:
+def _can_be_gone_on_from(path: Path, newer: Tensors, seed: int) -> bool:
+    """Return whether a file is whole, and of the same network and run as newer tensors."""
+    shapes = {name: array.shape for name, array in newer.items()}
+    dtype = next(iter(newer.values())).dtype.name
     try:
-        read_checkpoint(path)
+        read_checkpoint(path, shapes, dtype=dtype, seed=seed)
     except CheckpointError:
         return False
     return True

@@ -114,6 +114,8 @@ class EventLog(LineFile):
     def trim(self, done: Mapping[EngineName, tuple[int, int]]) -> None:
         """Keep only what a resumed run does not tell anew: sums of steps, and gaps.
 
+        Lines that can't be read stay, as in the other logs: somebody may still mend them.
+
         Args:
             done: each engine's steps and epochs, as far as its checkpoint has come.
 
@@ -129,6 +131,8 @@ class EventLog(LineFile):
                     return engine in done and step > done[engine][0]
                 case GapMeasured(epoch=epoch):
                     return epoch >= first_missing
+                case None:
+                    return False
             return True
 
         self.trim_lines(is_dropped)

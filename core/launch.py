@@ -9,6 +9,7 @@ from core.config import EngineName, RunConfig
 from core.data import Dataset, load_dataset, resolve_source
 from core.engine import Engine, build_engine
 from core.errors import ConfigError, DataError, RunError
+from core.run_tail import RunTail, damage_notes
 from core.runs import DatasetCard, Run
 from core.session import Session
 
@@ -39,7 +40,7 @@ def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
     Args:
         run: the saved run.
         config: its settings, perhaps with more epochs.
-        report: told what is being done, and which checkpoint had to be passed over.
+        report: told what is being done, and which checkpoint or lines had to be passed over.
 
     Raises:
         RunError: a checkpoint can't be read, or the data are not the run's.
@@ -65,6 +66,10 @@ def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
     engines = _build(config, dataset, report)
     for name, checkpoint in checkpoints.items():
         engines[name].load_state(checkpoint.state)
+    tail = RunTail(run)
+    tail.read()
+    for text in damage_notes(tail):
+        note(text)
     _forget_what_comes_after(run, config, positions)
     return Session(config, dataset, engines, run, positions, notes=notes)
 

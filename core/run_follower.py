@@ -19,7 +19,7 @@ from core.orders import Order, OrderName
 from core.recorded_end import recorded_end
 from core.run_images import Answer, RunImages
 from core.run_lock import is_locked
-from core.run_tail import RunTail
+from core.run_tail import RunTail, damage_notes
 from core.runs import Run
 from core.telemetry import (
     EpochRead,
@@ -78,6 +78,7 @@ class RunFollower:
         self._threads: dict[EngineName, int] = {}
         self._last: dict[EngineName, tuple[int, float]] = {}
         self._ended: set[EngineName] = set()
+        self._damage: list[str] = []
         self._closing = Flag()
         self._thread = Thread(target=self._follow, name="run-follower", daemon=True)
 
@@ -219,6 +220,12 @@ class RunFollower:
         self._tell(events)
         if not self.is_live:
             self._tell([self._end(name) for name in self._unfinished()])
+        self._tell_of_damage()
+
+    def _tell_of_damage(self) -> None:
+        before, self._damage = self._damage, damage_notes(self._tail)
+        if self._damage != before:
+            self._tell([Notice(" · ".join(self._damage), is_bad=True)] if self._damage else [])
 
     def _start_over(self) -> Event:
         self._last, self._ended, self._paused = {}, set(), set()

@@ -1,5 +1,6 @@
 """What a run folder's logs have told since one last looked, as the events of a live run."""
 
+from collections import Counter
 from math import isfinite
 
 from core.config import EngineName
@@ -16,7 +17,7 @@ from core.telemetry import EpochRead, Event, RunEnded
 class RunTail:
     """Reads the metrics, the matrices and the events of one run, each line once.
 
-    Takes no lock, so that it is in nobody's way, and takes damaged lines for none.
+    Takes no lock, so that it is in nobody's way. Damaged lines are passed over, and counted.
 
     Args:
         run: trained elsewhere, or by nobody.
@@ -51,6 +52,8 @@ class RunTail:
         """How long the run is meant to be, as far as the logs tell."""
         self.last_lines: dict[EngineName, MetricsLine] = {}
         """Each engine's newest epoch."""
+        self.damaged = Counter[str]()
+        """Lines passed over so far, by the log's name."""
         self._matrices: dict[tuple[EngineName, int], Matrix] = {}
         self._waiting: list[MetricsLine] = []
 
@@ -66,11 +69,14 @@ class RunTail:
             line = parse_confusion_line(raw)
             if line is not None and len(line.counts) == self._classes:
                 self._matrices[line.engine, line.epoch] = line.counts
+            else:
+                self.damaged[CONFUSION_NAME] += 1
         return [*self._epochs(metrics), *self._entries(entries)]
 
     def _epochs(self, raw_lines: list[bytes]) -> list[Event]:
         """Return the new epochs; where the last one's matrix is not there, it waits for a look."""
         came = [line for raw in raw_lines if (line := parse_metrics_line(raw)) is not None]
+        self.damaged[METRICS_NAME] += len(raw_lines) - len(came)
         ready, self._waiting = [*self._waiting, *came], []
         if came and (came[-1].engine, came[-1].epoch) not in self._matrices:
             self._waiting.append(ready.pop())
@@ -84,9 +90,11 @@ class RunTail:
     def _entries(self, raw_lines: list[bytes]) -> list[Event]:
         events: list[Event] = []
         for entry in map(parse_entry, raw_lines):
-            if isinstance(entry, Plan):
+            if entry is None:
+                self.damaged[EVENTS_NAME] += 1
+            elif isinstance(entry, Plan):
                 self.plan = entry
-            elif entry is not None and entry.engine in self._names:
+            elif entry.engine in self._names:
                 events.append(self._end(entry) if isinstance(entry, EngineEnded) else entry)
         return events
 
@@ -95,6 +103,16 @@ class RunTail:
         if isfinite(entry.test_accuracy):
             test = numbers_alone(entry.test_loss, entry.test_accuracy, self._classes)
         return RunEnded(entry.engine, entry.reason, entry.detail, entry.step, entry.seconds, test)
+
+
+def damage_notes(tail: RunTail) -> list[str]:
+    """Return a line for each log with lines that were passed over: which, and how many."""
+    return [
+        f"{name}: {count:,} damaged {'line' if count == 1 else 'lines'} passed over; "
+        "only what they told is missing"
+        for name, count in sorted(tail.damaged.items())
+        if count
+    ]
 
 
 def _epoch(line: MetricsLine, confusion: Matrix | None) -> EpochRead:

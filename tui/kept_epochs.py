@@ -1,10 +1,11 @@
 """Which epochs' numbers are kept: all of a usual run, evenly spread ones of a long one."""
 
-MOST_EPOCHS = 1_024
+MOST_EPOCHS = 512
 """Kept at a time. With its matrix an epoch of both models takes 3 kB; at full speed there are three
-a second on MNIST and sixty on the bundled digits: an hour of them would be 30 to 600 MB."""
+a second on MNIST and ninety on the bundled digits: an hour of them would be 30 to 900 MB. The
+charts have 256 columns of dots at most."""
 
-NEWEST_EPOCHS = 256
+NEWEST_EPOCHS = 128
 """Kept without gaps, as they come."""
 
 

@@ -50,7 +50,7 @@ def test_a_nan_is_not_passed_over() -> None:
 
 def test_an_engine_far_ahead_does_not_fill_the_memory() -> None:
     meter = GapMeter()
-    side = 1_200
+    side = 600
     one = published("numpy", 1, size=side)
     most = PENDING_BYTES // one.size
     for epoch in range(1, most + 3):
@@ -58,6 +58,15 @@ def test_an_engine_far_ahead_does_not_fill_the_memory() -> None:
     # The slower engine comes to the oldest epochs first: those are kept.
     assert meter.publish(published("torch", 1, size=side)) is not None
     assert meter.publish(published("torch", most + 2, size=side)) is None
+
+
+def test_a_network_larger_than_what_may_wait_is_measured_all_the_same() -> None:
+    meter, side = GapMeter(), 1_500
+    assert published("numpy", 1, size=side).size > PENDING_BYTES
+    for epoch in (1, 2):
+        meter.publish(published("numpy", epoch, size=side))
+    assert meter.publish(published("torch", 1, size=side)) is not None
+    assert meter.publish(published("torch", 2, size=side)) is None
 
 
 @pytest.mark.xdist_group("mnist")
