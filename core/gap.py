@@ -11,8 +11,8 @@ from core.telemetry import GapMeasured
 
 PENDING_BYTES = 16 * 2**20
 """Weights kept for the engine that is ahead: 40 epochs of 784-128-10, which NumPy is ahead after
-half a minute at full speed. Beyond, its newest epochs go unmeasured: the slower one asks for the oldest
-first."""
+half a minute at full speed. Beyond, its newest epochs go unmeasured: the slower one asks for the
+oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
