@@ -17,7 +17,7 @@ from core.mistakes import MISTAKE_LISTS, Readings, mistake_rows
 from tests.tui.recording import RecordingApp
 from tests.tui.scenes import CONFIG, digits, evaluation, training
 from tests.tui.stage import Stage, on_stage
-from tui.palette import GREY_STEPS, Grey
+from tui.palette import GREY_STEPS, Grey, Role
 from tui.screens.mistake_selection import MistakeSelection
 from tui.widgets.contact_sheet import ContactSheet
 from tui.widgets.digit import RAMP, resample
@@ -26,6 +26,7 @@ from tui.widgets.image_renderers import (
     INK,
     Renderer,
     image_canvas,
+    line_canvas,
     renderers,
     small_canvas,
 )
@@ -65,6 +66,18 @@ def test_half_blocks_are_the_pixels_in_grey() -> None:
         assert isinstance(ink, Grey)
         shown = {" ": [ink.ground, ink.ground], "▄": [0, ink.fore], "▀": [ink.fore, ink.ground]}
         assert shown[character] == levels
+
+
+def test_pictures_without_shades_are_the_inked_pixels() -> None:
+    image = pixel_image()
+    canvas = line_canvas(image, 28, 14, "half blocks")
+    assert (canvas.width, canvas.height) == (28, 14)
+    for x, y in np.ndindex(28, 14):
+        inked = [bool(image[2 * y + half, x] >= INK) for half in (0, 1)]
+        assert canvas.cell(x, y) == (" ▄▀█"[2 * inked[0] + inked[1]], Role.TEXT)
+    assert (
+        line_canvas(image, 14, 7, "braille").text() == image_canvas(image, 14, 7, "braille").text()
+    )
 
 
 def test_a_small_ramp_has_two_pixels_in_a_row() -> None:

@@ -21,8 +21,7 @@ from tests.tui.stage import Stage, on_stage, until
 from tui.palette import Shade
 from tui.screens.reasons_reader import ReasonsReader
 from tui.widgets.neighbours import ImageRow, ImageRowsView, image_size
-from tui.widgets.saliency import SaliencyView
-from tui.widgets.signed import signed_levels
+from tui.widgets.saliency import STRONG, WEAK, SaliencyView
 
 EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
 STEPS: dict[EngineName, int] = {"numpy": 100, "torch": 60}
@@ -73,7 +72,7 @@ async def test_the_neighbours_are_those_of_the_newest_evaluated_weights(engine: 
                 assert data.train_labels[one.row] == label
 
 
-async def test_every_pixel_of_the_digit_lies_on_the_shade_of_its_gradient() -> None:
+async def test_every_pixel_that_speaks_up_lies_on_the_shade_of_its_gradient() -> None:
     row, data = first_row(), digits()
     image, read = data.validation_images[row], int(evaluation("numpy", 5).predictions[row])
     w = weights("numpy", STEPS["numpy"])
@@ -83,8 +82,11 @@ async def test_every_pixel_of_the_digit_lies_on_the_shade_of_its_gradient() -> N
         view = stage.app.screen.query_one(SaliencyView)
         saliency = view._saliency
         assert saliency is not None
-        levels = signed_levels(gradient, saliency.scale)
-        assert {*np.unique(levels).tolist()} >= {-2, -1, 0, 1, 2}
+        shares = gradient / saliency.scale
+        levels = np.zeros((8, 8), int)
+        levels[shares >= WEAK], levels[shares <= -WEAK] = 2, -2
+        levels[shares >= STRONG], levels[shares <= -STRONG] = 4, -4
+        assert {*np.unique(levels).tolist()} == {-4, -2, 0, 2, 4}
         canvas = view._shown
         factor = (canvas.height - 2) // 8
         left, top = (canvas.width - 16 * factor) // 2, (canvas.height - 2 - 8 * factor) // 2
@@ -194,11 +196,19 @@ def test_images_share_the_height(
 def test_as_many_images_as_fit_are_drawn_with_their_words() -> None:
     view = ImageRowsView()
     image = np.ones((8, 8))
-    view.draw([ImageRow([("nearest 3", "dim")], [image] * 5, list("abcde"))], "plain")  # type: ignore[list-item]
+    view.draw([ImageRow([("nearest 3", "dim")], [image] * 5, list("abcde"))], "ramp")  # type: ignore[list-item]
     rows = view.paint(29, 7).text().split("\n")
     assert rows[0] == "nearest 3"
     assert rows[1:5] == ["@@@@@@@@ @@@@@@@@ @@@@@@@@"] * 4
     assert rows[5].split() == ["a", "b", "c"]
+
+
+async def test_the_widest_screens_show_all_five_neighbours() -> None:
+    async with on_digit(size=(220, 60)) as stage:
+        await stage.says("the true label")
+        view = stage.app.screen.query_one(ImageRowsView)
+        assert all(word in stage.text() for row in view._rows for word in row.words)
+        assert [len(row.words) for row in view._rows] == [5, 5]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["80x24", "140x40"])

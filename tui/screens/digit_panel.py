@@ -180,15 +180,19 @@ class DigitPanel(Horizontal):
         rows_view, saliency_view = self.query_one(ImageRowsView), self.query_one(SaliencyView)
         if digit is None or answer is None or not self._reader.fits:
             words = instead_of_neighbours(digit is None, self._reader.is_searching)
-            rows_view.draw((), self._look(), instead=words)
+            rows_view.draw((), "ramp", instead=words)
             saliency_view.draw(None, self._look())
             return
         data = session.dataset
         rows = neighbour_rows(answer, digit.facts, data, session.config.pixel_range)
-        rows_view.draw(rows, self._look())
+        rows_view.draw(rows, self._small_renderer())
         gradient = answer.gradient.reshape(data.image_shape)
         title = saliency_title(answer, digit.facts.names)
         saliency_view.draw(Saliency(digit.ink, gradient, answer.scale, title), self._look())
+
+    def _small_renderer(self) -> Renderer:
+        """Return how neighbours are drawn: their pixels are too many for characters."""
+        return "braille" if self._renderer == "ramp" and not self._ascii else self._renderer
 
     def _look(self) -> Look:
         colours = None if self.app.no_color else self.app.console.color_system

@@ -79,6 +79,7 @@ class MistakesScreen(Screen[None]):
     def on_resize(self, _event: Resize) -> None:
         """Arrange for the new size."""
         self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
+        self.set_class(self.size.width >= 200, "-wide")  # noqa: PLR2004
         self.call_after_refresh(self.update, numbers=True)
 
     def on_contact_sheet_picked(self, event: ContactSheet.Picked) -> None:

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from tui.palette import Ink, Role
 from tui.widgets.cells import Canvas, CellView
-from tui.widgets.digit import RAMP
-from tui.widgets.signed import Look
-from tui.widgets.tiles import TileSize, shrink
+from tui.widgets.image_renderers import Renderer, line_canvas
+from tui.widgets.tiles import TileSize
 
 _GAP = 1
 _TEXT_ROWS = 2
@@ -42,12 +41,12 @@ class ImageRowsView(CellView):
     """Shows rows of images, as many of each as fit, or a word instead."""
 
     _rows: Sequence[ImageRow] = ()
-    _look: Look = "plain"
+    _renderer: Renderer = "ramp"
     _instead = ""
 
-    def draw(self, rows: Sequence[ImageRow], look: Look, *, instead: str = "") -> None:
+    def draw(self, rows: Sequence[ImageRow], renderer: Renderer, *, instead: str = "") -> None:
         """Show rows, or the words `instead` without one."""
-        self._rows, self._look, self._instead = rows, look, instead
+        self._rows, self._renderer, self._instead = rows, renderer, instead
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
@@ -73,7 +72,6 @@ class ImageRowsView(CellView):
             x = n * columns
             if x + size.columns > canvas.width:
                 return
-            levels = np.rint(shrink(image, size.rows, size.columns) * (len(RAMP) - 1))
-            for down, line in enumerate(levels.astype(int).tolist(), start=y):
-                canvas.put(x, down, "".join(RAMP[level] for level in line))
+            picture = line_canvas(image, size.columns, size.rows, self._renderer)
+            canvas.paste(picture, x + (size.columns - picture.width) // 2, y)
             canvas.put(x, y + size.rows, word[: size.columns], Role.DIM)

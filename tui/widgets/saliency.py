@@ -5,10 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.palette import SHADE_STEPS, Role, Shade
+from tui.palette import Role, Shade
 from tui.widgets.cells import Canvas, CellView
 from tui.widgets.digit import COLUMNS_PER_PIXEL, RAMP, area_weights, resample
-from tui.widgets.signed import Look, glyph, legend, role_of, signed_levels
+from tui.widgets.signed import Levels, Look, glyph, role_of
+
+WEAK, STRONG = 0.4, 0.7
+"""Shares of the scale from which a pixel is marked, and marked strongly. With four steps from 0.12
+on, most pixels of an MNIST digit are marked, and the next digit costs 4.1 kB instead of 1.7."""
+
+_WEAK_LEVEL, _STRONG_LEVEL = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +26,20 @@ class Saliency:
     gradient: NDArray[np.floating]
     """(height, width), of the same pixels."""
     scale: float
-    """The gradient that is drawn at its strongest."""
+    """What nearly all of the gradient lies within."""
     title: str
     """Of which class, and in which network."""
+
+
+def marked_levels(gradient: NDArray[np.floating], scale: float) -> Levels:
+    """Return how strongly each pixel is marked, by sign: 0 below `WEAK` of the scale, and NaN."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        shares = np.abs(np.nan_to_num(gradient / scale))
+    strength = np.where(shares >= WEAK, _WEAK_LEVEL, 0) + np.where(
+        shares >= STRONG, _STRONG_LEVEL - _WEAK_LEVEL, 0
+    )
+    levels: Levels = np.where(gradient < 0, -strength, strength).astype(np.int8)
+    return levels
 
 
 class SaliencyView(CellView):
@@ -50,7 +67,7 @@ class SaliencyView(CellView):
         across = area_weights(shown.gradient.shape[1], ink.shape[1])
         with np.errstate(invalid="ignore", over="ignore"):
             gradient = down @ np.nan_to_num(shown.gradient.astype(np.float64)) @ across.T
-        levels = signed_levels(gradient, shown.scale)
+        levels = marked_levels(gradient, shown.scale)
         top = max(0, (height - 2 - len(ink)) // 2)
         left = max(0, (width - COLUMNS_PER_PIXEL * ink.shape[1]) // 2)
         inks = np.rint(ink * (len(RAMP) - 1)).astype(int).tolist()
@@ -68,8 +85,7 @@ class SaliencyView(CellView):
         canvas.put(x + 1, y, glyph(level, "plain"), role_of(level))
 
     def _put_legend(self, canvas: Canvas, shown: Saliency) -> None:
-        full = f"{shown.scale:g}"
-        pieces = _grounds(full) if self._look == "halves" else legend("plain", full)
+        pieces = _legend(self._look, shown.scale)
         width = sum(len(text) for text, _ in pieces)
         canvas.put((canvas.width - len(shown.title)) // 2, canvas.height - 2, shown.title, Role.DIM)
         x = (canvas.width - width) // 2
@@ -77,8 +93,23 @@ class SaliencyView(CellView):
             x = canvas.put(x, canvas.height - 1, text, ink)
 
 
-def _grounds(full: str) -> list[tuple[str, Role | Shade]]:
-    levels = [level for level in range(-SHADE_STEPS, SHADE_STEPS + 1) if level]
-    marks: list[tuple[str, Role | Shade]] = [(" ", Shade(None, level)) for level in levels]
-    marks.insert(SHADE_STEPS, (" 0 ", Role.DIM))
-    return [(f"−{full} ", Role.DIM), *marks, (f" +{full}", Role.DIM)]
+def _legend(look: Look, scale: float) -> list[tuple[str, Role | Shade]]:
+    """Return the marks, and between them the gradients that part them."""
+    weak, strong = f"{WEAK * scale:.3g}", f"{STRONG * scale:.3g}"
+    return [
+        _mark(look, -_STRONG_LEVEL),
+        (f" −{strong} ", Role.DIM),
+        _mark(look, -_WEAK_LEVEL),
+        (f" −{weak} ", Role.DIM),
+        ("  ", Role.TEXT),
+        (f" +{weak} ", Role.DIM),
+        _mark(look, _WEAK_LEVEL),
+        (f" +{strong} ", Role.DIM),
+        _mark(look, _STRONG_LEVEL),
+    ]
+
+
+def _mark(look: Look, level: int) -> tuple[str, Role | Shade]:
+    if look == "halves":
+        return "   ", Shade(None, level)
+    return glyph(level, "plain"), role_of(level)
