@@ -76,6 +76,7 @@ class MlpwatchApp(LeavingApp):
 
     def on_resize(self, _event: Resize) -> None:
         """Draw everything anew even if the size is as before: it may have been another between."""
+        self.forget_what_is_shown()
         self.screen.refresh()
 
     def get_system_commands(self, screen: Screen[object]) -> "Iterable[SystemCommand]":
@@ -130,8 +131,9 @@ class MlpwatchApp(LeavingApp):
         """Show the first layer's weights."""
         from tui.screens.weights import WeightsScreen  # noqa: PLC0415 - after the first frame
 
+        watch, ascii_only = self.watch_session, self._options.ascii_only
         self.push_screen(
-            WeightsScreen(self.watch_session, self._names, ascii_only=self._options.ascii_only)
+            WeightsScreen(watch, self._names, fps=self._cost.fps, ascii_only=ascii_only)
         )
 
     def action_draw(self) -> None:

@@ -24,6 +24,9 @@ the screen's own cost is shown as 0, once."""
 
 SILENT_SECONDS = 10.0
 
+OPENING_SECONDS = 2.0
+"""After the key that opens the weights."""
+
 SHORT_EPOCHS = 2
 """Of the run whose end is watched."""
 
@@ -38,7 +41,9 @@ def main() -> None:
     options = parser.parse_args()
     with scratch() as folder:
         data = data_argument(folder)
-        readings: dict[str, list[float]] = {"ours": [], "leet": [], "filled": [], "silent": []}
+        readings: dict[str, list[float]] = {
+            name: [] for name in ("ours", "leet", "filled", "silent", "opening", "weights")
+        }
         for number in range(options.rounds):
             _our_round(folder / f"run{number}", data, options, readings)
             with suppress(leet.NoWandbError):
@@ -59,6 +64,10 @@ def _our_round(
         readings["ours"].append(rate)
         if done >= options.epochs:
             say("the run ended before the reading did: give more --epochs")
+        program.send(b"w")
+        readings["opening"].append(program.read(OPENING_SECONDS) / 1_000)
+        readings["weights"].append(program.read(SETTLE_SECONDS) / SETTLE_SECONDS)
+        program.send(b"w")
         program.send(b" ")
         program.read(SETTLE_SECONDS)
         readings["silent"].append(program.read(SILENT_SECONDS) / SILENT_SECONDS)
@@ -110,6 +119,8 @@ def _print(readings: dict[str, list[float]], ended: float) -> None:
     else:
         say("LEET was not measured: install the extra `bench`, or name wandb with --wandb")
     rows += [
+        Row("opening the weights, kB in 2 s", readings["opening"], most=60.0),
+        Row("weights of both, live, B/s after that", readings["weights"], most=8_000.0),
         Row("mlpwatch paused, B/s over 10 s", readings["silent"], most=0.0),
         Row("mlpwatch after the end, B/s over 10 s", [ended], most=0.0),
     ]

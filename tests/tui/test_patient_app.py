@@ -4,7 +4,7 @@ import io
 from threading import Event as Flag
 from typing import IO, cast
 
-from textual._compositor import LayoutUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
@@ -15,7 +15,6 @@ from tui.output import Output
 from tui.palette import Role
 from tui.patient_app import LOOK_SECONDS, MOST_WAITING, Missed, PatientApp
 from tui.widgets.cells import Canvas, CellView
-from tui.widgets.spans import SpanUpdate
 
 DEADLINE_SECONDS = 30.0
 
@@ -58,8 +57,8 @@ class ScreenNote:
         self.regions.append(regions)
 
 
-def frame(*spans: tuple[int, int, int]) -> SpanUpdate:
-    return SpanUpdate([{0: Strip.blank(40)}] * 5, list(spans), [[40]] * 5)
+def frame(*spans: tuple[int, int, int]) -> ChopsUpdate:
+    return ChopsUpdate([{0: Strip.blank(40)}] * 5, list(spans), [[40]] * 5)
 
 
 def refreshed(missed: Missed) -> list[tuple[Region, ...]]:

@@ -2,15 +2,17 @@
 
 import pyte
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual._compositor import ChopsUpdate
 from textual.strip import Strip
 
-from tui.widgets.spans import SpanUpdate
+from tui.widgets.shown_cells import ShownCells
+from tui.widgets.spans import CellsUpdate
 
 WIDTH = 24
 CONSOLE = Console(force_terminal=True, color_system="truecolor")
@@ -35,6 +37,12 @@ SEGMENTS = st.lists(
 SPANS = st.tuples(st.integers(0, WIDTH - 1), st.integers(1, WIDTH)).filter(lambda s: s[0] < s[1])
 
 
+def spans_update(
+    chops: list[dict[int, Strip]], spans: list[tuple[int, int, int]], ends: list[list[int]]
+) -> CellsUpdate:
+    return CellsUpdate(ChopsUpdate(chops, spans, ends), ShownCells())
+
+
 def row_of(segments: list[Segment]) -> Strip:
     return Strip(segments).adjust_cell_length(WIDTH)
 
@@ -50,9 +58,10 @@ def update(strip: Strip, spans: list[tuple[int, int]], cut: int) -> str:
     chops = {0: strip.crop(0, cut), cut: strip.crop(cut, WIDTH)} if 0 < cut < WIDTH else {0: strip}
     ends = [*list(chops)[1:], WIDTH]
     all_spans = [(1, start, end) for start, end in spans]
-    return SpanUpdate([{}, chops], all_spans, [[], ends]).render_segments(CONSOLE)
+    return spans_update([{}, chops], all_spans, [[], ends]).render_segments(CONSOLE)
 
 
+@settings(deadline=None)
 @given(SEGMENTS, SEGMENTS, SPANS, st.integers(0, WIDTH))
 def test_a_span_shows_what_textual_would_show_and_leaves_the_rest_alone(
     old: list[Segment], new: list[Segment], span: tuple[int, int], cut: int
@@ -65,6 +74,7 @@ def test_a_span_shows_what_textual_would_show_and_leaves_the_rest_alone(
     assert shown(before + update(row_of(new), [span], cut)) == expected
 
 
+@settings(deadline=None)
 @given(SEGMENTS, SPANS)
 def test_an_update_leaves_no_style_behind(segments: list[Segment], span: tuple[int, int]) -> None:
     plain = shown("\x1b[2;1H" + update(row_of(segments), [span], 0) + "\x1b[2;1Hx")[0]
@@ -112,7 +122,7 @@ def test_colours_are_those_of_the_terminal(system: ColorSystem, codes: str) -> N
     console = Console(force_terminal=True, color_system="truecolor")
     console._color_system = system
     strip = row_of([Segment("a", Style.parse("#E69F00"))])
-    output = SpanUpdate([{0: strip}], [(0, 0, 1)], [[WIDTH]]).render_segments(console)
+    output = spans_update([{0: strip}], [(0, 0, 1)], [[WIDTH]]).render_segments(console)
     assert output == f"\x1b[1;1H\x1b[{codes}ma\x1b[0m"
 
 
@@ -123,6 +133,7 @@ def test_a_hyperlink_stays_one() -> None:
     assert output.endswith("\x1b]8;;\x1b\\b")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(SEGMENTS, SPANS), min_size=1, max_size=4))
 def test_rows_show_the_same_in_whatever_order_they_are_sent(
     rows: list[tuple[list[Segment], tuple[int, int]]],
@@ -130,7 +141,7 @@ def test_rows_show_the_same_in_whatever_order_they_are_sent(
     height = len(rows)
     chops = [{0: row_of(segments)} for segments, _ in rows]
     spans = [(y, *span) for y, (_, span) in enumerate(rows)]
-    output = SpanUpdate(chops, spans, [[WIDTH]] * height).render_segments(CONSOLE)
+    output = spans_update(chops, spans, [[WIDTH]] * height).render_segments(CONSOLE)
     expected = "".join(
         f"\x1b[{y + 1};{start + 1}H" + row_of(segments).crop(start, end).render(CONSOLE)
         for y, (segments, (start, end)) in enumerate(rows)

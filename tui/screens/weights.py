@@ -28,7 +28,10 @@ from tui.widgets.tiles import (
 )
 
 LOOK_SECONDS = 1.0
-"""Between two looks at the weights while training goes on."""
+"""Between two looks at the weights while training goes on; at least, since they cost 2 to 10 kB."""
+
+LOOK_FRAMES = 4
+"""Frames of the dashboard between two looks: over SSH, with 2 per second, two seconds."""
 
 ANSWER_SECONDS = 0.1
 """How long after asking the answer is looked for: a batch takes less."""
@@ -38,19 +41,23 @@ BOTH_COLUMNS = 100
 
 
 class WeightsScreen(Screen[None]):
-    """Asks the trainers for copies of their weights, once a second.
+    """Asks the trainers for copies of their weights, once a second at most.
 
     Args:
         watch: the session that is followed.
         names: the engines that train, left to right.
+        fps: looks into the mailbox per second.
         ascii_only: write no character above U+007E.
     """
 
     WHERE: ClassVar[Where] = "weights"
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
 
-    def __init__(self, watch: Watch, names: tuple[EngineName, ...], *, ascii_only: bool) -> None:
+    def __init__(
+        self, watch: Watch, names: tuple[EngineName, ...], *, fps: float, ascii_only: bool
+    ) -> None:
         super().__init__()
+        self._look_seconds = max(LOOK_SECONDS, LOOK_FRAMES / fps)
         self._watch, self._names, self._ascii = watch, names, ascii_only
         self._reader = WeightsReader(watch)
         self._alone: EngineName | None = None
@@ -76,7 +83,7 @@ class WeightsScreen(Screen[None]):
         self._arrange()
         # Not before the layout stands: each pass over it would send all tiles again.
         self.call_after_refresh(self._look)
-        self.set_interval(LOOK_SECONDS, self._look)
+        self.set_interval(self._look_seconds, self._look)
 
     def on_resize(self, _event: Resize) -> None:
         """Arrange for the new size."""

@@ -1,4 +1,4 @@
-"""Sends changed spans of the screen in as few bytes as possible.
+"""Sends what has changed on the screen in as few bytes as possible.
 
 Textual 8.2 answers `refresh(Region)` by sending the row from the widget's left edge to the end of
 the region, with both colours spelled out and reset around every run. One changed digit at column
@@ -6,23 +6,19 @@ the region, with both colours spelled out and reset around every run. One change
 """
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
 
 from rich.color import Color, ColorSystem
 from rich.console import Console, RenderableType
 from rich.control import Control
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App, ReturnType
 from textual.screen import Screen
 from textual.strip import Strip
 
-_Codes = tuple[str, str, str]
-"""SGR parameters of the attributes, the foreground and the background; "" for the default."""
-
-_PLAIN: _Codes = ("", "", "")
+from tui.widgets.shown_cells import PLAIN, Codes, Run, ShownCells
 
 _RAMP_START, _RAMP_GREYS = 232, 24
 """xterm's numbers of the greys 8, 18, … 238, in terminals of 256 colours and more."""
@@ -35,69 +31,103 @@ _ENDS = {
 
 
 class SpanApp(App[ReturnType]):
-    """An app whose partial updates send the changed spans and nothing else."""
+    """An app that sends the cells which the terminal does not show yet, and nothing else."""
+
+    @cached_property
+    def _shown_cells(self) -> ShownCells:
+        return ShownCells()
+
+    def forget_what_is_shown(self) -> None:
+        """Have the next whole update send every cell: the terminal may have lost some."""
+        self._shown_cells.forget()
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        if isinstance(renderable, ChopsUpdate) and not isinstance(renderable, SpanUpdate):
-            renderable = SpanUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
+        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
+            renderable = CellsUpdate(renderable, self._shown_cells)
         super()._display(screen, renderable)
 
 
-class SpanUpdate(ChopsUpdate):
-    """A partial update cut to its spans, which says only what differs from run to run."""
+class CellsUpdate(CompositorUpdate):
+    """An update cut to what is news, which says of each run only how it differs from the last.
+
+    Args:
+        update: of some spans, or of the whole screen.
+        shown: what the terminal shows; it learns of the update when it is rendered.
+    """
+
+    def __init__(self, update: ChopsUpdate | LayoutUpdate, shown: ShownCells) -> None:
+        self._update, self._shown = update, shown
+
+    def __rich__(self) -> RenderableType:
+        """Return the whole update, as Rich would print it."""
+        return self._update
 
     def render_segments(self, console: Console) -> str:
-        """Return the terminal sequences that bring the spans up to date, in the shorter order."""
-        runs = list(self._runs(console._color_system or ColorSystem.TRUECOLOR))
-        # Where colours alternate, as in a matrix, moving costs less than naming them again:
-        # 400 bytes instead of 1,200 for one of ten classes. In text it is the other way round.
-        by_style: dict[_Codes, list[_Run]] = {}
-        for run in runs:
-            by_style.setdefault(run.codes, []).append(run)
-        width = console.width
-        in_order = _drawn(runs, width)
-        if len(by_style) == len(runs):
-            return in_order
-        sorted_runs = [run for same in by_style.values() for run in same]
-        return min(in_order, _drawn(sorted_runs, width), key=len)
-
-    def _runs(self, system: ColorSystem) -> Iterator["_Run"]:
-        for y, x1, x2 in self.spans:
-            for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
-                start, stop = max(x, x1), min(end, x2)
-                if strip is not None and start < stop:
-                    for segment in strip.crop(start - x, stop - x):
-                        run = _run(start, y, segment, system)
-                        start = run.end
-                        yield run
+        """Return the terminal sequences that bring the screen up to date."""
+        if is_whole := isinstance(self._update, LayoutUpdate):
+            self._shown.fit(self._update.region.size)
+        system = console._color_system or ColorSystem.TRUECOLOR
+        runs = list(self._shown.news(_runs(self._update, system)))
+        # A whole screen comes from top to bottom: on a slow link one sees it come.
+        return _drawn(runs, console.width) if is_whole else _in_shorter_order(runs, console.width)
 
 
-class _Run(NamedTuple):
-    """Text of one style in one row."""
+def _in_shorter_order(runs: list[Run], width: int) -> str:
+    """Return the terminal sequences of these runs, by place or by style.
 
-    x: int
-    y: int
-    end: int
-    """The column after it."""
-    text: str
-    codes: _Codes
+    Where colours alternate, as in a matrix, moving costs less than naming them again: 400 bytes
+    instead of 1,200 for one of ten classes. In text it is the other way round.
+    """
+    by_style: dict[Codes, list[Run]] = {}
+    for run in runs:
+        by_style.setdefault(run.codes, []).append(run)
+    in_order = _drawn(runs, width)
+    if len(by_style) == len(runs):
+        return in_order
+    sorted_runs = [run for same in by_style.values() for run in same]
+    return min(in_order, _drawn(sorted_runs, width), key=len)
 
 
-def _run(x: int, y: int, segment: Segment, system: ColorSystem) -> _Run:
+def _runs(update: ChopsUpdate | LayoutUpdate, system: ColorSystem) -> Iterator[Run]:
+    for x, y, strip in _pieces(update):
+        start = x
+        for segment in strip:
+            run = _run(start, y, segment, system)
+            start = run.end
+            yield run
+
+
+def _pieces(update: ChopsUpdate | LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
+    """Yield first column, row and content of what an update is made of."""
+    if isinstance(update, LayoutUpdate):
+        for y, strips in enumerate(update.strips, update.region.y):
+            x = update.region.x
+            for whole in strips:
+                yield x, y, whole
+                x += whole.cell_length
+        return
+    for y, x1, x2 in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+            start, stop = max(x, x1), min(end, x2)
+            if strip is not None and start < stop:
+                yield start, y, strip.crop(start - x, stop - x)
+
+
+def _run(x: int, y: int, segment: Segment, system: ColorSystem) -> Run:
     text, style, _ = segment
-    end, codes = x + segment.cell_length, _PLAIN
+    end, codes = x + segment.cell_length, PLAIN
     if style is not None and style.link:
         # Hyperlinks wrap their text in sequences of their own, and end with a reset.
         text = Strip.render_style(style, text, system)
     elif style is not None:
         codes = _style_codes(style, system)
-    return _Run(x, y, end, text, codes)
+    return Run(x, y, end, text, codes)
 
 
-def _drawn(runs: Iterable[_Run], width: int) -> str:
+def _drawn(runs: Iterable[Run], width: int) -> str:
     """Return the terminal sequences of these runs on a terminal of this width."""
     output: list[str] = []
-    at_x, at_y, codes, is_sure = -1, -1, _PLAIN, False
+    at_x, at_y, codes, is_sure = -1, -1, PLAIN, False
     for run in runs:
         if (run.x, run.y) != (at_x, at_y):
             output.append(_move(run.x - at_x if is_sure and run.y == at_y else 0, run.x, run.y))
@@ -108,7 +138,7 @@ def _drawn(runs: Iterable[_Run], width: int) -> str:
         # Some terminals draw "·" or "━" two columns wide; and behind the last column the
         # cursor's place is a matter of opinion.
         is_sure = run.text.isascii() and run.end < width
-    if parameters := _transition(codes, _PLAIN):
+    if parameters := _transition(codes, PLAIN):
         output.append(f"\x1b[{parameters}m")
     return "".join(output)
 
@@ -121,7 +151,7 @@ def _move(columns: int, x: int, y: int) -> str:
 
 
 @lru_cache(1024)
-def _style_codes(style: Style, system: ColorSystem) -> _Codes:
+def _style_codes(style: Style, system: ColorSystem) -> Codes:
     attributes = Strip.render_ansi(style.without_color, system)
     foreground = _colour_codes(style.color, system, foreground=True)
     return attributes, foreground, _colour_codes(style.bgcolor, system, foreground=False)
@@ -146,11 +176,11 @@ def _grey_number(colour: Color) -> int:
 
 
 @lru_cache(4096)
-def _transition(before: _Codes, after: _Codes) -> str:
+def _transition(before: Codes, after: Codes) -> str:
     """Return the SGR parameters that take the pen from one style to another, or ""."""
     if before == after:
         return ""
-    if after == _PLAIN:
+    if after == PLAIN:
         return "0"
     parts = _attribute_changes(before[0], after[0])
     for old, new, default in zip(before[1:], after[1:], ("39", "49"), strict=True):
