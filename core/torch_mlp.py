@@ -4,9 +4,8 @@ The only module that imports torch.
 """
 
 import copy
-import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +19,7 @@ from core.optimizers import ADAM_EPSILON, ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, MO
 
 _ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
-_SLOT_KEYS = {
-    "sgd": {},
-    "momentum": {"momentum": "momentum_buffer"},
-    "adam": {"adam_mean": "exp_avg", "adam_square": "exp_avg_sq"},
-}
-
-_MakeOptimizer = Callable[..., torch.optim.Optimizer]
+_SLOTS = {"sgd": [], "momentum": ["momentum"], "adam": ["adam_mean", "adam_square"]}
 
 
 class MLP(nn.Module):
@@ -79,6 +72,59 @@ class SquaredError(nn.Module):
         return loss if self.mean == "element" else loss / len(logits)
 
 
+class FusedOptimizer:
+    """The kernels of `torch.optim.SGD` and `torch.optim.Adam` with `fused=True`, called directly.
+
+    The same kernels, so the same bits. What the two classes do around them (grouping tensors by
+    device and dtype, hooks, a profiler's mark) takes 100 of 680 µs a step at 784-128-10, batch
+    64, and holds the interpreter's lock, for which the other engine waits. Making either class
+    also imports `torch._dynamo`: 70 MB, and 1.2 s in which the screen waits for that lock.
+
+    Args:
+        config: optimizer and learning rate are used.
+        parameters: to be updated in place, all on one device and of one dtype.
+    """
+
+    def __init__(self, config: RunConfig, parameters: list[Tensor]) -> None:
+        self.learning_rate = config.learning_rate
+        self.updates = 0
+        self.slots = {
+            slot: [torch.zeros_like(p, requires_grad=False) for p in parameters]
+            for slot in _SLOTS[config.optimizer]
+        }
+        self._parameters = parameters
+        self._is_adam = config.optimizer == "adam"
+        # Adam's kernel reads the number of updates from a tensor beside each parameter.
+        self._count = torch.zeros((), device=parameters[0].device)
+        self._counts = [self._count] * len(parameters)
+
+    @torch.no_grad()
+    def update(self, gradients: tuple[Tensor, ...]) -> None:
+        """Change the parameters by one step along their negative gradients."""
+        self.updates += 1
+        if self._is_adam:
+            self._adam(gradients)
+        else:
+            self._sgd(gradients)
+
+    def _sgd(self, gradients: tuple[Tensor, ...]) -> None:
+        velocities = self.slots.get("momentum", [])
+        torch._fused_sgd_(
+            self._parameters, gradients, velocities,
+            lr=self.learning_rate, momentum=MOMENTUM if velocities else 0.0, dampening=0.0,
+            nesterov=False, weight_decay=0.0, maximize=False, is_first_step=False,
+        )  # fmt: skip
+
+    def _adam(self, gradients: tuple[Tensor, ...]) -> None:
+        self._count.fill_(self.updates)
+        torch._fused_adam_(
+            self._parameters, gradients, self.slots["adam_mean"], self.slots["adam_square"],
+            [], self._counts, lr=self.learning_rate, beta1=ADAM_MEAN_DECAY,
+            beta2=ADAM_SQUARE_DECAY, eps=ADAM_EPSILON, weight_decay=0.0, amsgrad=False,
+            maximize=False,
+        )  # fmt: skip
+
+
 class TorchMLP:
     """Satisfies `core.engine.Engine`.
 
@@ -106,9 +152,9 @@ class TorchMLP:
         self._loss: nn.Module = nn.CrossEntropyLoss()
         if config.loss == "mse":
             self._loss = SquaredError(config.loss_mean("torch"))
-        self._optimizer = _optimizer(config, self._network)
-        self._slot_keys = _SLOT_KEYS[config.optimizer]
-        self._updates = 0
+        self._names = [name for name, _ in network.named_parameters()]
+        self._parameters: list[Tensor] = [*self._network.parameters()]
+        self._optimizer = FusedOptimizer(config, self._parameters)
         fan_ins = [w.shape[1] for name, w in weights.items() if name.endswith(".weight")]
         self._dropout = DropoutMasks(config, fan_ins)
         self._losses: list[Tensor] = []
@@ -119,14 +165,12 @@ class TorchMLP:
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """Set the learning rate of the next updates."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+        self._optimizer.learning_rate = learning_rate
 
     def train_batch(self, rows: Rows) -> None:
         """Forward, backward and update on the training images of `rows` (batch,)."""
-        loss = self._backward(rows)
-        self._optimizer.step()
-        self._updates += 1
+        loss, gradients = self._backward(rows)
+        self._optimizer.update(gradients)
         # Kept as a tensor: reading its value would wait for the device at each step.
         self._losses.append(loss.detach())
 
@@ -137,9 +181,8 @@ class TorchMLP:
 
     def loss_and_gradient(self, rows: Rows) -> tuple[float, dict[str, Floats]]:
         """Return the loss on `rows` (batch,) and its gradient by tensor name; no update."""
-        loss = float(self._backward(rows).detach())
-        named = self._network.named_parameters()
-        return loss, {name: _copy(p.grad) for name, p in named if p.grad is not None}
+        loss, gradients = self._backward(rows)
+        return float(loss.detach()), self._named(gradients)
 
     @torch.no_grad()
     def forward_pass(self, rows: Rows) -> list[Floats]:
@@ -164,25 +207,25 @@ class TorchMLP:
 
     def first_unsound_tensor(self) -> str | None:
         """Return the first weight array with a NaN or infinity, input side first."""
-        for name, parameter in self._network.named_parameters():
+        for name, parameter in zip(self._names, self._parameters, strict=True):
             if not bool(torch.isfinite(parameter).all()):
                 return name
         return None
 
     def weights(self) -> dict[str, Floats]:
         """Return a copy of the weights."""
-        return {name: _copy(parameter) for name, parameter in self._network.named_parameters()}
+        return self._named(self._parameters)
 
     def state(self) -> EngineState:
         """Return a copy of weights and optimizer slots."""
-        parameters = dict(self._network.named_parameters())
         slots = {
-            f"{slot}.{name}": _copy(self._slot(parameter, key))
-            for slot, key in self._slot_keys.items()
-            for name, parameter in parameters.items()
+            f"{slot}.{name}": array
+            for slot, tensors in self._optimizer.slots.items()
+            for name, array in self._named(tensors).items()
         }
-        return EngineState(self.weights(), slots, self._updates)
+        return EngineState(self.weights(), slots, self._optimizer.updates)
 
+    @torch.no_grad()
     def load_state(self, state: EngineState) -> None:
         """Take over weights and slots, from either engine.
 
@@ -192,46 +235,28 @@ class TorchMLP:
         own = self.state()
         check_tensors(state.weights, own.weights)
         check_tensors(state.slots, own.slots)
-        parameters = dict(self._network.named_parameters())
-        with torch.no_grad():
-            for name, parameter in parameters.items():
-                parameter.copy_(torch.from_numpy(state.weights[name]))
-        for name, parameter in parameters.items():
-            self._load_slots(name, parameter, state)
-        self._updates = state.updates
+        for name, parameter in zip(self._names, self._parameters, strict=True):
+            parameter.copy_(torch.from_numpy(state.weights[name]))
+        for slot, tensors in self._optimizer.slots.items():
+            for name, tensor in zip(self._names, tensors, strict=True):
+                tensor.copy_(torch.from_numpy(state.slots[f"{slot}.{name}"]))
+        self._optimizer.updates = state.updates
 
-    def _backward(self, rows: Rows) -> Tensor:
+    def _backward(self, rows: Rows) -> tuple[Tensor, tuple[Tensor, ...]]:
         index = torch.from_numpy(rows).to(self.device)
         x = self._images.index_select(0, index).to(self._dtype)
         y = self._labels.index_select(0, index)
-        self._optimizer.zero_grad(set_to_none=True)
         loss: Tensor = self._loss(self._network(x, self._masks(len(rows))), y)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+        return loss, torch.autograd.grad(loss, self._parameters)
+
+    def _named(self, tensors: Sequence[Tensor]) -> dict[str, Floats]:
+        return {name: _copy(tensor) for name, tensor in zip(self._names, tensors, strict=True)}
 
     def _masks(self, batch: int) -> list[Tensor | None] | None:
         if not self._dropout.active:
             return None
-        masks = self._dropout.draw(self._updates, batch)
+        masks = self._dropout.draw(self._optimizer.updates, batch)
         return [None if m is None else torch.from_numpy(m).to(self.device) for m in masks]
-
-    def _slot(self, parameter: nn.Parameter, key: str) -> Tensor:
-        # PyTorch makes its slots at the first update; before it they are zero.
-        slot = self._optimizer.state[parameter].get(key)
-        return torch.zeros_like(parameter) if slot is None else slot
-
-    def _load_slots(self, name: str, parameter: nn.Parameter, state: EngineState) -> None:
-        if not self._slot_keys or state.updates == 0:
-            self._optimizer.state[parameter] = {}
-            return
-        slots = {
-            key: torch.tensor(state.slots[f"{slot}.{name}"], device=self.device)
-            for slot, key in self._slot_keys.items()
-        }
-        if "exp_avg" in slots:
-            # torch.optim.Adam counts its updates in a float32 tensor on the CPU.
-            slots["step"] = torch.tensor(float(state.updates))
-        self._optimizer.state[parameter] = slots
 
 
 def find_device(config: RunConfig) -> torch.device:
@@ -250,41 +275,6 @@ def find_device(config: RunConfig) -> torch.device:
     if wanted == "mps" and config.dtype == "float64":
         raise ConfigError("device 'mps' has no float64: use --dtype float32 or --device cpu")
     return torch.device(wanted)
-
-
-def _optimizer(config: RunConfig, network: nn.Module) -> torch.optim.Optimizer:
-    parameters = network.parameters()
-    if config.optimizer == "adam":
-        return _without_compiler(torch.optim.Adam)(
-            parameters,
-            lr=config.learning_rate,
-            betas=(ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY),
-            eps=ADAM_EPSILON,
-        )
-    # One kernel for all parameters: 15 % of a step at 784-128-10, batch 64, and the same bits.
-    # (Adam's fused kernel is slower on the CPU.)
-    return _without_compiler(torch.optim.SGD)(
-        parameters,
-        lr=config.learning_rate,
-        momentum=MOMENTUM if config.optimizer == "momentum" else 0.0,
-        fused=next(network.parameters()).device.type in ("cpu", "cuda"),
-    )
-
-
-def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> _MakeOptimizer:
-    """Return PyTorch's optimizer without the decorators that speak to `torch.compile`.
-
-    Nothing here is compiled, and the first call of any of them imports `torch._dynamo`: 70 MB,
-    and 1.2 s in which the screen and NumPy wait for the interpreter. What they wrap is the same
-    code, so the weights are the same bits.
-    """
-    plain = {
-        name: inspect.unwrap(getattr(torch.optim.Optimizer, name))
-        for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-    }
-    # One of step's decorators also turned gradients off.
-    plain["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
-    return type(optimizer.__name__, (optimizer,), plain)
 
 
 def _share(array: Floats | Labels) -> Tensor:
