@@ -8,7 +8,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
-from core.blas_threads import available_cores
+from core.blas_threads import available_cores, share_interpreter
 from core.checkpoints import Position
 from core.config import EngineName, RunConfig
 from core.control import Control
@@ -198,6 +198,7 @@ class Session:
 
     def start(self) -> None:
         """Start both trainers, and listen to orders from other processes."""
+        share_interpreter()
         self._event_writer.start()
         self._order_server.start()
         for thread in self._threads:

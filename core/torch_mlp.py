@@ -1,4 +1,4 @@
-"""The same network in PyTorch: modules, autograd, PyTorch's own optimizers.
+"""The same network in PyTorch: a module, autograd, the kernels of PyTorch's own optimizers.
 
 The only module that imports torch.
 """
@@ -6,19 +6,24 @@ The only module that imports torch.
 import copy
 import warnings
 from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.config import Device, EngineName, LossMean, RunConfig
+from core.config import EngineName, LossMean, RunConfig
+from core.devices import device_for
 from core.dropout import DropoutMasks
 from core.engine import EngineState, Floats, Labels, Rows, Tensors, check_tensors
-from core.errors import ConfigError
 from core.optimizers import ADAM_EPSILON, ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, MOMENTUM
 
 _ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_Masks = Sequence[Tensor | None] | None
 _SLOTS = {"sgd": [], "momentum": ["momentum"], "adam": ["adam_mean", "adam_square"]}
 
 
@@ -28,101 +33,112 @@ class MLP(nn.Module):
     Args:
         weights: initial `layers.K.weight` (fan_out, fan_in) and `layers.K.bias` (fan_out,).
         activation: name of the hidden layers' activation.
+        device: of the parameters; None for the CPU.
     """
 
-    def __init__(self, weights: Tensors, activation: str) -> None:
+    def __init__(
+        self, weights: Tensors, activation: str, device: torch.device | None = None
+    ) -> None:
         super().__init__()
-        shapes = [array.shape for name, array in weights.items() if name.endswith(".weight")]
-        self.layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_out, fan_in in shapes)
+        found = {name: torch.from_numpy(array) for name, array in weights.items()}
+        self.layers = nn.ModuleList(
+            nn.Linear(w.shape[1], w.shape[0], device=device, dtype=w.dtype)
+            for name, w in found.items()
+            if name.endswith(".weight")
+        )
+        self.load_state_dict(found)
         self.activation = _ACTIVATIONS[activation]
+        tensors = [*self.layers.parameters()]
+        self._affine = list(zip(tensors[::2], tensors[1::2], strict=True))
 
-    def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
-        """Return logits (batch, classes) of images x (batch, features).
+    def forward(self, x: Tensor, masks: _Masks = None) -> Tensor:
+        """Return logits (batch, classes) of images x (batch, features); see `activations`."""
+        return self.activations(x, masks)[-1]
+
+    def activations(self, x: Tensor, masks: _Masks = None) -> list[Tensor]:
+        """Return A_0 = x (batch, features), A_1 … A_L-1 (batch, width) and the logits.
 
         Args:
             x: images.
             masks: dropout, one per layer's input (batch, fan_in); None for none. `nn.Dropout`
                 draws its own, and the two networks would no longer be the same.
         """
-        last = len(self.layers) - 1
-        for k, layer in enumerate(self.layers):
-            mask = masks[k] if masks else None
-            x = layer(x if mask is None else x * mask)
-            if k < last:
-                x = self.activation(x)
-        return x
+        found, last = [x], len(self._affine) - 1
+        for k, (weight, bias) in enumerate(self._affine):
+            if masks and (mask := masks[k]) is not None:
+                x = x * mask
+            # What nn.Linear does when it is called, without 4 µs of looking for hooks.
+            z = functional.linear(x, weight, bias)
+            x = z if k == last else self.activation(z)
+            found.append(x)
+        return found
 
 
-class SquaredError(nn.Module):
-    """Squared error of a sigmoid output on one-hot targets; `nn.MSELoss()` on request.
+def squared_error(logits: Tensor, labels: Tensor, mean: LossMean) -> Tensor:
+    """Return the scalar squared error of a sigmoid output on one-hot targets.
 
     Args:
+        logits: (batch, classes).
+        labels: (batch,) true classes.
         mean: `batch` sums over the classes; `element` is `nn.MSELoss()`, which averages.
     """
-
-    def __init__(self, mean: LossMean) -> None:
-        super().__init__()
-        self.mean = mean
-        self.squared_error = nn.MSELoss(reduction="mean" if mean == "element" else "sum")
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the scalar loss of logits (batch, classes) for labels (batch,)."""
-        targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-        loss: Tensor = self.squared_error(torch.sigmoid(logits), targets)
-        return loss if self.mean == "element" else loss / len(logits)
+    targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    if mean == "element":
+        return functional.mse_loss(torch.sigmoid(logits), targets)
+    return functional.mse_loss(torch.sigmoid(logits), targets, reduction="sum") / len(logits)
 
 
 class FusedOptimizer:
     """The kernels of `torch.optim.SGD` and `torch.optim.Adam` with `fused=True`, called directly.
 
-    The same kernels, so the same bits. What the two classes do around them (grouping tensors by
-    device and dtype, hooks, a profiler's mark) takes 100 of 680 µs a step at 784-128-10, batch
-    64, and holds the interpreter's lock, for which the other engine waits. Making either class
-    also imports `torch._dynamo`: 70 MB, and 1.2 s in which the screen waits for that lock.
+    So the same bits. What those classes do around them takes 100 of 680 µs a step at 784-128-10,
+    batch 64, and holds the interpreter's lock, for which the other engine waits; and making one
+    imports `torch._dynamo`: 70 MB, and 1.2 s in which the screen waits for that lock.
 
     Args:
         config: optimizer and learning rate are used.
-        parameters: to be updated in place, all on one device and of one dtype.
+        parameters: to be updated in place; all on one device, of one dtype.
     """
 
     def __init__(self, config: RunConfig, parameters: list[Tensor]) -> None:
         self.learning_rate = config.learning_rate
         self.updates = 0
-        self.slots = {
-            slot: [torch.zeros_like(p, requires_grad=False) for p in parameters]
-            for slot in _SLOTS[config.optimizer]
-        }
-        self._parameters = parameters
+        # The same memory, but nothing that autograd follows.
+        self._parameters = [p.detach() for p in parameters]
+        names, zeros_like = _SLOTS[config.optimizer], torch.zeros_like
+        self.slots = {name: [zeros_like(p) for p in self._parameters] for name in names}
         self._is_adam = config.optimizer == "adam"
         # Adam's kernel reads the number of updates from a tensor beside each parameter.
         self._count = torch.zeros((), device=parameters[0].device)
         self._counts = [self._count] * len(parameters)
 
-    @torch.no_grad()
     def update(self, gradients: tuple[Tensor, ...]) -> None:
         """Change the parameters by one step along their negative gradients."""
         self.updates += 1
         if self._is_adam:
-            self._adam(gradients)
-        else:
-            self._sgd(gradients)
-
-    def _sgd(self, gradients: tuple[Tensor, ...]) -> None:
+            self._count.fill_(self.updates)
+            torch._fused_adam_(
+                self._parameters, gradients, self.slots["adam_mean"], self.slots["adam_square"],
+                [], self._counts, lr=self.learning_rate, beta1=ADAM_MEAN_DECAY,
+                beta2=ADAM_SQUARE_DECAY, eps=ADAM_EPSILON, weight_decay=0.0, amsgrad=False,
+                maximize=False,
+            )  # fmt: skip
+            return
         velocities = self.slots.get("momentum", [])
         torch._fused_sgd_(
-            self._parameters, gradients, velocities,
-            lr=self.learning_rate, momentum=MOMENTUM if velocities else 0.0, dampening=0.0,
-            nesterov=False, weight_decay=0.0, maximize=False, is_first_step=False,
+            self._parameters, gradients, velocities, lr=self.learning_rate, dampening=0.0,
+            momentum=MOMENTUM if velocities else 0.0, nesterov=False, weight_decay=0.0,
+            maximize=False, is_first_step=False,
         )  # fmt: skip
 
-    def _adam(self, gradients: tuple[Tensor, ...]) -> None:
-        self._count.fill_(self.updates)
-        torch._fused_adam_(
-            self._parameters, gradients, self.slots["adam_mean"], self.slots["adam_square"],
-            [], self._counts, lr=self.learning_rate, beta1=ADAM_MEAN_DECAY,
-            beta2=ADAM_SQUARE_DECAY, eps=ADAM_EPSILON, weight_decay=0.0, amsgrad=False,
-            maximize=False,
-        )  # fmt: skip
+
+class _Batch(NamedTuple):
+    """Memory for one batch size, made once and filled at each step."""
+
+    rows: NDArray[np.int64]  # (batch,) shared with `row_tensor`
+    row_tensor: Tensor  # (batch,) on the CPU
+    images: Tensor  # (batch, features)
+    labels: Tensor  # (batch,)
 
 
 class TorchMLP:
@@ -141,18 +157,20 @@ class TorchMLP:
     name: EngineName = "torch"
 
     def __init__(self, config: RunConfig, images: Floats, labels: Labels, weights: Tensors) -> None:
-        self.device = find_device(config)
+        self.device = torch.device(
+            device_for(config, torch.cuda.is_available(), torch.backends.mps.is_available())
+        )
+        self._batches: dict[int, _Batch] = {}
         self._dtype = _DTYPES[config.dtype]
+        # ∂L/∂L, which autograd would make anew at each step.
+        self._one = torch.ones((), dtype=self._dtype, device=self.device)
         self._images = _share(images).to(self.device)
         self._labels = _share(labels).to(self.device)
-        network = MLP(weights, config.activation).to(self._dtype)
-        network.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
-        self._network = network.to(self.device)
+        self._network = MLP(weights, config.activation, self.device)
         self._reader: MLP | None = None
-        self._loss: nn.Module = nn.CrossEntropyLoss()
-        if config.loss == "mse":
-            self._loss = SquaredError(config.loss_mean("torch"))
-        self._names = [name for name, _ in network.named_parameters()]
+        squared = partial(squared_error, mean=config.loss_mean("torch"))
+        self._loss = squared if config.loss == "mse" else functional.cross_entropy
+        self._names = [name for name, _ in self._network.named_parameters()]
         self._parameters: list[Tensor] = [*self._network.parameters()]
         self._optimizer = FusedOptimizer(config, self._parameters)
         fan_ins = [w.shape[1] for name, w in weights.items() if name.endswith(".weight")]
@@ -172,8 +190,9 @@ class TorchMLP:
         loss, gradients = self._backward(rows)
         self._optimizer.update(gradients)
         # Kept as a tensor: reading its value would wait for the device at each step.
-        self._losses.append(loss.detach())
+        self._losses.append(loss)
 
+    @torch.no_grad()
     def take_losses(self) -> list[float]:
         """Return the losses since the last call, oldest first; waits for the device."""
         losses, self._losses = self._losses, []
@@ -187,13 +206,8 @@ class TorchMLP:
     @torch.no_grad()
     def forward_pass(self, rows: Rows) -> list[Floats]:
         """Return A_0 … A_L-1 and the logits (batch, width) of the next step; copies."""
-        x = self._images.index_select(0, torch.from_numpy(rows).to(self.device)).to(self._dtype)
-        net, sums = self._network, list[Tensor]()
-        hooks = [k.register_forward_hook(lambda *call: sums.append(call[2])) for k in net.layers]
-        net(x, self._masks(len(rows)))
-        for hook in hooks:
-            hook.remove()
-        return [_copy(tensor) for tensor in (x, *map(net.activation, sums[:-1]), sums[-1])]
+        x, _ = self._gather(rows)
+        return [_copy(a) for a in self._network.activations(x, self._masks(len(rows)))]
 
     @torch.no_grad()
     def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:
@@ -207,10 +221,8 @@ class TorchMLP:
 
     def first_unsound_tensor(self) -> str | None:
         """Return the first weight array with a NaN or infinity, input side first."""
-        for name, parameter in zip(self._names, self._parameters, strict=True):
-            if not bool(torch.isfinite(parameter).all()):
-                return name
-        return None
+        named = zip(self._names, self._parameters, strict=True)
+        return next((name for name, p in named if not bool(torch.isfinite(p).all())), None)
 
     def weights(self) -> dict[str, Floats]:
         """Return a copy of the weights."""
@@ -243,38 +255,36 @@ class TorchMLP:
         self._optimizer.updates = state.updates
 
     def _backward(self, rows: Rows) -> tuple[Tensor, tuple[Tensor, ...]]:
-        index = torch.from_numpy(rows).to(self.device)
-        x = self._images.index_select(0, index).to(self._dtype)
-        y = self._labels.index_select(0, index)
-        loss: Tensor = self._loss(self._network(x, self._masks(len(rows))), y)
-        return loss, torch.autograd.grad(loss, self._parameters)
+        x, y = self._gather(rows)
+        loss: Tensor = self._loss(self._network.forward(x, self._masks(len(rows))), y)
+        return loss, torch.autograd.grad(loss, self._parameters, self._one)
+
+    def _gather(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Return images (batch, features) and labels (batch,)."""
+        batch = self._batches.get(len(rows)) or self._make_batch(len(rows))
+        np.copyto(batch.rows, rows)
+        here, index = self.device.type == "cpu", batch.row_tensor
+        index = index if here else index.to(self.device)
+        torch.index_select(self._images, 0, index, out=batch.images)
+        torch.index_select(self._labels, 0, index, out=batch.labels)
+        same = batch.images.dtype == self._dtype
+        return batch.images if same else batch.images.to(self._dtype), batch.labels
+
+    def _make_batch(self, size: int) -> _Batch:
+        rows = np.empty(size, np.int64)
+        images = self._images.new_empty(size, self._images.shape[1])
+        batch = _Batch(rows, torch.from_numpy(rows), images, self._labels.new_empty(size))
+        self._batches[size] = batch
+        return batch
 
     def _named(self, tensors: Sequence[Tensor]) -> dict[str, Floats]:
         return {name: _copy(tensor) for name, tensor in zip(self._names, tensors, strict=True)}
 
-    def _masks(self, batch: int) -> list[Tensor | None] | None:
+    def _masks(self, batch: int) -> _Masks:
         if not self._dropout.active:
             return None
         masks = self._dropout.draw(self._optimizer.updates, batch)
         return [None if m is None else torch.from_numpy(m).to(self.device) for m in masks]
-
-
-def find_device(config: RunConfig) -> torch.device:
-    """Return the device that the config asks for.
-
-    Raises:
-        ConfigError: it is absent here, or can't compute in the config's dtype.
-    """
-    wanted: Device = config.device
-    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if wanted == "auto":
-        mps_fits = has_mps and config.dtype == "float32"
-        return torch.device("cuda" if has_cuda else "mps" if mps_fits else "cpu")
-    if (wanted == "cuda" and not has_cuda) or (wanted == "mps" and not has_mps):
-        raise ConfigError(f"device {wanted!r}: PyTorch finds none here; use --device cpu or auto")
-    if wanted == "mps" and config.dtype == "float64":
-        raise ConfigError("device 'mps' has no float64: use --dtype float32 or --device cpu")
-    return torch.device(wanted)
 
 
 def _share(array: Floats | Labels) -> Tensor:
@@ -286,5 +296,5 @@ def _share(array: Floats | Labels) -> Tensor:
 
 
 def _copy(tensor: Tensor) -> Floats:
-    array: Floats = tensor.detach().cpu().contiguous().clone().numpy()
-    return array
+    copied: Floats = tensor.detach().cpu().numpy().copy()
+    return copied

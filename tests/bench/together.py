@@ -6,6 +6,7 @@ from statistics import median
 from threading import Barrier, Thread
 from time import perf_counter
 
+from core.blas_threads import share_interpreter
 from core.config import ENGINE_NAMES, EngineName
 from tests.bench.bench_data import BenchData
 from tests.bench.contenders import SHAPES, Epoch, engine_epoch
@@ -42,6 +43,7 @@ def steps_per_second(runs: Mapping[EngineName, Epoch], steps: int) -> dict[Engin
 
 def print_together(data: BenchData, rounds: int) -> None:
     """Print each engine's speed beside the other as a share of its speed alone."""
+    share_interpreter()
     print(f"\nboth at once, one thread each, switch interval {sys.getswitchinterval() * 1e3:g} ms")  # noqa: T201
     for shape in SHAPES[:2]:
         brief = type(shape)(shape.hidden, shape.batch_size, 6_400)

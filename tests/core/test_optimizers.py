@@ -124,9 +124,9 @@ def test_training_equals_torch_optim_under_its_own_linear_schedule(
     values = [torch.tensor(array) for array in engine.state().weights.values()]
     network.load_state_dict(dict(zip(network.state_dict(), values, strict=True)))
     rules: dict[str, torch.optim.Optimizer] = {
-        "sgd": torch.optim.SGD(network.parameters(), lr=0.05),
-        "momentum": torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9),
-        "adam": torch.optim.Adam(network.parameters(), lr=0.05),
+        "sgd": torch.optim.SGD(network.parameters(), lr=0.05, fused=True),
+        "momentum": torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, fused=True),
+        "adam": torch.optim.Adam(network.parameters(), lr=0.05, fused=True),
     }
     rule = rules[optimizer]
     schedule = torch.optim.lr_scheduler.LambdaLR(rule, lambda step: 1 - step / STEPS)
@@ -141,4 +141,6 @@ def test_training_equals_torch_optim_under_its_own_linear_schedule(
         engine.train_batch(rows)
     expected = [array.numpy() for array in network.state_dict().values()]
     for found, array in zip(engine.state().weights.values(), expected, strict=True):
+        if name == "torch":
+            np.testing.assert_array_equal(found, array)
         np.testing.assert_allclose(found, array, rtol=1e-10, atol=1e-10)

@@ -20,8 +20,6 @@ CLASSES: Labels = np.array([0, 1, 2, 2, 1, 0, 0, 1, 2, 0, 1])
 def by_autograd(weights: dict[str, Floats], images: Floats, activation: Activation) -> Floats:
     """∂z_c/∂x by PyTorch."""
     network = MLP(weights, activation)
-    network.to(torch.from_numpy(weights["layers.0.weight"]).dtype)
-    network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     x = torch.from_numpy(images.astype(weights["layers.0.weight"].dtype)).requires_grad_()
     network(x)[np.arange(len(images)), CLASSES].sum().backward()
     assert x.grad is not None
