@@ -1,9 +1,16 @@
 """Fixtures that several tests share."""
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
+
+
+def pytest_collection_finish() -> None:
+    """Leave PyTorch, scikit-learn and all tests out of what each full collection looks through."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

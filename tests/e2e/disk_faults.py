@@ -95,7 +95,9 @@ def without_root_rights() -> list[str]:
 @contextmanager
 def run_on_disk(folder: Path) -> Iterator[Terminal]:
     """Watch a long run that saves below `folder`, and save it once."""
-    command = [*without_root_rights(), *mlpwatch_command(), *DEMO, "--threads", "1"]
+    # Epochs of 156 steps: with 20, evaluating them takes a core while the screen is waited for.
+    options = [*DEMO, "--threads", "1", "--batch-size", "8"]
+    command = [*without_root_rights(), *mlpwatch_command(), *options]
     with Terminal(command, folder, columns=140, rows=40, env=environment()) as terminal:
         terminal.wait_for(lambda text: len(re.findall(r"[1-9]\d*/\d+ ", text)) >= len(ENGINE_NAMES))
         save(terminal, folder / "saved")

@@ -16,7 +16,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
-import pyte
+from tests.e2e.emulator import Emulator
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -29,10 +29,11 @@ _LAUNCHER = (
 )
 """Makes the terminal the controlling one, so that ctrl+c and hangups become signals."""
 
-_UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-z]")
-"""Keyboard protocol switches, which pyte would print."""
-
-_UNFINISHED = re.compile(rb"\x1b(\[[<>=0-9;?]*)?$")
+_NOT_PASSED_ON = {
+    "NO_COLOR", "SSH_CONNECTION", "TMUX", "COLUMNS", "LINES", "CI",
+    # Each start would compile the whole project anew: 0.4 s.
+    "PYTHONDONTWRITEBYTECODE",
+}  # fmt: skip
 
 
 def mlpwatch_command() -> list[str]:
@@ -43,11 +44,7 @@ def mlpwatch_command() -> list[str]:
 
 def environment(**changes: str) -> dict[str, str]:
     """Return an environment that finds this checkout and no cached data."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("NO_COLOR", "SSH_CONNECTION", "TMUX", "COLUMNS", "LINES", "CI")
-    }
+    kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     base = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(CHECKOUT)}
     return kept | base | changes
 
@@ -75,11 +72,9 @@ class Terminal:
         env: Mapping[str, str] | None = None,
         controlling: bool = True,
     ) -> None:
-        self.screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self.screen)
+        self.screen = Emulator(columns, rows)
         self._changed = Condition()
         self._received = bytearray()
-        self._pending = b""
         self._main, self._side = os.openpty()
         self._woken, self._wake = os.pipe()
         self._set_size(columns, rows)
@@ -114,7 +109,7 @@ class Terminal:
     def text(self) -> str:
         """Return the rows of the screen, without blanks at their ends."""
         with self._changed:
-            return "\n".join(row.rstrip() for row in self.screen.display)
+            return self.screen.text()
 
     def received(self) -> bytes:
         """Return everything that the program has sent."""
@@ -221,16 +216,10 @@ class Terminal:
                 data = os.read(self._main, 65_536)
             with self._changed:
                 self._received += data
-                self._show(data)
+                self.screen.show(data)
                 self._changed.notify_all()
             if not data:
                 return
-
-    def _show(self, data: bytes) -> None:
-        data = _UNKNOWN_TO_PYTE.sub(b"", self._pending + data)
-        cut = _UNFINISHED.search(data)
-        self._pending = data[cut.start() :] if cut else b""
-        self._stream.feed(data[: cut.start()] if cut else data)
 
 
 def _without_sequences(data: bytes) -> str:

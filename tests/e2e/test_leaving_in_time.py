@@ -86,7 +86,7 @@ def test_test_images_that_take_long_to_read_do_not_hold_up_leaving(tmp_path: Pat
 
 
 def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
-    with watched(tmp_path, "slow_sync=30 slow_batch=60") as terminal:
+    with watched(tmp_path, "slow_sync=30 slow_batch=60", "--only", "numpy") as terminal:
         terminal.send("\x03")
         terminal.wait_for("saving, then leaving")
         found, took = seconds_to_leave(terminal, "\x03")
@@ -96,7 +96,7 @@ def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
 
 
 def test_a_slow_screen_leaves_as_fast_as_any(tmp_path: Path) -> None:
-    with watched(tmp_path, "", "--fps", "0.25") as terminal:
+    with watched(tmp_path, "", "--fps", "0.25", "--only", "numpy") as terminal:
         found, took = seconds_to_leave(terminal, "q")
     assert found == 0
     assert took < LEAVE_LIMIT_SECONDS
@@ -116,8 +116,8 @@ def test_without_a_screen_too(tmp_path: Path) -> None:
 
 def test_a_signal_that_is_sent_twice_still_saves(tmp_path: Path) -> None:
     """As by `timeout`, to its child and the child's group, or by a shell beside the kernel."""
-    with headless(tmp_path) as process:
-        wait_for_epochs(tmp_path)
+    with headless(tmp_path, "", "--only", "numpy") as process:
+        wait_for_epochs(tmp_path, engines=1)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
             process.send_signal(number)
         assert process.wait(DEADLINE_SECONDS) in (143, 129)
@@ -137,7 +137,8 @@ def test_while_loading_a_run_without_a_screen_leaves_at_once(tmp_path: Path) -> 
 
 def test_a_terminal_that_closes_without_a_signal_ends_the_run(tmp_path: Path) -> None:
     """The process has no controlling terminal, as under some `su` and containers."""
-    command = [*mlpwatch_command(), "--data", "digits", "--name", "demo", "--epochs", "5000"]
+    options = ["--data", "digits", "--name", "demo", "--epochs", "5000", "--only", "numpy"]
+    command = [*mlpwatch_command(), *options]
     environment = faulty_environment("save_every=10")
     with Terminal(command, tmp_path, env=environment, controlling=False) as terminal:
         terminal.wait_for("NumPy at step")
