@@ -6,62 +6,72 @@ signals.
 """
 
 import select
+from typing import Any
 
 from textual.driver import Driver
 
 from tui.output import Output
 
+_BEHIND: Any = object
+"""The driver behind the patience is known at run time only."""
+
+
+class _Patience(_BEHIND):  # type: ignore[misc]
+    """What a patient driver does instead of the driver that it is made of."""
+
+    output: Output | None = None
+    is_shown = False
+    """Whether the app has the terminal."""
+    is_stopped = False
+    """Whether the terminal was given back because of ctrl+z."""
+
+    def start_application_mode(self) -> None:
+        """Take the terminal."""
+        super().start_application_mode()
+        self.is_shown = True
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back."""
+        self.is_shown = False
+        super().stop_application_mode()
+
+    def _sigtstp_application(self, *_: object) -> None:
+        self.is_stopped = True
+        super()._sigtstp_application()
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Take the terminal again, however the process was stopped.
+
+        Textual takes it at every SIGCONT: a second input thread after SIGSTOP, which knows no
+        handler; raw modes after a hangup or `timeout`, where SIGCONT follows the signal.
+        """
+        if self.is_shown:
+            # Nothing gave it back before SIGSTOP; the shell has set its own modes since.
+            self.suspend_application_mode()
+        elif not self.is_stopped:
+            return
+        self.is_stopped = False
+        self.resume_application_mode()
+
+    def write(self, data: str) -> None:
+        """Write to the terminal; returns at once."""
+        if self.output is None:
+            self.output = Output(self._file)
+        self.output.write(data)
+
+    def close(self) -> None:
+        """Write what is left, and stop."""
+        super().close()
+        if self.output is not None:
+            self.output.close()
+            self.output = None
+
 
 def patient(driver: type[Driver]) -> type[Driver]:
     """Return a driver like the given one that writes through an `Output`."""
 
-    class PatientDriver(driver):  # type: ignore[valid-type, misc] # a base known at run time only
-        output: Output | None = None
-        is_shown = False
-        """Whether the app has the terminal."""
-        is_stopped = False
-        """Whether the terminal was given back because of ctrl+z."""
-
-        def start_application_mode(self) -> None:
-            """Take the terminal."""
-            super().start_application_mode()
-            self.is_shown = True
-
-        def stop_application_mode(self) -> None:
-            """Give the terminal back."""
-            self.is_shown = False
-            super().stop_application_mode()
-
-        def _sigtstp_application(self, *_: object) -> None:
-            self.is_stopped = True
-            super()._sigtstp_application()
-
-        def _sigcont_application(self, *_: object) -> None:
-            """Take the terminal again, however the process was stopped.
-
-            Textual takes it at every SIGCONT: a second input thread after SIGSTOP, which knows no
-            handler; raw modes after a hangup or `timeout`, where SIGCONT follows the signal.
-            """
-            if self.is_shown:
-                # Nothing gave it back before SIGSTOP; the shell has set its own modes since.
-                self.suspend_application_mode()
-            elif not self.is_stopped:
-                return
-            self.is_stopped = False
-            self.resume_application_mode()
-
-        def write(self, data: str) -> None:
-            """Write to the terminal; returns at once."""
-            if self.output is None:
-                self.output = Output(self._file)
-            self.output.write(data)
-
-        def close(self) -> None:
-            """Write what is left, and stop."""
-            super().close()
-            if self.output is not None:
-                self.output.close()
-                self.output = None
+    class PatientDriver(_Patience, driver):  # type: ignore[valid-type, misc]
+        """Patience first, then the driver."""
 
     return PatientDriver
 

@@ -1,73 +1,18 @@
 """Charts show what they are given, at every size, and change little as a curve grows."""
 
 import math
-import random
-from collections.abc import Sequence
-from itertools import pairwise, product
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tui.chart_samples import MARKERS, PLAN, cells, changed, loss_curve, painted, train
 from tests.tui.recording import RecordingApp
 from tui.palette import Role
 from tui.widgets.cells import Canvas
 from tui.widgets.chart import Chart, Limits, Marker, Series
 from tui.widgets.scales import LABEL_COLUMNS
-
-PLAN = 46_900
-MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
-BAND = [(x, y) for x in range(0, PLAN, 100) for y in (0.5, 2.0)]
-
-
-def painted(
-    *series: Series,
-    size: tuple[int, int] = (70, 12),
-    x_limits: Limits = (0, PLAN),
-    y_limits: Limits = (0, 2.5),
-    log_y: bool = False,
-    ascii_only: bool = False,
-    chart: Chart | None = None,
-) -> Canvas:
-    chart = chart or Chart()
-    chart.draw(
-        "loss",
-        series,
-        x_limits=x_limits,
-        y_limits=y_limits,
-        log_y=log_y,
-        x_label="steps",
-        ascii_only=ascii_only,
-    )
-    return chart.paint(*size)
-
-
-def loss_curve(steps: int, noise: float = 0.03) -> list[tuple[float, float]]:
-    dice = random.Random(0)
-    return [
-        (step, 0.1 + 2.2 * math.exp(-step / 6000) + noise * dice.random())
-        for step in range(0, steps, 100)
-    ]
-
-
-def train(points: Sequence[tuple[float, float]], marker: Marker = "braille") -> Series:
-    return Series("train", Role.NUMPY, points, marker)
-
-
-def cells(canvas: Canvas, role: Role) -> set[tuple[int, int]]:
-    """Cells of a role below the legend."""
-    return {
-        (x, y)
-        for x, y in product(range(canvas.width), range(1, canvas.height))
-        if canvas.cell(x, y)[0] != " " and canvas.cell(x, y)[1] == role
-    }
-
-
-def changed(before: Canvas, after: Canvas) -> int:
-    return sum(
-        before.cell(x, y) != after.cell(x, y)
-        for x, y in product(range(before.width), range(before.height))
-    )
 
 
 def test_title_left_legend_right_and_labels_in_one_column() -> None:
@@ -261,29 +206,6 @@ def test_dashes_let_a_curve_below_show_through() -> None:
     canvas = painted(train(points), Series("PyTorch", Role.TORCH, points, "dashed"))
     assert len(cells(canvas, Role.NUMPY)) > 15
     assert len(cells(canvas, Role.TORCH)) > 30
-
-
-@pytest.mark.parametrize("ascii_only", [False, True])
-def test_a_band_fills_what_lies_between_low_and_high_behind_the_curve(ascii_only: bool) -> None:
-    band = Series("batches", Role.NUMPY_BAND, BAND, "band")
-    curve = train([(0, 1.25), (PLAN, 1.25)])
-    alone = cells(painted(curve, ascii_only=ascii_only), Role.NUMPY)
-    canvas = painted(band, curve, ascii_only=ascii_only)
-    assert cells(canvas, Role.NUMPY) == alone, "the curve is whole, and no dot of the band in it"
-    filled = cells(canvas, Role.NUMPY_BAND)
-    rows = {y for _, y in filled}
-    assert rows == set(range(3, 9)) - {y for _, y in alone}, "0.5 to 2 of 2.5"
-    assert all(len([x for x, y in filled if y == row]) >= 63 for row in rows)
-    assert canvas.row(0).rstrip().endswith("batches")
-
-
-def test_a_band_s_name_gives_way_first() -> None:
-    band = Series("batches", Role.NUMPY_BAND, BAND, "band")
-    validation = Series("validation", Role.NUMPY_SOFT, [(100.0, 1.0)], "dot")
-    names = painted(band, train(loss_curve(20_000)), validation, size=(32, 12)).row(0)
-    assert "train" in names
-    assert "validation" in names
-    assert "batches" not in names
 
 
 def test_charts_of_one_scale_agree_column_for_column() -> None:

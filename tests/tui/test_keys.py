@@ -11,8 +11,13 @@ from textual.actions import parse
 from textual.binding import Binding
 from textual.screen import Screen
 
-import tests.tui.run_key_effects  # noqa: F401 - adds to EFFECTS
-from tests.tui import draw_effects  # noqa: F401 - adds to EFFECTS
+from tests.tui import (  # noqa: F401 - each adds to EFFECTS
+    dashboard_key_effects,
+    draw_effects,
+    mistakes_key_effects,
+    run_key_effects,
+    weights_key_effects,
+)
 from tests.tui.key_effects import EFFECTS, phases
 from tests.tui.run_scenes import runs_of_all_kinds
 from tests.tui.scenes import training

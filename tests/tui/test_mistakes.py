@@ -2,15 +2,14 @@
 
 import re
 from dataclasses import replace
-from threading import Event as Flag
 
 import numpy as np
 import pytest
 
-from core.config import EngineName
-from core.evaluation import Evaluation, evaluate
+from core.evaluation import evaluate
 from core.losses import loss_for
-from core.mistakes import MISTAKE_LISTS, MistakeList, Order, Readings, mistake_rows
+from core.mistakes import MISTAKE_LISTS, Order
+from tests.tui.mistake_samples import EPOCHS, drawn, rows_of, without_margins
 from tests.tui.scenes import (
     CONFIG,
     TRAIN,
@@ -19,31 +18,15 @@ from tests.tui.scenes import (
     ended,
     epoch_done,
     evaluation,
-    finished,
     started,
     trained,
     training,
 )
-from tests.tui.stage import Stage, on_stage, while_loading
+from tests.tui.stage import on_stage, while_loading
 from tui.screens.mistake_text import LIST_TITLES
 from tui.widgets.digit import digit_rows
 from tui.widgets.digit_facts import DigitFactsView
 from tui.widgets.digit_view import DigitView
-
-EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
-
-
-def rows_of(
-    which: MistakeList,
-    true: int | None = None,
-    predicted: int | None = None,
-    order: Order = "image",
-) -> list[int]:
-    """The rows of a list, of which tests/core proves that they are the right ones."""
-    now = {name: evaluation(name, epoch) for name, epoch in EPOCHS.items()}
-    before = {name: evaluation(name, epoch - 1) for name, epoch in EPOCHS.items()}
-    readings = Readings(digits().validation_labels, now, before)
-    return [int(row) for row in mistake_rows(readings, which, true, predicted, order)]
 
 
 async def test_each_list_tells_its_length_and_the_first_digit() -> None:
@@ -85,23 +68,13 @@ async def test_what_the_last_epoch_changed_is_listed() -> None:
         assert f"1 of {len(forgotten)} · validation image {TRAIN + forgotten[0]:,}" in stage.text()
 
 
-def drawn(stage: Stage) -> list[str]:
-    """The rows of the drawn digit, without the blanks around it."""
-    rows = stage.app.screen.query_one(DigitView).text().split("\n")
-    inked = [row for row in rows if row.strip()]
-    left = min(len(row) - len(row.lstrip()) for row in inked)
-    return [row[left:].rstrip() for row in inked]
-
-
 @pytest.mark.parametrize("size", [(140, 40), (80, 24)])
 async def test_the_drawn_digit_is_the_image(size: tuple[int, int]) -> None:
     async with on_stage(training(), size) as stage:
         await stage.press("m", "enter", "right", "right")
         view = stage.app.screen.query_one(DigitView)
         image = digits().validation_images[rows_of("numpy")[2]].reshape(8, 8)
-        expected = [row for row in digit_rows(image, *view.size) if row.strip()]
-        left = min(len(row) - len(row.lstrip()) for row in expected)
-        assert drawn(stage) == [row[left:].rstrip() for row in expected]
+        assert drawn(stage) == without_margins(digit_rows(image, *view.size))
 
 
 async def test_images_from_minus_one_to_one_are_drawn_with_the_same_ink() -> None:
@@ -255,60 +228,6 @@ async def test_each_order_goes_through_the_list_in_that_order(order: Order) -> N
         for place, row in enumerate(rows[:5], start=1):
             assert f"{place} of {len(rows)} · validation image {TRAIN + row:,}" in stage.text()
             await stage.press("right")
-
-
-async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> None:
-    may_read = Flag()
-
-    class SlowSession(FakeSession):
-        def evaluate_test(self) -> dict[EngineName, Evaluation]:
-            may_read.wait(10)
-            return super().evaluate_test()
-
-    async with on_stage(training(), session=SlowSession()) as stage:
-        await stage.press("m", "enter", "T")
-        assert "reading the test images" in stage.text()
-        await stage.press("right", "T")
-        assert " 2 of 90 " in stage.text(), "keys work meanwhile"
-        may_read.set()
-        await stage.app.workers.wait_for_complete()
-        await stage.look()
-        labels = digits().test_labels
-        now = {name: evaluation(name, 5, test=True) for name in EPOCHS}
-        rows = mistake_rows(Readings(labels, now), "numpy")
-        assert "reading the test images" not in stage.text()
-        assert f"1 of {len(rows)} · test image {rows[0]}" in stage.text()
-        assert "   test images · true label any" in stage.text()
-        image = digits().test_images[rows[0]].reshape(8, 8)
-        view = stage.app.screen.query_one(DigitView)
-        expected = [row for row in digit_rows(image, *view.size) if row.strip()]
-        left = min(len(row) - len(row.lstrip()) for row in expected)
-        assert drawn(stage) == [row[left:].rstrip() for row in expected]
-        await stage.press("shift+tab")
-        assert "no epoch before to compare with: T goes back" in stage.text()
-
-
-async def test_after_the_end_the_test_images_are_those_of_the_result() -> None:
-    async with on_stage(finished()) as stage:
-        await stage.press("m", "enter", "T")
-        await stage.app.workers.wait_for_complete()
-        await stage.look()
-        right = evaluation("numpy", 12, test=True).predictions == digits().test_labels
-        assert f"▸ NumPy wrong {(~right).sum()} " in stage.text()
-        assert "NumPy epoch 12" in stage.text()
-
-
-async def test_no_room_for_the_test_images_is_said_and_nothing_lost() -> None:
-    class FullSession(FakeSession):
-        def evaluate_test(self) -> dict[EngineName, Evaluation]:
-            raise MemoryError("no room")
-
-    async with on_stage(training(), session=FullSession()) as stage:
-        await stage.press("m", "enter", "T")
-        await stage.app.workers.wait_for_complete()
-        await stage.look()
-        assert "the test images could not be read: no room" in stage.text()
-        assert "1 of 90 · validation image" in stage.text()
 
 
 async def test_one_model_alone_has_the_lists_that_need_no_other() -> None:

@@ -114,8 +114,7 @@ class Dashboard(Screen[None]):
             if self._matrix_row.follow(state):
                 self._charts.step = None
             phases = [engine.phase for engine in state.engines.values()]
-            numbers = numbers or phases != self._phases
-            self._phases = phases
+            numbers, self._phases = numbers or phases != self._phases, phases
             self._charts.draw(state, self._panel, at_once=numbers or "training" not in phases)
         self._draw_seldom(at_once=numbers)
 
@@ -232,8 +231,7 @@ class Dashboard(Screen[None]):
 
     def on_confusion_matrix_opened(self, event: ConfusionMatrix.Opened) -> None:
         """Ask for the digits behind the cell."""
-        state = self._watch.state
-        if state is None:
+        if (state := self._watch.state) is None:
             return
         # The cursor is in both matrices: where this model has no such digits, the other may.
         own: EngineName = "torch" if event.matrix.id == "torch-confusion" else self._names[0]

@@ -1,0 +1,70 @@
+"""The mistakes among the test images, which are read only on demand."""
+
+from threading import Event as Flag
+
+from core.config import EngineName
+from core.evaluation import Evaluation
+from core.mistakes import Readings, mistake_rows
+from tests.tui.mistake_samples import EPOCHS, drawn, without_margins
+from tests.tui.scenes import (
+    FakeSession,
+    digits,
+    evaluation,
+    finished,
+    training,
+)
+from tests.tui.stage import on_stage
+from tui.widgets.digit import digit_rows
+from tui.widgets.digit_view import DigitView
+
+
+async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> None:
+    may_read = Flag()
+
+    class SlowSession(FakeSession):
+        def evaluate_test(self) -> dict[EngineName, Evaluation]:
+            may_read.wait(10)
+            return super().evaluate_test()
+
+    async with on_stage(training(), session=SlowSession()) as stage:
+        await stage.press("m", "enter", "T")
+        assert "reading the test images" in stage.text()
+        await stage.press("right", "T")
+        assert " 2 of 90 " in stage.text(), "keys work meanwhile"
+        may_read.set()
+        await stage.app.workers.wait_for_complete()
+        await stage.look()
+        labels = digits().test_labels
+        now = {name: evaluation(name, 5, test=True) for name in EPOCHS}
+        rows = mistake_rows(Readings(labels, now), "numpy")
+        assert "reading the test images" not in stage.text()
+        assert f"1 of {len(rows)} · test image {rows[0]}" in stage.text()
+        assert "   test images · true label any" in stage.text()
+        image = digits().test_images[rows[0]].reshape(8, 8)
+        view = stage.app.screen.query_one(DigitView)
+        assert drawn(stage) == without_margins(digit_rows(image, *view.size))
+        await stage.press("shift+tab")
+        assert "no epoch before to compare with: T goes back" in stage.text()
+
+
+async def test_after_the_end_the_test_images_are_those_of_the_result() -> None:
+    async with on_stage(finished()) as stage:
+        await stage.press("m", "enter", "T")
+        await stage.app.workers.wait_for_complete()
+        await stage.look()
+        right = evaluation("numpy", 12, test=True).predictions == digits().test_labels
+        assert f"▸ NumPy wrong {(~right).sum()} " in stage.text()
+        assert "NumPy epoch 12" in stage.text()
+
+
+async def test_no_room_for_the_test_images_is_said_and_nothing_lost() -> None:
+    class FullSession(FakeSession):
+        def evaluate_test(self) -> dict[EngineName, Evaluation]:
+            raise MemoryError("no room")
+
+    async with on_stage(training(), session=FullSession()) as stage:
+        await stage.press("m", "enter", "T")
+        await stage.app.workers.wait_for_complete()
+        await stage.look()
+        assert "the test images could not be read: no room" in stage.text()
+        assert "1 of 90 · validation image" in stage.text()
