@@ -22,7 +22,7 @@ from tests.tui.scenes import (
     trained,
     training,
 )
-from tests.tui.stage import on_stage, while_loading
+from tests.tui.stage import on_stage, until, while_loading
 from tui.screens.mistake_text import LIST_TITLES
 from tui.widgets.digit import digit_rows
 from tui.widgets.digit_facts import DigitFactsView
@@ -197,6 +197,23 @@ async def test_a_new_epoch_keeps_the_digit_that_is_looked_at() -> None:
             assert "no longer here" in stage.text()
         await stage.press("right")
         assert "no longer here" not in stage.text()
+
+
+async def test_a_sheet_follows_the_training_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("tui.screens.mistakes.monotonic", lambda: now[0])
+    monkeypatch.setattr("tui.screens.mistakes.SHEET_SECONDS", 0.05)
+    async with on_stage(training()) as stage:
+        await stage.press("m")
+        seen = stage.row("NumPy wrong")
+        assert f"NumPy wrong {len(rows_of('numpy'))} " in seen
+        stage.state.apply_all([epoch_done("numpy", 12), epoch_done("torch", 12)])
+        now[0] += 0.04
+        stage.app.update_screen()
+        assert stage.row("NumPy wrong") == seen
+        now[0] += 0.02
+        # No event has to come for it: the training may have ended meanwhile.
+        await until(lambda: stage.row("NumPy wrong") != seen, stage.pilot)
 
 
 async def test_no_mistake_at_all_is_said() -> None:

@@ -41,9 +41,13 @@ class MistakeSelection:
         """Place in the list of the image that is looked at, from 0; the last known one."""
         return self._place
 
+    def is_news(self, readings: Readings) -> bool:
+        """Tell whether these readings are others than those that it has."""
+        return not _same(readings, self.readings)
+
     def take(self, readings: Readings) -> bool:
         """Select from these readings; return False if they are those that it has."""
-        if _same(readings, self.readings):
+        if not self.is_news(readings):
             return False
         self.readings = readings
         self._counts.clear()

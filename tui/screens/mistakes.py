@@ -1,11 +1,13 @@
 """The mistakes browser: the digits that were read wrong, or differently; many, or one large."""
 
+from time import monotonic
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Resize
 from textual.screen import Screen
+from textual.timer import Timer
 
 from core.errors import MlpwatchError
 from core.mistakes import MistakeList
@@ -21,6 +23,7 @@ from tui.screens.mistake_text import (
     why_empty,
 )
 from tui.screens.mistake_views import detail_text, seen_digit, sheet_source
+from tui.screens.pace import SHEET_SECONDS, Pace
 from tui.screens.renderer_choice import RendererChoice
 from tui.screens.split_images import SplitImages
 from tui.watch import Watch
@@ -61,6 +64,8 @@ class MistakesScreen(Screen[None]):
         self._view: View = "sheet"
         self._hints = hints
         self._busy = ""
+        self._sheet_pace = Pace(SHEET_SECONDS)
+        self._late: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Make lists, filters, the sheet, one digit with its facts, and footer."""
@@ -93,7 +98,7 @@ class MistakesScreen(Screen[None]):
         """Take in a new evaluation, if there is one, and draw."""
         if not self.is_attached:
             return
-        if self._selection.take(self._images.readings) or numbers:
+        if self._take_in(at_once=numbers) or numbers:
             self._draw()
         self._draw_filters()
         self._draw_message()
@@ -210,6 +215,17 @@ class MistakesScreen(Screen[None]):
         self._selection.start_with(self._images.readings)
         if self.is_attached:
             self.update(numbers=True)
+
+    def _take_in(self, *, at_once: bool) -> bool:
+        """Take in a new evaluation, in a sheet only so often; say whether there was one."""
+        if not self._selection.is_news(self._images.readings):
+            return False
+        if self._sheet_pace.allows(monotonic(), at_once=at_once or self._view == "digit"):
+            self._late = None
+            return self._selection.take(self._images.readings)
+        # After a pause or the end no event comes that would show the last one.
+        self._late = self._late or self.set_timer(SHEET_SECONDS, self.update)
+        return False
 
     def _lists(self) -> list[MistakeList]:
         session = self._watch.session

@@ -15,6 +15,10 @@ RECENT_SECONDS = 1.5
 """Least time between two pictures of the last 1,000 steps, which are all others half a second
 later: at 220x60 one of both models is 1.4 kB."""
 
+SHEET_SECONDS = 2.0
+"""The same for a sheet of mistakes that follows the training: an epoch moves most of its digits,
+8 to 12 kB at 140x40, and on MNIST there are two or three epochs a second."""
+
 LATE_SECONDS = 0.1
 """How long what is due waits for the next event's update: one frame instead of two."""
 
