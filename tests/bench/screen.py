@@ -1,6 +1,7 @@
 """What the screen costs: speed, answers to keys, start, memory, frames of a long run.
 
-    python -m tests.bench.screen [--parts speed,keys,import,start,memory,frame] [--rounds 5]
+    python -m tests.bench.screen [--rounds 5]
+        [--parts speed,keys,mistakes,import,start,memory,frame]
 
 All at 140x40 in real pseudo-terminals, on MNIST with the recipe twin unless said otherwise. What
 is compared runs in turn, so that a busy machine slows all of it alike.
@@ -12,11 +13,12 @@ from pathlib import Path
 from tests.bench.our_runs import data_argument, scratch
 from tests.bench.screen_frame import frame_rows
 from tests.bench.screen_keys import import_rows, key_rows
+from tests.bench.screen_mistakes import mistake_rows
 from tests.bench.screen_speed import speed_rows
 from tests.bench.screen_start import memory_rows, start_rows
 from tests.bench.verdicts import Row, print_rows
 
-PARTS = ("speed", "keys", "import", "start", "memory", "frame")
+PARTS = ("speed", "keys", "mistakes", "import", "start", "memory", "frame")
 
 KEY_ROUNDS = 4
 """Rounds of keys, eight each, per round of the other parts."""
@@ -44,6 +46,8 @@ def _measure(part: str, folder: Path, data: str, options: argparse.Namespace) ->
             return speed_rows(folder, data, rounds, options.seconds)
         case "keys":
             return key_rows(folder, data, rounds * KEY_ROUNDS)
+        case "mistakes":
+            return mistake_rows(folder, data, rounds)
         case "import":
             return import_rows(folder, data, rounds)
         case "start":

@@ -77,10 +77,10 @@ def key_rows(folder: Path, data: str, rounds: int) -> list[Row]:
     random.seed(0)
     with watched(folder, data, EPOCHS) as program:
         program.read(3.0)
-        presses = [_press(program, *key) for _ in range(rounds) for key in KEYS]
+        presses = [press_key(program, *key) for _ in range(rounds) for key in KEYS]
         program.end(b"q")
     found = answers(program, presses)
-    _say_slowest(found, presses)
+    say_slowest(found, presses)
     p95 = quantile(0.95)
     return [
         Row("key to first changed cell, median, ms", found),
@@ -99,12 +99,12 @@ def import_rows(folder: Path, data: str, rounds: int) -> list[Row]:
             wait_for_frame(program)
             presses: list[Press] = []
             while not program.saw(TRAINING):
-                presses.append(_press(program, *HELP_KEYS[len(presses) % 2]))
+                presses.append(press_key(program, *HELP_KEYS[len(presses) % 2]))
             if len(presses) % 2:
-                _press(program, *HELP_KEYS[1])
+                press_key(program, *HELP_KEYS[1])
             program.end(b"q")
         found += answers(program, presses)
-        _say_slowest(found[-len(presses) :], presses)
+        say_slowest(found[-len(presses) :], presses)
     return [
         Row("key while torch is imported, median, ms", found),
         Row("key while torch is imported, max, ms", found, most=300, pick=max),
@@ -116,7 +116,8 @@ def wait_for_frame(program: PtyProgram) -> float:
     return program.read_until(lambda: program.saw(b"mlpwatch"), START_SECONDS)
 
 
-def _press(program: PtyProgram, key: bytes, signature: Signature) -> Press:
+def press_key(program: PtyProgram, key: bytes, signature: Signature) -> Press:
+    """Type a key, and note what comes until the next one may be typed."""
     before = len(program.chunks)
     press = Press(program.send(key), before, key, signature)
     # At a random moment of the frame; long enough that no two answers overlap.
@@ -152,7 +153,8 @@ def answers(program: PtyProgram, presses: list[Press]) -> list[float]:
     return found
 
 
-def _say_slowest(found: list[float], presses: list[Press]) -> None:
+def say_slowest(found: list[float], presses: list[Press]) -> None:
+    """Print the keys whose answers took longest."""
     slowest = sorted(zip(found, (press.key for press in presses), strict=True), reverse=True)[:5]
     told = ", ".join(f"{key!r} {waited:.0f} ms" for waited, key in slowest)
     say(f"slowest of {len(found)} keys: {told}")
