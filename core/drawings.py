@@ -12,7 +12,7 @@ import numpy as np
 from platformdirs import user_data_path
 
 from core.data import Dataset
-from core.errors import DataError
+from core.errors import DataError, RunError
 from core.line_file import LineFile
 from core.run_names import printable
 from core.sketch import Ink
@@ -32,6 +32,8 @@ class Drawing:
     label: int
     image: Ink
     """(height, width), as networks see it before scaling to the run's pixel range."""
+    line: bytes
+    """Of the file."""
 
 
 def drawings_folder() -> Path:
@@ -77,9 +79,41 @@ class DrawingSet:
             "ink": base64.b64encode(levels.tobytes()).decode("ascii"),
             "drawn": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        self._append(to_json(fields))
+
+    def remove(self, drawing: Drawing) -> None:
+        """Take a drawing out of the file, once if the same is there more often.
+
+        Raises:
+            DataError: the file could not be written; nothing was removed.
+        """
+        found = 0
+
+        def is_dropped(line: bytes) -> bool:
+            nonlocal found
+            found += line == drawing.line
+            return line == drawing.line and found == 1
+
+        try:
+            LineFile(self.path).trim_lines(is_dropped)
+        except (OSError, RunError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise DataError(
+                f"{printable(self.path)}: {why}; nothing was deleted; make its folder writable"
+            ) from error
+
+    def restore(self, drawing: Drawing) -> None:
+        """Keep a drawing again that was removed, as the newest.
+
+        Raises:
+            DataError: it could not be written; nothing was added.
+        """
+        self._append(drawing.line.decode())
+
+    def _append(self, line: str) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            LineFile(self.path).append_text(to_json(fields))
+            LineFile(self.path).append_text(line)
         except OSError as error:
             raise DataError(
                 f"{printable(self.path)}: {error.strerror or error}; the drawing was not kept;"
@@ -116,4 +150,4 @@ class DrawingSet:
             image = levels.reshape(self._shape).astype(np.float32) / np.float32(255)
         except (ValueError, KeyError, TypeError, binascii.Error):
             return None
-        return Drawing(label, image)
+        return Drawing(label, image, line)

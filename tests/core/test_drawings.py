@@ -126,3 +126,39 @@ def test_without_the_variable_it_is_the_users_data_folder(
     folder = drawings_folder()
     assert folder.name == "drawings"
     assert tmp_path in folder.parents
+
+
+def test_one_is_removed_whatever_stands_around_it_and_taken_back_as_the_newest(
+    kept: DrawingSet,
+) -> None:
+    for label in (7, 0, 9):
+        kept.add(label, picture(label))
+    with kept.path.open("ab") as file:
+        file.write(b"a line of a later version\n")
+    before = kept.path.read_bytes()
+    middle = kept.read()[1]
+    kept.remove(middle)
+    assert [drawing.label for drawing in kept.read()] == [7, 9]
+    assert kept.path.read_bytes() == before.replace(middle.line + b"\n", b"")
+    kept.remove(middle)
+    assert [drawing.label for drawing in kept.read()] == [7, 9], "it is gone already"
+    kept.restore(middle)
+    assert [drawing.label for drawing in kept.read()] == [7, 9, 0]
+    np.testing.assert_array_equal(kept.read()[2].image, middle.image)
+
+
+def test_of_two_that_are_the_same_one_is_removed(kept: DrawingSet) -> None:
+    kept.add(7, picture())
+    (only,) = kept.read()
+    kept.restore(only)
+    kept.remove(only)
+    assert [drawing.label for drawing in kept.read()] == [7]
+
+
+def test_what_can_not_be_removed_stays_and_is_said(kept: DrawingSet) -> None:
+    kept.add(7, picture())
+    (only,) = kept.read()
+    kept.path.rename(kept.path.with_suffix(".moved"))
+    kept.path.mkdir()
+    with pytest.raises(DataError, match=r"not a regular file.*nothing was deleted"):
+        kept.remove(only)

@@ -93,6 +93,54 @@ async def keeps_the_drawing(stage: Stage, key: str) -> None:
     assert phases(stage) == ["training", "training"], "1 was a label"
 
 
+async def keeps(stage: Stage, labels: str) -> None:
+    """Keep the drawing once under each label, the last one newest."""
+    await stage.press("d", "space", "down", "down")
+    for n, label in enumerate(labels, start=1):
+        await stage.press("enter", label)
+        words = f"your set  {n} drawing"
+        await until(lambda words=words: words in stage.text(), stage.pilot)  # type: ignore[misc]
+
+
+@effect("draw", "delete")
+async def deletes_the_newest(stage: Stage, key: str) -> None:
+    await keeps(stage, "71")
+    await stage.press(key)
+    await until(lambda: "your set  1 drawing" in stage.text(), stage.pilot)
+    assert "deleted a 1 from your set; u takes it back" in stage.text()
+    await stage.press(key)
+    await until(lambda: "your set  0 drawings" in stage.text(), stage.pilot)
+    await stage.press(key)
+    await stage.says("nothing to delete")
+
+
+@effect("draw", "take_back")
+async def takes_back_what_was_deleted(stage: Stage, key: str) -> None:
+    await keeps(stage, "71")
+    await stage.press("backspace", "backspace", key)
+    await until(lambda: "your set  1 drawing" in stage.text(), stage.pilot)
+    assert "kept again: a 7" in stage.text()
+    await stage.press(key, key)
+    await until(lambda: "your set  2 drawings" in stage.text(), stage.pilot)
+    await stage.says("nothing to take back")
+
+
+@effect("draw", "choose(1)")
+async def chooses_an_older_one(stage: Stage, key: str) -> None:
+    await keeps(stage, "713")
+    await stage.press(key, key, "backspace")
+    await until(lambda: "your set  2 drawings" in stage.text(), stage.pilot)
+    assert "deleted a 1 from" in stage.text()
+
+
+@effect("draw", "choose(-1)")
+async def chooses_a_newer_one(stage: Stage, key: str) -> None:
+    await keeps(stage, "713")
+    await stage.press("pagedown", "pagedown", "pagedown", key, "backspace")
+    await until(lambda: "your set  2 drawings" in stage.text(), stage.pilot)
+    assert "deleted a 1 from" in stage.text()
+
+
 @effect("draw", "toggle_centring")
 async def shows_it_as_drawn(stage: Stage, key: str) -> None:
     await stage.press("d", "space", "down")

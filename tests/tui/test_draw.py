@@ -32,6 +32,9 @@ from tests.tui.scenes import (
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until, while_loading
 from tests.tui.walks import FakeEngine
+from tui.palette import Role
+from tui.widgets.cells import Canvas
+from tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
 from tui.widgets.draw_view import DrawView
 
 SEVEN = [((2.2, 1.5), (5.8, 1.5)), ((5.8, 1.5), (3.6, 7.0))]
@@ -271,6 +274,15 @@ async def test_the_screen(size: tuple[int, int], snapshot: SnapshotAssertion) ->
         await until(lambda: stage.text().count("▸") == 2, stage.pilot)
         await stage.pilot.pause()
         assert screen_picture(stage.app) == snapshot
+
+
+def test_the_chosen_drawing_is_in_sight_and_stands_out() -> None:
+    rows = [KeptRow(n % 10, {}) for n in range(30)]
+    for chosen in (None, 0, 4, 5, 29):
+        canvas = Canvas(30, 8)
+        put_own_set(canvas, (2, 0, 28, 8), OwnSet(rows), "0123456789", ["numpy"], chosen=chosen)
+        marked = [canvas.cell(3, y)[0] for y in range(3, 8) if canvas.cell(3, y)[1] == Role.CURSOR]
+        assert marked == ([] if chosen is None else [str((29 - chosen) % 10)])
 
 
 async def test_plain_ascii_is_plain() -> None:

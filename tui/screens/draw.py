@@ -1,6 +1,6 @@
 """The draw screen: a person's own digit, read by both models while it is drawn."""
 
-import asyncio
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -8,12 +8,12 @@ from textual.binding import BindingType
 from textual.events import Key as KeyEvent
 from textual.screen import Screen
 
-from core.errors import DataError
 from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
 from tui.screens.dashboard_text import header
 from tui.screens.draw_readings import DrawReadings
 from tui.screens.easel import Easel
+from tui.screens.kept_drawings import KeptDrawings
 from tui.watch import Watch
 from tui.widgets.draw_view import DrawScene, DrawView
 from tui.widgets.status import Footer, TextLine
@@ -83,7 +83,7 @@ class DrawScreen(Screen[None]):
         names = session.dataset.class_names
         label = names.find((event.character or "").upper()) if event.character else -1
         if label >= 0:
-            self.run_worker(self._keep(label))
+            self._change_set(lambda kept, easel: kept.add(label, easel.seen))
         elif event.key != "escape":
             self._note = f"not kept: a label is one of {names[0]} to {names[-1]}"
         self._draw()
@@ -132,6 +132,20 @@ class DrawScreen(Screen[None]):
         self._note = "" if self._asks_label else "nothing to keep yet: draw first"
         self._draw()
 
+    def action_choose(self, by: int) -> None:
+        """Choose one of the kept drawings, newest first."""
+        if self._readings is not None:
+            self._readings.kept.choose(by)
+            self._draw()
+
+    def action_delete(self) -> None:
+        """Delete the kept drawing that is chosen, or the newest."""
+        self._change_set(lambda kept, _: kept.delete())
+
+    def action_take_back(self) -> None:
+        """Keep the drawing again that was deleted last."""
+        self._change_set(lambda kept, _: kept.take_back())
+
     def action_back(self) -> None:
         """Go back to the dashboard."""
         self.dismiss()
@@ -144,18 +158,19 @@ class DrawScreen(Screen[None]):
                 self.run_worker(self._readings.read())
         self._draw()
 
-    async def _keep(self, label: int) -> None:
+    def _change_set(self, change: Callable[[KeptDrawings, Easel], Awaitable[str]]) -> None:
+        """Change the person's set, say what came of it, and have both models read it anew."""
         if self._easel is None or self._readings is None:
             return
-        kept, picture = self._readings.kept, self._easel.seen
-        try:
-            await asyncio.to_thread(kept.add, label, picture)
-        except DataError as error:
-            self._note = str(error)
-        else:
-            self._note = f"kept in {kept.path}"
-            await self._readings.read_set()
-        self._draw()
+        readings, done = self._readings, change(self._readings.kept, self._easel)
+
+        async def follow() -> None:
+            self._note = await done
+            self._draw()
+            await readings.read_set()
+            self._draw()
+
+        self.run_worker(follow())
 
     def _draw(self) -> None:
         session, easel, readings = self._watch.session, self._easel, self._readings
@@ -172,6 +187,7 @@ class DrawScreen(Screen[None]):
             engines=session.config.engine_names,
             probabilities=readings.probabilities,
             own=readings.own,
+            chosen=readings.kept.chosen,
         )
         self.query_one(DrawView).draw(scene)
         self._draw_message(session.dataset.class_names, easel, readings)

@@ -8,11 +8,12 @@ import numpy as np
 
 from core.centring import network_input
 from core.config import EngineName
-from core.drawings import Drawing, DrawingSet
+from core.drawings import Drawing
 from core.errors import DataError, MlpwatchError
 from core.reading import Reading, ask_reading
 from tui.run_state import RunState
 from tui.screens.easel import Easel
+from tui.screens.kept_drawings import KeptDrawings
 from tui.widgets.draw_panels import KeptRow, OwnSet
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class DrawReadings:
         show: Callable[[], None],
     ) -> None:
         self._session, self._state, self._easel, self._show = session, state, easel, show
-        self.kept = DrawingSet.for_dataset(session.dataset)
+        self.kept = KeptDrawings(session.dataset)
         self.probabilities: dict[EngineName, list[float]] = {}
         """Of the drawing, by class; empty while the paper is blank."""
         self.own = OwnSet()
@@ -49,6 +50,7 @@ class DrawReadings:
         self._asking = False
         self._steps: list[int] = []
         self._epochs: list[int] | None = None
+        self._set_readings = 0
 
     def is_due(self) -> bool:
         """Whether there is something to ask, and nobody asking."""
@@ -75,14 +77,17 @@ class DrawReadings:
 
     async def read_set(self) -> None:
         """Read the kept drawings from disk, and ask both models about them."""
-        self._epochs = self._epochs_now()
+        self._epochs, self._set_readings = self._epochs_now(), self._set_readings + 1
+        this_one = self._set_readings
         try:
-            drawings = await asyncio.to_thread(self.kept.read)
+            drawings = await self.kept.read()
         except DataError as error:
             self.error = str(error)
             return
-        if drawings:
-            self.own = _own_set(drawings, await self._ask(self._inputs(drawings)))
+        found = await self._ask(self._inputs(drawings)) if drawings else {}
+        # A drawing may have been kept or deleted while the models read.
+        if this_one == self._set_readings:
+            self.own = _own_set(drawings, found)
 
     async def _read_drawing(self) -> None:
         if self._easel.is_blank:

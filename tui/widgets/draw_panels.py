@@ -104,9 +104,24 @@ def bar(share: float, columns: int, *, ascii_only: bool) -> str:
 
 
 def put_own_set(
-    canvas: Canvas, box: Box, own: OwnSet, names: str, engines: Sequence[EngineName]
+    canvas: Canvas,
+    box: Box,
+    own: OwnSet,
+    names: str,
+    engines: Sequence[EngineName],
+    *,
+    chosen: int | None,
 ) -> None:
-    """Draw the set's size, both accuracies, and the newest drawings as far as there is room."""
+    """Draw the set's size, both accuracies, and drawings, newest first, as far as there is room.
+
+    Args:
+        canvas: to draw on.
+        box: where.
+        own: the set.
+        names: one character per class.
+        engines: the columns, left to right.
+        chosen: the one that must be in sight and stands out, counted from the newest.
+    """
     left, top, _width, height = box
     canvas.put(left, top, f"your set  {count(len(own.rows), 'drawing')}", Role.STRONG)
     if not own.rows:
@@ -118,12 +133,15 @@ def put_own_set(
         canvas.put(x, top + 1, TITLES[engine], ACCENTS[engine])
         if engine in own.accuracies:
             canvas.put(x, top + 2, f"{own.accuracies[engine] * 100:5.1f} %", Role.STRONG)
-        for y, row in enumerate(reversed(own.rows[-max(0, height - 3) :]), start=top + 3):
-            if y < top + height and (reading := row.readings.get(engine)):
-                _put_reading(canvas, (x, y), reading, row.label, names)
-    for y, row in enumerate(reversed(own.rows), start=top + 3):
-        if y < top + height:
-            canvas.put(left + 1, y, names[row.label], Role.STRONG)
+    room = max(0, height - 3)
+    first = max(0, (chosen or 0) - room + 1)
+    newest_first = list(enumerate(reversed(own.rows)))
+    for y, (place, row) in enumerate(newest_first[first : first + room], start=top + 3):
+        label = f" {names[row.label]} "
+        canvas.put(left, y, label, Role.CURSOR if place == chosen else Role.STRONG)
+        for n, engine in enumerate(engines):
+            if reading := row.readings.get(engine):
+                _put_reading(canvas, (left + 4 + n * _SET_COLUMNS, y), reading, row.label, names)
 
 
 def _put_reading(

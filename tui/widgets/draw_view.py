@@ -47,6 +47,8 @@ class DrawScene:
     engines: Sequence[EngineName]
     probabilities: Mapping[EngineName, Sequence[float]] = field(default_factory=dict)
     own: OwnSet = field(default_factory=OwnSet)
+    chosen: int | None = None
+    """Which of the person's set, counted from the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class DrawView(CellView):
         put_pixels(canvas, (x, y + 1), scene.seen, places.seen, ascii_only=self._ascii)
         set_left = x + max(places.seen.columns, len("the networks see")) + _GAP
         set_box = (set_left, y, width - set_left, height - y)
-        put_own_set(canvas, set_box, scene.own, scene.names, scene.engines)
+        put_own_set(canvas, set_box, scene.own, scene.names, scene.engines, chosen=scene.chosen)
         return canvas
 
     def _put_paper(self, canvas: Canvas, scene: DrawScene, grid: PixelGrid) -> None:

@@ -1,0 +1,88 @@
+"""A person's own set on the draw screen: kept, chosen, deleted and taken back."""
+
+import asyncio
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data import Dataset
+from core.drawings import Drawing, DrawingSet
+from core.errors import DataError
+
+
+class KeptDrawings:
+    """Changes the set one step after another, off the event loop, and says what came of each.
+
+    Args:
+        dataset: whose set.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._set, self._names = DrawingSet.for_dataset(dataset), dataset.class_names
+        self._turn = asyncio.Lock()
+        self._deleted: list[Drawing] = []
+        self.drawings: list[Drawing] = []
+        """As they were read last, oldest first."""
+        self.chosen: int | None = None
+        """Which one is chosen, counted from the newest; None for none."""
+
+    def choose(self, by: int) -> None:
+        """Choose an older drawing, or below 0 a newer one; the newest first."""
+        if self.drawings:
+            wanted = 0 if self.chosen is None else self.chosen + by
+            self.chosen = min(max(wanted, 0), len(self.drawings) - 1)
+
+    async def read(self) -> list[Drawing]:
+        """Read the set.
+
+        Raises:
+            DataError: it can't be read.
+        """
+        async with self._turn:
+            self.drawings = await asyncio.to_thread(self._set.read)
+            self._keep_choice()
+            return self.drawings
+
+    async def add(self, label: int, picture: NDArray[np.float32]) -> str:
+        """Keep one more drawing, (height, width) of ink."""
+        async with self._turn:
+            try:
+                await asyncio.to_thread(self._set.add, label, picture)
+            except DataError as error:
+                return str(error)
+            self.chosen = None
+            return f"kept in {self._set.path}"
+
+    async def delete(self) -> str:
+        """Delete the drawing that is chosen, or the newest."""
+        async with self._turn:
+            if not self.drawings:
+                return "nothing to delete: your set is empty"
+            place = len(self.drawings) - 1 - (self.chosen or 0)
+            drawing = self.drawings[place]
+            try:
+                await asyncio.to_thread(self._set.remove, drawing)
+            except DataError as error:
+                return str(error)
+            self._deleted.append(drawing)
+            del self.drawings[place]
+            self._keep_choice()
+            return f"deleted a {self._names[drawing.label]} from your set; u takes it back"
+
+    async def take_back(self) -> str:
+        """Keep the drawing again that was deleted last; it is then the newest."""
+        async with self._turn:
+            if not self._deleted:
+                return "nothing to take back: nothing was deleted since you came here"
+            drawing = self._deleted[-1]
+            try:
+                await asyncio.to_thread(self._set.restore, drawing)
+            except DataError as error:
+                return str(error)
+            self._deleted.pop()
+            self.drawings.append(drawing)
+            return f"kept again: a {self._names[drawing.label]}"
+
+    def _keep_choice(self) -> None:
+        if self.chosen is not None:
+            self.chosen = min(self.chosen, len(self.drawings) - 1) if self.drawings else None
