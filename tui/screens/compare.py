@@ -23,6 +23,7 @@ from tui.run_comparison import (
     read_out,
     series_of,
 )
+from tui.screens.presence import can_draw
 from tui.widgets.chart import Chart, marker_sample
 from tui.widgets.status import Footer, TextLine
 from tui.widgets.text_block import Row, TextBlock
@@ -76,7 +77,7 @@ class CompareScreen(Screen[None]):
 
     def draw(self) -> None:
         """Draw what has changed."""
-        if not self.is_attached:
+        if not can_draw(self):
             return
         self.query_one("#header", TextLine).draw(
             [(" compare", Role.STRONG), ("  validation after each epoch", Role.TEXT)]

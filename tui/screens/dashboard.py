@@ -20,6 +20,7 @@ from tui.screens.crosshair import Stride
 from tui.screens.dashboard_text import header, message
 from tui.screens.matrices import Matrices, cell_text
 from tui.screens.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
+from tui.screens.presence import can_draw
 from tui.watch import Watch
 from tui.widgets.chart import Chart
 from tui.widgets.confusion import ConfusionMatrix
@@ -105,7 +106,7 @@ class Dashboard(Screen[None]):
 
     def update(self, *, numbers: bool = False) -> None:
         """Draw what has changed; numbers and matrices only so often unless asked for."""
-        if not self.is_attached or not self.is_mounted or self._pruning:
+        if not can_draw(self):
             return
         if state := self._watch.state:
             if not self.query_one("#loss").visible:
@@ -290,7 +291,7 @@ class Dashboard(Screen[None]):
     async def _score(self) -> None:
         if state := self._watch.state:
             await self._matrix_row.score(state)
-        if self.is_attached:
+        if can_draw(self):
             self._draw_matrices()
 
     def _chart(self, name: EngineName, row: Row) -> Chart:

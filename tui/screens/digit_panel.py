@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from core.config import EngineName
+from tui.screens.presence import can_draw
 from tui.screens.reasons_reader import About, ReasonsReader
 from tui.screens.reasons_text import instead_of_neighbours, neighbour_rows, saliency_title
 from tui.watch import Watch
@@ -95,7 +96,7 @@ class DigitPanel(Horizontal):
     def prepare(self) -> None:
         """Have the reasons found before they are asked for; show those of newer weights."""
         session = self._watch.session
-        if session is None:
+        if session is None or not can_draw(self):
             return
         shows_reasons = self.is_on_screen and self._question() is not None
         self._reader.prepare(self._engine(list(session.config.engine_names)), renew=shows_reasons)
@@ -175,7 +176,7 @@ class DigitPanel(Horizontal):
 
     def _draw_reasons(self) -> None:
         session, digit, answer = self._watch.session, self._digit, self._reader.answer
-        if not self.is_attached or session is None:
+        if not can_draw(self) or session is None:
             return
         rows_view, saliency_view = self.query_one(ImageRowsView), self.query_one(SaliencyView)
         if digit is None or answer is None or not self._reader.fits:

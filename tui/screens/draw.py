@@ -14,6 +14,7 @@ from tui.screens.dashboard_text import header
 from tui.screens.draw_readings import DrawReadings
 from tui.screens.easel import Easel
 from tui.screens.kept_drawings import KeptDrawings
+from tui.screens.presence import can_draw
 from tui.watch import Watch
 from tui.widgets.draw_view import DrawScene, DrawView
 from tui.widgets.status import Footer, TextLine
@@ -55,7 +56,7 @@ class DrawScreen(Screen[None]):
     def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
         """Read anew if a model has learned since, and draw."""
         session, state = self._watch.session, self._watch.state
-        if not self.is_attached:
+        if not can_draw(self):
             return
         if session is None or state is None:
             self.query_one("#header", TextLine).draw(*header(self._watch))
@@ -174,7 +175,7 @@ class DrawScreen(Screen[None]):
 
     def _draw(self) -> None:
         session, easel, readings = self._watch.session, self._easel, self._readings
-        if not self.is_attached or session is None or easel is None or readings is None:
+        if not can_draw(self) or session is None or easel is None or readings is None:
             return
         self.query_one("#header", TextLine).draw(*header(self._watch))
         scene = DrawScene(

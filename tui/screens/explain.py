@@ -13,6 +13,7 @@ from tui.keys import Where, bindings, footer_keys
 from tui.run_state import RunState
 from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
 from tui.screens.dashboard_text import header
+from tui.screens.presence import can_draw
 from tui.screens.story import story
 from tui.screens.tour import PAGE_COUNT, batch_strip, is_still, page_title, tour_rows
 from tui.watch import Watch
@@ -69,7 +70,7 @@ class ExplainScreen(Screen[None]):
     def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
         """Draw, and compare again if an epoch has ended since."""
         state, session = self._watch.state, self._watch.session
-        if not self.is_attached or state is None or session is None:
+        if not can_draw(self) or state is None or session is None:
             return
         epoch = max((engine.epochs_done for engine in state.engines.values()), default=0)
         if epoch != self._compared_epoch and monotonic() - self._compared_at >= COMPARE_SECONDS:
@@ -120,7 +121,7 @@ class ExplainScreen(Screen[None]):
 
     def _draw(self) -> None:
         state, session = self._watch.state, self._watch.session
-        if not self.is_attached or state is None or session is None:
+        if not can_draw(self) or state is None or session is None:
             return
         self.query_one("#header", TextLine).draw(*header(self._watch))
         for widget in (self.query_one(Chart), self.query_one("#space")):

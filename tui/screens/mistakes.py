@@ -24,6 +24,7 @@ from tui.screens.mistake_text import (
 )
 from tui.screens.mistake_views import detail_text, seen_digit, sheet_source
 from tui.screens.pace import SHEET_SECONDS, Pace
+from tui.screens.presence import can_draw
 from tui.screens.renderer_choice import RendererChoice
 from tui.screens.split_images import SplitImages
 from tui.watch import Watch
@@ -96,7 +97,7 @@ class MistakesScreen(Screen[None]):
 
     def update(self, *, numbers: bool = False) -> None:
         """Take in a new evaluation, if there is one, and draw."""
-        if not self.is_attached:
+        if not can_draw(self):
             return
         if self._take_in(at_once=numbers) or numbers:
             self._draw()
@@ -213,7 +214,7 @@ class MistakesScreen(Screen[None]):
                 state.say(f"the test images could not be read: {error}", bad=True)
         self._busy = ""
         self._selection.start_with(self._images.readings)
-        if self.is_attached:
+        if can_draw(self):
             self.update(numbers=True)
 
     def _take_in(self, *, at_once: bool) -> bool:

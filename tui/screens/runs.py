@@ -20,6 +20,7 @@ from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
 from tui.run_columns import COLUMNS, ListedRun
 from tui.run_list import MOST_MARKED, RunList
+from tui.screens.presence import can_draw
 from tui.screens.question import TypedLine
 from tui.screens.run_orders import RunOrders
 from tui.screens.run_text import empty_text, selected_text
@@ -83,7 +84,7 @@ class RunsScreen(Screen[None]):
 
     def draw(self) -> None:
         """Draw what has changed."""
-        if not self.is_attached:
+        if not can_draw(self):
             return
         self.query_one("#header", TextLine).draw(*self._header())
         note = empty_text(self._index.saved, self._runs, self._error, has_read=self._has_read)

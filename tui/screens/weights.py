@@ -12,6 +12,7 @@ from core.config import EngineName
 from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
 from tui.screens.dashboard_text import header
+from tui.screens.presence import can_draw
 from tui.screens.weights_reader import WeightsReader
 from tui.screens.weights_text import dead_text, model_text, unit_tiles, units_text
 from tui.watch import Watch
@@ -91,7 +92,7 @@ class WeightsScreen(Screen[None]):
 
     def update(self, *, numbers: bool = False) -> None:
         """Draw header and message; with `numbers` look at the weights too."""
-        if self.is_attached:
+        if can_draw(self):
             self._draw_lines()
             if numbers:
                 self._take()
@@ -156,7 +157,7 @@ class WeightsScreen(Screen[None]):
 
     def _go_to(self, unit: int) -> None:
         """Begin with the row of tiles that holds a unit; no row below the last one is empty."""
-        if not self.is_attached:
+        if not can_draw(self):
             return
         fitting = self._grid()
         rows = -(-self._reader.units // fitting.across)
@@ -180,11 +181,11 @@ class WeightsScreen(Screen[None]):
         self.set_timer(ANSWER_SECONDS, self._take)
 
     def _take(self) -> None:
-        if self.is_attached and self._reader.has_news():
+        if can_draw(self) and self._reader.has_news():
             self.run_worker(self._reader.read(self._draw))
 
     def _draw(self) -> None:
-        if not self.is_attached:
+        if not can_draw(self):
             return
         self._draw_lines()
         session, layers = self._watch.session, self._reader.layers

@@ -1,0 +1,44 @@
+"""A screen may be told to draw at any moment of its opening and closing, and harms nothing."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from core.runs import Run
+from tests.tui.scenes import training
+from tests.tui.stage import on_stage
+from tui.screens.digit_panel import DigitPanel
+
+TURNS = 60
+"""Turns of the event loop in which a screen of any size is put together, or taken apart."""
+
+CALLED_LATE = {"weights": ("_draw", "_take", "_look"), "draw": ("_draw",), "explain": ("_draw",)}
+"""What timers and workers call that may outlive their screen."""
+
+
+@pytest.mark.parametrize("name", ["weights", "draw", "explain", "mistakes", "runs"])
+async def test_told_to_draw_in_every_turn_of_opening_and_closing(
+    name: str, runs: dict[str, Run]
+) -> None:
+    assert runs
+    async with on_stage(training(), (80, 24), saved=Path("saved")) as stage:
+        app = stage.app
+        under = app.screen
+        await app.run_action(name)
+        screen = app.screen
+        assert screen is not under
+        for _ in range(TURNS):
+            screen.update(numbers=True)  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+        await stage.pilot.pause()
+        if name == "mistakes":
+            await stage.press("enter")
+        late = [getattr(screen, call) for call in CALLED_LATE.get(name, ())]
+        late += [panel.prepare for panel in screen.query(DigitPanel)]
+        app.pop_screen()
+        for _ in range(TURNS):
+            for draw in (screen.update, under.update, *late):  # type: ignore[attr-defined]
+                draw()
+            await asyncio.sleep(0)
+        assert not screen.is_attached
