@@ -68,8 +68,7 @@ class Dashboard(Screen[None]):
         super().__init__()
         self._watch, self._names, self._cost, self._ascii = watch, names, cost, ascii_only
         self._charts = ChartRows(self._chart, ascii_only=ascii_only)
-        self._panel: Panel = "loss"
-        self._zoomed = False
+        self._zoomed, self._panel = False, PANELS[0]
         self._matrix_row = Matrices(self._matrix, ascii_only=ascii_only)
         self._numbers, self._matrices = Pace(NUMBERS_SECONDS), Pace(MATRICES_SECONDS)
         self._phases: list[Phase] = []
