@@ -54,7 +54,7 @@ KEYS: tuple[tuple[bytes, Signature], ...] = (
     (PAGE_DOWN, _image),
     (PAGE_UP, _image),
     (b"\r", _is_large),
-    *([(b"g", _picture)] * 3),
+    (b"g", _picture),
     *([(RIGHT, _image)] * 3),
     *([(b"y", _has_bars)] * 2),
     *([(RIGHT, _image)] * 2),
