@@ -5,6 +5,7 @@ validation images: after the preparation that begins as soon as the mistakes are
 it; and scikit-learn the same. One BLAS thread.
 """
 
+import argparse
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ def _ask(index: NeighbourIndex, image: np.ndarray) -> float:
 
 def main() -> None:
     """Measure and print."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     set_numpy_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         data = load_bench_data(Path(folder))

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from core.config import EngineName
+from core.config import ENGINE_NAMES, EngineName
 from tests.bench.bench_data import load_bench_data
 from tests.bench.pty_reader import PtyProgram, environment
 
@@ -74,9 +75,9 @@ def logged_speeds(saved: Path) -> dict[EngineName, float]:
         ValueError: too few epochs were logged to tell.
     """
     speeds: dict[EngineName, float] = {}
-    lines = [line for path in saved.glob("*/metrics.jsonl") for line in path.open()]
-    for name in ("numpy", "torch"):
-        points = [(p["step"], p["seconds"]) for p in map(json.loads, lines) if p["engine"] == name]
+    lines = _metrics(saved)
+    for name in ENGINE_NAMES:
+        points = [(p["step"], p["seconds"]) for p in lines if p["engine"] == name]
         if len(points) < WARM_UP_EPOCHS + 2:
             raise ValueError(f"{name}: {len(points)} epochs logged; measure for longer")
         (s0, t0), (s1, t1) = points[WARM_UP_EPOCHS], points[-1]
@@ -86,6 +87,11 @@ def logged_speeds(saved: Path) -> dict[EngineName, float]:
 
 def epochs_logged(saved: Path) -> int:
     """Return the epochs that the slower engine of the folder's one run has done."""
-    lines = [json.loads(line) for path in saved.glob("*/metrics.jsonl") for line in path.open()]
-    engines = [line["engine"] for line in lines]
-    return min(engines.count("numpy"), engines.count("torch"))
+    engines = [line["engine"] for line in _metrics(saved)]
+    return min(engines.count(name) for name in ENGINE_NAMES)
+
+
+def _metrics(saved: Path) -> list[dict[str, Any]]:
+    """Return the lines of the metrics of the folder's one run."""
+    logs = saved.glob("*/metrics.jsonl")
+    return [json.loads(line) for log in logs for line in log.read_text().splitlines()]

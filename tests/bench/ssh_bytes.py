@@ -6,9 +6,9 @@ A forwarder between client and server counts what the server sends: with OpenSSH
 padding and checksums, as the link carries it. What is drawn is counted in the client's terminal.
 """
 
+import argparse
 import re
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -111,10 +111,13 @@ _TRAINING = re.compile(r" +[1-9]\d*/\d+ +training")
 
 def main() -> None:
     """Print both measurements."""
-    given = dict(enumerate(sys.argv[1:]))
-    seconds, data, epochs = float(given.get(0, "30")), given.get(1, "digits"), given.get(2, "5000")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seconds", type=float, nargs="?", default=30.0, help="of each measurement")
+    parser.add_argument("data", nargs="?", default="digits", help="what --data takes")
+    parser.add_argument("epochs", nargs="?", default="5000", help="more than fit into the time")
+    given = parser.parse_args()
     for title, extra in (("ssh   ", ()), ("ssh -C", ("-C",))):
-        rates = measure(seconds, data, epochs, *extra)
+        rates = measure(given.seconds, given.data, given.epochs, *extra)
         print(  # noqa: T201
             f"{title}  {rates.link / 1000:5.2f} kB/s on the link, "
             f"{rates.drawn / 1000:5.2f} kB/s drawn"

@@ -5,7 +5,7 @@ from statistics import median, quantiles
 
 
 def spread(values: Sequence[float]) -> str:
-    """Return the quartiles as a share of the median, such as `±4 %`."""
+    """Return the quartiles as a share of the median, such as `±4%`."""
     low, middle, high = quantiles(values, n=4)
     return f"±{(high - low) / 2 / middle:.0%}"
 
