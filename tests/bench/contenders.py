@@ -1,6 +1,5 @@
 """One epoch of the same network, by us and by everything that a user would pick instead."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,7 @@ from core.config import EngineName, RunConfig
 from core.engine import initial_weights, layer_sizes
 from core.launch import engine_on
 from tests.bench.bench_data import BenchData
-
-Epoch = Callable[[], None]
+from tests.bench.turns import Epoch
 
 CLASSES = 10
 

@@ -11,13 +11,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import perf_counter
 
 from tests.bench.tables import print_table
-
-Epoch = Callable[[], None]
+from tests.bench.turns import time_in_turn
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -66,18 +63,6 @@ def run(threads: int, rounds: int, only: int | None) -> None:
     if threads == 1 and only is None:
         print_optimizers(data, rounds)
         print_together(data, rounds)
-
-
-def time_in_turn(epochs: Mapping[str, Epoch], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of every round of every contender, after one round to warm up."""
-    times: dict[str, list[float]] = {name: [] for name in epochs}
-    for number in range(rounds + 1):
-        for name, epoch in epochs.items():
-            start = perf_counter()
-            epoch()
-            if number:
-                times[name].append(perf_counter() - start)
-    return times
 
 
 if __name__ == "__main__":

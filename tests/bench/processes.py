@@ -15,7 +15,8 @@ from time import perf_counter
 
 from core.config import ENGINE_NAMES, EngineName
 from tests.bench.bench_data import load_bench_data
-from tests.bench.contenders import Epoch, Shape, engine_epoch
+from tests.bench.contenders import Shape, engine_epoch
+from tests.bench.turns import Epoch
 
 SLICE_SECONDS = 1.5
 

@@ -18,7 +18,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import NamedTuple, Self
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.e2e.terminal import environment as terminal_environment
 
 COLUMNS, ROWS = 140, 40
 """The size that every target is stated for."""
@@ -49,14 +49,7 @@ class Chunk(NamedTuple):
 
 def environment(**changes: str) -> dict[str, str]:
     """Return an environment of a local true-colour terminal that finds this checkout."""
-    dropped = (
-        "NO_COLOR", "SSH_CONNECTION", "TMUX", "COLUMNS", "LINES", "CI",
-        # An installed mlpwatch has its bytecode beside it; compiling takes 35 ms of each start.
-        "PYTHONDONTWRITEBYTECODE",
-    )  # fmt: skip
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    base = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
-    return kept | base | {"PYTHONPATH": str(CHECKOUT)} | changes
+    return terminal_environment(**{"COLORTERM": "truecolor"} | changes)
 
 
 class PtyProgram:

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from core.telemetry import StepDone
-from tests.bench import evaluation, together
+from tests.bench import evaluation, together, turns
 from tests.bench.our_runs import WARM_UP_EPOCHS, epochs_logged, logged_speeds
 from tests.bench.pty_reader import Chunk, PtyProgram
 from tests.bench.screen_keys import WAIT_SECONDS, Press, answers
@@ -108,6 +108,25 @@ def test_steps_are_counted_against_the_time_that_they_took(monkeypatch: pytest.M
         clock[0] += 0.25
 
     assert together.steps_per_second({"numpy": epoch}, 50) == {"numpy": pytest.approx(200.0)}
+
+
+def test_contenders_take_turns_and_the_first_round_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, order = [0.0], []
+    monkeypatch.setattr(turns, "perf_counter", lambda: clock[0])
+
+    def contender(name: str, seconds: list[float]) -> turns.Epoch:
+        def epoch() -> None:
+            order.append(name)
+            clock[0] += seconds.pop(0)
+
+        return epoch
+
+    ours, theirs = contender("ours", [9.0, 1.0, 2.0]), contender("theirs", [8.0, 3.0, 4.0])
+    times = turns.time_in_turn({"ours": ours, "theirs": theirs}, 2)
+    assert times == {"ours": [1.0, 2.0], "theirs": [3.0, 4.0]}
+    assert order == ["ours", "theirs"] * 3
 
 
 def test_the_answer_to_a_key_is_the_first_change_of_what_it_alone_changes() -> None:

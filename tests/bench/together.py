@@ -9,9 +9,10 @@ from time import perf_counter
 from core.blas_threads import share_interpreter
 from core.config import ENGINE_NAMES, EngineName
 from tests.bench.bench_data import BenchData
-from tests.bench.contenders import SHAPES, Epoch, engine_epoch
+from tests.bench.contenders import SHAPES, engine_epoch
 from tests.bench.processes import print_ceiling
 from tests.bench.tables import spread
+from tests.bench.turns import Epoch, time_in_turn
 
 SLICE_SECONDS = 2.0
 """How long each reading lasts: many epochs of a slice of the data, so that starts don't count."""
@@ -68,13 +69,7 @@ def print_optimizers(data: BenchData, rounds: int) -> None:
         name: engine_epoch("numpy", shape, data, 1, optimizer=name, learning_rate=1e-3)
         for name in OPTIMIZERS
     }
-    times: dict[str, list[float]] = {name: [] for name in OPTIMIZERS}
-    for number in range(rounds + 1):
-        for name, epoch in epochs.items():
-            start = perf_counter()
-            epoch()
-            if number:
-                times[name].append(perf_counter() - start)
+    times = time_in_turn(epochs, rounds)
     print(f"\n{shape.name}, batch {shape.batch_size}: a NumPy step against one with SGD")  # noqa: T201
     for name in OPTIMIZERS[1:]:
         ratios = [own / sgd for own, sgd in zip(times[name], times["sgd"], strict=True)]

@@ -217,26 +217,27 @@ def test_a_speed_limit_is_held(name: EngineName) -> None:
     assert last.seconds - first.seconds >= 0.052  # 53 steps, and one may be late at first
 
 
-def test_a_stop_is_prompt_under_a_slow_limit() -> None:
-    """At one step in ten thousand seconds, a stop that waited for its step would time out."""
+def after_one_slow_step() -> Training:
+    """Train at one step in ten thousand seconds until the first is done."""
     training = Training()
     training.control.set_steps_per_second(1e-4)
     first = Flag()
     training.mailbox.on_event = lambda event: first.set() if isinstance(event, StepDone) else None
     training.thread.start()
     assert first.wait(SECONDS)
+    return training
+
+
+def test_a_stop_is_prompt_under_a_slow_limit() -> None:
+    """At one step in ten thousand seconds, a stop that waited for its step would time out."""
+    training = after_one_slow_step()
     training.control.stop()
     training.join()
     assert assert_legal_order(training, "stopped").step == 1
 
 
 def test_a_slow_limit_can_be_lifted() -> None:
-    training = Training()
-    training.control.set_steps_per_second(1e-4)
-    first = Flag()
-    training.mailbox.on_event = lambda event: first.set() if isinstance(event, StepDone) else None
-    training.thread.start()
-    assert first.wait(SECONDS)
+    training = after_one_slow_step()
     training.control.set_steps_per_second(None)
     training.join()
     assert assert_legal_order(training, "finished").step == 18
