@@ -10,6 +10,9 @@ import core
 
 ROOT = Path(__file__).resolve().parents[2]
 
+DEADLINE_SECONDS = 300
+"""Importing PyTorch takes a minute on a machine that others keep busy."""
+
 SAY_LOADED = (
     "import importlib, json, sys\n"
     "for name in sys.argv[1:]: importlib.import_module(name)\n"
@@ -38,7 +41,7 @@ def loaded_by(*modules: str) -> set[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_SECONDS,
         check=True,
     )
     return set(json.loads(done.stdout))
@@ -64,14 +67,21 @@ def test_the_command_line_loads_nothing_heavy() -> None:
 def test_training_never_loads_the_compiler_of_pytorch() -> None:
     # 70 MB, and 1.2 s in which others wait for the interpreter.
     command = [sys.executable, "-c", TRAIN_EVERY_OPTIMIZER]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=True
+    )
     assert done.stdout == "False\n"
 
 
 def test_the_contracts_between_the_rooms_hold() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
-        [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [lint, "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
     assert "0 broken" in done.stdout
