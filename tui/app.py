@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.screen import Screen
@@ -78,6 +78,18 @@ class MlpwatchApp(LeavingApp):
         """Draw everything anew even if the size is as before: it may have been another between."""
         self.forget_what_is_shown()
         self.screen.refresh()
+
+    async def on_key(self, event: Key) -> None:
+        """Give a character that was typed ahead of the line that it is for to that line.
+
+        Over a slow link keys come in bursts: those behind the `/` that opens a filter are under
+        way to the screen by then. A line that has been asked takes every character itself.
+        """
+        from textual.widgets import Input  # noqa: PLC0415 - after the first frame
+
+        if isinstance(self.focused, Input) and event.is_printable and event.character:
+            event.prevent_default()
+            self.focused.insert_text_at_cursor(event.character)
 
     def get_system_commands(self, screen: Screen[object]) -> "Iterable[SystemCommand]":
         """Offer every key of the table by name, then Textual's own commands."""

@@ -150,12 +150,16 @@ SHORTEST_NAME = 20
 """Columns that a name has at least: one that mlpwatch makes, `2026-11-23-twin-k3f9`."""
 
 
-def fitting_columns(width: int) -> list[tuple[Column, int]]:
-    """Return the columns that fit, with their widths; all but the name's are fixed."""
+def fitting_columns(width: int, longest_name: int) -> list[tuple[Column, int]]:
+    """Return the columns that fit, with their widths; all but the name's are fixed.
+
+    The name's is as wide as the longest one: beyond that, a gap would part names from numbers.
+    """
     shown = list(COLUMNS)
     while len(shown) > 1 and _least_width(shown) > width:
         shown.remove(min(shown, key=lambda column: column.importance))
     left = max(1, width - (_least_width(shown) - SHORTEST_NAME))
+    left = min(left, max(SHORTEST_NAME, longest_name))
     return [(column, column.width or left) for column in shown]
 
 

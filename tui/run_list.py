@@ -32,6 +32,11 @@ class RunList:
         return len(self._all)
 
     @property
+    def longest_name(self) -> int:
+        """Columns that the longest name takes, of runs shown or not: a filter moves no column."""
+        return max((len(run.summary.name) for run in self._all), default=0)
+
+    @property
     def selected(self) -> ListedRun | None:
         """The run under the cursor."""
         return self.shown[self.row] if self.shown else None

@@ -165,17 +165,22 @@ def test_a_deleted_run_gives_its_mark_back() -> None:
 
 
 @pytest.mark.parametrize("width", range(1, 230))
-def test_columns_fit_and_the_name_takes_the_rest(width: int) -> None:
-    columns = fitting_columns(width)
+def test_columns_fit_and_a_long_name_takes_the_rest(width: int) -> None:
+    columns = fitting_columns(width, longest_name=250)
     taken = sum(taken for _, taken in columns) + GAP * (len(columns) - 1)
     assert taken == width
     assert columns[0][0].heading == "run"
     assert columns[0][1] >= min(width, 20)
 
 
+@pytest.mark.parametrize(("longest", "taken"), [(4, 20), (20, 20), (33, 33)])
+def test_no_gap_parts_short_names_from_their_numbers(longest: int, taken: int) -> None:
+    assert fitting_columns(220, longest)[0][1] == taken
+
+
 def test_the_more_room_the_more_columns() -> None:
     def headings(width: int) -> list[str]:
-        return [column.heading for column, _ in fitting_columns(width)]
+        return [column.heading for column, _ in fitting_columns(width, longest_name=20)]
 
     assert headings(40) == ["run", "state"]
     assert headings(77) == ["run", "epochs", "NumPy", "PyTorch", "state"]

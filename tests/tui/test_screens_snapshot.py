@@ -4,15 +4,20 @@ import pytest
 from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
 
+from core.config import ENGINE_NAMES
 from core.telemetry import Event
-from tests.tui.scenes import failed, finished, training
+from tests.tui.scenes import WHY_DIVERGED, ended, failed, finished, training
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until, while_loading
 from tui.screens.reasons_reader import ReasonsReader
+from tui.widgets.chart import NONE_DONE
 
 SMALL, MEDIUM, LARGE = (80, 24), (140, 40), (220, 60)
 
 EVENTS = {"training": training, "paused": training, "ended": finished, "failed": failed}
+
+ALL_DIVERGED = [ended(name, "diverged", WHY_DIVERGED, step=3) for name in ENGINE_NAMES]
+"""Both models, before their first epoch was done."""
 
 
 def events(scene: str) -> list[Event]:
@@ -104,6 +109,25 @@ async def test_dashboard_after_keys(
 ) -> None:
     async with on_stage(training(), size) as stage:
         await stage.press(*keys.split())
+        assert screen_picture(stage.app) == snapshot
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM, LARGE], ids=["80x24", "140x40", "220x60"])
+async def test_what_diverged_before_an_epoch(
+    size: tuple[int, int], snapshot: SnapshotAssertion
+) -> None:
+    async with on_stage(ALL_DIVERGED, size) as stage:
+        assert screen_picture(stage.app) == snapshot
+        await stage.press("m")
+        assert NONE_DONE in stage.text()
+        await stage.press("escape", "e")
+        assert NONE_DONE in stage.text()
+
+
+@pytest.mark.parametrize("scene", ["paused", "ended", "failed"])
+async def test_dashboard_in_220_columns(scene: str, snapshot: SnapshotAssertion) -> None:
+    async with on_stage(events(scene), LARGE) as stage:
+        await bring_about(scene, stage)
         assert screen_picture(stage.app) == snapshot
 
 

@@ -1,11 +1,13 @@
 """Short screens over the others: help."""
 
+from textwrap import fill
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.events import Key as KeyEvent
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -27,6 +29,15 @@ _HEADINGS: dict[Where, str] = {
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
 """A plain ">" would name another key."""
 
+HELP_COLUMNS = 72
+"""Of the 78 that the stylesheet gives, without its padding and the scrollbar."""
+
+_FRAME_COLUMNS = 6
+"""Padding and scrollbar."""
+
+_TEXT_AT = 13
+"""The column where the help of a key begins."""
+
 _SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
 
 
@@ -47,7 +58,13 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Make the list."""
         with VerticalScroll(id="help"):
-            yield Static(help_text(self._where, ascii_only=self._ascii), markup=False)
+            yield Static(id="keys", markup=False)
+
+    def on_resize(self, event: Resize) -> None:
+        """Wrap the lines anew."""
+        width = min(HELP_COLUMNS, event.size.width - _FRAME_COLUMNS)
+        text = help_text(self._where, width, ascii_only=self._ascii)
+        self.query_one("#keys", Static).update(text)
 
     def on_key(self, event: KeyEvent) -> None:
         """Close on any key that does not scroll."""
@@ -56,21 +73,29 @@ class HelpScreen(ModalScreen[None]):
             self.dismiss()
 
 
-def help_text(here: Where = "dashboard", *, ascii_only: bool = False) -> str:
-    """Return all keys, grouped by where they work: here, everywhere, elsewhere."""
-    lines: list[str] = []
+def help_text(
+    here: Where = "dashboard", width: int = HELP_COLUMNS, *, ascii_only: bool = False
+) -> str:
+    """Return all keys, grouped by where they work: here, everywhere, elsewhere.
+
+    Args:
+        here: what works there comes first.
+        width: in columns; a longer line goes on below its own text, not below the key.
+        ascii_only: name the arrow keys in words.
+    """
+    lines = [_filled("arrows scroll, any other key closes this", width), ""]
     for where in (here, *(where for where in _HEADINGS if where != here)):
         lines.append(_HEADINGS[where])
         for key in KEYS:
             if key.where == where:
                 shown = key.shown.translate(_ARROWS) if ascii_only else key.shown
-                lines.append(_line(shown, key.help))
+                lines.append(_filled(f"  {shown:<10} {key.help}", width))
         lines.append("")
-    lines.append(
-        "Shift and drag selects text in most terminals; --no-mouse leaves the mouse alone."
-    )
+    mouse = "Shift and drag selects text in most terminals; --no-mouse leaves the mouse alone."
+    lines.append(fill(mouse, max(1, width)))
     return "\n".join(lines)
 
 
-def _line(shown: str, text: str) -> str:
-    return f"  {shown:<10} {text}"
+def _filled(line: str, width: int) -> str:
+    columns = max(width, _TEXT_AT + 10)
+    return fill(line, columns, subsequent_indent=" " * _TEXT_AT, drop_whitespace=True)

@@ -18,7 +18,7 @@ from tui.screens.story import story
 from tui.screens.tour import PAGE_COUNT, batch_strip, is_still, page_title, tour_rows
 from tui.watch import Watch
 from tui.widgets.batch_strip import BatchStrip
-from tui.widgets.chart import Chart
+from tui.widgets.chart import AFTER_EPOCH, NONE_DONE, Chart
 from tui.widgets.status import Footer, TextLine
 from tui.widgets.text_block import TextBlock
 
@@ -144,4 +144,5 @@ class ExplainScreen(Screen[None]):
             y_limits=self._limits.accuracy(state),
             x_label="epoch",
             ascii_only=self._ascii,
+            empty=NONE_DONE if state.ended else AFTER_EPOCH,
         )

@@ -5,7 +5,7 @@ from typing import Literal
 View = Literal["sheet", "digit"]
 
 _HINTS: dict[View, str] = {
-    "sheet": "arrows choose a digit, enter enlarges it; tab next list, o order, v view, T test",
+    "sheet": "arrows choose a digit, enter enlarges it; tab list, o order, v view, T test",
     "digit": "← → next digit; escape back to the sheet; t and f keep one label, c all",
 }
 

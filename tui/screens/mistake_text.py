@@ -9,6 +9,7 @@ from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import RunState
 from tui.screens.mistake_selection import MistakeSelection
+from tui.widgets.chart import NONE_DONE
 from tui.widgets.status import ACCENTS
 
 Text = list[tuple[str, Role]]
@@ -108,9 +109,11 @@ def reading_text(readings: Readings, row: int | None, names: str) -> Text:
     return pieces
 
 
-def why_empty(split: Split, selection: MistakeSelection) -> str:
-    """Return why no digit is shown."""
+def why_empty(split: Split, selection: MistakeSelection, *, ended: bool) -> str:
+    """Return why no digit is shown; `ended`: nothing more will be read."""
     if not selection.readings.now:
+        if ended:
+            return NONE_DONE
         return "after the first epoch, what was read wrong appears here"
     is_change = selection.which in ("newly-wrong", "newly-right")
     if is_change and not selection.readings.before:

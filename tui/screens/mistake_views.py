@@ -23,12 +23,17 @@ def sheet_source(selection: MistakeSelection, images: SplitImages) -> SheetSourc
     )
 
 
-def detail_text(selection: MistakeSelection, images: SplitImages) -> Text:
-    """Return place, number and readings of the image under the cursor; empty without one."""
+def detail_text(selection: MistakeSelection, images: SplitImages, width: int) -> Text:
+    """Return place, number and readings of the image under the cursor; empty without one.
+
+    The image's number, which the sheet can do without, is left out where there is no room.
+    """
     if selection.row is None or not len(selection.rows):
         return []
-    place = f" {place_text(selection)} · {images.title(selection.row)}"
-    return [(place, Role.TEXT), *reading_text(selection.readings, selection.row, images.names)]
+    place, number = f" {place_text(selection)}", f" · {images.title(selection.row)}"
+    readings = reading_text(selection.readings, selection.row, images.names)
+    length = len(place) + len(number) + sum(len(text) for text, _ in readings)
+    return [(place + (number if length <= width else ""), Role.TEXT), *readings]
 
 
 def seen_digit(selection: MistakeSelection, images: SplitImages) -> SeenDigit | None:

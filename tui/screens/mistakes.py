@@ -266,7 +266,8 @@ class MistakesScreen(Screen[None]):
         source, absent = sheet_source(self._selection, self._images), self._why_empty()
         place, renderer = self._selection.place, self._renderers.small
         self.query_one(ContactSheet).draw(source, place, renderer, absent=absent)
-        self.query_one("#detail", TextLine).draw(detail_text(self._selection, self._images))
+        detail = detail_text(self._selection, self._images, self.size.width)
+        self.query_one("#detail", TextLine).draw(detail)
 
     def _draw_digit(self) -> None:
         digit = seen_digit(self._selection, self._images)
@@ -274,7 +275,9 @@ class MistakesScreen(Screen[None]):
         self.query_one(DigitPanel).look_at(digit, renderer, absent=absent)
 
     def _why_empty(self) -> str:
-        return self._images.missing or why_empty(self._images.split, self._selection)
+        state = self._watch.state
+        ended = state is not None and state.ended
+        return self._images.missing or why_empty(self._images.split, self._selection, ended=ended)
 
     def _show(self, view: View) -> None:
         self._view = view

@@ -25,15 +25,24 @@ def empty_text(saved: Path, runs: RunList, error: str, *, has_read: bool) -> tup
     return f"no runs in {printable(saved)} yet; mlpwatch trains one and saves it", Role.DIM
 
 
-def selected_text(run: ListedRun | None) -> Text:
-    """Return one line on a run: what is wrong with it, else where and what it is."""
+def selected_text(run: ListedRun | None, width: int) -> Text:
+    """Return one line on a run: what is wrong with it, else what it is and how far it came.
+
+    Where there is no room for both models, neither is told: the list has the one number of each.
+    """
     if run is None:
         return []
     summary = run.summary
     if summary.reason:
         return [(f" {summary.reason}", Role.BAD)]
     facts = [when_text(summary), summary.dataset, summary.recipe, f"hidden {hidden_text(summary)}"]
-    pieces: Text = [(" " + " · ".join(str(fact) for fact in facts), Role.TEXT)]
+    what: Text = [(" " + " · ".join(str(fact) for fact in facts), Role.TEXT)]
+    both = [*what, *_progress(run)]
+    return both if sum(len(text) for text, _ in both) <= width else what
+
+
+def _progress(run: ListedRun) -> Text:
+    pieces: Text = []
     for name in ENGINE_NAMES:
         engine = run.engine(name)
         if engine is None:

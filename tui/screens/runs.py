@@ -1,6 +1,7 @@
 """The runs screen: all saved runs, to open, compare, resume, rename, delete and export."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -57,7 +58,7 @@ class RunsScreen(Screen[None]):
         self._orders = RunOrders(owner, self, self._runs, ascii_only=ascii_only)
         self._error = ""
         """Why there is no list."""
-        self._has_read = self._is_reading = self._is_stale = False
+        self._has_read = self._is_reading = self._is_stale = self._is_asking = False
         self._not_before = 0.0
         self._message: tuple[str, Role] = ("", Role.DIM)
 
@@ -89,7 +90,9 @@ class RunsScreen(Screen[None]):
         self.query_one("#header", TextLine).draw(*self._header())
         note = empty_text(self._index.saved, self._runs, self._error, has_read=self._has_read)
         self.query_one(RunTable).draw(note)
-        self.query_one("#selected", TextLine).draw(selected_text(self._runs.selected))
+        self.query_one("#selected", TextLine).draw(
+            selected_text(self._runs.selected, self.size.width)
+        )
         text, role = self._message
         self.query_one("#message", TextLine).draw([(f" {text}", role)])
 
@@ -149,7 +152,8 @@ class RunsScreen(Screen[None]):
 
     def action_filter(self) -> None:
         """Type words that a run must hold."""
-        self.query_one("#filter", Input).focus()
+        # At once, not through the queue: what is typed next is for the line.
+        self.set_focus(self.query_one("#filter", Input))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show the runs that match what has been typed."""
@@ -182,11 +186,11 @@ class RunsScreen(Screen[None]):
 
     async def action_rename(self) -> None:
         """Give the selected run another name."""
-        self.run_worker(self._orders.rename())
+        self._ask(self._orders.rename)
 
     async def action_delete(self) -> None:
         """Delete the selected run."""
-        self.run_worker(self._orders.delete())
+        self._ask(self._orders.delete)
 
     async def action_export(self, kind: str) -> None:
         """Write the metrics of the marked runs, or of the selected one, to a file."""
@@ -200,6 +204,19 @@ class RunsScreen(Screen[None]):
             self.set_focus(None)
         else:
             self.dismiss()
+
+    def _ask(self, order: Callable[[], Awaitable[None]]) -> None:
+        """Begin what asks first; keys typed ahead of its question give no other order."""
+
+        async def asked() -> None:
+            try:
+                await order()
+            finally:
+                self._is_asking = False
+
+        if not self._is_asking:
+            self._is_asking = True
+            self.run_worker(asked())
 
     async def _read(self) -> None:
         began = monotonic()

@@ -16,6 +16,7 @@ from tui.screens.presence import can_draw
 from tui.screens.weights_reader import WeightsReader
 from tui.screens.weights_text import dead_text, model_text, unit_tiles, units_text
 from tui.watch import Watch
+from tui.widgets.chart import NONE_DONE
 from tui.widgets.signed import Look, legend, look_for
 from tui.widgets.status import Footer, TextLine
 from tui.widgets.tiles import (
@@ -65,6 +66,8 @@ class WeightsScreen(Screen[None]):
         self._large = False
         self._first = 0
         self._sought = -1
+        self._note = ""
+        """An answer to the last key."""
 
     def compose(self) -> ComposeResult:
         """Make header, range and scale, a column per model, message and footer."""
@@ -133,8 +136,9 @@ class WeightsScreen(Screen[None]):
         if found:
             self._sought = next((unit for unit in found if unit > self._sought), found[0])
             self._go_to(self._sought)
-        elif state := self._watch.state:
-            state.say("no unit of the first layer is dead")
+        else:
+            # Said here and not by the run: on another screen it would answer nothing.
+            self._note = "no unit of the first layer is dead"
             self._draw_lines()
 
     def action_back(self) -> None:
@@ -159,6 +163,7 @@ class WeightsScreen(Screen[None]):
         """Begin with the row of tiles that holds a unit; no row below the last one is empty."""
         if not can_draw(self):
             return
+        self._note = ""
         fitting = self._grid()
         rows = -(-self._reader.units // fitting.across)
         row = min(unit // fitting.across, rows - fitting.down)
@@ -190,6 +195,9 @@ class WeightsScreen(Screen[None]):
         self._draw_lines()
         session, layers = self._watch.session, self._reader.layers
         if session is None or not layers:
+            state = self._watch.state
+            note = NONE_DONE if state and state.ended else ""
+            self.query_one("#units", TextLine).draw([(f" {note}", Role.DIM)])
             return
         from core.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
 
@@ -213,4 +221,6 @@ class WeightsScreen(Screen[None]):
         self.query_one("#header", TextLine).draw(*header(self._watch))
         state = self._watch.state
         text, bad = (state.message, state.message_is_bad) if state else (self._watch.loading, False)
+        if self._note:
+            text, bad = self._note, False
         self.query_one("#message", TextLine).draw([(" " + text, Role.BAD if bad else Role.DIM)])

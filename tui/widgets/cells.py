@@ -60,6 +60,11 @@ class Canvas:
                 roles[column] = Role.TEXT if character == " " and not is_seen else role
         return end
 
+    def mark_cut(self, end: int, y: int) -> None:
+        """Say with an ellipsis at the right edge that a row's text, up to column `end`, is cut."""
+        if end > self.width > 0 and 0 <= y < self.height:
+            self._characters[y][-1] = "…"
+
     def paste(self, other: "Canvas", x: int, y: int) -> None:
         """Copy another canvas with its top left corner to column x, row y, cut at the edges."""
         left, right = max(0, x), min(x + other.width, self.width)

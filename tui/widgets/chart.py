@@ -116,6 +116,7 @@ class Chart(CellView):
         for n, piece in enumerate(self._title):
             if n < 2 or end + len(piece) <= width:  # noqa: PLR2004 - name and value are always told
                 end = canvas.put(end, 0, piece)
+        canvas.mark_cut(end, 0)
         if width < _SMALLEST_WIDTH or height < _SMALLEST_HEIGHT:
             self._put_last_value(canvas, end + 1)
             return canvas

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from core.config import EngineName
 from tui.formatting import TITLES, count
@@ -64,6 +65,10 @@ def put_bars(
         x = left + _LABEL_COLUMNS + n * share
         canvas.put(x + 2, top, TITLES[engine], ACCENTS[engine])
         found = probabilities.get(engine)
+        if found and not all(map(isfinite, found)):
+            # A diverged model; of its numbers none would be the largest.
+            canvas.put(x + 2, top + 1, "not a number", Role.BAD)
+            continue
         winner = max(range(len(found)), key=found.__getitem__) if found else None
         for y, number in enumerate(classes, start=top + 1):
             if found:

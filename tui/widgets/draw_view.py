@@ -19,6 +19,9 @@ Point = tuple[float, float]
 _PANEL_COLUMNS = 44
 """Kept free beside the paper; 9 columns of bar for each of two models."""
 
+_NARROW, _NARROW_PANEL_COLUMNS = 76, 36
+"""Below so many columns for all, bars give way to paper: 5 columns of bar for each model."""
+
 _GAP = 2
 _PAPER_FRAME = 2
 _PEN_ROWS = 2
@@ -156,10 +159,12 @@ class DrawView(CellView):
 def _places(scene: DrawScene, width: int, height: int) -> _Places:
     shape = scene.pixels.shape
     size = (int(shape[0]), int(shape[1]))
-    paper = grid_for(size, width - _PANEL_COLUMNS - _PAPER_FRAME, height - _PAPER_FRAME - _PEN_ROWS)
+    panel = _PANEL_COLUMNS if width >= _NARROW else _NARROW_PANEL_COLUMNS
+    paper = grid_for(size, width - panel - _PAPER_FRAME, height - _PAPER_FRAME - _PEN_ROWS)
     right = paper.columns + _PAPER_FRAME + _GAP
-    # At least ten rows for picture and set, however many classes there are.
-    bars = min(len(scene.names) + 1, max(height - 10, 2))
+    # Rows for picture and set, however many classes there are: those of a small picture, or ten.
+    below = min(10, size[0] // 2 + 2)
+    bars = min(len(scene.names) + 1, max(height - below, 2))
     columns = max((width - right) // 2, width - right - _GAP - _SET_COLUMNS)
     rows = height - bars - 1 - (height >= _ROOMY)
     return _Places(paper, grid_for(size, columns, rows, most_zoom=2), right, bars)

@@ -98,9 +98,19 @@ def _draw_labels(frame: Frame) -> Canvas:
     canvas = _parsed(figure, frame, ())
     if frame.has_x_labels and frame.has_y_labels:
         # In the corner below the y labels; behind the last tick it would push that one aside.
-        unit = frame.x_label[:LABEL_COLUMNS]
-        canvas.put(0, frame.height - 1, f"{unit:>{LABEL_COLUMNS}}", Role.DIM)
+        _put_unit(canvas, frame.x_label[:LABEL_COLUMNS])
     return canvas
+
+
+def _put_unit(canvas: Canvas, unit: str) -> None:
+    """Write the unit before the first tick's label, which makes room where it is wide: -1000."""
+    y, start = canvas.height - 1, LABEL_COLUMNS + 1
+    labels = canvas.row(y)
+    first = labels.split(maxsplit=1)[0] if labels.strip() else ""
+    if first and labels.index(first) < start:
+        canvas.put(0, y, " " * (labels.index(first) + len(first)))
+        canvas.put(start, y, first, Role.DIM)
+    canvas.put(0, y, f"{unit:>{LABEL_COLUMNS}}", Role.DIM)
 
 
 def _draw_curves(

@@ -47,7 +47,7 @@ class RunTable(CellView):
             canvas.put(_LEFT, min(2, height - 1), text, role)
             return canvas
         self._scroll(height - 1)
-        columns = fitting_columns(width - _LEFT)
+        columns = fitting_columns(width - _LEFT, self._runs.longest_name)
         self._put_headings(canvas, columns)
         for y, run in enumerate(self._runs.shown[self._top : self._top + height - 1], start=1):
             self._put_run(canvas, y, run, columns)

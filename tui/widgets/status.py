@@ -153,6 +153,7 @@ class TextLine(CellView):
         x = 0
         for text, role in self._left:
             x = canvas.put(x, 0, formatting.one_line(text), role)
+        canvas.mark_cut(x, 0)
         right = [(formatting.one_line(text), role) for text, role in self._right]
         while right and width - sum(len(text) for text, _ in right) <= x:
             right.pop()

@@ -37,6 +37,7 @@ class TextBlock(CellView):
             x = 0
             for text, role in row:
                 x = canvas.put(x, y, one_line(text), role)
+            canvas.mark_cut(x, y)
         return canvas
 
     def _folded(self, width: int) -> list[Row]:

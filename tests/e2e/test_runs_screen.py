@@ -1,0 +1,85 @@
+"""The runs screen of the real command in a real terminal, and what it leaves on disk."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.config import ENGINE_NAMES, from_recipe
+from core.run_listing import list_runs
+from tests.e2e.terminal import (
+    Terminal,
+    assert_restored,
+    environment,
+    mlpwatch_command,
+    wait_until,
+)
+from tests.tui.run_scenes import make_run
+
+pytestmark = pytest.mark.xdist_group("terminal")
+
+
+def make_past(saved: Path) -> None:
+    """Leave three runs that nobody trains, two of recipe seed."""
+    twin = from_recipe("twin", data="digits", epochs=6)
+    seed = from_recipe("seed", data="digits", epochs=9)
+    make_run(saved, "first", twin, 20, {"numpy": 6, "torch": 5})
+    make_run(saved, "second", seed, 21, {"numpy": 9, "torch": 9})
+    make_run(saved, "third", seed, 22, {"numpy": 2, "torch": 1})
+
+
+def watching(folder: Path) -> Terminal:
+    options = ["--data", "digits", "--name", "here", "--epochs", "100000"]
+    env = environment(MLPWATCH_CACHE=str(folder / "cache"))
+    return Terminal([*mlpwatch_command(), *options], folder, columns=100, rows=24, env=env)
+
+
+def names(saved: Path) -> set[str]:
+    return {run.name for run in list_runs(saved)}
+
+
+def test_runs_are_filtered_opened_compared_renamed_and_deleted(tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    make_past(saved)
+    with watching(tmp_path) as terminal:
+        terminal.wait_for(lambda text: len(re.findall(r"val +\d", text)) == len(ENGINE_NAMES))
+        terminal.send("r")
+        terminal.wait_for(lambda text: "4 runs" in text and "running here" in text)
+
+        terminal.send("/seed\r")
+        terminal.wait_for(lambda text: "2 of 4 runs" in text and "first" not in text)
+        terminal.send("\r")
+        terminal.wait_for(lambda text: "third  digits · 64-50-10" in text and "2/9" in text)
+        terminal.send("\x1b")
+        terminal.wait_for("2 of 4 runs")
+
+        terminal.send("m\x1b[Bm")
+        terminal.wait_for("2 marked")
+        terminal.send("o")
+        terminal.wait_for(lambda text: " 1 third" in text and " 2 second" in text)
+        terminal.send("\x1b")
+        terminal.wait_for("2 marked")
+
+        terminal.send("n")
+        terminal.wait_for("keeps the old name")
+        terminal.send("\x15best of all\r")
+        wait_until(lambda: names(saved) == {"here", "first", "best of all", "third"})
+        terminal.wait_for("best of all")
+        assert (saved / "best of all/metrics.jsonl").is_file()
+
+        terminal.send("d")
+        terminal.wait_for(lambda text: "Delete best of all?" in text and "keeps it" in text)
+        terminal.send("n")
+        terminal.wait_for("2 of 4 runs")
+        assert "best of all" in names(saved)
+        terminal.send("d")
+        terminal.wait_for("Delete best of all?")
+        terminal.send("y")
+        wait_until(lambda: names(saved) == {"here", "first", "third"})
+        terminal.wait_for(lambda text: "1 of 3 runs" in text and "best of all" not in text)
+
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+        assert_restored(terminal)
+    assert (saved / "here/numpy.safetensors").is_file()
+    assert names(saved) == {"here", "first", "third"}
