@@ -83,7 +83,7 @@ def help_text(
         width: in columns; a longer line goes on below its own text, not below the key.
         ascii_only: name the arrow keys in words.
     """
-    lines = [_filled("arrows scroll, any other key closes this", width), ""]
+    lines: list[str] = []
     for where in (here, *(where for where in _HEADINGS if where != here)):
         lines.append(_HEADINGS[where])
         for key in KEYS:
