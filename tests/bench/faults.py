@@ -1,19 +1,25 @@
 """Every way to end and every bad file, tried on the real command: what survived, what was lost.
 
-    python -m tests.bench.faults [--kills 200] [--fuzz 20000]
+    python -m tests.bench.faults [--kills 200] [--fuzz 20000] [--only WORD]
 
 Each row runs the tests that prove it, as processes of their own; a row counts the faults that they
-try. Needs Linux; a small tmpfs needs the right to mount.
+try. What was on disk before a fault is compared with what is there after it (tests/standing.py):
+`files` is how many files were there before, `lost` how many of them are gone or lack something,
+`steps` by how many steps of training the newest whole checkpoints are older. Needs Linux; a small
+tmpfs needs the right to mount.
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 
+from tests.bench.our_runs import scratch
 from tests.bench.verdicts import load, say
 from tests.e2e.terminal import CHECKOUT
 
@@ -37,50 +43,84 @@ class FaultRow:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a row."""
+    """What came of a row, or of all of them."""
 
     tried: int
     survived: int
+    files: int
+    lost: int
+    steps: int
     skipped: int
     seconds: float
-    output: str
+    output: str = ""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether a test failed or anything was lost."""
+        return self.survived < self.tried or self.lost > 0 or self.steps > 0
+
+    def columns(self, name: str) -> str:
+        """Return a row of the table."""
+        return (
+            f"{name:<40}{self.tried:>9,}{self.survived:>9,}{self.files:>10,}{self.lost:>6,}"
+            f"{self.steps:>6,}{self.skipped:>8}{self.seconds:>8.0f}"
+        )
 
 
 def rows(kills: int, fuzz: int) -> list[FaultRow]:
-    """Return all rows, quick ones first."""
+    """Return all rows: the ways to end, then the files and names."""
 
-    def e2e(*names: str) -> tuple[str, ...]:
-        return tuple(f"tests/e2e/test_{name}.py" for name in names)
+    def e2e(*names: str, only: str = "") -> tuple[str, ...]:
+        return (*(f"tests/e2e/test_{name}.py" for name in names), "-k", only)
 
-    def core(*names: str) -> tuple[str, ...]:
-        return tuple(f"tests/core/test_{name}.py" for name in names)
+    def core(*names: str, only: str = "") -> tuple[str, ...]:
+        return (*(f"tests/core/test_{name}.py" for name in names), "-k", only)
 
+    hangup = "SIGHUP or closed_window or closes_without_a_signal or outlives_its_terminal"
+    data = ("array_files", "idx_files", "data_refusals")
+    logs = ("metrics_log", "event_log", "confusion_log", "run_follower")
     return [
-        FaultRow("q, Ctrl-C, SIGTERM in two seconds", e2e("leaving_in_time")),
-        FaultRow("signals, hangup, stalled link", e2e("signals")),
-        FaultRow("SIGSTOP, SIGCONT, ctrl+z and fg", e2e("job_control")),
+        FaultRow("killed and resumed, bit for bit", core("exact_resume")),
+        FaultRow("q, Ctrl-C, SIGTERM", e2e("leaving_in_time", "signals", only=f"not ({hangup})")),
+        FaultRow("the link drops", e2e("signals", "leaving_in_time", "attach", only=hangup)),
         FaultRow("SIGKILL of the real command", e2e("kills"), kills),
-        FaultRow("SIGKILL at each system call", core("checkpoint_crashes")),
-        FaultRow("disk full, quota, rights, gone", e2e("disk_faults"), DISK_FAULTS),
-        FaultRow("an engine raises; hostile names", e2e("hostile_names")),
-        FaultRow("two processes, one run", e2e("run_owner") + core("run_owner")),
-        FaultRow("bad checkpoints, by name", core("checkpoints")),
-        FaultRow("bad data files, by name", core("array_files", "idx_files")),
-        FaultRow("bad metrics and configs", core("metrics_log", "runs")),
+        FaultRow("SIGKILL at each system call of a save", core("checkpoint_crashes")),
+        FaultRow("SIGSTOP, SIGCONT, ctrl+z and fg", e2e("job_control")),
+        FaultRow("disk full, quota, read-only, gone", e2e("disk_faults"), DISK_FAULTS),
+        FaultRow(
+            "an engine raises or diverges",
+            (*core("trainer_endings")[:1], *e2e("hostile_names", only="trainer or screen")),
+        ),
+        FaultRow("attached; its process is killed", e2e("attach", only="killed or ordered")),
+        FaultRow("two processes, one run", e2e("run_owner") + core("run_owner")[:1]),
+        FaultRow("bad checkpoints", core("bad_files", "checkpoints")),
+        FaultRow("bad configs", core("runs", only="config")),
+        FaultRow("bad logs", core(*logs, only="damaged or torn or garbage")),
+        FaultRow("bad data files", core(*data)),
         FaultRow(
             f"{fuzz:,} mutated inputs per reader",
             core("reader_fuzz", "file_fuzz"),
             fuzz * FUZZED_READERS,
         ),
+        FaultRow("hostile names, paths and links", e2e("hostile_names") + core("run_names")[:1]),
+        FaultRow("renamed and deleted while trained", core("run_changes")),
     ]
 
 
-def judge(row: FaultRow, environment: dict[str, str]) -> Verdict:
-    """Run the tests of a row."""
+def judge(row: FaultRow, environment: dict[str, str], notes: Path) -> Verdict:
+    """Run the tests of a row.
+
+    Args:
+        row: which.
+        environment: of the tests.
+        notes: receives what each fault has cost.
+    """
     began = monotonic()
+    notes.write_text("")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *row.tests],
-        cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False,
+        cwd=CHECKOUT, env=environment | {"MLPWATCH_LOSSES": str(notes)},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     counts = {
         what: int(n) for n, what in re.findall(r"(\d+) (passed|failed|error|skipped)", done.stdout)
@@ -89,8 +129,26 @@ def judge(row: FaultRow, environment: dict[str, str]) -> Verdict:
     tests = counts.get("passed", 0) + failed
     tried = tests if row.faults is None else row.faults
     survived = tried if not failed and done.returncode == 0 else max(0, tried - max(1, failed))
-    seconds = monotonic() - began
-    return Verdict(tried, survived, counts.get("skipped", 0), seconds, done.stdout)
+    losses = [json.loads(text) for text in notes.read_text().splitlines()]
+    return Verdict(
+        tried,
+        survived,
+        files=sum(loss["files"] for loss in losses),
+        lost=sum(len(loss["lost"]) for loss in losses),
+        steps=sum(loss["steps"] for loss in losses),
+        skipped=counts.get("skipped", 0),
+        seconds=monotonic() - began,
+        output=done.stdout,
+    )
+
+
+def total(verdicts: list[Verdict]) -> Verdict:
+    """Add up all rows."""
+    sums = {
+        what: sum(getattr(verdict, what) for verdict in verdicts)
+        for what in ("tried", "survived", "files", "lost", "steps", "skipped", "seconds")
+    }
+    return Verdict(**sums)
 
 
 def main() -> int:
@@ -98,25 +156,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--fuzz", type=int, default=400, help="mutated inputs per reader")
+    parser.add_argument("--only", default="", help="rows whose name holds this")
     options = parser.parse_args()
     counts = {"MLPWATCH_KILLS": str(options.kills), "MLPWATCH_FUZZ": str(options.fuzz)}
     verdicts = []
-    say(f"{'fault':<36}{'tried':>10}{'survived':>10}{'lost':>6}{'skipped':>9}{'seconds':>9}")
-    for row in rows(options.kills, options.fuzz):
-        verdict = judge(row, os.environ | counts)
-        verdicts.append(verdict)
-        lost = verdict.tried - verdict.survived
-        say(
-            f"{row.name:<36}{verdict.tried:>10,}{verdict.survived:>10,}{lost:>6,}"
-            f"{verdict.skipped:>9}{verdict.seconds:>9.0f}"
-        )
-        if lost:
-            say(verdict.output)
-    tried, survived = (sum(getattr(v, what) for v in verdicts) for what in ("tried", "survived"))
     say(
-        f"faults tried {tried:,}, survived {survived:,}, files lost {tried - survived:,} ({load()})"
+        f"{'fault':<40}{'tried':>9}{'survived':>9}{'files':>10}{'lost':>6}{'steps':>6}"
+        f"{'skipped':>8}{'seconds':>8}"
     )
-    return 0 if tried == survived else 1
+    with scratch() as folder:
+        for row in rows(options.kills, options.fuzz):
+            if options.only in row.name:
+                verdict = judge(row, os.environ | counts, folder / "losses.jsonl")
+                verdicts.append(verdict)
+                say(verdict.columns(row.name) + (verdict.output if verdict.is_bad else ""))
+    all_of_them = total(verdicts)
+    say(all_of_them.columns(f"all ({load()})"))
+    return 1 if all_of_them.is_bad else 0
 
 
 if __name__ == "__main__":

@@ -25,13 +25,8 @@ from core.run_owner import OWNER_NAME, read_owner, write_owner
 from core.telemetry import CheckpointSaved, RunStarted, SaveFailed
 from tests.core.checkpoint_samples import sample_checkpoint
 from tests.core.run_samples import create, line
-from tests.core.test_file_fuzz import MUTATIONS, mutated
-
-LONGEST_SECONDS = 5.0
-"""For one input of a few kB, on a machine that is busy with other tests."""
-
-SLACK_BYTES = 256 * 1024
-"""Python's own: error messages, regular expressions, caches that grow at first use."""
+from tests.core.test_file_fuzz import LONGEST_SECONDS, MUTATIONS, SLACK_BYTES, mutated
+from tests.standing import Loss, check
 
 
 @dataclass(frozen=True)
@@ -110,14 +105,17 @@ def test_a_mutated_file_is_read_or_refused_by_name_soon_and_in_little_memory(
     try:
         honest = read_peak(lambda: reader.read(folder))
         for seed in range(MUTATIONS):
-            path.write_bytes(mutated(sound, random.Random(seed)))
+            damaged = mutated(sound, random.Random(seed))
+            path.write_bytes(damaged)
             began = monotonic()
             peak = read_peak(lambda: reader.read(folder))
             assert monotonic() - began < LONGEST_SECONDS, f"seed {seed}"
-            assert peak <= 2 * honest + SLACK_BYTES, f"seed {seed}"
+            assert peak <= 2 * honest + SLACK_BYTES, f"seed {seed}: {peak:,} bytes"
+            assert path.read_bytes() == damaged, f"seed {seed}: who reads writes nothing"
     finally:
         tracemalloc.stop()
     assert sorted(file.name for file in folder.iterdir()) == names, "nothing is lost or left"
+    check(Loss(MUTATIONS * len(names), (), 0))
 
 
 def test_a_header_that_claims_a_million_million_rows_is_refused_before_memory_is_taken(

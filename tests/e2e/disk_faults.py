@@ -14,6 +14,7 @@ from core.config import ENGINE_NAMES
 from core.runs import Run
 from tests.e2e.faulty_runs import DEMO
 from tests.e2e.terminal import Terminal, environment, mlpwatch_command
+from tests.standing import nothing_lost
 
 TMPFS_BYTES = 256 * 1024
 
@@ -134,16 +135,17 @@ def survive(terminal: Terminal, folder: Path, breaking: Break, number: int) -> N
     """
     saved = folder / "saved"
     before = steps_on_disk(saved)
-    mend = breaking(terminal, saved)
-    try:
-        terminal.send("s")
-        terminal.wait_for(f"not saved at saved/demo: {os.strerror(number)}")
-        epochs = _epochs(terminal.text())
-        terminal.wait_for(lambda text: all(map(int.__lt__, epochs, _epochs(text))))
-    finally:
-        mend()
-    assert steps_on_disk(saved) == before, "the last whole checkpoints stay"
-    save(terminal, saved)
+    with nothing_lost(saved):
+        mend = breaking(terminal, saved)
+        try:
+            terminal.send("s")
+            terminal.wait_for(f"not saved at saved/demo: {os.strerror(number)}")
+            epochs = _epochs(terminal.text())
+            terminal.wait_for(lambda text: all(map(int.__lt__, epochs, _epochs(text))))
+        finally:
+            mend()
+        assert steps_on_disk(saved) == before, "the last whole checkpoints stay"
+        save(terminal, saved)
 
 
 def _epochs(text: str) -> list[int]:

@@ -17,6 +17,7 @@ from tests.e2e.terminal import (
     mlpwatch_command,
     wait_until,
 )
+from tests.standing import nothing_lost
 
 FAULTY = CHECKOUT / "tests" / "e2e" / "faulty"
 
@@ -69,13 +70,18 @@ def wait_for_epochs(folder: Path, engines: int = 2) -> None:
 
 
 def seconds_to_leave(terminal: Terminal, how: str | signal.Signals) -> tuple[int, float]:
-    """Type a key or send a signal; return the exit status and how long the end took."""
-    began = monotonic()
-    if isinstance(how, signal.Signals):
-        os.kill(terminal.process.pid, how)
-    else:
-        terminal.send(how)
-    status = terminal.process.wait(DEADLINE_SECONDS)
-    took = monotonic() - began
-    terminal.wait_for_end()
+    """Type a key or send a signal; return the exit status and how long the end took.
+
+    Raises:
+        AssertionError: something that was on disk before is not there after it.
+    """
+    with nothing_lost(terminal.folder / "saved"):
+        began = monotonic()
+        if isinstance(how, signal.Signals):
+            os.kill(terminal.process.pid, how)
+        else:
+            terminal.send(how)
+        status = terminal.process.wait(DEADLINE_SECONDS)
+        took = monotonic() - began
+        terminal.wait_for_end()
     return status, took

@@ -18,6 +18,7 @@ from core.run_owner import OWNER_NAME
 from core.runs import Run
 from tests.e2e.faulty_runs import faulty_environment
 from tests.e2e.terminal import DEADLINE_SECONDS, mlpwatch_command, wait_until
+from tests.standing import Standing, compare, standing
 
 OPTIONS = ("--only", "numpy", "--threads", "1")
 NEW = (
@@ -58,6 +59,8 @@ class Kills:
     rounds: int = 0
     step: int = 0
     """Of the newest checkpoint that a kill left."""
+    stood: dict[str, Standing] = field(default_factory=dict)
+    """What the last kill left in `saved`."""
     faults: list[str] = field(default_factory=list)
     """What did not hold, in one line each."""
 
@@ -120,7 +123,11 @@ class Kills:
         wait_until(is_new)
 
     def _look(self) -> None:
-        """Note every way in which the folder is not what it must be."""
+        """Note every way in which the folder is not what it must be.
+
+        Raises:
+            AssertionError: something that the kill before had left is lost.
+        """
         folder = self.folder / "saved/demo"
         self.faults += [f"round {self.rounds}: {name} unexplained" for name in unexplained(folder)]
         run = Run.open(self.folder / "saved", "demo")
@@ -133,6 +140,8 @@ class Kills:
         if step < self.step:
             self.faults.append(f"round {self.rounds}: step {step} after {self.step}")
         self.step = step
+        before, self.stood = self.stood, standing(self.folder / "saved")
+        compare(before, self.stood)
         if damaged := run.read_metrics_log().skipped:
             self.faults.append(f"round {self.rounds}: {damaged} damaged lines of metrics")
 

@@ -72,6 +72,7 @@ class Terminal:
         env: Mapping[str, str] | None = None,
         controlling: bool = True,
     ) -> None:
+        self.folder = folder
         self.screen = Emulator(columns, rows)
         self._changed = Condition()
         self._received = bytearray()

@@ -23,6 +23,7 @@ from tests.e2e.terminal import (
     mlpwatch_command,
     wait_until,
 )
+from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("attach")
 
@@ -152,8 +153,9 @@ def test_a_run_outlives_its_terminal_and_is_found_again(tmp_path: Path, how: str
             assert processor_seconds(terminal.process.pid) - before < 0.4, "it spins"
             other.send("q")
             assert other.wait_for_end() == 0
-        order(tmp_path, Order("stop"))
-        assert terminal.process.wait(DEADLINE_SECONDS) == 0
+        with nothing_lost(tmp_path / "saved"):
+            order(tmp_path, Order("stop"))
+            assert terminal.process.wait(DEADLINE_SECONDS) == 0
     run = Run.open(tmp_path / "saved", "demo")
     assert run.read_latest("numpy") is not None
     assert run.read_latest("torch") is not None

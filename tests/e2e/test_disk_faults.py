@@ -8,6 +8,7 @@ import pytest
 
 from core.runs import Run
 from tests.e2e.disk_faults import FAULTS, fill, run_on_disk, small_disk, survive
+from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("disk")
 
@@ -41,11 +42,12 @@ def test_a_disk_that_is_full_at_the_end_is_a_failure_that_names_what_stands(
 ) -> None:
     with run_on_disk(tmp_path) as terminal:
         take_away, _ = FAULTS["gone"]
-        mend = take_away(terminal, tmp_path / "saved")
-        terminal.send("q")
-        assert terminal.wait_for_end() == 1
-        where = terminal.after_the_app()[-1]
-        mend()
+        with nothing_lost(tmp_path / "saved"):
+            mend = take_away(terminal, tmp_path / "saved")
+            terminal.send("q")
+            assert terminal.wait_for_end() == 1
+            where = terminal.after_the_app()[-1]
+            mend()
     assert "checkpoint could not be written: No such file or directory" in where
     assert "(run saved/demo)" in where
 

@@ -18,6 +18,7 @@ from tests.e2e.terminal import (
     environment,
     mlpwatch_command,
 )
+from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("hostile")
 
@@ -91,8 +92,9 @@ def test_hostile_paths_and_reasons_change_nothing_on_the_screen(tmp_path: Path) 
         assert SHOWN[:40] in seen
         assert r"RuntimeError: told to \x1b[31;5mfail" in seen
         assert "owned" not in terminal.screen.title
-        terminal.send("q")
-        assert terminal.wait_for_end() == 1
+        with nothing_lost(tmp_path / HOSTILE):
+            terminal.send("q")
+            assert terminal.wait_for_end() == 1
         assert_restored(terminal)
         how_it_ended, where = terminal.after_the_app()[-2:]
         assert_nothing_was_obeyed(terminal.received())

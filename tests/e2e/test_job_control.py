@@ -18,6 +18,7 @@ from tests.e2e.terminal import (
     mlpwatch_command,
     wait_until,
 )
+from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("jobs")
 
@@ -89,25 +90,27 @@ def go_on(terminal: Terminal) -> None:
 def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(tmp_path: Path) -> None:
     with in_a_shell(tmp_path) as (terminal, pid):
         threads = threads_of(pid)
-        for times, word in enumerate(("first", "second"), start=1):
-            terminal.send("\x1a")
-            wait_until(lambda: state_of(pid) == "T")
-            wait_for_the_prompt(terminal, stopped=times)
-            assert_the_shell_has_the_terminal(terminal, word)
-            go_on(terminal)
-        wait_until(lambda: len(threads_of(pid)) <= len(threads))
-        terminal.send("q")
-        terminal.wait_for("run saved in saved/demo")
+        with nothing_lost(tmp_path / "saved"):
+            for times, word in enumerate(("first", "second"), start=1):
+                terminal.send("\x1a")
+                wait_until(lambda: state_of(pid) == "T")
+                wait_for_the_prompt(terminal, stopped=times)
+                assert_the_shell_has_the_terminal(terminal, word)
+                go_on(terminal)
+            wait_until(lambda: len(threads_of(pid)) <= len(threads))
+            terminal.send("q")
+            terminal.wait_for("run saved in saved/demo")
         assert_the_shell_has_the_terminal(terminal, "after")
 
 
 def test_sigstop_under_a_shell_is_survived_too(tmp_path: Path) -> None:
     with in_a_shell(tmp_path) as (terminal, pid):
-        os.kill(pid, signal.SIGSTOP)
-        wait_for_the_prompt(terminal, stopped=1)
-        go_on(terminal)
-        terminal.send("q")
-        terminal.wait_for("run saved in saved/demo")
+        with nothing_lost(tmp_path / "saved"):
+            os.kill(pid, signal.SIGSTOP)
+            wait_for_the_prompt(terminal, stopped=1)
+            go_on(terminal)
+            terminal.send("q")
+            terminal.wait_for("run saved in saved/demo")
         assert_the_shell_has_the_terminal(terminal, "after")
 
 

@@ -24,6 +24,7 @@ from tests.e2e.terminal import (
     mlpwatch_command,
     wait_until,
 )
+from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("leaving")
 
@@ -142,9 +143,10 @@ def test_a_terminal_that_closes_without_a_signal_ends_the_run(tmp_path: Path) ->
     environment = faulty_environment("save_every=10")
     with Terminal(command, tmp_path, env=environment, controlling=False) as terminal:
         terminal.wait_for("NumPy at step")
-        began = monotonic()
-        terminal.hang_up()
-        assert terminal.process.wait(DEADLINE_SECONDS) == 129
-        assert monotonic() - began < HANGUP_LIMIT_SECONDS
+        with nothing_lost(tmp_path / "saved"):
+            began = monotonic()
+            terminal.hang_up()
+            assert terminal.process.wait(DEADLINE_SECONDS) == 129
+            assert monotonic() - began < HANGUP_LIMIT_SECONDS
     latest = Run.open(tmp_path / "saved", "demo").read_latest("numpy")
     assert latest is not None

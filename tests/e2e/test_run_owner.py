@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.faulty_runs import headless, wait_for_epochs
 from tests.e2e.terminal import DEADLINE_SECONDS, environment, mlpwatch_command, wait_until
+from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("owner")
 
@@ -27,12 +28,15 @@ def test_a_live_run_is_refused_by_pid_and_a_killed_one_taken_over(tmp_path: Path
         wait_for_epochs(tmp_path, engines=1)
         wait_until((tmp_path / "saved/demo/numpy.safetensors").exists)
         assert json.loads(owner.read_text())["pid"] == process.pid
-        refused = resume(tmp_path)
+        with nothing_lost(tmp_path / "saved"):
+            refused = resume(tmp_path)
         assert refused.returncode == 2
         line = refused.stderr.splitlines()[-1]
         assert f"in use by another mlpwatch, process {process.pid}; stop that one" in line
         process.send_signal(signal.SIGKILL)
+        process.wait(DEADLINE_SECONDS)
     gone = f"the process {process.pid} that trained 'demo' is gone; going on from its last"
     # As many epochs as the killed run has surely done: this ends at once.
-    again = resume(tmp_path, "--epochs", "1")
+    with nothing_lost(tmp_path / "saved"):
+        again = resume(tmp_path, "--epochs", "1")
     assert gone in again.stderr

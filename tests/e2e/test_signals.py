@@ -9,6 +9,7 @@ import pytest
 
 from core.runs import Run
 from tests.e2e.terminal import Terminal, assert_restored, environment, mlpwatch_command
+from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("signals")
 
@@ -48,8 +49,9 @@ def test_a_signal_saves_restores_and_ends_with_its_status(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     with training(tmp_path) as terminal:
-        os.kill(terminal.process.pid, number)
-        assert terminal.wait_for_end() == STATUSES[number]
+        with nothing_lost(tmp_path / "saved"):
+            os.kill(terminal.process.pid, number)
+            assert terminal.wait_for_end() == STATUSES[number]
         assert_restored(terminal)
         accuracies, where = terminal.after_the_app()[-2:]
     assert "stopped after" in accuracies
@@ -59,8 +61,9 @@ def test_a_signal_saves_restores_and_ends_with_its_status(
 
 def test_ctrl_c_saves_restores_and_ends_with_130(tmp_path: Path) -> None:
     with training_alone(tmp_path) as terminal:
-        terminal.send("\x03")
-        assert terminal.wait_for_end() == 130
+        with nothing_lost(tmp_path / "saved"):
+            terminal.send("\x03")
+            assert terminal.wait_for_end() == 130
         assert_restored(terminal)
         assert "run saved in saved/demo" in terminal.after_the_app()
     assert b"Traceback" not in terminal.received()
@@ -68,7 +71,7 @@ def test_ctrl_c_saves_restores_and_ends_with_130(tmp_path: Path) -> None:
 
 
 def test_a_closed_window_saves_and_ends_with_129(tmp_path: Path) -> None:
-    with training_alone(tmp_path) as terminal:
+    with training_alone(tmp_path) as terminal, nothing_lost(tmp_path / "saved"):
         terminal.hang_up()
         assert terminal.wait_for_end() == 129
     assert_saved(tmp_path)
@@ -81,8 +84,9 @@ def test_a_stalled_link_does_not_keep_a_signal_from_saving(tmp_path: Path) -> No
         for columns in range(81, 131):
             terminal.resize(columns, 40)
             terminal.send("o")
-        os.kill(terminal.process.pid, signal.SIGTERM)
-        assert terminal.wait_for_end() == 143
+        with nothing_lost(tmp_path / "saved"):
+            os.kill(terminal.process.pid, signal.SIGTERM)
+            assert terminal.wait_for_end() == 143
     assert_saved(tmp_path)
 
 
