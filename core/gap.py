@@ -1,9 +1,10 @@
 """How far the two networks are apart: the same steps, the largest difference of any weight."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.config import EngineName
 from core.engine import Tensors
@@ -37,31 +38,46 @@ class GapMeter:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._pending: dict[int, PublishedWeights] = {}
-        self._pending_bytes = 0
+        self._pending: dict[int, tuple[PublishedWeights, int]] = {}
+        self._room: NDArray[np.uint8] | None = None
+        self._free: list[int] = []
 
     def publish(self, own: PublishedWeights) -> GapMeasured | None:
         """Take in an engine's weights; return the gap once the other one's are there too."""
         with self._lock:
-            other = self._take(own.epoch)
-            if other is None or other.engine == own.engine:
-                self._pending[own.epoch] = own
-                self._pending_bytes += own.size
-                self._forget_newest()
+            other, slot = self._pending.pop(own.epoch, (None, -1))
+            if other is None:
+                self._keep(own)
                 return None
-        return measure_gap(own, other)
+            # Measured under the lock: the room of the other's weights is used again after it.
+            gap = measure_gap(own, other) if other.engine != own.engine else None
+            self._free.append(slot)
+            if gap is None:
+                self._keep(own)
+            return gap
 
-    def _take(self, epoch: int) -> PublishedWeights | None:
-        """Take an epoch's weights out; None if there are none."""
-        taken = self._pending.pop(epoch, None)
-        self._pending_bytes -= taken.size if taken else 0
-        return taken
+    def _keep(self, own: PublishedWeights) -> None:
+        """Copy weights to where they wait; the newest of a full room go unmeasured."""
+        if self._room is None:
+            # All of it at once, and written to: weights that come and go one by one for an hour
+            # would leave holes between them that the system never gets back.
+            slots = max(1, PENDING_BYTES // max(1, own.size))
+            self._room = np.full((slots, own.size), 0, np.uint8)
+            self._free = list(range(slots))
+        if self._free:
+            slot = self._free.pop()
+            kept = replace(own, weights=_copied(own.weights, self._room[slot]))
+            self._pending[own.epoch] = kept, slot
 
-    def _forget_newest(self) -> None:
-        # Small networks wait by the thousand: their bytes are counted once, not at every epoch.
-        # Of one that is larger than all that may wait, a single epoch does.
-        while self._pending_bytes > PENDING_BYTES and len(self._pending) > 1:
-            self._take(max(self._pending))
+
+def _copied(weights: Tensors, room: NDArray[np.uint8]) -> Tensors:
+    """Return copies of weights that lie in `room`, a stretch of as many bytes."""
+    copies, start = {}, 0
+    for name, array in weights.items():
+        copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+        np.copyto(copy, array)
+        copies[name], start = copy, start + array.nbytes
+    return copies
 
 
 def measure_gap(own: PublishedWeights, other: PublishedWeights) -> GapMeasured:
