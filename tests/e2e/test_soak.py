@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("soak")
 SECONDS = 60 * float(os.environ.get("MLPWATCH_SOAK_MINUTES", "0.5"))
 FULL_SPEED_SECONDS = 15 * 60
 AT_ONE_PACE = b"[[["
-"""200 steps/s for both. At full speed the faster engine keeps the weights of its epochs, up to 64
+"""200 steps/s for both. At full speed the faster engine keeps the weights of its epochs, up to 16
 MiB, until the other has done them too: that takes minutes to fill and is no leak."""
 
 IMAGES = 12_000
