@@ -1,22 +1,10 @@
-"""How the two trainers share the machine: cores, BLAS threads, the interpreter's lock."""
+"""How many cores there are, and how many threads NumPy's matrix products use."""
 
 import os
-import sys
 from functools import cache
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
-
-SWITCH_SECONDS = 1e-4
-"""After so long without the interpreter's lock, a thread asks its holder for it; Python's default
-is 50 times longer. A waiting thread whose timer is that near is also woken sooner, since its core
-does not fall asleep: both engines at once reach 0.85 and 0.85 of their speeds alone at 784-50-10
-and 0.90 and 0.86 at 784-128-10, with the default 0.81, 0.75, 0.83 and 0.83."""
-
-
-def share_interpreter() -> None:
-    """Hand the interpreter's lock over sooner, for the whole process."""
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def available_cores() -> int:

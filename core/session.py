@@ -8,7 +8,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
-from core.blas_threads import available_cores, share_interpreter
+from core.blas_threads import available_cores
 from core.checkpoints import Position
 from core.config import EngineName, RunConfig
 from core.control import Control
@@ -20,6 +20,7 @@ from core.event_log import Plan
 from core.event_writer import EventWriter
 from core.explain import Comparison, compare_gradients
 from core.gap import GapMeter
+from core.interpreter import share_interpreter
 from core.on_demand import Answer, answer_with, evaluate_test
 from core.order_server import OrderServer
 from core.outcome import Outcome, result_of
@@ -249,9 +250,8 @@ class Session:
     def join(self, seconds: float) -> bool:
         """Wait for the trainers and the recorder; False if they took longer."""
         deadline = monotonic() + seconds
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, deadline - monotonic()))
+        for thread in filter(lambda thread: thread.ident, self._threads):
+            thread.join(max(0.0, deadline - monotonic()))
         if any(thread.is_alive() for thread in self._threads):
             return False
         written = self._recorder.close(max(0.0, deadline - monotonic()))
