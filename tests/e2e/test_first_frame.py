@@ -34,7 +34,7 @@ NOT_SHOWN_YET = {
 
 SCREENS_AT_FIRST = {
     "chart_data", "chart_rows", "crosshair", "dashboard", "dashboard_text", "dialogs", "hints",
-    "matrices", "pace",
+    "matrices", "pace", "presence",
 }  # fmt: skip
 """Modules of `tui.screens`: the dashboard's, and the help, which opens while torch is imported."""
 

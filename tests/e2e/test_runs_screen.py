@@ -38,6 +38,20 @@ def names(saved: Path) -> set[str]:
     return {run.name for run in list_runs(saved)}
 
 
+def delete_the_chosen(terminal: Terminal, saved: Path) -> None:
+    """Ask for it twice: `n` keeps the run, `y` deletes it."""
+    terminal.send("d")
+    terminal.wait_for(lambda text: "Delete second again?" in text and "keeps it" in text)
+    terminal.send("n")
+    terminal.wait_for("2 of 4 runs")
+    assert "second again" in names(saved)
+    terminal.send("d")
+    terminal.wait_for("Delete second again?")
+    terminal.send("y")
+    wait_until(lambda: names(saved) == {"here", "first", "third"})
+    terminal.wait_for(lambda text: "1 of 3 runs" in text and "deleted second again" in text)
+
+
 def test_runs_are_filtered_opened_compared_renamed_and_deleted(tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     make_past(saved)
@@ -67,17 +81,7 @@ def test_runs_are_filtered_opened_compared_renamed_and_deleted(tmp_path: Path) -
         terminal.wait_for("second again")
         assert (saved / "second again/metrics.jsonl").is_file()
 
-        terminal.send("d")
-        terminal.wait_for(lambda text: "Delete second again?" in text and "keeps it" in text)
-        terminal.send("n")
-        terminal.wait_for("2 of 4 runs")
-        assert "second again" in names(saved)
-        terminal.send("d")
-        terminal.wait_for("Delete second again?")
-        terminal.send("y")
-        wait_until(lambda: names(saved) == {"here", "first", "third"})
-        terminal.wait_for(lambda text: "1 of 3 runs" in text and "deleted second again" in text)
-
+        delete_the_chosen(terminal, saved)
         terminal.send("q")
         assert terminal.wait_for_end() == 0
         assert_restored(terminal)

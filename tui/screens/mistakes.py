@@ -111,18 +111,17 @@ class MistakesScreen(Screen[None]):
 
     def action_move_row(self, by: int) -> None:
         """Go a row down or up in the sheet; from a large digit to the next or the one before."""
-        if self._view == "sheet":
-            self._selection.move_within(by * self.query_one(ContactSheet).across)
-        else:
-            self._selection.move(by)
-        self._acted()
+        self._move(by * self.query_one(ContactSheet).across, by)
 
     def action_move_page(self, by: int) -> None:
         """Go a page of the sheet on or back; from a large digit ten digits."""
+        self._move(by * self.query_one(ContactSheet).per_page, 10 * by)
+
+    def _move(self, in_sheet: int, of_large_digits: int) -> None:
         if self._view == "sheet":
-            self._selection.move_within(by * self.query_one(ContactSheet).per_page)
+            self._selection.move_within(in_sheet)
         else:
-            self._selection.move(10 * by)
+            self._selection.move(of_large_digits)
         self._acted()
 
     def action_open(self) -> None:
