@@ -16,12 +16,7 @@ from tui.palette import Role
 from tui.screens.digit_panel import DigitPanel
 from tui.screens.hints import Hints, View
 from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import (
-    LIST_TITLES,
-    filters_text,
-    lists_text,
-    why_empty,
-)
+from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
 from tui.screens.mistake_views import detail_text, seen_digit, sheet_source
 from tui.screens.pace import SHEET_SECONDS, Pace
 from tui.screens.presence import can_draw
@@ -63,8 +58,7 @@ class MistakesScreen(Screen[None]):
         self._images = SplitImages(watch)
         self._renderers = RendererChoice(lambda: self.app, ascii_only=ascii_only)
         self._view: View = "sheet"
-        self._hints = hints
-        self._busy = ""
+        self._hints, self._busy = hints, ""
         self._sheet_pace = Pace(SHEET_SECONDS)
         self._late: Timer | None = None
 
