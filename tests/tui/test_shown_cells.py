@@ -24,7 +24,7 @@ STYLES = st.builds(
 )
 # "漢" takes two columns, and which of its halves lies under a change is anybody's guess.
 SEGMENTS = st.lists(
-    st.builds(Segment, st.text("ab  ⠃·é", min_size=1, max_size=5), STYLES), max_size=5
+    st.builds(Segment, st.text("ab  ⠃·é", min_size=1, max_size=5), STYLES, st.none()), max_size=5
 )
 ROWS = st.lists(SEGMENTS, min_size=HEIGHT, max_size=HEIGHT)
 SPANS = st.lists(

@@ -37,7 +37,8 @@ class TextBlock(CellView):
             x = 0
             for text, role in row:
                 x = canvas.put(x, y, one_line(text), role)
-            canvas.mark_cut(x, y)
+            whole = "".join(text for text, _ in row)
+            canvas.mark_cut(x - (len(whole) - len(whole.rstrip())), y)
         return canvas
 
     def _folded(self, width: int) -> list[Row]:
