@@ -66,8 +66,7 @@ def _add_watch(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.description = "Train and watch, in this terminal."
     add_training_options(parser)
     add_run_options(parser, naming=True)
-    _add_screen_options(parser)
-    _add_hangup_option(parser)
+    _add_hangup_option(_add_screen_options(parser))
     parser.set_defaults(command=command, json=False)
 
 
@@ -87,8 +86,7 @@ def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
     add_training_options(parser)
     add_run_options(parser, naming=False)
-    _add_screen_options(parser)
-    _add_hangup_option(parser)
+    _add_hangup_option(_add_screen_options(parser))
     parser.set_defaults(command=command)
 
 
@@ -120,17 +118,18 @@ def _add_data(parser: argparse.ArgumentParser, command: Command) -> None:
     fetching.set_defaults(command=command)
 
 
-def _add_screen_options(parser: argparse.ArgumentParser) -> None:
+def _add_screen_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("screen")
     group.add_argument(
         "--fps", type=_frames, metavar="F", help="updates per second (default: 4; over SSH 2)"
     )
     group.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     group.add_argument("--ascii", action="store_true", help="plain ASCII characters only")
+    return group
 
 
-def _add_hangup_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+def _add_hangup_option(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--on-hangup",
         choices=get_args(OnHangup),
         default="save",

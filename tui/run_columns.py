@@ -62,7 +62,7 @@ class Column:
     key: Callable[[ListedRun], Any]
     """What it sorts by; a run whose key is None comes last, whichever way the others go."""
     importance: int
-    """Where there is little room, the least important go first."""
+    """Where there is little room, the least important go first; equals go together."""
     descends: bool = False
     """Sorted with the greatest first unless asked otherwise."""
     is_number: bool = False
@@ -118,7 +118,7 @@ def _accuracy_column(name: EngineName, role: Role) -> Column:
         11,
         cell,
         lambda run: share_and_split(run.engine(name))[0],
-        importance=7,
+        importance=8,
         descends=True,
         is_number=True,
         role=role,
@@ -140,7 +140,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     _accuracy_column("numpy", Role.NUMPY),
     _accuracy_column("torch", Role.TORCH),
-    Column("state", 17, _state, lambda run: run.state, 8),
+    Column("state", 17, _state, lambda run: run.state, 7),
 )  # fmt: skip
 
 NEWEST_FIRST = 1
@@ -157,7 +157,8 @@ def fitting_columns(width: int, longest_name: int) -> list[tuple[Column, int]]:
     """
     shown = list(COLUMNS)
     while len(shown) > 1 and _least_width(shown) > width:
-        shown.remove(min(shown, key=lambda column: column.importance))
+        least = min(column.importance for column in shown)
+        shown = [column for column in shown if column.importance > least]
     left = max(1, width - (_least_width(shown) - SHORTEST_NAME))
     left = min(left, max(SHORTEST_NAME, longest_name))
     return [(column, column.width or left) for column in shown]

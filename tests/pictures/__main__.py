@@ -63,12 +63,6 @@ async def _explained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     await pilot.pause(1.2)
 
 
-async def _overlay(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
-    await _half_trained(app, pilot)
-    await pilot.press("o", "l")
-    await pilot.pause(0.7)
-
-
 async def _drawn(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     await _half_trained(app, pilot)
     await pilot.press("d")
@@ -99,12 +93,9 @@ async def _toured(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
 SCENES: dict[str, tuple[Scene, tuple[int, int], dict[str, Any]]] = {
     "dashboard": (_half_trained, (140, 40), {"recipe": "seed"}),
     "mistakes": (_mistake, (120, 34), {}),
-    "overlay": (_overlay, (140, 40), {"recipe": "seed"}),
     "explain": (_explained, (120, 34), {"recipe": "seed"}),
     "draw": (_drawn, (120, 34), {"recipe": "seed"}),
     "tour": (_toured, (120, 34), {}),
-    "small": (_half_trained, (80, 24), {}),
-    "wide": (_half_trained, (220, 60), {}),
 }
 
 

@@ -61,7 +61,15 @@ def test_bad_input_is_one_line_that_names_it_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ["mlpwatch [OPTIONS]", "mlpwatch resume RUN", "mlpwatch data fetch mnist"]),
+        (
+            ["--help"],
+            [
+                "mlpwatch [OPTIONS]",
+                "mlpwatch resume RUN",
+                "mlpwatch data fetch mnist",
+                "--on-hangup",
+            ],
+        ),
         (["train", "--help"], ["--data", "--recipe", "--json", "--threads"]),
         (["resume", "--help"], ["RUN", "--headless", "--fps"]),
         (["runs", "--help"], ["--json", "--saved"]),

@@ -182,7 +182,10 @@ def test_the_more_room_the_more_columns() -> None:
     def headings(width: int) -> list[str]:
         return [column.heading for column, _ in fitting_columns(width, longest_name=20)]
 
-    assert headings(40) == ["run", "state"]
+    assert headings(40) == ["run"]
+    # Never one model's accuracy without the other's.
+    assert headings(60) == ["run", "NumPy", "PyTorch"]
+    assert headings(65) == ["run", "NumPy", "PyTorch", "state"]
     assert headings(77) == ["run", "epochs", "NumPy", "PyTorch", "state"]
     assert headings(137) == [column.heading for column in COLUMNS]
     assert headings(96)[:2] == ["run", "recipe"]

@@ -111,6 +111,11 @@ class DigitPanel(Horizontal):
         self._draw_digit()
         self._follow()
 
+    @property
+    def shows_gradient(self) -> bool:
+        """Whether the gradient stands in place of the plain image."""
+        return self._gradient != "off"
+
     def next_gradient(self) -> None:
         """Draw no gradient, that of what the model read, or that of the true label."""
         self._gradient = GRADIENTS[(GRADIENTS.index(self._gradient) + 1) % len(GRADIENTS)]
@@ -136,8 +141,8 @@ class DigitPanel(Horizontal):
         room = self.size.height - facts.rows_needed
         facts.display = not self._alone
         self.query_one(ImageRowsView).display = self._alone or room >= NEIGHBOUR_ROWS
-        self.query_one(DigitView).display = self._gradient == "off"
-        self.query_one(SaliencyView).display = self._gradient != "off"
+        self.query_one(DigitView).display = not self.shows_gradient
+        self.query_one(SaliencyView).display = self.shows_gradient
 
     def _engine(self, names: list[EngineName]) -> EngineName:
         return self._chosen if self._chosen in names else names[0]
@@ -158,7 +163,7 @@ class DigitPanel(Horizontal):
         from core.reasons import Question, rival_class  # noqa: PLC0415 - after the first frame
 
         digit, hidden = self._digit, not self.query_one(ImageRowsView).display
-        if digit is None or (hidden and self._gradient == "off"):
+        if digit is None or (hidden and not self.shows_gradient):
             return None
         engine = self._engine(list(digit.facts.probabilities))
         probabilities, true = digit.facts.probabilities[engine], digit.facts.true

@@ -125,7 +125,11 @@ class MistakesScreen(Screen[None]):
 
     def action_next_renderer(self) -> None:
         """Draw pixels in the next way that the terminal can show."""
-        self._renderers.next(small=self._view == "sheet")
+        is_small = self._view == "sheet"
+        hides = not is_small and self.query_one(DigitPanel).shows_gradient
+        told = self._renderers.next(small=is_small, under_gradient=hides)
+        if told and self._watch.state:
+            self._watch.state.say(told)
         self._acted()
 
     def action_first(self) -> None:

@@ -32,15 +32,26 @@ class RendererChoice:
         able = self._able()
         return next(one for one in _SMALL_BY_WORTH if one in able)
 
-    def next(self, *, small: bool) -> None:
-        """Go to the next one that the terminal can show."""
+    def next(self, *, small: bool, under_gradient: bool = False) -> str:
+        """Go to the next one that the terminal can show; return why it can't be seen, if so.
+
+        Args:
+            small: of small images, not of a large one.
+            under_gradient: the large image is hidden by its gradient.
+        """
         able = self._able()
+        if len(able) == 1:
+            return "plain ASCII draws pixels as characters only"
         current = self.small if small else self.large
         following = able[(able.index(current) + 1) % len(able)]
         if small:
             self._small = following
         else:
             self.large = following
+        if not under_gradient:
+            return ""
+        shown = "characters" if following == "ramp" else following
+        return f"the gradient needs characters; without it (g) the digit shows as {shown}"
 
     def _able(self) -> tuple[Renderer, ...]:
         app = self._app()
