@@ -9,8 +9,8 @@ does not fall asleep: both engines at once reach 0.85 and 0.85 of their speeds a
 and 0.90 and 0.86 at 784-128-10, with the default 0.81, 0.75, 0.83 and 0.83."""
 
 UNSHARED_SECONDS = 5e-3
-"""Python's default, for who has much to do at once: with `SHARED_SECONDS`, drawing a frame would
-stand back for two trainers every 0.1 ms, and a key be answered in 67 ms instead of 28."""
+"""Python's default, while a key is answered: with `SHARED_SECONDS` the screen would stand back for
+two trainers every 0.1 ms, and the answer take 67 ms instead of 26."""
 
 
 def share_interpreter() -> None:

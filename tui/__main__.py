@@ -191,7 +191,7 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     import asyncio  # noqa: PLC0415
 
     from tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
-    from tui.event_loop import screen_loop  # noqa: PLC0415
+    from tui.event_loop import ScreenLoop  # noqa: PLC0415
     from tui.terminal_traits import has_colour, has_unicode  # noqa: PLC0415
 
     if not has_colour():
@@ -205,7 +205,7 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
         goes_on_after_hangup=getattr(options, "on_hangup", "save") == "continue",
     )
     app = MlpwatchApp(watch, names, screen)
-    with asyncio.Runner(loop_factory=screen_loop) as runner:
+    with asyncio.Runner(loop_factory=ScreenLoop) as runner:
         status = runner.run(app.run_async(mouse=screen.mouse))
     return _end(app, status or app.status or app.return_code or 0)
 

@@ -1,13 +1,19 @@
-"""The screen's event loop, which keeps the interpreter while it has something to do."""
+"""The screen's event loop, which keeps the interpreter while a key is answered."""
 
 import asyncio
 import selectors
+from time import monotonic
 
 from core.interpreter import keep_interpreter, share_interpreter
+
+ANSWER_SECONDS = 0.15
+"""How long after a key the screen goes before the trainers; nearly all is drawn by then."""
 
 
 class _SharingSelector(selectors.DefaultSelector):
     """Waits for keys and timers; meanwhile the trainers hand the interpreter to and fro quickly."""
+
+    answers_until = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait; see `selectors.BaseSelector.select`."""
@@ -15,9 +21,25 @@ class _SharingSelector(selectors.DefaultSelector):
         try:
             return super().select(timeout)
         finally:
-            keep_interpreter()
+            if monotonic() < self.answers_until:
+                keep_interpreter()
 
 
-def screen_loop() -> asyncio.AbstractEventLoop:
-    """Return a new event loop for the app."""
-    return asyncio.SelectorEventLoop(_SharingSelector())
+class ScreenLoop(asyncio.SelectorEventLoop):
+    """Lets the trainers have the interpreter often, but for the time that an answer takes."""
+
+    def __init__(self) -> None:
+        self._sharing = _SharingSelector()
+        super().__init__(self._sharing)
+
+    def answer(self) -> None:
+        """Keep the interpreter for a moment: somebody has pressed a key and waits."""
+        self._sharing.answers_until = monotonic() + ANSWER_SECONDS
+        keep_interpreter()
+
+
+def answer_soon() -> None:
+    """Have the running loop answer a key before it lets the trainers on, if it can."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, ScreenLoop):
+        loop.answer()

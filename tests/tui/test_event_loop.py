@@ -3,12 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from time import monotonic
 
 import pytest
 
 from core.interpreter import SHARED_SECONDS, UNSHARED_SECONDS
 from tests.e2e.terminal import wait_until
-from tui.event_loop import screen_loop
+from tui.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
 
 
 @pytest.fixture(autouse=True)
@@ -18,15 +19,39 @@ def interval_as_before() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def test_trainers_share_the_interpreter_while_the_screen_waits_and_leave_it_while_it_works() -> (
-    None
-):
-    async def work() -> list[float]:
-        found = [sys.getswitchinterval()]
-        # Only while the loop waits for this thread does it see the other interval.
-        shared = pytest.approx(SHARED_SECONDS)
-        await asyncio.to_thread(wait_until, lambda: sys.getswitchinterval() == shared)
-        return [*found, sys.getswitchinterval()]
+SHARED, UNSHARED = pytest.approx(SHARED_SECONDS), pytest.approx(UNSHARED_SECONDS)
 
-    with asyncio.Runner(loop_factory=screen_loop) as runner:
-        assert runner.run(work()) == pytest.approx([UNSHARED_SECONDS, UNSHARED_SECONDS])
+
+def test_trainers_share_the_interpreter_unless_a_key_is_answered() -> None:
+    async def answer() -> list[float]:
+        await asyncio.sleep(0)
+        found = [sys.getswitchinterval()]
+        answer_soon()
+        found.append(sys.getswitchinterval())
+        # While the loop waits for this thread, and has nothing to do, it sees the other interval.
+        await asyncio.to_thread(wait_until, lambda: sys.getswitchinterval() == SHARED)
+        return found
+
+    with asyncio.Runner(loop_factory=ScreenLoop) as runner:
+        assert runner.run(answer()) == [SHARED, UNSHARED]
+
+
+def test_an_answer_keeps_the_interpreter_through_waits_until_its_time_is_over() -> None:
+    async def answer() -> bool:
+        answer_soon()
+        start = monotonic()
+        await asyncio.sleep(0)
+        is_early = monotonic() - start < ANSWER_SECONDS
+        early = sys.getswitchinterval() == UNSHARED
+        await asyncio.sleep(ANSWER_SECONDS)
+        assert sys.getswitchinterval() == SHARED
+        return early or not is_early
+
+    with asyncio.Runner(loop_factory=ScreenLoop) as runner:
+        assert runner.run(answer())
+
+
+async def test_another_loop_is_left_as_it_is() -> None:
+    sys.setswitchinterval(0.002)
+    answer_soon()
+    assert sys.getswitchinterval() == pytest.approx(0.002)
