@@ -60,6 +60,19 @@ def test_an_engine_far_ahead_does_not_fill_the_memory() -> None:
     assert meter.publish(published("torch", most + 2, size=side)) is None
 
 
+def test_the_room_of_what_was_measured_is_used_again() -> None:
+    meter, side = GapMeter(), 1_000
+    most = PENDING_BYTES // published("numpy", 1, size=side).size
+    for epoch in range(1, 2 * most + 2):
+        own = published("numpy", epoch, size=side)
+        assert meter.publish(own) is None
+        # As a trainer that goes on: what waits is a copy.
+        own.weights[W][:] = np.nan
+        gap = meter.publish(published("torch", epoch, shift=0.5, size=side))
+        assert gap is not None
+        assert gap.weight_difference == 0.5
+
+
 def test_a_network_larger_than_what_may_wait_is_measured_all_the_same() -> None:
     meter, side = GapMeter(), 1_500
     assert published("numpy", 1, size=side).size > PENDING_BYTES

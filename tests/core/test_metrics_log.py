@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -154,6 +155,22 @@ def test_a_line_that_failed_and_is_tried_again_stands_there_once(
             log.append(line(2))
     log.append(line(2))
     assert log.read().lines == (line(1), line(2))
+
+
+def test_a_line_is_on_disk_before_the_call_returns_and_a_new_log_in_its_folder(
+    log: MetricsLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def note(handle: int) -> None:
+        found = os.fstat(handle)
+        is_folder = stat.S_ISDIR(found.st_mode)
+        synced.append("folder" if is_folder else f"{log.path.read_bytes().count(10)} lines")
+
+    monkeypatch.setattr(os, "fsync", note)
+    log.append(line(1))
+    log.append(line(2), line(3))
+    assert synced == ["1 lines", "folder", "3 lines"]
 
 
 def test_the_newest_lines_are_found_from_the_end_of_a_long_file(log: MetricsLog) -> None:

@@ -67,6 +67,34 @@ def test_a_save_that_fails_is_said_kept_and_tried_again(
     recorder.close()
 
 
+def test_what_failed_never_takes_the_place_of_what_is_newer(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, write = DiskRecorder(run, Mailbox()), run.write_checkpoint
+    monkeypatch.setattr(run, "write_checkpoint", failing(OSError(28, "No space left on device")))
+    recorder.save(checkpoint(7))
+    recorder.flush()
+    answers, asked = Event(), Event()
+
+    def write_slowly(newer: Checkpoint) -> Path:
+        asked.set()
+        assert answers.wait(20)
+        return write(newer)
+
+    monkeypatch.setattr(run, "write_checkpoint", write_slowly)
+    recorder.save(checkpoint(8))
+    assert asked.wait(20)
+    recorder.save(checkpoint(9))
+    recorder.retry()  # step 7, which has failed, while 8 is written and 9 waits
+    answers.set()
+    # An end writes what waits.
+    assert recorder.close()
+    assert recorder.saved_steps == {"numpy": 9}
+    latest = run.read_latest("numpy")
+    assert latest is not None
+    assert latest.checkpoint.position.step == 9
+
+
 def test_metrics_that_fail_are_counted_and_written_later(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
