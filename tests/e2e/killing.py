@@ -17,7 +17,7 @@ from core.run_listing import METRICS_NAME
 from core.run_owner import OWNER_NAME
 from core.runs import Run
 from tests.e2e.faulty_runs import faulty_environment
-from tests.e2e.terminal import DEADLINE_SECONDS, mlpwatch_command, wait_until
+from tests.e2e.terminal import DEADLINE_SECONDS, mlpwatch_command, wait_until, written_at
 from tests.standing import Standing, compare, standing
 
 OPTIONS = ("--only", "numpy", "--threads", "1")
@@ -114,11 +114,11 @@ class Kills:
 
     def _wait_for_a_save(self, process: "subprocess.Popen[str] | None" = None) -> None:
         path = checkpoint_path(self.folder / "saved/demo", "numpy")
-        before = path.stat().st_mtime_ns if path.exists() else 0
+        before = written_at(path)
 
         def is_new() -> bool:
             has_ended = process is not None and process.poll() is not None
-            return has_ended or (path.exists() and path.stat().st_mtime_ns != before)
+            return has_ended or written_at(path) > before
 
         wait_until(is_new)
 

@@ -227,6 +227,17 @@ def _without_sequences(data: bytes) -> str:
     return re.sub(rb"\x1b\[[<>=?0-9;$]*[A-Za-z]", b"", data).decode()
 
 
+def written_at(path: Path) -> int:
+    """Return when a file was written, in nanoseconds; 0 where it is absent.
+
+    A checkpoint is absent for an instant in each save, between its two renames.
+    """
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def wait_until(condition: Callable[[], object], seconds: float = DEADLINE_SECONDS) -> None:
     """Look again and again until a condition holds.
 

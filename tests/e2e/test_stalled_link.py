@@ -8,7 +8,7 @@ import pytest
 
 from core.config import ENGINE_NAMES, EngineName
 from core.runs import Run
-from tests.e2e.terminal import Terminal, environment, mlpwatch_command, wait_until
+from tests.e2e.terminal import Terminal, environment, mlpwatch_command, wait_until, written_at
 
 pytestmark = pytest.mark.xdist_group("terminal")
 
@@ -41,7 +41,7 @@ def saved_steps(terminal: Terminal, folder: Path) -> dict[EngineName, int]:
     files = [folder / "saved/demo" / f"{name}.safetensors" for name in ENGINE_NAMES]
 
     def times() -> list[int]:
-        return [file.stat().st_mtime_ns if file.exists() else 0 for file in files]
+        return [written_at(file) for file in files]
 
     before = times()
     terminal.send("s")

@@ -19,6 +19,7 @@ from tests.e2e.terminal import (
     environment,
     mlpwatch_command,
     wait_until,
+    written_at,
 )
 
 pytestmark = pytest.mark.xdist_group("terminal")
@@ -65,11 +66,11 @@ def saved_steps(terminal: Terminal, folder: Path) -> tuple[int, int]:
     files = [folder / "saved/demo" / f"{name}.safetensors" for name in ENGINE_NAMES]
 
     def times() -> list[int]:
-        return [file.stat().st_mtime_ns if file.exists() else 0 for file in files]
+        return [written_at(file) for file in files]
 
     before = times()
     terminal.send("s")
-    wait_until(lambda: all(new != old for new, old in zip(times(), before, strict=True)))
+    wait_until(lambda: all(new > old for new, old in zip(times(), before, strict=True)))
     run = Run.open(folder / "saved", "demo")
     numpy, torch = (run.read_latest(name) for name in ENGINE_NAMES)
     assert numpy is not None
