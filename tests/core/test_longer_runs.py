@@ -7,6 +7,7 @@ import pytest
 
 from core.config import RunConfig
 from core.errors import RunError
+from core.event_log import EngineEnded
 from core.headless import summary_lines
 from core.launch import new_session, resumed_session
 from core.runs import Run, list_runs
@@ -26,7 +27,11 @@ def said(_: str) -> None:
     """Nobody listens."""
 
 
-def test_a_longer_run_that_was_interrupted_goes_on_to_its_new_end(tmp_path: Path) -> None:
+def test_a_longer_run_that_was_interrupted_goes_on_to_its_new_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Curves reach the disk at the end or not at all.
+    monkeypatch.setattr("core.event_writer.WRITE_SECONDS", 2 * SECONDS)
     finish(new_session(CONFIG, tmp_path, "demo", said))
     run = Run.open(tmp_path, "demo")
     with pytest.raises(RunError, match="has done all its 2 epochs"):
@@ -49,6 +54,8 @@ def test_a_longer_run_that_was_interrupted_goes_on_to_its_new_end(tmp_path: Path
     finish(again)
     assert again.outcomes["numpy"].position.epoch == 5
     assert [line.epoch for line in run.read_metrics()] == [1, 2, 3, 4, 5]
+    # The process may end right after this: what the curves lack by now is lost.
+    assert any(isinstance(entry, EngineEnded) for entry in run.events.read())
 
 
 def test_what_is_said_after_a_divergence_claims_no_save(tmp_path: Path) -> None:
