@@ -1,5 +1,6 @@
 """Two trainers at work on the bundled digits, in a real run folder."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from core.config import ENGINE_NAMES, EngineName, RunConfig
 from core.data import Dataset, load_dataset
 from core.engine import Engine, build_engine
+from core.interpreter import SHARED_SECONDS
 from core.launch import new_session, resumed_session
 from core.runs import DatasetCard, Run
 from core.session import Session
@@ -233,6 +235,18 @@ def test_numpy_comes_out_the_same_whatever_pytorch_does(tmp_path: Path, digits: 
         finish(session)
     assert others["numpy"].thread_counts == engines["numpy"].thread_counts == [1]
     assert_same_bits(engines["numpy"].state().weights, others["numpy"].state().weights)
+
+
+def test_trainers_hand_the_interpreter_over_soon(
+    tmp_path: Path, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(sys, "setswitchinterval", asked.append)
+    session, _ = hooked_session(tmp_path, digits, replace(CONFIG, only="numpy", epochs=1))
+    with left_alone(session):
+        session.start()
+        finish(session)
+    assert asked == [SHARED_SECONDS]
 
 
 @pytest.mark.parametrize("only", ENGINE_NAMES)

@@ -9,6 +9,8 @@ import pytest
 
 from core.interpreter import SHARED_SECONDS, UNSHARED_SECONDS
 from tests.e2e.terminal import wait_until
+from tests.tui.scenes import training
+from tests.tui.stage import NEVER_FPS, on_stage
 from tui.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
 
 
@@ -55,3 +57,14 @@ async def test_another_loop_is_left_as_it_is() -> None:
     sys.setswitchinterval(0.002)
     answer_soon()
     assert sys.getswitchinterval() == pytest.approx(0.002)
+
+
+async def test_the_app_answers_keys_first_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered: list[str] = []
+    monkeypatch.setattr("tui.app.answer_soon", lambda: answered.append("a key"))
+    async with on_stage(training(), fps=NEVER_FPS) as stage:
+        stage.app.update_screen(numbers=True)
+        await stage.pilot.pause()
+        assert answered == []
+        await stage.press("l")
+        assert answered
