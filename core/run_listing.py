@@ -19,7 +19,8 @@ METRICS_NAME = "metrics.jsonl"
 RESULT_NAME = "result.json"
 
 RunStateName = Literal["training", "finished", "stopped", "failed", "damaged"]
-"""`training` where some process holds the run; `failed` where an engine diverged or broke."""
+"""By what the folder says: `training` where some process holds the run and nothing tells of an
+end, `failed` where an engine diverged or broke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ class RunSummary:
     epochs_planned: int | None = None
     engines: tuple[EngineSummary, ...] = ()
     """Those that the run trains."""
+    is_held: bool = False
+    """Whether some process has the run open to train it, perhaps after its end: nobody else may
+    change it."""
 
 
 def list_runs(saved: Path) -> list[RunSummary]:
@@ -136,8 +140,12 @@ def _summary(
     done = [engine.epochs_done for engine in engines]
     failure = _failure(result)
     is_whole = result is not None and min(done) >= config.epochs
-    ended: RunStateName = "failed" if failure else "finished" if is_whole else "stopped"
-    state: RunStateName = "training" if is_locked(folder) else ended
+    is_held = is_locked(folder)
+    # A result tells of an end, also while the process that trained still shows it: a run that
+    # goes on has its result removed before the first step.
+    state: RunStateName = "failed" if failure else "finished" if is_whole else "stopped"
+    if is_held and result is None:
+        state = "training"
     return RunSummary(
         name,
         folder,
@@ -150,6 +158,7 @@ def _summary(
         # A run that was resumed for longer has done more than its first plan.
         epochs_planned=max(config.epochs, *done),
         engines=engines,
+        is_held=is_held,
     )
 
 

@@ -6,7 +6,7 @@ from textual.binding import Binding, BindingType
 
 Where = Literal[
     "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "runs", "compare",
-    "question", "name",
+    "question", "entry",
 ]  # fmt: skip
 
 
@@ -129,7 +129,7 @@ KEYS: tuple[Key, ...] = (
     Key("slash", "/", "filter", "filter", "type words to filter by; enter keeps them", "runs"),
     Key("m", "m", "mark", "mark", "mark up to four runs, to compare or to export", "runs"),
     Key("o", "o", "compare", "compare", "the marked runs' curves over each other", "runs"),
-    Key("c", "c", "resume", "resume", "go on with a run here, where it stopped", "runs"),
+    Key("c", "c", "resume", "resume", "go on with a run here; a finished one for longer", "runs"),
     Key("n", "n", "rename", "rename", "give a run another name", "runs"),
     Key("d,delete", "d", "delete", "delete", "delete a run; asks first", "runs"),
     Key("e", "e", "export('csv')", "export", "write metrics to a CSV file in this folder",
@@ -151,7 +151,7 @@ KEYS: tuple[Key, ...] = (
     Key("left", "←", "move(-1)", "crosshair", "crosshair one epoch back", "compare"),
     Key("y", "y", "answer(True)", "", "yes, do it", "question"),
     Key("n,escape", "n", "answer(False)", "", "no, leave it", "question"),
-    Key("escape", "escape", "cancel", "", "keep the name", "name"),
+    Key("escape", "escape", "cancel", "", "leave it as it is", "entry"),
     Key("right,pagedown", "→", "page(1)", "next", "next page of units", "weights"),
     Key("left,pageup", "←", "page(-1)", "previous", "page before", "weights"),
     Key("down", "↓", "row(1)", "", "one row of units on", "weights"),

@@ -29,17 +29,27 @@ _STATE_ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """A saved run, and whether it is the one on the dashboard."""
+    """A saved run, and what this process has to do with it."""
 
     summary: RunSummary
     is_here: bool = False
+    """Whether it is the one on the dashboard."""
+    has_ended_here: bool = False
+    """Whether this process trained it and is done with it."""
 
     @property
     def state(self) -> str:
         """In words: `running here`, `finished`, and so on."""
         if self.summary.state != "training":
             return self.summary.state
+        if self.has_ended_here:
+            return "stopped"
         return "running here" if self.is_here else "running elsewhere"
+
+    @property
+    def is_held_elsewhere(self) -> bool:
+        """Whether another process, or a training in this one, keeps it from being changed."""
+        return self.summary.is_held and not self.has_ended_here
 
     def engine(self, name: EngineName) -> EngineSummary | None:
         """How far one engine came; None where the run does not train it."""

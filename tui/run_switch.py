@@ -1,16 +1,18 @@
 """Puts a saved run in the place of the one on the dashboard, and trains on."""
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from core.config import ENGINE_NAMES
-from core.errors import MlpwatchError
+from core.config import ENGINE_NAMES, MAX_EPOCHS
+from core.errors import ConfigError, MlpwatchError
 from tui.followed_app import Followed, FollowedApp
 from tui.formatting import TITLES
 from tui.run_columns import ListedRun
-from tui.screens.question import Question
+from tui.screens.question import LineEntry, Question
 from tui.watch import Watch
 
 if TYPE_CHECKING:
@@ -58,43 +60,85 @@ class RunSwitch:
         if why := why_not(run):
             self._say(why, bad=True)
             return False
-        question = Question(
-            f"Go on with {name} here?",
-            [
-                *where_it_goes_on(run),
-                what_becomes_of(current, attached=self._app.main_watch.attached),
-            ],
-            yes="goes on with it",
-            no="changes nothing",
-        )
-        if not await self._app.push_screen_wait(question):
+        facts = [
+            *where_it_goes_on(run),
+            what_becomes_of(current, attached=self._app.main_watch.attached),
+        ]
+        epochs = None
+        if run.summary.state == "finished":
+            epochs = await self._ask_for_epochs(run, facts)
+            if epochs is None:
+                return False
+        elif not await self._ask(name, facts):
             return False
         self._say(f"loading {name} …")
-        try:
-            loaded = await asyncio.to_thread(_load, run.summary.path)
-        except (MlpwatchError, OSError, MemoryError) as error:
-            self._say(f"{name} can't go on: {error or 'out of memory'}", bad=True)
-            return False
-        if not await self._end(current):
-            loaded.run.release()
-            self._say(f"{current.run.path.name} has not ended yet; try again in a moment", bad=True)
+        loaded = await self._replace(current, run, epochs)
+        if loaded is None:
             return False
         watch = Watch(lambda _report: loaded)
         await self._app.follow(Followed(watch, loaded.config.engine_names))
         return True
 
+    async def _ask(self, name: str, facts: list[str]) -> bool:
+        question = Question(
+            f"Go on with {name} here?", facts, yes="goes on with it", no="changes nothing"
+        )
+        return await self._app.push_screen_wait(question)
+
+    async def _ask_for_epochs(self, run: ListedRun, facts: list[str]) -> int | None:
+        """Ask how long a finished run is to be; None where it stays as it is."""
+        done = run.epochs_done or 0
+        entry = LineEntry(
+            f"Go on with {run.summary.name}: how many epochs in all?",
+            str(min(2 * done, MAX_EPOCHS)),
+            lambda text: more_epochs(text, done),
+            yes="goes on with it",
+            no="changes nothing",
+            facts=facts,
+        )
+        text = await self._app.push_screen_wait(entry)
+        return None if text is None else more_epochs(text, done)
+
+    async def _replace(
+        self, current: "Session | RunFollower", run: ListedRun, epochs: int | None
+    ) -> "Session | None":
+        """Load a run and end the current one; None, after a word, where either fails."""
+        # What this process has trained to its end is let go first: its own lock would refuse it.
+        if run.has_ended_here and not await self._end(current):
+            return None
+        try:
+            loaded = await asyncio.to_thread(_load, run.summary.path, epochs)
+        except (MlpwatchError, OSError, MemoryError) as error:
+            self._say(f"{run.summary.name} can't go on: {error or 'out of memory'}", bad=True)
+            if run.has_ended_here:
+                with suppress(MlpwatchError):
+                    current.run.acquire()
+            return None
+        if not run.has_ended_here and not await self._end(current):
+            loaded.run.release()
+            return None
+        return loaded
+
     async def _end(self, session: "Session | RunFollower") -> bool:
-        """Save and end a session, or leave a run that lives elsewhere; whether it did in time."""
+        """Save and end a session, or leave a run that lives elsewhere; say where that takes long.
+
+        Returns:
+            Whether it has ended.
+        """
+        if await self._ends_in_time(session):
+            session.run.release()
+            return True
+        self._say(f"{session.run.path.name} has not ended yet; try again in a moment", bad=True)
+        return False
+
+    async def _ends_in_time(self, session: "Session | RunFollower") -> bool:
         session.leave()
         deadline = monotonic() + END_SECONDS
         while not session.ended:
             if monotonic() > deadline:
                 return False
             await asyncio.sleep(LOOK_SECONDS)
-        if not await asyncio.to_thread(session.join, END_SECONDS):
-            return False
-        session.run.release()
-        return True
+        return await asyncio.to_thread(session.join, END_SECONDS)
 
 
 def why_not(run: ListedRun) -> str:
@@ -102,12 +146,36 @@ def why_not(run: ListedRun) -> str:
     summary = run.summary
     if summary.state == "damaged":
         return summary.reason
-    if summary.state == "finished":
-        return f"all epochs are done; more with mlpwatch resume {summary.name} --epochs N"
-    if summary.state == "training":
+    if run.is_held_elsewhere and summary.state != "training":
+        return f"{summary.name} is open in another process: leave it there first"
+    if run.is_held_elsewhere:
         where = "here already" if run.is_here else "in another process: stop it there first"
         return f"{summary.name} runs {where}"
+    if summary.state == "finished" and (run.epochs_done or 0) >= MAX_EPOCHS:
+        return f"{summary.name} has done {MAX_EPOCHS:,} epochs; no run can have more"
     return ""
+
+
+def more_epochs(text: str, done: int) -> int:
+    """Return how many epochs a finished run is to have in all.
+
+    Args:
+        text: as it was typed.
+        done: epochs that it has.
+
+    Raises:
+        ConfigError: no whole number, or not more than were done.
+    """
+    try:
+        epochs = int(text)
+    except ValueError:
+        epochs = 0
+    if not done < epochs <= MAX_EPOCHS:
+        raise ConfigError(
+            f"epochs {text!r:.40}: expected a whole number from {done + 1:,} to {MAX_EPOCHS:,}, "
+            f"since {done:,} are done"
+        )
+    return epochs
 
 
 def where_it_goes_on(run: ListedRun) -> list[str]:
@@ -130,14 +198,15 @@ def what_becomes_of(session: "Session | RunFollower", *, attached: bool) -> str:
     return f"{name}, now training here, is saved and ended first; it can be resumed like this one."
 
 
-def _load(path: Path) -> "Session":
+def _load(path: Path, epochs: int | None) -> "Session":
     # Not at the top: whoever opens the screen need not wait for what a resume imports.
     from core.launch import resumed_session  # noqa: PLC0415
     from core.runs import Run  # noqa: PLC0415
 
     run = Run.open(path.parent, path.name)
     try:
-        return resumed_session(run, run.config, lambda _text: None)
+        config = replace(run.config, epochs=epochs) if epochs else run.config
+        return resumed_session(run, config, lambda _text: None)
     except BaseException:
         run.release()
         raise

@@ -62,6 +62,19 @@ def test_a_run_that_is_held_is_training(saved: Path) -> None:
     assert only(saved).state == "stopped"
 
 
+def test_a_run_that_is_held_after_its_end_has_ended_and_can_not_be_changed(saved: Path) -> None:
+    run = create(saved, "one", replace(CONFIG, only="numpy", epochs=1))
+    run.acquire()
+    run.append_metrics(line("numpy", 1))
+    assert (only(saved).state, only(saved).is_held) == ("training", True)
+    run.write_result({"engines": {"numpy": {"ended": "failed"}}})
+    assert (only(saved).state, only(saved).is_held) == ("failed", True)
+    run.write_result({"engines": {"numpy": {"ended": "finished"}}})
+    assert (only(saved).state, only(saved).is_held) == ("finished", True)
+    run.release()
+    assert (only(saved).state, only(saved).is_held) == ("finished", False)
+
+
 def test_the_newest_comes_first_and_the_undated_last(saved: Path) -> None:
     for minutes, name in ((1, "b"), (3, "a"), (2, "c"), (1, "a2")):
         create(saved, name, minutes=minutes)

@@ -23,6 +23,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 60.0
 """For anything that is waited for: slow and busy machines need tens of seconds to import torch."""
 
+_LOOK_SECONDS = 0.02
+"""Between two looks at what is waited for."""
+
 _LAUNCHER = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
     "os.execvp(sys.argv[1], sys.argv[1:])"
@@ -244,11 +247,12 @@ def wait_until(condition: Callable[[], object], seconds: float = DEADLINE_SECOND
     Raises:
         TimeoutError: it did not in time.
     """
-    deadline = monotonic() + seconds
-    while not condition():
-        if monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds:g} s")
-        sleep(0.02)
+    # Looks are counted, not seconds: on a machine that was suspended all time is up at once.
+    for _ in range(round(seconds / _LOOK_SECONDS)):
+        if condition():
+            return
+        sleep(_LOOK_SECONDS)
+    raise TimeoutError(f"not within {seconds:g} s")
 
 
 def assert_restored(terminal: Terminal) -> None:

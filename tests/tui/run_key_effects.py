@@ -10,7 +10,7 @@ from tests.tui.run_scenes import ALONE, DAMAGED, ELSEWHERE, FAILED, FINISHED, HE
 from tests.tui.stage import Stage, until
 from tui.screens.compare import CompareScreen
 from tui.screens.dashboard import Dashboard
-from tui.screens.question import NameEntry, Question
+from tui.screens.question import LineEntry, Question
 from tui.screens.runs import RunsScreen
 
 BY_AGE = [HERE, ELSEWHERE, FINISHED, STOPPED, FAILED, ALONE, DAMAGED]
@@ -101,7 +101,7 @@ async def asks_before_it_resumes(stage: Stage, key: str) -> None:
 async def renames(stage: Stage, key: str) -> None:
     await stage.open_runs()
     await stage.press("down", "down", "down", "m", key)
-    assert isinstance(stage.app.screen, NameEntry)
+    assert isinstance(stage.app.screen, LineEntry)
     await stage.press("ctrl+u", *"zwei", "enter")
     await stage.see(f"{STOPPED} is now zwei")
     await until(lambda: "▸1 zwei" in stage.text(), stage.pilot)
@@ -221,7 +221,7 @@ def answers(ask: str, shows: Callable[[Stage], bool], *, kept: bool) -> Effect:
     async def proof(stage: Stage, key: str) -> None:
         await stage.open_runs()
         await stage.press("down", "down", ask)
-        await until(lambda: isinstance(stage.app.screen, Question | NameEntry), stage.pilot)
+        await until(lambda: isinstance(stage.app.screen, Question | LineEntry), stage.pilot)
         await stage.press(key)
         await until(lambda: shows(stage), stage.pilot)
         assert Path(f"saved/{FINISHED}").exists() == kept
@@ -237,4 +237,4 @@ EFFECTS["question", "answer(True)"] = answers(
     "d", lambda stage: "deleted" in stage.text(), kept=False
 )
 EFFECTS["question", "answer(False)"] = answers("d", is_back, kept=True)
-EFFECTS["name", "cancel"] = answers("n", is_back, kept=True)
+EFFECTS["entry", "cancel"] = answers("n", is_back, kept=True)

@@ -30,7 +30,7 @@ from tui.screens.dialogs import help_text
 from tui.screens.draw import DrawScreen
 from tui.screens.explain import ExplainScreen
 from tui.screens.mistakes import MistakesScreen
-from tui.screens.question import NameEntry, Question
+from tui.screens.question import LineEntry, Question
 from tui.screens.runs import RunsScreen
 from tui.screens.weights import WeightsScreen
 from tui.widgets.status import Footer
@@ -44,7 +44,7 @@ PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "runs": RunsScreen,
     "compare": CompareScreen,
     "question": Question,
-    "name": NameEntry,
+    "entry": LineEntry,
     "draw": DrawScreen,
 }
 
@@ -74,7 +74,7 @@ async def test_the_key_does_what_its_help_says(
 ) -> None:
     fps = 50.0 if key.action in ("leave", "interrupt") else NEVER_FPS
     monkeypatch.chdir(tmp_path)
-    saved = tmp_path / "saved" if key.where in ("runs", "compare", "question", "name") else None
+    saved = tmp_path / "saved" if key.where in ("runs", "compare", "question", "entry") else None
     with runs_of_all_kinds(saved) if saved else nullcontext():
         async with on_stage(training(), fps=fps, saved=saved) as stage:
             await EFFECTS[key.where, key.action](stage, name)

@@ -1,5 +1,6 @@
 """A saved run goes on in the place of the one on the dashboard, which is saved first."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import tui.run_switch
 from core.config import from_recipe
 from core.launch import new_session
-from core.run_listing import RunSummary, list_runs
+from core.run_listing import RunStateName, RunSummary, list_runs
 from core.run_lock import is_locked
 from core.runs import Run
 from tests.tui.scenes import FakeSession, training
@@ -15,7 +16,7 @@ from tests.tui.stage import Stage, on_stage, until
 from tui.run_columns import ListedRun
 from tui.run_switch import why_not
 from tui.screens.dashboard import Dashboard
-from tui.screens.question import Question
+from tui.screens.question import LineEntry, Question
 from tui.screens.runs import RunsScreen
 
 CONFIG = from_recipe("twin", data="digits", hidden=(8,), epochs=100_000, only="numpy", threads=1)
@@ -30,6 +31,14 @@ def saved(tmp_path: Path) -> Path:
     assert session.join(30)
     session.run.release()
     return tmp_path / "saved"
+
+
+def finish(saved: Path, name: str, epochs: int) -> None:
+    """Train a run to its end."""
+    session = new_session(replace(CONFIG, epochs=epochs), saved, name, lambda _text: None)
+    session.start()
+    assert session.join(30)
+    session.run.release()
 
 
 async def ask_for(stage: Stage, name: str) -> None:
@@ -98,9 +107,95 @@ async def test_a_run_that_does_not_end_keeps_its_place(
         assert not is_locked(saved / "old")
 
 
-def listed(state: str, *, is_here: bool = False) -> ListedRun:
-    summary = RunSummary("one", Path("saved/one"), state, "torn", epochs_planned=12)  # type: ignore[arg-type]
-    return ListedRun(summary, is_here=is_here)
+async def ask_how_long(stage: Stage, name: str) -> None:
+    """Ask to go on with a finished run."""
+    await stage.open_runs()
+    await until(lambda: stage.row(name).endswith("  finished"), stage.pilot)
+    await stage.press("slash", *name, "enter", "c")
+    await until(lambda: isinstance(stage.app.screen, LineEntry), stage.pilot)
+
+
+async def until_ended(stage: Stage, epochs: int) -> None:
+    """Wait until NumPy has done all epochs, and the screen knows."""
+    watch = stage.app.watch_session
+
+    def has_ended() -> bool:
+        watch.poll()
+        engine = watch.state and watch.state.engines.get("numpy")
+        return bool(engine and engine.phase == "finished" and engine.epochs_done == epochs)
+
+    await until(has_ended, stage.pilot)
+
+
+async def test_a_finished_run_goes_on_for_longer_and_so_does_one_that_finished_here(
+    saved: Path,
+) -> None:
+    finish(saved, "done", epochs=2)
+    async with on_stage(training(), saved=saved) as stage:
+        await ask_how_long(stage, "done")
+        assert "NumPy has done 2 of 2 epochs." in stage.text()
+        await stage.press("enter")
+        await until(
+            lambda: stage.app.watch_session.poll() or run_here(stage) == "done", stage.pilot
+        )
+        await until_ended(stage, 4)  # twice as many, unless one says otherwise
+        assert is_locked(saved / "done"), "it is on the dashboard"
+        before = stage.app.main_watch
+
+        await ask_how_long(stage, "done")
+        assert "done, now on the dashboard, has ended and is saved." in stage.text()
+        await stage.press("ctrl+u", *"5", "enter")
+        await until(lambda: stage.app.main_watch is not before, stage.pilot)
+        await until_ended(stage, 5)
+        session = stage.app.main_watch.session
+        assert session is not None
+        assert session.join(30)
+    assert [line.epoch for line in Run.open(saved, "done").read_metrics()] == [1, 2, 3, 4, 5]
+
+
+async def test_no_number_or_too_few_epochs_are_refused_in_place(saved: Path) -> None:
+    finish(saved, "done", epochs=2)
+    async with on_stage(training(), saved=saved) as stage:
+        await ask_how_long(stage, "done")
+        for text in ("", "many", "2", "-4", "1.5", "100001", "9" * 50):
+            await stage.press("ctrl+u", *text, "enter")
+            said = " ".join(stage.text().split())
+            assert f"epochs {text!r:.40}: expected a whole number from 3 to 100,000" in said
+            assert "since 2 are done" in said
+        await stage.press("ctrl+u", *"3")
+        assert "expected" not in stage.text(), "what was said of the text before"
+        await stage.press("escape")
+        await until(lambda: isinstance(stage.app.screen, RunsScreen), stage.pilot)
+        assert not is_locked(saved / "done")
+        assert not stage.session.ended
+
+
+async def test_where_a_run_that_ended_here_can_not_be_read_again_it_stays_on_the_dashboard(
+    saved: Path,
+) -> None:
+    finish(saved, "done", epochs=1)
+    async with on_stage(training(), saved=saved) as stage:
+        await ask_how_long(stage, "done")
+        await stage.press("enter")
+        await until(
+            lambda: stage.app.watch_session.poll() or run_here(stage) == "done", stage.pilot
+        )
+        await until_ended(stage, 2)
+        for file in (saved / "done").glob("numpy.safetensors*"):
+            file.write_bytes(b"\0" * 64)
+        await ask_how_long(stage, "done")
+        await stage.press("enter")
+        await stage.see("done can't go on: ")
+        assert run_here(stage) == "done"
+        assert is_locked(saved / "done"), "nobody deletes what is on the dashboard"
+
+
+def listed(
+    state: RunStateName, *, is_here: bool = False, is_held: bool = False, ended: bool = False
+) -> ListedRun:
+    path = Path("saved/one")
+    summary = RunSummary("one", path, state, "torn", epochs_planned=12, is_held=is_held)
+    return ListedRun(summary, is_here=is_here, has_ended_here=ended)
 
 
 @pytest.mark.parametrize(
@@ -109,10 +204,14 @@ def listed(state: str, *, is_here: bool = False) -> ListedRun:
         (listed("stopped"), ""),
         (listed("failed"), ""),
         (listed("stopped", is_here=True), ""),
-        (listed("finished"), "all epochs are done; more with mlpwatch resume one --epochs N"),
+        (listed("finished"), ""),
+        (listed("finished", is_held=True), "one is open in another process: leave it there first"),
+        (listed("finished", is_here=True, is_held=True, ended=True), ""),
+        (listed("training", is_here=True, is_held=True, ended=True), ""),
+        (listed("failed", is_held=True), "one is open in another process: leave it there first"),
         (listed("damaged"), "torn"),
-        (listed("training"), "one runs in another process: stop it there first"),
-        (listed("training", is_here=True), "one runs here already"),
+        (listed("training", is_held=True), "one runs in another process: stop it there first"),
+        (listed("training", is_here=True, is_held=True), "one runs here already"),
     ],
 )
 def test_some_runs_can_not_go_on_and_it_is_said_why(run: ListedRun, why: str) -> None:

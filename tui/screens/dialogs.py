@@ -22,7 +22,7 @@ _HEADINGS: dict[Where, str] = {
     "runs": "Among the runs",
     "compare": "Comparing runs",
     "question": "Asked before something is done",
-    "name": "Typing a name",
+    "entry": "Typing a name or a number",
     "draw": "On the drawing",
 }
 

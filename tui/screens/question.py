@@ -1,6 +1,6 @@
-"""Short screens that ask before something is done: yes or no, and a new name."""
+"""Short screens that ask before something is done: yes or no, and a line to type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -53,40 +53,56 @@ class Question(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class NameEntry(ModalScreen[str | None]):
-    """Asks for a name; dismissed with it, or with None.
+class LineEntry(ModalScreen[str | None]):
+    """Asks for a line, such as a name; dismissed with it, or with None.
 
     Args:
         title: what is asked, in one line.
-        name: to begin with.
-        check: raises the error that tells what is wrong with a name.
+        text: to begin with.
+        check: raises the error that tells what is wrong with a text.
+        yes: what enter does.
+        no: what escape does.
+        facts: what enter would do besides, a line each; long ones are folded.
     """
 
-    WHERE: ClassVar[Where] = "name"
+    WHERE: ClassVar[Where] = "entry"
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
 
-    def __init__(self, title: str, name: str, check: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        title: str,
+        text: str,
+        check: Callable[[str], object],
+        *,
+        yes: str,
+        no: str,
+        facts: Sequence[str] = (),
+    ) -> None:
         super().__init__()
-        self._title, self._name_before, self._check = title, name, check
+        self._rows: list[Row] = [[(title, Role.STRONG)], []]
+        if facts:
+            self._rows += [*([(fact, Role.TEXT)] for fact in facts), []]
+        self._text, self._check = text, check
+        self._hints = f"enter {yes}   escape {no}"
 
     def compose(self) -> ComposeResult:
         """Make the box."""
         with Vertical(classes="box"):
             yield TextBlock(id="question")
-            yield TypedLine(self._name_before, id="name")
+            yield TypedLine(self._text, id="line")
             yield TextBlock(id="fault")
 
     def on_mount(self) -> None:
         """Ask."""
-        self.query_one("#question", TextBlock).draw([[(self._title, Role.STRONG)], []])
-        self._say("enter renames it   escape keeps the old name", Role.DIM)
+        self.query_one("#question", TextBlock).draw(self._rows)
+        self._say(self._hints, Role.DIM)
 
     def on_input_changed(self, _event: Input.Changed) -> None:
-        """Take back what was said of the name before."""
-        self._say("enter renames it   escape keeps the old name", Role.DIM)
+        """Take back what was said of the text before."""
+        self._say(self._hints, Role.DIM)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Give the name, or say what is wrong with it."""
+        """Give the text, or say what is wrong with it."""
         try:
             self._check(event.value)
         except MlpwatchError as error:

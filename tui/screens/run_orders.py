@@ -15,7 +15,7 @@ from tui.run_comparison import ComparedRun
 from tui.run_list import RunList
 from tui.run_switch import RunSwitch
 from tui.screens.compare import CompareScreen
-from tui.screens.question import NameEntry, Question
+from tui.screens.question import LineEntry, Question
 from tui.watch import Report, Watch
 
 if TYPE_CHECKING:
@@ -74,7 +74,13 @@ class RunOrders:
         if run is None:
             return
         old = run.summary.path
-        entry = NameEntry(f"rename {run.summary.name}", run.summary.name, check_run_name)
+        entry = LineEntry(
+            f"rename {run.summary.name}",
+            run.summary.name,
+            check_run_name,
+            yes="renames it",
+            no="keeps the old name",
+        )
         name = await self._owner.push_screen_wait(entry)
         if name is None or name == old.name:
             return
@@ -139,8 +145,9 @@ class RunOrders:
                 f"{run.summary.name} is on the dashboard and can't be {what}", bad=True
             )
             return None
-        if run.summary.state == "training":
-            self._screen.say(f"{run.summary.name} is running and can't be {what}", bad=True)
+        if run.summary.is_held:
+            how = "running" if run.summary.state == "training" else "open in another process"
+            self._screen.say(f"{run.summary.name} is {how} and can't be {what}", bad=True)
             return None
         return run
 

@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from core.errors import RunError
 from core.run_index import RunIndex
+from core.run_listing import RunSummary
 from core.run_names import printable
 from tui import formatting
 from tui.keys import Where, bindings, footer_keys
@@ -228,10 +229,16 @@ class RunsScreen(Screen[None]):
             self._error = ""
         self._not_before = monotonic() + (monotonic() - began) / LOOK_SHARE
         self._is_reading, self._has_read = False, True
-        self._runs.replace(ListedRun(run, self._is_path_here(run.path)) for run in found)
+        self._runs.replace(map(self._listed, found))
         self.draw()
         if self._is_stale:
             self.look(at_once=True)
+
+    def _listed(self, summary: RunSummary) -> ListedRun:
+        watch, is_here = self._owner.main_watch, self._is_path_here(summary.path)
+        # A follower ends with its screen, whatever becomes of the run.
+        has_ended = watch.session is not None and watch.session.ended and not watch.attached
+        return ListedRun(summary, is_here, has_ended_here=is_here and has_ended)
 
     def _is_path_here(self, path: Path) -> bool:
         session = self._owner.main_watch.session

@@ -20,20 +20,21 @@ class TextBlock(CellView):
 
     def draw(self, rows: Sequence[Row]) -> None:
         """Show rows of pieces; a row of one piece is folded, others are cut."""
-        higher = len(rows) != len(self._rows)
-        self._rows = rows
-        if higher and self.is_attached:
+        before, self._rows = self._rows, rows
+        # Folded: a longer text may need more rows without being more of them.
+        width = self.size.width
+        if self.is_attached and len(_folded(rows, width)) != len(_folded(before, width)):
             self.refresh(layout=True)
         self.repaint()
 
     def get_content_height(self, _container: Size, _viewport: Size, width: int) -> int:
         """Return the rows that the text needs at this width."""
-        return len(self._folded(width))
+        return len(_folded(self._rows, width))
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return the text."""
         canvas = Canvas(width, height)
-        for y, row in enumerate(self._folded(width)):
+        for y, row in enumerate(_folded(self._rows, width)):
             x = 0
             for text, role in row:
                 x = canvas.put(x, y, one_line(text), role)
@@ -41,12 +42,13 @@ class TextBlock(CellView):
             canvas.mark_cut(x - (len(whole) - len(whole.rstrip())), y)
         return canvas
 
-    def _folded(self, width: int) -> list[Row]:
-        rows: list[Row] = []
-        for row in self._rows:
-            if len(row) == 1 and len(row[0][0]) > width > 0:
-                text, role = row[0]
-                rows += [[(line, role)] for line in wrap(text, width)]
-            else:
-                rows.append(row)
-        return rows
+
+def _folded(rows: Sequence[Row], width: int) -> list[Row]:
+    folded: list[Row] = []
+    for row in rows:
+        if len(row) == 1 and len(row[0][0]) > width > 0:
+            text, role = row[0]
+            folded += [[(line, role)] for line in wrap(text, width)]
+        else:
+            folded.append(row)
+    return folded
