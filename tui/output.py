@@ -33,6 +33,11 @@ class Output:
         return self._handed_over - self._taken
 
     @property
+    def handed_over(self) -> int:
+        """Characters so far, taken or not."""
+        return self._handed_over
+
+    @property
     def bytes_taken(self) -> int:
         """Bytes that the terminal has taken so far."""
         return self._bytes_taken

@@ -4,11 +4,14 @@ from rich.console import RenderableType
 from textual._compositor import ChopsUpdate
 from textual.app import ReturnType
 from textual.driver import Driver
+from textual.events import Event, InputEvent, Resize
 from textual.geometry import Region
 from textual.screen import Screen
 from textual.timer import Timer
 
-from tui.patient_driver import output_of, patient
+from tui.output import Output
+from tui.patient_driver import flow_of, output_of, patient
+from tui.terminal_traits import is_remote
 from tui.widgets.spans import SpanApp
 
 MOST_WAITING = 2_048
@@ -60,28 +63,56 @@ class PatientApp(SpanApp[ReturnType]):
 
     def get_driver_class(self) -> type[Driver]:
         """Return a driver that a stalled or vanished terminal can't block."""
-        return patient(super().get_driver_class())
+        return patient(super().get_driver_class(), paced=is_remote())
 
     def bytes_taken(self) -> int:
         """Return the bytes that the terminal has taken so far."""
         output = output_of(self._driver)
         return output.bytes_taken if output else 0
 
+    async def on_event(self, event: Event) -> None:
+        """Let what a key changes go out at once, too, where frames are paced."""
+        if isinstance(event, InputEvent | Resize) and (flow := flow_of(self._driver)):
+            flow.typed()
+        await super().on_event(event)
+
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         output = output_of(self._driver)
-        if renderable is None or output is None or output.waiting <= MOST_WAITING:
+        if renderable is None or output is None:
             super()._display(screen, renderable)
-            return
+        elif output.waiting <= MOST_WAITING and self._has_drawn():
+            self._send(screen, renderable, output)
+        else:
+            self._miss(renderable)
+
+    def _has_drawn(self) -> bool:
+        """Return whether the terminal has drawn what it got, as far as it is asked."""
+        flow = flow_of(self._driver)
+        return flow is None or flow.may_send()
+
+    def _send(self, screen: Screen[object], renderable: RenderableType, output: Output) -> None:
+        before = output.handed_over
+        super()._display(screen, renderable)
+        flow = flow_of(self._driver)
+        if output.handed_over > before and flow and (question := flow.sent()):
+            output.write(question)
+
+    def _miss(self, renderable: RenderableType) -> None:
+        """Skip a frame, and look again and again whether another may go."""
         if self._missed is None:
             self._missed = Missed()
         self._missed.add(renderable)
         if self._catch_up_timer is None:
-            self._catch_up_timer = self.set_interval(LOOK_SECONDS, self._catch_up)
+            self._catch_up_timer = self.set_interval(LOOK_SECONDS, self.catch_up)
 
-    def _catch_up(self) -> None:
-        """Draw what was missed, once the terminal has taken all that waited."""
-        output = output_of(self._driver)
+    def catch_up(self) -> None:
+        """Draw what was missed, once the terminal has taken and drawn all that was sent."""
+        output, flow = output_of(self._driver), flow_of(self._driver)
         if output is not None and output.waiting:
+            return
+        if output is not None and flow is not None and not flow.may_send():
+            if question := flow.reminder():
+                output.write(question)
             return
         if self._catch_up_timer is not None:
             self._catch_up_timer.stop()

@@ -9,8 +9,14 @@ import select
 from typing import Any
 
 from textual.driver import Driver
+from textual.events import CursorPosition
+from textual.message import Message
 
+from tui.frame_flow import FrameFlow
 from tui.output import Output
+
+LAST_ANSWER_SECONDS = 0.5
+"""How long leaving waits for the terminal's answer to the last frame."""
 
 _BEHIND: Any = object
 """The driver behind the patience is known at run time only."""
@@ -19,6 +25,9 @@ _BEHIND: Any = object
 class _Patience(_BEHIND):  # type: ignore[misc]
     """What a patient driver does instead of the driver that it is made of."""
 
+    is_paced = False
+    """Whether the terminal is asked after each frame, as one behind a link must be."""
+    flow: FrameFlow | None = None
     output: Output | None = None
     is_shown = False
     """Whether the app has the terminal."""
@@ -27,12 +36,17 @@ class _Patience(_BEHIND):  # type: ignore[misc]
 
     def start_application_mode(self) -> None:
         """Take the terminal."""
+        # Before the thread that reads the answers.
+        self.flow = FrameFlow() if self.is_paced and self.input_tty else None
         super().start_application_mode()
         self.is_shown = True
 
     def stop_application_mode(self) -> None:
         """Give the terminal back."""
         self.is_shown = False
+        if self.flow is not None:
+            takes_nothing = is_hung_up(self) or (self.output is not None and self.output.waiting)
+            self.flow.finish(0.0 if takes_nothing else LAST_ANSWER_SECONDS)
         super().stop_application_mode()
 
     def _sigtstp_application(self, *_: object) -> None:
@@ -53,6 +67,13 @@ class _Patience(_BEHIND):  # type: ignore[misc]
         self.is_stopped = False
         self.resume_application_mode()
 
+    def process_message(self, message: Message) -> None:
+        """Pass on what the terminal sent; where the cursor is was asked for another reason."""
+        if not isinstance(message, CursorPosition):
+            super().process_message(message)
+        elif self.flow is not None and self.flow.answered():
+            self._app.call_later(self._app.catch_up)
+
     def write(self, data: str) -> None:
         """Write to the terminal; returns at once."""
         if self.output is None:
@@ -67,11 +88,18 @@ class _Patience(_BEHIND):  # type: ignore[misc]
             self.output = None
 
 
-def patient(driver: type[Driver]) -> type[Driver]:
-    """Return a driver like the given one that writes through an `Output`."""
+def patient(driver: type[Driver], *, paced: bool) -> type[Driver]:
+    """Return a driver like the given one that writes through an `Output`.
+
+    Args:
+        driver: of this system.
+        paced: ask the terminal after each frame, and let none follow before it has answered.
+    """
 
     class PatientDriver(_Patience, driver):  # type: ignore[valid-type, misc]
         """Patience first, then the driver."""
+
+        is_paced = paced
 
     return PatientDriver
 
@@ -79,6 +107,11 @@ def patient(driver: type[Driver]) -> type[Driver]:
 def output_of(driver: Driver | None) -> Output | None:
     """Return where a driver writes; None before its first word and where there is no terminal."""
     return getattr(driver, "output", None)
+
+
+def flow_of(driver: Driver | None) -> FrameFlow | None:
+    """Return what paces a driver's frames; None where nothing does."""
+    return getattr(driver, "flow", None)
 
 
 def is_hung_up(driver: Driver | None) -> bool:

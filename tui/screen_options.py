@@ -1,8 +1,9 @@
 """What the command line says of the screen."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
+
+from tui.terminal_traits import is_remote
 
 DEFAULT_FPS = 4.0
 SSH_FPS = 2.0
@@ -24,5 +25,5 @@ class ScreenOptions(NamedTuple):
     @property
     def frames_per_second(self) -> float:
         """What was asked for, or the default of this kind of terminal."""
-        default = SSH_FPS if os.environ.get("SSH_CONNECTION") else DEFAULT_FPS
+        default = SSH_FPS if is_remote() else DEFAULT_FPS
         return self.fps or default

@@ -1,4 +1,4 @@
-"""What the terminal can show, as far as the environment tells: characters and colours."""
+"""What the terminal can show, as far as the environment tells: characters, colours, how soon."""
 
 import os
 import sys
@@ -47,6 +47,11 @@ def has_colour(environment: Mapping[str, str] | None = None) -> bool:
             curses.setupterm(variables.get("TERM") or "unknown", nowhere.fileno())
         return curses.tigetnum("colors") >= _FEWEST_COLOURS
     return True
+
+
+def is_remote() -> bool:
+    """Return whether the terminal is at the other end of an SSH connection."""
+    return bool(os.environ.get("SSH_CONNECTION"))
 
 
 def _first_environment() -> Mapping[str, str]:

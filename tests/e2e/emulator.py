@@ -1,6 +1,7 @@
 """What a terminal shows of the bytes that it gets: pyte, with the alternate screen of xterm."""
 
 import re
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
@@ -20,9 +21,18 @@ class Emulator(pyte.Screen):
 
     Without the alternate screen, rows from before a suspended program was continued would pass
     for rows that it has drawn since.
+
+    Args:
+        columns: of the terminal.
+        rows: of the terminal.
+        answer: takes what the terminal says when it is asked where the cursor is; None for one
+            that never answers.
     """
 
-    def __init__(self, columns: int, rows: int) -> None:
+    def __init__(
+        self, columns: int, rows: int, answer: Callable[[str], object] | None = None
+    ) -> None:
+        self._answer = answer
         self._main: tuple[dict[int, Any], pyte.screens.Cursor] | None = None
         self._pending = b""
         super().__init__(columns, rows)
@@ -45,6 +55,11 @@ class Emulator(pyte.Screen):
             self.buffer.clear()
             self.buffer.update(rows)
             self.dirty.update(range(self.lines))
+
+    def write_process_input(self, data: str) -> None:
+        """Answer a question."""
+        if self._answer is not None:
+            self._answer(data)
 
     def show(self, data: bytes) -> None:
         """Take bytes, which may end within a sequence."""

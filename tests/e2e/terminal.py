@@ -63,6 +63,7 @@ class Terminal:
         env: the program's environment; None for `environment()`.
         controlling: hangups and typed keys become signals; False for a terminal that the program
             merely reads and writes.
+        answers: it tells where its cursor is when it is asked, as real ones do.
     """
 
     def __init__(
@@ -74,9 +75,10 @@ class Terminal:
         rows: int = 24,
         env: Mapping[str, str] | None = None,
         controlling: bool = True,
+        answers: bool = False,
     ) -> None:
         self.folder = folder
-        self.screen = Emulator(columns, rows)
+        self.screen = Emulator(columns, rows, self.send if answers else None)
         self._changed = Condition()
         self._received = bytearray()
         self._main, self._side = os.openpty()

@@ -28,3 +28,9 @@ def test_a_sequence_may_come_in_parts_and_keyboard_protocols_print_nothing() -> 
         emulator.show(part)
     assert emulator.text() == "abc"
     assert emulator.buffer[0][1].fg == "red"
+
+
+def test_it_tells_where_the_cursor_is_after_what_came_before() -> None:
+    answers: list[str] = []
+    Emulator(20, 5, answers.append).show(b"ab\x1b[6n\r\ncde\x1b[6n")
+    assert answers == ["\x1b[1;3R", "\x1b[2;4R"]

@@ -49,9 +49,13 @@ def threads_of(pid: int) -> list[str]:
 
 @contextmanager
 def in_a_shell(folder: Path) -> Iterator[tuple[Terminal, int]]:
-    """Start the dashboard from a shell with job control; give its process id, too."""
-    env = environment(PS1="ready> ", HISTFILE="")
-    with Terminal(["bash", "--norc", "--noprofile", "-i"], folder, env=env) as terminal:
+    """Start the dashboard from a shell with job control; give its process id, too.
+
+    As over SSH, where the terminal is asked after each frame: no answer may be typed to the shell.
+    """
+    env = environment(PS1="ready> ", HISTFILE="", SSH_CONNECTION="192.0.2.1 50000 192.0.2.2 22")
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    with Terminal(shell, folder, env=env, answers=True) as terminal:
         terminal.wait_for("ready>")
         terminal.send(" ".join([*mlpwatch_command(), *DEMO, "--only", "numpy"]) + "\n")
         terminal.wait_for(trains)
@@ -69,7 +73,7 @@ def assert_the_shell_has_the_terminal(terminal: Terminal, word: str) -> None:
     """Check that what is typed is echoed and run."""
     terminal.send(f"echo {word}-$((40+2))\n")
     terminal.wait_for(f"{word}-42")
-    assert f"echo {word}-$((40+2))" in terminal.text(), "what is typed is shown"
+    assert f"ready> echo {word}-$((40+2))" in terminal.text(), "what is typed is shown, no more"
 
 
 def go_on(terminal: Terminal) -> None:

@@ -1,18 +1,31 @@
-"""Over a real SSH connection: drawn, obeyed, left in order."""
+"""Over a real SSH connection: drawn, obeyed, left in order; nothing old after a stall."""
 
+import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.emulator import Emulator
 from tests.e2e.ssh_server import KEYGEN, SSH, SSHD, SshServerError, remote_mlpwatch, ssh_server
-from tests.e2e.terminal import Terminal, assert_restored
+from tests.e2e.terminal import Terminal, assert_restored, wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("signals"),
     pytest.mark.skipif(not (SSHD and SSH and KEYGEN), reason="no OpenSSH server and client here"),
 ]
+
+END_OF_FRAME = b"\x1b[1;1H"
+"""Textual parks the cursor behind each frame."""
+
+MORE_EPOCHS = 200
+"""During a stall: ten frames and more, if they were sent."""
+
+MOST_FRAMES = 3
+"""After a stall: the one that was under way, one that a tick began, and the newest."""
 
 
 @pytest.fixture
@@ -28,7 +41,7 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
 def test_the_dashboard_over_ssh(ssh: list[str], tmp_path: Path) -> None:
     options = ["--data", "digits", "--name", "demo", "--epochs", "5000"]
     remote = remote_mlpwatch(tmp_path, *options)
-    with Terminal([*ssh, remote], tmp_path, columns=100, rows=30) as terminal:
+    with Terminal([*ssh, remote], tmp_path, columns=100, rows=30, answers=True) as terminal:
         terminal.wait_for(lambda text: len(re.findall(r" +[1-9]\d*/5000 +training", text)) == 2)
         terminal.resize(140, 40)
         terminal.wait_for(lambda text: text.count("confusion") == 2)
@@ -50,3 +63,58 @@ def test_the_dashboard_over_ssh(ssh: list[str], tmp_path: Path) -> None:
         accuracies, where = terminal.after_the_app()[-2:]
     assert "stopped after" in accuracies
     assert where == "run saved in saved/demo"
+
+
+def epochs_done(folder: Path) -> int:
+    """Return how many epochs the only model has trained."""
+    lines = (folder / "saved/demo/metrics.jsonl").read_text().split("\n")[:-1]
+    return int(json.loads(lines[-1])["epoch"])
+
+
+def epochs_shown(text: str) -> int:
+    """Return its epoch on the screen."""
+    found = re.search(r" +(\d+)/\d+ +training", text)
+    return int(found[1]) if found else 0
+
+
+def epochs_by_frame(before: bytes, after: bytes) -> list[int]:
+    """Return which epoch the screen shows after each frame of what came last."""
+    screen = Emulator(140, 40)
+    screen.show(before)
+    epochs = []
+    for frame in after.split(END_OF_FRAME)[:-1]:
+        screen.show(frame)
+        epochs.append(epochs_shown(screen.text()))
+    return epochs
+
+
+def test_after_a_stalled_link_the_screen_is_right_within_two_frames(
+    ssh: list[str], tmp_path: Path
+) -> None:
+    options = [
+        "--data",
+        "digits",
+        "--name",
+        "demo",
+        "--epochs",
+        "90000",
+        "--only",
+        "numpy",
+        "--batch-size",
+        "4",
+    ]
+    remote = remote_mlpwatch(tmp_path, *options, "--fps", "30")
+    with Terminal([*ssh, remote], tmp_path, columns=140, rows=40, answers=True) as terminal:
+        terminal.wait_for(lambda text: epochs_shown(text) > MORE_EPOCHS)
+        os.kill(terminal.process.pid, signal.SIGSTOP)
+        before = epochs_done(tmp_path)
+        wait_until(lambda: epochs_done(tmp_path) > before + MORE_EPOCHS)
+        taken, newest = len(terminal.received()), epochs_done(tmp_path) - 1
+        os.kill(terminal.process.pid, signal.SIGCONT)
+        terminal.wait_for(lambda text: epochs_shown(text) >= newest)
+        received = terminal.received()
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+        assert_restored(terminal)
+    shown = epochs_by_frame(received[:taken], received[taken:])
+    assert any(epoch >= newest for epoch in shown[:MOST_FRAMES]), (shown, newest)

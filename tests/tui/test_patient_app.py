@@ -11,6 +11,7 @@ from textual.strip import Strip
 
 from tests.tui.recording import RecordingApp, Terminal
 from tests.tui.stage import until
+from tui.frame_flow import FrameFlow
 from tui.output import Output
 from tui.palette import Role
 from tui.patient_app import LOOK_SECONDS, MOST_WAITING, Missed, PatientApp
@@ -123,4 +124,35 @@ async def test_one_frame_shows_the_newest_state_after_a_stall() -> None:
         assert len(app.sent) == 1
         terminal.feed(app)
         assert terminal.text() == "\n".join(["f" * 40] * 5)
+        output.close()
+
+
+async def test_a_frame_waits_for_the_answer_to_the_one_before_and_a_key_does_not() -> None:
+    view, file, flow = CellView(), io.StringIO(), FrameFlow()
+    app = StalledApp(view, css="CellView { height: 5; }")
+    async with app.run_test(size=(40, 5)) as pilot:
+        output = app.connect(file)
+        vars(app._driver)["flow"] = flow
+        flow.sent()
+        flow.answered()
+        app.sent.clear()
+
+        async def show(letter: str) -> list[str]:
+            view.show(letters(letter))
+            await pilot.pause()
+            sent, app.sent = list(filter(None, app.sent)), []
+            return sent
+
+        assert len(await show("a")) == 1
+        flow.sent()  # headless: nothing was written that a question could end
+        assert await show("b") == await show("c") == []
+        assert flow.answered(), "the driver would have it catch up"
+        app.catch_up()
+        await until(lambda: app.sent, pilot)
+        assert "c" * 40 in app.sent[0]
+        flow.sent()
+        app.sent.clear()
+        assert await show("d") == []
+        await pilot.press("x")
+        assert "e" * 40 in (await show("e"))[-1], "what a key changes does not wait"
         output.close()
