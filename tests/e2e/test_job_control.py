@@ -48,12 +48,9 @@ def threads_of(pid: int) -> list[str]:
 
 
 @contextmanager
-def in_a_shell(folder: Path) -> Iterator[tuple[Terminal, int]]:
-    """Start the dashboard from a shell with job control; give its process id, too.
-
-    As over SSH, where the terminal is asked after each frame: no answer may be typed to the shell.
-    """
-    env = environment(PS1="ready> ", HISTFILE="", SSH_CONNECTION="192.0.2.1 50000 192.0.2.2 22")
+def in_a_shell(folder: Path, **variables: str) -> Iterator[tuple[Terminal, int]]:
+    """Start the dashboard from a shell with job control; give its process id, too."""
+    env = environment(PS1="ready> ", HISTFILE="", **variables)
     shell = ["bash", "--norc", "--noprofile", "-i"]
     with Terminal(shell, folder, env=env, answers=True) as terminal:
         terminal.wait_for("ready>")
@@ -92,7 +89,8 @@ def go_on(terminal: Terminal) -> None:
 
 
 def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(tmp_path: Path) -> None:
-    with in_a_shell(tmp_path) as (terminal, pid):
+    # Over SSH the terminal is asked after each frame: no answer may be typed to the shell.
+    with in_a_shell(tmp_path, SSH_CONNECTION="192.0.2.1 50000 192.0.2.2 22") as (terminal, pid):
         threads = threads_of(pid)
         with nothing_lost(tmp_path / "saved"):
             for times, word in enumerate(("first", "second"), start=1):
