@@ -58,8 +58,8 @@ class ConfusionLog(LineFile):
             RunError: the file can't be read.
         """
         found: dict[EngineName, dict[int, Matrix]] = {name: {} for name in ENGINE_NAMES}
-        for raw in self.raw_lines()[0]:
-            line = parse_confusion_line(raw)
+        for raw in self.raw_lines():
+            line = parse_confusion_line(raw) if raw.endswith(b"\n") else None
             if line is not None and len(line.counts) == classes:
                 found[line.engine][line.epoch] = line.counts
         return found

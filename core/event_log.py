@@ -108,8 +108,8 @@ class EventLog(LineFile):
         Raises:
             RunError: the file can't be read.
         """
-        entries = map(parse_entry, self.raw_lines()[0])
-        return [entry for entry in entries if entry is not None]
+        whole = (raw for raw in self.raw_lines() if raw.endswith(b"\n"))
+        return [entry for raw in whole if (entry := parse_entry(raw)) is not None]
 
     def trim(self, done: Mapping[EngineName, tuple[int, int]]) -> None:
         """Keep only what a resumed run does not tell anew: sums of steps, and gaps.

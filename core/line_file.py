@@ -1,8 +1,8 @@
 """A file that grows line by line and survives crashes: appended, synced, torn ends cut off."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -50,14 +50,18 @@ class LineFile:
             if size == 0 and sync:
                 sync_folder(self.path.parent)
 
-    def raw_lines(self) -> tuple[list[bytes], bool]:
-        """Return the whole lines, and whether a torn one follows them.
+    def raw_lines(self) -> Iterator[bytes]:
+        """Yield one line after another with its line feed, which a torn last one lacks.
+
+        Holds one line at a time: a log of a million takes 200 MB.
 
         Raises:
             RunError: the file can't be read.
         """
-        *lines, torn = self.read_from(0).split(b"\n")
-        return lines, bool(torn)
+        if not self._is_there():
+            return
+        with self._named_errors(), self.path.open("rb") as file:
+            yield from file
 
     def trim_lines(self, is_dropped: Callable[[bytes], bool]) -> None:
         """Drop those lines for which the call says so, and a torn last line.
@@ -67,10 +71,14 @@ class LineFile:
             RunError: the file can't be read.
         """
         with self._lock:
-            lines, torn = self.raw_lines()
-            kept = [raw for raw in lines if not is_dropped(raw)]
-            if torn or len(kept) < len(lines):
-                replace_durably(self.path, b"".join(raw + b"\n" for raw in kept))
+            kept, is_changed = [], False
+            for raw in self.raw_lines():
+                if raw.endswith(b"\n") and not is_dropped(raw[:-1]):
+                    kept.append(raw)
+                else:
+                    is_changed = True
+            if is_changed:
+                replace_durably(self.path, b"".join(kept))
 
     def read_from(self, offset: int) -> bytes:
         """Return the bytes from `offset` on, below 0 from the end; nothing if there is no file.
@@ -78,16 +86,24 @@ class LineFile:
         Raises:
             RunError: the file can't be read.
         """
+        if not self._is_there():
+            return b""
+        with self._named_errors(), self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, offset + size if offset < 0 else offset))
+            return file.read()
+
+    def _is_there(self) -> bool:
+        with self._named_errors():
+            if not self.path.is_file() and self.path.exists():
+                # Opening a FIFO would wait for a writer for ever.
+                raise RunError(f"{printable(self.path)}: not a regular file; move it away")
+            return self.path.is_file()
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
         try:
-            if not self.path.is_file():
-                if self.path.exists():
-                    # Opening a FIFO would wait for a writer for ever.
-                    raise RunError(f"{printable(self.path)}: not a regular file; move it away")
-                return b""
-            with self.path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, offset + size if offset < 0 else offset))
-                return file.read()
+            yield
         except OSError as error:
             raise RunError(
                 f"{printable(self.path)}: {error.strerror}; make it readable or start a new run"

@@ -58,10 +58,16 @@ class MetricsLog(LineFile):
         Raises:
             RunError: the file can't be read.
         """
-        raw_lines, torn = self.raw_lines()
-        lines = [parse_metrics_line(raw) for raw in raw_lines]
-        whole = tuple(line for line in lines if line is not None)
-        return MetricsReading(whole, len(lines) - len(whole), torn)
+        lines: list[MetricsLine] = []
+        skipped, torn = 0, False
+        for raw in self.raw_lines():
+            if not raw.endswith(b"\n"):
+                torn = True
+            elif line := parse_metrics_line(raw):
+                lines.append(line)
+            else:
+                skipped += 1
+        return MetricsReading(tuple(lines), skipped, torn)
 
     def trim(self, engine: EngineName, epoch: int) -> None:
         """Drop this engine's lines of later epochs than `epoch`, and a torn last line.
@@ -72,7 +78,10 @@ class MetricsLog(LineFile):
             OSError: the file can't be replaced; it is as it was.
             RunError: the file can't be read.
         """
-        self.trim_lines(lambda raw: _is_later(parse_metrics_line(raw), engine, epoch))
+        name = f'"{engine}"'.encode()  # looked for first: half of the lines need no parsing
+        self.trim_lines(
+            lambda raw: name in raw and _is_later(parse_metrics_line(raw), engine, epoch)
+        )
 
     def newest(self, engines: Collection[EngineName]) -> dict[EngineName, MetricsLine]:
         """Return each engine's last line, reading only the end of the file where that suffices.

@@ -3,7 +3,7 @@
 from collections import Counter
 from math import isfinite
 
-from core.config import EngineName
+from core.config import MAX_EPOCHS, EngineName
 from core.confusion_log import CONFUSION_NAME, Matrix, parse_confusion_line
 from core.evaluation import numbers_alone
 from core.event_log import EVENTS_NAME, EngineEnded, Plan, parse_entry
@@ -75,17 +75,30 @@ class RunTail:
 
     def _epochs(self, raw_lines: list[bytes]) -> list[Event]:
         """Return the new epochs; where the last one's matrix is not there, it waits for a look."""
-        came = [line for raw in raw_lines if (line := parse_metrics_line(raw)) is not None]
+        came = [line for raw in raw_lines if (line := self._new_epoch(raw)) is not None]
         self.damaged[METRICS_NAME] += len(raw_lines) - len(came)
         ready, self._waiting = [*self._waiting, *came], []
         if came and (came[-1].engine, came[-1].epoch) not in self._matrices:
             self._waiting.append(ready.pop())
-        self.last_lines |= {line.engine: line for line in came}
         return [
             _epoch(line, self._matrices.pop((line.engine, line.epoch), None))
             for line in ready
             if line.engine in self._names
         ]
+
+    def _new_epoch(self, raw: bytes) -> MetricsLine | None:
+        """Return the epoch of a line; None where it is damaged, impossible, or told already.
+
+        However long the file is, what comes of it stays within what a run can have.
+        """
+        line = parse_metrics_line(raw)
+        if line is None or line.epoch > MAX_EPOCHS:
+            return None
+        last = self.last_lines.get(line.engine)
+        if last is not None and line.epoch <= last.epoch:
+            return None
+        self.last_lines[line.engine] = line
+        return line
 
     def _entries(self, raw_lines: list[bytes]) -> list[Event]:
         events: list[Event] = []

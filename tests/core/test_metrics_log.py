@@ -5,6 +5,7 @@ import json
 import math
 import os
 import stat
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -58,6 +59,22 @@ def test_a_line_is_one_json_object_of_the_agreed_fields(log: MetricsLog) -> None
         "val_loss": None, "val_accuracy": 0.9, "samples_per_second": 1e5,
     }  # fmt: skip
     assert math.isnan(log.read().lines[0].train_loss)
+
+
+def test_a_long_log_is_read_a_line_at_a_time(log: MetricsLog) -> None:
+    log.append(line(1))
+    garbage = b"\0" * 199 + b"\n"
+    with log.path.open("ab") as file:
+        file.write(garbage * 10_000)
+    log.append(line(2))
+    tracemalloc.start()
+    try:
+        reading = log.read()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (reading.lines, reading.skipped) == ((line(1), line(2)), 10_000)
+    assert peak < log.path.stat().st_size / 4, "what is damaged is counted, not kept"
 
 
 def test_a_torn_last_line_is_the_end_wherever_it_tore(log: MetricsLog) -> None:
