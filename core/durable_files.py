@@ -25,7 +25,7 @@ def replace_durably(path: Path, data: bytes, previous: Path | None = None) -> No
         previous: the name that the file now at `path` keeps; None to let it go.
 
     Raises:
-        OSError: for example a full disk; the files under both names are then as they were.
+        OSError: for example a full disk; `path` is then as it was, and whole.
     """
     temporary = _write_beside(path, data)
     # Three files, two names. At every instant one of the names holds a whole file:
@@ -34,12 +34,18 @@ def replace_durably(path: Path, data: bytes, previous: Path | None = None) -> No
     #   after 2:  path = new, previous = old
     # A hard link instead of 1 would never leave `path` absent, but FAT, exFAT and some network
     # file systems have none, and the reader looks at both names anyway.
+    was_moved = False
     try:
         if previous is not None and path.exists():
             path.replace(previous)  # 1
+            was_moved = True
         temporary.replace(path)  # 2
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if was_moved and previous is not None:
+            with suppress(OSError):
+                previous.replace(path)
         raise
     sync_folder(path.parent)
 

@@ -33,13 +33,14 @@ class RunLock:
 
         Raises:
             RunError: another process trains this run, which the message names where it is known;
-                or the folder can't be written.
+                or the folder can't be written, or was renamed or deleted just now.
         """
         if self._handle is not None:
             return
+        card = self._folder / CARD_NAME
         try:
             # For writing: NFS turns flock into a byte-range lock, which asks for that.
-            handle = os.open(self._folder / CARD_NAME, os.O_RDWR)
+            handle = os.open(card, os.O_RDWR)
         except OSError as error:
             raise RunError(
                 f"{printable(self._folder)}: {error.strerror}; make the run folder writable"
@@ -47,6 +48,11 @@ class RunLock:
         if reason := self._why_not(_lock_patiently(handle)):
             os.close(handle)
             raise RunError(f"{printable(self._folder)}: in use by another mlpwatch{reason}")
+        if not _is_still_at(card, handle):
+            os.close(handle)
+            raise RunError(
+                f"{printable(self._folder)}: renamed or deleted just now; see mlpwatch runs"
+            )
         self._handle = handle
 
     def _why_not(self, locked: bool | None) -> str:
@@ -76,6 +82,14 @@ def is_locked(folder: Path) -> bool:
         return _try_lock(handle, fcntl.LOCK_SH) is False
     finally:
         os.close(handle)
+
+
+def _is_still_at(path: Path, handle: int) -> bool:
+    """Say whether an open file still has its name: who renames or deletes a run holds its lock."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except OSError:
+        return False
 
 
 def _lock_patiently(handle: int) -> bool | None:

@@ -127,7 +127,8 @@ class Run:
         """Keep other processes from training this run, until `release` or the process ends.
 
         Returns:
-            A line on the process that trained this run and was killed; empty where none was.
+            A line on the process that trained this run and was killed, or trains what this is a
+            copy of; empty where there was none.
 
         Raises:
             RunError: another one trains it, or the folder can't be written.
@@ -138,6 +139,9 @@ class Run:
         remove_leftovers(self.path)
         if before is None or before == this_process():
             return ""
+        if before.may_live and not before.is_elsewhere:
+            # It lives without the lock: the folder was copied while it trained the original.
+            return f"{self.name!r} is a copy of what {before} trains; going on from its checkpoint"
         return f"the {before} that trained {self.name!r} is gone; going on from its last checkpoint"
 
     def sign_off(self) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.config import ENGINE_NAMES, MAX_EPOCHS
 from core.errors import ConfigError, MlpwatchError
@@ -107,7 +107,7 @@ class RunSwitch:
         if run.has_ended_here and not await self._end(current):
             return None
         try:
-            loaded = await asyncio.to_thread(_load, run.summary.path, epochs)
+            loaded, result = await asyncio.to_thread(_load, run.summary.path, epochs)
         except (MlpwatchError, OSError, MemoryError) as error:
             self._say(f"{run.summary.name} can't go on: {error or 'out of memory'}", bad=True)
             if run.has_ended_here:
@@ -115,6 +115,9 @@ class RunSwitch:
                     current.run.acquire()
             return None
         if not run.has_ended_here and not await self._end(current):
+            if result:  # it told of the end that the run still has
+                with suppress(OSError):
+                    await asyncio.to_thread(loaded.run.write_result, result)
             loaded.run.release()
             return None
         return loaded
@@ -198,15 +201,17 @@ def what_becomes_of(session: "Session | RunFollower", *, attached: bool) -> str:
     return f"{name}, now training here, is saved and ended first; it can be resumed like this one."
 
 
-def _load(path: Path, epochs: int | None) -> "Session":
+def _load(path: Path, epochs: int | None) -> "tuple[Session, dict[str, Any] | None]":
+    """Return a session that is ready to start, and the run's result so far, which it discards."""
     # Not at the top: whoever opens the screen need not wait for what a resume imports.
     from core.launch import resumed_session  # noqa: PLC0415
     from core.runs import Run  # noqa: PLC0415
 
     run = Run.open(path.parent, path.name)
     try:
+        result = run.read_result()
         config = replace(run.config, epochs=epochs) if epochs else run.config
-        return resumed_session(run, config, lambda _text: None)
+        return resumed_session(run, config, lambda _text: None), result
     except BaseException:
         run.release()
         raise

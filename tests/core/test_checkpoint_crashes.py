@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,31 @@ def test_a_failing_sync_leaves_the_checkpoints_as_they_were(
     with pytest.raises(OSError, match="No space left"):
         write_checkpoint(path, sample_checkpoint(3), 0)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == contents
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_failing_rename_leaves_the_newest_checkpoint_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    path = checkpoint_path(tmp_path, "numpy")
+    for step in (1, 2):
+        write_checkpoint(path, sample_checkpoint(step), 0)
+    calls, rename = count(1), Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if next(calls) == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(self, target)
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="No space left"):
+            write_checkpoint(path, sample_checkpoint(3), 0)
+    assert read_checkpoint(path).position.step == 2
+    assert {file.name for file in tmp_path.iterdir()} <= {path.name, previous_path(path).name}
+    write_checkpoint(path, sample_checkpoint(4), 0)
+    assert read_checkpoint(path).position.step == 4
+    assert read_checkpoint(previous_path(path)).position.step == 2
 
 
 def test_a_file_system_that_cannot_sync_folders_is_good_enough(

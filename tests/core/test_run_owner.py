@@ -5,11 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from core.errors import RunError
+from core.run_changes import delete_run, rename_run
 from core.run_lock import RunLock
 from core.run_owner import OWNER_NAME, Owner, read_owner, this_process, write_owner
 from core.runs import Run
@@ -66,6 +69,61 @@ def test_a_dead_owner_is_taken_over_with_a_word(run: Run, host: str) -> None:
         f"the process {pid}{where} that trained 'demo' is gone; going on from its last checkpoint"
     )
     assert read_owner(run.path) == this_process()
+
+
+def test_of_many_that_want_a_run_at_once_one_gets_it(run: Run) -> None:
+    line_up, refusals = Barrier(6), list[str]()
+
+    def race(_: int) -> RunLock | None:
+        # Each has the file open for itself, as processes have: flock tells them apart.
+        lock = RunLock(run.path)
+        line_up.wait()
+        try:
+            lock.acquire()
+        except RunError as error:
+            refusals.append(str(error))
+            return None
+        return lock
+
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(20):
+            (winner,) = filter(None, pool.map(race, range(6)))
+            winner.release()
+    assert len(refusals) == 20 * 5
+    assert all("in use by another mlpwatch" in refusal for refusal in refusals)
+
+
+@pytest.mark.parametrize("end", ["renamed", "deleted", "replaced"])
+def test_a_run_that_goes_away_while_one_opens_it_is_not_trained(
+    run: Run, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    lock = fcntl.flock
+
+    def too_late(handle: int, kind: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        if end == "deleted":
+            delete_run(run.path.parent, "demo")
+        else:
+            rename_run(run.path.parent, "demo", "other")
+        if end == "replaced":
+            create(run.path.parent, "demo")
+        lock(handle, kind)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    with pytest.raises(RunError, match="demo: renamed or deleted just now; see mlpwatch runs"):
+        run.acquire()
+    monkeypatch.undo()
+    if end == "replaced":
+        Run.open(run.path.parent, "demo").acquire()
+    if end != "deleted":
+        Run.open(run.path.parent, "other").acquire()
+
+
+def test_a_copy_of_a_run_that_is_trained_does_not_claim_that_its_process_is_gone(run: Run) -> None:
+    leave_behind(run, Owner(os.getppid(), this_process().host))
+    assert run.acquire() == (
+        f"'demo' is a copy of what process {os.getppid()} trains; going on from its checkpoint"
+    )
 
 
 def test_without_locks_the_owner_is_believed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

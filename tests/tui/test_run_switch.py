@@ -99,12 +99,16 @@ async def test_a_run_that_does_not_end_keeps_its_place(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tui.run_switch, "END_SECONDS", 0.0)
+    finish(saved, "done", epochs=1)
+    result = Run.open(saved, "done").read_result()
     async with on_stage(training(), saved=saved, session=Stubborn()) as stage:
-        await ask_for(stage, "old")
+        await ask_how_long(stage, "done")
+        await stage.press("enter")
         await stage.see("has not ended yet")
         assert stage.app.watch_session.session is not None
-        assert run_here(stage) != "old"
-        assert not is_locked(saved / "old")
+        assert run_here(stage) != "done"
+        assert not is_locked(saved / "done")
+        assert Run.open(saved, "done").read_result() == result, "it has ended as before"
 
 
 async def ask_how_long(stage: Stage, name: str) -> None:
