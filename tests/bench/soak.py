@@ -6,12 +6,14 @@ On MNIST with the recipe twin, in a real pseudo-terminal of 140x40.
 """
 
 import argparse
+import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from tests.bench.our_runs import data_argument, scratch, watched
+from tests.bench.our_runs import data_argument, epochs_logged, scratch, watched
 from tests.bench.pty_reader import PtyProgram
 from tests.bench.verdicts import say
 
@@ -20,6 +22,9 @@ MOST_GROWTH_MB = 5.0
 
 EPOCHS = 100_000
 """Longer than any soak."""
+
+WARM_UP_LIMIT_SECONDS = 300.0
+"""For the epochs that belong to a warm-up, on a machine that is busy with other things."""
 
 SAMPLE_SECONDS = 2.0
 WINDOW = 5
@@ -45,7 +50,7 @@ def sample(pid: int) -> Sample:
 
 
 def soak(
-    folder: Path, data: str, warm_up: float, seconds: float, keys: bytes = b"]"
+    folder: Path, data: str, warm_up: float, seconds: float, *, epochs: int = 0, niceness: int = 0
 ) -> list[Sample]:
     """Train with the screen on; return samples from the warm-up's end on.
 
@@ -54,16 +59,29 @@ def soak(
         data: what `--data` takes.
         warm_up: seconds before the first sample: caches fill, the allocator settles.
         seconds: between first and last sample.
-        keys: typed once it trains; the default lifts a limit of the speed.
+        epochs: that both engines have done at least before the first sample.
+        niceness: above 0, other programs go first once it trains.
     """
     with watched(folder, data, EPOCHS) as program:
-        program.send(keys)
+        program.send(b"]")  # lifts a limit of the speed
+        if niceness:
+            give_way(program.process.pid, niceness)
         _drain(program, warm_up)
+        program.read_until(lambda: epochs_logged(folder) >= epochs, WARM_UP_LIMIT_SECONDS, pause=1)
         found = []
         for _ in range(max(2 * WINDOW, round(seconds / SAMPLE_SECONDS))):
             _drain(program, SAMPLE_SECONDS)
             found.append(sample(program.process.pid))
     return found
+
+
+def give_way(pid: int, niceness: int) -> None:
+    """Let other programs go before a process, before all of its threads (Linux)."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.setpriority(os.PRIO_PROCESS, int(task.name), niceness)
+    # A session of its own is weighed as a whole: sched(7), autogrouping.
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def growth(samples: list[Sample]) -> float:
