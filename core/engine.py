@@ -96,12 +96,17 @@ class Engine(Protocol):
         """
 
 
-def check_tensors(given: Tensors, expected: Tensors) -> None:
-    """Check that `given` holds every array of `expected`, in shape and dtype.
+def check_state(given: EngineState, own: EngineState) -> None:
+    """Check that `given` holds every weight and slot of `own`, in shape and dtype.
 
     Raises:
         ValueError: naming the first tensor that is missing or differs.
     """
+    _check_tensors(given.weights, own.weights)
+    _check_tensors(given.slots, own.slots)
+
+
+def _check_tensors(given: Tensors, expected: Tensors) -> None:
     for name, own in expected.items():
         array = given.get(name)
         if array is None:

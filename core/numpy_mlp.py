@@ -21,6 +21,7 @@ takes 138 µs where one with a transposed factor takes 172 (64 x 784 times 784 x
 """
 
 from collections.abc import Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ from core.activations import ACTIVATIONS
 from core.blas_threads import set_numpy_threads
 from core.config import EngineName, RunConfig
 from core.dropout import DropoutMasks, Masks
-from core.engine import EngineState, Floats, Labels, Rows, Tensors, check_tensors
+from core.engine import EngineState, Floats, Labels, Rows, Tensors, check_state
 from core.losses import LossScratch, by_class, loss_for
 from core.optimizers import optimizer_for
 from core.pixels import GreyLevels
@@ -99,6 +100,9 @@ class NumpyMLP:
         self._dropout = DropoutMasks(config, [len(layer) - 1 for layer in self._layers])
         self._buffers: dict[int, _Buffers] = {}
         self._losses: list[float] = []
+        # Entered in 0.2 µs, where `np.errstate` takes 2.5 of a step's 260.
+        self._context = copy_context()
+        self._context.run(np.seterr, over="ignore", invalid="ignore", divide="ignore")
 
     def use_threads(self, threads: int) -> None:
         """Set the threads of NumPy's BLAS."""
@@ -110,10 +114,7 @@ class NumpyMLP:
 
     def train_batch(self, rows: Rows) -> None:
         """Forward, backward, update on the training images of `rows` (batch,)."""
-        with _overflow_allowed():
-            scale = self._optimizer.gradient_scale
-            self._losses.append(self._loss_and_gradient(rows, scale))
-            self._optimizer.update(self._theta, self._gradient)
+        self._context.run(self._train_batch, rows)
 
     def take_losses(self) -> list[float]:
         """Return the losses since the last call, oldest first."""
@@ -167,14 +168,17 @@ class NumpyMLP:
         Raises:
             ValueError: a tensor is missing, or its shape or dtype differs.
         """
-        own = self.state()
-        check_tensors(state.weights, own.weights)
-        check_tensors(state.slots, own.slots)
+        check_state(state, self.state())
         for name, array in self._parameters.items():
             np.copyto(array, state.weights[name].T)
         for name, array in self._slots().items():
             np.copyto(array, state.slots[name].T)
         self._optimizer.updates = state.updates
+
+    def _train_batch(self, rows: Rows) -> None:
+        scale = self._optimizer.gradient_scale
+        self._losses.append(self._loss_and_gradient(rows, scale))
+        self._optimizer.update(self._theta, self._gradient)
 
     def _loss_and_gradient(self, rows: Rows, scale: float) -> float:
         buffers = self._gather(rows)

@@ -1,12 +1,13 @@
 """Optimizers of the NumPy network: each updates one flat vector of all parameters in place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import RunConfig
+from core.config import OptimizerName, RunConfig
 
 Vector = NDArray[np.floating]
 
@@ -17,6 +18,11 @@ ADAM_MEAN_DECAY = 0.9
 ADAM_SQUARE_DECAY = 0.999
 ADAM_EPSILON = 1e-8
 """Kingma and Ba 2015, section 2; the defaults of `torch.optim.Adam` too."""
+
+SLOTS: Mapping[OptimizerName, Sequence[str]] = MappingProxyType(
+    {"sgd": (), "momentum": ("momentum",), "adam": ("adam_mean", "adam_square")}
+)
+"""The vectors that an optimizer remembers from step to step, in both engines and in files."""
 
 
 class Optimizer(Protocol):
