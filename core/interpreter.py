@@ -2,15 +2,15 @@
 
 import sys
 
-SHARED_SECONDS = 1e-4
+SHARED_SECONDS = 1e-5
 """After so long without the interpreter's lock, a thread asks its holder for it; Python's default
-is 50 times longer. A waiting thread whose timer is that near is also woken sooner, since its core
-does not fall asleep: both engines at once reach 0.85 and 0.85 of their speeds alone at 784-50-10
-and 0.90 and 0.86 at 784-128-10, with the default 0.81, 0.75, 0.83 and 0.83."""
+is 500 times longer. A waiting thread whose timer is that near is also woken sooner, since its core
+does not fall asleep: of their speeds alone at 784-50-10 both engines at once keep 0.89 and 0.89,
+with ten times the interval 0.87 and 0.85."""
 
 UNSHARED_SECONDS = 5e-3
 """Python's default, while a key is answered: with `SHARED_SECONDS` the screen would stand back for
-two trainers every 0.1 ms, and the answer take 67 ms instead of 26."""
+two trainers many times a millisecond, and the answer take 67 ms instead of 26."""
 
 
 def share_interpreter() -> None:

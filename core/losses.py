@@ -37,6 +37,7 @@ class LossScratch:
         self.slope = by_class(batch, classes, dtype)
         self.ones = np.ones(batch, dtype)
         self.places = np.empty(batch, np.int64)
+        self.factor = np.empty((), dtype)
         self._numbers = np.arange(batch, dtype=np.int64)
 
     def find_labels(self, labels: LabelArray) -> None:
@@ -45,18 +46,22 @@ class LossScratch:
         np.add(self.places, self._numbers, out=self.places)
 
     def pick(self, array: Array) -> Array:
-        """Return (batch,) the number at each row's true class; the next call overwrites it."""
+        """Return (batch,) the number at each true class; the next call overwrites it.
+
+        Args:
+            array: (classes, batch), the transpose of one made by `by_class`; below too.
+        """
         # mode="clip" writes straight to `out`; the default checks through a second buffer.
-        return array.T.reshape(-1).take(self.places, out=self.picked, mode="clip")
+        return array.reshape(-1).take(self.places, out=self.picked, mode="clip")
 
     def subtract_one_hot(self, array: Array) -> None:
-        """Subtract 1 at each row's true class, in place."""
+        """Subtract 1 at each true class, in place."""
         picked = self.pick(array)
         self.put(array, np.subtract(picked, 1, out=picked))
 
     def put(self, array: Array, values: Array) -> None:
-        """Write values (batch,) to each row's true class."""
-        array.T.reshape(-1)[self.places] = values
+        """Write values (batch,) to each true class."""
+        array.reshape(-1)[self.places] = values
 
 
 class Loss(Protocol):
@@ -108,38 +113,41 @@ class CrossEntropy:
         """See `Loss`."""
         batch, sums = len(logits), scratch.sums
         scratch.find_labels(labels)
-        # e = exp(z - z_label), s = Σ_c e                           (batch, classes), (batch,)
-        np.subtract(logits, scratch.pick(logits)[:, np.newaxis], out=delta)
-        np.exp(delta, out=delta)
-        np.add.reduce(delta, axis=1, out=sums)
+        # As they lie in memory: what belongs to an image is then subtracted in 1.1 µs, not 1.5.
+        z, e = logits.T, delta.T
+        # e = exp(z - z_label), s = Σ_c e                           (classes, batch), (batch,)
+        np.subtract(z, scratch.pick(z), out=e)
+        np.exp(e, out=e)
+        np.add.reduce(e, axis=0, out=sums)
         # L = Σ_b log s / batch
         loss = float(scratch.ones @ np.log(sums, out=scratch.picked)) / batch
         if not math.isfinite(loss):
-            return self._from_the_largest(logits, delta, scratch, scale)
-        # ∂L/∂Z = (e / s - onehot(label)) / batch; there e is 1     (batch, classes)
-        np.divide(scale / batch, sums, out=sums)
-        np.multiply(delta, sums[:, np.newaxis], out=delta)
-        scratch.put(delta, np.subtract(sums, scale / batch, out=sums))
+            return self._from_the_largest(z, e, scratch, scale)
+        # ∂L/∂Z = (e / s - onehot(label)) / batch; there e is 1     (classes, batch)
+        scratch.factor.fill(scale / batch)
+        np.divide(scratch.factor, sums, out=sums)
+        np.multiply(e, sums, out=e)
+        scratch.put(e, np.subtract(sums, scratch.factor, out=sums))
         return loss
 
     def _from_the_largest(
-        self, logits: Array, delta: Array, scratch: LossScratch, scale: float
+        self, z: Array, delta: Array, scratch: LossScratch, scale: float
     ) -> float:
-        """Do the same with the row's largest logit taken out first, so that nothing overflows."""
-        batch, sums = len(logits), scratch.sums
-        # z ← z - max_c z                                           (batch, classes)
-        np.maximum.reduce(logits, axis=1, out=sums)
-        np.subtract(logits, sums[:, np.newaxis], out=logits)
-        # p = exp(z) / Σ_c exp(z)                                   (batch, classes)
-        np.exp(logits, out=delta)
-        np.add.reduce(delta, axis=1, out=sums)
-        np.divide(delta, sums[:, np.newaxis], out=delta)
-        # ∂L/∂Z = (p - onehot(label)) / batch                       (batch, classes)
+        """Do the same with an image's largest logit taken out first, so that nothing overflows."""
+        sums, batch = scratch.sums, len(scratch.sums)
+        # z ← z - max_c z                                           (classes, batch)
+        np.maximum.reduce(z, axis=0, out=sums)
+        np.subtract(z, sums, out=z)
+        # p = exp(z) / Σ_c exp(z)                                   (classes, batch)
+        np.exp(z, out=delta)
+        np.add.reduce(delta, axis=0, out=sums)
+        np.divide(delta, sums, out=delta)
+        # ∂L/∂Z = (p - onehot(label)) / batch                       (classes, batch)
         scratch.subtract_one_hot(delta)
         np.multiply(delta, scale / batch, out=delta)
         # L = (Σ_b log Σ_c exp(z) - Σ_b z_label) / batch
         log_sums = np.log(sums, out=sums)
-        return float(scratch.ones @ log_sums - scratch.ones @ scratch.pick(logits)) / batch
+        return float(scratch.ones @ log_sums - scratch.ones @ scratch.pick(z)) / batch
 
     def probabilities(self, logits: Array) -> Array:
         """See `Loss`: softmax."""
@@ -183,7 +191,7 @@ class SquaredError:
         sigmoid(logits, out=a)
         # a - y                                                     (batch, classes)
         np.copyto(delta, a)
-        scratch.subtract_one_hot(delta)
+        scratch.subtract_one_hot(delta.T)
         mean = 1 / (len(logits) * self._divisor(logits))
         loss = mean * float(np.vdot(delta.T, delta.T))
         # ∂L/∂Z = 2/B (a - y) ⊙ a (1 - a)                           (batch, classes)

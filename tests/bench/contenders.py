@@ -44,13 +44,20 @@ SHAPES = (Shape((50,), 100, 55_000), Shape((128,), 64, 55_000), Shape((512, 512)
 def engine_epoch(
     name: EngineName, shape: Shape, data: BenchData, threads: int, **settings: object
 ) -> Epoch:
-    """Our engine, through the calls that the trainer makes."""
+    """Our engine, through the calls that the trainer makes.
+
+    An order of all images is drawn when the one before is used up, as the trainer does.
+    """
     engine = engine_on(data.dataset, name, shape.config(**settings))
     order_of = np.random.default_rng(0)
+    left = np.empty(0, np.int64)
 
     def epoch() -> None:
+        nonlocal left
         engine.use_threads(threads)
-        order = order_of.permutation(data.dataset.train_count)[: shape.samples]
+        if len(left) < shape.samples:
+            left = order_of.permutation(data.dataset.train_count)
+        order, left = left[: shape.samples], left[shape.samples :]
         for first in range(0, shape.samples, shape.batch_size):
             engine.train_batch(order[first : first + shape.batch_size])
         engine.take_losses()

@@ -18,18 +18,22 @@ from tests.bench.bench_data import load_bench_data
 from tests.bench.contenders import Shape, engine_epoch
 from tests.bench.turns import Epoch
 
-SLICE_SECONDS = 1.5
-
 Reading = tuple[int, EngineName, float]
 """Phase, engine, steps per second."""
 
 
-def print_ceiling(shape: Shape, rounds: int) -> None:
-    """Print each engine's speed beside the other process as a share of its speed alone."""
+def print_ceiling(shape: Shape, rounds: int, seconds: float) -> None:
+    """Print each engine's speed beside the other process as a share of its speed alone.
+
+    Args:
+        shape: of both networks.
+        rounds: readings of each engine alone and of both.
+        seconds: how long a reading lasts.
+    """
     context = get_context("spawn")
     barrier, readings = context.Barrier(len(ENGINE_NAMES)), context.Queue()
     workers = [
-        context.Process(target=_work, args=(name, shape, rounds, barrier, readings))
+        context.Process(target=_work, args=(name, shape, rounds, seconds, (barrier, readings)))
         for name in ENGINE_NAMES
     ]
     for worker in workers:
@@ -58,9 +62,14 @@ def _shares(
 
 
 def _work(
-    name: EngineName, shape: Shape, rounds: int, barrier: Barrier, readings: "Queue[Reading]"
+    name: EngineName,
+    shape: Shape,
+    rounds: int,
+    seconds: float,
+    channels: tuple[Barrier, "Queue[Reading]"],
 ) -> None:
     """Per round: each engine alone in turn, then both; this process does its part."""
+    barrier, readings = channels
     with tempfile.TemporaryDirectory() as folder:
         data = load_bench_data(Path(folder))
     epoch = engine_epoch(name, shape, data, 1)
@@ -71,13 +80,13 @@ def _work(
         barrier.wait()
         turn = phase % phases
         if turn == len(ENGINE_NAMES) or ENGINE_NAMES[turn] == name:
-            readings.put((phase, name, _speed(epoch, steps)))
+            readings.put((phase, name, _speed(epoch, steps, seconds)))
         barrier.wait()
 
 
-def _speed(epoch: Epoch, steps: int) -> float:
+def _speed(epoch: Epoch, steps: int, seconds: float) -> float:
     began, done = perf_counter(), 0
-    while perf_counter() - began < SLICE_SECONDS:
+    while perf_counter() - began < seconds:
         epoch()
         done += steps
     return done / (perf_counter() - began)

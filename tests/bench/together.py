@@ -14,8 +14,11 @@ from tests.bench.processes import print_ceiling
 from tests.bench.tables import spread
 from tests.bench.turns import Epoch, time_in_turn
 
-SLICE_SECONDS = 2.0
-"""How long each reading lasts: many epochs of a slice of the data, so that starts don't count."""
+SLICE_SECONDS = 0.4
+"""How long each reading lasts: some 10 epochs of a slice of the data. Short, since what is compared
+stands in turn, and a shared machine's speed drifts within seconds."""
+
+READINGS_PER_ROUND = 5
 
 OPTIMIZERS = ("sgd", "momentum", "adam")
 
@@ -51,7 +54,7 @@ def print_together(data: BenchData, rounds: int) -> None:
         steps = brief.samples // brief.batch_size
         epochs = {name: engine_epoch(name, brief, data, 1) for name in ENGINE_NAMES}
         shares: dict[EngineName, list[float]] = {name: [] for name in ENGINE_NAMES}
-        for _ in range(rounds):
+        for _ in range(rounds * READINGS_PER_ROUND):
             alone = {
                 name: steps_per_second({name: epoch}, steps)[name] for name, epoch in epochs.items()
             }
@@ -59,7 +62,7 @@ def print_together(data: BenchData, rounds: int) -> None:
                 shares[name].append(speed / alone[name])
         told = ", ".join(f"{n} {median(s):.2f} {spread(s)}" for n, s in shares.items())
         print(f"{shape.name}, batch {shape.batch_size}: speed together / alone: {told}")  # noqa: T201
-        print_ceiling(brief, rounds)
+        print_ceiling(brief, rounds * READINGS_PER_ROUND, SLICE_SECONDS)
 
 
 def print_optimizers(data: BenchData, rounds: int) -> None:
