@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.events import Event, InputEvent, Key, Resize
+from textual.events import Key, Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.screen import Screen
@@ -15,7 +15,6 @@ from textual.timer import Timer
 
 from core.config import EngineName
 from tui.ascii_filter import AsciiFilter
-from tui.event_loop import answer_soon
 from tui.followed_app import Followed
 from tui.keys import KEYS, Where, bindings
 from tui.leaving_app import LeavingApp
@@ -74,12 +73,6 @@ class MlpwatchApp(LeavingApp):
     def _begin_loading(self) -> None:
         collect_from_now_on()
         self.main_watch.open()
-
-    async def on_event(self, event: Event) -> None:
-        """Answer keys and the mouse before the trainers go on."""
-        if isinstance(event, InputEvent):
-            answer_soon()
-        await super().on_event(event)
 
     def on_resize(self, _event: Resize) -> None:
         """Draw everything anew even if the size is as before: it may have been another between."""

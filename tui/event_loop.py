@@ -38,8 +38,7 @@ class ScreenLoop(asyncio.SelectorEventLoop):
         keep_interpreter()
 
 
-def answer_soon() -> None:
-    """Have the running loop answer a key before it lets the trainers on, if it can."""
-    loop = asyncio.get_running_loop()
+def answer_soon(loop: asyncio.AbstractEventLoop) -> None:
+    """Have a loop answer a key before it lets the trainers on, if it can; from any thread."""
     if isinstance(loop, ScreenLoop):
         loop.answer()

@@ -1,4 +1,4 @@
-"""A driver whose output never makes the app wait.
+"""A driver whose output never makes the app wait, and whose input goes before the trainers.
 
 Textual 8.2 queues 30 writes and then blocks its event loop, and its writing thread dies at the
 first error: after a hangup nobody would save, and a stalled link would make the app deaf to
@@ -9,9 +9,10 @@ import select
 from typing import Any
 
 from textual.driver import Driver
-from textual.events import CursorPosition
+from textual.events import CursorPosition, InputEvent
 from textual.message import Message
 
+from tui.event_loop import answer_soon
 from tui.frame_flow import FrameFlow
 from tui.output import Output
 
@@ -68,11 +69,18 @@ class _Patience(_BEHIND):  # type: ignore[misc]
         self.resume_application_mode()
 
     def process_message(self, message: Message) -> None:
-        """Pass on what the terminal sent; where the cursor is was asked for another reason."""
-        if not isinstance(message, CursorPosition):
-            super().process_message(message)
-        elif self.flow is not None and self.flow.answered():
-            self._app.call_later(self._app.catch_up)
+        """Pass on what the terminal sent; where the cursor is was asked for another reason.
+
+        From a key's arrival on the screen goes before the trainers, so that a frame which is being
+        drawn is soon done with. In the thread that reads the terminal.
+        """
+        if isinstance(message, CursorPosition):
+            if self.flow is not None and self.flow.answered():
+                self._app.call_later(self._app.catch_up)
+            return
+        if isinstance(message, InputEvent):
+            answer_soon(self._loop)
+        super().process_message(message)
 
     def write(self, data: str) -> None:
         """Write to the terminal; returns at once."""

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from time import monotonic
 
 import pytest
+from textual.app import App
+from textual.drivers.headless_driver import HeadlessDriver
+from textual.events import Key, Resize
+from textual.geometry import Size
+from textual.message import Message
 
 from core.interpreter import SHARED_SECONDS, UNSHARED_SECONDS
 from tests.e2e.terminal import wait_until
-from tests.tui.scenes import training
-from tests.tui.stage import NEVER_FPS, on_stage
 from tui.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
+from tui.patient_driver import patient
 
 
 @pytest.fixture(autouse=True)
@@ -23,12 +27,14 @@ def interval_as_before() -> Iterator[None]:
 
 SHARED, UNSHARED = pytest.approx(SHARED_SECONDS), pytest.approx(UNSHARED_SECONDS)
 
+heard: list[object] = []
+
 
 def test_trainers_share_the_interpreter_unless_a_key_is_answered() -> None:
     async def answer() -> list[float]:
         await asyncio.sleep(0)
         found = [sys.getswitchinterval()]
-        answer_soon()
+        answer_soon(asyncio.get_running_loop())
         found.append(sys.getswitchinterval())
         # While the loop waits for this thread, and has nothing to do, it sees the other interval.
         await asyncio.to_thread(wait_until, lambda: sys.getswitchinterval() == SHARED)
@@ -40,7 +46,7 @@ def test_trainers_share_the_interpreter_unless_a_key_is_answered() -> None:
 
 def test_an_answer_keeps_the_interpreter_through_waits_until_its_time_is_over() -> None:
     async def answer() -> bool:
-        answer_soon()
+        answer_soon(asyncio.get_running_loop())
         start = monotonic()
         await asyncio.sleep(0)
         is_early = monotonic() - start < ANSWER_SECONDS
@@ -55,16 +61,25 @@ def test_an_answer_keeps_the_interpreter_through_waits_until_its_time_is_over() 
 
 async def test_another_loop_is_left_as_it_is() -> None:
     sys.setswitchinterval(0.002)
-    answer_soon()
+    answer_soon(asyncio.get_running_loop())
     assert sys.getswitchinterval() == pytest.approx(0.002)
 
 
-async def test_the_app_answers_keys_first_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    answered: list[str] = []
-    monkeypatch.setattr("tui.app.answer_soon", lambda: answered.append("a key"))
-    async with on_stage(training(), fps=NEVER_FPS) as stage:
-        stage.app.update_screen(numbers=True)
-        await stage.pilot.pause()
-        assert answered == []
-        await stage.press("l")
-        assert answered
+class NotedDriver(HeadlessDriver):
+    """Notes what would go to the app."""
+
+    def process_message(self, message: Message) -> None:
+        """Note it."""
+        heard.append(message)
+
+
+async def test_from_its_arrival_a_key_goes_first_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard.clear()
+    monkeypatch.setattr("tui.patient_driver.answer_soon", heard.append)
+    size, key = Resize(Size(140, 40), Size(140, 40)), Key("l", "l")
+    driver = patient(NotedDriver, paced=False)(App[None](), size=(140, 40))
+    driver.process_message(size)
+    driver.process_message(key)
+    assert heard == [size, asyncio.get_running_loop(), key]

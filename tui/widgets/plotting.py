@@ -1,7 +1,7 @@
 """Dots as characters with labelled axes, by plotext, and only where something changed."""
 
-import re
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tui.palette import Role
@@ -11,7 +11,7 @@ from tui.widgets.scales import LABEL_COLUMNS, nice_ticks, tick_label
 from tui.widgets.traces import Cells, Trace
 
 if TYPE_CHECKING:
-    from plotext._figure import _figure_class as Figure  # noqa: N812
+    from plotext._monitor import monitor_class as PlotextPlot  # noqa: N812
 
 _GLYPHS: dict[Marker, tuple[str, str]] = {
     "braille": ("braille", "*"),
@@ -30,7 +30,6 @@ _COLUMNS_PER_TICK = 10
 _SERIES_COLOUR = 16
 """plotext's colour number of the first series; it says whose a character is."""
 
-_ESCAPE = re.compile(r"\x1b\[([\d;]*)m")
 _TO_ASCII = str.maketrans("┤│", "+|")
 
 
@@ -63,43 +62,69 @@ class Plot:
         return canvas
 
 
-def _figure(width: int, height: int) -> "Figure":
-    # Not at the top: there is nothing to plot in the first frame. The class is the one behind
-    # the figure that plotext's functions share; every plot here has its own.
-    from plotext._figure import _figure_class  # noqa: PLC0415
+def _plot(width: int, height: int) -> "PlotextPlot":
+    # Not at the top: there is nothing to plot in the first frame. The class is the one inside
+    # plotext's figures, which take 0.3 ms to make and ask for the terminal's size.
+    from plotext._date import date_class  # noqa: PLC0415
+    from plotext._monitor import monitor_class  # noqa: PLC0415
 
-    figure = _figure_class()
-    figure._limit_size(False, False)  # plotext would cut the plot to its idea of the terminal
-    figure.plot_size(width, height)
-    figure.theme("clear")
-    figure.frame(False)
-    figure.xlim(0, 1)
-    figure.ylim(0, 1)
-    figure.xfrequency(0)  # no ticks but those that are asked for
-    figure.yfrequency(0)
-    return figure
+    plot = monitor_class()
+    plot.set_date(date_class())
+    plot.set_size((width, height))
+    plot.set_theme("clear")
+    plot.set_frame(False)
+    plot.set_xlim(0, 1)
+    plot.set_ylim(0, 1)
+    plot.set_xfrequency(0)  # no ticks but those that are asked for
+    plot.set_yfrequency(0)
+    return plot
 
 
 def _draw_labels(frame: Frame) -> Canvas:
-    figure = _figure(frame.width, frame.height)
-    # plotext draws ticks only where there is data; this point is blank.
-    figure.scatter([0], [0], marker=" ", color=0)
-    if frame.has_y_labels:
-        up = frame.up()
-        ticks = nice_ticks(frame.y_limits, max(2, frame.rows // _ROWS_PER_TICK), frame.log_y)
-        rows = [_share(round(up(tick)) // DOTS_DOWN, frame.rows) for tick in ticks]
-        figure.yaxes(True, False)
-        figure.yticks(rows, [f"{tick_label(tick):>{LABEL_COLUMNS}}" for tick in ticks])
+    """Return the labels at the left and below; what lies between is not asked of plotext.
+
+    It goes through all cells of a figure in Python, which is 3 ms for one of 70 x 10.
+    """
+    canvas = Canvas(frame.width, frame.height)
     if frame.has_x_labels:
-        across = frame.across()
-        ticks = nice_ticks(frame.x_limits, max(2, frame.columns // _COLUMNS_PER_TICK))
-        columns = [_share(across(tick) // DOTS_ACROSS, frame.columns) for tick in ticks]
-        figure.xticks(columns, [tick_label(tick) for tick in ticks])
-    canvas = _parsed(figure, frame, ())
+        canvas.paste(_draw_x_labels(frame), 0, frame.rows - 1)
+    if frame.has_y_labels:
+        canvas.paste(_draw_y_labels(frame), 0, 0)
     if frame.has_x_labels and frame.has_y_labels:
         # In the corner below the y labels; behind the last tick it would push that one aside.
         _put_unit(canvas, frame.x_label[:LABEL_COLUMNS])
     return canvas
+
+
+def _draw_y_labels(frame: Frame) -> Canvas:
+    """Return the labels, the axis, and one blank column of the plot."""
+    up = frame.up()
+    ticks = nice_ticks(frame.y_limits, max(2, frame.rows // _ROWS_PER_TICK), frame.log_y)
+    rows = [_share(round(up(tick)) // DOTS_DOWN, frame.rows) for tick in ticks]
+    plot = _axes(LABEL_COLUMNS + 2, frame.rows)
+    plot.set_yaxes(True, False)
+    plot.set_yticks(rows, [f"{tick_label(tick):>{LABEL_COLUMNS}}" for tick in ticks])
+    return _cells_of(plot, frame, ())
+
+
+def _draw_x_labels(frame: Frame) -> Canvas:
+    """Return one blank row of the plot, and the labels; as wide as the chart."""
+    across = frame.across()
+    ticks = nice_ticks(frame.x_limits, max(2, frame.columns // _COLUMNS_PER_TICK))
+    columns = [_share(across(tick) // DOTS_ACROSS, frame.columns) for tick in ticks]
+    plot = _axes(frame.width, 2)
+    if frame.has_y_labels:
+        plot.set_yaxes(True, False)
+        plot.set_yticks([0], [" " * LABEL_COLUMNS])
+    plot.set_xticks(columns, [tick_label(tick) for tick in ticks])
+    return _cells_of(plot, frame, ())
+
+
+def _axes(width: int, height: int) -> "PlotextPlot":
+    plot = _plot(width, height)
+    # plotext draws ticks only where there is data; this point is blank.
+    plot.draw([0], [0], lines=False, marker=" ", color=0)
+    return plot
 
 
 def _put_unit(canvas: Canvas, unit: str) -> None:
@@ -117,7 +142,7 @@ def _draw_curves(
     frame: Frame, series: Sequence[Series], cells: Sequence[Cells], columns: range
 ) -> Canvas:
     """Return these columns of the plot, without labels."""
-    figure = _figure(len(columns), frame.rows)
+    plot = _plot(len(columns), frame.rows)
     for number, (one, its_cells) in enumerate(zip(series, cells, strict=True)):
         if one.marker == "band":
             continue
@@ -127,8 +152,8 @@ def _draw_curves(
         dots = [dot for column in columns for dot in its_cells.get(column, ())]
         x = [_share((dot[0] - columns.start * DOTS_ACROSS) // across, bins[0]) for dot in dots]
         y = [_share(dot[1] // down, bins[1]) for dot in dots]
-        figure.scatter(x, y, marker=glyph, color=_SERIES_COLOUR + number)
-    canvas = _parsed(figure, frame, series)
+        plot.draw(x, y, lines=False, marker=glyph, color=_SERIES_COLOUR + number)
+    canvas = _cells_of(plot, frame, series)
     for one, its_cells in zip(series, cells, strict=True):
         if one.marker == "band":
             _put_band(canvas, frame, one.role, its_cells, columns)
@@ -156,19 +181,20 @@ def _share(place: int, bins: int) -> float:
     return place / (bins - 1) if bins > 1 else 0.0
 
 
-def _parsed(figure: "Figure", frame: Frame, series: Sequence[Series]) -> Canvas:
-    """Turn plotext's text and escape sequences into cells: a colour is a series, none an axis."""
-    text: str = figure.build()
-    if frame.ascii_only:
-        text = text.translate(_TO_ASCII)
-    width, height = figure.plot_size()
-    canvas = Canvas(width, height)
-    for y, line in enumerate(text.split("\n")):
-        x, role = 0, Role.DIM
-        for n, part in enumerate(_ESCAPE.split(line)):
-            if n % 2 == 0:
-                x = canvas.put(x, y, part, role)
-            else:
-                number = int(part.rsplit(";", 1)[-1] or 0) - _SERIES_COLOUR
-                role = series[number].role if 0 <= number < len(series) else Role.DIM
+def _cells_of(plot: "PlotextPlot", frame: Frame, series: Sequence[Series]) -> Canvas:
+    """Have plotext draw, and take its cells: a colour is a series, none an axis."""
+    plot.build_plot()
+    matrix = plot.matrix
+    canvas = Canvas(matrix.cols, matrix.rows)
+    # plotext counts rows from below.
+    rows = zip(matrix.marker[::-1], matrix.fullground[::-1], strict=True)
+    for y, (marks, colours) in enumerate(rows):
+        x, text = 0, "".join(marks)
+        if frame.ascii_only:
+            text = text.translate(_TO_ASCII)
+        for colour, run in groupby(colours):
+            number = colour - _SERIES_COLOUR if isinstance(colour, int) else -1
+            role = series[number].role if 0 <= number < len(series) else Role.DIM
+            end = x + len(list(run))
+            x = canvas.put(x, y, text[x:end], role)
     return canvas
