@@ -131,14 +131,16 @@ class Terminal:
             TimeoutError: it did not in time, or the program ended; the message shows the screen.
         """
         condition = (lambda text: wanted in text) if isinstance(wanted, str) else wanted
-        deadline = monotonic() + seconds
+        left = seconds
         with self._changed:
             while not condition(self.text()):
-                left = deadline - monotonic()
-                if left < 0 or self.process.poll() is not None:
+                if left <= 0 or self.process.poll() is not None:
                     raise TimeoutError(f"{wanted} not seen; the screen:\n{self.text()}")
-                # In slices: a program that ends without a word changes nothing here.
-                self._changed.wait(min(left, 1.0))
+                # In slices: a program that ends without a word changes nothing here, and on a
+                # machine that was suspended not all of the time is up at once.
+                began = monotonic()
+                self._changed.wait(1.0)
+                left -= min(monotonic() - began, 1.0)
             return self.text()
 
     def send(self, keys: str) -> None:
