@@ -78,7 +78,7 @@ def rows(kills: int, fuzz: int) -> list[FaultRow]:
 
     hangup = "SIGHUP or closed_window or closes_without_a_signal or outlives_its_terminal"
     data = ("array_files", "idx_files", "data_refusals")
-    logs = ("metrics_log", "event_log", "confusion_log", "run_follower")
+    logs = ("metrics_log", "event_log", "confusion_log", "run_tail", "run_follower")
     return [
         FaultRow("killed and resumed, bit for bit", core("exact_resume")),
         FaultRow("q, Ctrl-C, SIGTERM", e2e("leaving_in_time", "signals", only=f"not ({hangup})")),
@@ -95,7 +95,7 @@ def rows(kills: int, fuzz: int) -> list[FaultRow]:
         FaultRow("two processes, one run", e2e("run_owner") + core("run_owner")[:1]),
         FaultRow("bad checkpoints", core("bad_files", "checkpoints")),
         FaultRow("bad configs", core("runs", only="config")),
-        FaultRow("bad logs", core(*logs, only="damaged or torn or garbage")),
+        FaultRow("bad logs", core(*logs, only="damaged or torn or garbage or repeated or long")),
         FaultRow("bad data files", core(*data)),
         FaultRow(
             f"{fuzz:,} mutated inputs per reader",
