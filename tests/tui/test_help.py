@@ -64,3 +64,15 @@ async def test_in_a_narrow_terminal_a_line_goes_on_below_its_own_text() -> None:
     after = next(row for row in rows[start:] if "right in the matrix" in row or "left in" in row)
     following = rows[rows.index(after) + 1]
     assert following.index(following.strip()) == after.index("left in")
+
+
+async def test_opened_again_it_begins_at_the_top_in_the_size_of_now() -> None:
+    async with on_stage(training(), (80, 24)) as stage:
+        await stage.press("question_mark", "end", "x")
+        await stage.pilot.resize_terminal(46, 18)
+        await stage.press("question_mark")
+        again = stage.text()
+        stage.app.push_screen(HelpScreen("dashboard"))
+        await stage.pilot.pause()
+        assert "On the dashboard" in again
+        assert stage.text() == again

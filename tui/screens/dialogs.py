@@ -61,16 +61,25 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help"):
             yield Static(self._wrapped(self.app.size.width), id="keys", markup=False)
 
+    def on_screen_resume(self) -> None:
+        """Begin at the top again, in the terminal's size of now."""
+        self.query_one("#help", VerticalScroll).scroll_home(animate=False)
+        self._wrap(self.app.size.width)
+
     def on_resize(self, event: Resize) -> None:
-        """Wrap the lines anew, if they have another width: the first frame has them already."""
-        if event.size.width != self._wrapped_at:
-            self.query_one("#keys", Static).update(self._wrapped(event.size.width))
+        """Wrap the lines anew."""
+        self._wrap(event.size.width)
 
     def on_key(self, event: KeyEvent) -> None:
         """Close on any key that does not scroll."""
         if event.key not in _SCROLL_KEYS:
             event.stop()
             self.dismiss()
+
+    def _wrap(self, columns: int) -> None:
+        """Wrap the lines, if they have another width than before."""
+        if columns != self._wrapped_at:
+            self.query_one("#keys", Static).update(self._wrapped(columns))
 
     def _wrapped(self, columns: int) -> str:
         self._wrapped_at = columns
