@@ -87,7 +87,7 @@ def measure(seconds: float, data: str, epochs: str, *extra: str) -> Rates:
     ):
         remote = remote_mlpwatch(Path(name), "--data", data, "--epochs", epochs)
         command = [ssh[0], *extra, *ssh[1:], remote]
-        with Terminal(command, Path(name), columns=140, rows=40) as terminal:
+        with Terminal(command, Path(name), columns=140, rows=40, answers=True) as terminal:
             rates = _counted(terminal, forwarder, seconds)
             terminal.send("q")
             terminal.wait_for_end()
