@@ -22,6 +22,14 @@ WARM_UP_EPOCHS = 2
 TRAINING = b"samples/s"
 """On the screen once there is a session."""
 
+_HOLDING_OUT = """
+import sys, core.data
+core.data.MAX_VALIDATION = int(sys.argv.pop(1))
+from tui.__main__ import run
+sys.exit(run())
+"""
+"""The command with another number of validation images, first among its arguments."""
+
 
 @contextmanager
 def scratch() -> Iterator[Path]:
@@ -53,13 +61,28 @@ def watching(folder: Path, data: str, epochs: int, **env: str) -> PtyProgram:
 
 
 @contextmanager
+def watched_with_validation(
+    folder: Path, data: str, epochs: int, held_out: int
+) -> Iterator[PtyProgram]:
+    """Start mlpwatch with this many images for validation, yield once it trains, and quit."""
+    options = training_options(folder, data, epochs)
+    command = [sys.executable, "-c", _HOLDING_OUT, str(held_out), *options]
+    with PtyProgram(command, folder) as program:
+        yield from _until_quit(program)
+
+
+@contextmanager
 def watched(folder: Path, data: str, epochs: int, **env: str) -> Iterator[PtyProgram]:
     """Start mlpwatch with its screen, yield once it trains, and quit."""
     with watching(folder, data, epochs, **env) as program:
-        program.read_until(lambda: program.saw(TRAINING), START_SECONDS, pause=0.02)
-        yield program
-        if program.process.poll() is None:
-            program.end(b"q")
+        yield from _until_quit(program)
+
+
+def _until_quit(program: PtyProgram) -> Iterator[PtyProgram]:
+    program.read_until(lambda: program.saw(TRAINING), START_SECONDS, pause=0.02)
+    yield program
+    if program.process.poll() is None:
+        program.end(b"q")
 
 
 def training(folder: Path, data: str, epochs: int) -> PtyProgram:

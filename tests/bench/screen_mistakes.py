@@ -1,4 +1,4 @@
-"""Keys and bytes of the mistakes browser on MNIST's 5,000 validation images while both train.
+"""Keys and bytes of the mistakes browser on 10,000 validation images of MNIST while both train.
 
 Run through `python -m tests.bench.screen --parts mistakes`. A round opens the contact sheet, moves
 and pages in it, enlarges a digit, asks for its gradient and for its neighbours alone, goes on to
@@ -10,12 +10,15 @@ import re
 from collections.abc import Hashable
 from pathlib import Path
 
-from tests.bench.our_runs import watched
+from tests.bench.our_runs import watched_with_validation
 from tests.bench.pty_reader import PtyProgram
 from tests.bench.screen_keys import EPOCHS, Press, Signature, answers, press_key, say_slowest
 from tests.bench.verdicts import Row, quantile
 
 RIGHT, LEFT, PAGE_DOWN, PAGE_UP = b"\x1b[C", b"\x1b[D", b"\x1b[6~", b"\x1b[5~"
+
+VALIDATION_IMAGES = 10_000
+"""Twice as many as mlpwatch holds out."""
 
 EVALUATIONS_SECONDS = 6.0
 """In which both models have read the validation images."""
@@ -67,7 +70,7 @@ KEYS: tuple[tuple[bytes, Signature], ...] = (
 def mistake_rows(folder: Path, data: str, rounds: int) -> list[Row]:
     """Type keys while both train; return the milliseconds to their answers, and their bytes."""
     random.seed(0)
-    with watched(folder, data, EPOCHS) as program:
+    with watched_with_validation(folder, data, EPOCHS, VALIDATION_IMAGES) as program:
         program.read(EVALUATIONS_SECONDS)
         presses = [press_key(program, *key) for _ in range(rounds) for key in KEYS]
         program.end(b"q")

@@ -58,6 +58,19 @@ print(torch.ones(3).sum().item())
     assert ran.stdout.split() == ["3", "False", "True", "3.0"]
 
 
+def test_what_keys_ask_for_is_imported_where_there_is_a_screen() -> None:
+    script = """
+import sys
+from tui.loading import import_screens
+print(import_screens(), "tui.screens.mistakes" in sys.modules)
+import tui.app
+print(import_screens() > 0, "tui.screens.mistakes" in sys.modules, "torch" in sys.modules)
+"""
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert ran.stdout.split() == ["0", "False", "True", "True", "False"]
+
+
 def test_without_torch_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.loading.find_spec", lambda _name: None)
     assert load_torch_libraries() == 0

@@ -136,7 +136,9 @@ class DigitPanel(Horizontal):
         self._follow()
 
     def _show_what_fits(self) -> None:
-        """Show what there is room for."""
+        """Show what there is room for; of a hidden panel that is not known yet."""
+        if not self.size.height:
+            return
         facts = self.query_one(DigitFactsView)
         room = self.size.height - facts.rows_needed
         facts.display = not self._alone

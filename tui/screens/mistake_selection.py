@@ -76,6 +76,14 @@ class MistakeSelection:
         self.true, self.predicted = true, predicted
         self._start_over()
 
+    def next_true(self, classes: int) -> None:
+        """Keep only the next true class of so many; after the last, all."""
+        self.filter(_following(self.true, classes), self.predicted)
+
+    def next_predicted(self, classes: int) -> None:
+        """Keep only what was read as the next class of so many; after the last, all."""
+        self.filter(self.true, _following(self.predicted, classes))
+
     def next_order(self) -> None:
         """Sort in the next way, and turn to the first image."""
         self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
@@ -113,6 +121,11 @@ class MistakeSelection:
             self._place = int(found[0])
         elif self.order == "image":
             self._place = int(np.searchsorted(self.rows, self.row))
+
+
+def _following(number: int | None, classes: int) -> int | None:
+    following = 0 if number is None else number + 1
+    return following if following < classes else None
 
 
 def _same(one: Readings, other: Readings) -> bool:

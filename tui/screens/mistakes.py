@@ -73,8 +73,10 @@ class MistakesScreen(Screen[None]):
         yield Footer(footer_keys("mistakes", attached=self._watch.attached))
 
     def on_mount(self) -> None:
-        """Draw once the size is known."""
+        """Draw the lists for the first frame, and all once the size is known."""
         self._arrange()
+        self._take_in(at_once=True)
+        self._draw_lists()
 
     def on_resize(self, _event: Resize) -> None:
         """Arrange for the new size."""
@@ -156,12 +158,14 @@ class MistakesScreen(Screen[None]):
 
     def action_filter_true(self) -> None:
         """Keep only one true label: none, then each class in turn."""
-        self._selection.filter(self._next_class(self._selection.true), self._selection.predicted)
+        if session := self._watch.session:
+            self._selection.next_true(session.dataset.classes)
         self._acted()
 
     def action_filter_predicted(self) -> None:
         """Keep only one predicted label: none, then each class in turn."""
-        self._selection.filter(self._selection.true, self._next_class(self._selection.predicted))
+        if session := self._watch.session:
+            self._selection.next_predicted(session.dataset.classes)
         self._acted()
 
     def action_clear_filters(self) -> None:
@@ -230,16 +234,8 @@ class MistakesScreen(Screen[None]):
         only = session.config.only if session else None
         return list(LIST_TITLES) if only is None else [only, "newly-wrong", "newly-right"]
 
-    def _next_class(self, current: int | None) -> int | None:
-        session = self._watch.session
-        if session is None:
-            return None
-        following = 0 if current is None else current + 1
-        return following if following < session.dataset.classes else None
-
     def _draw(self) -> None:
-        lists = lists_text(self._lists(), self._selection, self.size.width)
-        self.query_one("#lists", TextLine).draw(lists)
+        self._draw_lists()
         self._draw_filters()
         if self._view == "sheet":
             self._draw_sheet()
@@ -278,6 +274,7 @@ class MistakesScreen(Screen[None]):
 
     def _show(self, view: View) -> None:
         self._view = view
+        self._draw()  # for the frame in which it appears
         self._arrange()
 
     def _arrange(self) -> None:
@@ -286,6 +283,10 @@ class MistakesScreen(Screen[None]):
             self.query_one(name).display = self._view == "sheet"
         self.query_one("#digit-row").display = self._view == "digit"
         self.call_after_refresh(self.update, numbers=True)
+
+    def _draw_lists(self) -> None:
+        lists = lists_text(self._lists(), self._selection, self.size.width)
+        self.query_one("#lists", TextLine).draw(lists)
 
     def _draw_filters(self) -> None:
         text = filters_text(self._images.split, self._selection, self._images.names)

@@ -1,9 +1,8 @@
 """A widget made of single cells that repaints only those that changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import groupby
-from operator import itemgetter
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -93,28 +92,35 @@ class Canvas:
 
     def runs(self, y: int) -> Iterator[tuple[str, Ink, int]]:
         """Yield one row as text, role and first column of each stretch of one role."""
-        characters = self._characters[y]
-        for role, cells in groupby(enumerate(self._joined_roles(y)), key=itemgetter(1)):
-            columns = [column for column, _ in cells]
-            yield "".join(characters[columns[0] : columns[-1] + 1]), role, columns[0]
+        characters, start = self._characters[y], 0
+        for role, same in groupby(self._joined_roles(y)):
+            end = start + len(list(same))
+            yield "".join(characters[start:end]), role, start
+            start = end
 
     def _joined_roles(self, y: int) -> Iterator[Ink]:
         """Yield the row's roles; blanks take the role before them, for fewer style changes."""
         role: Ink = Role.TEXT
         for character, own in zip(self._characters[y], self._roles[y], strict=True):
-            is_plain = isinstance(own, Role) and own != Role.CURSOR
-            if character != " " or not is_plain or _is_seen_on_blanks(role):
+            if character != " ":
                 role = own
+            elif own is not role:
+                is_plain = isinstance(own, Role) and own != Role.CURSOR
+                if not is_plain or _is_seen_on_blanks(role):
+                    role = own
             yield role
 
     def changed_spans(self, before: "Canvas") -> Iterator[tuple[int, int, int]]:
         """Yield row, first column and end column of what differs from a canvas of this size."""
         for y in range(self.height):
-            if self._characters[y] == before._characters[y] and self._roles[y] == before._roles[y]:
+            characters, roles = self._characters[y], self._roles[y]
+            old_characters, old_roles = before._characters[y], before._roles[y]
+            if characters == old_characters and roles == old_roles:
                 continue
             start = end = -MERGE_GAP
-            for x in range(self.width):
-                if self.cell(x, y) == before.cell(x, y):
+            cells = zip(characters, old_characters, roles, old_roles, strict=True)
+            for x, (character, old_character, role, old_role) in enumerate(cells):
+                if character == old_character and role == old_role:
                     continue
                 if x - end >= MERGE_GAP:
                     if end > start:
@@ -146,6 +152,7 @@ class CellView(Widget):
         super().__init__(name=name, id=id, classes=classes)
         self._shown = Canvas(0, 0)
         self._strips: dict[int, Strip] = {}
+        self._styles: dict[Ink, Style] = {}
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return what to show in this many columns and rows; by default what is shown, cut."""
@@ -189,9 +196,10 @@ class CellView(Widget):
         return strip
 
     def notify_style_update(self) -> None:
-        """Forget rendered rows: CSS or theme changed."""
+        """Forget rendered rows and their styles: CSS or theme changed."""
         super().notify_style_update()
         self._strips.clear()
+        self._styles.clear()
 
     def on_resize(self, _event: Resize) -> None:
         """Paint for the new size."""
@@ -202,18 +210,19 @@ class CellView(Widget):
         self.repaint()
 
     def _strip(self, y: int) -> Strip:
-        ground = self.rich_style
         if y >= self._shown.height:
-            return Strip.blank(self.size.width, ground)
-        dark, palette = self.app.current_theme.dark, self._palette()
-
-        def style(ink: Ink) -> Style:
-            if isinstance(ink, Role):
-                return palette[ink]
-            return grey_style(ink, dark) if isinstance(ink, Grey) else shade_style(ink, dark)
-
-        segments = [Segment(text, ground + style(ink)) for text, ink, _ in self._shown.runs(y)]
+            return Strip.blank(self.size.width, self.rich_style)
+        segments = [Segment(text, self._style(ink)) for text, ink, _ in self._shown.runs(y)]
         return Strip(segments, self._shown.width)
 
-    def _palette(self) -> Mapping[Role, Style]:
-        return palette_for(self.app.current_theme.dark, not self.app.no_color)
+    def _style(self, ink: Ink) -> Style:
+        """Return an ink's style on this view's ground."""
+        style = self._styles.get(ink)
+        if style is None:
+            dark = self.app.current_theme.dark
+            if isinstance(ink, Role):
+                own = palette_for(dark, not self.app.no_color)[ink]
+            else:
+                own = grey_style(ink, dark) if isinstance(ink, Grey) else shade_style(ink, dark)
+            style = self._styles[ink] = self.rich_style + own
+        return style

@@ -6,6 +6,7 @@ Textual 8.2 sends the whole screen with each pass of the layout, three of them w
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from textual.geometry import Size
@@ -37,12 +38,26 @@ class Run(NamedTuple):
     codes: Codes
 
 
+class _Row(NamedTuple):
+    """What the cells of one row show, column by column."""
+
+    characters: list[str | None]
+    """None for a cell of which it is not known what it shows."""
+    codes: list[Codes]
+
+    def widen(self, width: int) -> None:
+        """Have at least so many cells."""
+        missing = width - len(self.codes)
+        if missing > 0:
+            self.characters.extend([None] * missing)
+            self.codes.extend([PLAIN] * missing)
+
+
 class ShownCells:
     """Remembers every cell that was sent."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, list[tuple[str, Codes] | None]] = {}
-        """None for a cell of which it is not known what it shows."""
+        self._rows: dict[int, _Row] = {}
         self._size: Size | None = None
 
     def fit(self, size: Size) -> None:
@@ -61,35 +76,46 @@ class ShownCells:
     def news(self, runs: Iterable[Run]) -> Iterator[Run]:
         """Yield the parts of runs that the terminal does not show yet, and note them as shown."""
         for run in runs:
-            row = self._rows.setdefault(run.y, [])
-            row.extend([None] * (run.end - len(row)))
-            before, after = row[run.x : run.end], _cells(run)
-            if before == after and None not in after:
+            row = self._rows.get(run.y)
+            if row is None:
+                row = self._rows[run.y] = _Row([], [])
+            row.widen(run.end)
+            place = slice(run.x, run.end)
+            characters, codes = _cells(run)
+            before, codes_before = row.characters[place], row.codes[place]
+            is_sure = characters[0] is not None
+            if is_sure and before == characters and codes_before == codes:
                 continue
-            row[run.x : run.end] = after
-            if None in after:
+            row.characters[place], row.codes[place] = characters, codes
+            # A picture's cells are mostly of one style each: they are news as they are.
+            if not is_sure or len(codes) == 1:
                 yield run
             else:
-                yield from _changed(run, before, after)
+                cells = zip(before, characters, codes_before, codes, strict=True)
+                yield from _changed(
+                    run, [n for n, (a, b, c, d) in enumerate(cells) if a != b or c != d]
+                )
 
 
-def _cells(run: Run) -> list[tuple[str, Codes] | None]:
+def _cells(run: Run) -> tuple[list[str | None], list[Codes]]:
     """Return what each cell of a run shows."""
-    if len(run.text) != run.end - run.x or not _ONE_COLUMN.fullmatch(run.text):
-        return [None] * (run.end - run.x)
-    codes = run.codes
-    cells: list[tuple[str, Codes] | None] = [(character, codes) for character in run.text]
-    if " " in run.text and codes[0] in _UNSEEN_ON_BLANKS:
-        blank = (" ", ("", "", codes[2]))
-        cells = [blank if cell == (" ", codes) else cell for cell in cells]
-    return cells
+    width, text, codes = run.end - run.x, run.text, run.codes
+    if len(text) != width or not _ONE_COLUMN.fullmatch(text):
+        return [None] * width, [codes] * width
+    if " " not in text or codes[0] not in _UNSEEN_ON_BLANKS:
+        return list(text), [codes] * width
+    blank = _on_blanks(codes)
+    return list(text), [blank if character == " " else codes for character in text]
 
 
-def _changed(
-    run: Run, before: list[tuple[str, Codes] | None], after: list[tuple[str, Codes] | None]
-) -> Iterator[Run]:
-    """Yield the parts of a run whose cells differ; parts near each other as one."""
-    differ = [n for n, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+@lru_cache(1024)
+def _on_blanks(codes: Codes) -> Codes:
+    """Return what is seen of a style on a blank: nothing but the ground."""
+    return "", "", codes[2]
+
+
+def _changed(run: Run, differ: list[int]) -> Iterator[Run]:
+    """Yield the parts of a run around these of its cells; parts near each other as one."""
     start = differ[0]
     for last, following in zip(differ, [*differ[1:], None], strict=True):
         if following is None or following - last > BRIDGED_CELLS + 1:
