@@ -137,6 +137,19 @@ async def test_a_new_epoch_brings_new_reasons_for_the_same_digit(
         await until(
             lambda: stage.app.screen.query_one(ImageRowsView)._rows[0].words != words, stage.pilot
         )
+        assert "by the weights" not in stage.text()
+
+
+async def test_reasons_that_lag_behind_the_run_name_the_epoch_of_their_weights() -> None:
+    async with on_digit("g") as stage:
+        await stage.says("more ink for (+)")
+        assert "by the weights" not in stage.text()
+        await stage.feed(epoch_done("numpy", 6))
+        await stage.says("by the weights of epoch 5")
+        assert "NumPy, epoch 5: for (+) or against (−)" in stage.text()
+        await stage.press("a")
+        await stage.says("PyTorch: more ink for (+)")
+        assert "by the weights" not in stage.text(), "PyTorch has done no epoch since"
 
 
 async def test_without_weights_it_says_so() -> None:
@@ -197,8 +210,8 @@ def test_as_many_images_as_fit_are_drawn_with_their_words() -> None:
     view = ImageRowsView()
     image = np.ones((8, 8))
     view.draw([ImageRow([("nearest 3", "dim")], [image] * 5, list("abcde"))], "ramp")  # type: ignore[list-item]
-    rows = view.paint(29, 7).text().split("\n")
-    assert rows[0] == "nearest 3"
+    note, *rows = view.paint(29, 8).text().split("\n")
+    assert (note, rows[0]) == ("", "nearest 3")
     assert rows[1:5] == ["@@@@@@@@ @@@@@@@@ @@@@@@@@"] * 4
     assert rows[5].split() == ["a", "b", "c"]
 

@@ -1,4 +1,4 @@
-"""The views that lead from a number to its reason, on light ground, without colour, and large."""
+"""The views that lead from a number to its reason, in every size and every kind of terminal."""
 
 import pytest
 from rich.color import ColorSystem
@@ -13,36 +13,59 @@ VIEWS = {
     "percent": "tab tab c",
     "difference": "c",
     "scores": "c",
-    "gradient": "c m right enter g",
+    "overlay": "c o",
+    "sheet": "o m right",
+    "digit": "enter",
+    "second-renderer": "v",
+    "third-renderer": "v",
+    "gradient": "v g",
     "drawing": "escape escape d space down down right right",
+    "scrubbed": "escape space less_than_sign",
+    "explained": "e",
+    "forward": "right",
+    "backward": "right right",
 }
 """Keys from one view to the next."""
+
+SIZES = {"80x24": (80, 24), "140x40": (140, 40), "220x60": (220, 60)}
+
+LOOKS = [
+    *[("dark", size) for size in SIZES],
+    *[(look, "80x24") for look in ("light", "without-colour", "ascii")],
+]
 
 
 async def is_there(stage: Stage, view: str) -> None:
     """Wait for what is found off the event loop."""
-    if view == "gradient":
-        reader: ReasonsReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
-        await until(lambda: reader.fits, stage.pilot)
-    if view == "drawing":
-        await until(lambda: stage.text().count("▸") == len(stage.session.steps), stage.pilot)
+    match view:
+        case "digit" | "gradient":
+            panel = stage.app.screen.query_one("#digit-row")
+            reader: ReasonsReader = vars(panel)["_reader"]
+            shows = panel.size.width > 80 or view == "gradient"
+            await until(lambda: reader.fits or not shows, stage.pilot)
+        case "drawing":
+            mark = ">" if stage.app._options.ascii_only else "▸"
+            await until(lambda: stage.text().count(mark) >= len(stage.session.steps), stage.pilot)
+        case "forward" | "backward":
+            await until(lambda: "NumPy    step" in stage.text(), stage.pilot)
     await stage.look()
 
 
-@pytest.mark.parametrize("look", ["light", "without-colour", "large"])
+@pytest.mark.parametrize(("look", "size"), LOOKS, ids=[f"{look}-{size}" for look, size in LOOKS])
 async def test_views(
-    look: str, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+    look: str, size: str, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if look == "without-colour":
         monkeypatch.setenv("NO_COLOR", "1")
-    async with on_stage(training(), (220, 60) if look == "large" else (80, 24)) as stage:
+    async with on_stage(training(), SIZES[size], ascii_only=look == "ascii") as stage:
         stage.app.console._color_system = ColorSystem.TRUECOLOR
         if look == "light":
             stage.app.theme = "textual-light"
         for view, keys in VIEWS.items():
             await stage.press(*keys.split())
             await is_there(stage, view)
-            picture = screen_picture(stage.app)
+            picture = stage.text() if look == "ascii" else screen_picture(stage.app)
             if look == "without-colour":
                 assert "#" not in picture.partition("\nground")[2], "a colour is named"
+            assert look != "ascii" or picture.isascii()
             assert picture == snapshot(name=view)

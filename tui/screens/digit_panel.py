@@ -11,7 +11,12 @@ from textual.containers import Horizontal, Vertical
 from core.config import EngineName
 from tui.screens.presence import can_draw
 from tui.screens.reasons_reader import About, ReasonsReader
-from tui.screens.reasons_text import instead_of_neighbours, neighbour_rows, saliency_title
+from tui.screens.reasons_text import (
+    instead_of_neighbours,
+    neighbour_rows,
+    saliency_title,
+    weights_note,
+)
 from tui.watch import Watch
 from tui.widgets.digit_facts import DigitFacts, DigitFactsView
 from tui.widgets.digit_view import DigitView
@@ -136,9 +141,7 @@ class DigitPanel(Horizontal):
         self._follow()
 
     def _show_what_fits(self) -> None:
-        """Show what there is room for; of a hidden panel that is not known yet."""
-        if not self.size.height:
-            return
+        """Show what there is room for."""
         facts = self.query_one(DigitFactsView)
         room = self.size.height - facts.rows_needed
         facts.display = not self._alone
@@ -150,7 +153,9 @@ class DigitPanel(Horizontal):
         return self._chosen if self._chosen in names else names[0]
 
     def _follow(self) -> None:
-        """Arrange, ask what is not known yet, and draw what is."""
+        """Arrange, ask what is not known yet, and draw what is; hidden, wait for the size."""
+        if not self.size.height:
+            return
         self._show_what_fits()
         asked = self._question()
         if asked and self._reader.ask(*asked):
@@ -193,10 +198,17 @@ class DigitPanel(Horizontal):
             return
         data = session.dataset
         rows = neighbour_rows(answer, digit.facts, data, session.config.pixel_range)
-        rows_view.draw(rows, self._small_renderer())
+        newest = self._newest_epoch(answer.engine)
+        rows_view.draw(rows, self._small_renderer(), note=weights_note(answer, newest))
         gradient = answer.gradient.reshape(data.image_shape)
-        title = saliency_title(answer, digit.facts.names)
+        title = saliency_title(answer, digit.facts.names, newest)
         saliency_view.draw(Saliency(digit.ink, gradient, answer.scale, title), self._look())
+
+    def _newest_epoch(self, engine: EngineName) -> int:
+        """Return the epoch whose reading the bars show, where they show the newest."""
+        state = self._watch.state
+        epochs = state.engines[engine].epochs if state else ()
+        return epochs[-1].epoch if epochs else 0
 
     def _small_renderer(self) -> Renderer:
         """Return how neighbours are drawn: their pixels are too many for characters."""

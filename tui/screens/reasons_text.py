@@ -47,9 +47,17 @@ def ink_of(pixels: NDArray[np.floating], pixel_range: PixelRange) -> NDArray[np.
     return ink
 
 
-def saliency_title(answer: "Reasons", names: str) -> str:
-    """Return what the marked pixels tell."""
-    return f"{TITLES[answer.engine]}: more ink for (+) or against (−) {names[answer.towards]}"
+def saliency_title(answer: "Reasons", names: str, newest: int) -> str:
+    """Return what the marked pixels tell; of which weights, if the run is at a newer epoch."""
+    who, towards = TITLES[answer.engine], names[answer.towards]
+    if answer.epoch < newest:
+        return f"{who}, epoch {answer.epoch}: for (+) or against (−) {towards}"
+    return f"{who}: more ink for (+) or against (−) {towards}"
+
+
+def weights_note(answer: "Reasons", newest: int) -> str:
+    """Return which weights the neighbours were found with, if the run is at a newer epoch."""
+    return f"by the weights of epoch {answer.epoch}" if answer.epoch < newest else ""
 
 
 def instead_of_neighbours(no_digit: bool, searching: bool) -> str:

@@ -42,25 +42,28 @@ class ImageRowsView(CellView):
 
     _rows: Sequence[ImageRow] = ()
     _renderer: Renderer = "ramp"
-    _instead = ""
+    _instead = _note = ""
 
-    def draw(self, rows: Sequence[ImageRow], renderer: Renderer, *, instead: str = "") -> None:
-        """Show rows, or the words `instead` without one."""
-        self._rows, self._renderer, self._instead = rows, renderer, instead
+    def draw(
+        self, rows: Sequence[ImageRow], renderer: Renderer, *, instead: str = "", note: str = ""
+    ) -> None:
+        """Show a note above rows, or the words `instead` without one."""
+        self._rows, self._renderer, self._instead, self._note = rows, renderer, instead, note
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return the rows from the top."""
+        """Return the rows below a line for the note, which mostly is blank."""
         canvas = Canvas(width, height)
-        y = 0
+        canvas.put(0, 0, self._note, Role.DIM)
+        y = 1
         if not self._rows:
-            canvas.put(0, 0, self._instead, Role.DIM)
+            canvas.put(0, y, self._instead, Role.DIM)
         for row in self._rows:
             x = 0
             for text, ink in row.title:
                 x = canvas.put(x, y, text, ink)
             if row.images:
-                size = image_size(row.images[0].shape, height, len(self._rows))
+                size = image_size(row.images[0].shape, height - 1, len(self._rows))
                 self._put_images(canvas, y + 1, row, size)
                 y += size.rows
             y += _TEXT_ROWS
