@@ -25,6 +25,12 @@ _NARROW, _NARROW_PANEL_COLUMNS = 76, 36
 _GAP = 2
 _PAPER_FRAME = 2
 _PEN_ROWS = 2
+_FEWEST_COLUMNS = 14
+"""Of the paper."""
+
+_FEWEST_ROWS = 8
+"""Two bars under a title, and a picture under another."""
+
 _RIGHT_BUTTON = 3
 _SET_COLUMNS = 26
 _ROOMY = 30
@@ -113,6 +119,10 @@ class DrawView(CellView):
         canvas, scene = Canvas(width, height), self._scene
         if scene is None:
             return canvas
+        least = least_size(scene.pixels.shape)
+        if width < least[0] or height < least[1]:
+            self._put_refusal(canvas, least)
+            return canvas
         places = _places(scene, width, height)
         self._put_paper(canvas, scene, places.paper)
         x, y = places.right, places.below_bars
@@ -128,6 +138,14 @@ class DrawView(CellView):
         set_box = (set_left, y, width - set_left, height - y)
         put_own_set(canvas, set_box, scene.own, scene.names, scene.engines, chosen=scene.chosen)
         return canvas
+
+    def _put_refusal(self, canvas: Canvas, least: tuple[int, int]) -> None:
+        """Say how large the terminal has to be, of which others take some columns and rows."""
+        columns = max(least[0], canvas.width) + self.app.size.width - canvas.width
+        rows = max(least[1], canvas.height) + self.app.size.height - canvas.height
+        lines = ("too small to draw on", f"it takes a terminal of {columns}x{rows}")
+        for y, line in enumerate(lines, start=max(0, canvas.height // 2 - 1)):
+            canvas.put(max(0, (canvas.width - len(line)) // 2), y, line, Role.DIM)
 
     def _put_paper(self, canvas: Canvas, scene: DrawScene, grid: PixelGrid) -> None:
         put_frame(canvas, (0, 0), (grid.columns, grid.rows), ascii_only=self._ascii)
@@ -154,6 +172,18 @@ class DrawView(CellView):
         if anywhere or (0 <= column < grid.columns and 0 <= row < grid.rows):
             return grid.point(column + 0.5, row + 0.5)
         return None
+
+
+def least_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the columns and rows below which an image (height, width) can't be drawn with care.
+
+    MNIST's digits take 14 columns and 7 rows then, smaller ones a column per pixel.
+    """
+    height, width = shape
+    across = max(-(-width // 2), min(width, _FEWEST_COLUMNS))
+    down = -(-across * height // (2 * width))
+    columns = across + _PAPER_FRAME + _GAP + _NARROW_PANEL_COLUMNS
+    return columns, max(down + _PAPER_FRAME + _PEN_ROWS, _FEWEST_ROWS)
 
 
 def _places(scene: DrawScene, width: int, height: int) -> _Places:

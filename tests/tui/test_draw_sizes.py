@@ -1,0 +1,32 @@
+"""Where there is no room to draw, the screen says how much it takes."""
+
+import pytest
+
+from tests.tui.scenes import training
+from tests.tui.stage import on_stage, until
+from tui.widgets.draw_view import least_size
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((28, 28), (54, 11)), ((8, 8), (48, 8)), ((60, 60), (70, 19))]
+)
+def test_an_image_takes_two_pixels_a_column_or_fourteen_columns(
+    shape: tuple[int, int], size: tuple[int, int]
+) -> None:
+    assert least_size(shape) == size
+
+
+async def test_a_terminal_too_small_to_draw_on_is_told_how_large_it_has_to_be() -> None:
+    async with on_stage(training(), (40, 10)) as stage:
+        await stage.press("d", "space", "down")
+        assert "too small to draw on" in stage.text()
+        columns, rows = map(int, stage.row("it takes").split()[-1].split("x"))
+        for size in ((columns - 1, rows), (columns, rows - 1)):
+            await stage.pilot.resize_terminal(*size)
+            await stage.look()
+            assert f"it takes a terminal of {columns}x{rows}" in stage.text()
+        await stage.pilot.resize_terminal(columns, rows)
+        await stage.look()
+        await until(lambda: "the networks see" in stage.text(), stage.pilot)
+        assert "too small" not in stage.text()
+        assert "█" in stage.text() or "▄" in stage.text(), "what was drawn"
