@@ -268,8 +268,7 @@ class MistakesScreen(Screen[None]):
         self.query_one(DigitPanel).look_at(digit, renderer, absent=absent)
 
     def _why_empty(self) -> str:
-        state = self._watch.state
-        ended = state is not None and state.ended
+        ended = bool((state := self._watch.state) and state.ended)
         return self._images.missing or why_empty(self._images.split, self._selection, ended=ended)
 
     def _show(self, view: View) -> None:
