@@ -14,13 +14,17 @@ class _SharingSelector(selectors.DefaultSelector):
     """Waits for keys and timers; meanwhile the trainers hand the interpreter to and fro quickly."""
 
     answers_until = 0.0
+    is_waiting = False
+    """Whether the loop has to get the interpreter back first: the sooner, the better."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait; see `selectors.BaseSelector.select`."""
+        self.is_waiting = True
         share_interpreter()
         try:
             return super().select(timeout)
         finally:
+            self.is_waiting = False
             if monotonic() < self.answers_until:
                 keep_interpreter()
 
@@ -35,7 +39,8 @@ class ScreenLoop(asyncio.SelectorEventLoop):
     def answer(self) -> None:
         """Keep the interpreter for a moment: somebody has pressed a key and waits."""
         self._sharing.answers_until = monotonic() + ANSWER_SECONDS
-        keep_interpreter()
+        if not self._sharing.is_waiting:
+            keep_interpreter()
 
 
 def answer_soon(loop: asyncio.AbstractEventLoop) -> None:

@@ -12,7 +12,7 @@ from textual.events import Key, Resize
 from textual.geometry import Size
 from textual.message import Message
 
-from core.interpreter import SHARED_SECONDS, UNSHARED_SECONDS
+from core.interpreter import SHARED_SECONDS, UNSHARED_SECONDS, keep_interpreter
 from tests.e2e.terminal import wait_until
 from tui.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
 from tui.patient_driver import patient
@@ -57,6 +57,24 @@ def test_an_answer_keeps_the_interpreter_through_waits_until_its_time_is_over() 
 
     with asyncio.Runner(loop_factory=ScreenLoop) as runner:
         assert runner.run(answer())
+
+
+def test_a_loop_that_waits_gets_the_interpreter_back_before_it_keeps_it() -> None:
+    asked: list[float] = []
+
+    def ask(loop: asyncio.AbstractEventLoop) -> None:
+        wait_until(lambda: sys.getswitchinterval() == SHARED)
+        answer_soon(loop)
+        asked.append(sys.getswitchinterval())
+
+    async def wait() -> float:
+        keep_interpreter()
+        await asyncio.to_thread(ask, asyncio.get_running_loop())
+        return sys.getswitchinterval()
+
+    with asyncio.Runner(loop_factory=ScreenLoop) as runner:
+        assert runner.run(wait()) == UNSHARED
+    assert asked == [SHARED]
 
 
 async def test_another_loop_is_left_as_it_is() -> None:
