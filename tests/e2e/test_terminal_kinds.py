@@ -116,7 +116,15 @@ def test_inside_screen_it_is_whole_after_a_detach_and_at_another_size(
         assert terminal.wait_for_end() == 0
     again = [SCREEN or "", "-U", "-r", "demo"]
     with Terminal(again, tmp_path, columns=140, rows=40, env=env) as terminal:
-        seen = terminal.wait_for(lambda text: "accuracy %" in text and "? help  q quit" in text)
+        # The footer comes before the columns where the screen is drawn in more than one go.
+        seen = terminal.wait_for(
+            lambda text: (
+                "accuracy %" in text
+                and "? help  q quit" in text
+                and re.search(r"^ NumPy +[━╸─]", text, re.MULTILINE)
+                and re.search(r"\d+/9000  paused", text)
+            )
+        )
         rows = seen.split("\n")
         assert rows[0].startswith(" mlpwatch  digits")
         assert len(re.findall(r"^ NumPy +[━╸─]", seen, re.MULTILINE)) == 1
