@@ -24,7 +24,7 @@ STYLES = st.builds(
 )
 # "漢" takes two columns, and which of its halves lies under a change is anybody's guess.
 SEGMENTS = st.lists(
-    st.builds(Segment, st.text("ab  ⠃·é", min_size=1, max_size=5), STYLES, st.none()), max_size=5
+    st.builds(Segment, st.text("ab  ⠃·é", max_size=5), STYLES, st.none()), max_size=5
 )
 ROWS = st.lists(SEGMENTS, min_size=HEIGHT, max_size=HEIGHT)
 SPANS = st.lists(
@@ -84,6 +84,12 @@ def test_the_same_again_sends_nothing() -> None:
     remembered = ShownCells()
     assert sent(remembered, "abcdefgh")
     assert sent(remembered, "abcdefgh") == ""
+
+
+def test_a_segment_without_text_sends_nothing() -> None:
+    rows = [Strip([Segment(""), Segment("ab", Style(bold=True)), Segment("")])]
+    for update in (whole(rows, 2), ChopsUpdate([{0: rows[0]}], [(0, 0, 2)], [[2]])):
+        assert "ab" in CellsUpdate(update, ShownCells()).render_segments(CONSOLE)
 
 
 def test_changed_cells_are_sent_and_few_between_them_again() -> None:

@@ -76,6 +76,8 @@ class ShownCells:
     def news(self, runs: Iterable[Run]) -> Iterator[Run]:
         """Yield the parts of runs that the terminal does not show yet, and note them as shown."""
         for run in runs:
+            if run.end == run.x:  # Textual cuts rows into segments that may have no text
+                continue
             row = self._rows.get(run.y)
             if row is None:
                 row = self._rows[run.y] = _Row([], [])
