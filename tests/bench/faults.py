@@ -1,9 +1,10 @@
 """Every way to end and every bad file, tried on the real command: what survived, what was lost.
 
-    python -m tests.bench.faults [--kills 200] [--fuzz 20000] [--only WORD]
+    python -m tests.bench.faults [--kills 200] [--fuzz 20000] [--only WORD] [--jobs 2]
 
 Each row runs the tests that prove it, as processes of their own; a row counts the faults that they
-try. What was on disk before a fault is compared with what is there after it (tests/standing.py):
+try. Rows whose tests hold limits in seconds come last and one by one, whatever `--jobs` says.
+What was on disk before a fault is compared with what is there after it (tests/standing.py):
 `files` is how many files were there before, `lost` how many of them are gone or lack something,
 `steps` by how many steps of training the newest whole checkpoints are older. Needs Linux; a small
 tmpfs needs the right to mount.
@@ -15,6 +16,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -39,6 +41,8 @@ class FaultRow:
     """Arguments for pytest."""
     faults: int | None = None
     """How many are tried; None for one per test."""
+    timed: bool = False
+    """Its tests hold limits in seconds: nothing else runs beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Verdict:
 
 
 def rows(kills: int, fuzz: int) -> list[FaultRow]:
-    """Return all rows: the ways to end, then the files and names."""
+    """Return all rows: those that take longest first, those that are timed last."""
 
     def e2e(*names: str, only: str = "") -> tuple[str, ...]:
         return (*(f"tests/e2e/test_{name}.py" for name in names), "-k", only)
@@ -79,11 +83,11 @@ def rows(kills: int, fuzz: int) -> list[FaultRow]:
     hangup = "SIGHUP or closed_window or closes_without_a_signal or outlives_its_terminal"
     data = ("array_files", "idx_files", "data_refusals")
     logs = ("metrics_log", "event_log", "confusion_log", "run_tail", "run_follower")
+    fuzzed = f"{fuzz:,} mutated inputs per reader"
     return [
-        FaultRow("killed and resumed, bit for bit", core("exact_resume")),
-        FaultRow("q, Ctrl-C, SIGTERM", e2e("leaving_in_time", "signals", only=f"not ({hangup})")),
-        FaultRow("the link drops", e2e("signals", "leaving_in_time", "attach", only=hangup)),
         FaultRow("SIGKILL of the real command", e2e("kills"), kills),
+        FaultRow(fuzzed, core("reader_fuzz", "file_fuzz"), fuzz * FUZZED_READERS),
+        FaultRow("killed and resumed, bit for bit", core("exact_resume")),
         FaultRow("SIGKILL at each system call of a save", core("checkpoint_crashes")),
         FaultRow("SIGSTOP, SIGCONT, ctrl+z and fg", e2e("job_control")),
         FaultRow("disk full, quota, read-only, gone", e2e("disk_faults"), DISK_FAULTS),
@@ -97,13 +101,16 @@ def rows(kills: int, fuzz: int) -> list[FaultRow]:
         FaultRow("bad configs", core("runs", only="config")),
         FaultRow("bad logs", core(*logs, only="damaged or torn or garbage or repeated or long")),
         FaultRow("bad data files", core(*data)),
-        FaultRow(
-            f"{fuzz:,} mutated inputs per reader",
-            core("reader_fuzz", "file_fuzz"),
-            fuzz * FUZZED_READERS,
-        ),
         FaultRow("hostile names, paths and links", e2e("hostile_names") + core("run_names")[:1]),
         FaultRow("renamed and deleted while trained", core("run_changes")),
+        FaultRow(
+            "q, Ctrl-C, SIGTERM",
+            e2e("leaving_in_time", "signals", only=f"not ({hangup})"),
+            timed=True,
+        ),
+        FaultRow(
+            "the link drops", e2e("signals", "leaving_in_time", "attach", only=hangup), timed=True
+        ),
     ]
 
 
@@ -157,19 +164,25 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--fuzz", type=int, default=400, help="mutated inputs per reader")
     parser.add_argument("--only", default="", help="rows whose name holds this")
+    parser.add_argument("--jobs", type=int, default=1, help="rows at the same time")
     options = parser.parse_args()
     counts = {"MLPWATCH_KILLS": str(options.kills), "MLPWATCH_FUZZ": str(options.fuzz)}
-    verdicts = []
+    wanted = [row for row in rows(options.kills, options.fuzz) if options.only in row.name]
     say(
         f"{'fault':<40}{'tried':>9}{'survived':>9}{'files':>10}{'lost':>6}{'steps':>6}"
         f"{'skipped':>8}{'seconds':>8}"
     )
     with scratch() as folder:
-        for row in rows(options.kills, options.fuzz):
-            if options.only in row.name:
-                verdict = judge(row, os.environ | counts, folder / "losses.jsonl")
-                verdicts.append(verdict)
-                say(verdict.columns(row.name) + (verdict.output if verdict.is_bad else ""))
+
+        def tried(row: FaultRow) -> Verdict:
+            notes = folder / f"losses-{wanted.index(row)}.jsonl"
+            verdict = judge(row, os.environ | counts, notes)
+            say(verdict.columns(row.name) + (verdict.output if verdict.is_bad else ""))
+            return verdict
+
+        with ThreadPoolExecutor(options.jobs) as together:
+            verdicts = list(together.map(tried, (row for row in wanted if not row.timed)))
+        verdicts += [tried(row) for row in wanted if row.timed]
     all_of_them = total(verdicts)
     say(all_of_them.columns(f"all ({load()})"))
     return 1 if all_of_them.is_bad else 0

@@ -198,7 +198,9 @@ class Training:
 
     def join(self) -> Outcome:
         """Wait for the end and return how it ended."""
-        self.thread.join(SECONDS)
+        # In slices: on a machine that was suspended meanwhile not all of the time is up at once.
+        for _ in range(round(SECONDS)):
+            self.thread.join(1.0)
         assert not self.thread.is_alive()
         return self.outcomes[0]
 
