@@ -26,9 +26,9 @@ from tui.widgets.image_renderers import (
     INK,
     Renderer,
     image_canvas,
-    line_canvas,
+    line_canvases,
     renderers,
-    small_canvas,
+    small_canvases,
 )
 
 IMAGES = arrays(
@@ -70,19 +70,18 @@ def test_half_blocks_are_the_pixels_in_grey() -> None:
 
 def test_pictures_without_shades_are_the_inked_pixels() -> None:
     image = pixel_image()
-    canvas = line_canvas(image, 28, 14, "half blocks")
+    (canvas,) = line_canvases(image[np.newaxis], 28, 14, "half blocks")
     assert (canvas.width, canvas.height) == (28, 14)
     for x, y in np.ndindex(28, 14):
         inked = [bool(image[2 * y + half, x] >= INK) for half in (0, 1)]
         assert canvas.cell(x, y) == (" ▄▀█"[2 * inked[0] + inked[1]], Role.TEXT)
-    assert (
-        line_canvas(image, 14, 7, "braille").text() == image_canvas(image, 14, 7, "braille").text()
-    )
+    (braille,) = line_canvases(image[np.newaxis], 14, 7, "braille")
+    assert braille.text() == image_canvas(image, 14, 7, "braille").text()
 
 
 def test_a_small_ramp_has_two_pixels_in_a_row() -> None:
     image = pixel_image(14, 14)
-    canvas = small_canvas(image, 14, 7, "ramp")
+    (canvas,) = small_canvases(image[np.newaxis], 14, 7, "ramp")
     for x, y in np.ndindex(14, 7):
         mean = (image[2 * y, x] + image[2 * y + 1, x]) / 2
         assert canvas.cell(x, y)[0] == RAMP[round(mean * 9)]
@@ -93,8 +92,14 @@ def test_a_small_ramp_has_two_pixels_in_a_row() -> None:
 def test_any_image_fits_with_square_pixels(
     image: NDArray[np.float32], columns: int, rows: int, renderer: Renderer
 ) -> None:
-    for draw in (image_canvas, small_canvas):
-        canvas = draw(image, columns, rows, renderer)
+    stack = np.stack([image, image[::-1]])
+    alone, *small = (
+        image_canvas(image, columns, rows, renderer),
+        *small_canvases(stack, columns, rows, renderer),
+        *line_canvases(stack, columns, rows, renderer),
+    )
+    assert small[0].text() == small_canvases(image[np.newaxis], columns, rows, renderer)[0].text()
+    for canvas in (alone, *small):
         assert 1 <= canvas.width <= columns
         assert 1 <= canvas.height <= rows
 
@@ -137,10 +142,10 @@ async def test_every_small_digit_has_its_label_and_readings_in_the_lists_order()
         assert len(shown) == min(len(rows), sheet(stage).per_page)
         assert shown == expected[: len(shown)]
         text = sheet(stage).text().split("\n")
-        image = digits().validation_images[rows[0]].reshape(8, 8)
-        picture = small_canvas(image, 8, 4, "braille")
-        for y in range(4):
-            assert text[1 + y][1:9].rstrip() == picture.row(y).rstrip()
+        images = digits().validation_images[rows[:14]].reshape(-1, 8, 8)
+        for n, picture in enumerate(small_canvases(images, 8, 4, "braille")):
+            drawn = [row[1 + 10 * n :][:8].ljust(8) for row in text[1:5]]
+            assert drawn == [picture.row(y) for y in range(4)]
 
 
 async def test_a_page_down_shows_the_next_images_and_the_end_the_last() -> None:

@@ -18,7 +18,7 @@ from core.weights_board import WeightsBoard, WeightsShown
 from tests.tui.scenes import FakeSession, digits, epoch_done, evaluation, training, weights
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
-from tui.palette import Shade
+from tui.palette import Role, Shade
 from tui.screens.reasons_reader import ReasonsReader
 from tui.widgets.neighbours import ImageRow, ImageRowsView, image_size
 from tui.widgets.saliency import STRONG, WEAK, SaliencyView
@@ -208,8 +208,7 @@ def test_images_share_the_height(
 
 def test_as_many_images_as_fit_are_drawn_with_their_words() -> None:
     view = ImageRowsView()
-    image = np.ones((8, 8))
-    view.draw([ImageRow([("nearest 3", "dim")], [image] * 5, list("abcde"))], "ramp")  # type: ignore[list-item]
+    view.draw([ImageRow([("nearest 3", Role.DIM)], np.ones((5, 8, 8)), list("abcde"))], "ramp")
     note, *rows = view.paint(29, 8).text().split("\n")
     assert (note, rows[0]) == ("", "nearest 3")
     assert rows[1:5] == ["@@@@@@@@ @@@@@@@@ @@@@@@@@"] * 4

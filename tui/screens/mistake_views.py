@@ -1,5 +1,7 @@
 """What the sheet and the large digit's facts show of a selection."""
 
+import numpy as np
+
 from tui.palette import Role
 from tui.screens.digit_panel import SeenDigit
 from tui.screens.mistake_selection import MistakeSelection
@@ -17,7 +19,7 @@ def sheet_source(selection: MistakeSelection, images: SplitImages) -> SheetSourc
     return SheetSource(
         selection.rows,
         images.shape,
-        images.ink,
+        images.inks,
         lambda row: caption(readings, row, names),
         images.split,
     )
@@ -49,7 +51,7 @@ def seen_digit(selection: MistakeSelection, images: SplitImages) -> SeenDigit | 
         },
         names=images.names,
     )
-    return SeenDigit(images.split, row, images.pixels(row), images.ink(row), facts)
+    return SeenDigit(images.split, row, images.pixels(row), images.inks(np.array([row]))[0], facts)
 
 
 def place_text(selection: MistakeSelection) -> str:

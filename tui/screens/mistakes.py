@@ -18,7 +18,7 @@ from tui.screens.hints import Hints, View
 from tui.screens.mistake_selection import MistakeSelection
 from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
 from tui.screens.mistake_views import detail_text, seen_digit, sheet_source
-from tui.screens.pace import SHEET_SECONDS, Pace
+from tui.screens.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
 from tui.screens.presence import can_draw
 from tui.screens.renderer_choice import RendererChoice
 from tui.screens.split_images import SplitImages
@@ -59,7 +59,7 @@ class MistakesScreen(Screen[None]):
         self._renderers = RendererChoice(lambda: self.app, ascii_only=ascii_only)
         self._view: View = "sheet"
         self._hints, self._busy = hints, ""
-        self._sheet_pace = Pace(SHEET_SECONDS)
+        self._paces = {"sheet": Pace(SHEET_SECONDS), "digit": Pace(NUMBERS_SECONDS)}
         self._late: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -219,14 +219,14 @@ class MistakesScreen(Screen[None]):
             self.update(numbers=True)
 
     def _take_in(self, *, at_once: bool) -> bool:
-        """Take in a new evaluation, in a sheet only so often; say whether there was one."""
+        """Take in a new evaluation, but only so often; say whether there was one."""
         if not self._selection.is_news(self._images.readings):
             return False
-        if self._sheet_pace.allows(monotonic(), at_once=at_once or self._view == "digit"):
+        if (pace := self._paces[self._view]).allows(monotonic(), at_once=at_once):
             self._late = None
             return self._selection.take(self._images.readings)
         # After a pause or the end no event comes that would show the last one.
-        self._late = self._late or self.set_timer(SHEET_SECONDS, self.update)
+        self._late = self._late or self.set_timer(pace.seconds, self.update)
         return False
 
     def _lists(self) -> list[MistakeList]:

@@ -32,10 +32,8 @@ def neighbour_rows(
             (f" in {TITLES[answer.engine]}", ACCENTS[answer.engine]),
             (f" · {which}", Role.DIM),
         ]
-        images = [
-            ink_of(data.train_images[one.row].reshape(data.image_shape), pixel_range)
-            for one in neighbours
-        ]
+        pixels = data.train_images[[one.row for one in neighbours]]
+        images = ink_of(pixels.reshape(-1, *data.image_shape), pixel_range)
         rows.append(ImageRow(title, images, [f"{one.distance:.3g}" for one in neighbours]))
     return rows
 

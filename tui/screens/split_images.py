@@ -69,16 +69,18 @@ class SplitImages:
 
     def pixels(self, row: int) -> NDArray[np.float32]:
         """Return an image (features,) as the networks read it."""
-        data = self._session().dataset
-        images = data.test_images if self.split == "test" else data.validation_images
-        pixels: NDArray[np.float32] = images[row]
+        pixels: NDArray[np.float32] = self._images[row]
         return pixels
 
-    def ink(self, row: int) -> NDArray[np.floating]:
-        """Return an image (height, width) of ink from 0 to 1."""
-        session = self._session()
-        pixels = self.pixels(row).reshape(session.dataset.image_shape)
-        return ink_of(pixels, session.config.pixel_range)
+    def inks(self, rows: NDArray[np.intp]) -> NDArray[np.floating]:
+        """Return images (images, height, width) of ink from 0 to 1."""
+        pixels = self._images[rows].reshape(-1, *self.shape)
+        return ink_of(pixels, self._session().config.pixel_range)
+
+    @property
+    def _images(self) -> NDArray[np.float32]:
+        data = self._session().dataset
+        return data.test_images if self.split == "test" else data.validation_images
 
     def title(self, row: int) -> str:
         """Return split and number of an image, as its source counts them."""

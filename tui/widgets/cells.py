@@ -43,6 +43,19 @@ class Canvas:
         self._characters = [[" "] * self.width for _ in range(self.height)]
         self._roles: list[list[Ink]] = [[Role.TEXT] * self.width for _ in range(self.height)]
 
+    @classmethod
+    def of(cls, characters: list[list[str]], roles: list[list[Ink]]) -> "Canvas":
+        """Return a canvas of these cells (row, column): 1/20 of the time of a `put` for each.
+
+        Args:
+            characters: each known to fill one column; the canvas's own from now on.
+            roles: likewise; `Role.TEXT` for a blank whose role is not seen.
+        """
+        canvas = cls(0, 0)
+        canvas._characters, canvas._roles = characters, roles
+        canvas.width, canvas.height = len(characters[0]) if characters else 0, len(characters)
+        return canvas
+
     def put(self, x: int, y: int, text: str, role: Ink = Role.TEXT) -> int:
         """Write text from column x on row y, cut at the edges; return the column after it.
 
@@ -151,6 +164,8 @@ class CellView(Widget):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
         self._shown = Canvas(0, 0)
+        self._is_behind = False
+        """Whether the data has changed while the view was out of sight."""
         self._strips: dict[int, Strip] = {}
         self._styles: dict[Ink, Style] = {}
 
@@ -161,8 +176,9 @@ class CellView(Widget):
         return canvas
 
     def repaint(self) -> None:
-        """Paint anew and send the cells that changed; out of sight, wait for `Show`."""
-        if self.is_attached and self.is_on_screen:
+        """Paint anew and send the cells that changed; out of sight, once it comes into sight."""
+        self._is_behind = not (self.is_attached and self.is_on_screen)
+        if not self._is_behind:
             self.show(self.paint(*self.size))
 
     def show(self, canvas: Canvas) -> None:
@@ -186,10 +202,10 @@ class CellView(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Render one row for Textual; rows that have not changed come from a cache."""
-        if (self._shown.width, self._shown.height) != self.size:
-            # The layout changed and its Resize is still on its way.
+        if self._has_to_paint:
+            # The layout changed and its Resize or Show is still on its way.
             self._strips.clear()
-            self._shown = self.paint(*self.size)
+            self._shown, self._is_behind = self.paint(*self.size), False
         strip = self._strips.get(y)
         if strip is None:
             strip = self._strips[y] = self._strip(y)
@@ -202,12 +218,18 @@ class CellView(Widget):
         self._styles.clear()
 
     def on_resize(self, _event: Resize) -> None:
-        """Paint for the new size."""
-        self.repaint()
+        """Paint for the new size, if the first frame in it has not."""
+        if self._has_to_paint:
+            self.repaint()
 
     def on_show(self, _event: Show) -> None:
-        """Catch up with what changed while out of sight."""
-        self.repaint()
+        """Catch up with what changed while out of sight, if the first frame has not."""
+        if self._has_to_paint:
+            self.repaint()
+
+    @property
+    def _has_to_paint(self) -> bool:
+        return self._is_behind or (self._shown.width, self._shown.height) != self.size
 
     def _strip(self, y: int) -> Strip:
         if y >= self._shown.height:

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from tui.palette import Ink, Role
 from tui.widgets.cells import Canvas, CellView
-from tui.widgets.image_renderers import Renderer, small_canvas
+from tui.widgets.image_renderers import Renderer, small_canvases
 
 MOST_COLUMNS, FEWEST_COLUMNS = 14, 8
 """Columns of a small image: 28 pixels are 14 braille cells."""
@@ -34,8 +34,8 @@ class SheetSource:
     """The images of the list."""
     shape: tuple[int, int]
     """(height, width) of each, in pixels."""
-    ink: Callable[[int], NDArray[np.floating]]
-    """Returns an image (height, width) of ink from 0 to 1, by its row."""
+    inks: Callable[[NDArray[np.intp]], NDArray[np.floating]]
+    """Returns images (images, height, width) of ink from 0 to 1, by their rows."""
     caption: Callable[[int], Caption]
     """Returns what stands above an image, by its row."""
     split: str
@@ -90,10 +90,11 @@ class ContactSheet(CellView):
         across, down = self._grid(width, height)
         first = self._cursor // (across * down) * across * down
         columns, rows = self._tile()
-        for n, row in enumerate(source.rows[first : first + across * down].tolist()):
+        shown = source.rows[first : first + across * down].tolist()
+        pictures = self._pictures_of(source, shown)
+        for n, (row, picture) in enumerate(zip(shown, pictures, strict=True)):
             x, y = n % across * (columns + _GAP) + 1, n // across * (rows + _CAPTION_ROWS)
             self._put_caption(canvas, x, y, source.caption(row), first + n == self._cursor)
-            picture = self._picture(source, row, columns, rows)
             canvas.paste(picture, x + (columns - picture.width) // 2, y + _CAPTION_ROWS)
         return canvas
 
@@ -120,15 +121,17 @@ class ContactSheet(CellView):
             # As wide as the image: a short one would be overlooked.
             canvas.put(end, y, " " * (x + self._tile()[0] - end), Role.CURSOR)
 
-    def _picture(self, source: SheetSource, row: int, columns: int, rows: int) -> Canvas:
-        key = (source.split, row, self._renderer)
-        picture = self._pictures.get(key)
-        if picture is None:
-            if len(self._pictures) >= _KEPT_PICTURES:
-                self._pictures.clear()
-            picture = small_canvas(source.ink(row), columns, rows, self._renderer)
-            self._pictures[key] = picture
-        return picture
+    def _pictures_of(self, source: SheetSource, shown: list[int]) -> list[Canvas]:
+        """Return the small images of these rows; those not kept are made all at once."""
+        keys = [(source.split, row, self._renderer) for row in shown]
+        if len(self._pictures) + len(keys) > _KEPT_PICTURES:
+            self._pictures.clear()
+        missing = [key for key in keys if key not in self._pictures]
+        if missing:
+            inks = source.inks(np.array([row for _, row, _ in missing]))
+            made = small_canvases(inks, *self._tile(), self._renderer)
+            self._pictures.update(zip(missing, made, strict=True))
+        return [self._pictures[key] for key in keys]
 
     def _tile(self) -> tuple[int, int]:
         """Return columns and rows of a small image, without its caption."""

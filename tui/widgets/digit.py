@@ -34,16 +34,25 @@ def digit_rows(image: NDArray[np.floating], columns: int, rows: int) -> list[str
 
 
 def resample(image: NDArray[np.floating], width: int, height: int) -> NDArray[np.float64]:
-    """Return the image (rows, columns) at the largest size within width and height."""
+    """Return the image (rows, columns) at the largest size within width and height.
+
+    Args:
+        image: (height, width), or (images, height, width) for as many at once. NumPy gives the
+            interpreter away for each operation on more than 500 numbers, and while both engines
+            train it takes 0.1 ms to get it back: a page of 32 one by one, 25 ms.
+        width: columns of pixels at most.
+        height: rows of pixels at most.
+    """
     ink = np.clip(np.nan_to_num(image.astype(np.float64)), 0.0, 1.0)
     if width < 1 or height < 1:
-        return np.zeros((0, 0))
-    scale = min(width / ink.shape[1], height / ink.shape[0])
+        return np.zeros((*ink.shape[:-2], 0, 0))
+    rows, columns = ink.shape[-2:]
+    scale = min(width / columns, height / rows)
     if scale >= 1:
         factor = int(scale)
-        return ink.repeat(factor, axis=0).repeat(factor, axis=1)
-    down = area_weights(ink.shape[0], max(1, int(ink.shape[0] * scale + 1e-9)))
-    across = area_weights(ink.shape[1], max(1, int(ink.shape[1] * scale + 1e-9)))
+        return ink.repeat(factor, axis=-2).repeat(factor, axis=-1)
+    down = area_weights(rows, max(1, int(rows * scale + 1e-9)))
+    across = area_weights(columns, max(1, int(columns * scale + 1e-9)))
     averaged: NDArray[np.float64] = down @ ink @ across.T
     return averaged
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tui.palette import Ink, Role
 from tui.widgets.cells import Canvas, CellView
-from tui.widgets.image_renderers import Renderer, line_canvas
+from tui.widgets.image_renderers import Renderer, line_canvases
 from tui.widgets.tiles import TileSize
 
 _GAP = 1
@@ -21,8 +21,8 @@ class ImageRow:
     """One row."""
 
     title: Sequence[tuple[str, Ink]]
-    images: Sequence[NDArray[np.floating]]
-    """(height, width) of ink from 0 to 1, each."""
+    images: NDArray[np.floating]
+    """(images, height, width) of ink from 0 to 1."""
     words: Sequence[str]
     """What is written under each image."""
 
@@ -62,8 +62,9 @@ class ImageRowsView(CellView):
             x = 0
             for text, ink in row.title:
                 x = canvas.put(x, y, text, ink)
-            if row.images:
-                size = image_size(row.images[0].shape, height - 1, len(self._rows))
+            if len(row.images):
+                shape = row.images.shape[1], row.images.shape[2]
+                size = image_size(shape, height - 1, len(self._rows))
                 self._put_images(canvas, y + 1, row, size)
                 y += size.rows
             y += _TEXT_ROWS
@@ -71,10 +72,9 @@ class ImageRowsView(CellView):
 
     def _put_images(self, canvas: Canvas, y: int, row: ImageRow, size: TileSize) -> None:
         columns = size.columns + _GAP
-        for n, (image, word) in enumerate(zip(row.images, row.words, strict=True)):
+        fitting = max(0, (canvas.width + _GAP) // columns)
+        pictures = line_canvases(row.images[:fitting], *size, self._renderer)
+        for n, (picture, word) in enumerate(zip(pictures, row.words, strict=False)):
             x = n * columns
-            if x + size.columns > canvas.width:
-                return
-            picture = line_canvas(image, size.columns, size.rows, self._renderer)
             canvas.paste(picture, x + (size.columns - picture.width) // 2, y)
             canvas.put(x, y + size.rows, word[: size.columns], Role.DIM)

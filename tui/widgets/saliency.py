@@ -1,11 +1,12 @@
 """An image with the pixels that speak for a class, and against it, marked."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.palette import Role, Shade
+from tui.palette import Ink, Role, Shade
 from tui.widgets.cells import Canvas, CellView
 from tui.widgets.digit import COLUMNS_PER_PIXEL, RAMP, area_weights, resample
 from tui.widgets.signed import Levels, Look, glyph, role_of
@@ -42,6 +43,26 @@ def marked_levels(gradient: NDArray[np.floating], scale: float) -> Levels:
     return levels
 
 
+def marked_canvas(inks: NDArray[np.integer], levels: Levels, look: Look) -> Canvas:
+    """Return pixels (rows, columns) of places in the ramp, two cells each, with their marks."""
+    pixels = [
+        [cell for place in zip(*row, strict=True) for cell in _pixel(*place, look)]
+        for row in zip(inks.tolist(), levels.tolist(), strict=True)
+    ]
+    characters = [[character for character, _ in row] for row in pixels]
+    return Canvas.of(characters, [[ink for _, ink in row] for row in pixels])
+
+
+@cache
+def _pixel(place: int, level: int, look: Look) -> tuple[tuple[str, Ink], tuple[str, Ink]]:
+    """Return both cells of a pixel."""
+    character = RAMP[place]
+    if look == "halves":
+        ink: Ink = Shade(None, level) if level or character != " " else Role.TEXT
+        return (character, ink), (character, ink)
+    return (character, Role.TEXT), (glyph(level, "plain"), role_of(level))
+
+
 class SaliencyView(CellView):
     """Shows the image, its gradient, and below them what the marks mean.
 
@@ -70,19 +91,10 @@ class SaliencyView(CellView):
         levels = marked_levels(gradient, shown.scale)
         top = max(0, (height - 2 - len(ink)) // 2)
         left = max(0, (width - COLUMNS_PER_PIXEL * ink.shape[1]) // 2)
-        inks = np.rint(ink * (len(RAMP) - 1)).astype(int).tolist()
-        for y, (characters, marks) in enumerate(zip(inks, levels.tolist(), strict=True), top):
-            for n, (character, level) in enumerate(zip(characters, marks, strict=True)):
-                self._put_pixel(canvas, left + COLUMNS_PER_PIXEL * n, y, RAMP[character], level)
+        inks = np.rint(ink * (len(RAMP) - 1)).astype(int)
+        canvas.paste(marked_canvas(inks, levels, self._look), left, top)
         self._put_legend(canvas, shown)
         return canvas
-
-    def _put_pixel(self, canvas: Canvas, x: int, y: int, character: str, level: int) -> None:
-        if self._look == "halves":
-            canvas.put(x, y, character * COLUMNS_PER_PIXEL, Shade(None, level))
-            return
-        canvas.put(x, y, character)
-        canvas.put(x + 1, y, glyph(level, "plain"), role_of(level))
 
     def _put_legend(self, canvas: Canvas, shown: Saliency) -> None:
         pieces = _legend(self._look, shown.scale)
