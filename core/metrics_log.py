@@ -115,12 +115,17 @@ def parse_metrics_line(raw: bytes) -> MetricsLine | None:
 
 def _last_lines(data: bytes, engines: Collection[EngineName]) -> dict[EngineName, MetricsLine]:
     found: dict[EngineName, MetricsLine] = {}
+    missing = {name.encode() for name in engines}
     # What follows the last line feed is torn; a first line cut by the seek does not parse.
     for raw in reversed(data.split(b"\n")[:-1]):
+        # Before parsing: the other engine may have ended a hundred thousand lines earlier.
+        if not any(name in raw for name in missing):
+            continue
         line = parse_metrics_line(raw)
-        if line is not None and line.engine in engines:
-            found.setdefault(line.engine, line)
-        if len(found) == len(engines):
+        if line is not None and line.engine in engines and line.engine not in found:
+            found[line.engine] = line
+            missing.remove(line.engine.encode())
+        if not missing:
             break
     return found
 

@@ -89,8 +89,8 @@ class Momentum:
     def __init__(self, learning_rate: float, theta: Vector) -> None:
         self.learning_rate = learning_rate
         self.updates = 0
-        self._velocity = np.zeros_like(theta)
-        self.slots: Mapping[str, Vector] = {"momentum": self._velocity}
+        self.slots = _zeros("momentum", theta)
+        (self._velocity,) = self.slots.values()
 
     def update(self, theta: Vector, gradient: Vector) -> None:
         """See `Optimizer`."""
@@ -124,9 +124,8 @@ class Adam:
     def __init__(self, learning_rate: float, theta: Vector) -> None:
         self.learning_rate = learning_rate
         self.updates = 0
-        self._mean = np.zeros_like(theta)
-        self._square = np.zeros_like(theta)
-        self.slots: Mapping[str, Vector] = {"adam_mean": self._mean, "adam_square": self._square}
+        self.slots = _zeros("adam", theta)
+        self._mean, self._square = self.slots.values()
         self._root = np.empty_like(theta)
 
     def update(self, theta: Vector, gradient: Vector) -> None:
@@ -158,6 +157,11 @@ def optimizer_for(config: RunConfig, theta: Vector) -> Optimizer:
     if config.optimizer == "momentum":
         return Momentum(config.learning_rate, theta)
     return SGD(config.learning_rate)
+
+
+def _zeros(optimizer: OptimizerName, theta: Vector) -> Mapping[str, Vector]:
+    """Return what an optimizer remembers before its first step, each (parameters,)."""
+    return {name: np.zeros_like(theta) for name in SLOTS[optimizer]}
 
 
 def learning_rate_at(step: int, total_steps: int, config: RunConfig) -> float:

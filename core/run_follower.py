@@ -39,6 +39,13 @@ from core.weights_board import WeightsBoard
 FOLLOW_SECONDS = 0.5
 """Time between two looks into the logs, which are written every 0.7 s."""
 
+BURST = 2_000
+"""Events told at a time: the screen takes them in within 16 ms, and looks after its keys between
+two bursts. A long run that somebody resumed has half a million to tell anew."""
+
+TAKEN_SECONDS = 0.005
+"""Time between two looks whether a burst has been taken."""
+
 
 class RunFollower:
     """Follows a run from its folder alone, and stands where a `core.session.Session` would.
@@ -242,9 +249,12 @@ class RunFollower:
         return Plan(self.run.config.epochs, max(1, epoch_steps))
 
     def _tell(self, events: list[Event]) -> None:
-        for event in events:
+        for number, event in enumerate(events, 1):
             self._note(event)
             self.mailbox.put(event)
+            if number % BURST == 0:
+                while self.mailbox.waiting and not self._closing.wait(TAKEN_SECONDS):
+                    pass
 
     def _note(self, event: Event) -> None:
         match event:

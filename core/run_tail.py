@@ -31,22 +31,6 @@ class RunTail:
         self._events = LineTail(run.path / EVENTS_NAME)
         self._forget()
 
-    def read(self) -> list[Event] | None:
-        """Return the events that have come since the last call, as far as they are of its engines.
-
-        None means that a resumed training has rewritten the logs: what was returned so far no
-        longer holds, and the next call begins at the start.
-        """
-        events: list[Event] = []
-        while True:
-            more = self._read_some()
-            if more is None:
-                self._forget()
-                return None
-            if not more:
-                return events
-            events += more
-
     def _forget(self) -> None:
         self.plan: Plan | None = None
         """How long the run is meant to be, as far as the logs tell."""
@@ -54,17 +38,51 @@ class RunTail:
         """Each engine's newest epoch."""
         self.damaged = Counter[str]()
         """Lines passed over so far, by the log's name."""
+        self.repeated = 0
+        """Lines of epochs that were told already, passed over so far."""
         self._matrices: dict[tuple[EngineName, int], Matrix] = {}
-        self._waiting: list[MetricsLine] = []
+        self._waiting: MetricsLine | None = None
+        self._overdue: MetricsLine | None = None
 
-    def _read_some(self) -> list[Event] | None:
+    def read(self, *, is_final: bool = False) -> list[Event] | None:
+        """Return the events that have come since the last call, as far as they are of its engines.
+
+        None means that a resumed training has rewritten the logs: what was returned so far no
+        longer holds, and the next call begins at the start.
+
+        Args:
+            is_final: nobody writes: no epoch waits for its matrix until the next call.
+        """
+        self._overdue = self._waiting
+        events: list[Event] = []
+        while True:
+            logs = self._read_logs()
+            if logs is None:
+                self._forget()
+                return None
+            events += self._take(*logs)
+            # A stretch of damaged lines, however long, is not the end.
+            if not any(logs):
+                break
+        if is_final:
+            self._overdue = self._waiting
+            events += self._epochs([])
+        return events
+
+    def _read_logs(self) -> tuple[list[bytes], list[bytes], list[bytes]] | None:
+        """Return some new lines of the metrics, the events and the matrices; None: see `read`."""
         # The matrices last: the recorder writes an epoch's after its metrics.
-        metrics, entries = self._metrics.read(), self._events.read()
-        matrices = self._confusion.read()
+        logs = [tail.read() for tail in (self._metrics, self._events, self._confusion)]
+        metrics, entries, matrices = logs
         if metrics is None or entries is None or matrices is None:
             for tail in (self._metrics, self._events, self._confusion):
                 tail.rewind()
             return None
+        return metrics, entries, matrices
+
+    def _take(
+        self, metrics: list[bytes], entries: list[bytes], matrices: list[bytes]
+    ) -> list[Event]:
         for raw in matrices:
             line = parse_confusion_line(raw)
             if line is not None and len(line.counts) == self._classes:
@@ -76,15 +94,11 @@ class RunTail:
     def _epochs(self, raw_lines: list[bytes]) -> list[Event]:
         """Return the new epochs; where the last one's matrix is not there, it waits for a look."""
         came = [line for raw in raw_lines if (line := self._new_epoch(raw)) is not None]
-        self.damaged[METRICS_NAME] += len(raw_lines) - len(came)
-        ready, self._waiting = [*self._waiting, *came], []
-        if came and (came[-1].engine, came[-1].epoch) not in self._matrices:
-            self._waiting.append(ready.pop())
-        return [
-            _epoch(line, self._matrices.pop((line.engine, line.epoch), None))
-            for line in ready
-            if line.engine in self._names
-        ]
+        ready = [self._waiting, *came] if self._waiting else came
+        self._waiting = None
+        if ready and ready[-1] is not self._overdue and not self._has_matrix(ready[-1]):
+            self._waiting = ready.pop()
+        return [self._told(line) for line in ready if line.engine in self._names]
 
     def _new_epoch(self, raw: bytes) -> MetricsLine | None:
         """Return the epoch of a line; None where it is damaged, impossible, or told already.
@@ -93,12 +107,20 @@ class RunTail:
         """
         line = parse_metrics_line(raw)
         if line is None or line.epoch > MAX_EPOCHS:
+            self.damaged[METRICS_NAME] += 1
             return None
         last = self.last_lines.get(line.engine)
         if last is not None and line.epoch <= last.epoch:
+            self.repeated += 1
             return None
         self.last_lines[line.engine] = line
         return line
+
+    def _has_matrix(self, line: MetricsLine) -> bool:
+        return (line.engine, line.epoch) in self._matrices
+
+    def _told(self, line: MetricsLine) -> EpochRead:
+        return _epoch(line, self._matrices.pop((line.engine, line.epoch), None))
 
     def _entries(self, raw_lines: list[bytes]) -> list[Event]:
         events: list[Event] = []
@@ -120,12 +142,18 @@ class RunTail:
 
 def damage_notes(tail: RunTail) -> list[str]:
     """Return a line for each log with lines that were passed over: which, and how many."""
-    return [
-        f"{name}: {count:,} damaged {'line' if count == 1 else 'lines'} passed over; "
-        "only what they told is missing"
+    notes = [
+        f"{name}: {_lines(count, 'damaged ')} passed over; only what they told is missing"
         for name, count in sorted(tail.damaged.items())
         if count
     ]
+    if tail.repeated:
+        notes.append(f"{METRICS_NAME}: {_lines(tail.repeated)} of epochs told before passed over")
+    return notes
+
+
+def _lines(count: int, kind: str = "") -> str:
+    return f"{count:,} {kind}{'line' if count == 1 else 'lines'}"
 
 
 def _epoch(line: MetricsLine, confusion: Matrix | None) -> EpochRead:

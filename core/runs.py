@@ -18,6 +18,7 @@ from core.engine import layer_sizes
 from core.errors import RunError
 from core.event_log import EVENTS_NAME, EventLog
 from core.metrics_log import MetricsLine, MetricsLog, MetricsReading
+from core.optimizers import SLOTS
 from core.run_card import DatasetCard, RunCard, installed_versions, read_card
 from core.run_listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
 from core.run_lock import RunLock
@@ -36,13 +37,6 @@ __all__ = [
     "list_runs",
     "new_run_name",
 ]
-
-_SLOTS: Mapping[str, tuple[str, ...]] = {
-    "sgd": (),
-    "momentum": ("momentum",),
-    "adam": ("adam_mean", "adam_square"),
-}
-"""The optimizers' memory, as its tensors are named in a checkpoint."""
 
 
 class Run:
@@ -242,7 +236,7 @@ class Run:
         sizes = layer_sizes(features, self.config.hidden, self.dataset.classes)
         shapes: dict[str, tuple[int, ...]] = {}
         for k, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-            for prefix in ("", *(f"{slot}." for slot in _SLOTS[self.config.optimizer])):
+            for prefix in ("", *(f"{slot}." for slot in SLOTS[self.config.optimizer])):
                 shapes[f"{prefix}layers.{k}.weight"] = (fan_out, fan_in)
                 shapes[f"{prefix}layers.{k}.bias"] = (fan_out,)
         return shapes

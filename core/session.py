@@ -183,7 +183,7 @@ class Session:
 
     def past_events(self) -> list[Event]:
         """Return what a resumed run's logs tell of its epochs and steps; call it before `start`."""
-        past = RunTail(self.run).read() or []
+        past = RunTail(self.run).read(is_final=True) or []
         return [event for event in past if isinstance(event, (EpochRead, StepsDone, GapMeasured))]
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:

@@ -251,6 +251,12 @@ class Mailbox:
         self._lifecycle: list[tuple[int, Event]] = []
         self._steps_dropped = 0
 
+    @property
+    def waiting(self) -> int:
+        """Events that nobody has taken yet."""
+        with self._lock:
+            return len(self._lifecycle) + len(self._steps)
+
     def put(self, event: Event) -> None:
         """Add one event; returns at once."""
         if isinstance(event, StepDone):

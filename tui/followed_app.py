@@ -9,6 +9,9 @@ from tui.screen_options import ScreenOptions
 from tui.screens.dashboard import Dashboard
 from tui.watch import Watch
 
+CATCH_UP_SECONDS = 0.005
+"""Until the next look where more may follow at once: keys are answered in between."""
+
 
 class Followed(NamedTuple):
     """A run on the screen."""
@@ -29,6 +32,7 @@ class FollowedApp(PatientApp[int]):
     def __init__(self, followed: Followed, options: ScreenOptions, *, ansi: bool | None) -> None:
         super().__init__(ansi_color=ansi)
         self._pile = [followed]
+        self._is_catching_up = self._has_caught_up = False
         self._options = options
         self._cost = CostMeter(options.frames_per_second, self.bytes_taken)
 
@@ -90,14 +94,24 @@ class FollowedApp(PatientApp[int]):
 
     def _poll_all(self) -> bool:
         """Take in what has happened in every run; say whether the one on top has changed."""
+        caught_up, self._has_caught_up = self._has_caught_up, False
         changed = False
         for one in self._pile:
             changed = one.watch.poll()
+        if self.watch_session.is_behind and not self._is_catching_up:
+            self._is_catching_up = True
+            self.set_timer(CATCH_UP_SECONDS, self._catch_up)
         # A screen that is still being made can't be taken away; the next look does it.
         error = self.watch_session.error
         if self.is_looking_elsewhere and error is not None and self.screen.is_mounted:
             self._stop_looking(error)
-        return changed or self.watch_session.is_loading or self.watch_session.session is None
+        waits = self.watch_session.is_loading or self.watch_session.session is None
+        return changed or caught_up or waits
+
+    def _catch_up(self) -> None:
+        """Look again without drawing; the next frame shows what was found."""
+        self._is_catching_up = False
+        self._has_caught_up |= self._poll_all()
 
     def _stop_looking(self, error: BaseException) -> None:
         """Go back to the list from a run that can't be read, and say why."""

@@ -23,6 +23,9 @@ SHORT_RUN_SECONDS = 30
 SPEEDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Steps per second that `[` and `]` go through; beyond the last there is no limit."""
 
+MANY_EVENTS = 1_000
+"""At one look; a training at full speed brings fewer."""
+
 
 class Watch:
     """Starts a session in a thread, since importing torch takes seconds, and follows it.
@@ -52,6 +55,8 @@ class Watch:
         """Steps per second at most, or None."""
         self.limit_is_automatic = False
         """The limit was set for a short run, not by a key."""
+        self.is_behind = False
+        """So much had happened at the last look that more may follow at once."""
         self._leaving_since: float | None = None
 
     @property
@@ -90,6 +95,7 @@ class Watch:
         if self.session is None or self.state is None:
             return False
         events = self.session.mailbox.drain().events
+        self.is_behind = len(events) >= MANY_EVENTS
         self.state.apply_all(events)
         return self._follow_limit(self.session) or bool(events)
 

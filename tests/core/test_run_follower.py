@@ -14,7 +14,7 @@ from core.config import ENGINE_NAMES, RunConfig
 from core.errors import DataError
 from core.event_log import EVENTS_NAME
 from core.launch import new_session, resumed_session
-from core.run_follower import RunFollower
+from core.run_follower import BURST, RunFollower
 from core.runs import Run
 from core.telemetry import (
     EpochDone,
@@ -269,3 +269,20 @@ def test_the_ends_in_the_log_win_over_the_result(
     ends = watcher.of(RunEnded)
     assert len(ends) == 2
     assert all(isinstance(end, RunEnded) and end.reason == "finished" for end in ends)
+
+
+def test_much_that_comes_at_once_is_told_in_bursts(
+    saved: Path, watch: Callable[[Path], Watcher]
+) -> None:
+    watcher = watch(saved)
+    watcher.until(lambda: len(watcher.of(EvaluationRead)) == 2)
+    told = len(watcher.of(StepsDone))
+    many = [StepsDone("numpy", step, 1, 1.0, 0.5, 0.5, 0.5) for step in range(1, 2 * BURST)]
+    Run.open(saved, "demo").events.append(many)
+    mailbox = watcher.follower.mailbox
+    deadline = monotonic() + SECONDS
+    while mailbox.waiting < BURST:
+        assert monotonic() < deadline, "not in time"
+        sleep(0.005)
+    assert mailbox.waiting == BURST, "the rest waits until these are taken"
+    watcher.until(lambda: len(watcher.of(StepsDone)) == told + len(many))

@@ -5,16 +5,15 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 
 from tests.e2e.terminal import (
     CHECKOUT,
-    DEADLINE_SECONDS,
     Terminal,
     environment,
     mlpwatch_command,
+    seconds_to_end,
     wait_until,
 )
 from tests.standing import nothing_lost
@@ -55,7 +54,7 @@ def headless(folder: Path, fault: str = "", *options: str) -> "Iterator[subproce
         yield process
     finally:
         process.kill()
-        process.wait(DEADLINE_SECONDS)
+        seconds_to_end(process)
 
 
 def said(folder: Path, name: str = "err.txt") -> str:
@@ -83,21 +82,3 @@ def seconds_to_leave(terminal: Terminal, how: str | signal.Signals) -> tuple[int
         took = seconds_to_end(terminal.process)
         status = terminal.wait_for_end()
     return status, took
-
-
-def seconds_to_end(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> float:
-    """Wait for a process's end; return how long it took while the machine ran.
-
-    Raises:
-        TimeoutError: it does not end.
-    """
-    took = 0.0
-    while took < DEADLINE_SECONDS:
-        began = monotonic()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.05)
-        # A machine, or a test, that was suspended meanwhile sees all of that time pass at once.
-        took += min(monotonic() - began, 0.5)
-        if process.poll() is not None:
-            return took
-    raise TimeoutError(f"{process.args!r} did not end")

@@ -17,7 +17,7 @@ from core.run_listing import METRICS_NAME
 from core.run_owner import OWNER_NAME
 from core.runs import Run
 from tests.e2e.faulty_runs import faulty_environment
-from tests.e2e.terminal import DEADLINE_SECONDS, mlpwatch_command, wait_until, written_at
+from tests.e2e.terminal import last_words, mlpwatch_command, wait_until, written_at
 from tests.standing import Standing, compare, standing
 
 OPTIONS = ("--only", "numpy", "--threads", "1")
@@ -75,7 +75,7 @@ class Kills:
             self._wait_for_the_moment(process)
         finally:
             process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=DEADLINE_SECONDS)
+            last_words(process)
         self.rounds += 1
         self._look()
 
@@ -84,7 +84,7 @@ class Kills:
         process = self._start()
         self._wait_for_a_save()
         process.terminate()
-        _, said = process.communicate(timeout=DEADLINE_SECONDS)
+        said = last_words(process)
         if process.returncode != 128 + signal.SIGTERM:
             self.faults.append(f"the last resume ended with {process.returncode}: {said}")
         self._look()

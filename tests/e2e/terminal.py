@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.e2e.emulator import Emulator
 
@@ -105,7 +105,7 @@ class Terminal:
         """End the program if it still runs, and close the terminal."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(DEADLINE_SECONDS)
+        seconds_to_end(self.process)
         self._close_side()
         self._stop_reading()
         for descriptor in (self._main, self._woken, self._wake):
@@ -184,7 +184,8 @@ class Terminal:
 
     def wait_for_end(self, seconds: float = DEADLINE_SECONDS) -> int:
         """Wait for the program's end and its last output; return its exit status."""
-        status = self.process.wait(seconds)
+        seconds_to_end(self.process, seconds)
+        status: int = self.process.returncode
         if self._side >= 0:
             self.attributes_after = termios.tcgetattr(self._side)
         self._close_side()
@@ -257,6 +258,37 @@ def wait_until(condition: Callable[[], object], seconds: float = DEADLINE_SECOND
             return
         sleep(_LOOK_SECONDS)
     raise TimeoutError(f"not within {seconds:g} s")
+
+
+def seconds_to_end(process: "subprocess.Popen[Any]", seconds: float = DEADLINE_SECONDS) -> float:
+    """Wait for a process's end; return how long it took while the machine ran.
+
+    Raises:
+        TimeoutError: it does not end.
+    """
+    took = 0.0
+    while took < seconds:
+        began = monotonic()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+        # A machine, or a test, that was suspended meanwhile sees all of that time pass at once.
+        took += min(monotonic() - began, 0.5)
+        if process.poll() is not None:
+            return took
+    raise TimeoutError(f"{process.args!r} did not end")
+
+
+def last_words(process: "subprocess.Popen[str]") -> str:
+    """Wait for a process's end; return what it has written to its standard error.
+
+    Raises:
+        TimeoutError: it does not end.
+    """
+    # In slices, as in `seconds_to_end`.
+    for _ in range(round(DEADLINE_SECONDS)):
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=1.0)[1]
+    raise TimeoutError(f"{process.args!r} did not end")
 
 
 def assert_restored(terminal: Terminal) -> None:

@@ -11,7 +11,6 @@ from tests.e2e.faulty_runs import (
     faulty_environment,
     headless,
     said,
-    seconds_to_end,
     seconds_to_leave,
     wait_for_epochs,
     watched,
@@ -22,6 +21,7 @@ from tests.e2e.terminal import (
     assert_restored,
     environment,
     mlpwatch_command,
+    seconds_to_end,
     wait_until,
 )
 from tests.standing import nothing_lost

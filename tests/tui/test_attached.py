@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from tests.tui.scenes import FakeSession, digits, training
-from tests.tui.stage import Stage, on_stage
-from tui.watch import Watch
+from tests.tui.scenes import FakeSession, digits, trained, training
+from tests.tui.stage import Stage, on_stage, until
+from tui.watch import MANY_EVENTS, Watch
 
 
 @asynccontextmanager
@@ -46,6 +46,18 @@ async def test_a_limit_that_another_terminal_set_is_shown() -> None:
         assert "limit 50 steps/s, ] raises it" in stage.row("mlpwatch")
         await stage.press("right_square_bracket")
         assert stage.session.limit == 100
+
+
+async def test_what_comes_in_bursts_is_taken_in_without_waiting_for_the_next_frame() -> None:
+    async with attached() as stage:
+        stage.session.feed(trained("numpy", 100 + MANY_EVENTS, first=101))
+        stage.app._poll_all()
+        assert not stage.app._poll_all(), "nothing new"
+        stage.session.feed(trained("numpy", 150 + MANY_EVENTS, first=101 + MANY_EVENTS))
+        numpy = stage.state.engines["numpy"]
+        await until(lambda: numpy.step == 150 + MANY_EVENTS, stage.pilot)
+        assert stage.app._poll_all(), "the next frame shows it"
+        assert not stage.app._poll_all()
 
 
 async def test_leaving_stops_nothing() -> None:

@@ -54,10 +54,20 @@ def run_here(stage: Stage) -> str:
     return session.run.path.name if session else ""
 
 
+async def until_here(stage: Stage, name: str) -> None:
+    """Wait until a run is the one on the dashboard."""
+
+    def is_here() -> bool:
+        stage.app.watch_session.poll()
+        return run_here(stage) == name
+
+    await until(is_here, stage.pilot)
+
+
 async def test_the_run_here_ends_and_the_saved_one_trains_on(saved: Path) -> None:
     async with on_stage(training(), saved=saved) as stage:
         await ask_for(stage, "old")
-        await until(lambda: stage.app.watch_session.poll() or run_here(stage) == "old", stage.pilot)
+        await until_here(stage, "old")
         assert stage.session.ended, "the other one was stopped, and has saved"
         assert isinstance(stage.app.screen, Dashboard)
         watch = stage.app.watch_session
@@ -139,9 +149,7 @@ async def test_a_finished_run_goes_on_for_longer_and_so_does_one_that_finished_h
         await ask_how_long(stage, "done")
         assert "NumPy has done 2 of 2 epochs." in stage.text()
         await stage.press("enter")
-        await until(
-            lambda: stage.app.watch_session.poll() or run_here(stage) == "done", stage.pilot
-        )
+        await until_here(stage, "done")
         await until_ended(stage, 4)  # twice as many, unless one says otherwise
         assert is_locked(saved / "done"), "it is on the dashboard"
         before = stage.app.main_watch
@@ -181,9 +189,7 @@ async def test_where_a_run_that_ended_here_can_not_be_read_again_it_stays_on_the
     async with on_stage(training(), saved=saved) as stage:
         await ask_how_long(stage, "done")
         await stage.press("enter")
-        await until(
-            lambda: stage.app.watch_session.poll() or run_here(stage) == "done", stage.pilot
-        )
+        await until_here(stage, "done")
         await until_ended(stage, 2)
         for file in (saved / "done").glob("numpy.safetensors*"):
             file.write_bytes(b"\0" * 64)
