@@ -6,6 +6,7 @@ signals.
 """
 
 import select
+import sys
 from typing import Any
 
 from textual.driver import Driver
@@ -85,7 +86,9 @@ class _Patience(_BEHIND):  # type: ignore[misc]
     def write(self, data: str) -> None:
         """Write to the terminal; returns at once."""
         if self.output is None:
-            self.output = Output(self._file)
+            # Not on stderr, as Textual does: with `2> log` the screen would go into the log, and
+            # it is stdout that was found to be a terminal.
+            self.output = Output(sys.__stdout__ or self._file)
         self.output.write(data)
 
     def close(self) -> None:

@@ -1,10 +1,15 @@
 """Answers to the questions after frames stay with the driver, and none is left for the shell."""
 
+import asyncio
+import sys
+from io import StringIO
 from threading import Timer
 from typing import Any, cast
 
 import pytest
+from textual.app import App
 from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition
 from textual.message import Message
 
@@ -99,3 +104,20 @@ def test_only_a_terminal_behind_a_link_is_asked() -> None:
     piped.input_tty = False
     piped.start_application_mode()
     assert piped.flow is None, "nobody could answer"
+
+
+def test_the_screen_goes_to_stdout_and_leaves_stderr_to_errors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, err = StringIO(), StringIO()
+    monkeypatch.setattr(sys, "__stdout__", out)
+    monkeypatch.setattr(sys, "__stderr__", err)
+
+    async def draw() -> None:
+        kind: type[Any] = patient(LinuxDriver, paced=False)
+        driver = kind(App[None](), size=(80, 24))
+        driver.write("frame")
+        driver.output.close()
+
+    asyncio.run(draw())
+    assert (out.getvalue(), err.getvalue()) == ("frame", "")
