@@ -21,7 +21,7 @@ from tui.leaving_app import LeavingApp
 from tui.loading import collect_from_now_on
 from tui.screen_options import ScreenOptions
 from tui.screens.dashboard import Dashboard
-from tui.screens.dialogs import HelpScreen
+from tui.screens.dialogs import HelpScreen, Palette
 from tui.screens.hints import Hints
 from tui.watch import Watch
 
@@ -107,8 +107,15 @@ class MlpwatchApp(LeavingApp):
             if command.title != "Quit":
                 yield command
 
+    def action_command_palette(self) -> None:
+        """Offer all commands by name."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
     def on_dashboard_cell_opened(self, event: Dashboard.CellOpened) -> None:
         """Open the digits behind a confusion cell."""
+        if not isinstance(self.screen, Dashboard):
+            return  # opened already, by a second press or click that came with the first
         right = event.true == event.predicted
         self.open_mistakes(event.engine, None if right else event.true, event.predicted)
 

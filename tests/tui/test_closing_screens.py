@@ -8,7 +8,9 @@ import pytest
 from core.runs import Run
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage
+from tui.screens.dashboard import Dashboard
 from tui.screens.digit_panel import DigitPanel
+from tui.screens.mistakes import MistakesScreen
 
 TURNS = 60
 """Turns of the event loop in which a screen of any size is put together, or taken apart."""
@@ -42,3 +44,23 @@ async def test_told_to_draw_in_every_turn_of_opening_and_closing(
                 draw()
             await asyncio.sleep(0)
         assert not screen.is_attached
+
+
+async def test_closed_twice_in_a_burst_a_screen_takes_none_below_it_along() -> None:
+    async with on_stage(training(), (80, 24)) as stage:
+        for key in ("e", "w", "d", "m", "r", "question_mark", "ctrl+p"):
+            await stage.pilot.press(key)
+            screen = stage.app.screen
+            assert not isinstance(screen, Dashboard)
+            screen.dismiss()
+            screen.dismiss()
+            await stage.pilot.pause()
+            assert [type(left) for left in stage.app.screen_stack] == [Dashboard]
+
+
+async def test_a_cell_opened_twice_in_a_burst_opens_its_digits_once() -> None:
+    async with on_stage(training(), (80, 24)) as stage:
+        for _ in range(2):
+            stage.app.post_message(Dashboard.CellOpened(3, 5, "numpy"))
+        await stage.pilot.pause()
+        assert [type(screen) for screen in stage.app.screen_stack] == [Dashboard, MistakesScreen]

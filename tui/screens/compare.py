@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 
 from core.config import ENGINE_NAMES, EngineName
 from core.errors import RunError
@@ -23,7 +22,7 @@ from tui.run_comparison import (
     read_out,
     series_of,
 )
-from tui.screens.presence import can_draw
+from tui.screens.presence import ClosesOnce, can_draw
 from tui.widgets.chart import Chart, marker_sample
 from tui.widgets.status import Footer, TextLine
 from tui.widgets.text_block import Row, TextBlock
@@ -36,7 +35,7 @@ ROWS: tuple[Quantity, ...] = ("val_loss", "val_accuracy")
 _NAMES: dict[Quantity, str] = {"val_loss": "loss", "val_accuracy": "accuracy %"}
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(ClosesOnce[None]):
     """Draws each run in a hue and a line of its own; follows those that still run.
 
     Args:

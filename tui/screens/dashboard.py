@@ -9,7 +9,6 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
 from textual.message import Message
-from textual.screen import Screen
 from textual.timer import Timer
 
 from core.config import EngineName
@@ -20,7 +19,7 @@ from tui.screens.crosshair import Stride
 from tui.screens.dashboard_text import header, message
 from tui.screens.matrices import Matrices, cell_text
 from tui.screens.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
-from tui.screens.presence import can_draw
+from tui.screens.presence import ClosesOnce, can_draw
 from tui.watch import Watch
 from tui.widgets.chart import Chart
 from tui.widgets.confusion import ConfusionMatrix
@@ -40,7 +39,7 @@ ALL_PANELS_HEIGHT = 36
 """Rows from which all three panels are shown at once: two charts of nine rows and a matrix."""
 
 
-class Dashboard(Screen[None]):
+class Dashboard(ClosesOnce[None]):
     """Status, loss, accuracy and confusion matrix of both models.
 
     Args:

@@ -1,10 +1,11 @@
-"""Short screens over the others: help."""
+"""Short screens over the others: help, and all commands by name."""
 
 from textwrap import fill
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.containers import VerticalScroll
 from textual.events import Key as KeyEvent
 from textual.events import Resize
@@ -12,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.keys import KEYS, Where
+from tui.screens.presence import ClosesOnce
 
 _HEADINGS: dict[Where, str] = {
     "everywhere": "Everywhere",
@@ -41,7 +43,7 @@ _TEXT_AT = 13
 _SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ModalScreen[None], ClosesOnce[None]):
     """All keys, from the one table; any other key than those that scroll closes it.
 
     Args:
@@ -85,6 +87,10 @@ class HelpScreen(ModalScreen[None]):
         self._wrapped_at = columns
         width = min(HELP_COLUMNS, columns - _FRAME_COLUMNS)
         return help_text(self._where, width, ascii_only=self._ascii)
+
+
+class Palette(CommandPalette, ClosesOnce[None]):
+    """Textual's palette, which keys that come in a burst would close with the screen below it."""
 
 
 def help_text(

@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Key as KeyEvent
-from textual.screen import Screen
 
 from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
@@ -14,7 +13,7 @@ from tui.screens.dashboard_text import header
 from tui.screens.draw_readings import DrawReadings
 from tui.screens.easel import Easel
 from tui.screens.kept_drawings import KeptDrawings
-from tui.screens.presence import can_draw
+from tui.screens.presence import ClosesOnce, can_draw
 from tui.watch import Watch
 from tui.widgets.draw_view import DrawScene, DrawView
 from tui.widgets.status import Footer, TextLine
@@ -22,7 +21,7 @@ from tui.widgets.status import Footer, TextLine
 HINT = "mouse, or space and arrows"
 
 
-class DrawScreen(Screen[None]):
+class DrawScreen(ClosesOnce[None]):
     """Hands strokes to the easel, and the easel's picture to both models.
 
     Args:

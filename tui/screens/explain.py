@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from core.errors import MlpwatchError
 from tui.keys import Where, bindings, footer_keys
 from tui.run_state import RunState
 from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
 from tui.screens.dashboard_text import header
-from tui.screens.presence import can_draw
+from tui.screens.presence import ClosesOnce, can_draw
 from tui.screens.story import story
 from tui.screens.tour import PAGE_COUNT, batch_strip, is_still, page_title, tour_rows
 from tui.watch import Watch
@@ -31,7 +30,7 @@ COMPARE_SECONDS = 1.0
 """Least time between two comparisons: each builds both engines once more, on one batch."""
 
 
-class ExplainScreen(Screen[None]):
+class ExplainScreen(ClosesOnce[None]):
     """A first page that follows the run, and four that take one step of the paused run apart.
 
     Args:

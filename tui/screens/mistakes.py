@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Resize
-from textual.screen import Screen
 from textual.timer import Timer
 
 from core.errors import MlpwatchError
@@ -19,7 +18,7 @@ from tui.screens.mistake_selection import MistakeSelection
 from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
 from tui.screens.mistake_views import detail_text, seen_digit, sheet_source
 from tui.screens.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
-from tui.screens.presence import can_draw
+from tui.screens.presence import ClosesOnce, can_draw
 from tui.screens.renderer_choice import RendererChoice
 from tui.screens.split_images import SplitImages
 from tui.watch import Watch
@@ -27,7 +26,7 @@ from tui.widgets.contact_sheet import ContactSheet
 from tui.widgets.status import Footer, TextLine
 
 
-class MistakesScreen(Screen[None]):
+class MistakesScreen(ClosesOnce[None]):
     """Follows the newest evaluation; the digit that is looked at stays until one moves on.
 
     Args:

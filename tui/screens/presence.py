@@ -1,5 +1,7 @@
-"""Whether a screen still stands, for whoever draws on it later than when it was asked for."""
+"""Whether a screen still stands, for whoever draws on it or closes it later than asked for."""
 
+from textual.await_complete import AwaitComplete
+from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 
 
@@ -10,3 +12,15 @@ def can_draw(view: Widget) -> bool:
     timers and workers may end in between, and would find no child.
     """
     return view.is_attached and view.is_mounted and not view._pruning
+
+
+class ClosesOnce(Screen[ScreenResultType]):
+    """A screen that closes itself alone: told twice, or from below another, it stays still.
+
+    Textual takes away whatever is on top. Keys typed in a burst, or a command of the palette
+    after an escape, would close the screen below too, and with the last one end the app.
+    """
+
+    def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
+        """Close with a result, if this is the screen on top."""
+        return super().dismiss(result) if self.is_active else AwaitComplete()

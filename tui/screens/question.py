@@ -12,10 +12,11 @@ from textual.widgets import Input
 from core.errors import MlpwatchError
 from tui.keys import KEYS, Where, bindings
 from tui.palette import Role
+from tui.screens.presence import ClosesOnce
 from tui.widgets.text_block import Row, TextBlock
 
 
-class Question(ModalScreen[bool]):
+class Question(ModalScreen[bool], ClosesOnce[bool]):
     """Asks yes or no; dismissed with the answer.
 
     Args:
@@ -53,7 +54,7 @@ class Question(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class LineEntry(ModalScreen[str | None]):
+class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
     """Asks for a line, such as a name; dismissed with it, or with None.
 
     Args:

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import Click
-from textual.screen import Screen
 from textual.widgets import Input
 
 from core.errors import RunError
@@ -22,7 +21,7 @@ from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
 from tui.run_columns import COLUMNS, ListedRun
 from tui.run_list import MOST_MARKED, RunList
-from tui.screens.presence import can_draw
+from tui.screens.presence import ClosesOnce, can_draw
 from tui.screens.question import TypedLine
 from tui.screens.run_orders import RunOrders
 from tui.screens.run_text import empty_text, selected_text
@@ -39,7 +38,7 @@ LOOK_SHARE = 0.05
 """Of the time, spent on looking at most: with ten times as many runs it looks less often."""
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(ClosesOnce[None]):
     """Lists the runs of one folder, and follows what becomes of them.
 
     Args:

@@ -6,13 +6,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
-from textual.screen import Screen
 
 from core.config import EngineName
 from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
 from tui.screens.dashboard_text import header
-from tui.screens.presence import can_draw
+from tui.screens.presence import ClosesOnce, can_draw
 from tui.screens.weights_reader import WeightsReader
 from tui.screens.weights_text import dead_text, model_text, unit_tiles, units_text
 from tui.watch import Watch
@@ -42,7 +41,7 @@ BOTH_COLUMNS = 100
 """Columns from which both models are shown side by side."""
 
 
-class WeightsScreen(Screen[None]):
+class WeightsScreen(ClosesOnce[None]):
     """Asks the trainers for copies of their weights, once a second at most.
 
     Args:
