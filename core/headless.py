@@ -70,7 +70,9 @@ def summary_lines(session: Session) -> list[str]:
             f"mlpwatch resume {printable(session.run.name)} goes on from what was saved"
         )
     elif session.save_error:
-        where = f"{session.save_error} (run {session.run.path})"
+        engines = session.config.engine_names
+        stands = ", ".join(f"{name} {_last_good(session, name)}" for name in engines)
+        where = f"{session.save_error}; {stands} (run {session.run.path})"
     elif all(session.last_saved_step(name) is None for name in session.config.engine_names):
         where = f"no checkpoint in {session.run.path}"
     else:

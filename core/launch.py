@@ -46,13 +46,23 @@ def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
         RunError: a checkpoint can't be read, or the data are not the run's.
         DataError: the data can't be read.
     """
+    taken_over = run.acquire()
+    try:
+        return _resume(run, config, report, taken_over)
+    except BaseException:
+        # Nobody is to be told later that this process was killed while it trained.
+        run.release()
+        raise
+
+
+def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Session:
     notes: list[str] = []
 
     def note(text: str) -> None:
         notes.append(text)
         report(text)
 
-    if taken_over := run.acquire():
+    if taken_over:
         note(taken_over)
     dataset = _load(config, report)
     if dataset.sha256 != run.dataset.sha256:
@@ -115,7 +125,6 @@ def _forget_what_comes_after(
     Raises:
         RunError: the run's folder can't be written.
     """
-    run.discard_result()
     try:
         for name in config.engine_names:
             epoch = positions[name].epoch if name in positions else 0
@@ -128,6 +137,8 @@ def _forget_what_comes_after(
             f"run {run.name!r}: its metrics can't be written, {error.strerror}; "
             "free some space or make the folder writable"
         ) from None
+    # Last: where there is no room for the logs, the run has ended as before.
+    run.discard_result()
 
 
 def _load_new(config: RunConfig, report: Report) -> tuple[RunConfig, Dataset]:

@@ -80,6 +80,10 @@ class Run:
                     f"choose another --name, or mlpwatch resume {printable(path.name)}"
                 )
             _make_folder(path, card)
+        except (FileExistsError, NotADirectoryError):
+            raise RunError(
+                f"{printable(saved)}: not a folder; give a folder with --saved"
+            ) from None
         except OSError as error:
             raise RunError(
                 f"{printable(saved)}: no run can be made here, {error.strerror}; "

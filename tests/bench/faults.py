@@ -81,6 +81,7 @@ def rows(kills: int, fuzz: int) -> list[FaultRow]:
         return (*(f"tests/core/test_{name}.py" for name in names), "-k", only)
 
     hangup = "SIGHUP or closed_window or closes_without_a_signal or outlives_its_terminal"
+    leaving = ("leaving_in_time", "signals")
     data = ("array_files", "idx_files", "data_refusals")
     logs = ("metrics_log", "event_log", "confusion_log", "run_tail", "run_follower")
     fuzzed = f"{fuzz:,} mutated inputs per reader"
@@ -103,14 +104,8 @@ def rows(kills: int, fuzz: int) -> list[FaultRow]:
         FaultRow("bad data files", core(*data)),
         FaultRow("hostile names, paths and links", e2e("hostile_names") + core("run_names")[:1]),
         FaultRow("renamed and deleted while trained", core("run_changes")),
-        FaultRow(
-            "q, Ctrl-C, SIGTERM",
-            e2e("leaving_in_time", "signals", only=f"not ({hangup})"),
-            timed=True,
-        ),
-        FaultRow(
-            "the link drops", e2e("signals", "leaving_in_time", "attach", only=hangup), timed=True
-        ),
+        FaultRow("q, Ctrl-C, SIGTERM", e2e(*leaving, only=f"not ({hangup})"), timed=True),
+        FaultRow("the link drops", e2e(*leaving, "attach", only=hangup), timed=True),
     ]
 
 

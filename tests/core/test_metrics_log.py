@@ -199,6 +199,10 @@ def test_the_newest_lines_are_found_from_the_end_of_a_long_file(log: MetricsLog)
     # torch is beyond the tail, behind all of the other's lines.
     assert log.newest(ENGINE_NAMES) == {"numpy": line(9), "torch": line(7, "torch")}
     assert log.newest(["numpy"]) == {"numpy": line(9)}
+    named = log.path.read_bytes().splitlines(True)[-1].replace(b"{", b'{"of":"torch",', 1)
+    with log.path.open("ab") as file:
+        file.write(named * 2)
+    assert log.newest(ENGINE_NAMES) == {"numpy": line(9), "torch": line(7, "torch")}
 
 
 def test_what_is_no_file_is_an_error_and_never_waited_for(log: MetricsLog) -> None:

@@ -202,24 +202,6 @@ def test_damaged_logs_are_read_as_far_as_they_are_sound(
     assert path.read_bytes().count(b"garbage") == 1, "nothing is taken from the file"
 
 
-def test_a_resumed_run_says_how_many_lines_are_damaged_and_keeps_them(saved: Path) -> None:
-    names = [EVENTS_NAME, "metrics.jsonl", "confusion.jsonl"]
-    for name in names:
-        path = saved / "demo" / name
-        first, *rest = path.read_bytes().splitlines(True)
-        path.write_bytes(b"".join([first, b"\x00\xff{garbage\n", *rest, b'{"to']))
-    said: list[str] = []
-    run = Run.open(saved, "demo")
-    session = resumed_session(run, replace(run.config, epochs=4), said.append)
-    told = [f"{name}: 1 damaged line passed over; only what they told is missing" for name in names]
-    assert set(told) <= set(said)
-    assert set(told) <= set(session.notes)
-    run.release()
-    for name in names:
-        assert b"\x00\xff{garbage\n" in (saved / "demo" / name).read_bytes()
-        assert not (saved / "demo" / name).read_bytes().endswith(b'{"to'), "a torn end is cut off"
-
-
 def test_a_live_run_is_followed_obeys_and_is_followed_again_when_resumed(
     tmp_path: Path, watch: Callable[[Path], Watcher]
 ) -> None:

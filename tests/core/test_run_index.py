@@ -1,5 +1,6 @@
 """The index gives what a fresh listing gives, and reads only what has changed."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import core.run_index
 from core.errors import RunError
 from core.run_index import RunIndex
-from core.run_listing import RunSummary, list_runs, summarize_run
+from core.run_listing import METRICS_NAME, RunSummary, list_runs, summarize_run
 from core.runs import Run
 from tests.core.run_samples import create, line
 
@@ -33,10 +34,20 @@ def read_folders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return read
 
 
+def exchange(run: Run) -> None:
+    """Put other metrics of the same size and date in the place of a run's."""
+    path = run.path / METRICS_NAME
+    other, written_at = path.with_name("other"), path.stat().st_mtime_ns
+    other.write_bytes(path.read_bytes().replace(b'"epoch":1', b'"epoch":7'))
+    os.utime(other, ns=(written_at, written_at))
+    other.replace(path)
+
+
 CHANGES: dict[str, Callable[[Run], object]] = {
     "epoch": lambda run: run.append_metrics(line("numpy", 2)),
     "result": lambda run: run.write_result({"engines": {}}),
     "lock": lambda run: run.acquire(),
+    "exchange": exchange,
     "damage": lambda run: (run.path / "config.json").write_text("{"),
     "gone": lambda run: (run.path / "config.json").unlink(),
 }

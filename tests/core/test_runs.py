@@ -126,8 +126,9 @@ def test_what_a_killed_process_was_building_is_removed_an_hour_later(run: Run) -
 
 def test_a_saved_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "saved").write_text("")
-    with pytest.raises(RunError, match="--saved"):
-        Run.create(tmp_path / "saved", None, CONFIG, DIGITS)
+    for saved in (tmp_path / "saved", tmp_path / "saved" / "deep"):
+        with pytest.raises(RunError, match=f"{saved}: not a folder; give a folder with --saved"):
+            Run.create(saved, None, CONFIG, DIGITS)
 
 
 def changed_card(run: Run, **changes: Any) -> bytes:  # noqa: ANN401

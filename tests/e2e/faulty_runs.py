@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.e2e.ending import seconds_to_end
 from tests.e2e.terminal import (
     CHECKOUT,
     Terminal,
     environment,
     mlpwatch_command,
-    seconds_to_end,
     wait_until,
 )
 from tests.standing import nothing_lost

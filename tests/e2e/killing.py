@@ -16,8 +16,9 @@ from core.run_card import CARD_NAME
 from core.run_listing import METRICS_NAME
 from core.run_owner import OWNER_NAME
 from core.runs import Run
+from tests.e2e.ending import last_words
 from tests.e2e.faulty_runs import faulty_environment
-from tests.e2e.terminal import last_words, mlpwatch_command, wait_until, written_at
+from tests.e2e.terminal import mlpwatch_command, wait_until, written_at
 from tests.standing import Standing, compare, standing
 
 OPTIONS = ("--only", "numpy", "--threads", "1")

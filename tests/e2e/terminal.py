@@ -14,9 +14,10 @@ from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from tests.e2e.emulator import Emulator
+from tests.e2e.ending import seconds_to_end
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -258,37 +259,6 @@ def wait_until(condition: Callable[[], object], seconds: float = DEADLINE_SECOND
             return
         sleep(_LOOK_SECONDS)
     raise TimeoutError(f"not within {seconds:g} s")
-
-
-def seconds_to_end(process: "subprocess.Popen[Any]", seconds: float = DEADLINE_SECONDS) -> float:
-    """Wait for a process's end; return how long it took while the machine ran.
-
-    Raises:
-        TimeoutError: it does not end.
-    """
-    took = 0.0
-    while took < seconds:
-        began = monotonic()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.05)
-        # A machine, or a test, that was suspended meanwhile sees all of that time pass at once.
-        took += min(monotonic() - began, 0.5)
-        if process.poll() is not None:
-            return took
-    raise TimeoutError(f"{process.args!r} did not end")
-
-
-def last_words(process: "subprocess.Popen[str]") -> str:
-    """Wait for a process's end; return what it has written to its standard error.
-
-    Raises:
-        TimeoutError: it does not end.
-    """
-    # In slices, as in `seconds_to_end`.
-    for _ in range(round(DEADLINE_SECONDS)):
-        with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=1.0)[1]
-    raise TimeoutError(f"{process.args!r} did not end")
 
 
 def assert_restored(terminal: Terminal) -> None:

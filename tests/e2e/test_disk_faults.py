@@ -48,8 +48,10 @@ def test_a_disk_that_is_full_at_the_end_is_a_failure_that_names_what_stands(
             assert terminal.wait_for_end() == 1
             where = terminal.after_the_app()[-1]
             mend()
-    assert "checkpoint could not be written: No such file or directory" in where
-    assert "(run saved/demo)" in where
+    why = "could not be written: No such file or directory"
+    assert where.startswith(f"the last checkpoint of numpy and torch {why}; numpy ")
+    assert where.endswith(" (run saved/demo)")
+    assert where.count("last good checkpoint at step") == 2
 
 
 def assert_no_epoch_is_missing(folder: Path) -> None:

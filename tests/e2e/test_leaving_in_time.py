@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.runs import Run
+from tests.e2e.ending import seconds_to_end
 from tests.e2e.faulty_runs import (
     LEAVE_LIMIT_SECONDS,
     faulty_environment,
@@ -21,7 +22,6 @@ from tests.e2e.terminal import (
     assert_restored,
     environment,
     mlpwatch_command,
-    seconds_to_end,
     wait_until,
 )
 from tests.standing import nothing_lost
