@@ -117,7 +117,7 @@ class Session:
     def save_error(self) -> str | None:
         """What is not on disk though it should be, in one line; None when all is."""
         if unsaved := self._recorder.unsaved:
-            engines, reasons = " and ".join(unsaved), ", ".join(dict.fromkeys(unsaved.values()))
+            engines, reasons = " and ".join(sorted(unsaved)), ", ".join(sorted({*unsaved.values()}))
             return f"the last checkpoint of {engines} could not be written: {reasons}"
         if lines := self._recorder.unwritten_lines:
             return f"{lines} lines of the run's logs could not be written"
