@@ -126,6 +126,23 @@ async def test_it_says_that_it_searches_only_while_it_does(monkeypatch: pytest.M
         assert "searching" not in stage.text()
 
 
+async def test_a_lack_of_memory_is_told_and_the_next_digit_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_reasoner: Reasoner, _question: object) -> None:
+        raise MemoryError("Unable to allocate 2.99 MiB")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reasoner, "answer", fails)
+        async with on_digit() as stage:
+            await stage.says("no memory to look for reasons: Unable to allocate 2.99 MiB")
+            await stage.says("not enough memory to look for them")
+            patch.undo()
+            await stage.press("right")
+            await stage.says("the true label")
+            assert "not enough memory" not in stage.text()
+
+
 async def test_a_new_epoch_brings_new_reasons_for_the_same_digit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 
 from core.config import EngineName
 from tui.screens.presence import can_draw
@@ -69,6 +70,9 @@ class DigitPanel(Horizontal):
         id: for the stylesheet.
         ascii_only: write no character above U+007E.
     """
+
+    class Failed(Message):
+        """The reasons could not be found; why is said in the run's state."""
 
     def __init__(self, watch: Watch, *, id: str, ascii_only: bool) -> None:
         super().__init__(id=id)
@@ -159,12 +163,17 @@ class DigitPanel(Horizontal):
         self._show_what_fits()
         asked = self._question()
         if asked and self._reader.ask(*asked):
-            self.run_worker(self._reader.work(self._draw_reasons))
+            self.run_worker(self._reader.work(self._answered))
         if self._reader.fits or asked is None:
             self._draw_reasons()
         else:
             # Mostly the answer is there before: nothing is drawn twice.
             self.set_timer(SEARCHING_SECONDS, self._draw_reasons)
+
+    def _answered(self) -> None:
+        self._draw_reasons()
+        if self._reader.has_failed:
+            self.post_message(self.Failed())
 
     def _question(self) -> "tuple[About, Question] | None":
         from core.reasons import Question, rival_class  # noqa: PLC0415 - after the first frame
@@ -192,7 +201,11 @@ class DigitPanel(Horizontal):
             return
         rows_view, saliency_view = self.query_one(ImageRowsView), self.query_one(SaliencyView)
         if digit is None or answer is None or not self._reader.fits:
-            words = instead_of_neighbours(digit is None, self._reader.is_searching)
+            words = instead_of_neighbours(
+                no_digit=digit is None,
+                searching=self._reader.is_searching,
+                failed=self._reader.has_failed,
+            )
             rows_view.draw((), "ramp", instead=words)
             saliency_view.draw(None, self._look())
             return

@@ -90,6 +90,10 @@ class MistakesScreen(ClosesOnce[None]):
             self.action_open()
         self._acted()
 
+    def on_digit_panel_failed(self) -> None:
+        """Tell at once that there are no reasons."""
+        self._draw_message()
+
     def update(self, *, numbers: bool = False) -> None:
         """Take in a new evaluation, if there is one, and draw."""
         if not can_draw(self):
@@ -146,8 +150,8 @@ class MistakesScreen(ClosesOnce[None]):
     def action_next_list(self, by: int) -> None:
         """Switch to another list of those that this run has."""
         lists = self._lists()
-        now = lists.index(self._selection.which)
-        self._selection.choose_list(lists[(now + by) % len(lists)])
+        place = lists.index(self._selection.which) + by
+        self._selection.choose_list(lists[place % len(lists)])
         self._acted()
 
     def action_next_order(self) -> None:
@@ -229,8 +233,7 @@ class MistakesScreen(ClosesOnce[None]):
         return False
 
     def _lists(self) -> list[MistakeList]:
-        session = self._watch.session
-        only = session.config.only if session else None
+        only = session.config.only if (session := self._watch.session) else None
         return list(LIST_TITLES) if only is None else [only, "newly-wrong", "newly-right"]
 
     def _draw(self) -> None:
@@ -251,20 +254,18 @@ class MistakesScreen(ClosesOnce[None]):
         """Return the large digit's panel, where reasons are told."""
         if self._view == "sheet":
             self.action_open()
-            self._draw_digit()
         return self.query_one(DigitPanel)
 
     def _draw_sheet(self) -> None:
         source, absent = sheet_source(self._selection, self._images), self._why_empty()
         place, renderer = self._selection.place, self._renderers.small
         self.query_one(ContactSheet).draw(source, place, renderer, absent=absent)
-        detail = detail_text(self._selection, self._images, self.size.width)
-        self.query_one("#detail", TextLine).draw(detail)
+        text = detail_text(self._selection, self._images, self.size.width)
+        self.query_one("#detail", TextLine).draw(text)
 
     def _draw_digit(self) -> None:
         digit = seen_digit(self._selection, self._images)
-        renderer, absent = self._renderers.large, self._why_empty()
-        self.query_one(DigitPanel).look_at(digit, renderer, absent=absent)
+        self.query_one(DigitPanel).look_at(digit, self._renderers.large, absent=self._why_empty())
 
     def _why_empty(self) -> str:
         ended = bool((state := self._watch.state) and state.ended)
@@ -277,14 +278,13 @@ class MistakesScreen(ClosesOnce[None]):
 
     def _arrange(self) -> None:
         """Show the sheet or one digit."""
-        for name in ("#sheet", "#detail"):
-            self.query_one(name).display = self._view == "sheet"
-        self.query_one("#digit-row").display = self._view == "digit"
+        for name, view in (("#sheet", "sheet"), ("#detail", "sheet"), ("#digit-row", "digit")):
+            self.query_one(name).display = self._view == view
         self.call_after_refresh(self.update, numbers=True)
 
     def _draw_lists(self) -> None:
-        lists = lists_text(self._lists(), self._selection, self.size.width)
-        self.query_one("#lists", TextLine).draw(lists)
+        text = lists_text(self._lists(), self._selection, self.size.width)
+        self.query_one("#lists", TextLine).draw(text)
 
     def _draw_filters(self) -> None:
         text = filters_text(self._images.split, self._selection, self._images.names)

@@ -45,6 +45,8 @@ class ReasonsReader:
         """The newest; perhaps of the image before."""
         self.answers: About | None = None
         """What `answer` is about."""
+        self.has_failed = False
+        """Whether there was no memory for the newest answer."""
 
     @property
     def is_searching(self) -> bool:
@@ -103,12 +105,24 @@ class ReasonsReader:
         try:
             while self._wanted is not None:
                 (about, question), self._wanted = self._wanted, None
-                answer = await asyncio.to_thread(reasoner.answer, question)
+                answer = await self._answer(reasoner, question)
                 if self._wanted is None:
                     self.answer, self.answers = answer, about
         finally:
             self._works = False
         draw()
+
+    async def _answer(self, reasoner: "Reasoner", question: "Question") -> "Reasons | None":
+        """Return the answer off the event loop; where memory runs out, say so and return None."""
+        self.has_failed = False
+        try:
+            return await asyncio.to_thread(reasoner.answer, question)
+        except MemoryError as error:
+            # Training goes on; the next digit, or newer weights, try again.
+            self.has_failed = True
+            if state := self._watch.state:
+                state.say(f"no memory to look for reasons: {error}", bad=True)
+            return None
 
     def _reasoner_of_session(self) -> "Reasoner | None":
         from core.reasons import Reasoner  # noqa: PLC0415 - after the first frame

@@ -58,8 +58,10 @@ def weights_note(answer: "Reasons", newest: int) -> str:
     return f"by the weights of epoch {answer.epoch}" if answer.epoch < newest else ""
 
 
-def instead_of_neighbours(no_digit: bool, searching: bool) -> str:
+def instead_of_neighbours(*, no_digit: bool, searching: bool, failed: bool) -> str:
     """Return what is said where there is no answer."""
     if no_digit:
         return ""
+    if failed and not searching:
+        return "not enough memory to look for them"
     return "searching …" if searching else "no weights to look into yet"

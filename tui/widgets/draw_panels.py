@@ -17,7 +17,11 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LABEL_COLUMNS = 3
 _NUMBER_COLUMNS = 6
 _SMALLEST_BAR = 3
-_SET_COLUMNS = 10
+_SET_COLUMNS, _NARROW_SET_COLUMNS = 10, 7
+"""Of each model's readings; without decimals where there is no room for them."""
+
+_READING_COLUMNS = 9
+"""Class, percent, and the mark of a wrong one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,37 +131,51 @@ def put_own_set(
         engines: the columns, left to right.
         chosen: the one that must be in sight and stands out, counted from the newest.
     """
-    left, top, _width, height = box
-    canvas.put(left, top, f"your set  {count(len(own.rows), 'drawing')}", Role.STRONG)
+    left, top, width, height = box
+    size = count(len(own.rows), "drawing")
+    canvas.put(left, top, _fitting(width, f"your set  {size}", f"set  {size}"), Role.STRONG)
     if not own.rows:
-        canvas.put(left, top + 1, "enter keeps a drawing", Role.DIM)
+        words = _fitting(width, "enter keeps a drawing", "enter keeps one")
+        canvas.put(left, top + 1, words, Role.DIM)
         return
+    columns = _set_columns(width, len(engines))
     canvas.put(left, top + 1, "is", Role.DIM)
-    for n, engine in enumerate(engines):
-        x = left + 4 + n * _SET_COLUMNS
-        canvas.put(x, top + 1, TITLES[engine], ACCENTS[engine])
+    for x, engine in zip(columns, engines, strict=True):
+        canvas.put(left + x, top + 1, TITLES[engine], ACCENTS[engine])
         if engine in own.accuracies:
-            canvas.put(x, top + 2, f"{own.accuracies[engine] * 100:5.1f} %", Role.STRONG)
+            accuracy = _percent(own.accuracies[engine], columns)
+            canvas.put(left + x, top + 2, f"{accuracy[1:]} %", Role.STRONG)
     room = max(0, height - 3)
     first = max(0, (chosen or 0) - room + 1)
     newest_first = list(enumerate(reversed(own.rows)))
     for y, (place, row) in enumerate(newest_first[first : first + room], start=top + 3):
         label = f" {names[row.label]} "
         canvas.put(left, y, label, Role.CURSOR if place == chosen else Role.STRONG)
-        for n, engine in enumerate(engines):
+        for x, engine in zip(columns, engines, strict=True):
             if reading := row.readings.get(engine):
-                _put_reading(canvas, (left + 4 + n * _SET_COLUMNS, y), reading, row.label, names)
+                role = Role.GOOD if reading[0] == row.label else Role.BAD
+                end = canvas.put(left + x, y, names[reading[0]], role)
+                end = canvas.put(end, y, _percent(reading[1], columns), Role.TEXT)
+                canvas.put(end, y, " x" if role == Role.BAD else "", role)
 
 
-def _put_reading(
-    canvas: Canvas, place: tuple[int, int], reading: tuple[int, float], label: int, names: str
-) -> None:
-    (x, y), (read, probability) = place, reading
-    role = Role.GOOD if read == label else Role.BAD
-    x = canvas.put(x, y, names[read], role)
-    x = canvas.put(x, y, f" {probability * 100:5.1f}", Role.TEXT)
-    if read != label:
-        canvas.put(x, y, " x", role)
+def _fitting(width: int, *wordings: str) -> str:
+    """Return the first that is not too wide, or the last."""
+    return next((words for words in wordings if len(words) <= width), wordings[-1])
+
+
+def _set_columns(width: int, engines: int) -> range:
+    """Return where in the set's box each model's readings begin."""
+    first = _LABEL_COLUMNS + 1
+    if width >= first + (engines - 1) * _SET_COLUMNS + _READING_COLUMNS:
+        return range(first, first + engines * _SET_COLUMNS, _SET_COLUMNS)
+    first = _LABEL_COLUMNS
+    return range(first, first + engines * _NARROW_SET_COLUMNS, _NARROW_SET_COLUMNS)
+
+
+def _percent(share: float, columns: range) -> str:
+    """Return a share of 0 to 1 in percent, with a decimal where there is room for it."""
+    return f" {share * 100:5.1f}" if columns.step == _SET_COLUMNS else f" {share * 100:3.0f}"
 
 
 def _most_telling(
