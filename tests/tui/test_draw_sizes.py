@@ -2,8 +2,11 @@
 
 import pytest
 
+from core.config import ENGINE_NAMES
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage, until
+from tui.widgets.cells import Canvas
+from tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
 from tui.widgets.draw_view import least_size
 
 
@@ -14,6 +17,18 @@ def test_an_image_takes_two_pixels_a_column_or_fourteen_columns(
     shape: tuple[int, int], size: tuple[int, int]
 ) -> None:
     assert least_size(shape) == size
+
+
+def test_the_own_set_is_told_in_fewer_words_where_there_is_little_room() -> None:
+    readings = OwnSet(
+        [KeptRow(3, {"numpy": (3, 0.914), "torch": (5, 1.0)})], {"numpy": 0.914, "torch": 1.0}
+    )
+    wide = ["your set  1 drawing", "is  NumPy     PyTorch", "     91.4 %   100.0 %"]
+    narrow = ["set  1 drawing", "is NumPy  PyTorch", "    91 %  100 %", " 3 3  91  5 100 x"]
+    for width, rows in ((23, [*wide, " 3  3  91.4   5 100.0 x"]), (17, narrow)):
+        canvas = Canvas(width, 4)
+        put_own_set(canvas, (0, 0, width, 4), readings, "0123456789", ENGINE_NAMES, chosen=None)
+        assert canvas.text().split("\n") == rows
 
 
 async def test_a_terminal_too_small_to_draw_on_is_told_how_large_it_has_to_be() -> None:
