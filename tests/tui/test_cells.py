@@ -21,8 +21,10 @@ class Lines(CellView):
     """A view of one text, wherever it fits."""
 
     content = "first"
+    painted = 0
 
     def paint(self, width: int, height: int) -> Canvas:
+        self.painted += 1
         canvas = Canvas(width, height)
         for y in range(height):
             canvas.put(0, y, f"{self.content} {y} {'·' * 50}", Role.NUMPY)
@@ -200,19 +202,26 @@ async def test_it_repaints_in_full_on_resize_down_to_nothing() -> None:
             assert len(view.text().split("\n")) == max(1, height)
 
 
-async def test_out_of_sight_nothing_is_painted_and_it_catches_up_when_seen() -> None:
+async def test_out_of_sight_nothing_is_painted_and_it_catches_up_once_when_seen() -> None:
     view = Lines()
     app = RecordingApp(view)
     async with app.run_test(size=(30, 3)) as pilot:
         await pilot.pause()
         view.display = False
         await pilot.pause()
-        view.content = "second"
+        view.content, view.painted = "second", 0
         view.repaint()
         assert "first" in view.text()
+        app.sent.clear()
         view.display = True
         await pilot.pause()
         assert "second" in view.text()
+        assert "first" not in "".join(app.sent), "the first frame is not an old one"
+        assert view.painted == 1
+        await pilot.resize_terminal(28, 3)
+        await pilot.pause()
+        assert "28x3" in view.text()
+        assert view.painted == 2, "by the first frame, not by its Resize again"
 
 
 async def test_what_is_shown_without_paint_survives_a_resize() -> None:

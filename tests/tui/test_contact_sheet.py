@@ -19,7 +19,7 @@ from tests.tui.scenes import CONFIG, digits, evaluation, training
 from tests.tui.stage import Stage, on_stage
 from tui.palette import GREY_STEPS, Grey, Role
 from tui.screens.mistake_selection import MistakeSelection
-from tui.widgets.contact_sheet import ContactSheet
+from tui.widgets.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
 from tui.widgets.digit import RAMP, resample
 from tui.widgets.digit_view import DigitView
 from tui.widgets.image_renderers import (
@@ -162,6 +162,18 @@ async def test_a_page_down_shows_the_next_images_and_the_end_the_last() -> None:
         assert f" {len(rows)} of {len(rows)} " in stage.text(), "no further than the last"
         await stage.press("home", "up")
         assert f" 1 of {len(rows)} " in stage.text()
+
+
+def test_no_more_small_pictures_are_kept_than_a_few_pages() -> None:
+    sheet = ContactSheet(id="sheet")
+    source = SheetSource(
+        np.arange(3 * _KEPT_PICTURES), (2, 2), lambda rows: np.ones((len(rows), 2, 2)),
+        lambda _row: (), "test",
+    )  # fmt: skip
+    for place in range(0, len(source.rows), 50):
+        sheet._source, sheet._cursor = source, place
+        assert "@" in sheet.paint(80, 24).text()
+        assert len(sheet._pictures) <= _KEPT_PICTURES
 
 
 async def test_a_click_chooses_and_a_second_one_enlarges() -> None:

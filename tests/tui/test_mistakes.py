@@ -216,6 +216,24 @@ async def test_a_sheet_follows_the_training_only_so_often(monkeypatch: pytest.Mo
         await until(lambda: stage.row("NumPy wrong") != seen, stage.pilot)
 
 
+async def test_the_bars_of_a_digit_follow_the_training_only_so_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("tui.screens.mistakes.monotonic", lambda: now[0])
+    monkeypatch.setattr("tui.screens.mistakes.NUMBERS_SECONDS", 0.05)
+    async with on_stage(training(), (80, 24)) as stage:
+        await stage.press("m", "enter")
+        await stage.feed(epoch_done("numpy", 6))
+        seen = stage.row("NumPy   reads")
+        stage.state.apply_all([epoch_done("numpy", 12)])
+        now[0] += 0.04
+        stage.app.update_screen()
+        assert stage.row("NumPy   reads") == seen
+        now[0] += 0.02
+        await until(lambda: stage.row("NumPy   reads") != seen, stage.pilot)
+
+
 async def test_no_mistake_at_all_is_said() -> None:
     labels = digits().validation_labels
     sure = 20 * np.eye(10, dtype=np.float32)[labels]
