@@ -99,12 +99,13 @@ class MlpwatchApp(LeavingApp):
                 title = key.label or key.help
                 title = title[0].upper() + title[1:]
                 run = partial(screen.run_action, key.action)
-                yield SystemCommand(title, f"{key.help} ({key.shown})", run)
+                about = f"{key.help} ({key.shown})" if key.label else key.shown
+                yield SystemCommand(title, about, run)
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
         yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
         for command in super().get_system_commands(screen):
-            # "Quit" stands in the table, and saves.
-            if command.title != "Quit":
+            # "Quit" stands in the table, and saves; "Keys" squeezes the screen for a second help.
+            if command.title not in ("Quit", "Keys"):
                 yield command
 
     def action_command_palette(self) -> None:

@@ -148,6 +148,7 @@ async def test_every_global_key_is_in_the_command_palette() -> None:
             title = key.label or key.help
             assert title[0].upper() + title[1:] in titles
     assert "Quit" in titles
+    assert "Keys" not in titles, "Textual's own help beside ours"
 
 
 async def test_pausing_works_among_the_mistakes_too_and_is_seen() -> None:
