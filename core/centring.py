@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.config import PixelRange
-from core.pixels import scale_pixels
+from core.pixels import PixelScale
 from core.sketch import FINE, Ink, block_means
 
 MNIST_SIDE, MNIST_BOX = 28, 20
@@ -62,7 +62,7 @@ def centre(fine: Ink, shape: tuple[int, int], centring: Centring) -> Ink:
 def network_input(ink: Ink, pixel_range: PixelRange) -> NDArray[np.float32]:
     """Return an image (height, width) as networks read it: (1, features) in the run's range."""
     pixels = ink.reshape(1, -1).astype(np.float32)
-    scale_pixels(pixels, 1.0, pixel_range)
+    PixelScale(1.0, pixel_range).apply(pixels)
     return pixels
 
 

@@ -46,6 +46,8 @@ class _Buffers:
 
     images: NDArray[np.number]
     """(batch, features), as stored."""
+    pixels: Floats
+    """A_0 (batch, features)."""
     activations: list[Floats]
     """[A_0 1] (batch, features + 1) … [A_L-1 1] (batch, width + 1)."""
     ones: list[Floats]
@@ -150,10 +152,8 @@ class NumpyMLP:
 
     def first_unsound_tensor(self) -> str | None:
         """Return the first weight array with a NaN or infinity, input side first."""
-        for name, array in self._parameters.items():
-            if not np.isfinite(array).all():
-                return name
-        return None
+        unsound = (name for name, a in self._parameters.items() if not np.isfinite(a).all())
+        return next(unsound, None)
 
     def weights(self) -> dict[str, Floats]:
         """Return a copy of the weights."""
@@ -194,9 +194,9 @@ class NumpyMLP:
     def _forward(self, buffers: _Buffers, masks: Masks) -> None:
         a, x, z = buffers.activations, buffers.inputs, buffers.sums
         last = len(self._layers) - 1
-        for k, (theta, mask) in enumerate(zip(self._layers, masks, strict=True)):
+        for k, theta in enumerate(self._layers):
             # X_k = A_k ⊙ M_k, dropout; the same array without it  (batch, fan_in)
-            if mask is not None:
+            if (mask := masks[k]) is not None:
                 np.multiply(a[k][:, :-1], mask, out=x[k][:, :-1])
             # Z_k = [X_k 1] Θ_k                                     (batch, fan_out)
             np.matmul(x[k], theta, out=z[k])
@@ -219,17 +219,15 @@ class NumpyMLP:
             self._activation.multiply_slope(wide[k - 1], a[k], buffers.slopes[k - 1])
 
     def _gather(self, rows: Rows) -> _Buffers:
-        buffers = self._buffers.get(len(rows))
-        if buffers is None:
+        if (buffers := self._buffers.get(len(rows))) is None:
             buffers = self._buffers[len(rows)] = self._make_buffers(len(rows))
         # mode="clip" writes straight to `out`; the default checks through a second buffer.
         self._labels.take(rows, out=buffers.labels, mode="clip")
         self._stored.take(rows, axis=0, out=buffers.images, mode="clip")
-        a = buffers.activations[0]
-        np.copyto(a[:, :-1], buffers.images)
+        np.copyto(buffers.pixels, buffers.images)
         if self._grey_levels is not None:
             # The whole array in one go takes 5 µs, without its last column 24.
-            self._grey_levels.scale(a)
+            self._grey_levels.scale.apply(buffers.activations[0])
             buffers.ones[0].fill(1)
         return buffers
 
@@ -240,6 +238,7 @@ class NumpyMLP:
         wide_deltas = [np.zeros_like(a) for a in wide[1:]]
         return _Buffers(
             images=np.empty((batch, self._stored.shape[1]), self._stored.dtype),
+            pixels=wide[0][:, :-1],
             activations=wide,
             ones=[a[:, -1] for a in wide],
             inputs=[

@@ -10,7 +10,7 @@ import pytest
 from core.config import EngineName, OptimizerName, PixelRange
 from core.data import batch_order
 from core.engine import Engine, EngineState, build_engine, initial_weights
-from core.pixels import GreyLevels
+from core.pixels import GreyLevels, PixelScale
 from tests.core.engines import (
     SAMPLES,
     assert_close,
@@ -201,9 +201,9 @@ def test_both_engines_read_images_alike_in_any_number() -> None:
 @pytest.mark.parametrize("pixel_range", ["0..1", "-1..1"])
 def test_images_read_as_bytes_train_to_the_same_bits(pixel_range: PixelRange) -> None:
     levels = np.random.default_rng(6).integers(0, 17, (SAMPLES, 5), np.uint8)
-    grey = GreyLevels(levels, 16.0, pixel_range)
+    grey = GreyLevels(levels, PixelScale(16.0, pixel_range))
     pixels = levels.astype(np.float32)
-    grey.scale(pixels)
+    grey.scale.apply(pixels)
     assert (pixels.min(), pixels.max()) == (0 if pixel_range == "0..1" else -1, 1)
     labels = small_images().labels
     for dtype in ("float32", "float64"):
