@@ -1,15 +1,11 @@
 """Work that a trainer hands over: done in a thread of its own, one job after the other."""
 
-import os
-import sys
 from collections.abc import Callable
-from contextlib import suppress
-from threading import Condition, Thread, get_native_id
+from threading import Condition, Thread
+
+from core.thread_priority import stand_back
 
 Job = Callable[[], None]
-
-NICENESS = 10
-"""A background thread gets a tenth of a core that a trainer wants too, and any that is idle."""
 
 
 class Background:
@@ -65,7 +61,7 @@ class Background:
             self._thread.join()
 
     def _work(self) -> None:
-        yield_to_trainers()
+        stand_back()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._job is not None or self._closing)
@@ -80,11 +76,3 @@ class Background:
             with self._changed:
                 self._job, self._error = None, error
                 self._changed.notify_all()
-
-
-def yield_to_trainers() -> None:
-    """Lower the calling thread's priority, where the system has one per thread."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            # On Linux a "process" of setpriority is one thread; elsewhere it is all of them.
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)

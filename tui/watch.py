@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.config import EngineName
 from core.control import LEAVE_SECONDS
+from core.thread_priority import stand_back
 
 if TYPE_CHECKING:
     from core.run_follower import RunFollower
@@ -196,4 +197,16 @@ class Watch:
             self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))
             self.limit_is_automatic = True
             session.set_steps_per_second(self.limit)
-        session.start()
+        if self.attached or self.is_view:
+            session.start()
+        else:
+            _start_behind_the_screen(session)
+
+
+def _start_behind_the_screen(session: "Session | RunFollower") -> None:
+    """Start trainers that let the screen go first: threads inherit that."""
+    # Not at the top: the first frame needs no executor.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    with ThreadPoolExecutor(1, "start", stand_back) as behind:
+        behind.submit(session.start).result()

@@ -6,7 +6,8 @@ from threading import Event, get_ident, get_native_id
 
 import pytest
 
-from core.background import NICENESS, Background
+from core.background import Background
+from core.thread_priority import NICENESS, stand_back
 from tests.core.training import SECONDS
 
 
@@ -52,10 +53,16 @@ def test_closing_does_what_is_left_and_ends_the_thread() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="priorities of single threads are Linux's")
-def test_background_threads_yield_to_trainers() -> None:
+def test_background_threads_stand_back_once() -> None:
     background, found = Background("jobs"), []
+
+    def note_twice() -> None:
+        for _ in range(2):
+            found.append(os.getpriority(os.PRIO_PROCESS, get_native_id()))
+            stand_back()
+
     here = os.getpriority(os.PRIO_PROCESS, get_native_id())
-    background.submit(lambda: found.append(os.getpriority(os.PRIO_PROCESS, get_native_id())))
+    background.submit(note_twice)
     background.close()
-    assert found == [NICENESS]
+    assert found == [here + NICENESS, here + NICENESS]
     assert os.getpriority(os.PRIO_PROCESS, get_native_id()) == here

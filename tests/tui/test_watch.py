@@ -1,8 +1,11 @@
 """Watching a session: loading in a thread, the automatic limit, orders, leaving."""
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event as Flag
+from threading import Thread, get_native_id
 from time import monotonic, sleep
 from typing import cast
 
@@ -12,6 +15,7 @@ import pytest
 from core.errors import DataError
 from core.session import Session
 from core.telemetry import EpochRead, Event, StepsDone
+from core.thread_priority import NICENESS
 from tests.tui.scenes import CONFIG, FakeSession, digits, gap, started, trained
 from tui.watch import SPEEDS, Report, Watch
 
@@ -53,6 +57,44 @@ def test_it_loads_in_a_thread_and_says_what_it_does() -> None:
     watch.poll()
     assert watch.session is not None
     assert watch.state is not None
+
+
+class Priorities(FakeSession):
+    """Notes what priority a thread has that it starts, as it starts trainers."""
+
+    def start(self) -> None:
+        self.found: list[int] = []
+        trainer = Thread(target=lambda: self.found.append(niceness()))
+        trainer.start()
+        trainer.join()
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of single threads are Linux's")
+def test_trainers_stand_back_behind_the_screen_where_there_are_any() -> None:
+    session = Priorities()
+    opened(session)
+    assert session.found == [niceness() + NICENESS]
+    assert niceness() == os.getpriority(os.PRIO_PROCESS, os.getpid()), "the screen's is as it was"
+
+    elsewhere = Priorities()
+    watch = Watch(lambda _report: cast("Session", elsewhere), attached=True)
+    watch.open()
+    wait_until(lambda: not watch.is_loading)
+    watch.poll()
+    assert elsewhere.found == [niceness()]
+
+
+def test_what_keeps_a_session_from_starting_is_raised() -> None:
+    class Broken(FakeSession):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        opened(Broken())
 
 
 def test_what_goes_wrong_while_loading_is_kept() -> None:

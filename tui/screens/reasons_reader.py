@@ -6,8 +6,8 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.background import yield_to_trainers
 from core.config import EngineName
+from core.thread_priority import stand_back
 from tui.watch import Watch
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class ReasonsReader:
         return self._reasoner
 
     def _prepare(self, reasoner: "Reasoner", engine: EngineName) -> None:
-        yield_to_trainers()
+        stand_back()
         try:
             reasoner.prepare(engine, self._closing.is_set)
         except MemoryError:
