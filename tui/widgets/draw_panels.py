@@ -153,10 +153,17 @@ def put_own_set(
         canvas.put(left, y, label, Role.CURSOR if place == chosen else Role.STRONG)
         for x, engine in zip(columns, engines, strict=True):
             if reading := row.readings.get(engine):
-                role = Role.GOOD if reading[0] == row.label else Role.BAD
-                end = canvas.put(left + x, y, names[reading[0]], role)
-                end = canvas.put(end, y, _percent(reading[1], columns), Role.TEXT)
-                canvas.put(end, y, " x" if role == Role.BAD else "", role)
+                told = names[reading[0]] + _percent(reading[1], columns)
+                _put_reading(canvas, left + x, y, told, is_right=reading[0] == row.label)
+
+
+def _put_reading(canvas: Canvas, x: int, y: int, told: str, *, is_right: bool) -> None:
+    """Draw the class that a model read, in its colour, its percent, and a mark if it is wrong."""
+    role = Role.GOOD if is_right else Role.BAD
+    end = canvas.put(x, y, told[0], role)
+    end = canvas.put(end, y, told[1:], Role.TEXT)
+    if not is_right:
+        canvas.put(end, y, " x", role)
 
 
 def _fitting(width: int, *wordings: str) -> str:
