@@ -135,26 +135,33 @@ def put_own_set(
     size = count(len(own.rows), "drawing")
     canvas.put(left, top, _fitting(width, f"your set  {size}", f"set  {size}"), Role.STRONG)
     if not own.rows:
-        words = _fitting(width, "enter keeps a drawing", "enter keeps one")
-        canvas.put(left, top + 1, words, Role.DIM)
+        hint = _fitting(width, "enter keeps a drawing", "enter keeps one")
+        canvas.put(left, top + 1, hint, Role.DIM)
         return
     columns = _set_columns(width, len(engines))
+    _put_accuracies(canvas, box, own, engines, columns)
+    room = max(0, height - 3)
+    first = max(0, (chosen or 0) - room + 1)
+    shown = list(enumerate(reversed(own.rows)))[first : first + room]
+    for y, (place, row) in enumerate(shown, start=top + 3):
+        role = Role.CURSOR if place == chosen else Role.STRONG
+        canvas.put(left, y, f" {names[row.label]} ", role)
+        for x, engine in zip(columns, engines, strict=True):
+            if reading := row.readings.get(engine):
+                told = names[reading[0]] + _percent(reading[1], columns)
+                _put_reading(canvas, left + x, y, told, is_right=reading[0] == row.label)
+
+
+def _put_accuracies(
+    canvas: Canvas, box: Box, own: OwnSet, engines: Sequence[EngineName], columns: range
+) -> None:
+    left, top, _, _ = box
     canvas.put(left, top + 1, "is", Role.DIM)
     for x, engine in zip(columns, engines, strict=True):
         canvas.put(left + x, top + 1, TITLES[engine], ACCENTS[engine])
         if engine in own.accuracies:
             accuracy = _percent(own.accuracies[engine], columns)
             canvas.put(left + x, top + 2, f"{accuracy[1:]} %", Role.STRONG)
-    room = max(0, height - 3)
-    first = max(0, (chosen or 0) - room + 1)
-    newest_first = list(enumerate(reversed(own.rows)))
-    for y, (place, row) in enumerate(newest_first[first : first + room], start=top + 3):
-        label = f" {names[row.label]} "
-        canvas.put(left, y, label, Role.CURSOR if place == chosen else Role.STRONG)
-        for x, engine in zip(columns, engines, strict=True):
-            if reading := row.readings.get(engine):
-                told = names[reading[0]] + _percent(reading[1], columns)
-                _put_reading(canvas, left + x, y, told, is_right=reading[0] == row.label)
 
 
 def _put_reading(canvas: Canvas, x: int, y: int, told: str, *, is_right: bool) -> None:
