@@ -186,8 +186,12 @@ _SHADE_SHARES = (0.0, 0.28, 0.5, 0.74, 1.0)
 @cache
 def shade_style(shade: Shade, dark: bool) -> Style:
     """Return the style of signed numbers on dark or light ground."""
-    fore = None if shade.fore in (None, 0) else _shade_colour(shade.fore, dark)
-    return Style(color=fore, bgcolor=_shade_colour(shade.ground, dark) if shade.ground else None)
+    ground = _shade_colour(shade.ground, dark) if shade.ground else None
+    if shade.fore is not None:
+        return Style(color=_shade_colour(shade.fore, dark) if shade.fore else None, bgcolor=ground)
+    # What stands on a ground has to be read on the strongest too.
+    text = Color.parse(ground).get_contrast_text(1.0).hex if ground else None
+    return Style(color=text, bgcolor=ground)
 
 
 def _shade_colour(level: int, dark: bool) -> str:

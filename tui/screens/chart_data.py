@@ -165,8 +165,8 @@ def gap_series(state: "RunState", options: ChartOptions) -> list[Series]:
     """Return the largest weight difference and the loss difference of both models by epoch."""
     curves, scale = _gap_curves(state, options)
     return [
-        Series("largest weight difference", Role.TEXT, _means(curves.weights, scale), "braille"),
-        Series("loss difference", Role.DIM, _means(curves.losses, scale), "dot"),
+        Series("largest weight", Role.TEXT, _means(curves.weights, scale), "braille"),
+        Series("loss", Role.DIM, _means(curves.losses, scale), "dot"),
     ]
 
 

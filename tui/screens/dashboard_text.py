@@ -103,8 +103,8 @@ def standing_note(state: "RunState", config: RunConfig, classes: int) -> str:
 
 
 def gap_text(gap: "GapMeasured") -> str:
-    """Return the largest differences after an epoch."""
+    """Return the largest differences after an epoch, in few words: 80 columns have to hold them."""
     return (
-        f"after epoch {gap.epoch} no weight differs by more than {gap.weight_difference:.1e}, "
-        f"the losses by {gap.loss_difference:.1e}"
+        f"after epoch {gap.epoch} weights at most {gap.weight_difference:.1e} apart, "
+        f"losses {gap.loss_difference:.1e}"
     )
