@@ -34,7 +34,7 @@ _LAUNCHER = (
 """Makes the terminal the controlling one, so that ctrl+c and hangups become signals."""
 
 _NOT_PASSED_ON = {
-    "NO_COLOR", "SSH_CONNECTION", "TMUX", "COLUMNS", "LINES", "CI",
+    "NO_COLOR", "SSH_CONNECTION", "TMUX", "COLUMNS", "LINES", "CI", "TEXTUAL_FPS",
     # An installed mlpwatch has its bytecode beside it; compiling takes up to 0.4 s of each start.
     "PYTHONDONTWRITEBYTECODE",
 }  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.terminal import Terminal, environment
+from tui.__main__ import FRAMES_PER_SECOND
 
 pytestmark = pytest.mark.xdist_group("terminal")
 
@@ -15,7 +16,8 @@ import gc, json, os, sys
 from tui.watch import Watch
 def note(*_):
     with open("first-frame.json", "w") as file:
-        json.dump({"modules": sorted(sys.modules), "collecting": gc.isenabled()}, file)
+        noted = {"modules": sorted(sys.modules), "collecting": gc.isenabled()}
+        json.dump(noted | {"frames": sys.modules["textual.constants"].MAX_FPS}, file)
     os._exit(0)
 Watch.open = note
 from tui.__main__ import main
@@ -54,3 +56,5 @@ def test_nothing_is_loaded_that_the_first_frame_does_not_show(tmp_path: Path) ->
     assert screens == SCREENS_AT_FIRST
     # Off while Textual is imported, on again for the rest of the run.
     assert noted["collecting"]
+    # Textual reads it as it is imported: were it imported sooner, its 60 would hold.
+    assert noted["frames"] == int(FRAMES_PER_SECOND)
