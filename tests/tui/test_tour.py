@@ -101,6 +101,15 @@ async def test_backward_sets_both_norms_side_by_side_with_their_difference() -> 
         ]
         await take_step(stage)
         assert "0.607 → 0.507" in stage.row("∂L/∂W0")
+        # As with more layers: blank rows go first, then the table's end; never what comes next.
+        for height, has_all in ((16, True), (13, False)):
+            await stage.pilot.resize_terminal(80, height)
+            await stage.look()
+            *page, last, footer = stage.text().split("\n")
+            assert "∂L/∂W0" in "".join(page)
+            assert ("difference: by hand" in "".join(page)) == has_all
+            assert last.startswith(" Before → after")
+            assert "escape back" in footer
 
 
 async def test_the_update_tells_how_far_the_weights_go() -> None:

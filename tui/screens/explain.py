@@ -19,7 +19,7 @@ from tui.watch import Watch
 from tui.widgets.batch_strip import BatchStrip
 from tui.widgets.chart import AFTER_EPOCH, NONE_DONE, Chart
 from tui.widgets.status import Footer, TextLine
-from tui.widgets.text_block import TextBlock
+from tui.widgets.text_block import TextBlock, squeezed
 
 if TYPE_CHECKING:
     from core.explain import Comparison
@@ -130,7 +130,9 @@ class ExplainScreen(ClosesOnce[None]):
             strip = batch_strip(self._page, session.dataset, session.config, self._walk)
             self.query_one(BatchStrip).draw(*strip)
             rows = tour_rows(self._page, session.config, state, self._walk, ascii_only=self._ascii)
-            self.query_one(TextBlock).draw(rows)
+            # Header and footer take a row each, the margins a column each.
+            fitting = squeezed(rows, self.size.width - 2, self.size.height - 2)
+            self.query_one(TextBlock).draw(fitting)
             return
         classes = session.dataset.classes
         rows = story(session.config, classes, state, self._comparison, ascii_only=self._ascii)
