@@ -150,6 +150,11 @@ class Watch:
         below = [speed for speed in SPEEDS if self.limit is None or speed < self.limit]
         self._set_limit(below[-1] if below else self.limit)
 
+    def mark_read(self) -> None:
+        """Let a view's hint take the place of what was told before it opened, faults excepted."""
+        if self.state is not None:
+            self.state.message_is_new = self.state.message_is_bad
+
     def _follow_limit(self, session: "Session | RunFollower") -> bool:
         """Take over a limit that somebody set from another terminal; say whether there is one."""
         if session.steps_per_second == self.limit:

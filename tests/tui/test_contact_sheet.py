@@ -199,9 +199,13 @@ async def test_enter_and_escape_go_to_the_digit_and_back_to_its_place() -> None:
 async def test_the_hint_goes_away_after_some_keys_and_never_comes_back() -> None:
     hint = "arrows choose a digit, enter enlarges it"
     async with on_stage(training()) as stage:
+        stage.state.say("told before")
         await stage.press("m")
         assert hint in stage.text()
-        await stage.press(*["right"] * 5)
+        stage.state.say("told before")
+        await stage.press("enter")
+        assert "y why: its nearest training digits" in stage.text()
+        await stage.press("escape", *["right"] * 5)
         await stage.look()
         assert hint in stage.text(), "time alone is no key"
         await stage.press("right")

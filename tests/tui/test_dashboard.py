@@ -151,6 +151,9 @@ async def test_the_cell_under_the_cursor_is_read_out_for_both_models() -> None:
         )
         assert expected in stage.text()
         assert matrix(stage, "torch").cursor == cursor
+        nobody = int(np.flatnonzero(numpy[true] + torch[true] == 0)[0])
+        await stage.press(*["right" if nobody > predicted else "left"] * abs(nobody - predicted))
+        assert stage.row(f"{true} read as {nobody}: NumPy 0 of").endswith(" (0.0 %)")
 
 
 async def test_a_click_on_the_second_matrix_moves_both_cursors_and_tab_takes_the_arrows_back() -> (

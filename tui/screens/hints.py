@@ -6,7 +6,7 @@ View = Literal["sheet", "digit"]
 
 _HINTS: dict[View, str] = {
     "sheet": "arrows choose a digit, enter enlarges it; tab list, o order, v view, T test",
-    "digit": "← → next digit; escape back to the sheet; t and f keep one label, c all",
+    "digit": "y why: its nearest training digits; g gradient; a the other model; escape back",
 }
 
 READ_KEYS = 6

@@ -147,6 +147,9 @@ class Matrices:
     def _why_absent(self, engine: "EngineState") -> str:
         if self.epoch is None:
             return NONE_DONE if engine.ended else AFTER_EPOCH
+        newest = max(engine.matrices, default=0)
+        if newest < self.epoch:
+            return f"{TITLES[engine.name]} is at epoch {newest}"
         return f"no matrix of epoch {self.epoch}"
 
     def _shared_epoch(self, state: "RunState") -> int | None:
@@ -196,11 +199,12 @@ def cell_text(matrices: Matrices, watch: Watch) -> list[tuple[str, Role]]:
         return []
     names = session.dataset.class_names
     true, predicted = matrices.cell
-    told = []
+    told, anywhere = [], False
     for name, engine in state.engines.items():
         counts = matrices.counts(engine, state)
         if counts is not None:
             count, total = int(counts[true, predicted]), int(counts[true].sum())
+            anywhere = anywhere or count > 0
             share = 100 * count / max(1, total)
             told.append(f"{TITLES[name]} {count:,} of {total:,} ({share:.1f} %)")
     if not told:
@@ -210,4 +214,4 @@ def cell_text(matrices: Matrices, watch: Watch) -> list[tuple[str, Role]]:
         return [(f"{text} · after epoch {matrices.epoch}", Role.TEXT)]
     if true == predicted:
         return [(f"{text} · enter: wrongly read as {names[predicted]}", Role.TEXT)]
-    return [(f"{text} · enter opens", Role.TEXT)]
+    return [(text + (" · enter opens" if anywhere else ""), Role.TEXT)]

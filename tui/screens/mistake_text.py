@@ -9,6 +9,7 @@ from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import RunState
 from tui.screens.mistake_selection import MistakeSelection
+from tui.watch import Watch
 from tui.widgets.chart import NONE_DONE
 from tui.widgets.status import ACCENTS
 
@@ -52,8 +53,19 @@ def lists_text(lists: Sequence[MistakeList], selection: MistakeSelection, width:
         title = (LIST_TITLES if wide or is_current else _SHORT_TITLES)[which]
         role = Role.STRONG if is_current else Role.DIM
         pieces.append((("▸ " if is_current else "  " if wide else " ") + title, role))
-        pieces.append((f" {selection.count(which):,}" + ("  " if wide else " "), Role.DIM))
+        count = f"{selection.count(which):,}" if knows(selection.readings, which) else "–"
+        pieces.append((f" {count}" + ("  " if wide else " "), Role.DIM))
     return pieces
+
+
+def is_change(which: MistakeList) -> bool:
+    """Return whether a list compares an epoch with the one before."""
+    return which in ("newly-wrong", "newly-right")
+
+
+def knows(readings: Readings, which: MistakeList) -> bool:
+    """Return whether a list's length is known."""
+    return bool(readings.before) or not is_change(which)
 
 
 def filters_text(split: Split, selection: MistakeSelection, names: str) -> Text:
@@ -95,8 +107,13 @@ def caption(readings: Readings, row: int, names: str) -> Text:
     return pieces
 
 
-def reading_text(readings: Readings, row: int | None, names: str) -> Text:
-    """Return an image's true class, and what each model reads it as with which probability."""
+def reading_text(
+    readings: Readings, row: int | None, names: str, which: MistakeList = "both"
+) -> Text:
+    """Return an image's true class, and what each model reads it as with which probability.
+
+    In the lists of changes also what it was read as an epoch before.
+    """
     if row is None:
         return []
     pieces: Text = [(f" · true {names[readings.labels[row]]}", Role.STRONG)]
@@ -105,8 +122,33 @@ def reading_text(readings: Readings, row: int | None, names: str) -> Text:
         share = 100 * float(one.probabilities[row, read])
         before, verb = (", ", "") if n else (" · ", "reads ")
         text = f"{before}{TITLES[name]} {verb}{names[read]} {share:.1f} %"
+        if (was := read_before(readings, row, which).get(name)) is not None:
+            text += f" (was {names[was]})"
         pieces.append((text, ACCENTS[name]))
     return pieces
+
+
+def read_before(readings: Readings, row: int, which: MistakeList) -> dict[EngineName, int]:
+    """Return what each model read in an image an epoch before, where that was something else.
+
+    Only for the lists of changes; elsewhere it would distract.
+    """
+    if not is_change(which):
+        return {}
+    return {
+        name: int(one.predictions[row])
+        for name, one in readings.before.items()
+        if name in readings.now and one.predictions[row] != readings.now[name].predictions[row]
+    }
+
+
+def message_text(watch: Watch, busy: str, hint: str) -> Text:
+    """Return the row above the footer: what is waited for, a hint, or the newest message."""
+    state = watch.state
+    text, bad = (state.message, state.message_is_bad) if state else (watch.loading, False)
+    if busy or (hint and not (state and state.message_is_new)):
+        text, bad = busy or hint, False
+    return [(" " + text, Role.BAD if bad else Role.DIM)]
 
 
 def why_empty(split: Split, selection: MistakeSelection, *, ended: bool) -> str:
@@ -115,13 +157,14 @@ def why_empty(split: Split, selection: MistakeSelection, *, ended: bool) -> str:
         if ended:
             return NONE_DONE
         return "after the first epoch, what was read wrong appears here"
-    is_change = selection.which in ("newly-wrong", "newly-right")
-    if is_change and not selection.readings.before:
+    if not knows(selection.readings, selection.which):
         if split == "test":
             return "no epoch before to compare with: T goes back to the validation images"
+        if ended:
+            return "of a saved run only the newest epoch is known: none before to compare with"
         return "no epoch before to compare with yet"
     if selection.is_filtered:
         return "nothing with these labels; c shows all"
-    if is_change:
+    if is_change(selection.which):
         return "nothing: as in the epoch before"
     return "nothing: every digit was read right"

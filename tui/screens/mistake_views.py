@@ -5,7 +5,7 @@ import numpy as np
 from tui.palette import Role
 from tui.screens.digit_panel import SeenDigit
 from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import Text, caption, reading_text
+from tui.screens.mistake_text import Text, caption, read_before, reading_text
 from tui.screens.split_images import SplitImages
 from tui.widgets.contact_sheet import SheetSource
 from tui.widgets.digit_facts import DigitFacts
@@ -33,7 +33,7 @@ def detail_text(selection: MistakeSelection, images: SplitImages, width: int) ->
     if selection.row is None or not len(selection.rows):
         return []
     place, number = f" {place_text(selection)}", f" · {images.title(selection.row)}"
-    readings = reading_text(selection.readings, selection.row, images.names)
+    readings = reading_text(selection.readings, selection.row, images.names, selection.which)
     length = len(place) + len(number) + sum(len(text) for text, _ in readings)
     return [(place + (number if length <= width else ""), Role.TEXT), *readings]
 
@@ -50,6 +50,7 @@ def seen_digit(selection: MistakeSelection, images: SplitImages) -> SeenDigit | 
             name: [float(p) for p in one.probabilities[row]] for name, one in readings.now.items()
         },
         names=images.names,
+        before=read_before(readings, row, selection.which),
     )
     return SeenDigit(images.split, row, images.pixels(row), images.inks(np.array([row]))[0], facts)
 

@@ -11,11 +11,10 @@ from textual.timer import Timer
 from core.errors import MlpwatchError
 from core.mistakes import MistakeList
 from tui.keys import Where, bindings, footer_keys
-from tui.palette import Role
 from tui.screens.digit_panel import DigitPanel
 from tui.screens.hints import Hints, View
 from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
+from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, message_text, why_empty
 from tui.screens.mistake_views import detail_text, seen_digit, sheet_source
 from tui.screens.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
 from tui.screens.presence import ClosesOnce, can_draw
@@ -73,6 +72,7 @@ class MistakesScreen(ClosesOnce[None]):
 
     def on_mount(self) -> None:
         """Draw the lists for the first frame, and all once the size is known."""
+        self._watch.mark_read()
         self._arrange()
         self._take_in(at_once=True)
         self._draw_lists()
@@ -273,6 +273,7 @@ class MistakesScreen(ClosesOnce[None]):
 
     def _show(self, view: View) -> None:
         self._view = view
+        self._watch.mark_read()
         self._draw()  # for the frame in which it appears
         self._arrange()
 
@@ -291,9 +292,5 @@ class MistakesScreen(ClosesOnce[None]):
         self.query_one("#filters", TextLine).draw(text, self._images.epochs_text())
 
     def _draw_message(self) -> None:
-        state = self._watch.state
-        text, bad = (state.message, state.message_is_bad) if state else (self._watch.loading, False)
-        hint = self._hints.of(self._view)
-        if self._busy or (hint and not (state and state.message_is_new)):
-            text, bad = self._busy or hint, False
-        self.query_one("#message", TextLine).draw([(" " + text, Role.BAD if bad else Role.DIM)])
+        text = message_text(self._watch, self._busy, self._hints.of(self._view))
+        self.query_one("#message", TextLine).draw(text)

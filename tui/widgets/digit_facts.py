@@ -1,7 +1,7 @@
 """What both models make of one image: labels, probabilities, bars."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from textual.geometry import Size
 
@@ -16,7 +16,8 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _PERCENT_COLUMNS = 6
 
 _ROWS_ABOVE_BARS = 5
-"""Place, a blank, the true label, a blank, the models' names; and one more row per model."""
+"""Place, what was read before, the true label, a blank, the models' names; and one more row per
+model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class DigitFacts:
     """By class, 0 to 1, of each engine that has been evaluated."""
     names: str
     """One character per class."""
+    before: Mapping[EngineName, int] = field(default_factory=dict)
+    """What was read an epoch before, of each engine that is to be told of."""
 
 
 class DigitFactsView(CellView):
@@ -65,6 +68,9 @@ class DigitFactsView(CellView):
         if facts is None:
             return canvas
         canvas.put(0, 0, facts.place, Role.DIM)
+        if facts.before:
+            was = (f"{TITLES[name]} {facts.names[n]}" for name, n in facts.before.items())
+            canvas.put(0, 1, f"an epoch before: {', '.join(was)}", Role.DIM)
         x = canvas.put(0, 2, f"{'true label':<14}")
         canvas.put(x, 2, facts.names[facts.true], Role.STRONG)
         y = 3
