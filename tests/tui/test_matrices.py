@@ -62,6 +62,11 @@ async def test_the_difference_is_of_the_newest_epoch_that_both_have_done() -> No
         assert [int(word) for word in told[4:]] == [
             counts("numpy", 3)[cell], counts("torch", 3)[cell], difference[cell],
         ]  # fmt: skip
+        await stage.press("tab", "tab", "down")
+        view = stage.app.screen.query_one("#numpy-confusion", ConfusionMatrix)
+        assert view.cursor is not None
+        expected = f"{difference[view.cursor]:+,}" if difference[view.cursor] else "0"
+        assert f"predicted {view.cursor[1]}: {expected} " in stage.row("confusion")
         await stage.feed(epoch_done("torch", 4))
         difference = counts("numpy", 4) - counts("torch", 4)
         np.testing.assert_array_equal(numbers(stage, "numpy"), difference)

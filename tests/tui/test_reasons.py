@@ -11,15 +11,25 @@ from syrupy.assertion import SnapshotAssertion
 
 from core.config import EngineName
 from core.mistakes import Readings, mistake_rows
-from core.neighbours import NeighbourIndex
-from core.reasons import Reasoner, rival_class
+from core.neighbours import Neighbour, NeighbourIndex
+from core.reasons import Reasoner, Reasons, rival_class
 from core.saliency import logit_gradient
 from core.weights_board import WeightsBoard, WeightsShown
-from tests.tui.scenes import FakeSession, digits, epoch_done, evaluation, training, weights
+from tests.tui.scenes import (
+    CONFIG,
+    FakeSession,
+    digits,
+    epoch_done,
+    evaluation,
+    training,
+    weights,
+)
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
 from tui.palette import Role, Shade
 from tui.screens.reasons_reader import ReasonsReader
+from tui.screens.reasons_text import neighbour_rows
+from tui.widgets.digit_facts import DigitFacts
 from tui.widgets.neighbours import ImageRow, ImageRowsView, image_size
 from tui.widgets.saliency import STRONG, WEAK, SaliencyView
 
@@ -230,6 +240,19 @@ def test_as_many_images_as_fit_are_drawn_with_their_words() -> None:
     assert (note, rows[0]) == ("", "nearest 3")
     assert rows[1:5] == ["@@@@@@@@ @@@@@@@@ @@@@@@@@"] * 4
     assert rows[5].split() == ["a", "b", "c"]
+    large = ImageRow([("nearest 3", Role.DIM)], np.ones((2, 28, 28)), ["1.25", "1.5"], "distance")
+    view.draw([large], "ramp")
+    assert view.paint(29, 10).text().split("\n")[-1].split() == ["distance", "1.25", "1.5"]
+    assert view.paint(29, 7).text().split("\n")[-1].split() == ["1.25", "1.5"], "no room for it"
+
+
+def test_without_a_hidden_layer_neighbours_are_those_of_the_pixels() -> None:
+    facts = DigitFacts("1 of 1", 3, {"numpy": [0.0, 1.0]}, "0123456789")
+    answer = Reasons("numpy", 5, 1, np.zeros(64, np.float32), 1.0, {3: (Neighbour(7, 1.25),)})
+    for hidden, says in (((8,), "nearest 3 in NumPy"), ((), "nearest 3 by its pixels")):
+        (row,) = neighbour_rows(answer, facts, digits(), replace(CONFIG, hidden=hidden))
+        assert "".join(text for text, _ in row.title) == f"{says} · the true label"
+        assert (row.words, row.measure) == (["1.25"], "distance")
 
 
 async def test_the_widest_screens_show_all_five_neighbours() -> None:

@@ -210,9 +210,10 @@ class DigitPanel(Horizontal):
             saliency_view.draw(None, self._look())
             return
         data = session.dataset
-        rows = neighbour_rows(answer, digit.facts, data, session.config.pixel_range)
+        rows = neighbour_rows(answer, digit.facts, data, session.config)
         newest = self._newest_epoch(answer.engine)
-        rows_view.draw(rows, self._small_renderer(), note=weights_note(answer, newest))
+        note = weights_note(answer, newest) if session.config.hidden else ""
+        rows_view.draw(rows, self._small_renderer(), note=note)
         gradient = answer.gradient.reshape(data.image_shape)
         title = saliency_title(answer, digit.facts.names, newest)
         saliency_view.draw(Saliency(digit.ink, gradient, answer.scale, title), self._look())

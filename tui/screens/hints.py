@@ -6,7 +6,7 @@ View = Literal["sheet", "digit"]
 
 _HINTS: dict[View, str] = {
     "sheet": "arrows choose a digit, enter enlarges it; tab list, o order, v view, T test",
-    "digit": "y why: its nearest training digits; g gradient; a the other model; escape back",
+    "digit": "y why: the training digits most alike; g gradient; a other model; escape back",
 }
 
 READ_KEYS = 6

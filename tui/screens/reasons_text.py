@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import PixelRange
+from core.config import PixelRange, RunConfig
 from tui.formatting import TITLES
 from tui.palette import Ink, Role
 from tui.widgets.digit_facts import DigitFacts
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 
 def neighbour_rows(
-    answer: "Reasons", facts: DigitFacts, data: "Dataset", pixel_range: PixelRange
+    answer: "Reasons", facts: DigitFacts, data: "Dataset", config: RunConfig
 ) -> list[ImageRow]:
-    """Return the nearest training images of each class, with their distances."""
+    """Return the nearest training images of each class, with their distances.
+
+    These are distances in the last hidden layer; without one, of the pixels, for both models.
+    """
     rows = []
     read = int(np.argmax(facts.probabilities[answer.engine]))
     for label, neighbours in answer.neighbours.items():
@@ -29,12 +32,15 @@ def neighbour_rows(
             which = "second guess"
         title: list[tuple[str, Ink]] = [
             (f"nearest {facts.names[label]}", Role.STRONG),
-            (f" in {TITLES[answer.engine]}", ACCENTS[answer.engine]),
+            (f" in {TITLES[answer.engine]}", ACCENTS[answer.engine])
+            if config.hidden
+            else (" by its pixels", Role.TEXT),
             (f" · {which}", Role.DIM),
         ]
         pixels = data.train_images[[one.row for one in neighbours]]
-        images = ink_of(pixels.reshape(-1, *data.image_shape), pixel_range)
-        rows.append(ImageRow(title, images, [f"{one.distance:.3g}" for one in neighbours]))
+        images = ink_of(pixels.reshape(-1, *data.image_shape), config.pixel_range)
+        distances = [f"{one.distance:.3g}" for one in neighbours]
+        rows.append(ImageRow(title, images, distances, "distance"))
     return rows
 
 

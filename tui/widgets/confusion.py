@@ -274,9 +274,17 @@ class ConfusionMatrix(CellView, can_focus=True):
         if self._cursor is not None:
             true, predicted = self._cursor
             names = self._names[true][:LONGEST_NAME], self._names[predicted][:LONGEST_NAME]
-            count = int(counts[true, predicted])
-            hints = [f"true {names[0]}, predicted {names[1]}: {count:,}", f"{count:,}", *hints]
+            number = self._number_at(counts, true, predicted)
+            hints = [f"true {names[0]}, predicted {names[1]}: {number}", number, *hints]
         for hint in hints:
             if start + len(hint) <= canvas.width:
                 canvas.put(canvas.width - len(hint), 0, hint, Role.DIM)
                 return
+
+    def _number_at(self, counts: "NDArray[np.int64]", true: int, predicted: int) -> str:
+        """Return a cell's count, or the difference where the matrix shows differences."""
+        count, other = int(counts[true, predicted]), self._facts.other
+        if self._facts.mode != "difference" or other is None:
+            return f"{count:,}"
+        difference = count - int(other[true, predicted])
+        return f"{difference:+,}" if difference else "0"

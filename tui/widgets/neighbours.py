@@ -25,6 +25,8 @@ class ImageRow:
     """(images, height, width) of ink from 0 to 1."""
     words: Sequence[str]
     """What is written under each image."""
+    measure: str = ""
+    """What the words count; told with the first of them, where there is room."""
 
 
 def image_size(shape: tuple[int, int], height: int, rows: int) -> TileSize:
@@ -77,4 +79,6 @@ class ImageRowsView(CellView):
         for n, (picture, word) in enumerate(zip(pictures, row.words, strict=False)):
             x = n * columns
             canvas.paste(picture, x + (size.columns - picture.width) // 2, y)
-            canvas.put(x, y + size.rows, word[: size.columns], Role.DIM)
+            measured = f"{row.measure} {word}" if n == 0 and row.measure else word
+            caption = measured if len(measured) <= size.columns else word[: size.columns]
+            canvas.put(x, y + size.rows, caption, Role.DIM)
