@@ -146,7 +146,7 @@ class RunImages:
             self._give_up(f"{self._config.data} holds other data than this run was trained on")
             return
         self.dataset = dataset
-        self.missing = "no checkpoint has read the images yet"
+        self.missing = "no checkpoint has read the images yet; the next one will"
         while True:
             for name in self._config.engine_names:
                 self._look(name)

@@ -71,6 +71,8 @@ class EngineState:
     epochs: list[EpochPoint] = field(default_factory=list)
     """Those that are kept; the newest is always there."""
     validation: "Evaluation | None" = None
+    validation_step: int = 0
+    """Step of the weights of that reading."""
     validation_before: "Evaluation | None" = None
     """Of the epoch before the newest, if this process saw it."""
     confusion: "Matrix | None" = None
@@ -190,6 +192,7 @@ class EngineState:
     def _add_epoch(self, event: EpochDone) -> None:
         """Take in one epoch."""
         self.validation_before, self.validation = self.validation, event.validation
+        self.validation_step = event.step
         self.confusion = self.matrices[event.epoch] = event.validation.confusion
         self._add_point(
             EpochPoint(
@@ -220,7 +223,7 @@ class EngineState:
 
     def _add_evaluation(self, event: EvaluationRead) -> None:
         """Take in what a checkpoint reads the images as."""
-        self.validation = event.validation
+        self.validation, self.validation_step = event.validation, event.step
         if self.confusion is None or not self.epochs or event.epoch >= self.epochs[-1].epoch:
             self.confusion = event.validation.confusion
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.evaluation import evaluate
 from core.losses import loss_for
-from core.mistakes import MISTAKE_LISTS, Order, Readings
+from core.mistakes import MISTAKE_LISTS, Order
 from tests.tui.mistake_samples import EPOCHS, drawn, rows_of, without_margins
 from tests.tui.scenes import (
     CONFIG,
@@ -23,8 +23,7 @@ from tests.tui.scenes import (
     training,
 )
 from tests.tui.stage import on_stage, until, while_loading
-from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import LIST_TITLES, lists_text, why_empty
+from tui.screens.mistake_text import LIST_TITLES
 from tui.widgets.digit import digit_rows
 from tui.widgets.digit_facts import DigitFactsView
 from tui.widgets.digit_view import DigitView
@@ -73,15 +72,6 @@ async def test_what_the_last_epoch_changed_is_listed() -> None:
         assert f" % (was {labels[forgotten[0]]}), PyTorch " in stage.text()
         await stage.press("tab", "tab")
         assert "(was " not in stage.text(), "only where changes are listed"
-
-
-def test_of_a_saved_run_no_change_is_known() -> None:
-    selection = MistakeSelection("newly-wrong")
-    now = {"numpy": evaluation("numpy", 5)}
-    selection.take(Readings(digits().validation_labels, now))  # type: ignore[arg-type]
-    assert "newly wrong –" in "".join(text for text, _ in lists_text(MISTAKE_LISTS, selection, 200))
-    assert "of a saved run only the newest" in why_empty("validation", selection, ended=True)
-    assert "yet" in why_empty("validation", selection, ended=False)
 
 
 @pytest.mark.parametrize("size", [(140, 40), (80, 24)])

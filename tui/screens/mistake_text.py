@@ -65,7 +65,9 @@ def is_change(which: MistakeList) -> bool:
 
 def knows(readings: Readings, which: MistakeList) -> bool:
     """Return whether a list's length is known."""
-    return bool(readings.before) or not is_change(which)
+    if is_change(which):
+        return bool(readings.before)
+    return which in readings.now or (which in ("both", "disagree") and len(readings.now) > 1)
 
 
 def filters_text(split: Split, selection: MistakeSelection, names: str) -> Text:
@@ -82,19 +84,28 @@ def filters_text(split: Split, selection: MistakeSelection, names: str) -> Text:
 
 
 def epochs_text(state: RunState | None) -> Text:
-    """Return how far each model is."""
+    """Return after which epoch each model is seen, and whether it trains on."""
     pieces: Text = []
-    for name, engine in state.engines.items() if state else ():
-        if engine.epochs:
-            text = f"{TITLES[name]} epoch {engine.epochs[-1].epoch}"
-            text += "  " if engine.phase == "training" else f" {engine.phase}  "
-            pieces.append((text, ACCENTS[name]))
+    for name, place in weights_places(state).items():
+        phase = state.engines[name].phase if state else ""
+        text = f"{TITLES[name]} {place}" + ("  " if phase == "training" else f" {phase}  ")
+        pieces.append((text, ACCENTS[name]))
     return pieces
 
 
-def test_epochs_text(epochs: Mapping[EngineName, int]) -> Text:
+def weights_places(state: RunState | None) -> dict[EngineName, str]:
+    """Return the epoch, or where a checkpoint lies within one the step, of each one's reading."""
+    places = {}
+    for name, engine in state.engines.items() if state else ():
+        if state and engine.validation is not None:
+            epoch, rest = divmod(engine.validation_step, state.epoch_steps)
+            places[name] = f"step {engine.validation_step:,}" if rest else f"epoch {epoch}"
+    return places
+
+
+def test_epochs_text(places: Mapping[EngineName, str]) -> Text:
     """Return the epochs whose weights read the test images."""
-    return [(f"{TITLES[name]} epoch {epoch}  ", ACCENTS[name]) for name, epoch in epochs.items()]
+    return [(f"{TITLES[name]} {place}  ", ACCENTS[name]) for name, place in places.items()]
 
 
 def caption(readings: Readings, row: int, names: str) -> Text:

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from core.config import EngineName
 from core.mistakes import Readings
-from tui.screens.mistake_text import Split, Text, epochs_text, test_epochs_text
+from tui.screens.mistake_text import (
+    Split,
+    Text,
+    epochs_text,
+    test_epochs_text,
+    weights_places,
+)
 from tui.screens.reasons_text import ink_of
 from tui.watch import Watch
 
@@ -29,7 +35,7 @@ class SplitImages:
         self._watch = watch
         self.split: Split = "validation"
         self._test: dict[EngineName, Evaluation] = {}
-        self._test_epochs: dict[EngineName, int] = {}
+        self._test_places: dict[EngineName, str] = {}
 
     @property
     def names(self) -> str:
@@ -64,7 +70,7 @@ class SplitImages:
     def epochs_text(self) -> Text:
         """Return after which epochs the models are seen."""
         if self.split == "test":
-            return test_epochs_text(self._test_epochs)
+            return test_epochs_text(self._test_places)
         return epochs_text(self._watch.state)
 
     def pixels(self, row: int) -> NDArray[np.float32]:
@@ -100,13 +106,13 @@ class SplitImages:
         session, state = self._session(), self._watch.state
         if state is None:
             return
-        epochs = {name: e.epochs[-1].epoch for name, e in state.engines.items() if e.epochs}
+        places = weights_places(state)
         # After the end, those readings that the run's result tells; a log tells no images.
         test = {name: e.test for name, e in state.engines.items() if e.test and len(e.test.losses)}
         if not state.ended or not test:
             test = await asyncio.to_thread(session.evaluate_test)
         self._test, self.split = test, "test"
-        self._test_epochs = {name: epochs[name] for name in test if name in epochs}
+        self._test_places = {name: places[name] for name in test if name in places}
 
     def _session(self) -> "Session | RunFollower":
         session = self._watch.session

@@ -1,0 +1,29 @@
+"""What the mistakes browser says of lists and epochs that it does not know."""
+
+from core.mistakes import MISTAKE_LISTS, Readings
+from core.telemetry import EvaluationRead
+from tests.tui.mistake_samples import rows_of
+from tests.tui.scenes import digits, evaluation
+from tui.run_state import RunState
+from tui.screens.mistake_selection import MistakeSelection
+from tui.screens.mistake_text import epochs_text, lists_text, why_empty
+
+
+def test_of_a_saved_run_no_change_is_known() -> None:
+    selection = MistakeSelection("newly-wrong")
+    now = {"numpy": evaluation("numpy", 5)}
+    selection.take(Readings(digits().validation_labels, now))  # type: ignore[arg-type]
+    told = "".join(text for text, _ in lists_text(MISTAKE_LISTS, selection, 200))
+    assert "▸ newly wrong –    newly right –" in told
+    assert f"NumPy wrong {len(rows_of('numpy'))}    PyTorch wrong –    both wrong –" in told
+    assert "of a saved run only the newest" in why_empty("validation", selection, ended=True)
+    assert "yet" in why_empty("validation", selection, ended=False)
+
+
+def test_a_checkpoint_within_an_epoch_is_told_by_its_step() -> None:
+    state = RunState(epochs=10, epoch_steps=20, names=("numpy", "torch"))
+    assert epochs_text(state) == []
+    state.apply(EvaluationRead("numpy", 5, 107, evaluation("numpy", 5)))
+    assert [text.split()[:3] for text, _ in epochs_text(state)] == [["NumPy", "step", "107"]]
+    state.apply(EvaluationRead("numpy", 6, 120, evaluation("numpy", 6)))
+    assert [text.split()[:3] for text, _ in epochs_text(state)] == [["NumPy", "epoch", "6"]]
