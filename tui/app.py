@@ -4,6 +4,7 @@ import shutil
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
+from weakref import ref
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from core.mistakes import MistakeList
+    from tui.screens.mistake_selection import MistakeSelection
+    from tui.screens.renderer_choice import RendererChoice
 
 __all__ = ["MlpwatchApp", "ScreenOptions"]
 
@@ -54,6 +57,9 @@ class MlpwatchApp(LeavingApp):
         super().__init__(Followed(watch, names), options)
         self._ticker: Timer | None = None
         self._hints = Hints()
+        self._renderers: RendererChoice | None = None
+        self._left: tuple[ref[Watch], MistakeSelection] | None = None
+        """Where one browsed the mistakes of a run, which may go meanwhile."""
         self._stop_asked_at = -STOP_AGAIN_SECONDS
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
@@ -125,21 +131,33 @@ class MlpwatchApp(LeavingApp):
     ) -> None:
         """Show the mistakes browser, with a list and filters to begin with."""
         # Not at the top: digits and bars are not needed for the first frame.
-        from tui.screens.mistakes import MistakesScreen  # noqa: PLC0415
+        from tui.screens.mistake_selection import MistakeSelection  # noqa: PLC0415
 
+        self._browse(MistakeSelection(which, true, predicted))
+
+    def _browse(self, selection: "MistakeSelection") -> None:
+        from tui.screens.mistakes import MistakesScreen  # noqa: PLC0415
+        from tui.screens.renderer_choice import RendererChoice  # noqa: PLC0415
+
+        ascii_only = self._options.ascii_only
+        self._renderers = self._renderers or RendererChoice(lambda: self, ascii_only=ascii_only)
         screen = MistakesScreen(
             self.watch_session,
-            which=which,
-            true=true,
-            predicted=predicted,
+            selection=selection,
+            renderers=self._renderers,
             hints=self._hints,
-            ascii_only=self._options.ascii_only,
+            ascii_only=ascii_only,
         )
         self.push_screen(screen)
 
     def action_mistakes(self) -> None:
-        """Browse what was read wrong, from the first model on."""
-        self.open_mistakes(self._names[0])
+        """Browse what was read wrong, from where it was left, or from the first model on."""
+        from tui.screens.mistake_selection import MistakeSelection  # noqa: PLC0415
+
+        watch = self.watch_session
+        if self._left is None or self._left[0]() is not watch:
+            self._left = ref(watch), MistakeSelection(self._names[0])
+        self._browse(self._left[1])
 
     def action_explain(self) -> None:
         """Tell why the two models differ, or do not."""

@@ -194,6 +194,12 @@ async def test_enter_and_escape_go_to_the_digit_and_back_to_its_place() -> None:
         await stage.press("m", "down", "right", "enter", "right", "escape")
         assert " 17 of 90 " in stage.text()
         assert sheet(stage).display
+        await stage.press("tab", "o", "right", "v")
+        before = sheet(stage).text(), stage.row(" 2 of ")
+        await stage.press("escape", "m")
+        assert "▸ PyTorch wrong" in stage.text(), "as it was left"
+        assert "surest mistakes first" in stage.text()
+        assert (sheet(stage).text(), stage.row(" 2 of ")) == before
 
 
 async def test_the_hint_goes_away_after_some_keys_and_never_comes_back() -> None:

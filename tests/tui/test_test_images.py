@@ -45,6 +45,9 @@ async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> No
         assert drawn(stage) == without_margins(digit_rows(image, *view.size))
         await stage.press("shift+tab")
         assert "no epoch before to compare with: T goes back" in stage.text()
+        await stage.press("escape", "escape", "m", "tab")
+        assert "test images" not in stage.text()
+        assert " 1 of 90 · validation image" in stage.text()
 
 
 async def test_after_the_end_the_test_images_are_those_of_the_result() -> None:

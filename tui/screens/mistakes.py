@@ -30,9 +30,8 @@ class MistakesScreen(ClosesOnce[None]):
 
     Args:
         watch: the session that is followed.
-        which: the list to begin with.
-        true: only images of this class.
-        predicted: only images read as this class.
+        selection: the list, filters, order and place to begin with.
+        renderers: how pixels are drawn; what is chosen here stays chosen.
         hints: told once.
         ascii_only: write no character above U+007E.
     """
@@ -44,17 +43,15 @@ class MistakesScreen(ClosesOnce[None]):
         self,
         watch: Watch,
         *,
-        which: MistakeList,
-        true: int | None = None,
-        predicted: int | None = None,
+        selection: MistakeSelection,
+        renderers: RendererChoice,
         hints: Hints,
         ascii_only: bool = False,
     ) -> None:
         super().__init__()
         self._watch, self._ascii = watch, ascii_only
-        self._selection = MistakeSelection(which, true, predicted)
+        self._selection, self._renderers = selection, renderers
         self._images = SplitImages(watch)
-        self._renderers = RendererChoice(lambda: self.app, ascii_only=ascii_only)
         self._view: View = "sheet"
         self._hints, self._busy = hints, ""
         self._paces = {"sheet": Pace(SHEET_SECONDS), "digit": Pace(NUMBERS_SECONDS)}
@@ -193,8 +190,7 @@ class MistakesScreen(ClosesOnce[None]):
         if self._busy or self._watch.session is None:
             return
         if self._images.split == "test":
-            self._images.split = "validation"
-            self._selection.start_with(self._images.readings)
+            self._leave_test()
             self._acted()
         else:
             self._busy = "reading the test images …"
@@ -203,10 +199,16 @@ class MistakesScreen(ClosesOnce[None]):
 
     def action_back(self) -> None:
         """Go back from a large digit to the sheet, and from there to the dashboard."""
-        if self._view == "sheet":
-            self.dismiss()
-        else:
+        if self._view == "digit":
             self._show("sheet")
+            return
+        if self._images.split == "test":
+            self._leave_test()  # whoever comes back begins with the validation images
+        self.dismiss()
+
+    def _leave_test(self) -> None:
+        self._images.split = "validation"
+        self._selection.start_with(self._images.readings)
 
     async def _read_test(self) -> None:
         """Read the test images off the event loop, then show them."""
