@@ -135,6 +135,10 @@ async def test_without_a_press_the_mouse_leaves_nothing() -> None:
         await stage.pilot.hover(view, offset=(20, 10))
         await stage.pilot.click(view, offset=(120, 20))
         assert not ink(stage)
+        hint = ("draw a digit:", "mouse, or space and arrows")
+        assert all(line in stage.text() for line in hint)
+        await draw(stage, SEVEN)
+        assert not any(line in stage.text() for line in hint)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40), (220, 60)])

@@ -277,12 +277,13 @@ async def test_snapshot_ascii(snapshot: SnapshotAssertion) -> None:
         assert stage.text() == snapshot
 
 
-async def test_pixels_from_minus_one_to_one_give_the_same_ink() -> None:
+async def test_the_seed_recipes_pixels_give_the_same_ink_and_its_sigmoids_are_named() -> None:
     data, config = digits(), FakeSession().config
     scaled = replace(data, images=data.images * 2 - 1)
-    session = FakeSession(config=replace(config, pixel_range="-1..1"), dataset=scaled)
+    session = FakeSession(config=replace(config, pixel_range="-1..1", loss="mse"), dataset=scaled)
     async with on_stage(training(), session=session) as stage:
         await stage.press("m", "enter")
+        assert "sigmoids: need not sum to 100 %" in stage.text()
         await stage.says("the true label")
         for row in stage.app.screen.query_one(ImageRowsView)._rows:
             for image in row.images:

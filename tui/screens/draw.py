@@ -18,7 +18,7 @@ from tui.watch import Watch
 from tui.widgets.draw_view import DrawScene, DrawView
 from tui.widgets.status import Footer, TextLine
 
-HINT = "mouse, or space and arrows"
+HINT = ("draw a digit:", "mouse, or space and arrows")
 
 
 class DrawScreen(ClosesOnce[None]):
@@ -182,7 +182,7 @@ class DrawScreen(ClosesOnce[None]):
             seen=easel.seen,
             cursor=easel.cursor,
             pen=easel.pen,
-            hint="" if easel.touched else HINT,
+            hint=() if easel.touched else HINT,
             names=session.dataset.class_names,
             engines=session.config.engine_names,
             probabilities=readings.probabilities,

@@ -51,6 +51,7 @@ def seen_digit(selection: MistakeSelection, images: SplitImages) -> SeenDigit | 
         },
         names=images.names,
         before=read_before(readings, row, selection.which),
+        note=images.probabilities_note,
     )
     return SeenDigit(images.split, row, images.pixels(row), images.inks(np.array([row]))[0], facts)
 

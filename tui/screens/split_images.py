@@ -67,6 +67,12 @@ class SplitImages:
         """(height, width) of an image, in pixels."""
         return self._session().dataset.image_shape
 
+    @property
+    def probabilities_note(self) -> str:
+        """What is to be known of probabilities that are no softmax."""
+        is_mse = self._session().config.loss == "mse"
+        return "sigmoids: need not sum to 100 %" if is_mse else ""
+
     def epochs_text(self) -> Text:
         """Return after which epochs the models are seen."""
         if self.split == "test":

@@ -33,6 +33,8 @@ class DigitFacts:
     """One character per class."""
     before: Mapping[EngineName, int] = field(default_factory=dict)
     """What was read an epoch before, of each engine that is to be told of."""
+    note: str = ""
+    """What is to be known of the probabilities, in few words."""
 
 
 class DigitFactsView(CellView):
@@ -77,6 +79,7 @@ class DigitFactsView(CellView):
         for name, probabilities in facts.probabilities.items():
             self._put_reading(canvas, y, name, probabilities, facts)
             y += 1
+        canvas.put(0, y, facts.note, Role.DIM)
         self._put_bars(canvas, y + 1, facts)
         return canvas
 

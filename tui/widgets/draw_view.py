@@ -49,8 +49,8 @@ class DrawScene:
     """The pixel (x, y) under the pen; None while the mouse draws."""
     pen: Sequence[str]
     """What the pen does, the longest wording first."""
-    hint: str
-    """Written across blank paper; may be empty."""
+    hint: Sequence[str]
+    """Lines across blank paper; may be none."""
     names: str
     """One character per class."""
     engines: Sequence[EngineName]
@@ -150,9 +150,9 @@ class DrawView(CellView):
     def _put_paper(self, canvas: Canvas, scene: DrawScene, grid: PixelGrid) -> None:
         put_frame(canvas, (0, 0), (grid.columns, grid.rows), ascii_only=self._ascii)
         put_pixels(canvas, (1, 1), scene.pixels, grid, ascii_only=self._ascii)
-        if scene.hint and len(scene.hint) <= grid.columns:
-            middle = 1 + (grid.columns - len(scene.hint)) // 2
-            canvas.put(middle, 1 + grid.rows // 3, scene.hint, Role.DIM)
+        for y, line in enumerate(scene.hint, start=1 + grid.rows // 3):
+            if len(line) <= grid.columns:
+                canvas.put(1 + (grid.columns - len(line)) // 2, y, line, Role.DIM)
         if scene.cursor is not None:
             column, row, columns, rows = grid.cells_of(*scene.cursor)
             for y in range(row + 1, row + 1 + rows):
