@@ -169,10 +169,14 @@ class MlpwatchApp(LeavingApp):
         """Show the first layer's weights."""
         from tui.screens.weights import WeightsScreen  # noqa: PLC0415 - after the first frame
 
-        watch, ascii_only = self.watch_session, self._options.ascii_only
-        self.push_screen(
-            WeightsScreen(watch, self._names, fps=self._cost.fps, ascii_only=ascii_only)
+        screen = WeightsScreen(
+            self.watch_session,
+            self._names,
+            fps=self._cost.fps,
+            hints=self._hints,
+            ascii_only=self._options.ascii_only,
         )
+        self.push_screen(screen)
 
     def action_draw(self) -> None:
         """Draw a digit for both models to read."""

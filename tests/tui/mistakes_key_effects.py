@@ -95,7 +95,7 @@ def true_label(stage: Stage) -> str:
 async def shows_neighbours_instead_of_the_bars(stage: Stage, key: str) -> None:
     await stage.press("m", key)
     assert "true label  " not in stage.text()
-    await stage.says("in NumPy · the true label")
+    await stage.says("in NumPy · true label")
     await stage.press(key)
     assert "true label  " in stage.text()
 
@@ -105,4 +105,4 @@ async def asks_the_other_model(stage: Stage, key: str) -> None:
     await stage.press("m")
     for name in ("PyTorch", "NumPy"):
         await stage.press(key)
-        await stage.says(f"in {name} · the true label")
+        await stage.says(f"in {name} · true label")

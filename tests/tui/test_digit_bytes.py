@@ -98,7 +98,7 @@ async def test_the_next_digit(sent: list[str]) -> None:
     async with on_stage(training(), session=session) as stage:
         stage.app.console._color_system = ColorSystem.TRUECOLOR
         await stage.press("m", "enter")
-        await stage.says("the true label")
+        await stage.says("· true label")
         costs = {}
         for renderer in ("ramp", "half blocks", "braille"):
             costs[renderer, "plain"] = await bytes_per_digit(stage, sent)

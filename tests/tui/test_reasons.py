@@ -69,7 +69,7 @@ async def test_the_neighbours_are_those_of_the_newest_evaluated_weights(engine: 
     true = int(data.validation_labels[row])
     title = "NumPy" if engine == "numpy" else "PyTorch"
     async with on_digit(*other) as stage:
-        await stage.says(f"in {title} · the true label")
+        await stage.says(f"in {title} · true label")
         view = stage.app.screen.query_one(ImageRowsView)
         for shown_row, label in zip(
             view._rows, (true, rival_class(list(probabilities), true)), strict=True
@@ -109,7 +109,7 @@ async def test_every_pixel_that_speaks_up_lies_on_the_shade_of_its_gradient() ->
 
 async def test_moving_on_shows_the_next_digits_neighbours() -> None:
     async with on_digit() as stage:
-        await stage.says("the true label")
+        await stage.says("· true label")
         words = stage.app.screen.query_one(ImageRowsView)._rows[0].words
         await stage.press("right")
         await until(
@@ -132,7 +132,7 @@ async def test_it_says_that_it_searches_only_while_it_does(monkeypatch: pytest.M
             assert "2 of 90" in stage.text(), "the digit is there at once"
         finally:
             may_answer.set()
-        await stage.says("the true label")
+        await stage.says("· true label")
         assert "searching" not in stage.text()
 
 
@@ -149,7 +149,7 @@ async def test_a_lack_of_memory_is_told_and_the_next_digit_tries_again(
             await stage.says("not enough memory to look for them")
             patch.undo()
             await stage.press("right")
-            await stage.says("the true label")
+            await stage.says("· true label")
             assert "not enough memory" not in stage.text()
 
 
@@ -158,7 +158,7 @@ async def test_a_new_epoch_brings_new_reasons_for_the_same_digit(
 ) -> None:
     monkeypatch.setattr("core.reasons.RENEW_SECONDS", 0.0)
     async with on_digit() as stage:
-        await stage.says("the true label")
+        await stage.says("· true label")
         words = stage.app.screen.query_one(ImageRowsView)._rows[0].words
         await stage.feed(epoch_done("numpy", 12))
         await until(
@@ -193,7 +193,7 @@ async def test_the_small_screen_asks_for_nothing_that_it_does_not_show() -> None
         assert "nearest" not in stage.text()
         assert vars(panel)["_reader"].answer is None
         await stage.press("y")
-        await stage.says("the true label")
+        await stage.says("· true label")
         assert stage.text().count("nearest ") == 2
 
 
@@ -251,13 +251,13 @@ def test_without_a_hidden_layer_neighbours_are_those_of_the_pixels() -> None:
     answer = Reasons("numpy", 5, 1, np.zeros(64, np.float32), 1.0, {3: (Neighbour(7, 1.25),)})
     for hidden, says in (((8,), "nearest 3 in NumPy"), ((), "nearest 3 by its pixels")):
         (row,) = neighbour_rows(answer, facts, digits(), replace(CONFIG, hidden=hidden))
-        assert "".join(text for text, _ in row.title) == f"{says} · the true label"
+        assert "".join(text for text, _ in row.title) == f"{says} · true label"
         assert (row.words, row.measure) == (["1.25"], "distance")
 
 
 async def test_the_widest_screens_show_all_five_neighbours() -> None:
     async with on_digit(size=(220, 60)) as stage:
-        await stage.says("the true label")
+        await stage.says("· true label")
         view = stage.app.screen.query_one(ImageRowsView)
         assert all(word in stage.text() for row in view._rows for word in row.words)
         assert [len(row.words) for row in view._rows] == [5, 5]
@@ -266,7 +266,7 @@ async def test_the_widest_screens_show_all_five_neighbours() -> None:
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["80x24", "140x40"])
 async def test_snapshot(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     async with on_digit("right", "g", *(["y"] if size[0] == 80 else []), size=size) as stage:
-        await stage.says("the true label")
+        await stage.says("· true label")
         assert screen_picture(stage.app) == snapshot
 
 
@@ -284,7 +284,7 @@ async def test_the_seed_recipes_pixels_give_the_same_ink_and_its_sigmoids_are_na
     async with on_stage(training(), session=session) as stage:
         await stage.press("m", "enter")
         assert "sigmoids: need not sum to 100 %" in stage.text()
-        await stage.says("the true label")
+        await stage.says("· true label")
         for row in stage.app.screen.query_one(ImageRowsView)._rows:
             for image in row.images:
                 assert image.min() == 0

@@ -100,11 +100,14 @@ async def test_it_asks_for_weights_by_itself_but_not_after_the_end() -> None:
 
 
 async def test_the_last_page_ends_with_the_last_unit() -> None:
+    hint = "ink on + pixels raises a unit's answer"
     async with on_weights() as stage:
+        assert hint in stage.text()
         await stage.press("right", "right", "right", "right", "right")
         assert "units 24–31 of 32" in stage.text()
         await stage.press("left", "left", "left", "left")
         assert "units 0–8 of 32" in stage.text()
+        assert hint not in stage.text(), "read by now"
 
 
 async def test_a_narrow_screen_shows_one_model_at_a_time() -> None:

@@ -2,10 +2,14 @@
 
 from typing import Literal
 
-View = Literal["sheet", "digit"]
+from tui.palette import Role
+from tui.watch import Watch
+
+View = Literal["sheet", "digit", "weights"]
 
 _HINTS: dict[View, str] = {
     "sheet": "arrows choose a digit, enter enlarges it; tab list, o order, v view, T test",
+    "weights": "ink on + pixels raises a unit's answer, on − pixels lowers it; tab model, z zoom",
     "digit": "y why: the training digits most alike; g gradient; a other model; escape back",
 }
 
@@ -26,3 +30,18 @@ class Hints:
     def count_key(self, view: View) -> None:
         """Note that a key was pressed in a view."""
         self._keys[view] = self._keys.get(view, 0) + 1
+
+
+def message_text(watch: Watch, told: str, hint: str) -> list[tuple[str, Role]]:
+    """Return the row above the footer: what the view tells, its hint, or the run's message.
+
+    Args:
+        watch: whose message comes before a hint as long as it is new.
+        told: an answer to the last key, or what is waited for; may be empty.
+        hint: of the view; may be empty.
+    """
+    state = watch.state
+    text, bad = (state.message, state.message_is_bad) if state else (watch.loading, False)
+    if told or (hint and not (state and state.message_is_new)):
+        text, bad = told or hint, False
+    return [(" " + text, Role.BAD if bad else Role.DIM)]

@@ -9,7 +9,6 @@ from tui.formatting import TITLES
 from tui.palette import Role
 from tui.run_state import RunState
 from tui.screens.mistake_selection import MistakeSelection
-from tui.watch import Watch
 from tui.widgets.chart import NONE_DONE
 from tui.widgets.status import ACCENTS
 
@@ -151,15 +150,6 @@ def read_before(readings: Readings, row: int, which: MistakeList) -> dict[Engine
         for name, one in readings.before.items()
         if name in readings.now and one.predictions[row] != readings.now[name].predictions[row]
     }
-
-
-def message_text(watch: Watch, busy: str, hint: str) -> Text:
-    """Return the row above the footer: what is waited for, a hint, or the newest message."""
-    state = watch.state
-    text, bad = (state.message, state.message_is_bad) if state else (watch.loading, False)
-    if busy or (hint and not (state and state.message_is_new)):
-        text, bad = busy or hint, False
-    return [(" " + text, Role.BAD if bad else Role.DIM)]
 
 
 def why_empty(split: Split, selection: MistakeSelection, *, ended: bool) -> str:

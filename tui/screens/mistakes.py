@@ -12,9 +12,9 @@ from core.errors import MlpwatchError
 from core.mistakes import MistakeList
 from tui.keys import Where, bindings, footer_keys
 from tui.screens.digit_panel import DigitPanel
-from tui.screens.hints import Hints, View
+from tui.screens.hints import Hints, View, message_text
 from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, message_text, why_empty
+from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
 from tui.screens.mistake_views import detail_text, seen_digit, sheet_source
 from tui.screens.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
 from tui.screens.presence import ClosesOnce, can_draw

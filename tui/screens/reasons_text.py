@@ -27,7 +27,7 @@ def neighbour_rows(
     rows = []
     read = int(np.argmax(facts.probabilities[answer.engine]))
     for label, neighbours in answer.neighbours.items():
-        which = "the true label" if label == facts.true else "what it reads"
+        which = "true label" if label == facts.true else "what it reads"
         if label not in (facts.true, read):
             which = "second guess"
         title: list[tuple[str, Ink]] = [

@@ -11,6 +11,7 @@ from core.config import EngineName
 from tui.keys import Where, bindings, footer_keys
 from tui.palette import Role
 from tui.screens.dashboard_text import header
+from tui.screens.hints import Hints, message_text
 from tui.screens.presence import ClosesOnce, can_draw
 from tui.screens.weights_reader import WeightsReader
 from tui.screens.weights_text import dead_text, model_text, unit_tiles, units_text
@@ -48,6 +49,7 @@ class WeightsScreen(ClosesOnce[None]):
         watch: the session that is followed.
         names: the engines that train, left to right.
         fps: looks into the mailbox per second.
+        hints: told once.
         ascii_only: write no character above U+007E.
     """
 
@@ -55,7 +57,13 @@ class WeightsScreen(ClosesOnce[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
 
     def __init__(
-        self, watch: Watch, names: tuple[EngineName, ...], *, fps: float, ascii_only: bool
+        self,
+        watch: Watch,
+        names: tuple[EngineName, ...],
+        *,
+        fps: float,
+        hints: Hints,
+        ascii_only: bool,
     ) -> None:
         super().__init__()
         self._look_seconds = max(LOOK_SECONDS, LOOK_FRAMES / fps)
@@ -65,7 +73,7 @@ class WeightsScreen(ClosesOnce[None]):
         self._large = False
         self._first = 0
         self._sought = -1
-        self._note = ""
+        self._hints, self._note = hints, ""
         """An answer to the last key."""
 
     def compose(self) -> ComposeResult:
@@ -83,6 +91,7 @@ class WeightsScreen(ClosesOnce[None]):
 
     def on_mount(self) -> None:
         """Draw once the size is known, and look at the weights from now on."""
+        self._watch.mark_read()
         self._arrange()
         # Not before the layout stands: each pass over it would send all tiles again.
         self.call_after_refresh(self._look)
@@ -163,6 +172,7 @@ class WeightsScreen(ClosesOnce[None]):
         if not can_draw(self):
             return
         self._note = ""
+        self._hints.count_key("weights")
         fitting = self._grid()
         rows = -(-self._reader.units // fitting.across)
         row = min(unit // fitting.across, rows - fitting.down)
@@ -218,8 +228,5 @@ class WeightsScreen(ClosesOnce[None]):
 
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).draw(*header(self._watch))
-        state = self._watch.state
-        text, bad = (state.message, state.message_is_bad) if state else (self._watch.loading, False)
-        if self._note:
-            text, bad = self._note, False
-        self.query_one("#message", TextLine).draw([(" " + text, Role.BAD if bad else Role.DIM)])
+        text = message_text(self._watch, self._note, self._hints.of("weights"))
+        self.query_one("#message", TextLine).draw(text)
