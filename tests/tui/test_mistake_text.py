@@ -1,10 +1,13 @@
-"""What the mistakes browser says of lists and epochs that it does not know."""
+"""What the mistakes browser says of lists and epochs that it does not know, and its hints."""
+
+from typing import get_args
 
 from core.mistakes import MISTAKE_LISTS, Readings
 from core.telemetry import EvaluationRead
 from tests.tui.mistake_samples import rows_of
 from tests.tui.scenes import digits, evaluation
 from tui.run_state import RunState
+from tui.screens.hints import Hints, View
 from tui.screens.mistake_selection import MistakeSelection
 from tui.screens.mistake_text import epochs_text, lists_text, why_empty
 
@@ -27,3 +30,8 @@ def test_a_checkpoint_within_an_epoch_is_told_by_its_step() -> None:
     assert [text.split()[:3] for text, _ in epochs_text(state)] == [["NumPy", "step", "107"]]
     state.apply(EvaluationRead("numpy", 6, 120, evaluation("numpy", 6)))
     assert [text.split()[:3] for text, _ in epochs_text(state)] == [["NumPy", "epoch", "6"]]
+
+
+def test_no_hint_is_cut_in_80_columns() -> None:
+    hints = [Hints().of(view) for view in get_args(View)]
+    assert all(0 < len(hint) <= 79 for hint in hints)

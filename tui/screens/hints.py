@@ -9,7 +9,7 @@ View = Literal["sheet", "digit", "weights"]
 
 _HINTS: dict[View, str] = {
     "sheet": "arrows choose a digit, enter enlarges it; tab list, o order, v view, T test",
-    "weights": "ink on + pixels raises a unit's answer, on − pixels lowers it; tab model, z zoom",
+    "weights": "ink on + pixels raises a unit's answer, on − lowers it; tab model, z zoom",
     "digit": "y why: the training digits most alike; g gradient; a other model; escape back",
 }
 
