@@ -137,7 +137,9 @@ async def test_every_class_has_a_row_wherever_all_panels_are_shown(size: tuple[i
 
 async def test_the_cell_under_the_cursor_is_read_out_for_both_models() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("tab", "tab", "down")
+        await stage.press("tab", "tab")
+        assert "arrows choose a cell, enter shows its digits" in stage.text()
+        await stage.press("enter")
         cursor = matrix(stage, "numpy").cursor
         assert cursor is not None
         true, predicted = cursor

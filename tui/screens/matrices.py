@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from core.confusion_log import Matrix
     from tui.run_state import EngineState, RunState
 
+CHOOSE_A_CELL = "arrows choose a cell, enter shows its digits; c: row %, difference, scores"
+
 Find = Callable[[EngineName], ConfusionMatrix]
 """Returns the matrix of a model."""
 
@@ -193,10 +195,17 @@ class Matrices:
 
 
 def cell_text(matrices: Matrices, watch: Watch) -> list[tuple[str, Role]]:
-    """Return what the cell under the cursor counts, in both models; nothing without counts."""
+    """Return what the cell under the cursor counts, in both models, or how to choose one.
+
+    Nothing without counts.
+    """
     state, session = watch.state, watch.session
-    if matrices.cell is None or state is None or session is None:
+    if state is None or session is None:
         return []
+    if matrices.cell is None:
+        found = [matrices.counts(engine, state) for engine in state.engines.values()]
+        is_shown = matrices.epoch is None and any(counts is not None for counts in found)
+        return [(f" {CHOOSE_A_CELL}", Role.DIM)] if is_shown else []
     names = session.dataset.class_names
     true, predicted = matrices.cell
     told, anywhere = [], False

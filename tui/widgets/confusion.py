@@ -212,8 +212,12 @@ class ConfusionMatrix(CellView, can_focus=True):
         self._move_to(min(max(true, 0), last), min(max(predicted, 0), last))
 
     def action_open(self) -> None:
-        """Tell that the cell under the cursor is to be opened."""
-        if self._cursor is not None and self._counts is not None:
+        """Tell that the cell under the cursor is to be opened; without one put it somewhere."""
+        if self._counts is None:
+            return
+        if self._cursor is None:
+            self._move_to(*self._worst())
+        else:
             self.post_message(self.Opened(self, *self._cursor))
 
     def on_focus(self, _event: Focus) -> None:
