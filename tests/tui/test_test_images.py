@@ -14,8 +14,10 @@ from tests.tui.scenes import (
     training,
 )
 from tests.tui.stage import on_stage
+from tui.widgets.contact_sheet import ContactSheet
 from tui.widgets.digit import digit_rows
 from tui.widgets.digit_view import DigitView
+from tui.widgets.image_renderers import small_canvases
 
 
 async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> None:
@@ -45,7 +47,13 @@ async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> No
         assert drawn(stage) == without_margins(digit_rows(image, *view.size))
         await stage.press("shift+tab")
         assert "no epoch before to compare with: T goes back" in stage.text()
-        await stage.press("escape", "escape", "m", "tab")
+        await stage.press("tab", "escape")
+        small = stage.app.screen.query_one(ContactSheet).text().split("\n")
+        images = digits().test_images[rows[:14]].reshape(-1, 8, 8)
+        for n, picture in enumerate(small_canvases(images, 8, 4, "braille")):
+            drawn_rows = [row[1 + 10 * n :][:8].ljust(8) for row in small[1:5]]
+            assert drawn_rows == [picture.row(y) for y in range(4)], "not the validation image"
+        await stage.press("escape", "m")
         assert "test images" not in stage.text()
         assert " 1 of 90 · validation image" in stage.text()
 
