@@ -132,14 +132,19 @@ def test_a_run_whose_process_is_gone_is_never_alive(
     folder = saved / "demo"
     (folder / "result.json").unlink()
     log = folder / EVENTS_NAME
-    log.write_bytes(
-        b"".join(line for line in log.read_bytes().splitlines(True) if b'"ended"' not in line)
-    )
+    whole = log.read_bytes().splitlines(True)
+    (started,) = (line for line in whole if b'"started"' in line and b'"torch"' in line)
+    # PyTorch's had ended once, and went on.
+    kept = [line for line in whole if b'"ended"' not in line or b'"torch"' in line]
+    log.write_bytes(b"".join([*kept, started]))
     watcher = watch(saved)
     watcher.until(lambda: watcher.state.ended)
     assert not watcher.follower.is_live
     assert {engine.phase for engine in watcher.state.engines.values()} == {"stopped"}
     assert "its process is gone; mlpwatch resume demo goes on" in watcher.state.message
+    # Written anew, without a word of any start or end.
+    log.write_bytes(b"".join(line for line in whole if b'"steps"' in line))
+    watcher.until(lambda: watcher.of(StartedOver) and watcher.state.ended)
     watcher.follower.pause()
     watcher.until(lambda: watcher.state.message.startswith("pause"))
     assert "nobody trains this run; mlpwatch resume demo" in watcher.state.message
