@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support
 
+from core.class_scores import score_classes
 from core.config import ENGINE_NAMES, EngineName
 from core.telemetry import EpochRead, Event
 from tests.tui.scenes import (
@@ -24,6 +25,7 @@ from tests.tui.scenes import (
 from tests.tui.stage import Stage, on_stage
 from tui.screens.dashboard import Dashboard
 from tui.widgets.confusion import ConfusionMatrix
+from tui.widgets.score_table import scores_canvas
 
 
 def rows(stage: Stage, engine: EngineName) -> list[list[str]]:
@@ -99,6 +101,9 @@ async def test_scores_are_scikit_learns_on_the_same_predictions(
     true, predicted, count = map(int, worst.groups()[:3])
     assert count == wrong[true, predicted] == wrong.max()
     assert float(worst[4]) == pytest.approx(100 * count / one.confusion[true].sum(), abs=0.051)
+    low = scores_canvas(score_classes(one.confusion), digits().class_names, 40, 4, ascii_only=True)
+    told_of = [int(low.row(y).split()[0]) for y in range(1, 4)]
+    assert told_of == sorted(np.argsort(expected[2], kind="stable")[:3]), "the worst, in order"
 
 
 async def test_an_ended_run_is_looked_back_at_epoch_by_epoch_down_to_the_first() -> None:

@@ -10,12 +10,14 @@ from syrupy.assertion import SnapshotAssertion
 
 from core.config import ENGINE_NAMES, EngineName
 from core.engine import Tensors
-from core.weight_tiles import first_layer, shared_scale
+from core.weight_tiles import DeadCount, first_layer, shared_scale
 from core.weights_board import WeightsShown
 from tests.tui.scenes import CONFIG, FakeSession, finished, trained, training, weights
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
 from tui.screens.weights import WeightsScreen
+from tui.screens.weights_reader import WeightsReader
+from tui.screens.weights_text import dead_text
 from tui.widgets.cells import Canvas
 from tui.widgets.signed import look_for, put_levels, signed_levels
 from tui.widgets.tiles import TilesView, shrink
@@ -77,6 +79,11 @@ async def test_it_says_whose_weights_how_old_and_how_many_units_are_dead() -> No
         assert titles.rstrip().endswith("dead units: 1 of 32")
         assert stage.text().count("5 dead") == 2, "marked in both models"
         assert "first layer: units 0–8 of 32, 64 weights each" in stage.text()
+        deeper = DeadCount(107, (np.array([False, False]), np.array([True, False, True])))
+        assert dead_text(deeper)[0][0] == "dead units: 0 of 2, 2 of 3 "
+        reader = WeightsReader(stage.app.watch_session)
+        reader.dead["numpy"] = deeper
+        assert reader.dead_units("numpy") == set(), "tiles are of the first layer"
 
 
 async def test_weights_follow_training() -> None:
