@@ -119,9 +119,10 @@ def test_without_an_epoch_before_nothing_is_new() -> None:
 
 
 def test_infinite_losses_come_first() -> None:
-    labels = np.array([0, 0, 0])
-    logits = np.array([[0, 1], [-3e38, 3e38], [0, 5]], np.float32)
+    labels = np.array([0, 0, 0, 0])
+    logits = np.array([[0, 1], [-3e38, 3e38], [0, 5], [0, np.nan]], np.float32)
     wrong = evaluate(logits, labels, CrossEntropy())
-    assert not np.isfinite(wrong.losses[1])
+    assert np.isinf(wrong.losses[1])
+    assert np.isnan(wrong.losses[3])
     rows = mistake_rows(Readings(labels, {"numpy": wrong}), "numpy", order="loss")
-    assert rows.tolist() == [1, 2, 0]
+    assert rows.tolist() == [3, 1, 2, 0], "what is no number first of all"
