@@ -108,10 +108,11 @@ async def test_the_mouse_draws_where_it_is_dragged_and_the_right_button_erases()
         await stage.press("d")
         view = stage.app.screen.query_one(DrawView)
         await drag(stage.pilot, view, (12, 6), (40, 6))
-        line = ink(stage)
-        # Eight columns and four rows per pixel, inside a frame of one: through rows 4 to 7.
-        assert {(column, 5) for column in range(12, 39)} <= line
-        assert max(row for _, row in line) < 12
+        # Eight columns and four rows per pixel, inside a frame of one, from the cells' middles.
+        sketch = Sketch((8, 8))
+        sketch.draw((11.5 / 8, 5.5 / 4), (39.5 / 8, 5.5 / 4))
+        levels = np.rint(sketch.pixels * 4)
+        assert ink(stage) == {(x, y) for y, x in np.ndindex(32, 64) if levels[y // 4, x // 8]}
         await drag(stage.pilot, view, (4, 6), (60, 6), button=3)
         assert not ink(stage)
 
@@ -160,17 +161,17 @@ async def test_a_kept_drawing_joins_the_set_with_both_readings(drawings_folder: 
     async with on_stage(training(), (80, 24)) as stage:
         await stage.press("d")
         await draw(stage, SEVEN)
-        for label, count in (("7", "1 drawing"), ("1", "2 drawings")):
+        for label, count in (("7", "1 drawing"), ("7", "2 drawings"), ("1", "3 drawings")):
             await stage.press("enter", label)
             await until(lambda count=count: f"set  {count}" in stage.text(), stage.pilot)  # type: ignore[misc]
         assert "kept in /" in stage.text()
         assert [path.name for path in drawings_folder.iterdir()] == ["digits-8x8.jsonl"]
-        assert stage.row(" 50.0 %").count("50.0 %") == 2
+        assert stage.row(" 66.7 %").count("66.7 %") == 2
         assert re.search(r" 1  7 +\d+\.\d x 7 +\d+\.\d x", stage.text())
         assert re.search(r" 7  7 +\d+\.\d   7 +\d+\.\d\s*$", stage.text(), re.M)
     async with on_stage(training(), (80, 24)) as stage:
         await stage.press("d")
-        await until(lambda: "set  2 drawings" in stage.text(), stage.pilot)
+        await until(lambda: "set  3 drawings" in stage.text(), stage.pilot)
 
 
 @pytest.mark.parametrize(

@@ -148,8 +148,9 @@ async def test_its_mistakes_come_from_its_weights() -> None:
     assert wrong is not None
     count = len(wrong.predictions) - int(wrong.confusion.trace())
     async with on_stage(training(), saved=SAVED) as stage:
+        await stage.press("m", "tab", "escape")
         await open_run(stage, "weights")
         await follow_until(stage, "epoch 2/2  finished")
         await stage.press("m")
         assert isinstance(stage.app.screen, MistakesScreen)
-        await follow_until(stage, f"NumPy wrong {count} ")
+        await follow_until(stage, f"▸ NumPy wrong {count} ")

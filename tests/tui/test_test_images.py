@@ -1,5 +1,6 @@
 """The mistakes among the test images, which are read only on demand."""
 
+import re
 from threading import Event as Flag
 
 from core.config import EngineName
@@ -9,6 +10,7 @@ from tests.tui.mistake_samples import EPOCHS, drawn, without_margins
 from tests.tui.scenes import (
     FakeSession,
     digits,
+    ended,
     evaluation,
     finished,
     training,
@@ -59,8 +61,14 @@ async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> No
 
 
 async def test_after_the_end_the_test_images_are_those_of_the_result() -> None:
-    async with on_stage(finished()) as stage:
+    async with on_stage(finished()[:-1]) as stage:
         await stage.press("m", "enter", "T")
+        await stage.app.workers.wait_for_complete()
+        await stage.look()
+        assert re.search(r"PyTorch wrong \d", stage.text()), "while PyTorch trains too"
+        await stage.press("T")
+        await stage.feed(ended("torch"))
+        await stage.press("T")
         await stage.app.workers.wait_for_complete()
         await stage.look()
         right = evaluation("numpy", 12, test=True).predictions == digits().test_labels
