@@ -24,6 +24,7 @@ from tui.screen_options import ScreenOptions
 from tui.screens.dashboard import Dashboard
 from tui.screens.dialogs import HelpScreen, Palette
 from tui.screens.hints import Hints
+from tui.screens.presence import TakesKeys
 from tui.watch import Watch
 
 if TYPE_CHECKING:
@@ -86,16 +87,19 @@ class MlpwatchApp(LeavingApp):
         self.screen.refresh()
 
     async def on_key(self, event: Key) -> None:
-        """Give a character that was typed ahead of the line that it is for to that line.
+        """Give a key that was typed ahead of the line or screen that it is for to it.
 
-        Over a slow link keys come in bursts: those behind the `/` that opens a filter are under
-        way to the screen by then. A line that has been asked takes every character itself.
+        Over a slow link keys come in bursts: those behind the `/` that opens a filter, or the `?`
+        that opens the help, are under way to the screen before by then. A line or screen that has
+        been asked takes such a key itself, and it never comes here.
         """
         from textual.widgets import Input  # noqa: PLC0415 - after the first frame
 
         if isinstance(self.focused, Input) and event.is_printable and event.character:
             event.prevent_default()
             self.focused.insert_text_at_cursor(event.character)
+        elif isinstance(self.screen, TakesKeys) and self.screen.take_key(event):
+            event.prevent_default()
 
     def get_system_commands(self, screen: Screen[object]) -> "Iterable[SystemCommand]":
         """Offer every key of the table by name, then Textual's own commands."""

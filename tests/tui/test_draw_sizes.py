@@ -1,10 +1,11 @@
-"""Where there is no room to draw, the screen says how much it takes."""
+"""Where there is little room: the own set in fewer words, how much room drawing takes."""
 
 import pytest
 
 from core.config import ENGINE_NAMES
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage, until
+from tui.palette import Role
 from tui.widgets.cells import Canvas
 from tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
 from tui.widgets.draw_view import least_size
@@ -29,6 +30,15 @@ def test_the_own_set_is_told_in_fewer_words_where_there_is_little_room() -> None
         canvas = Canvas(width, 4)
         put_own_set(canvas, (0, 0, width, 4), readings, "0123456789", ENGINE_NAMES, chosen=None)
         assert canvas.text().split("\n") == rows
+
+
+def test_the_chosen_drawing_is_in_sight_and_stands_out() -> None:
+    rows = [KeptRow(n % 10, {}) for n in range(30)]
+    for chosen in (None, 0, 4, 5, 29):
+        canvas = Canvas(30, 8)
+        put_own_set(canvas, (2, 0, 28, 8), OwnSet(rows), "0123456789", ["numpy"], chosen=chosen)
+        marked = [canvas.cell(3, y)[0] for y in range(3, 8) if canvas.cell(3, y)[1] == Role.CURSOR]
+        assert marked == ([] if chosen is None else [str((29 - chosen) % 10)])
 
 
 async def test_a_terminal_too_small_to_draw_on_is_told_how_large_it_has_to_be() -> None:

@@ -1,12 +1,18 @@
 """The help is made from the key table, scrolls, and any other key closes it."""
 
+import re
+from collections import Counter
+
 import pytest
+from textual.events import Key
+from textual.keys import _character_to_key as character_to_key
 
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage
 from tui.keys import KEYS
 from tui.screens.dashboard import Dashboard
-from tui.screens.dialogs import HelpScreen, help_text
+from tui.screens.dialogs import HelpScreen
+from tui.screens.help_text import help_text, laid_out
 
 
 async def test_all_keys_are_on_a_high_screen() -> None:
@@ -30,6 +36,34 @@ async def test_any_other_key_closes_it_and_does_nothing_else(key: str) -> None:
         assert isinstance(stage.app.screen, Dashboard)
         assert {engine.phase for engine in stage.state.engines.values()} == {"training"}
         assert stage.state.message == ""
+
+
+async def test_keys_typed_in_one_burst_behind_it_are_not_lost() -> None:
+    async with on_stage(training(), (80, 24)) as stage:
+        # Posted without a turn of the loop in between, as one read of the terminal brings them.
+        for burst, left in (("?q", Dashboard), ("?x?", HelpScreen), ("q?x", Dashboard)):
+            for character in burst:
+                name = character_to_key(character)
+                stage.app.post_message(Key(name, character))
+            await stage.pilot.pause()
+            assert isinstance(stage.app.screen, left), burst
+            assert not stage.app.asked_to_leave
+
+
+@pytest.mark.parametrize(("size", "columns"), [((80, 24), 1), ((140, 40), 2), ((220, 60), 3)])
+def test_a_wide_terminal_has_room_for_columns(size: tuple[int, int], columns: int) -> None:
+    for here in ("draw", "weights", "explain", "dashboard"):
+        rows = laid_out(here, size, ascii_only=False).plain.split("\n")
+        assert max(map(len, rows)) <= size[0] - 6
+        headings = ("In the", "On the", "Among", "Everywhere", "Comparing", "Typing", "Asked")
+        starts = {
+            match.start() for row in rows for match in re.finditer("|".join(headings), row)
+            if row[: match.start()].strip() == "" or row[: match.start()].endswith("  ")
+        }  # fmt: skip
+        assert len(starts) == columns
+        words = Counter(" ".join(rows).split())
+        assert words == Counter(help_text(here).split()), "nothing is left out, nothing twice"
+        assert size[1] >= len(rows) or columns < 3, "the widest holds all"
 
 
 async def test_a_small_screen_scrolls_to_the_last_line() -> None:

@@ -26,9 +26,9 @@ from tui.app import MlpwatchApp
 from tui.keys import KEYS, Key, Where, bindings, footer_keys
 from tui.screens.compare import CompareScreen
 from tui.screens.dashboard import Dashboard
-from tui.screens.dialogs import help_text
 from tui.screens.draw import DrawScreen
 from tui.screens.explain import ExplainScreen
+from tui.screens.help_text import help_text
 from tui.screens.mistakes import MistakesScreen
 from tui.screens.question import LineEntry, Question
 from tui.screens.runs import RunsScreen

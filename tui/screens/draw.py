@@ -74,11 +74,15 @@ class DrawScreen(ClosesOnce[None]):
             self._changed()
 
     def on_key(self, event: KeyEvent) -> None:
+        """Take a key."""
+        if self.take_key(event):
+            event.stop()
+
+    def take_key(self, event: KeyEvent) -> bool:
         """While a label is asked for, take the next key as the answer."""
         session = self._watch.session
         if not self._asks_label or session is None:
-            return
-        event.stop()
+            return False
         self._asks_label, self._note = False, "not kept"
         names = session.dataset.class_names
         label = names.find((event.character or "").upper()) if event.character else -1
@@ -87,6 +91,7 @@ class DrawScreen(ClosesOnce[None]):
         elif event.key != "escape":
             self._note = f"not kept: a label is one of {names[0]} to {names[-1]}"
         self._draw()
+        return True
 
     def action_move(self, right: int, down: int) -> None:
         """Move the pen, which leaves a line where it is down."""

@@ -1,6 +1,9 @@
-"""Whether a screen still stands, for whoever draws on it or closes it later than asked for."""
+"""What holds for screens however late they are told: to draw, to close, to take a key."""
+
+from typing import Protocol, runtime_checkable
 
 from textual.await_complete import AwaitComplete
+from textual.events import Key
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 
@@ -24,3 +27,16 @@ class ClosesOnce(Screen[ScreenResultType]):
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         """Close with a result, if this is the screen on top."""
         return super().dismiss(result) if self.is_active else AwaitComplete()
+
+
+@runtime_checkable
+class TakesKeys(Protocol):
+    """A screen that at times takes keys which no binding names: any key, or a label.
+
+    Keys typed in a burst behind the one that makes it do so have passed it by then; the app hands
+    them over.
+    """
+
+    def take_key(self, event: Key) -> bool:
+        """Take a key, if it is waited for; tell whether it was."""
+        ...

@@ -1,0 +1,125 @@
+"""The words of the help: all keys from the one table, in as many columns as there is room for."""
+
+from itertools import combinations, pairwise, zip_longest
+from textwrap import fill
+
+from rich.text import Text
+
+from tui.keys import KEYS, Where
+
+_HEADINGS: dict[Where, str] = {
+    "everywhere": "Everywhere",
+    "dashboard": "On the dashboard",
+    "mistakes": "Among the mistakes",
+    "explain": "In the explanation",
+    "weights": "Among the weights",
+    "runs": "Among the runs",
+    "compare": "Comparing runs",
+    "question": "Asked before something is done",
+    "entry": "Typing a name or a number",
+    "draw": "On the drawing",
+}
+
+_ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
+"""A plain ">" would name another key."""
+
+HELP_COLUMNS = 72
+"""Of a column of keys: no line is longer."""
+
+FRAME_COLUMNS = 6
+"""Padding and scrollbar, as the stylesheet has them."""
+
+_LEAST_COLUMNS, _GAP = 62, 4
+"""Of each column of several, which folds a few lines; and between two."""
+
+_MOST_COLUMNS = 3
+
+_TEXT_AT = 13
+"""The column where the help of a key begins."""
+
+_MOUSE = "Shift and drag selects text in most terminals; --no-mouse leaves the mouse alone."
+
+Section = list[str]
+"""A heading and its lines."""
+
+
+def help_text(
+    here: Where = "dashboard", width: int = HELP_COLUMNS, *, ascii_only: bool = False
+) -> str:
+    """Return all keys below each other, grouped by where they work: here, everywhere, elsewhere.
+
+    Args:
+        here: what works there comes first.
+        width: in columns; a longer line goes on below its own text, not below the key.
+        ascii_only: name the arrow keys in words.
+    """
+    return "\n".join(_stacked(_sections(here, width, ascii_only=ascii_only)))
+
+
+def laid_out(here: Where, size: tuple[int, int], *, ascii_only: bool) -> Text:
+    """Return the same in the fewest columns that fit into a terminal's height, side by side.
+
+    Args:
+        here: what works there comes first.
+        size: of the terminal, columns and rows.
+        ascii_only: name the arrow keys in words.
+    """
+    room, rows = size[0] - FRAME_COLUMNS, size[1]
+    most = min(_MOST_COLUMNS, max(1, (room + _GAP) // (_LEAST_COLUMNS + _GAP)))
+    text = Text()
+    for count in range(1, most + 1):
+        width = min(HELP_COLUMNS, (room + _GAP) // count - _GAP)
+        sections = _sections(here, width, ascii_only=ascii_only)
+        columns = [_stacked(part) for part in _balanced(sections, count)]
+        text = _side_by_side(columns, width)
+        if max(map(len, columns)) <= rows:
+            break
+    return text
+
+
+def _sections(here: Where, width: int, *, ascii_only: bool) -> list[Section]:
+    sections = []
+    for where in (here, *(where for where in _HEADINGS if where != here)):
+        lines = [_HEADINGS[where]]
+        for key in KEYS:
+            if key.where == where:
+                shown = key.shown.translate(_ARROWS) if ascii_only else key.shown
+                lines += _filled(f"  {shown:<10} {key.help}", width).split("\n")
+        sections.append(lines)
+    return [*sections, fill(_MOUSE, max(1, width)).split("\n")]
+
+
+def _stacked(sections: list[Section]) -> list[str]:
+    """Return the lines, with a blank one between two sections."""
+    return [line for section in sections for line in ("", *section)][1:]
+
+
+def _balanced(sections: list[Section], columns: int) -> list[list[Section]]:
+    """Return the sections in order, none parted, so that the highest column is as low as can be."""
+    inner = range(1, len(sections))
+    splits = [
+        [sections[a:b] for a, b in pairwise((0, *cuts, len(sections)))]
+        for cuts in combinations(inner, columns - 1)
+    ]
+    return min(splits, key=lambda split: max(len(_stacked(part)) for part in split))
+
+
+def _side_by_side(columns: list[list[str]], width: int) -> Text:
+    text = Text()
+    for row in zip_longest(*columns, fillvalue=""):
+        for n, line in enumerate(row):
+            is_heading = line in _HEADINGS.values()
+            text.append(line, "bold" if is_heading else "")
+            if n + 1 < len(row):
+                text.append(" " * (width + _GAP - len(line)))
+        text.append("\n")
+    text.rstrip()
+    return text
+
+
+def _filled(line: str, width: int) -> str:
+    columns = max(width, _TEXT_AT + 10)
+    # Where all fits nothing is asked of `fill`, which takes 0.1 ms a line.
+    if len(line) <= columns:
+        return line
+    return fill(line, columns, subsequent_indent=" " * _TEXT_AT, drop_whitespace=True)
