@@ -26,6 +26,7 @@ from tests.tui.scenes import (
     FakeSession,
     digits,
     ended,
+    epoch_done,
     started,
     trained,
     training,
@@ -113,6 +114,10 @@ async def test_the_mouse_draws_where_it_is_dragged_and_the_right_button_erases()
         assert ink(stage) == {(x, y) for y, x in np.ndindex(32, 64) if levels[y // 4, x // 8]}
         await drag(stage.pilot, view, (4, 6), (60, 6), button=3)
         assert not ink(stage)
+        await drag(stage.pilot, view, (12, 6), (40, 6))
+        await stage.press("x")
+        await drag(stage.pilot, view, (4, 6), (60, 6))
+        assert not ink(stage), "the keys' eraser is the mouse's too"
 
 
 async def drag(
@@ -170,6 +175,9 @@ async def test_a_kept_drawing_joins_the_set_with_both_readings(drawings_folder: 
     async with on_stage(training(), (80, 24)) as stage:
         await stage.press("d")
         await until(lambda: "set  3 drawings" in stage.text(), stage.pilot)
+        asked = stage.session.questions
+        await stage.feed(epoch_done("numpy", 6))
+        await until(lambda: stage.session.questions > asked, stage.pilot)
         await draw(stage, SEVEN)
         for key in (Key("enter", None), Key("7", "7")):  # in one burst
             stage.app.post_message(key)

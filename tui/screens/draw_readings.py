@@ -54,7 +54,8 @@ class DrawReadings:
 
     def is_due(self) -> bool:
         """Whether there is something to ask, and nobody asking."""
-        return not self._asking and self._is_changed()
+        # The end of an epoch may be told after its last step, and no further step come.
+        return not self._asking and (self._is_changed() or self._epochs != self._epochs_now())
 
     async def read(self) -> None:
         """Ask about the drawing until it no longer changes, and about the set once an epoch."""
