@@ -11,7 +11,7 @@ from core.data import Dataset, load_dataset
 from core.engine import Floats, Rows, Tensors, initial_weights, layer_sizes
 from core.hidden import last_hidden
 from core.neighbours import NeighbourIndex
-from core.reasons import MOST_SHARE, RENEW_SECONDS, Question, Reasoner
+from core.reasons import MOST_SHARE, RENEW_SECONDS, Question, Reasoner, rival_class
 from core.saliency import logit_gradient
 from core.weights_board import WeightsBoard, WeightsShown
 
@@ -47,6 +47,7 @@ def test_the_answer_is_the_gradient_in_ink_and_both_classes_neighbours(digits: D
     index = NeighbourIndex(digits, shown, "relu")
     assert answer.neighbours == {c: tuple(index.nearest(asked.image, c, 3)) for c in (4, 9)}
     assert reasoner.nbytes == index.nbytes > 0
+    assert [rival_class([0.3, 0.5, 0.2], true) for true in range(3)] == [1, 0, 1]
 
 
 def test_before_an_epoch_there_is_no_answer(digits: Dataset) -> None:

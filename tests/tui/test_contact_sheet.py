@@ -205,6 +205,10 @@ async def test_enter_and_escape_go_to_the_digit_and_back_to_its_place() -> None:
 async def test_the_hint_goes_away_after_some_keys_and_never_comes_back() -> None:
     hint = "arrows choose a digit, enter enlarges it"
     async with on_stage(training()) as stage:
+        stage.state.say("a fault", bad=True)
+        await stage.press("m")
+        assert " a fault" in stage.text(), "faults come first"
+        await stage.press("escape")
         stage.state.say("told before")
         await stage.press("m")
         assert hint in stage.text()

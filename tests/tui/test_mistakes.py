@@ -25,7 +25,7 @@ from tests.tui.scenes import (
 from tests.tui.stage import on_stage, until, while_loading
 from tui.screens.mistake_text import LIST_TITLES
 from tui.widgets.digit import digit_rows
-from tui.widgets.digit_facts import DigitFactsView
+from tui.widgets.digit_facts import DigitFacts, DigitFactsView
 from tui.widgets.digit_view import DigitView
 
 
@@ -116,6 +116,13 @@ async def test_true_label_readings_and_probabilities_are_the_evaluations() -> No
             for engine, epoch in EPOCHS.items()
         ]
         assert re.findall(r"\d+\.\d", line) == percents
+    few = DigitFactsView(id="few", ascii_only=False)
+    few.draw(
+        DigitFacts("", 7, {"numpy": [0.1, 0.4, 0.0, 0.3, *[0.0] * 3, 0.0, 0.2, 0.0]}, "0123456789")
+    )
+    rows = few.paint(40, 9).text().split("\n")[6:]
+    assert [row[:3] for row in rows] == ["  1", "  3", "> 7"], "the true one and the most probable"
+    assert rows[0][3:].split()[0] == "█" * 11 + "▋", "0.4 of 29 columns to an eighth"
 
 
 async def test_moving_goes_round_both_ends() -> None:
