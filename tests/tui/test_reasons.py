@@ -180,6 +180,11 @@ async def test_reasons_that_lag_behind_the_run_name_the_epoch_of_their_weights()
         await stage.feed(epoch_done("numpy", 6))
         await stage.says("by the weights of epoch 5")
         assert "NumPy, epoch 5: for (+) or against (−)" in stage.text()
+        stage.session.config = replace(CONFIG, hidden=())
+        await stage.press("a", "a")
+        await stage.says("by its pixels")
+        assert "by the weights" not in stage.text(), "pixels have none"
+        stage.session.config = CONFIG
         await stage.press("a")
         await stage.says("PyTorch: more ink for (+)")
         assert "by the weights" not in stage.text(), "PyTorch has done no epoch since"
@@ -246,10 +251,10 @@ def test_as_many_images_as_fit_are_drawn_with_their_words() -> None:
     assert (note, rows[0]) == ("", "nearest 3")
     assert rows[1:5] == ["@@@@@@@@ @@@@@@@@ @@@@@@@@"] * 4
     assert rows[5].split() == ["a", "b", "c"]
-    large = ImageRow([("nearest 3", Role.DIM)], np.ones((2, 28, 28)), ["1.25", "1.5"], "distance")
+    large = ImageRow([("nearest 3", Role.DIM)], np.ones((2, 28, 28)), ["1.255", "1.5"], "distance")
     view.draw([large], "ramp")
-    assert view.paint(29, 10).text().split("\n")[-1].split() == ["distance", "1.25", "1.5"]
-    assert view.paint(29, 7).text().split("\n")[-1].split() == ["1.25", "1.5"], "no room for it"
+    assert view.paint(29, 10).text().split("\n")[-1].split() == ["distance", "1.255", "1.5"]
+    assert view.paint(29, 7).text().split("\n")[-1].split() == ["1.255", "1.5"], "no room for it"
 
 
 def test_without_a_hidden_layer_neighbours_are_those_of_the_pixels() -> None:
