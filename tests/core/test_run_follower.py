@@ -130,7 +130,8 @@ def test_a_run_whose_process_is_gone_is_never_alive(
     saved: Path, watch: Callable[[Path], Watcher]
 ) -> None:
     folder = saved / "demo"
-    (folder / "result.json").unlink()
+    for path in (folder / "result.json", *folder.glob("*.safetensors*")):
+        path.unlink()
     log = folder / EVENTS_NAME
     whole = log.read_bytes().splitlines(True)
     (started,) = (line for line in whole if b'"started"' in line and b'"torch"' in line)
@@ -148,6 +149,8 @@ def test_a_run_whose_process_is_gone_is_never_alive(
     watcher.follower.pause()
     watcher.until(lambda: watcher.state.message.startswith("pause"))
     assert "nobody trains this run; mlpwatch resume demo" in watcher.state.message
+    waits = "no checkpoint has read the images yet; the next one will"
+    watcher.until(lambda: watcher.follower.images_missing == waits)
 
 
 def test_a_run_of_an_older_mlpwatch_is_shown_by_its_metrics(

@@ -67,8 +67,11 @@ async def test_the_difference_is_of_the_newest_epoch_that_both_have_done() -> No
         await stage.press("tab", "tab", "down")
         view = stage.app.screen.query_one("#numpy-confusion", ConfusionMatrix)
         assert view.cursor is not None
-        expected = f"{difference[view.cursor]:+,}" if difference[view.cursor] else "0"
-        assert f"predicted {view.cursor[1]}: {expected} " in stage.row("confusion")
+        true, predicted = view.cursor
+        assert f"predicted {predicted}: {difference[true, predicted]:+,} " in stage.row("confusion")
+        same = int(np.flatnonzero(difference[true] == 0)[0])
+        await stage.press(*["right" if same > predicted else "left"] * abs(same - predicted))
+        assert f"predicted {same}: 0 " in stage.row("confusion")
         await stage.feed(epoch_done("torch", 4))
         difference = counts("numpy", 4) - counts("torch", 4)
         np.testing.assert_array_equal(numbers(stage, "numpy"), difference)
