@@ -22,6 +22,11 @@ def test_with_the_last_weights_it_is_the_reading_of_the_result(
     assert session.evaluate_test() == {}, "before the first epoch there is nothing to read with"
     session.start()
     assert session.join(60)
+    for name in session.outcomes:
+        last = session.board.evaluated(name)
+        assert last is not None
+        asked_for = {key: np.zeros_like(array) for key, array in last.weights.items()}
+        session.board.show(replace(last, step=last.step + 1, weights=asked_for))
     found = session.evaluate_test()
     assert list(found) == list(session.outcomes)
     for name, outcome in session.outcomes.items():

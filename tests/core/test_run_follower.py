@@ -247,6 +247,12 @@ def test_a_live_run_is_followed_obeys_and_is_followed_again_when_resumed(
     other.until(lambda: other.state.engines["torch"].phase == "training")
     resumed.stop()
     assert resumed.join(SECONDS)
+    other.until(
+        lambda: (
+            other.state.ended
+            and all(one.validation_step == one.step for one in other.state.engines.values())
+        )
+    )
     assert not any(isinstance(event, EpochDone) for event in other.events)
     resumed.run.release()
 

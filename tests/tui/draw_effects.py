@@ -131,6 +131,10 @@ async def chooses_an_older_one(stage: Stage, key: str) -> None:
     await stage.press(key, key, "backspace")
     await until(lambda: "your set  2 drawings" in stage.text(), stage.pilot)
     assert "deleted a 1 from" in stage.text()
+    await stage.press("enter", "9")
+    await until(lambda: "your set  3 drawings" in stage.text(), stage.pilot)
+    await stage.press("backspace")
+    await stage.says("deleted a 9 from")
 
 
 @effect("draw", "choose(-1)")

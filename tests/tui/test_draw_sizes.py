@@ -1,5 +1,6 @@
 """Where there is little room: the own set in fewer words, how much room drawing takes."""
 
+import numpy as np
 import pytest
 
 from core.config import ENGINE_NAMES
@@ -9,6 +10,7 @@ from tui.palette import Role
 from tui.widgets.cells import Canvas
 from tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
 from tui.widgets.draw_view import least_size
+from tui.widgets.pixel_grid import RAMPS, grid_for, put_pixels
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,17 @@ def test_an_image_takes_two_pixels_a_column_or_fourteen_columns(
     shape: tuple[int, int], size: tuple[int, int]
 ) -> None:
     assert least_size(shape) == size
+
+
+def test_a_cell_of_several_pixels_has_their_mean_ink() -> None:
+    image = np.random.default_rng(1).random((8, 8))
+    canvas = Canvas(4, 2)
+    put_pixels(canvas, (0, 0), image, grid_for((8, 8), 4, 2), ascii_only=True)
+    assert grid_for((8, 8), 4, 2).cells_of(5, 3) == (2, 0, 1, 1)
+    assert grid_for((8, 8), 64, 32).cells_of(5, 3) == (40, 12, 8, 4), "and the other way round"
+    for y, x in np.ndindex(2, 4):
+        mean = image[4 * y : 4 * y + 4, 2 * x : 2 * x + 2].mean()
+        assert canvas.cell(x, y)[0] == RAMPS[True][round(mean * 9)]
 
 
 def test_the_own_set_is_told_in_fewer_words_where_there_is_little_room() -> None:

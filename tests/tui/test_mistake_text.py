@@ -2,14 +2,17 @@
 
 from typing import get_args
 
+import numpy as np
+
 from core.mistakes import MISTAKE_LISTS, Readings
 from core.telemetry import EvaluationRead
 from tests.tui.mistake_samples import rows_of
 from tests.tui.scenes import digits, evaluation
+from tui.palette import Role
 from tui.run_state import RunState
 from tui.screens.hints import Hints, View
 from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import epochs_text, lists_text, why_empty
+from tui.screens.mistake_text import caption, epochs_text, lists_text, why_empty
 
 
 def test_of_a_saved_run_no_change_is_known() -> None:
@@ -21,6 +24,15 @@ def test_of_a_saved_run_no_change_is_known() -> None:
     assert f"NumPy wrong {len(rows_of('numpy'))}    PyTorch wrong –    both wrong –" in told
     assert "of a saved run only the newest" in why_empty("validation", selection, ended=True)
     assert "yet" in why_empty("validation", selection, ended=False)
+
+
+def test_what_was_read_wrong_stands_out() -> None:
+    labels, now = digits().validation_labels, {"numpy": evaluation("numpy", 5)}
+    wrong, right = (
+        int(np.flatnonzero((now["numpy"].predictions != labels) == w)[0]) for w in (1, 0)
+    )
+    for row, ink in ((wrong, Role.NUMPY), (right, Role.DIM)):
+        assert caption(Readings(labels, now), row, "0123456789")[1][1] == ink  # type: ignore[arg-type]
 
 
 def test_a_checkpoint_within_an_epoch_is_told_by_its_step() -> None:
