@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 
 from core.mistakes import MISTAKE_LISTS, Readings
-from core.telemetry import EvaluationRead
+from core.telemetry import EpochRead, EvaluationRead
 from tests.tui.mistake_samples import rows_of
 from tests.tui.scenes import digits, evaluation
 from tui.palette import Role
@@ -42,6 +42,13 @@ def test_a_checkpoint_within_an_epoch_is_told_by_its_step() -> None:
     assert [text.split()[:3] for text, _ in epochs_text(state)] == [["NumPy", "step", "107"]]
     state.apply(EvaluationRead("numpy", 6, 120, evaluation("numpy", 6)))
     assert [text.split()[:3] for text, _ in epochs_text(state)] == [["NumPy", "epoch", "6"]]
+    # A cell opens what its checkpoint read, unless the log tells of a later epoch.
+    engine, log = state.engines["numpy"], evaluation("numpy", 7).confusion
+    state.apply(EpochRead("numpy", 7, 140, 1.0, 0.5, 0.5, 0.5, log))
+    state.apply(EvaluationRead("numpy", 6, 137, evaluation("numpy", 6)))
+    assert engine.confusion is log
+    state.apply(EvaluationRead("numpy", 7, 147, evaluation("numpy", 8)))
+    assert engine.confusion is evaluation("numpy", 8).confusion
 
 
 def test_no_hint_is_cut_in_80_columns() -> None:

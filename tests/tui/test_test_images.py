@@ -23,10 +23,11 @@ from tui.widgets.image_renderers import small_canvases
 
 
 async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> None:
-    may_read = Flag()
+    may_read, asked = Flag(), []
 
     class SlowSession(FakeSession):
         def evaluate_test(self) -> dict[EngineName, Evaluation]:
+            asked.append(self)
             may_read.wait(10)
             return super().evaluate_test()
 
@@ -37,6 +38,7 @@ async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> No
         assert " 2 of 90 " in stage.text(), "keys work meanwhile"
         may_read.set()
         await stage.app.workers.wait_for_complete()
+        assert len(asked) == 1, "not once more"
         await stage.look()
         labels = digits().test_labels
         now = {name: evaluation(name, 5, test=True) for name in EPOCHS}

@@ -119,6 +119,9 @@ async def test_the_update_tells_how_far_the_weights_go() -> None:
             "W1", "32x10", "4.5", "0.0625", "0.0139", "4.5", "0.0625", "0.0139",
         ]  # fmt: skip
         assert stage.row("η  ").split() == ["η", "0.3", "0.3"]
+        stage.state.engines["numpy"].step += 1
+        await stage.press("left", "right")
+        await stage.says("The run has gone on elsewhere: these are the weights that it saved last")
 
 
 async def test_an_ended_run_shows_the_step_that_would_come() -> None:
