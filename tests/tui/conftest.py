@@ -10,6 +10,14 @@ from core.runs import Run
 from tests.tui.run_scenes import runs_of_all_kinds
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of 16 colours, whatever terminal the tests run in."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("COLORTERM", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Run]]:
     """One run of each kind in `saved`, under the current folder; dates are shown in UTC."""

@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
+from rich.color import ColorSystem
 
 from core.config import ENGINE_NAMES
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage, until
-from tui.palette import Role
+from tui.palette import GREY_STEPS, Grey, Role
 from tui.widgets.cells import Canvas
 from tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
-from tui.widgets.draw_view import least_size
-from tui.widgets.pixel_grid import RAMPS, grid_for, put_pixels
+from tui.widgets.draw_view import DrawView, least_size
+from tui.widgets.pixel_grid import RAMPS, PixelGrid, grid_for, put_pixels
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,44 @@ async def test_a_terminal_too_small_to_draw_on_is_told_how_large_it_has_to_be() 
         await until(lambda: "the networks see" in stage.text(), stage.pilot)
         assert "too small" not in stage.text()
         assert "█" in stage.text() or "▄" in stage.text(), "what was drawn"
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [(16, PixelGrid((8, 8), 1, 0)), (8, PixelGrid((8, 8), 0, 1)), (4, PixelGrid((8, 8), 0, 2))],
+)
+def test_pixels_in_grey_are_as_dark_as_they_are_where_they_are(
+    columns: int, expected: PixelGrid
+) -> None:
+    grid = grid_for((8, 8), columns, 8)
+    assert grid == expected
+    image = np.random.default_rng(2).random((8, 8))
+    canvas = Canvas(20, 10)
+    put_pixels(canvas, (2, 1), image, grid, ascii_only=False, in_grey=True)
+    squares = image
+    if grid.zoom:
+        squares = image.repeat(2, axis=0).repeat(2, axis=1)
+    elif grid.shrink == 2:
+        squares = np.array([[image[y : y + 2, x : x + 2].mean() for x in range(0, 8, 2)]
+                            for y in range(0, 8, 2)])  # fmt: skip
+    for y, x in np.ndindex(grid.rows, grid.columns):
+        character, ink = canvas.cell(2 + x, 1 + y)
+        upper, lower = np.rint(squares[2 * y : 2 * y + 2, x] * GREY_STEPS)
+        if upper == lower == 0:
+            assert (character, ink) == (" ", Role.TEXT)
+            continue
+        assert isinstance(ink, Grey)
+        shown = {" ": (ink.ground, ink.ground), "▄": (0, ink.fore), "▀": (ink.fore, ink.ground)}
+        assert shown[character] == (upper, lower)
+
+
+async def test_the_pen_is_seen_on_grey_ink_too() -> None:
+    async with on_stage(training(), (80, 24)) as stage:
+        stage.app.console._color_system = ColorSystem.TRUECOLOR
+        await stage.press("d", "space")
+        canvas = stage.app.screen.query_one(DrawView)._shown
+        cells = [canvas.cell(x, y) for y in range(20) for x in range(40)]
+        pens = {character for character, role in cells if role == Role.CURSOR}
+        assert pens == {"█"}, "reversed: a hole in the ink"
+        assert ("█", Role.TEXT) not in cells
+        assert any(isinstance(role, Grey) for _, role in cells)

@@ -103,9 +103,16 @@ def test_tiles_are_as_square_as_the_image(
 
 def test_as_many_tiles_as_fit_and_a_blank_row_only_where_it_costs_none() -> None:
     size = tile_size((28, 28), 14)
-    assert grid(size, 68, 33) == (4, 4, 8)
-    assert grid(size, 68, 26) == (4, 3, 9)
-    assert grid(size, 5, 3) == (1, 1, 9)
+    assert grid(size, 62, 33) == (4, 4, 8, 16)
+    assert grid(size, 62, 26) == (4, 3, 9, 16)
+    assert grid(size, 5, 3) == (1, 1, 9, 16)
+
+
+@pytest.mark.parametrize(("width", "step"), [(30, 16), (34, 16), (35, 17), (45, 18), (107, 17)])
+def test_columns_left_over_part_the_tiles_and_leave_a_margin(width: int, step: int) -> None:
+    fitting = grid(tile_size((28, 28), 14), width, 8)
+    assert fitting.column_width == step
+    assert (fitting.across - 1) * step + 14 <= width
 
 
 def test_shrinking_keeps_the_mean_and_whole_pixels_stay() -> None:
@@ -123,5 +130,5 @@ def test_a_page_shows_each_tile_under_its_name() -> None:
     tiles = [Tile(str(n), Role.DIM, np.full((8, 8), sign)) for n, sign in enumerate((1.0, -1.0))]
     view.draw(tiles, tile_size((8, 8), 14), 1.0, "plain")
     rows = view.paint(40, 9).text().split("\n")
-    assert rows[0] == f"{'0':<18}1"
-    assert rows[1:] == ["################  %%%%%%%%%%%%%%%%"] * 8
+    assert rows[0] == f"{'0':<20}1"
+    assert rows[1:] == [f"{'################':<20}%%%%%%%%%%%%%%%%"] * 8

@@ -96,8 +96,8 @@ async def test_backward_sets_both_norms_side_by_side_with_their_difference() -> 
         await turn_to(stage, 3)
         rows = [row.split() for row in stage.text().split("\n") if row.startswith(" ∂L/∂W")]
         assert rows[1:] == [
-            ["∂L/∂W1", "32x10", "0.303", "0.283", "1.5e-08"],
-            ["∂L/∂W0", "64x32", "0.607", "0.567", "3.2e-08"],
+            ["∂L/∂W1", "32x10", "0.303", "0.283", "1.50e-08"],
+            ["∂L/∂W0", "64x32", "0.607", "0.567", "3.20e-08"],
         ]
         await take_step(stage)
         assert "0.607 → 0.507" in stage.row("∂L/∂W0")
@@ -116,7 +116,7 @@ async def test_the_update_tells_how_far_the_weights_go() -> None:
     async with on_stage(training(), (80, 24)) as stage:
         await turn_to(stage, 4)
         assert stage.row("W1 ").split() == [
-            "W1", "32x10", "4.5", "0.0625", "0.0139", "4.5", "0.0625", "0.0139",
+            "W1", "32x10", "4.50", "0.0625", "0.0139", "4.50", "0.0625", "0.0139",
         ]  # fmt: skip
         assert stage.row("η  ").split() == ["η", "0.3", "0.3"]
         stage.state.engines["numpy"].step += 1
@@ -139,7 +139,10 @@ async def test_one_model_alone_has_the_pages_to_itself(only: str) -> None:
     session = FakeSession(config=replace(CONFIG, only=only))  # type: ignore[arg-type]
     events: list[Event] = [started(only)]  # type: ignore[arg-type]
     async with on_stage(events, (80, 24), session=session) as stage:
-        await stage.press("space", "e", "right")
+        await stage.press("space", "e")
+        assert "Each step goes against these gradients" in stage.text()
+        assert "Both" not in stage.text()
+        await stage.press("right")
         await until(lambda: "step 1: epoch 1" in stage.text(), stage.pilot)
         for page in PAGES:
             assert f"  {page}" in stage.text()
@@ -163,6 +166,7 @@ async def test_plain_ascii_is_plain_and_fits(optimizer: str, loss: str) -> None:
             assert "?" not in stage.text().replace("? help", ""), "every sign has a plain spelling"
             assert "q quit" in stage.text().split("\n")[-1]
             assert "takes the next step" in stage.text()
+            assert "taken  with dropout" in stage.text(), "cut last, if need be"
             await stage.press("right")
 
 
@@ -206,3 +210,8 @@ async def test_a_wide_page(size: tuple[int, int], snapshot: SnapshotAssertion) -
         await turn_to(stage, 2)
         await take_step(stage)
         assert screen_picture(stage.app) == snapshot
+        assert "NumPy's worst images" in stage.text()
+        assert ("PyTorch's worst images" in stage.text()) == (size[1] == 60)
+        await stage.press("space")
+        assert "Space pauses" in stage.text()
+        assert "worst images" not in stage.text(), "of a step long gone"

@@ -61,7 +61,7 @@ async def test_every_cell_is_the_weights_it_stands_for(engine: EngineName, step:
         w = weights(engine, step)["layers.0.weight"]
         look = look_for(ascii_only=False, colours=stage.app.console.color_system)
         assert look == "halves"
-        for unit, (x, y) in {0: (0, 1), 2: (36, 1), 4: (18, 11)}.items():
+        for unit, (x, y) in {0: (0, 1), 2: (40, 1), 4: (20, 11)}.items():
             expected = Canvas(16, 8)
             levels = signed_levels(shrink(w[unit].reshape(8, 8), 16, 16), scale)
             put_levels(expected, 0, 0, levels, look)

@@ -44,6 +44,7 @@ async def goes_to_the_next_dead_unit(stage: Stage, key: str) -> None:
         first = unit // 3 * 3
         assert f"units {first}–" in stage.text()
         assert f"{unit} dead" in stage.text()
+        assert f"unit {unit} is dead" in stage.row("is dead"), "where several are on the page"
 
 
 @effect("weights", "toggle_zoom")

@@ -14,9 +14,9 @@ from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
 from tui.screens.dashboard_text import header
 from tui.screens.presence import ClosesOnce, can_draw
 from tui.screens.story import story
-from tui.screens.tour import PAGE_COUNT, batch_strip, is_still, page_title, tour_rows
+from tui.screens.tour import PAGE_COUNT, batch_strips, is_still, page_title, tour_rows
 from tui.watch import Watch
-from tui.widgets.batch_strip import BatchStrip
+from tui.widgets.batch_strip import BatchStrips
 from tui.widgets.chart import AFTER_EPOCH, NONE_DONE, Chart
 from tui.widgets.status import Footer, TextLine
 from tui.widgets.text_block import TextBlock, squeezed
@@ -56,10 +56,9 @@ class ExplainScreen(ClosesOnce[None]):
     def compose(self) -> ComposeResult:
         """Make header, story, chart and footer."""
         yield TextLine(id="header")
-        yield TextLine(id="space")
         yield TextBlock(id="story")
         yield Chart(id="story-chart")
-        yield BatchStrip(id="batch", ascii_only=self._ascii)
+        yield BatchStrips(id="batch", ascii_only=self._ascii)
         yield Footer(footer_keys("explain", attached=self._watch.attached))
 
     def on_mount(self) -> None:
@@ -123,12 +122,11 @@ class ExplainScreen(ClosesOnce[None]):
         if not can_draw(self) or state is None or session is None:
             return
         self.query_one("#header", TextLine).draw(*header(self._watch))
-        for widget in (self.query_one(Chart), self.query_one("#space")):
-            widget.display = self._page == 0
-        self.query_one(BatchStrip).display = self._page > 0
+        self.query_one(Chart).display = self._page == 0
+        self.query_one(BatchStrips).display = self._page > 0
         if self._page:
-            strip = batch_strip(self._page, session.dataset, session.config, self._walk)
-            self.query_one(BatchStrip).draw(*strip)
+            strips = batch_strips(self._page, session.dataset, session.config, state, self._walk)
+            self.query_one(BatchStrips).draw(strips)
             rows = tour_rows(self._page, session.config, state, self._walk, ascii_only=self._ascii)
             # Header and footer take a row each, the margins a column each.
             fitting = squeezed(rows, self.size.width - 2, self.size.height - 2)

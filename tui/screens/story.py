@@ -75,6 +75,8 @@ def _numbers(comparison: "Comparison | None") -> list[Row]:
         return [[("computing both gradients on the same weights and batch …", Role.DIM)]]
     names = list(comparison.engines)
     where = f"On the same weights and the same {comparison.batch_size} images:"
+    if len(names) == 1:
+        where = f"On its weights of now and {comparison.batch_size} images:"
     heads = [(f"{TITLES[name]:>13}", ACCENTS[name]) for name in names]
     ratio = [(f"{'ratio':>10}", Role.DIM)] if len(names) > 1 else []
     rows: list[Row] = [[(where, Role.DIM)], [(" " * 26, Role.TEXT), *heads, *ratio]]
@@ -96,6 +98,8 @@ def _ratio(numbers: list[float]) -> list[tuple[str, Role]]:
 
 
 def _conclusion(config: RunConfig, classes: int, state: RunState) -> str:
+    if len(config.engine_names) == 1:
+        return "Each step goes against these gradients: downhill, as the batch sees it."
     if differs_by_mean(config) and config.optimizer == "adam":
         return (
             f"PyTorch's gradient is {classes} times smaller, but Adam divides by its size: both "

@@ -12,6 +12,7 @@ from tui.palette import Role
 from tui.run_state import RunState
 from tui.screens.tour_formulas import plain
 from tui.screens.tour_pages import PAGES, Page
+from tui.widgets.batch_strip import Strip
 from tui.widgets.status import ACCENTS
 from tui.widgets.text_block import Row
 
@@ -69,16 +70,19 @@ def tour_rows(
     return plain(rows) if ascii_only else rows
 
 
-def batch_strip(
-    page: int, dataset: Dataset, config: RunConfig, walk: "Walk | None"
-) -> tuple[str, NDArray[np.floating], list[str]]:
-    """Return title, images (count, height, width) and captions of the first model's batch.
+def batch_strips(
+    page: int, dataset: Dataset, config: RunConfig, state: RunState, walk: "Walk | None"
+) -> list[Strip]:
+    """Return the worst images of each model's batch.
 
-    Only on the pages about the images themselves, forward and loss.
+    Only on the pages about the images themselves, forward and loss, while these show a step.
     """
-    if walk is None or page > PICTURED:
-        return "", np.zeros((0, 1, 1)), []
-    name, one = next(iter(walk.engines.items()))
+    if walk is None or page > PICTURED or not is_still(state):
+        return []
+    return [_strip(name, one, dataset, config) for name, one in walk.engines.items()]
+
+
+def _strip(name: EngineName, one: "EngineWalk", dataset: Dataset, config: RunConfig) -> Strip:
     chosen = one.worst_first[:_MOST_PICTURES]
     images: NDArray[np.floating] = dataset.train_images[one.rows[chosen]]
     images = images.reshape(-1, *dataset.image_shape)
@@ -88,7 +92,7 @@ def batch_strip(
     names = dataset.class_names
     captions = [f"{names[int(one.labels[n])]}  {float(shares[n]) * 100:5.1f} %" for n in chosen]
     title = f"{TITLES[name]}'s worst images of the batch, and what it gives their labels"
-    return title, images, captions
+    return Strip(title, images, captions)
 
 
 def _rows_of(page: Page, walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Row]:
@@ -100,10 +104,11 @@ def _where(name: EngineName, one: "EngineWalk", state: RunState, config: RunConf
     step = one.state.updates + 1
     text = f"step {step:,}: epoch {one.epoch + 1}, batch {one.batch + 1:,} of {state.epoch_steps:,}"
     text += f", {len(one.rows)} images"
-    if config.dropout or config.input_dropout:
-        text += ", with its dropout"
     taken = "  taken" if one.after else "  ended" if state.engines[name].ended else ""
-    return [(f"{TITLES[name]:<9}", ACCENTS[name]), (text, Role.TEXT), (taken, Role.STRONG)]
+    # Last, for in 80 columns there is no room for all when numbers are large.
+    dropout = "  with dropout" if config.dropout or config.input_dropout else ""
+    title = (f"{TITLES[name]:<9}", ACCENTS[name])
+    return [title, (text, Role.TEXT), (taken, Role.STRONG), (dropout, Role.DIM)]
 
 
 def _next(walk: "Walk", state: RunState) -> str:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 IMAGES_SHOWN = 6
 """Of the batch, on the loss page: with two formulas it just fits into 24 rows."""
 
+_NORM_COLUMNS = 22
+"""Of two norms and the arrow between them; 19 at most are written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -34,15 +37,21 @@ class Page:
 
 
 def number(value: float) -> str:
-    """Return three digits that count, in nine columns: `0.131`, `1.23e-05`."""
-    return f"{value:9.3g}"
+    """Return three digits that count, in nine columns: `0.130`, `1.23e-05`."""
+    return f"{_three_digits(value):>9}"
+
+
+def _three_digits(value: float) -> str:
+    # With the zeros at the end, so that before and after are equally wide; no bare point.
+    return f"{value:#.3g}".rstrip(".")
 
 
 def _both(before: float, after: float | None, arrow: str, *, width: int = 8) -> str:
     """Return `before -> after`, in the same columns with or without the latter."""
+    first = f"{_three_digits(before):>{width}}"
     if after is None:
-        return f"{before:>{width}.3g}" + " " * (len(arrow) + width + 2)
-    return f"{before:>{width}.3g} {arrow} {after:<{width}.3g}"
+        return first + " " * (len(arrow) + width + 2)
+    return f"{first} {arrow} {_three_digits(after):<{width}}"
 
 
 def _forward_table(walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Row]:  # noqa: ARG001 - as the others
@@ -140,7 +149,7 @@ def _after_loss(one: "EngineWalk") -> float | None:
 
 def _backward_table(walk: "Walk", _config: RunConfig, *, ascii_only: bool) -> list[Row]:
     walks = list(walk.engines.values())
-    heads = [(f"{TITLES[name] + ' norm':<20}", ACCENTS[name]) for name in walk.engines]
+    heads = [(f"{TITLES[name] + ' norm':<{_NORM_COLUMNS}}", ACCENTS[name]) for name in walk.engines]
     versus = [("difference", Role.DIM)] if walk.differences else []
     rows: list[Row] = [[(f"{'':<12}{'shape':>8}  ", Role.DIM), *heads, *versus]]
     arrow = _arrow(ascii_only=ascii_only)
@@ -162,7 +171,8 @@ def _backward_table(walk: "Walk", _config: RunConfig, *, ascii_only: bool) -> li
 def _norm(one: "EngineWalk", k: int, arrow: str, kind: Literal["weight", "bias"]) -> str:
     passes = [one.before, one.after] if one.after else [one.before]
     norms = [p.gradient_norms if kind == "weight" else p.bias_gradient_norms for p in passes]
-    return _both(norms[0][k], norms[1][k] if one.after else None, arrow)
+    text = _both(norms[0][k], norms[1][k] if one.after else None, arrow)
+    return f"{text:<{_NORM_COLUMNS}}"
 
 
 def _update_table(walk: "Walk", _config: RunConfig, *, ascii_only: bool) -> list[Row]:
@@ -179,7 +189,7 @@ def _update_table(walk: "Walk", _config: RunConfig, *, ascii_only: bool) -> list
         shape = _shape(walks[0].state.weights[f"layers.{k}.weight"].shape[::-1])
         cells = [(_update(one, k), Role.TEXT) for one in walks]
         rows.append([(f"{f'W{k}':<8}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells])
-    rates = [(f"{number(one.learning_rate)}{'':20}", Role.TEXT) for one in walks]
+    rates = [(f"{one.learning_rate:9.3g}{'':20}", Role.TEXT) for one in walks]
     rows.append([(f"{'rate':<16}" if ascii_only else f"{'η':<16}", Role.STRONG), *rates])
     arrow = _arrow(ascii_only=ascii_only)
     losses = [

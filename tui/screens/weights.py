@@ -14,7 +14,7 @@ from tui.screens.dashboard_text import header
 from tui.screens.hints import Hints, message_text
 from tui.screens.presence import ClosesOnce, can_draw
 from tui.screens.weights_reader import WeightsReader
-from tui.screens.weights_text import dead_text, model_text, unit_tiles, units_text
+from tui.screens.weights_text import dead_text, model_text, sought_text, unit_tiles, units_text
 from tui.watch import Watch
 from tui.widgets.chart import NONE_DONE
 from tui.widgets.signed import Look, legend, look_for
@@ -144,10 +144,9 @@ class WeightsScreen(ClosesOnce[None]):
         if found:
             self._sought = next((unit for unit in found if unit > self._sought), found[0])
             self._go_to(self._sought)
-        else:
-            # Said here and not by the run: on another screen it would answer nothing.
-            self._note = "no unit of the first layer is dead"
-            self._draw_lines()
+        # Said here and not by the run: on another screen it would answer nothing.
+        self._note = sought_text(self._sought, len(found))
+        self._draw_lines()
 
     def action_back(self) -> None:
         """Go back to the dashboard."""

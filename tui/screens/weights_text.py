@@ -43,6 +43,13 @@ def dead_text(count: "DeadCount | None") -> Text:
     return [(f"dead units: {layers} ", Role.WARNING)]
 
 
+def sought_text(unit: int, dead: int) -> str:
+    """Return what was found when the next of some dead units was sought."""
+    if not dead:
+        return "no unit of the first layer is dead"
+    return f"unit {unit} is dead: above 0 on no validation image, so nothing teaches it any more"
+
+
 def unit_tiles(
     layer: "FirstLayer", first: int, last: int, dead: set[int], class_names: str
 ) -> list[Tile]:

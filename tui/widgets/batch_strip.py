@@ -1,13 +1,15 @@
-"""The first images of a batch, side by side, with a line under each."""
+"""The worst images of a batch, side by side, with a line under each."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tui.palette import Role
 from tui.widgets.cells import Canvas, CellView
-from tui.widgets.pixel_grid import grid_for, put_pixels
+from tui.widgets.image_renderers import shows_greys
+from tui.widgets.pixel_grid import PixelGrid, grid_for, put_pixels
 
 _GAP = 2
 _LEAST_ROWS = 9
@@ -17,32 +19,46 @@ _SMALLEST = 16
 """Columns per image at least; a caption takes 13."""
 
 
-class BatchStrip(CellView):
-    """Takes the room that is left, and stays empty where there is too little."""
+class Strip(NamedTuple):
+    """One model's images."""
+
+    title: str
+    images: NDArray[np.floating]
+    """(count, height, width), ink from 0 to 1."""
+    captions: Sequence[str]
+    """One for each."""
+
+
+class BatchStrips(CellView):
+    """Take the room that is left, and stay empty where there is too little."""
 
     def __init__(self, *, id: str, ascii_only: bool) -> None:
         super().__init__(id=id)
         self._ascii = ascii_only
-        self._title = ""
-        self._images: NDArray[np.floating] = np.zeros((0, 1, 1))
-        self._captions: Sequence[str] = ()
+        self._by_model: Sequence[Strip] = ()
 
-    def draw(self, title: str, images: NDArray[np.floating], captions: Sequence[str]) -> None:
-        """Show images (count, height, width) of ink from 0 to 1, and a caption under each."""
-        self._title, self._images, self._captions = title, images, captions
+    def draw(self, strips: Sequence[Strip]) -> None:
+        """Show as many strips as there is room for below each other."""
+        self._by_model = strips
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return as many images as fit, at least four where they do."""
+        """Return as many images of each as fit, at least four where they do."""
         canvas = Canvas(width, height)
-        if height < _LEAST_ROWS or not len(self._images):
+        if height < _LEAST_ROWS or not self._by_model:
             return canvas
-        shape = (int(self._images.shape[1]), int(self._images.shape[2]))
-        grid = grid_for(shape, width // 4 - _GAP, height - 2, most_zoom=2)
-        share = max(grid.columns, _SMALLEST) + _GAP
-        canvas.put(0, 0, self._title, Role.DIM)
-        for n in range(min(_MOST, len(self._images), (width + _GAP) // share)):
-            place = (n * share, 1)
-            put_pixels(canvas, place, self._images[n], grid, ascii_only=self._ascii)
-            canvas.put(n * share, 1 + grid.rows, self._captions[n])
+        shape = self._by_model[0].images.shape
+        grid = grid_for((shape[1], shape[2]), width // 4 - _GAP, height - 2, most_zoom=2)
+        step = grid.rows + 3
+        for top, strip in zip(range(0, height - step + 2, step), self._by_model, strict=False):
+            self._put_strip(canvas, top, strip, grid)
         return canvas
+
+    def _put_strip(self, canvas: Canvas, top: int, strip: Strip, grid: PixelGrid) -> None:
+        in_grey = shows_greys(self.app, ascii_only=self._ascii)
+        share = max(grid.columns, _SMALLEST) + _GAP
+        canvas.put(0, top, strip.title, Role.DIM)
+        for n in range(min(_MOST, len(strip.images), (canvas.width + _GAP) // share)):
+            place, image = (n * share, top + 1), strip.images[n]
+            put_pixels(canvas, place, image, grid, ascii_only=self._ascii, in_grey=in_grey)
+            canvas.put(n * share, top + 1 + grid.rows, strip.captions[n])

@@ -12,7 +12,8 @@ from core.config import EngineName
 from tui.palette import Role
 from tui.widgets.cells import Canvas, CellView
 from tui.widgets.draw_panels import OwnSet, put_bars, put_own_set
-from tui.widgets.pixel_grid import PixelGrid, grid_for, put_frame, put_pixels
+from tui.widgets.image_renderers import shows_greys
+from tui.widgets.pixel_grid import PixelGrid, grid_for, in_characters, put_frame, put_pixels
 
 Point = tuple[float, float]
 
@@ -133,7 +134,7 @@ class DrawView(CellView):
         if height >= _ROOMY:
             y += 1
         canvas.put(x, y, "the networks see", Role.DIM)
-        put_pixels(canvas, (x, y + 1), scene.seen, places.seen, ascii_only=self._ascii)
+        self._put_pixels(canvas, (x, y + 1), scene.seen, places.seen)
         set_left = x + max(places.seen.columns, len("the networks see")) + _GAP
         set_box = (set_left, y, width - set_left, height - y)
         put_own_set(canvas, set_box, scene.own, scene.names, scene.engines, chosen=scene.chosen)
@@ -149,19 +150,26 @@ class DrawView(CellView):
 
     def _put_paper(self, canvas: Canvas, scene: DrawScene, grid: PixelGrid) -> None:
         put_frame(canvas, (0, 0), (grid.columns, grid.rows), ascii_only=self._ascii)
-        put_pixels(canvas, (1, 1), scene.pixels, grid, ascii_only=self._ascii)
+        self._put_pixels(canvas, (1, 1), scene.pixels, grid)
         for y, line in enumerate(scene.hint, start=1 + grid.rows // 3):
             if len(line) <= grid.columns:
                 canvas.put(1 + (grid.columns - len(line)) // 2, y, line, Role.DIM)
         if scene.cursor is not None:
             column, row, columns, rows = grid.cells_of(*scene.cursor)
-            for y in range(row + 1, row + 1 + rows):
-                under = "".join(canvas.cell(1 + column + n, y)[0] for n in range(columns))
-                canvas.put(1 + column, y, under, Role.CURSOR)
+            # Reversed characters are seen on ink too; a grey blank would not be.
+            lines = in_characters(scene.pixels, grid, ascii_only=self._ascii)
+            for y, line in enumerate(lines[row : row + rows], start=row + 1):
+                canvas.put(1 + column, y, line[column : column + columns], Role.CURSOR)
         for words in scene.pen:
             if len(words) <= grid.columns:
                 canvas.put(1, grid.rows + _PAPER_FRAME, words, Role.DIM)
                 break
+
+    def _put_pixels(
+        self, canvas: Canvas, place: tuple[int, int], image: NDArray[np.floating], grid: PixelGrid
+    ) -> None:
+        in_grey = shows_greys(self.app, ascii_only=self._ascii)
+        put_pixels(canvas, place, image, grid, ascii_only=self._ascii, in_grey=in_grey)
 
     def _point(self, event: MouseEvent, *, anywhere: bool) -> Point | None:
         """Return the image's point under the middle of the cell that the mouse is on."""

@@ -1,10 +1,11 @@
 """Images as cells of a terminal: an ASCII ramp, half blocks in grey, or braille dots."""
 
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from textual.app import App
 
 from tui.palette import GREY_STEPS, Grey, Ink, Role
 from tui.widgets.cells import Canvas
@@ -37,6 +38,12 @@ def renderers(*, ascii_only: bool, colours: str | None) -> tuple[Renderer, ...]:
     if colours in ("truecolor", "256"):
         return ("ramp", "half blocks", "braille")
     return ("ramp", "braille")
+
+
+def shows_greys(app: App[Any], *, ascii_only: bool) -> bool:
+    """Return whether an app's terminal can show half blocks in grey."""
+    colours = None if app.no_color else app.console.color_system
+    return "half blocks" in renderers(ascii_only=ascii_only, colours=colours)
 
 
 def image_canvas(
@@ -73,11 +80,17 @@ def small_canvases(
     if renderer == "braille":
         codes = _braille_codes(resample(images, 2 * columns, 4 * rows))
         return _canvases(codes, _braille_glyphs())
-    tops, bottoms = _pairs(resample(images, columns, 2 * rows))
+    pixels = resample(images, columns, 2 * rows)
     if renderer == "half blocks":
-        tops, bottoms = (np.rint(half * GREY_STEPS) for half in (tops, bottoms))
-        return _canvases((GREY_STEPS + 1) * tops + bottoms, _half_block_glyphs())
+        return grey_canvases(pixels)
+    tops, bottoms = _pairs(pixels)
     return _canvases(np.rint((tops + bottoms) / 2 * (len(RAMP) - 1)), _in_text(RAMP))
+
+
+def grey_canvases(pixels: NDArray[np.floating]) -> list[Canvas]:
+    """Return pictures (pictures, height, width) of ink from 0 to 1 with two pixels in each cell."""
+    tops, bottoms = (np.rint(half * GREY_STEPS) for half in _pairs(pixels))
+    return _canvases((GREY_STEPS + 1) * tops + bottoms, _half_block_glyphs())
 
 
 def line_canvases(

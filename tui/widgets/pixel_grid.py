@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tui.palette import Role
 from tui.widgets.cells import Canvas
+from tui.widgets.image_renderers import grey_canvases
 
 RAMPS = {False: " ░▒▓█", True: " .:-=+*#%@"}
 """From no ink to full ink, by `ascii_only`."""
@@ -74,16 +75,32 @@ def put_pixels(
     grid: PixelGrid,
     *,
     ascii_only: bool,
+    in_grey: bool = False,
 ) -> None:
-    """Draw an image (height, width) of ink from 0 to 1 with its corner at (column, row)."""
-    if grid.shrink == 1 and not ascii_only:
-        rows = _half_blocks(image)
-    else:
-        ramp = RAMPS[ascii_only]
-        levels = np.rint(_on_cells(image, grid) * (len(ramp) - 1)).astype(int)
-        rows = ["".join(ramp[level] for level in row) for row in levels]
-    for y, row in enumerate(rows, start=place[1]):
+    """Draw an image (height, width) of ink from 0 to 1 with its corner at (column, row).
+
+    Args:
+        canvas: to draw on.
+        place: of the upper left corner.
+        image: to draw.
+        grid: its pixels' cells.
+        ascii_only: no character above U+007E.
+        in_grey: two pixels in each cell, where the terminal can show that.
+    """
+    if in_grey:
+        canvas.paste(grey_canvases(_on_squares(image, grid)[np.newaxis])[0], *place)
+        return
+    for y, row in enumerate(in_characters(image, grid, ascii_only=ascii_only), start=place[1]):
         canvas.put(place[0], y, row)
+
+
+def in_characters(image: NDArray[np.floating], grid: PixelGrid, *, ascii_only: bool) -> list[str]:
+    """Return rows of characters by ink; of half blocks where a cell is two pixels high."""
+    if grid.shrink == 1 and not ascii_only:
+        return _half_blocks(image)
+    ramp = RAMPS[ascii_only]
+    levels = np.rint(_on_cells(image, grid) * (len(ramp) - 1)).astype(int)
+    return ["".join(ramp[level] for level in row) for row in levels]
 
 
 def put_frame(
@@ -100,14 +117,19 @@ def put_frame(
 
 
 def _on_cells(image: NDArray[np.floating], grid: PixelGrid) -> NDArray[np.floating]:
-    """Return each cell's ink (rows, columns): its pixel's, or the mean of its pixels'."""
+    """Return each cell's ink (rows, columns): the mean of its upper and its lower half's."""
+    means: NDArray[np.floating] = _on_squares(image, grid).reshape(-1, 2, grid.columns).mean(axis=1)
+    return means
+
+
+def _on_squares(image: NDArray[np.floating], grid: PixelGrid) -> NDArray[np.floating]:
+    """Return each half cell's ink (2 * rows, columns): its pixel's, or the mean of its pixels'."""
     if grid.zoom:
-        return image.repeat(grid.zoom, axis=0).repeat(2 * grid.zoom, axis=1)
-    across, down = grid.shrink, 2 * grid.shrink
-    height, width = grid.rows * down, grid.columns * across
+        return image.repeat(2 * grid.zoom, axis=0).repeat(2 * grid.zoom, axis=1)
+    side = grid.shrink
+    height, width = 2 * grid.rows * side, grid.columns * side
     padded = np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1])))
-    blocks = padded.reshape(grid.rows, down, grid.columns, across)
-    means: NDArray[np.floating] = blocks.mean(axis=(1, 3))
+    means: NDArray[np.floating] = padded.reshape(-1, side, grid.columns, side).mean(axis=(1, 3))
     return means
 
 

@@ -16,6 +16,9 @@ SMALL_COLUMNS, LARGE_COLUMNS = 14, 28
 """Columns of a tile that it is brought near to, by a whole factor if it is smaller."""
 
 _GAP = 2
+_MARGIN = 4
+"""Kept free at the right, before the other model's tiles begin, where tiles can be moved apart."""
+
 _NAME_ROWS = 1
 
 
@@ -33,6 +36,8 @@ class Grid(NamedTuple):
     down: int
     row_height: int
     """Rows from one name to the one below it."""
+    column_width: int
+    """Columns from one tile to the one beside it."""
 
     @property
     def tiles(self) -> int:
@@ -61,12 +66,18 @@ def tile_size(shape: tuple[int, int], wanted: int) -> TileSize:
 
 
 def grid(size: TileSize, width: int, height: int) -> Grid:
-    """Return how many tiles of a size fit; always at least one, cut if need be."""
-    across = (width + _GAP) // (size.columns + _GAP)
+    """Return how many tiles of a size fit; always at least one, cut if need be.
+
+    Columns that are left over part the tiles, but less than one model is parted from the other.
+    """
+    across = max(1, (width + _GAP) // (size.columns + _GAP))
+    spread = (width - _MARGIN - size.columns) // max(1, across - 1)
+    column_width = max(size.columns + _GAP, min(spread, size.columns + 2 * _GAP))
     tight = size.rows + _NAME_ROWS
     # A blank row between tiles, unless one row more fits without.
     row_height = tight if height // tight > (height + 1) // (tight + 1) else tight + 1
-    return Grid(max(1, across), max(1, (height + row_height - tight) // row_height), row_height)
+    down = max(1, (height + row_height - tight) // row_height)
+    return Grid(across, down, row_height, column_width)
 
 
 def shrink(pixels: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.float64]:
@@ -104,7 +115,7 @@ class TilesView(CellView):
         fitting = grid(self._tile_size, width, height)
         for n, tile in enumerate(self._tiles[: fitting.tiles]):
             down, across = divmod(n, fitting.across)
-            x = across * (self._tile_size.columns + _GAP)
+            x = across * fitting.column_width
             y = down * fitting.row_height
             canvas.put(x, y, tile.name[: self._tile_size.columns], tile.role)
             rows = self._tile_size.rows * pixels_per_cell(self._look)
