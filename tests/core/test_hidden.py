@@ -33,7 +33,7 @@ def test_no_image_gives_nothing() -> None:
 
 
 def test_dead_units_are_those_that_no_image_wakes() -> None:
-    """Unit 1 wakes for a single image, the first or the last of two chunks; unit 2 for none."""
+    """Unit 1 wakes for a single image, first or last of one of two chunks; unit 2 for none."""
     pixels = np.zeros((CHUNK + 5, FEATURES), np.float32)
     w = np.zeros((3, FEATURES))
     w[1, 0] = 1.0
@@ -49,7 +49,7 @@ def test_dead_units_are_those_that_no_image_wakes() -> None:
         [False, True, True],
         [True, True, True],
     ]
-    for awake in (0, CHUNK + 4):
+    for awake in (0, CHUNK - 1, CHUNK + 4):
         lit = pixels.copy()
         lit[awake, 0] = 1.0
         assert [list(dead) for dead in dead_units(weights, lit)] == [

@@ -210,6 +210,10 @@ def test_damaged_logs_are_read_as_far_as_they_are_sound(
     assert path.read_bytes().count(b"garbage") == 1, "nothing is taken from the file"
 
 
+def is_read_to_the_end(state: RunState) -> bool:
+    return state.ended and all(one.validation_step == one.step for one in state.engines.values())
+
+
 def test_a_live_run_is_followed_obeys_and_is_followed_again_when_resumed(
     tmp_path: Path, watch: Callable[[Path], Watcher]
 ) -> None:
@@ -247,12 +251,7 @@ def test_a_live_run_is_followed_obeys_and_is_followed_again_when_resumed(
     other.until(lambda: other.state.engines["torch"].phase == "training")
     resumed.stop()
     assert resumed.join(SECONDS)
-    other.until(
-        lambda: (
-            other.state.ended
-            and all(one.validation_step == one.step for one in other.state.engines.values())
-        )
-    )
+    other.until(lambda: is_read_to_the_end(other.state))
     assert not any(isinstance(event, EpochDone) for event in other.events)
     resumed.run.release()
 

@@ -33,6 +33,7 @@ def test_features_that_are_no_image_fill_a_near_square() -> None:
     assert found.tiles.shape == (3, 3, 3)
     assert np.isnan(found.tiles).sum() == 3 * 2
     assert np.nansum(found.tiles) == 21
+    assert first_layer(shown(np.ones((3, 10))), (28, 28)).tiles.shape == (3, 3, 4)
 
 
 def test_the_spread_leaves_out_the_few_largest() -> None:

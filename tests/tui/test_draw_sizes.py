@@ -1,13 +1,19 @@
-"""Where there is little room: the own set in fewer words, how much room drawing takes."""
+"""The draw screen's parts by themselves: the own set in few words, the room it takes, labels."""
+
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 from rich.color import ColorSystem
+from textual.events import Key
 
 from core.config import ENGINE_NAMES
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage, until
 from tui.palette import GREY_STEPS, Grey, Role
+from tui.screens.draw import DrawScreen
+from tui.watch import Watch
 from tui.widgets.cells import Canvas
 from tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
 from tui.widgets.draw_view import DrawView, least_size
@@ -53,6 +59,19 @@ def test_the_chosen_drawing_is_in_sight_and_stands_out() -> None:
         put_own_set(canvas, (2, 0, 28, 8), OwnSet(rows), "0123456789", ["numpy"], chosen=chosen)
         marked = [canvas.cell(3, y)[0] for y in range(3, 8) if canvas.cell(3, y)[1] == Role.CURSOR]
         assert marked == ([] if chosen is None else [str((29 - chosen) % 10)])
+
+
+def test_a_letter_is_a_label_in_either_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    drawings, easel = SimpleNamespace(add=lambda n, _: kept.append(n)), SimpleNamespace(seen=None)
+    monkeypatch.setattr(DrawScreen, "_change_set", lambda _, change: change(drawings, easel))
+    monkeypatch.setattr(DrawScreen, "_draw", lambda _: None)
+    session = SimpleNamespace(dataset=SimpleNamespace(class_names="0123456789AB"))
+    screen = DrawScreen(cast("Watch", SimpleNamespace(session=session)), ascii_only=False)
+    for character in "bB":
+        screen._asks_label = True
+        assert screen.take_key(Key(character, character))
+    assert kept == [11, 11]
 
 
 async def test_a_terminal_too_small_to_draw_on_is_told_how_large_it_has_to_be() -> None:

@@ -22,7 +22,7 @@ from tests.tui.scenes import (
     trained,
     training,
 )
-from tests.tui.stage import Stage, on_stage
+from tests.tui.stage import Stage, on_stage, until
 from tui.screens.dashboard import Dashboard
 from tui.widgets.confusion import ConfusionMatrix
 from tui.widgets.score_table import scores_canvas
@@ -75,6 +75,9 @@ async def test_the_difference_is_of_the_newest_epoch_that_both_have_done() -> No
         await stage.feed(epoch_done("torch", 4))
         difference = counts("numpy", 4) - counts("torch", 4)
         np.testing.assert_array_equal(numbers(stage, "numpy"), difference)
+        told = rows(stage, "torch")[2]
+        assert int(told[-1]) == difference[int(told[0]), int(told[3])]
+        assert abs(int(told[-1])) == np.abs(difference).max()
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,12 @@ async def test_scores_are_scikit_learns_on_the_same_predictions(
         await stage.press(*keys.split())
         view = stage.app.screen.query_one("#numpy-confusion", ConfusionMatrix)
         lines = view.text().split("\n")[head:]
+        await stage.press("space", "less_than_sign")
+        earlier = [100 * score[3] for score in precision_recall_fscore_support(
+            digits().validation_labels, evaluation("numpy", 4).predictions)[:3]]  # fmt: skip
+        words = "3" + "".join(f"{x:{n}.1f}" for x, n in zip(earlier, (6, 7, 6), strict=True))
+        assert words not in "\n".join(lines)
+        await until(lambda: words in view.text(), stage.pilot)
     assert re.search(r"prec +recall +F1 +worst pairs$", lines[0])
     for number in range(10):
         found = re.search(r"(\d)((?: +\d+\.\d){3}) +\d→\d +\d+ +\d", lines[1 + number])

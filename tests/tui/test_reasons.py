@@ -11,8 +11,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from core.config import EngineName
 from core.mistakes import Readings, mistake_rows
-from core.neighbours import Neighbour, NeighbourIndex
-from core.reasons import Reasoner, Reasons
+from core.neighbours import NeighbourIndex
+from core.reasons import Reasoner
 from core.saliency import logit_gradient
 from core.weights_board import WeightsBoard, WeightsShown
 from tests.tui.mistake_samples import rows_of
@@ -27,11 +27,10 @@ from tests.tui.scenes import (
 )
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
-from tui.palette import Role, Shade
+from tui.palette import Shade
+from tui.screens.digit_panel import DigitPanel
 from tui.screens.reasons_reader import ReasonsReader
-from tui.screens.reasons_text import neighbour_rows
-from tui.widgets.digit_facts import DigitFacts
-from tui.widgets.neighbours import ImageRow, ImageRowsView, image_size
+from tui.widgets.neighbours import ImageRowsView
 from tui.widgets.saliency import STRONG, WEAK, SaliencyView
 
 EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
@@ -227,43 +226,10 @@ async def test_only_the_newest_of_many_questions_is_looked_into(
             stage.app.screen.action_move(1)  # type: ignore[attr-defined]
         await until(lambda: reader.fits, stage.pilot)
         assert len(asked) - before <= 2, "the first of them, and the last"
-
-
-@pytest.mark.parametrize(
-    ("shape", "height", "size"),
-    [
-        ((28, 28), 18, (14, 7)),
-        ((28, 28), 12, (8, 4)),
-        ((28, 28), 60, (14, 7)),
-        ((8, 8), 40, (8, 4)),
-    ],
-)
-def test_images_share_the_height(
-    shape: tuple[int, int], height: int, size: tuple[int, int]
-) -> None:
-    assert image_size(shape, height, 2) == size
-
-
-def test_as_many_images_as_fit_are_drawn_with_their_words() -> None:
-    view = ImageRowsView()
-    view.draw([ImageRow([("nearest 3", Role.DIM)], np.ones((5, 8, 8)), list("abcde"))], "ramp")
-    note, *rows = view.paint(29, 8).text().split("\n")
-    assert (note, rows[0]) == ("", "nearest 3")
-    assert rows[1:5] == ["@@@@@@@@ @@@@@@@@ @@@@@@@@"] * 4
-    assert rows[5].split() == ["a", "b", "c"]
-    large = ImageRow([("nearest 3", Role.DIM)], np.ones((2, 28, 28)), ["1.255", "1.5"], "distance")
-    view.draw([large], "ramp")
-    assert view.paint(29, 10).text().split("\n")[-1].split() == ["distance", "1.255", "1.5"]
-    assert view.paint(29, 7).text().split("\n")[-1].split() == ["1.255", "1.5"], "no room for it"
-
-
-def test_without_a_hidden_layer_neighbours_are_those_of_the_pixels() -> None:
-    facts = DigitFacts("1 of 1", 3, {"numpy": [0.0, 1.0]}, "0123456789")
-    answer = Reasons("numpy", 5, 1, np.zeros(64, np.float32), 1.0, {3: (Neighbour(7, 1.25),)})
-    for hidden, says in (((8,), "nearest 3 in NumPy"), ((), "nearest 3 by its pixels")):
-        (row,) = neighbour_rows(answer, facts, digits(), replace(CONFIG, hidden=hidden))
-        assert "".join(text for text, _ in row.title) == f"{says} · true label"
-        assert (row.words, row.measure) == (["1.25"], "distance")
+        before = len(asked)
+        stage.app.screen.query_one(DigitPanel).prepare()
+        await stage.app.workers.wait_for_complete()
+        assert len(asked) == before, "nothing is new"
 
 
 async def test_the_widest_screens_show_all_five_neighbours() -> None:

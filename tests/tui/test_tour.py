@@ -160,6 +160,7 @@ async def test_plain_ascii_is_plain_and_fits(optimizer: str, loss: str) -> None:
     async with on_stage(training(), (80, 24), session=session, ascii_only=True) as stage:
         await turn_to(stage, 1)
         await take_step(stage)
+        assert "flat: units whose slope stays below 1 %" in stage.text()
         for page in PAGES:
             assert f"  {page}" in stage.text()
             assert stage.text().isascii()

@@ -87,10 +87,9 @@ async def test_it_says_whose_weights_how_old_and_how_many_units_are_dead() -> No
 
 
 async def test_weights_follow_training() -> None:
-    async with on_weights() as stage:
+    async with on_stage(training(), fps=50.0) as stage:
+        await stage.press("w")
         await stage.feed(*trained("numpy", 130, first=108))
-        stage.session.ask_for_weights()
-        await stage.look()
         await until(lambda: "step 130" in stage.text(), stage.pilot)
 
 
