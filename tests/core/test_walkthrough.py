@@ -94,11 +94,12 @@ def test_before_the_step_everything_is_as_autograd_finds_it(
     element = config.loss_mean(name) == "element"
     loss, reached, gradients = by_autograd(config, digits, state.weights, STEPS, element)
     before = walk.before
-    assert (walk.epoch, walk.batch) == (0, STEPS)
-    assert walk.after is None
+    assert (walk.epoch, walk.batch, walk.after) == (0, STEPS, None)
     np.testing.assert_array_equal(walk.rows, batch(config, digits, STEPS))
     assert before.loss == pytest.approx(loss, rel=1e-9)
     assert before.image_losses.mean() == pytest.approx(loss, rel=1e-9)
+    if config.loss == "cross-entropy":
+        np.testing.assert_allclose(-np.log(before.label_probabilities), before.image_losses, 1e-9)
     assert [output.shape for output in before.outputs] == [array.shape for array in reached]
     for output, array in zip(before.outputs, reached, strict=True):
         assert output.mean == pytest.approx(array.mean(), rel=1e-6, abs=1e-9)

@@ -1,5 +1,8 @@
 """The draw screen's parts by themselves: the own set in few words, the room it takes, labels."""
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import cast
 
@@ -8,11 +11,18 @@ import pytest
 from rich.color import ColorSystem
 from textual.events import Key
 
-from core.config import ENGINE_NAMES
-from tests.tui.scenes import training
+from core.config import ENGINE_NAMES, EngineName
+from core.engine import Engine
+from core.on_demand import Answer
+from core.session import Session
+from tests.tui.scenes import FakeSession, digits, training
 from tests.tui.stage import on_stage, until
+from tests.tui.walks import FakeEngine
 from tui.palette import GREY_STEPS, Grey, Role
+from tui.run_state import RunState
 from tui.screens.draw import DrawScreen
+from tui.screens.draw_readings import DrawReadings
+from tui.screens.easel import Easel
 from tui.watch import Watch
 from tui.widgets.cells import Canvas
 from tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
@@ -72,6 +82,45 @@ def test_a_letter_is_a_label_in_either_case(monkeypatch: pytest.MonkeyPatch) -> 
         screen._asks_label = True
         assert screen.take_key(Key(character, character))
     assert kept == [11, 11]
+
+
+async def test_a_reading_of_the_set_that_comes_late_is_left_out() -> None:
+    waiting: list[Callable[[], None]] = []
+
+    class Slow(FakeSession):
+        def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
+            answer: Future[Answer] = Future()
+            engine = cast("Engine", FakeEngine(name, digits()))
+            waiting.append(lambda: answer.set_result(question(engine)))
+            return answer
+
+    session, easel = cast("Session", Slow()), Easel(digits(), "0..1")
+    state = RunState(12, 20, ENGINE_NAMES)
+    readings = DrawReadings(session, state, easel, lambda: None)
+    for row in (0, 60):
+        await readings.kept.add(row % 10, digits().images[row].reshape(8, 8))
+    first = asyncio.create_task(readings.read_set())
+    await until_waiting(waiting, 2)
+    await readings.kept.add(3, np.ones((8, 8), np.float32))
+    second = asyncio.create_task(readings.read_set())
+    await until_waiting(waiting, 4)
+    for answer in waiting[2:]:
+        answer()
+    await second
+    for answer in waiting[:2]:
+        answer()
+    await first
+    assert len(readings.own.rows) == 3
+    images = np.concatenate([digits().images[[0, 60]], np.ones((1, 64))]).astype(np.float32)
+    read = FakeEngine("numpy", digits()).logits(images).argmax(axis=1)
+    assert len(set(read)) > 1
+    assert [row.readings["numpy"][0] for row in readings.own.rows] == read.tolist()
+
+
+async def until_waiting(waiting: list[Callable[[], None]], count: int) -> None:
+    async with asyncio.timeout(30):
+        while len(waiting) < count:
+            await asyncio.sleep(0)
 
 
 async def test_a_terminal_too_small_to_draw_on_is_told_how_large_it_has_to_be() -> None:

@@ -8,10 +8,11 @@ from syrupy.assertion import SnapshotAssertion
 from core.config import OptimizerName, RunConfig
 from core.telemetry import Event
 from core.walkthrough import Walk
-from tests.tui.scenes import CONFIG, FakeSession, ended, started, training
+from tests.tui.scenes import CONFIG, FakeSession, digits, ended, started, training
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
 from tui.screens.explain import ExplainScreen
+from tui.screens.tour import batch_strips
 from tui.screens.tour_formulas import (
     backward_formulas,
     forward_formulas,
@@ -119,6 +120,9 @@ async def test_the_update_tells_how_far_the_weights_go() -> None:
             "W1", "32x10", "4.50", "0.0625", "0.0139", "4.50", "0.0625", "0.0139",
         ]  # fmt: skip
         assert stage.row("η  ").split() == ["η", "0.3", "0.3"]
+        walk = vars(stage.app.screen)["_walk"]
+        counts = [len(batch_strips(n, digits(), CONFIG, stage.state, walk)) for n in (1, 2, 3, 4)]
+        assert counts == [2, 2, 0, 0], "images belong to forward and loss"
         stage.state.engines["numpy"].step += 1
         await stage.press("left", "right")
         await stage.says("The run has gone on elsewhere: these are the weights that it saved last")
