@@ -50,6 +50,11 @@ def rate(per_second: float | None) -> str:
     return f"{per_second:,.0f}".rjust(7)
 
 
+def three_digits(number: float) -> str:
+    """Return `0.726`, `1.20`, `12.3`, `123`: as many digits for each, also where they are 0."""
+    return f"{number:#.3g}".rstrip(".")
+
+
 def count(number: int, noun: str) -> str:
     """Return `1 thread`, `2 threads`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -67,7 +67,7 @@ async def test_it_works_in_a_zoomed_panel_and_on_a_small_terminal() -> None:
     async with on_stage(training(), (80, 24)) as stage:
         await stage.press("z", "pageup", "pagedown", "pagedown", "tab")
         assert len(line(shown(stage, "numpy", "accuracy"))) == 1
-        assert "epoch 5: 70.00%" in stage.row("▸ accuracy")
+        assert "epoch 5: 70.00 %" in stage.row("▸ accuracy")
 
 
 async def test_the_message_tells_the_difference_of_both_models() -> None:

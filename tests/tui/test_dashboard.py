@@ -191,7 +191,7 @@ async def test_the_epoch_read_out_tells_the_epochs_numbers() -> None:
         event = epoch_done("numpy", 3)
         numbers = f"epoch 3: {loss_at('numpy', 60):.4f}, val {event.validation.loss:.4f}"
         assert numbers in stage.row("▸ loss")
-        assert f"epoch 3: {event.validation.accuracy:.2%}" in stage.row("accuracy %")
+        assert f"epoch 3: {100 * event.validation.accuracy:.2f} %" in stage.row("accuracy %")
 
 
 async def test_a_resumed_run_shows_its_past_at_once() -> None:

@@ -65,6 +65,11 @@ def test_rates_keep_three_digits(per_second: float, text: str) -> None:
     assert formatting.rate(per_second).strip() == text
 
 
+def test_three_digits_are_told_also_where_they_are_0() -> None:
+    told = [formatting.three_digits(number) for number in (0.7259, 1.2, 12.3, 123.0, 1.0)]
+    assert told == ["0.726", "1.20", "12.3", "123", "1.00"]
+
+
 def test_counts_agree_with_their_noun() -> None:
     assert formatting.count(1, "thread") == "1 thread"
     assert formatting.count(2_000, "step") == "2,000 steps"

@@ -1,10 +1,12 @@
 """What the mistakes browser says of lists and epochs that it does not know, and its hints."""
 
 from typing import get_args
+from unittest import mock
 
 import numpy as np
+import pytest
 
-from core.mistakes import MISTAKE_LISTS, Readings
+from core.mistakes import MISTAKE_LISTS, MistakeList, Readings
 from core.telemetry import EpochRead, EvaluationRead
 from tests.tui.mistake_samples import rows_of
 from tests.tui.scenes import digits, evaluation
@@ -12,7 +14,7 @@ from tui.palette import Role
 from tui.run_state import RunState
 from tui.screens.hints import Hints, View
 from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import caption, epochs_text, lists_text, why_empty
+from tui.screens.mistake_text import LIST_TITLES, caption, epochs_text, lists_text, why_empty
 
 
 def test_of_a_saved_run_no_change_is_known() -> None:
@@ -49,6 +51,22 @@ def test_a_checkpoint_within_an_epoch_is_told_by_its_step() -> None:
     assert engine.confusion is log
     state.apply(EvaluationRead("numpy", 7, 147, evaluation("numpy", 8)))
     assert engine.confusion is evaluation("numpy", 8).confusion
+
+
+@pytest.mark.parametrize("which", MISTAKE_LISTS)
+def test_all_lists_are_told_in_80_columns_also_with_thousands_in_each(which: MistakeList) -> None:
+    selection = MistakeSelection(which)
+    both = {name: evaluation(name, 5) for name in ("numpy", "torch")}
+    selection.take(Readings(digits().validation_labels, both, both))  # type: ignore[arg-type]
+    for count in (88, 8888):
+        with mock.patch.object(MistakeSelection, "count", return_value=count):
+            pieces = lists_text(MISTAKE_LISTS, selection, 80)
+        told = "".join(text for text, _ in pieces).rstrip()
+        assert len(told) <= 80
+        assert told.count(f" {count:,}") == len(MISTAKE_LISTS)
+        assert told.count(f"{count:,} ") == len(MISTAKE_LISTS) - 1
+        assert (f"{count:,}  " in told) == (count < 1000)
+        assert f"▸ {LIST_TITLES[which]} {count:,}" in told
 
 
 def test_no_hint_is_cut_in_80_columns() -> None:

@@ -27,6 +27,7 @@ from tests.tui.scenes import (
 )
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
+from tui.formatting import three_digits
 from tui.palette import Shade
 from tui.screens.digit_panel import DigitPanel
 from tui.screens.reasons_reader import ReasonsReader
@@ -80,7 +81,7 @@ async def test_the_neighbours_are_those_of_the_newest_evaluated_weights(engine: 
         view = stage.app.screen.query_one(ImageRowsView)
         for shown_row, label in zip(view._rows, (true, rival), strict=True):
             expected = index.nearest(data.validation_images[row], label, 5)
-            assert list(shown_row.words) == [f"{one.distance:.3g}" for one in expected]
+            assert list(shown_row.words) == [three_digits(one.distance) for one in expected]
             assert shown_row.title[0][0] == f"nearest {label}"
             for image, one in zip(shown_row.images, expected, strict=True):
                 np.testing.assert_array_equal(image, data.train_images[one.row].reshape(8, 8))

@@ -87,7 +87,9 @@ def read_out(
     if read is None:
         return "not yet", ""
     if panel == "accuracy":
-        return (f"{read.epoch.validation_accuracy:.2%}" if read.epoch else "no epoch yet"), ""
+        return (
+            f"{100 * read.epoch.validation_accuracy:.2f} %" if read.epoch else "no epoch yet"
+        ), ""
     validation = f", val {read.epoch.validation_loss:.4f}" if read.epoch else ""
     spread = ", batches {:.4f} to {:.4f}".format(*read.spread) if read.spread else ""
     loss = "no batch" if read.loss is None else f"{read.loss:.4f}"

@@ -266,7 +266,8 @@ class Dashboard(ClosesOnce[None]):
 
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).draw(*header(self._watch, self._cost.text))
-        cell = cell_text(self._matrix_row, self._watch) if self._panel == "confusion" else []
+        is_shown, width = self._panel == "confusion", self.size.width
+        cell = cell_text(self._matrix_row, self._watch, width) if is_shown else []
         told = message(self._watch, cell, self._charts.options, self._charts.step)
         self.query_one("#message", TextLine).draw(told)
         state, session = self._watch.state, self._watch.session

@@ -194,33 +194,47 @@ class Matrices:
         return f": {100 * accuracy_of(counts):.2f} %"
 
 
-def cell_text(matrices: Matrices, watch: Watch) -> list[tuple[str, Role]]:
+def cell_text(matrices: Matrices, watch: Watch, width: int) -> list[tuple[str, Role]]:
     """Return what the cell under the cursor counts, in both models, or how to choose one.
 
-    Nothing without counts.
+    Nothing without counts. Where `width` columns are too few, both share one total.
     """
     state, session = watch.state, watch.session
     if state is None or session is None:
         return []
+    found = {name: matrices.counts(engine, state) for name, engine in state.engines.items()}
+    shown = {name: counts for name, counts in found.items() if counts is not None}
     if matrices.cell is None:
-        found = [matrices.counts(engine, state) for engine in state.engines.values()]
-        is_shown = matrices.epoch is None and any(counts is not None for counts in found)
+        is_shown = matrices.epoch is None and bool(shown)
         return [(f" {CHOOSE_A_CELL}", Role.DIM)] if is_shown else []
-    names = session.dataset.class_names
-    true, predicted = matrices.cell
-    told, anywhere = [], False
-    for name, engine in state.engines.items():
-        counts = matrices.counts(engine, state)
-        if counts is not None:
-            count, total = int(counts[true, predicted]), int(counts[true].sum())
-            anywhere = anywhere or count > 0
-            share = 100 * count / max(1, total)
-            told.append(f"{TITLES[name]} {count:,} of {total:,} ({share:.1f} %)")
-    if not told:
+    if not shown:
         return []
-    text = f" {names[true]} read as {names[predicted]}: {' · '.join(told)}"
+    names, (true, predicted) = session.dataset.class_names, matrices.cell
+    told: list[str] = []
+    brief: list[str] = []
+    for name, counts in shown.items():
+        count, total = int(counts[true, predicted]), int(counts[true].sum())
+        share = f"({100 * count / max(1, total):.1f} %)"
+        told.append(f"{TITLES[name]} {count:,} of {total:,} {share}")
+        brief.append(f"{TITLES[name]} {count:,} {share}" if brief else told[-1])
+    head = f" {names[true]} read as {names[predicted]}: "
+    forms = [" · ".join(one) for one in (told, brief)]
+    anywhere = any(counts[true, predicted] for counts in shown.values())
+    ends = _cell_ends(matrices, names[predicted], anywhere=anywhere)
+    fitting = [form + end for end in ends for form in forms if len(head + form + end) <= width]
+    return [(head + (fitting or [forms[-1]])[0], Role.TEXT)]
+
+
+def _cell_ends(matrices: Matrices, predicted: str, *, anywhere: bool) -> list[str]:
+    """Return what may be said behind a cell's counts, the longest first.
+
+    Args:
+        matrices: whose cursor is on the cell.
+        predicted: the name of its predicted class.
+        anywhere: whether a model read any image like that.
+    """
     if matrices.epoch is not None:
-        return [(f"{text} · after epoch {matrices.epoch}", Role.TEXT)]
-    if true == predicted:
-        return [(f"{text} · enter: wrongly read as {names[predicted]}", Role.TEXT)]
-    return [(text + (" · enter opens" if anywhere else ""), Role.TEXT)]
+        return [f" · after epoch {matrices.epoch}"]
+    if matrices.cell is not None and matrices.cell[0] == matrices.cell[1]:
+        return [f" · enter: wrongly read as {predicted}", f" · enter: false {predicted}"]
+    return [" · enter opens" if anywhere else ""]

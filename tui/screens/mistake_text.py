@@ -32,7 +32,7 @@ _SHORT_TITLES: Mapping[MistakeList, str] = {
     "both": "both",
     "disagree": "differ",
     "newly-wrong": "new",
-    "newly-right": "now right",
+    "newly-right": "gone",
 }
 
 _ORDER_TITLES: Mapping[Order, str] = {
@@ -45,15 +45,29 @@ _ORDER_TITLES: Mapping[Order, str] = {
 
 def lists_text(lists: Sequence[MistakeList], selection: MistakeSelection, width: int) -> Text:
     """Return the lists with their lengths; where it is narrow, the others by one word."""
-    pieces: Text = [(" ", Role.TEXT)]
     wide = sum(len(LIST_TITLES[which]) + 10 for which in lists) <= width
+    if wide:
+        return _lists_in_a_row(lists, selection, LIST_TITLES, 2, 2)
+    spread = _lists_in_a_row(lists, selection, _SHORT_TITLES, 1, 1)
+    fits = sum(len(text) for text, _ in spread) <= width
+    return spread if fits else _lists_in_a_row(lists, selection, _SHORT_TITLES, 0, 1)
+
+
+def _lists_in_a_row(
+    lists: Sequence[MistakeList],
+    selection: MistakeSelection,
+    titles: Mapping[MistakeList, str],
+    before: int,
+    behind: int,
+) -> Text:
+    """Return the lists with so many blanks before and behind each; the chosen one in full."""
+    pieces: Text = [(" " * min(before, 1), Role.TEXT)]
     for which in lists:
         is_current = which == selection.which
-        title = (LIST_TITLES if wide or is_current else _SHORT_TITLES)[which]
-        role = Role.STRONG if is_current else Role.DIM
-        pieces.append((("▸ " if is_current else "  " if wide else " ") + title, role))
+        title = "▸ " + LIST_TITLES[which] if is_current else " " * before + titles[which]
+        pieces.append((title, Role.STRONG if is_current else Role.DIM))
         count = f"{selection.count(which):,}" if knows(selection.readings, which) else "–"
-        pieces.append((f" {count}" + ("  " if wide else " "), Role.DIM))
+        pieces.append((f" {count}" + " " * behind, Role.DIM))
     return pieces
 
 

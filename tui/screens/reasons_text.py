@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.config import PixelRange, RunConfig
-from tui.formatting import TITLES
+from tui.formatting import TITLES, three_digits
 from tui.palette import Ink, Role
 from tui.widgets.digit_facts import DigitFacts
 from tui.widgets.neighbours import ImageRow
@@ -39,7 +39,7 @@ def neighbour_rows(
         ]
         pixels = data.train_images[[one.row for one in neighbours]]
         images = ink_of(pixels.reshape(-1, *data.image_shape), config.pixel_range)
-        distances = [f"{one.distance:.3g}" for one in neighbours]
+        distances = [three_digits(one.distance) for one in neighbours]
         rows.append(ImageRow(title, images, distances, "distance"))
     return rows
 

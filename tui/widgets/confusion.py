@@ -14,7 +14,6 @@ from tui.widgets.confusion_layout import (
     HEAD_ROWS,
     LONGEST_NAME,
     Layout,
-    aligned,
     fit,
     mistakes,
     most_per_class,
@@ -163,12 +162,12 @@ class ConfusionMatrix(CellView, can_focus=True):
         zero = "." if self._ascii else "·"
         cells = Cells(counts, self._facts, zero, int(mistakes(counts).max()))
         for y, true in enumerate(layout.rows, start=HEAD_ROWS):
-            for n, predicted in enumerate(layout.columns):
-                text, role = cells.look(true, predicted, layout.cell)
-                text = aligned(text, layout, predicted - true)
-                if (true, predicted) == self._cursor:
-                    role = Role.CURSOR
-                canvas.put(layout.label + n * layout.cell, y, text, role)
+            for n, (x, text, role) in enumerate(cells.row(true, layout)):
+                at_cursor = (true, layout.columns[n]) == self._cursor
+                if at_cursor:
+                    left = min(x, layout.edge(n))
+                    canvas.put(left, y, " " * (layout.edge(n + 1) - left), Role.CURSOR)
+                canvas.put(x, y, text, Role.CURSOR if at_cursor else role)
 
     def _page(self, width: int, height: int) -> Canvas:
         """Return what is told in place of the matrix."""
@@ -231,8 +230,8 @@ class ConfusionMatrix(CellView, can_focus=True):
         if place is None or self._counts is None or self._facts.is_page:
             return
         layout = self._layout(self._counts, *self._matrix_size(*self.size))
-        row, column = place.y - HEAD_ROWS, (place.x - layout.label) // layout.cell
-        if 0 <= row < len(layout.rows) and 0 <= column < len(layout.columns):
+        row, column = place.y - HEAD_ROWS, layout.column_at(place.x)
+        if 0 <= row < len(layout.rows) and column is not None:
             self._move_to(layout.rows[row], layout.columns[column])
             if event.chain == 2:  # noqa: PLR2004
                 self.action_open()
@@ -256,8 +255,8 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def _put_names(self, canvas: Canvas, layout: Layout) -> None:
         for n, predicted in enumerate(layout.columns):
-            text = aligned(self._names[predicted][: layout.cell - 1], layout, 1)
-            canvas.put(layout.label + n * layout.cell, 1, text, self._name_role(1, predicted))
+            text = self._names[predicted][: layout.cell - 1]
+            canvas.put(layout.edge(n + 1) - len(text), 1, text, self._name_role(1, predicted))
         for y, true in enumerate(layout.rows, start=HEAD_ROWS):
             name = self._names[true][:LONGEST_NAME]
             canvas.put(0, y, f"{name:>{layout.label - 1}}", self._name_role(0, true))
@@ -279,15 +278,17 @@ class ConfusionMatrix(CellView, can_focus=True):
             true, predicted = self._cursor
             names = self._names[true][:LONGEST_NAME], self._names[predicted][:LONGEST_NAME]
             number = self._number_at(counts, true, predicted)
-            hints = [f"true {names[0]}, predicted {names[1]}: {number}", number, *hints]
+            hints = [f"{names[0]} read as {names[1]}: {number}", *hints]
         for hint in hints:
             if start + len(hint) <= canvas.width:
                 canvas.put(canvas.width - len(hint), 0, hint, Role.DIM)
                 return
 
     def _number_at(self, counts: "NDArray[np.int64]", true: int, predicted: int) -> str:
-        """Return a cell's count, or the difference where the matrix shows differences."""
+        """Return what the matrix shows in a cell, in full."""
         count, other = int(counts[true, predicted]), self._facts.other
+        if self._facts.mode == "percent":
+            return f"{100 * count / max(1, int(counts[true].sum())):.1f} %"
         if self._facts.mode != "difference" or other is None:
             return f"{count:,}"
         difference = count - int(other[true, predicted])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from tui.palette import HEAT, Role
-from tui.widgets.confusion_layout import count_role, count_text
+from tui.widgets.confusion_layout import Layout, count_role, count_text, places
 
 if TYPE_CHECKING:
     # The first frame comes before there are counts, and importing NumPy takes 0.1 s.
@@ -60,8 +60,25 @@ class Cells(NamedTuple):
     largest: int
     """The most frequent mistake."""
 
+    def row(self, true: int, layout: Layout) -> list[tuple[int, str, Role]]:
+        """Return where each cell's text begins, the text and its role, of a row's cells in view.
+
+        No two numbers touch, but for differences, which their signs tell apart.
+        """
+        gap = 0 if self.facts.mode == "difference" and self.facts.other is not None else 1
+        starts, looks = [-1], []
+        # Shorter where not all fit in full: five differences beyond 99 or more in one row.
+        for width in (layout.cell, layout.cell - 1):
+            if starts[0] < layout.label:
+                looks = [self.look(true, predicted, width) for predicted in layout.columns]
+                starts = places([text for text, _ in looks], layout, gap)
+        return [(x, *look) for x, look in zip(starts, looks, strict=True)]
+
     def look(self, true: int, predicted: int, width: int) -> tuple[str, Role]:
-        """Return a cell's text in at most `width` columns, and its role."""
+        """Return a cell's text and its role.
+
+        It has at most `width` columns; a difference, one more for its sign.
+        """
         count, diagonal = int(self.counts[true, predicted]), true == predicted
         if self.facts.mode == "difference" and self.facts.other is not None:
             return self._difference(count - int(self.facts.other[true, predicted]), width)
@@ -74,7 +91,7 @@ class Cells(NamedTuple):
         if difference == 0:
             return self.zero, Role.DIM
         sign, role = ("+", Role.NUMPY) if difference > 0 else ("-", Role.TORCH)
-        return sign + count_text(abs(difference), width - 1, ""), role
+        return sign + count_text(abs(difference), width, ""), role
 
 
 def percent_text(count: int, total: int, width: int, zero: str) -> str:

@@ -29,12 +29,22 @@ class Layout(NamedTuple):
     """Columns of the true classes' names, with a blank behind."""
     cell: int
     """Columns of a count."""
-    tight: bool
-    """The largest possible count fills its cell."""
     rows: range
     """True classes in view."""
     columns: range
     """Predicted classes in view."""
+    spare: int = 0
+    """Cells that are a column wider, spread evenly, because a count may fill one."""
+
+    def edge(self, n: int) -> int:
+        """Return where the n-th cell of a row begins, which is where the one before it ends."""
+        wider = -(-n * self.spare // max(1, len(self.columns)))
+        return self.label + n * self.cell + wider
+
+    def column_at(self, x: int) -> int | None:
+        """Return which cell of a row lies at column `x`; None beside them."""
+        cells = range(len(self.columns))
+        return next((n for n in cells if self.edge(n) <= x < self.edge(n + 1)), None)
 
 
 def fit(
@@ -66,7 +76,8 @@ def fit(
     rows = min(classes, max(1, height - HEAD_ROWS))
     columns = min(classes, max(1, (width - label) // cell))
     top, left = _follow(first[0], at[0], rows, classes), _follow(first[1], at[1], columns, classes)
-    return Layout(label, cell, cell <= digits, range(top, top + rows), range(left, left + columns))
+    spare = min(columns, max(0, width - label - columns * cell)) if cell <= digits else 0
+    return Layout(label, cell, range(top, top + rows), range(left, left + columns), spare)
 
 
 def _follow(first: int, at: int, seen: int, total: int) -> int:
@@ -108,20 +119,21 @@ def count_role(count: int, diagonal: bool, largest: int) -> Role:
     return HEAT[math.ceil(share * len(HEAT) - 1e-9) - 1]
 
 
-def aligned(text: str, layout: Layout, side: int) -> str:
-    """Return a cell's text, cut and padded to its width.
+def places(texts: Sequence[str], layout: Layout, gap: int) -> list[int]:
+    """Return where each text of a row begins.
 
-    Numbers stand at the right. Where the diagonal may fill its cells, others lean away from
-    it, and single characters stand in the middle, so that no two numbers touch.
+    Numbers stand at the right of their cells; one that would touch the next moves to the left.
+    A row adds up to the images of its class, so few of its numbers can be long, and few move.
+    Where they are too many for all, the first begins left of the cells.
 
     Args:
-        text: a count or a class name.
+        texts: of the cells in view.
         layout: of the matrix.
-        side: below 0 left of the diagonal, above 0 right of it.
+        gap: blanks between two texts.
     """
-    text = text[: layout.cell]
-    if not layout.tight:
-        return text.rjust(layout.cell)
-    if len(text) == 1 and layout.cell % 2:
-        return text.center(layout.cell)
-    return text.ljust(layout.cell) if side < 0 else text.rjust(layout.cell)
+    starts: list[int] = []
+    free = layout.edge(len(texts)) + gap
+    for n in reversed(range(len(texts))):
+        free = min(layout.edge(n + 1), free - gap) - len(texts[n])
+        starts.append(free)
+    return starts[::-1]

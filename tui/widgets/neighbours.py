@@ -81,4 +81,4 @@ class ImageRowsView(CellView):
             canvas.paste(picture, x + (size.columns - picture.width) // 2, y)
             measured = f"{row.measure} {word}" if n == 0 and row.measure else word
             caption = measured if len(measured) <= size.columns else word[: size.columns]
-            canvas.put(x, y + size.rows, caption, Role.DIM)
+            canvas.put(x, y + size.rows, caption.rjust(size.columns), Role.DIM)

@@ -21,11 +21,14 @@ GAP = 3
 PAIRS_WIDTH = 16
 """Columns of the worst pairs, for class names of one character."""
 
+_DIFFERENCE_WIDTH = 22
+"""Columns of both counts and their difference."""
+
 
 def scores_canvas(
     scores: "ClassScores", names: Sequence[str], width: int, height: int, *, ascii_only: bool
 ) -> Canvas:
-    """Return scores per class, and the worst pairs where there is room beside them.
+    """Return scores per class, and where there is room beside them the worst pairs first.
 
     Args:
         scores: of one model.
@@ -47,12 +50,23 @@ def scores_canvas(
         for (_, columns), value in zip(_HEADS, values, strict=True):
             canvas.put(x, y, f"{100 * value[number]:{columns}.1f}")
             x += columns
-    left = x + GAP
-    if left + PAIRS_WIDTH + 2 * (label - 1) <= width:
-        canvas.put(left, 0, "worst pairs", Role.DIM)
-        for y, pair in enumerate(scores.pairs[: max(0, height - 1)], start=1):
-            _put_pair(canvas, left, y, pair, names, ascii_only=ascii_only)
+    _put_pairs(canvas, x + GAP, scores.pairs, names, ascii_only=ascii_only)
     return canvas
+
+
+def _put_pairs(
+    canvas: Canvas, left: int, pairs: "Sequence[Pair]", names: Sequence[str], *, ascii_only: bool
+) -> None:
+    """Write the worst pairs from a column on, in as many columns of them as there is room for."""
+    width, rows = PAIRS_WIDTH + 2 * (max(map(len, names)) - 1), max(0, canvas.height - 1)
+    for first in range(0, len(pairs), max(1, rows)):
+        if left + width > canvas.width:
+            break
+        if first == 0:
+            canvas.put(left, 0, "worst pairs", Role.DIM)
+        for y, pair in enumerate(pairs[first : first + rows], start=1):
+            _put_pair(canvas, left, y, pair, names, ascii_only=ascii_only)
+        left += width + GAP
 
 
 def differences_canvas(
@@ -62,19 +76,24 @@ def differences_canvas(
     height: int,
 ) -> Canvas:
     """Return the cells in which NumPy's and PyTorch's matrices differ most, as many as fit."""
-    canvas = Canvas(width, height)
+    canvas, rows = Canvas(width, height), max(1, height - 1)
     if not differences:
         canvas.put(0, 1, "no cell differs", Role.DIM)
-        return canvas
     texts = [f"{names[one.true]} read as {names[one.predicted]}" for one in differences]
-    x = max(map(len, texts)) + 1
-    canvas.put(x, 0, f"{'NumPy':>6}", Role.NUMPY)
-    canvas.put(x + 6, 0, f"{'PyTorch':>9}", Role.TORCH)
-    for y, (text, one) in enumerate(zip(texts, differences, strict=True), start=1):
-        role = Role.NUMPY if one.first > one.second else Role.TORCH
-        canvas.put(0, y, text)
-        canvas.put(x, y, f"{one.first:>6,}{one.second:>9,}")
-        canvas.put(x + 15, y, f"{one.first - one.second:>+7,}", role)
+    wide = max(map(len, texts), default=0) + 1
+    for first in range(0, len(texts), rows):
+        left = first // rows * (wide + _DIFFERENCE_WIDTH + GAP)
+        if first and left + wide + _DIFFERENCE_WIDTH > width:
+            break
+        x = left + wide
+        canvas.put(x, 0, f"{'NumPy':>6}", Role.NUMPY)
+        canvas.put(x + 6, 0, f"{'PyTorch':>9}", Role.TORCH)
+        part = slice(first, first + rows)
+        for y, (text, one) in enumerate(zip(texts[part], differences[part], strict=True), start=1):
+            role = Role.NUMPY if one.first > one.second else Role.TORCH
+            canvas.put(left, y, text)
+            canvas.put(x, y, f"{one.first:>6,}{one.second:>9,}")
+            canvas.put(x + 15, y, f"{one.first - one.second:>+7,}", role)
     return canvas
 
 
