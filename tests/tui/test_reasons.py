@@ -140,6 +140,15 @@ async def test_it_says_that_it_searches_only_while_it_does(monkeypatch: pytest.M
             may_answer.set()
         await stage.says("· true label")
         assert "searching" not in stage.text()
+        # For the true class, and for the other model, it looks anew.
+        for keys, found in (("gg", "against (−) "), ("a", "in PyTorch · true label")):
+            may_answer.clear()
+            try:
+                await stage.press(*keys)
+                await stage.says("searching …")
+            finally:
+                may_answer.set()
+            await stage.says(found)
 
 
 async def test_a_lack_of_memory_is_told_and_the_next_digit_tries_again(
