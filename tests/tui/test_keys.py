@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from textual.actions import parse
 from textual.binding import Binding
+from textual.keys import _character_to_key
 from textual.screen import Screen
 
 from tests.tui import (  # noqa: F401 - each adds to EFFECTS
@@ -58,6 +59,15 @@ WITH_FOOTER: tuple[Where, ...] = (
     "compare",
 )
 """The screens on which the global keys work too."""
+
+ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
+
+
+def test_footer_and_help_name_the_key_that_works() -> None:
+    for key in KEYS:
+        shown = key.shown.translate(ARROWS).replace("page ", "page")
+        name = _character_to_key(shown) if len(shown) == 1 else shown
+        assert name in key.keys.split(","), key
 
 
 def every_key() -> list[object]:
