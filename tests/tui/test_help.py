@@ -87,7 +87,8 @@ async def test_ctrl_c_leaves_from_here_too() -> None:
 def test_plain_help_names_the_arrows_in_words() -> None:
     text = help_text(ascii_only=True)
     assert text.isascii()
-    assert "  right      next digit" in text
+    assert "  right        next digit" in text
+    assert "  shift+right  crosshair" in text, "all begin in the same column"
 
 
 async def test_in_a_narrow_terminal_a_line_goes_on_below_its_own_text() -> None:

@@ -23,7 +23,12 @@ VIEWS = {
     "scrubbed": "escape space less_than_sign",
     "explained": "e",
     "forward": "right",
-    "backward": "right right",
+    "loss": "right",
+    "backward": "right",
+    "update": "right",
+    "weights": "escape w",
+    "zoomed": "z",
+    "help": "question_mark",
 }
 """Keys from one view to the next."""
 
@@ -46,7 +51,10 @@ async def is_there(stage: Stage, view: str) -> None:
         case "drawing":
             mark = ">" if stage.app._options.ascii_only else "▸"
             await until(lambda: stage.text().count(mark) >= len(stage.session.steps), stage.pilot)
-        case "forward" | "backward":
+        case "weights" | "zoomed":
+            models = 1 + (stage.app.size.width > 80)
+            await until(lambda: stage.text().count("dead units:") == models, stage.pilot)
+        case "forward" | "loss" | "backward" | "update":
             await until(lambda: "NumPy    step" in stage.text(), stage.pilot)
     await stage.look()
 

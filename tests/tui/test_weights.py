@@ -6,14 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from syrupy.assertion import SnapshotAssertion
 
 from core.config import ENGINE_NAMES, EngineName
 from core.engine import Tensors
 from core.weight_tiles import DeadCount, first_layer, shared_scale
 from core.weights_board import WeightsShown
 from tests.tui.scenes import CONFIG, FakeSession, finished, trained, training, weights
-from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
 from tui.screens.weights import WeightsScreen
 from tui.screens.weights_reader import WeightsReader
@@ -37,10 +35,9 @@ async def on_weights(
     size: tuple[int, int] = (140, 40),
     *,
     session: FakeSession | None = None,
-    ascii_only: bool = False,
 ) -> AsyncIterator[Stage]:
     """The screen, with tiles and the count of dead units."""
-    async with on_stage(training(), size, session=session, ascii_only=ascii_only) as stage:
+    async with on_stage(training(), size, session=session) as stage:
         await stage.press("w")
         await until(lambda: "dead unit" in stage.text(), stage.pilot)
         yield stage
@@ -177,38 +174,6 @@ async def test_nothing_that_changes_nothing_is_sent() -> None:
         screen._draw()
         await stage.look()
         assert drawn == []
-
-
-@pytest.mark.parametrize(
-    "size", [(80, 24), (140, 40), (220, 60)], ids=["80x24", "140x40", "220x60"]
-)
-async def test_snapshot(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
-    async with on_weights(size) as stage:
-        await until(lambda: stage.text().count("dead units:") == 1 + (size[0] > 80), stage.pilot)
-        assert screen_picture(stage.app) == snapshot
-
-
-async def test_snapshot_light(snapshot: SnapshotAssertion) -> None:
-    async with on_weights((80, 24)) as stage:
-        stage.app.theme = "textual-light"
-        await stage.press("z")
-        assert screen_picture(stage.app) == snapshot
-
-
-async def test_snapshot_without_colour(
-    snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    async with on_weights((80, 24)) as stage:
-        picture = screen_picture(stage.app)
-        assert "#" not in picture.partition("\nground")[2], "a colour is named"
-        assert picture == snapshot
-
-
-async def test_snapshot_ascii(snapshot: SnapshotAssertion) -> None:
-    async with on_weights((80, 24), ascii_only=True) as stage:
-        assert stage.text().isascii()
-        assert stage.text() == snapshot
 
 
 async def test_closing_it_at_once_again_and_again_harms_nothing() -> None:

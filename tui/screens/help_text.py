@@ -34,8 +34,8 @@ _LEAST_COLUMNS, _GAP = 62, 4
 
 _MOST_COLUMNS = 3
 
-_TEXT_AT = 13
-"""The column where the help of a key begins."""
+_TEXT_AT = {False: 13, True: 15}
+"""The column where the help of a key begins, by `ascii_only`: `shift+right` is the longest."""
 
 _MOUSE = "Shift and drag selects text in most terminals; --no-mouse leaves the mouse alone."
 
@@ -78,13 +78,14 @@ def laid_out(here: Where, size: tuple[int, int], *, ascii_only: bool) -> Text:
 
 
 def _sections(here: Where, width: int, *, ascii_only: bool) -> list[Section]:
-    sections = []
+    sections, text_at = [], _TEXT_AT[ascii_only]
     for where in (here, *(where for where in _HEADINGS if where != here)):
         lines = [_HEADINGS[where]]
         for key in KEYS:
             if key.where == where:
                 shown = key.shown.translate(_ARROWS) if ascii_only else key.shown
-                lines += _filled(f"  {shown:<10} {key.help}", width).split("\n")
+                line = f"  {shown}".ljust(text_at) + key.help
+                lines += _filled(line, width, text_at).split("\n")
         sections.append(lines)
     return [*sections, fill(_MOUSE, max(1, width)).split("\n")]
 
@@ -117,9 +118,9 @@ def _side_by_side(columns: list[list[str]], width: int) -> Text:
     return text
 
 
-def _filled(line: str, width: int) -> str:
-    columns = max(width, _TEXT_AT + 10)
+def _filled(line: str, width: int, text_at: int) -> str:
+    columns = max(width, text_at + 10)
     # Where all fits nothing is asked of `fill`, which takes 0.1 ms a line.
     if len(line) <= columns:
         return line
-    return fill(line, columns, subsequent_indent=" " * _TEXT_AT, drop_whitespace=True)
+    return fill(line, columns, subsequent_indent=" " * text_at, drop_whitespace=True)
