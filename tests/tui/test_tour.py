@@ -1,5 +1,6 @@
 """The tour takes one step of the paused run apart, and tells before and after once it is taken."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from core.walkthrough import Walk
 from tests.tui.scenes import CONFIG, FakeSession, digits, ended, started, training
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
+from tui.palette import Role
 from tui.screens.explain import ExplainScreen
 from tui.screens.tour import batch_strips
 from tui.screens.tour_formulas import (
@@ -19,8 +21,18 @@ from tui.screens.tour_formulas import (
     loss_formulas,
     update_formulas,
 )
+from tui.widgets.text_block import Row, without_blanks
 
 PAGES = ["Forward", "The loss", "Backward", "The update"]
+
+
+@pytest.mark.parametrize(
+    ("room", "left"), [(6, "a--b-c"), (5, "a--bc"), (4, "a-bc"), (3, "abc"), (2, "abc")]
+)
+def test_blank_rows_give_way_to_what_stands_below_but_no_text_does(room: int, left: str) -> None:
+    rows: list[Row] = [[(sign, Role.TEXT)] if sign != "-" else [] for sign in "a--b-c"]
+    shown = "".join(row[0][0] if row else "-" for row in without_blanks(rows, 9, room))
+    assert shown == left
 
 
 async def turn_to(stage: Stage, page: int) -> None:
@@ -172,6 +184,9 @@ async def test_plain_ascii_is_plain_and_fits(optimizer: str, loss: str) -> None:
             assert "q quit" in stage.text().split("\n")[-1]
             assert "takes the next step" in stage.text()
             assert "taken  with dropout" in stage.text(), "cut last, if need be"
+            assert "sum  " not in stage.text()
+            assert all(len(row.split()) != 1 for row in stage.text().split("\n")), "a folded word"
+            assert not re.search(r"\S mean of all", stage.text()), "too near to NumPy's numbers"
             await stage.press("right")
 
 

@@ -19,7 +19,7 @@ from tui.watch import Watch
 from tui.widgets.batch_strip import BatchStrips
 from tui.widgets.chart import AFTER_EPOCH, NONE_DONE, Chart
 from tui.widgets.status import Footer, TextLine
-from tui.widgets.text_block import TextBlock, squeezed
+from tui.widgets.text_block import TextBlock, squeezed, without_blanks
 
 if TYPE_CHECKING:
     from core.explain import Comparison
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 COMPARE_SECONDS = 1.0
 """Least time between two comparisons: each builds both engines once more, on one batch."""
+
+CHART_ROWS = 7
+"""Of the first page's chart with its margin; with fewer it has no x axis."""
 
 
 class ExplainScreen(ClosesOnce[None]):
@@ -134,7 +137,9 @@ class ExplainScreen(ClosesOnce[None]):
             return
         classes = session.dataset.classes
         rows = story(session.config, classes, state, self._comparison, ascii_only=self._ascii)
-        self.query_one(TextBlock).draw([page_title(0, ascii_only=self._ascii), *rows])
+        rows = [page_title(0, ascii_only=self._ascii), *rows]
+        room = self.size.height - 2 - CHART_ROWS
+        self.query_one(TextBlock).draw(without_blanks(rows, self.size.width - 2, room))
         options = ChartOptions(overlay=len(state.engines) > 1)
         self.query_one(Chart).draw(
             "accuracy %",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from core.explain import Comparison
 
 _LOSSES = {
-    "cross-entropy": "L = 1/B Σb ( log Σc exp z − z[label] )   softmax, mean over the batch",
+    "cross-entropy": "L = 1/B Σb (log Σc exp z − z[label])   softmax, mean over batch",
     "batch": "L = 1/B Σb Σc (a − y)²       sums over the classes",
     "element": "L = 1/(B·C) Σb Σc (a − y)²   nn.MSELoss(): mean over them",
 }

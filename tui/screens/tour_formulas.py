@@ -6,7 +6,7 @@ from core.config import RunConfig
 from tui.widgets.text_block import Row
 
 _PLAIN = {
-    "Σ": "sum ", "−": "-", "·": "*", "²": "^2", "∂": "d", "ᵀ": "^T", "δ": "delta", "⊙": "*",
+    "Σ": "sum_", "−": "-", "·": "*", "²": "^2", "∂": "d", "ᵀ": "^T", "δ": "delta", "⊙": "*",
     "η": "eta", "θ": "theta", "←": "<-", "→": "->", "‖": "||", "Δ": "d", "μ": "mu", "β": "beta",
     "ε": "eps", "√": "sqrt", "×": "x", "…": "...", "₁": "1", "₂": "2", "ᵗ": "^t", "σ": "sigma",
 }  # fmt: skip
@@ -15,7 +15,10 @@ _PLAIN = {
 def plain(rows: Sequence[Row]) -> list[Row]:
     """Return rows with every character in ASCII; formulas grow, tables hold none."""
     table = str.maketrans(_PLAIN)
-    return [[(text.translate(table), role) for text, role in row] for row in rows]
+    # As a sum over a named index is spelled on the first page: `sum_c`.
+    return [
+        [(text.replace("Σ ", "sum ").translate(table), role) for text, role in row] for row in rows
+    ]
 
 
 def forward_formulas(config: RunConfig) -> list[str]:
@@ -28,7 +31,7 @@ def loss_formulas(config: RunConfig) -> list[str]:
     """Return what the loss is, and its gradient."""
     if config.loss == "cross-entropy":
         return [
-            "p = exp(z) / Σc exp(z)    loss of an image = −log p[label]    L = their mean",
+            "p = exp(z) / Σc exp(z)   loss of an image = −log p[label]   L = their mean",
             "what flows back:  ∂L/∂Z = (p − y) / B,  y = 1 at the label, 0 elsewhere",
         ]
     return [

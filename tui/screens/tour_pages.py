@@ -106,8 +106,8 @@ def _loss_table(walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Ro
     share = "p" if config.loss == "cross-entropy" else "a"
     names = list(walk.engines)
     rows: list[Row] = [
-        [(f"{TITLES[name]:<39}", ACCENTS[name]) for name in names],
-        [(f"label   {share + '[label]':<14}{'loss':>7}{'':10}", Role.DIM) for _ in names],
+        [(f"{TITLES[name]:<40}", ACCENTS[name]) for name in names],
+        [(f"label   {share + '[label]':<14}{'loss':>7}{'':11}", Role.DIM) for _ in names],
     ]
     shown = min(IMAGES_SHOWN, *(len(one.rows) for one in walk.engines.values()))
     rows += [
@@ -115,7 +115,7 @@ def _loss_table(walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Ro
         for n in range(shown)
     ]
     means = [
-        (f"{'mean of all':<22}{_loss(one.before.loss, _after_loss(one), arrow):<17}", Role.STRONG)
+        (f"{'mean of all':<22}{_loss(one.before.loss, _after_loss(one), arrow):<18}", Role.STRONG)
         for one in walk.engines.values()
     ]
     return [*rows, means]
@@ -126,7 +126,7 @@ def _image(one: "EngineWalk", n: int, arrow: str) -> str:
     p = _share(one.before, later, n, arrow)
     after = float(later.image_losses[n]) if later else None
     loss = _loss(float(one.before.image_losses[n]), after, arrow)
-    return f"{int(one.labels[n]):>5}   {p:<14}{loss:<17}"
+    return f"{int(one.labels[n]):>5}   {p:<14}{loss:<18}"
 
 
 def _share(before: "BatchPass", after: "BatchPass | None", n: int, arrow: str) -> str:

@@ -54,15 +54,21 @@ def _folded(rows: Sequence[Row], width: int) -> list[Row]:
     return folded
 
 
-def squeezed(rows: Sequence[Row], width: int, height: int) -> list[Row]:
-    """Return rows that fit: without blank ones, from the last up, as far as it takes.
-
-    What is too long even so is cut in the middle: first rows say what it is, the last what to do.
-    """
+def without_blanks(rows: Sequence[Row], width: int, height: int) -> list[Row]:
+    """Return rows without blank ones, from the last up, as far as it takes to fit."""
     kept = list(rows)
     for n in reversed(range(len(kept))):
         if not kept[n] and len(_folded(kept, width)) > height:
             del kept[n]
+    return kept
+
+
+def squeezed(rows: Sequence[Row], width: int, height: int) -> list[Row]:
+    """Return rows that fit: without blank ones, as far as it takes.
+
+    What is too long even so is cut in the middle: first rows say what it is, the last what to do.
+    """
+    kept = without_blanks(rows, width, height)
     while len(_folded(kept, width)) > height > 2:  # noqa: PLR2004 - title and last row stay
         del kept[-2]
     return kept
