@@ -35,8 +35,8 @@ NOT_SHOWN_YET = {
 }  # fmt: skip
 
 SCREENS_AT_FIRST = {
-    "chart_data", "chart_rows", "crosshair", "dashboard", "dashboard_text", "dialogs", "hints",
-    "matrices", "pace", "presence",
+    "chart_data", "chart_rows", "crosshair", "dashboard", "dashboard_text", "dialogs", "help_text",
+    "hints", "matrices", "pace", "presence",
 }  # fmt: skip
 """Modules of `tui.screens`: the dashboard's, and the help, which opens while torch is imported."""
 
