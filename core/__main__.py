@@ -1,14 +1,10 @@
-"""Training without a screen: `mlpwatch train`, or `python -m core`."""
+"""Training without a screen: `mlpwatch train`."""
 
 import argparse
-import os
-import sys
-from contextlib import suppress
 from pathlib import Path
 
-from core.errors import MlpwatchError
-from core.options import Parser, add_run_options, add_training_options, config_from
-from core.stop_signals import stop_on_signals
+from mlpwatch.core.options import add_run_options, add_training_options, config_from
+from mlpwatch.core.stop_signals import stop_on_signals
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +23,9 @@ def train(options: argparse.Namespace) -> int:
     config = config_from(options)
     with stop_on_signals() as request:
         # After the check: this imports NumPy, scikit-learn and torch, and takes seconds.
-        from core.headless import run_headless, say  # noqa: PLC0415
-        from core.launch import new_session  # noqa: PLC0415
-        from core.run_names import check_run_name  # noqa: PLC0415
+        from mlpwatch.core.headless import run_headless, say  # noqa: PLC0415
+        from mlpwatch.core.launch import new_session  # noqa: PLC0415
+        from mlpwatch.core.run_names import check_run_name  # noqa: PLC0415
 
         if options.name is not None:
             check_run_name(options.name)
@@ -39,25 +35,3 @@ def train(options: argparse.Namespace) -> int:
         for note in notes:
             say(note)
         return run_headless(session, request, as_json=options.json)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Parse the command line, train, and return the exit status."""
-    parser = Parser(prog="python -m core", description=__doc__, allow_abbrev=False)
-    add_train_options(parser)
-    try:
-        return train(parser.parse_args(arguments))
-    except MlpwatchError as error:
-        from core.run_names import one_line  # noqa: PLC0415
-
-        print(one_line(error), file=sys.stderr)  # noqa: T201
-        return error.exit_status
-
-
-if __name__ == "__main__":
-    status = main()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
-    # A trainer that does not come to an end must not hold the process.
-    os._exit(status)

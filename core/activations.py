@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import Activation
+from mlpwatch.core.config import Activation
 
 Array = NDArray[np.floating]
 

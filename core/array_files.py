@@ -18,7 +18,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from core.errors import DataError
+from mlpwatch.core.errors import DataError
 
 CHUNK_BYTES = 1 << 20
 

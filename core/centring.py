@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import PixelRange
-from core.pixels import PixelScale
-from core.sketch import FINE, Ink, block_means
+from mlpwatch.core.config import PixelRange
+from mlpwatch.core.pixels import PixelScale
+from mlpwatch.core.sketch import FINE, Ink, block_means
 
 MNIST_SIDE, MNIST_BOX = 28, 20
 """LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (yann.lecun.com/exdb/mnist):

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from core.errors import RunError
-from core.run_names import printable
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.run_names import printable
 
 
 class CheckpointError(RunError):

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from core import tensor_files
-from core.checkpoint_errors import (
+from mlpwatch.core import tensor_files
+from mlpwatch.core.checkpoint_errors import (
     CheckpointError,
     DtypeMismatchError,
     ForeignCheckpointError,
@@ -17,10 +17,10 @@ from core.checkpoint_errors import (
     NonFiniteWeightsError,
     ShapeMismatchError,
 )
-from core.config import ENGINE_NAMES, EngineName
-from core.durable_files import replace_durably
-from core.engine import EngineState, Tensors
-from core.strict_json import JsonError, take_choice, take_number, take_object, take_whole
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.durable_files import replace_durably
+from mlpwatch.core.engine import EngineState, Tensors
+from mlpwatch.core.strict_json import JsonError, take_choice, take_number, take_object, take_whole
 
 Shapes = Mapping[str, tuple[int, ...]]
 

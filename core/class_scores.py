@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.confusion_log import Matrix
+from mlpwatch.core.confusion_log import Matrix
 
 
 class Pair(NamedTuple):

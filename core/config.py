@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
-from core.errors import ConfigError
+from mlpwatch.core.errors import ConfigError
 
 EngineName = Literal["numpy", "torch"]
 Activation = Literal["relu", "sigmoid", "tanh"]

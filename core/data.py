@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import PixelRange
-from core.data_source import check_source, resolve_source
-from core.engine import Labels, Rows
-from core.errors import DataError
-from core.image_sources import load_source
-from core.pixels import GreyLevels, PixelScale
-from core.raw_data import MAX_CLASSES, RawData, RawPart
+from mlpwatch.core.config import PixelRange
+from mlpwatch.core.data_source import check_source, resolve_source
+from mlpwatch.core.engine import Labels, Rows
+from mlpwatch.core.errors import DataError
+from mlpwatch.core.image_sources import load_source
+from mlpwatch.core.pixels import GreyLevels, PixelScale
+from mlpwatch.core.raw_data import MAX_CLASSES, RawData, RawPart
 
 __all__ = [
     "Dataset",

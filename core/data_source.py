@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from platformdirs import user_cache_path
 
-from core.errors import DataError
+from mlpwatch.core.errors import DataError
 
 DIGITS = "digits"
 MNIST = "mnist"

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from core.config import RunConfig
-from core.errors import ConfigError
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.errors import ConfigError
 
 
 def device_for(config: RunConfig, has_cuda: bool, has_mps: bool) -> Literal["cpu", "cuda", "mps"]:

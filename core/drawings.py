@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_data_path
 
-from core.data import Dataset
-from core.errors import DataError, RunError
-from core.line_file import LineFile
-from core.run_names import printable
-from core.sketch import Ink
-from core.strict_json import parse_object, take_whole, to_json
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.errors import DataError, RunError
+from mlpwatch.core.line_file import LineFile
+from mlpwatch.core.run_names import printable
+from mlpwatch.core.sketch import Ink
+from mlpwatch.core.strict_json import parse_object, take_whole, to_json
 
 MOST_DRAWINGS = 500
 """The newest ones that are read: 28x28 takes half a megabyte, and a network milliseconds."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import RunConfig
+from mlpwatch.core.config import RunConfig
 
 Masks = list[NDArray[np.floating] | None]
 """One per layer's input, (batch, fan_in): 0 or 1 / (1 - share); None where nothing is left out."""

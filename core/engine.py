@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import EngineName, RunConfig
-from core.pixels import GreyLevels
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.pixels import GreyLevels
 
 Floats = NDArray[np.floating]
 """float32 or float64, as `RunConfig.dtype` says."""
@@ -186,9 +186,9 @@ def build_engine(
     """
     weights = initial_weights(layer_sizes(images.shape[1], config.hidden, classes), config)
     if name == "numpy":
-        from core.numpy_mlp import NumpyMLP  # noqa: PLC0415
+        from mlpwatch.core.numpy_mlp import NumpyMLP  # noqa: PLC0415
 
         return NumpyMLP(config, images, labels, weights, grey_levels)
-    from core.torch_mlp import TorchMLP  # noqa: PLC0415
+    from mlpwatch.core.torch_mlp import TorchMLP  # noqa: PLC0415
 
     return TorchMLP(config, images, labels, weights)

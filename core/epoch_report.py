@@ -3,18 +3,18 @@
 import math
 from dataclasses import dataclass
 
-from core.config import RunConfig
-from core.confusion_log import ConfusionLine
-from core.data import Dataset, steps_per_epoch
-from core.engine import Engine, Tensors
-from core.errors import DivergedError
-from core.evaluation import Evaluation, evaluate
-from core.gap import GapMeter, PublishedWeights
-from core.losses import loss_for
-from core.recorder import Recorder
-from core.runs import MetricsLine
-from core.telemetry import EpochDone, Mailbox
-from core.weights_board import WeightsBoard, WeightsShown
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.confusion_log import ConfusionLine
+from mlpwatch.core.data import Dataset, steps_per_epoch
+from mlpwatch.core.engine import Engine, Tensors
+from mlpwatch.core.errors import DivergedError
+from mlpwatch.core.evaluation import Evaluation, evaluate
+from mlpwatch.core.gap import GapMeter, PublishedWeights
+from mlpwatch.core.losses import loss_for
+from mlpwatch.core.recorder import Recorder
+from mlpwatch.core.runs import MetricsLine
+from mlpwatch.core.telemetry import EpochDone, Mailbox
+from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 
 _OUTPUT = "the output layer's sums"
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from core.engine import Floats, Labels
-    from core.losses import Loss
+    from mlpwatch.core.engine import Floats, Labels
+    from mlpwatch.core.losses import Loss
 
 
 @dataclass(frozen=True, slots=True)

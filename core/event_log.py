@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any, get_args
 
-from core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
-from core.line_file import LineFile
-from core.strict_json import (
+from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
+from mlpwatch.core.line_file import LineFile
+from mlpwatch.core.strict_json import (
     JsonError,
     parse_object,
     take_choice,
@@ -22,7 +22,7 @@ from core.strict_json import (
     take_whole,
     to_json,
 )
-from core.telemetry import (
+from mlpwatch.core.telemetry import (
     CheckpointSaved,
     EndReason,
     GapMeasured,

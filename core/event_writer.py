@@ -7,10 +7,10 @@ from math import nan
 from threading import Event as Flag
 from threading import Thread
 
-from core.config import EngineName
-from core.event_log import EngineEnded, Entry, EventLog, Plan
-from core.step_sums import StepSums
-from core.telemetry import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.event_log import EngineEnded, Entry, EventLog, Plan
+from mlpwatch.core.step_sums import StepSums
+from mlpwatch.core.telemetry import (
     CheckpointSaved,
     EpochDone,
     Event,

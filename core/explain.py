@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.config import EngineName, RunConfig
-from core.data import Dataset, batch_order
-from core.engine import EngineState, Tensors, build_engine, initial_weights, layer_sizes
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data import Dataset, batch_order
+from mlpwatch.core.engine import EngineState, Tensors, build_engine, initial_weights, layer_sizes
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import EngineName
-from core.engine import Tensors
-from core.telemetry import GapMeasured
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.engine import Tensors
+from mlpwatch.core.telemetry import GapMeasured
 
 PENDING_BYTES = 16 * 2**20
 """Weights kept for the engine that is ahead: 40 epochs of 784-128-10, which NumPy is ahead after

@@ -5,13 +5,13 @@ import sys
 from contextlib import suppress
 from time import monotonic
 
-from core.config import EngineName
-from core.outcome import Outcome
-from core.run_names import one_line, printable
-from core.session import Session
-from core.stop_signals import StopRequest
-from core.strict_json import to_json
-from core.telemetry import EpochDone, Event, RunEnded, SaveFailed
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.outcome import Outcome
+from mlpwatch.core.run_names import one_line, printable
+from mlpwatch.core.session import Session
+from mlpwatch.core.stop_signals import StopRequest
+from mlpwatch.core.strict_json import to_json
+from mlpwatch.core.telemetry import EpochDone, Event, RunEnded, SaveFailed
 
 DRAIN_SECONDS = 0.1
 """Time between two looks into the mailbox."""

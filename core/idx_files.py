@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.array_files import (
+from mlpwatch.core.array_files import (
     MAX_DEFLATE_RATIO,
     ByteStream,
     content_bytes,
@@ -22,7 +22,7 @@ from core.array_files import (
     read_content,
     reading,
 )
-from core.errors import DataError
+from mlpwatch.core.errors import DataError
 
 IDX_DTYPES: Mapping[int, np.dtype[Any]] = MappingProxyType(
     {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.array_files import one_line
-from core.data_source import (
+from mlpwatch.core.array_files import one_line
+from mlpwatch.core.data_source import (
     AUTO,
     DIGITS,
     MNIST,
@@ -14,11 +14,11 @@ from core.data_source import (
     resolve_source,
     source_path,
 )
-from core.errors import DataError
-from core.idx_files import read_idx
-from core.mnist import KERAS_NAMES, load_cached_mnist
-from core.npz_files import read_npz
-from core.raw_data import RawData, RawPart, check_part, combine_parts
+from mlpwatch.core.errors import DataError
+from mlpwatch.core.idx_files import read_idx
+from mlpwatch.core.mnist import KERAS_NAMES, load_cached_mnist
+from mlpwatch.core.npz_files import read_npz
+from mlpwatch.core.raw_data import RawData, RawPart, check_part, combine_parts
 
 
 def load_source(data: str) -> RawData:

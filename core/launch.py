@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from core.checkpoints import Checkpoint, Position
-from core.config import EngineName, RunConfig
-from core.data import Dataset, load_dataset, resolve_source
-from core.engine import Engine, build_engine
-from core.errors import ConfigError, DataError, RunError
-from core.run_tail import RunTail, damage_notes
-from core.runs import DatasetCard, Run
-from core.session import Session
+from mlpwatch.core.checkpoints import Checkpoint, Position
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data import Dataset, load_dataset, resolve_source
+from mlpwatch.core.engine import Engine, build_engine
+from mlpwatch.core.errors import ConfigError, DataError, RunError
+from mlpwatch.core.run_tail import RunTail, damage_notes
+from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.session import Session
 
 Report = Callable[[str], None]
 """Receives a few words on what is being done, for a person who waits."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from core.durable_files import replace_durably, sync_folder
-from core.errors import RunError
-from core.run_names import printable
+from mlpwatch.core.durable_files import replace_durably, sync_folder
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.run_names import printable
 
 
 class LineFile:

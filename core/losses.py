@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.activations import multiply_sigmoid_slope, sigmoid
-from core.config import EngineName, LossMean, RunConfig
+from mlpwatch.core.activations import multiply_sigmoid_slope, sigmoid
+from mlpwatch.core.config import EngineName, LossMean, RunConfig
 
 Array = NDArray[np.floating]
 LabelArray = NDArray[np.int64]

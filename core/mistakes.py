@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import ENGINE_NAMES, EngineName
-from core.engine import Labels
-from core.evaluation import Evaluation
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.engine import Labels
+from mlpwatch.core.evaluation import Evaluation
 
 MistakeList = Literal["numpy", "torch", "both", "disagree", "newly-wrong", "newly-right"]
 """Wrong in NumPy, in PyTorch, in both; read differently by the two; wrong in some model that had

@@ -7,11 +7,11 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import Activation
-from core.data import Dataset
-from core.engine import Floats, Rows
-from core.hidden import last_hidden, layer_weights
-from core.weights_board import WeightsShown
+from mlpwatch.core.config import Activation
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.engine import Floats, Rows
+from mlpwatch.core.hidden import last_hidden, layer_weights
+from mlpwatch.core.weights_board import WeightsShown
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from core.array_files import (
+from mlpwatch.core.array_files import (
     MAX_DEFLATE_RATIO,
     content_bytes,
     one_line,
@@ -19,7 +19,7 @@ from core.array_files import (
     read_content,
     reading,
 )
-from core.errors import DataError
+from mlpwatch.core.errors import DataError
 
 MAX_HEADER_BYTES = 1024
 """A plain array's header takes 128; longer ones describe records, which are refused anyway."""

@@ -5,11 +5,11 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
 
-from core.config import EngineName, RunConfig
-from core.data import Dataset
-from core.engine import Engine, EngineState, Tensors, build_engine
-from core.evaluation import Evaluation, evaluate
-from core.losses import loss_for
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.engine import Engine, EngineState, Tensors, build_engine
+from mlpwatch.core.evaluation import Evaluation, evaluate
+from mlpwatch.core.losses import loss_for
 
 Answer = TypeVar("Answer")
 

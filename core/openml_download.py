@@ -16,9 +16,9 @@ from urllib.error import HTTPError, URLError
 import numpy as np
 from numpy.typing import NDArray
 
-from core.array_files import one_line
-from core.data_source import FETCH_COMMAND
-from core.errors import DownloadError
+from mlpwatch.core.array_files import one_line
+from mlpwatch.core.data_source import FETCH_COMMAND
+from mlpwatch.core.errors import DownloadError
 
 Report = Callable[[str], None]
 """Takes one line of progress; called from this thread and from a watcher thread, in turn."""

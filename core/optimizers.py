@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import OptimizerName, RunConfig
+from mlpwatch.core.config import OptimizerName, RunConfig
 
 Vector = NDArray[np.floating]
 

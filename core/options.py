@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from typing import Any, NoReturn, get_args
 
-from core.config import (
+from mlpwatch.core.config import (
     RECIPE_SUMMARIES,
     Activation,
     Device,
@@ -16,7 +16,7 @@ from core.config import (
     RunConfig,
     from_recipe,
 )
-from core.errors import ConfigError, InputError
+from mlpwatch.core.errors import ConfigError, InputError
 
 DEFAULT_SAVED = "saved"
 

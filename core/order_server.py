@@ -8,8 +8,8 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from core.order_socket import is_owner, listen, remove_socket
-from core.orders import (
+from mlpwatch.core.order_socket import is_owner, listen, remove_socket
+from mlpwatch.core.orders import (
     MAX_LINE_BYTES,
     Order,
     Status,
@@ -19,7 +19,7 @@ from core.orders import (
 )
 
 if TYPE_CHECKING:
-    from core.session import Session
+    from mlpwatch.core.session import Session
 
 MOST_PEERS = 16
 """Connected at once; each attached screen is one."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Literal, get_args
 
-from core.config import ENGINE_NAMES, EngineName
-from core.strict_json import (
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.strict_json import (
     JsonError,
     parse_object,
     take_choice,

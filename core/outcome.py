@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.checkpoints import Position
-from core.config import EngineName, RunConfig
-from core.engine import Tensors
-from core.evaluation import Evaluation
-from core.gap import layer_differences
-from core.telemetry import EndReason
+from mlpwatch.core.checkpoints import Position
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.engine import Tensors
+from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.gap import layer_differences
+from mlpwatch.core.telemetry import EndReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import PixelRange
+from mlpwatch.core.config import PixelRange
 
 
 class PixelScale:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import EngineName
-from core.engine import Engine
-from core.losses import Loss, loss_for
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.engine import Engine
+from mlpwatch.core.losses import Loss, loss_for
 
 if TYPE_CHECKING:
-    from core.run_follower import RunFollower
-    from core.session import Session
+    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.session import Session
 
 
 @dataclass(frozen=True, slots=True)

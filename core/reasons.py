@@ -7,13 +7,13 @@ from time import monotonic, thread_time
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import EngineName, RunConfig
-from core.data import Dataset
-from core.engine import Floats
-from core.neighbours import Neighbour, NeighbourIndex
-from core.saliency import ink_gradient, logit_gradient
-from core.weight_tiles import FULL_SHARE, round_scale
-from core.weights_board import WeightsBoard
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.engine import Floats
+from mlpwatch.core.neighbours import Neighbour, NeighbourIndex
+from mlpwatch.core.saliency import ink_gradient, logit_gradient
+from mlpwatch.core.weight_tiles import FULL_SHARE, round_scale
+from mlpwatch.core.weights_board import WeightsBoard
 
 RENEW_SECONDS = 3.0
 """Least time between two preparations while a network trains on: a small one finishes an epoch in

@@ -2,12 +2,12 @@
 
 from typing import get_args
 
-from core.config import EngineName
-from core.errors import RunError
-from core.evaluation import numbers_alone
-from core.runs import Run
-from core.strict_json import JsonError, take_choice, take_number, take_object, take_text
-from core.telemetry import EndReason, RunEnded
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.evaluation import numbers_alone
+from mlpwatch.core.runs import Run
+from mlpwatch.core.strict_json import JsonError, take_choice, take_number, take_object, take_text
+from mlpwatch.core.telemetry import EndReason, RunEnded
 
 _REASONS: tuple[EndReason, ...] = get_args(EndReason)
 

@@ -5,12 +5,12 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Protocol
 
-from core.checkpoints import Checkpoint
-from core.config import EngineName
-from core.confusion_log import ConfusionLine
-from core.errors import MlpwatchError
-from core.runs import MetricsLine, Run
-from core.telemetry import CheckpointSaved, Mailbox, SaveFailed
+from mlpwatch.core.checkpoints import Checkpoint
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.confusion_log import ConfusionLine
+from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.core.runs import MetricsLine, Run
+from mlpwatch.core.telemetry import CheckpointSaved, Mailbox, SaveFailed
 
 FLUSH_SECONDS = 10.0
 """How long an end waits for a disk that does not answer."""

@@ -7,11 +7,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
-from core.config import RunConfig
-from core.durable_files import replace_durably
-from core.errors import ConfigError, RunError
-from core.run_names import printable
-from core.strict_json import (
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.durable_files import replace_durably
+from mlpwatch.core.errors import ConfigError, RunError
+from mlpwatch.core.run_names import printable
+from mlpwatch.core.strict_json import (
     JsonError,
     read_object,
     take_object,

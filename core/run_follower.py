@@ -8,20 +8,20 @@ from threading import Event as Flag
 from threading import Thread
 from time import monotonic
 
-from core.config import EngineName
-from core.data import Dataset
-from core.engine import Engine
-from core.evaluation import Evaluation
-from core.event_log import Plan
-from core.explain import Comparison
-from core.order_client import ASK_SECONDS, OrderClient
-from core.orders import Order, OrderName
-from core.recorded_end import recorded_end
-from core.run_images import Answer, RunImages
-from core.run_lock import is_locked
-from core.run_tail import RunTail, damage_notes
-from core.runs import Run
-from core.telemetry import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.engine import Engine
+from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.event_log import Plan
+from mlpwatch.core.explain import Comparison
+from mlpwatch.core.order_client import ASK_SECONDS, OrderClient
+from mlpwatch.core.orders import Order, OrderName
+from mlpwatch.core.recorded_end import recorded_end
+from mlpwatch.core.run_images import Answer, RunImages
+from mlpwatch.core.run_lock import is_locked
+from mlpwatch.core.run_tail import RunTail, damage_notes
+from mlpwatch.core.runs import Run
+from mlpwatch.core.telemetry import (
     EpochRead,
     Event,
     Mailbox,
@@ -33,8 +33,8 @@ from core.telemetry import (
     StartedOver,
     StepsDone,
 )
-from core.walkthrough import Walk
-from core.weights_board import WeightsBoard
+from mlpwatch.core.walkthrough import Walk
+from mlpwatch.core.weights_board import WeightsBoard
 
 FOLLOW_SECONDS = 0.5
 """Time between two looks into the logs, which are written every 0.7 s."""

@@ -8,19 +8,19 @@ from typing import TypeVar
 
 import numpy as np
 
-from core.checkpoints import checkpoint_path
-from core.config import EngineName, RunConfig
-from core.data import Dataset, load_dataset
-from core.engine import Engine, EngineState
-from core.errors import DataError, MlpwatchError
-from core.evaluation import Evaluation
-from core.explain import Comparison, compare_gradients
-from core.run_card import DatasetCard
-from core.runs import Run
-from core.still_engine import read_images, still_engine
-from core.telemetry import EvaluationRead, Event, Notice
-from core.walkthrough import Walk, walk_through
-from core.weights_board import WeightsBoard, WeightsShown
+from mlpwatch.core.checkpoints import checkpoint_path
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.engine import Engine, EngineState
+from mlpwatch.core.errors import DataError, MlpwatchError
+from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.explain import Comparison, compare_gradients
+from mlpwatch.core.run_card import DatasetCard
+from mlpwatch.core.runs import Run
+from mlpwatch.core.still_engine import read_images, still_engine
+from mlpwatch.core.telemetry import EvaluationRead, Event, Notice
+from mlpwatch.core.walkthrough import Walk, walk_through
+from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 
 Answer = TypeVar("Answer")
 

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from core.run_card import CARD_NAME
-from core.run_listing import (
+from mlpwatch.core.run_card import CARD_NAME
+from mlpwatch.core.run_listing import (
     METRICS_NAME,
     RESULT_NAME,
     RunSummary,
@@ -12,7 +12,7 @@ from core.run_listing import (
     run_folders,
     summarize_run,
 )
-from core.run_lock import is_locked
+from mlpwatch.core.run_lock import is_locked
 
 _NAMES = (CARD_NAME, METRICS_NAME, RESULT_NAME)
 """The files that a line of the list is made from."""

@@ -7,13 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from core.config import ENGINE_NAMES, EngineName, RecipeName
-from core.errors import RunError
-from core.metrics_log import MetricsLine, MetricsLog
-from core.run_card import RunCard, read_card
-from core.run_lock import is_locked
-from core.run_names import printable
-from core.strict_json import read_object
+from mlpwatch.core.config import ENGINE_NAMES, EngineName, RecipeName
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.metrics_log import MetricsLine, MetricsLog
+from mlpwatch.core.run_card import RunCard, read_card
+from mlpwatch.core.run_lock import is_locked
+from mlpwatch.core.run_names import printable
+from mlpwatch.core.strict_json import read_object
 
 METRICS_NAME = "metrics.jsonl"
 RESULT_NAME = "result.json"

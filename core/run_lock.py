@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from time import sleep
 
-from core.errors import RunError
-from core.run_card import CARD_NAME
-from core.run_names import printable
-from core.run_owner import OWNER_NAME, read_owner
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.run_card import CARD_NAME
+from mlpwatch.core.run_names import printable
+from mlpwatch.core.run_owner import OWNER_NAME, read_owner
 
 _TRIES = 5
 _RETRY_SECONDS = 0.01

@@ -3,8 +3,8 @@
 import secrets
 from datetime import UTC, datetime
 
-from core.config import RunConfig
-from core.errors import InputError
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.errors import InputError
 
 MAX_NAME_LENGTH = 100
 """Characters; more would not fit a line of the list."""

@@ -3,15 +3,15 @@
 from collections import Counter
 from math import isfinite
 
-from core.config import MAX_EPOCHS, EngineName
-from core.confusion_log import CONFUSION_NAME, Matrix, parse_confusion_line
-from core.evaluation import numbers_alone
-from core.event_log import EVENTS_NAME, EngineEnded, Plan, parse_entry
-from core.line_tail import LineTail
-from core.metrics_log import MetricsLine, parse_metrics_line
-from core.run_listing import METRICS_NAME
-from core.runs import Run
-from core.telemetry import EpochRead, Event, RunEnded
+from mlpwatch.core.config import MAX_EPOCHS, EngineName
+from mlpwatch.core.confusion_log import CONFUSION_NAME, Matrix, parse_confusion_line
+from mlpwatch.core.evaluation import numbers_alone
+from mlpwatch.core.event_log import EVENTS_NAME, EngineEnded, Plan, parse_entry
+from mlpwatch.core.line_tail import LineTail
+from mlpwatch.core.metrics_log import MetricsLine, parse_metrics_line
+from mlpwatch.core.run_listing import METRICS_NAME
+from mlpwatch.core.runs import Run
+from mlpwatch.core.telemetry import EpochRead, Event, RunEnded
 
 
 class RunTail:

@@ -9,22 +9,27 @@ from math import prod
 from pathlib import Path
 from typing import Any, Self
 
-from core import checkpoints
-from core.checkpoints import Checkpoint, LatestCheckpoint
-from core.config import EngineName, RunConfig
-from core.confusion_log import CONFUSION_NAME, ConfusionLog
-from core.durable_files import building_folder, remove_leftovers, replace_durably, sync_folder
-from core.engine import layer_sizes
-from core.errors import RunError
-from core.event_log import EVENTS_NAME, EventLog
-from core.metrics_log import MetricsLine, MetricsLog, MetricsReading
-from core.optimizers import SLOTS
-from core.run_card import DatasetCard, RunCard, installed_versions, read_card
-from core.run_listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
-from core.run_lock import RunLock
-from core.run_names import check_run_name, new_run_name, printable
-from core.run_owner import read_owner, remove_owner, this_process, write_owner
-from core.strict_json import to_json
+from mlpwatch.core import checkpoints
+from mlpwatch.core.checkpoints import Checkpoint, LatestCheckpoint
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.confusion_log import CONFUSION_NAME, ConfusionLog
+from mlpwatch.core.durable_files import (
+    building_folder,
+    remove_leftovers,
+    replace_durably,
+    sync_folder,
+)
+from mlpwatch.core.engine import layer_sizes
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.event_log import EVENTS_NAME, EventLog
+from mlpwatch.core.metrics_log import MetricsLine, MetricsLog, MetricsReading
+from mlpwatch.core.optimizers import SLOTS
+from mlpwatch.core.run_card import DatasetCard, RunCard, installed_versions, read_card
+from mlpwatch.core.run_listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
+from mlpwatch.core.run_lock import RunLock
+from mlpwatch.core.run_names import check_run_name, new_run_name, printable
+from mlpwatch.core.run_owner import read_owner, remove_owner, this_process, write_owner
+from mlpwatch.core.strict_json import to_json
 
 __all__ = [
     "DatasetCard",

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from core.activations import ACTIVATIONS
-from core.config import Activation, PixelRange
-from core.engine import Floats, Labels, Tensors
-from core.hidden import layer_weights
+from mlpwatch.core.activations import ACTIVATIONS
+from mlpwatch.core.config import Activation, PixelRange
+from mlpwatch.core.engine import Floats, Labels, Tensors
+from mlpwatch.core.hidden import layer_weights
 
 
 def logit_gradient(

@@ -8,29 +8,29 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
-from core.blas_threads import available_cores
-from core.checkpoints import Position
-from core.config import EngineName, RunConfig
-from core.control import Control
-from core.data import Dataset, steps_per_epoch
-from core.engine import Engine
-from core.errors import MlpwatchError
-from core.evaluation import Evaluation
-from core.event_log import Plan
-from core.event_writer import EventWriter
-from core.explain import Comparison, compare_gradients
-from core.gap import GapMeter
-from core.interpreter import share_interpreter
-from core.on_demand import Answer, answer_with, evaluate_test
-from core.order_server import OrderServer
-from core.outcome import Outcome, result_of
-from core.recorder import DiskRecorder
-from core.run_tail import RunTail
-from core.runs import Run
-from core.telemetry import EpochRead, Event, GapMeasured, Mailbox, StepsDone
-from core.trainer import train
-from core.walkthrough import Walk, walk_through
-from core.weights_board import WeightsBoard
+from mlpwatch.core.blas_threads import available_cores
+from mlpwatch.core.checkpoints import Position
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.control import Control
+from mlpwatch.core.data import Dataset, steps_per_epoch
+from mlpwatch.core.engine import Engine
+from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.event_log import Plan
+from mlpwatch.core.event_writer import EventWriter
+from mlpwatch.core.explain import Comparison, compare_gradients
+from mlpwatch.core.gap import GapMeter
+from mlpwatch.core.interpreter import share_interpreter
+from mlpwatch.core.on_demand import Answer, answer_with, evaluate_test
+from mlpwatch.core.order_server import OrderServer
+from mlpwatch.core.outcome import Outcome, result_of
+from mlpwatch.core.recorder import DiskRecorder
+from mlpwatch.core.run_tail import RunTail
+from mlpwatch.core.runs import Run
+from mlpwatch.core.telemetry import EpochRead, Event, GapMeasured, Mailbox, StepsDone
+from mlpwatch.core.trainer import train
+from mlpwatch.core.walkthrough import Walk, walk_through
+from mlpwatch.core.weights_board import WeightsBoard
 
 ASK_SECONDS = 30.0
 """How long `walk_through` waits for a trainer: an evaluation or a checkpoint may come first."""

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.config import EngineName, RunConfig
-from core.engine import Engine, EngineState, Floats, Labels, Tensors, build_engine
-from core.evaluation import Evaluation, evaluate
-from core.losses import loss_for
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.engine import Engine, EngineState, Floats, Labels, Tensors, build_engine
+from mlpwatch.core.evaluation import Evaluation, evaluate
+from mlpwatch.core.losses import loss_for
 
 
 def still_engine(config: RunConfig, weights: Tensors, features: int, classes: int) -> Engine:

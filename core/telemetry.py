@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
-from core.config import EngineName
+from mlpwatch.core.config import EngineName
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from core.evaluation import Evaluation
+    from mlpwatch.core.evaluation import Evaluation
 
 EndReason = Literal["finished", "stopped", "diverged", "failed"]
 

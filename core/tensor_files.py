@@ -10,7 +10,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from core.checkpoint_errors import (
+from mlpwatch.core.checkpoint_errors import (
     ChecksumMismatchError,
     ForeignCheckpointError,
     MalformedCheckpointError,
@@ -19,8 +19,8 @@ from core.checkpoint_errors import (
     TruncatedCheckpointError,
     UnreadableCheckpointError,
 )
-from core.engine import Floats, Tensors
-from core.strict_json import parse_object, take_whole, to_json
+from mlpwatch.core.engine import Floats, Tensors
+from mlpwatch.core.strict_json import parse_object, take_whole, to_json
 
 FORMAT = 1
 """Raise it when an older mlpwatch would misread a new file."""

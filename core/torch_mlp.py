@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.config import EngineName, LossMean, RunConfig
-from core.devices import device_for
-from core.dropout import DropoutMasks
-from core.engine import EngineState, Floats, Labels, Rows, Tensors, check_state
-from core.optimizers import ADAM_EPSILON, ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, MOMENTUM, SLOTS
+from mlpwatch.core.config import EngineName, LossMean, RunConfig
+from mlpwatch.core.devices import device_for
+from mlpwatch.core.dropout import DropoutMasks
+from mlpwatch.core.engine import EngineState, Floats, Labels, Rows, Tensors, check_state
+from mlpwatch.core.optimizers import (
+    ADAM_EPSILON,
+    ADAM_MEAN_DECAY,
+    ADAM_SQUARE_DECAY,
+    MOMENTUM,
+    SLOTS,
+)
 
 _ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}

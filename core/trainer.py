@@ -3,22 +3,30 @@
 import math
 from functools import partial
 
-from core.background import Background
-from core.checkpoints import Checkpoint, Position
-from core.config import RunConfig
-from core.control import Control
-from core.data import Dataset, batch_order, steps_per_epoch
-from core.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
-from core.epoch_report import EndedEpoch, EpochReporter, Outlets
-from core.errors import DivergedError, one_line
-from core.evaluation import Evaluation
-from core.gap import GapMeter
-from core.optimizers import learning_rate_at
-from core.outcome import Outcome
-from core.recorder import Recorder
-from core.stopwatch import StepPacer, TrainingClocks
-from core.telemetry import EndReason, Mailbox, Paused, Resumed, RunEnded, RunStarted, StepDone
-from core.weights_board import WeightsBoard, WeightsShown
+from mlpwatch.core.background import Background
+from mlpwatch.core.checkpoints import Checkpoint, Position
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.control import Control
+from mlpwatch.core.data import Dataset, batch_order, steps_per_epoch
+from mlpwatch.core.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
+from mlpwatch.core.epoch_report import EndedEpoch, EpochReporter, Outlets
+from mlpwatch.core.errors import DivergedError, one_line
+from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.gap import GapMeter
+from mlpwatch.core.optimizers import learning_rate_at
+from mlpwatch.core.outcome import Outcome
+from mlpwatch.core.recorder import Recorder
+from mlpwatch.core.stopwatch import StepPacer, TrainingClocks
+from mlpwatch.core.telemetry import (
+    EndReason,
+    Mailbox,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    StepDone,
+)
+from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 
 REPORT_SECONDS = 0.01
 """Time between two reports of steps. One lock per step would cost 1 µs of a 300 µs step, but

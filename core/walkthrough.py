@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import Activation, EngineName, RunConfig
-from core.data import Dataset, batch_order, steps_per_epoch
-from core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
-from core.losses import loss_for
-from core.optimizers import learning_rate_at
+from mlpwatch.core.config import Activation, EngineName, RunConfig
+from mlpwatch.core.data import Dataset, batch_order, steps_per_epoch
+from mlpwatch.core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
+from mlpwatch.core.losses import loss_for
+from mlpwatch.core.optimizers import learning_rate_at
 
 FLAT = 0.01
 """A unit is idle where its slope stays below this share of the greatest one that f has: nothing

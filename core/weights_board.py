@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from core.config import EngineName
-from core.engine import Tensors
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.engine import Tensors
 
 
 @dataclass(frozen=True, slots=True)

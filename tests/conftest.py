@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.checkout import CHECKOUT
+
 
 def pytest_collection_finish() -> None:
     """Leave PyTorch, scikit-learn and all tests out of what each full collection looks through."""
@@ -24,10 +26,9 @@ def drawings_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def mnist_path() -> Path:
     """Return the path of the real MNIST in Keras' layout; skip where there is none."""
-    checkout = Path(__file__).resolve().parents[1]
     named = os.environ.get("MLPWATCH_MNIST")
     places = [Path(named)] if named else []
-    places += [folder / "shared/data/mnist.npz" for folder in (checkout, checkout.parent)]
+    places += [folder / "shared/data/mnist.npz" for folder in (CHECKOUT, CHECKOUT.parent)]
     for place in places:
         if place.is_file():
             return place

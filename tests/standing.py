@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.checkpoints import LatestCheckpoint
-from core.config import EngineName
-from core.confusion_log import CONFUSION_NAME
-from core.errors import RunError
-from core.event_log import EVENTS_NAME
-from core.order_socket import SOCKET_NAME
-from core.run_card import CARD_NAME
-from core.run_listing import METRICS_NAME, RESULT_NAME
-from core.run_owner import OWNER_NAME
-from core.runs import Run
-from core.telemetry import StepsDone
+from mlpwatch.core.checkpoints import LatestCheckpoint
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.confusion_log import CONFUSION_NAME
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.event_log import EVENTS_NAME
+from mlpwatch.core.order_socket import SOCKET_NAME
+from mlpwatch.core.run_card import CARD_NAME
+from mlpwatch.core.run_listing import METRICS_NAME, RESULT_NAME
+from mlpwatch.core.run_owner import OWNER_NAME
+from mlpwatch.core.runs import Run
+from mlpwatch.core.telemetry import StepsDone
 
 FLEETING = re.compile(
     rf"{OWNER_NAME}|{SOCKET_NAME}|{RESULT_NAME}|\..*\.tmp|.*\.safetensors(\.previous)?"

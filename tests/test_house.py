@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+from tests.support.checkout import CHECKOUT
 
 MOST_LINES_OF_A_FILE = 300
 MOST_LINES_OF_A_FUNCTION = 40
 
 TOP_LEVEL = {".gitignore", ".pre-commit-config.yaml", "LICENSE", "README.md", "pyproject.toml"}
-TOP_LEVEL_FOLDERS = {".ci", "core", "saved", "tests", "tui"}
+TOP_LEVEL_FOLDERS = {".ci", ".src", "core", "saved", "tests", "tui"}
 
 
 def sources() -> list[Path]:

@@ -1,4 +1,4 @@
-"""The command line: `mlpwatch`, `python -m tui`.
+"""The command line: `mlpwatch`, `python -m mlpwatch`.
 
 Imports torch, scikit-learn, NumPy and Textual only when a command needs them.
 """
@@ -13,21 +13,21 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, TYPE_CHECKING
 
-from core.__main__ import train
-from core.control import LEAVE_SECONDS
-from core.errors import InputError, MlpwatchError
-from core.options import config_for_resume, config_from
-from core.stop_signals import stop_on_signals
-from tui.command_line import build_parser
-from tui.loading import undisturbed
-from tui.output import LAST_WORDS_SECONDS
+from mlpwatch.core.__main__ import train
+from mlpwatch.core.control import LEAVE_SECONDS
+from mlpwatch.core.errors import InputError, MlpwatchError
+from mlpwatch.core.options import config_for_resume, config_from
+from mlpwatch.core.stop_signals import stop_on_signals
+from mlpwatch.tui.command_line import build_parser
+from mlpwatch.tui.loading import undisturbed
+from mlpwatch.tui.output import LAST_WORDS_SECONDS
 
 if TYPE_CHECKING:
-    from core.config import EngineName, RunConfig
-    from core.run_follower import RunFollower
-    from core.session import Session
-    from tui.app import MlpwatchApp
-    from tui.watch import Report, Start, Watch
+    from mlpwatch.core.config import EngineName, RunConfig
+    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.session import Session
+    from mlpwatch.tui.app import MlpwatchApp
+    from mlpwatch.tui.watch import Report, Start, Watch
 
 COMMANDS = ("train", "resume", "attach", "runs", "data")
 """The first word that is no option; without one, train and watch."""
@@ -78,19 +78,19 @@ def watch(options: argparse.Namespace) -> int:
     config = config_from(options)
     if _says_no_screen():
         return train(options)
-    from core.data_source import check_source, resolve_source  # noqa: PLC0415
+    from mlpwatch.core.data_source import check_source, resolve_source  # noqa: PLC0415
 
     # What can be known at once is said before the screen changes.
     check_source(resolve_source(config.data))
     if options.name is not None:
-        from core.run_names import check_run_name  # noqa: PLC0415
+        from mlpwatch.core.run_names import check_run_name  # noqa: PLC0415
 
         check_run_name(options.name)
 
     def start(report: "Report") -> "Session":
         report("importing NumPy, scikit-learn and PyTorch")
         with undisturbed():
-            from core.launch import new_session  # noqa: PLC0415
+            from mlpwatch.core.launch import new_session  # noqa: PLC0415
 
             return new_session(config, Path(options.saved), options.name, report)
 
@@ -99,7 +99,7 @@ def watch(options: argparse.Namespace) -> int:
 
 def resume(options: argparse.Namespace) -> int:
     """Go on where a run stopped, with or without a screen."""
-    from core.runs import Run  # noqa: PLC0415
+    from mlpwatch.core.runs import Run  # noqa: PLC0415
 
     run = Run.open(Path(options.saved), options.run)
     config = config_for_resume(options, run.config)
@@ -107,21 +107,21 @@ def resume(options: argparse.Namespace) -> int:
     def start(report: "Report") -> "Session":
         report("importing NumPy, scikit-learn and PyTorch")
         with undisturbed():
-            from core.launch import resumed_session  # noqa: PLC0415
+            from mlpwatch.core.launch import resumed_session  # noqa: PLC0415
 
             return resumed_session(run, config, report)
 
     if not options.headless and not _says_no_screen():
         return _show(config, start, options)
     with stop_on_signals() as request:
-        from core.headless import run_headless, say  # noqa: PLC0415
+        from mlpwatch.core.headless import run_headless, say  # noqa: PLC0415
 
         return run_headless(start(say), request, as_json=options.json)
 
 
 def attach(options: argparse.Namespace) -> int:
     """Watch a run that lives elsewhere, or has ended, from its folder."""
-    from core.runs import Run  # noqa: PLC0415
+    from mlpwatch.core.runs import Run  # noqa: PLC0415
 
     run = Run.open(Path(options.saved), options.run)
     if fault := _no_screen():
@@ -129,18 +129,18 @@ def attach(options: argparse.Namespace) -> int:
 
     def start(report: "Report") -> "RunFollower":
         report(f"reading {run.name}")
-        from core.run_follower import RunFollower  # noqa: PLC0415
+        from mlpwatch.core.run_follower import RunFollower  # noqa: PLC0415
 
         return RunFollower(run)
 
-    from tui.watch import Watch  # noqa: PLC0415
+    from mlpwatch.tui.watch import Watch  # noqa: PLC0415
 
     return _run_app(Watch(start, attached=True), run.config.engine_names, options)
 
 
 def runs(options: argparse.Namespace) -> int:
     """List saved runs, newest first."""
-    from tui.run_table import runs_as_json, runs_as_text  # noqa: PLC0415
+    from mlpwatch.tui.run_table import runs_as_json, runs_as_text  # noqa: PLC0415
 
     saved = Path(options.saved)
     print(runs_as_json(saved) if options.json else runs_as_text(saved))  # noqa: T201
@@ -149,8 +149,8 @@ def runs(options: argparse.Namespace) -> int:
 
 def fetch(_options: argparse.Namespace) -> int:
     """Download a data set into the cache."""
-    from core.headless import say  # noqa: PLC0415
-    from core.mnist import fetch_mnist  # noqa: PLC0415
+    from mlpwatch.core.headless import say  # noqa: PLC0415
+    from mlpwatch.core.mnist import fetch_mnist  # noqa: PLC0415
 
     fetch_mnist(say)
     return 0
@@ -158,7 +158,7 @@ def fetch(_options: argparse.Namespace) -> int:
 
 def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> int:
     """Run the app on a session; return the exit status."""
-    from tui.watch import Watch  # noqa: PLC0415
+    from mlpwatch.tui.watch import Watch  # noqa: PLC0415
 
     return _run_app(Watch(start), config.engine_names, options)
 
@@ -168,15 +168,15 @@ def _end(app: "MlpwatchApp", status: int) -> int:
     # Another one than at the start where a run was resumed on the screen.
     following = app.main_watch
     if app.goes_on_without_screen:
-        from tui.hangup import go_on  # noqa: PLC0415
+        from mlpwatch.tui.hangup import go_on  # noqa: PLC0415
 
         return go_on(following)
     if following.error is not None and not app.asked_to_leave:
         raise following.error
     if following.session is not None and following.attached:
         _say_at_last([following.farewell])
-    from core.headless import end_status, summary_lines  # noqa: PLC0415
-    from core.session import Session  # noqa: PLC0415
+    from mlpwatch.core.headless import end_status, summary_lines  # noqa: PLC0415
+    from mlpwatch.core.session import Session  # noqa: PLC0415
 
     session = following.session
     if not isinstance(session, Session):
@@ -196,9 +196,9 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     os.environ.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND)
     import asyncio  # noqa: PLC0415
 
-    from tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
-    from tui.event_loop import ScreenLoop  # noqa: PLC0415
-    from tui.terminal_traits import has_colour, has_unicode  # noqa: PLC0415
+    from mlpwatch.tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
+    from mlpwatch.tui.event_loop import ScreenLoop  # noqa: PLC0415
+    from mlpwatch.tui.terminal_traits import has_colour, has_unicode  # noqa: PLC0415
 
     if not has_colour():
         # Textual and Rich know a terminal without colours by this alone.
@@ -218,7 +218,7 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
 
 def _say_at_last(lines: list[str]) -> None:
     """Write on the normal screen; a terminal that takes nothing is not waited for."""
-    from tui.output import Output  # noqa: PLC0415
+    from mlpwatch.tui.output import Output  # noqa: PLC0415
 
     last_words = Output(sys.stdout)
     last_words.write("".join(f"{line}\n" for line in lines))
@@ -228,7 +228,7 @@ def _say_at_last(lines: list[str]) -> None:
 def _complain(why: object) -> None:
     """Print one line on stderr."""
     # Only here: it takes 15 ms, which the first frame need not wait for.
-    from core.run_names import one_line  # noqa: PLC0415
+    from mlpwatch.core.run_names import one_line  # noqa: PLC0415
 
     print(f"mlpwatch: {one_line(why)}", file=sys.stderr)  # noqa: T201
 

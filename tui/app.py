@@ -14,25 +14,25 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 
-from core.config import EngineName
-from tui.ascii_filter import AsciiFilter
-from tui.followed_app import Followed
-from tui.keys import KEYS, Where, bindings
-from tui.leaving_app import LeavingApp
-from tui.loading import collect_from_now_on
-from tui.screen_options import ScreenOptions
-from tui.screens.dashboard import Dashboard
-from tui.screens.dialogs import HelpScreen, Palette
-from tui.screens.hints import Hints
-from tui.screens.presence import TakesKeys
-from tui.watch import Watch
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.ascii_filter import AsciiFilter
+from mlpwatch.tui.followed_app import Followed
+from mlpwatch.tui.keys import KEYS, Where, bindings
+from mlpwatch.tui.leaving_app import LeavingApp
+from mlpwatch.tui.loading import collect_from_now_on
+from mlpwatch.tui.screen_options import ScreenOptions
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.screens.dialogs import HelpScreen, Palette
+from mlpwatch.tui.screens.hints import Hints
+from mlpwatch.tui.screens.presence import TakesKeys
+from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from core.mistakes import MistakeList
-    from tui.screens.mistake_selection import MistakeSelection
-    from tui.screens.renderer_choice import RendererChoice
+    from mlpwatch.core.mistakes import MistakeList
+    from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+    from mlpwatch.tui.screens.renderer_choice import RendererChoice
 
 __all__ = ["MlpwatchApp", "ScreenOptions"]
 
@@ -135,13 +135,13 @@ class MlpwatchApp(LeavingApp):
     ) -> None:
         """Show the mistakes browser, with a list and filters to begin with."""
         # Not at the top: digits and bars are not needed for the first frame.
-        from tui.screens.mistake_selection import MistakeSelection  # noqa: PLC0415
+        from mlpwatch.tui.screens.mistake_selection import MistakeSelection  # noqa: PLC0415
 
         self._browse(MistakeSelection(which, true, predicted))
 
     def _browse(self, selection: "MistakeSelection") -> None:
-        from tui.screens.mistakes import MistakesScreen  # noqa: PLC0415
-        from tui.screens.renderer_choice import RendererChoice  # noqa: PLC0415
+        from mlpwatch.tui.screens.mistakes import MistakesScreen  # noqa: PLC0415
+        from mlpwatch.tui.screens.renderer_choice import RendererChoice  # noqa: PLC0415
 
         ascii_only = self._options.ascii_only
         self._renderers = self._renderers or RendererChoice(lambda: self, ascii_only=ascii_only)
@@ -156,7 +156,7 @@ class MlpwatchApp(LeavingApp):
 
     def action_mistakes(self) -> None:
         """Browse what was read wrong, from where it was left, or from the first model on."""
-        from tui.screens.mistake_selection import MistakeSelection  # noqa: PLC0415
+        from mlpwatch.tui.screens.mistake_selection import MistakeSelection  # noqa: PLC0415
 
         watch = self.watch_session
         if self._left is None or self._left[0]() is not watch:
@@ -165,13 +165,13 @@ class MlpwatchApp(LeavingApp):
 
     def action_explain(self) -> None:
         """Tell why the two models differ, or do not."""
-        from tui.screens.explain import ExplainScreen  # noqa: PLC0415 - after the first frame
+        from mlpwatch.tui.screens.explain import ExplainScreen  # noqa: PLC0415 - after the first frame
 
         self.push_screen(ExplainScreen(self.watch_session, ascii_only=self._options.ascii_only))
 
     def action_weights(self) -> None:
         """Show the first layer's weights."""
-        from tui.screens.weights import WeightsScreen  # noqa: PLC0415 - after the first frame
+        from mlpwatch.tui.screens.weights import WeightsScreen  # noqa: PLC0415 - after the first frame
 
         screen = WeightsScreen(
             self.watch_session,
@@ -184,7 +184,7 @@ class MlpwatchApp(LeavingApp):
 
     def action_draw(self) -> None:
         """Draw a digit for both models to read."""
-        from tui.screens.draw import DrawScreen  # noqa: PLC0415 - after the first frame
+        from mlpwatch.tui.screens.draw import DrawScreen  # noqa: PLC0415 - after the first frame
 
         self.push_screen(DrawScreen(self.watch_session, ascii_only=self._options.ascii_only))
 

@@ -5,8 +5,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from core.config import EngineName
-from core.telemetry import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.telemetry import (
     EngineEvent,
     EpochDone,
     EpochRead,
@@ -18,13 +18,13 @@ from core.telemetry import (
     StepDone,
     StepsDone,
 )
-from tui.curves import Curve, Point
-from tui.epoch_curves import EpochCurves
-from tui.kept_epochs import MOST_EPOCHS, is_kept
+from mlpwatch.tui.curves import Curve, Point
+from mlpwatch.tui.epoch_curves import EpochCurves
+from mlpwatch.tui.kept_epochs import MOST_EPOCHS, is_kept
 
 if TYPE_CHECKING:
-    from core.confusion_log import Matrix
-    from core.evaluation import Evaluation
+    from mlpwatch.core.confusion_log import Matrix
+    from mlpwatch.core.evaluation import Evaluation
 
 Phase = Literal["waiting", "training", "paused", "finished", "stopped", "diverged", "failed"]
 

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from core.telemetry import GapMeasured
-from tui.curves import Curve
+from mlpwatch.core.telemetry import GapMeasured
+from mlpwatch.tui.curves import Curve
 
 
 class EpochNumbers(Protocol):

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from core.config import EngineName
-from tui.patient_app import PatientApp
-from tui.screen_cost import CostMeter
-from tui.screen_options import ScreenOptions
-from tui.screens.dashboard import Dashboard
-from tui.watch import Watch
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.patient_app import PatientApp
+from mlpwatch.tui.screen_cost import CostMeter
+from mlpwatch.tui.screen_options import ScreenOptions
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.watch import Watch
 
 CATCH_UP_SECONDS = 0.005
 """Until the next look where more may follow at once: keys are answered in between."""
@@ -64,7 +64,7 @@ class FollowedApp(PatientApp[int]):
         if self.is_looking_elsewhere:
             self.screen.dismiss()
             return
-        from tui.screens.runs import RunsScreen  # noqa: PLC0415 - after the first frame
+        from mlpwatch.tui.screens.runs import RunsScreen  # noqa: PLC0415 - after the first frame
 
         options = self._options
         self.push_screen(RunsScreen(self, options.saved, ascii_only=options.ascii_only))
@@ -115,7 +115,7 @@ class FollowedApp(PatientApp[int]):
 
     def _stop_looking(self, error: BaseException) -> None:
         """Go back to the list from a run that can't be read, and say why."""
-        from tui.screens.runs import RunsScreen  # noqa: PLC0415 - as in `action_runs`
+        from mlpwatch.tui.screens.runs import RunsScreen  # noqa: PLC0415 - as in `action_runs`
 
         self._pile.pop()
         while not isinstance(self.screen, RunsScreen):

@@ -2,7 +2,7 @@
 
 import math
 
-from core.config import EngineName
+from mlpwatch.core.config import EngineName
 
 TITLES: dict[EngineName, str] = {"numpy": "NumPy", "torch": "PyTorch"}
 """What the screen calls each engine."""

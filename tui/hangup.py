@@ -5,11 +5,11 @@ import signal
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
-from core.stop_signals import StopRequest, stop_on_signals
+from mlpwatch.core.stop_signals import StopRequest, stop_on_signals
 
 if TYPE_CHECKING:
-    from core.session import Session
-    from tui.watch import Watch
+    from mlpwatch.core.session import Session
+    from mlpwatch.tui.watch import Watch
 
 OnHangup = Literal["save", "continue"]
 """Save and end, or go on without a screen."""
@@ -32,7 +32,7 @@ def go_on(watch: "Watch") -> int:
     Raises:
         MlpwatchError: what it was loading can't be trained.
     """
-    from core.session import Session  # noqa: PLC0415 - after the first frame
+    from mlpwatch.core.session import Session  # noqa: PLC0415 - after the first frame
 
     _let_go_of_terminal()
     with stop_on_signals() as request:
@@ -51,7 +51,7 @@ def go_on(watch: "Watch") -> int:
 
 
 def _train_on(session: "Session", request: "StopRequest") -> int:
-    from core.headless import end_status  # noqa: PLC0415
+    from mlpwatch.core.headless import end_status  # noqa: PLC0415
 
     request.is_loading = False
     while not session.join(LOOK_SECONDS) and monotonic() < request.leave_by:

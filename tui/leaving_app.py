@@ -6,13 +6,13 @@ import os
 import signal
 from time import monotonic
 
-from core.control import LEAVE_SECONDS
-from core.stop_signals import is_impatient
-from tui.executor import ImpatientExecutor
-from tui.followed_app import Followed, FollowedApp
-from tui.hangup import ignore_hangups
-from tui.patient_driver import is_hung_up
-from tui.screen_options import ScreenOptions
+from mlpwatch.core.control import LEAVE_SECONDS
+from mlpwatch.core.stop_signals import is_impatient
+from mlpwatch.tui.executor import ImpatientExecutor
+from mlpwatch.tui.followed_app import Followed, FollowedApp
+from mlpwatch.tui.hangup import ignore_hangups
+from mlpwatch.tui.patient_driver import is_hung_up
+from mlpwatch.tui.screen_options import ScreenOptions
 
 HANGUP_SECONDS = 0.5
 """Between two looks whether the terminal is still there; Textual reads a dead one in a loop."""

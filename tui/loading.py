@@ -14,8 +14,11 @@ _TORCH_LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so")
 """What torch's Python part is linked with, in the order in which they need each other."""
 
 _LATER = (
-    *(f"tui.screens.{name}" for name in ("mistakes", "explain", "weights", "draw", "runs")),
-    "core.reasons",
+    *(
+        f"mlpwatch.tui.screens.{name}"
+        for name in ("mistakes", "explain", "weights", "draw", "runs")
+    ),
+    "mlpwatch.core.reasons",
 )
 """What keys of the dashboard ask for."""
 
@@ -47,7 +50,7 @@ def import_screens() -> int:
 
     While both engines train, a key would wait for that: 60 ms of importing are 170 ms then.
     """
-    if "tui.app" not in sys.modules:
+    if "mlpwatch.tui.app" not in sys.modules:
         return 0
     for name in _LATER:
         import_module(name)

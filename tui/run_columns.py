@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.config import EngineName
-from core.run_listing import EngineSummary, RunSummary
-from tui.formatting import TITLES
-from tui.palette import Role
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.run_listing import EngineSummary, RunSummary
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
 
 ABSENT = "–"
 

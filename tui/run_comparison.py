@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
-from core.config import ENGINE_NAMES, EngineName, RunConfig
-from core.metrics_log import MetricsLine, MetricsLog
-from core.run_card import read_card
-from core.run_listing import METRICS_NAME
-from core.run_names import printable
-from tui.curves import Curve
-from tui.palette import RUNS
-from tui.widgets.chart import Limits, Marker, Series, nice_limits
+from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
+from mlpwatch.core.metrics_log import MetricsLine, MetricsLog
+from mlpwatch.core.run_card import read_card
+from mlpwatch.core.run_listing import METRICS_NAME
+from mlpwatch.core.run_names import printable
+from mlpwatch.tui.curves import Curve
+from mlpwatch.tui.palette import RUNS
+from mlpwatch.tui.widgets.chart import Limits, Marker, Series, nice_limits
 
 Quantity = Literal["val_loss", "val_accuracy"]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.run_names import printable
-from tui.run_columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
+from mlpwatch.core.run_names import printable
+from mlpwatch.tui.run_columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
 
 MOST_MARKED = 4
 """As many as charts lie over each other and can be told apart."""

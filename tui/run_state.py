@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from core.config import EngineName
-from core.telemetry import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.telemetry import (
     CheckpointSaved,
     EngineEvent,
     Event,
@@ -15,10 +15,10 @@ from core.telemetry import (
     SaveFailed,
     StartedOver,
 )
-from tui.engine_state import ENDED, EngineState, EpochPoint, Phase
-from tui.epoch_curves import GapCurves
-from tui.formatting import TITLES
-from tui.kept_epochs import MOST_EPOCHS, is_kept
+from mlpwatch.tui.engine_state import ENDED, EngineState, EpochPoint, Phase
+from mlpwatch.tui.epoch_curves import GapCurves
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.kept_epochs import MOST_EPOCHS, is_kept
 
 __all__ = ["ENDED", "EngineState", "EpochPoint", "Phase", "RunState"]
 

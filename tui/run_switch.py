@@ -7,17 +7,17 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from core.config import ENGINE_NAMES, MAX_EPOCHS
-from core.errors import ConfigError, MlpwatchError
-from tui.followed_app import Followed, FollowedApp
-from tui.formatting import TITLES
-from tui.run_columns import ListedRun
-from tui.screens.question import LineEntry, Question
-from tui.watch import Watch
+from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS
+from mlpwatch.core.errors import ConfigError, MlpwatchError
+from mlpwatch.tui.followed_app import Followed, FollowedApp
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.run_columns import ListedRun
+from mlpwatch.tui.screens.question import LineEntry, Question
+from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
-    from core.run_follower import RunFollower
-    from core.session import Session
+    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.session import Session
 
 END_SECONDS = 10.0
 """How long the run on the dashboard may take to save and end."""
@@ -204,8 +204,8 @@ def what_becomes_of(session: "Session | RunFollower", *, attached: bool) -> str:
 def _load(path: Path, epochs: int | None) -> "tuple[Session, dict[str, Any] | None]":
     """Return a session that is ready to start, and the run's result so far, which it discards."""
     # Not at the top: whoever opens the screen need not wait for what a resume imports.
-    from core.launch import resumed_session  # noqa: PLC0415
-    from core.runs import Run  # noqa: PLC0415
+    from mlpwatch.core.launch import resumed_session  # noqa: PLC0415
+    from mlpwatch.core.runs import Run  # noqa: PLC0415
 
     run = Run.open(path.parent, path.name)
     try:

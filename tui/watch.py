@@ -5,14 +5,14 @@ from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from core.config import EngineName
-from core.control import LEAVE_SECONDS
-from core.thread_priority import stand_back
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.control import LEAVE_SECONDS
+from mlpwatch.core.thread_priority import stand_back
 
 if TYPE_CHECKING:
-    from core.run_follower import RunFollower
-    from core.session import Session
-    from tui.run_state import RunState
+    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.session import Session
+    from mlpwatch.tui.run_state import RunState
 
 Report = Callable[[str], None]
 Start = Callable[[Report], "Session | RunFollower"]
@@ -170,7 +170,7 @@ class Watch:
 
     def _load(self) -> None:
         # Not at the top: the types of events take 10 ms to make, and the first frame needs none.
-        from tui.run_state import RunState  # noqa: PLC0415
+        from mlpwatch.tui.run_state import RunState  # noqa: PLC0415
 
         try:
             session = self._start(self._report)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data import Dataset, load_dataset
-from core.errors import DataError
+from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.errors import DataError
+from tests.support.checkout import CHECKOUT
 
 SIDE, CLASSES, SAMPLES = 28, 10, 60_000
 
@@ -49,5 +50,5 @@ def load_bench_data(folder: Path) -> BenchData:
 
 def find_mnist() -> str:
     """Return what `--data` takes for MNIST: `MLPWATCH_MNIST`, beside the checkout, or the cache."""
-    beside = Path(__file__).resolve().parents[3] / "shared/data/mnist.npz"
+    beside = CHECKOUT.parent / "shared/data/mnist.npz"
     return os.environ.get("MLPWATCH_MNIST") or (str(beside) if beside.is_file() else "mnist")

@@ -9,9 +9,9 @@ from sklearn.neural_network import MLPClassifier
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from core.config import EngineName, RunConfig
-from core.engine import initial_weights, layer_sizes
-from core.launch import engine_on
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.engine import initial_weights, layer_sizes
+from mlpwatch.core.launch import engine_on
 from tests.bench.bench_data import BenchData
 from tests.bench.turns import Epoch
 

@@ -18,12 +18,12 @@ from threading import Thread
 
 import numpy as np
 
-from core.config import ENGINE_NAMES, EngineName
-from core.control import Control
-from core.data import Dataset
-from core.launch import engine_on
-from core.telemetry import EpochDone, Mailbox, StepDone
-from core.trainer import train
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.control import Control
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.launch import engine_on
+from mlpwatch.core.telemetry import EpochDone, Mailbox, StepDone
+from mlpwatch.core.trainer import train
 from tests.bench.bench_data import load_bench_data
 from tests.bench.contenders import SHAPES
 from tests.bench.tables import spread

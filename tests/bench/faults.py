@@ -23,7 +23,7 @@ from time import monotonic
 
 from tests.bench.our_runs import scratch
 from tests.bench.verdicts import load, say
-from tests.e2e.terminal import CHECKOUT
+from tests.support.checkout import CHECKOUT
 
 DISK_FAULTS = 5
 """Quota, lost rights, a vanished folder, a full disk, a folder that vanishes before the end."""

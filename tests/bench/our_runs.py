@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from tests.bench.bench_data import load_bench_data
 from tests.bench.pty_reader import PtyProgram, environment
+from tests.support.checkout import CHECKOUT
 
 START_SECONDS = 120.0
 """For whatever is waited for: a busy machine takes tens of seconds to import torch."""
@@ -23,9 +24,9 @@ TRAINING = b"samples/s"
 """On the screen once there is a session."""
 
 _HOLDING_OUT = """
-import sys, core.data
-core.data.MAX_VALIDATION = int(sys.argv.pop(1))
-from tui.__main__ import run
+import sys, mlpwatch.core.data
+mlpwatch.core.data.MAX_VALIDATION = int(sys.argv.pop(1))
+from mlpwatch.tui.__main__ import run
 sys.exit(run())
 """
 """The command with another number of validation images, first among its arguments."""
@@ -40,7 +41,7 @@ def scratch() -> Iterator[Path]:
 
 def data_argument(folder: Path) -> str:
     """Return what `--data` takes for MNIST: a file, the cache, or random images in `folder`."""
-    beside = Path(__file__).resolve().parents[3] / "shared/data/mnist.npz"
+    beside = CHECKOUT.parent / "shared/data/mnist.npz"
     for path in (os.environ.get("MLPWATCH_MNIST", ""), str(beside)):
         if path and Path(path).is_file():
             return path
@@ -57,7 +58,7 @@ def training_options(folder: Path, data: str, epochs: int) -> list[str]:
 def watching(folder: Path, data: str, epochs: int, **env: str) -> PtyProgram:
     """Start mlpwatch with its screen."""
     options = training_options(folder, data, epochs)
-    return PtyProgram([sys.executable, "-m", "tui", *options], folder, environment(**env))
+    return PtyProgram([sys.executable, "-m", "mlpwatch", *options], folder, environment(**env))
 
 
 @contextmanager
@@ -88,7 +89,7 @@ def _until_quit(program: PtyProgram) -> Iterator[PtyProgram]:
 def training(folder: Path, data: str, epochs: int) -> PtyProgram:
     """Start `mlpwatch train`; in a terminal too, so that both are scheduled alike."""
     options = training_options(folder, data, epochs)
-    return PtyProgram([sys.executable, "-m", "tui", "train", *options], folder)
+    return PtyProgram([sys.executable, "-m", "mlpwatch", "train", *options], folder)
 
 
 def logged_speeds(saved: Path) -> dict[EngineName, float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from tests.bench.bench_data import load_bench_data
 from tests.bench.contenders import Shape, engine_epoch
 from tests.bench.turns import Epoch

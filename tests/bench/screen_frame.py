@@ -11,12 +11,12 @@ from dataclasses import replace
 from statistics import median
 from time import thread_time
 
-from core.config import ENGINE_NAMES, EngineName
-from core.telemetry import EpochDone, Event, StepDone
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.telemetry import EpochDone, Event, StepDone
+from mlpwatch.tui.run_state import RunState
 from tests.bench.verdicts import Row, say
 from tests.tui.scenes import FakeSession, epoch_done, gap, loss_at
 from tests.tui.stage import Stage, on_stage
-from tui.run_state import RunState
 
 FEW, MANY = 1_000, 1_000_000
 """Steps that each model has done."""

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from tests.bench.our_runs import START_SECONDS, epochs_logged, logged_speeds, training, watching
 from tests.bench.pty_reader import PtyProgram
 from tests.bench.verdicts import Row, load, say

@@ -34,7 +34,7 @@ Bare().run()
 _FIRST_STEP = """
 import sys
 from time import monotonic
-from core.telemetry import Mailbox
+from mlpwatch.core.telemetry import Mailbox
 put, path = Mailbox.put_steps, sys.argv.pop()
 def first(mailbox, steps):
     Mailbox.put_steps = put
@@ -42,7 +42,7 @@ def first(mailbox, steps):
         file.write(f"{monotonic()}\\n")
     put(mailbox, steps)
 Mailbox.put_steps = first
-from tui.__main__ import main
+from mlpwatch.tui.__main__ import main
 main(sys.argv[1:])
 """
 """mlpwatch that writes the time at which the first step is told to the file named last."""

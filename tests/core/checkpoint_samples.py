@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.checkpoints import Checkpoint, Position
-from core.engine import EngineState, Tensors
+from mlpwatch.core.checkpoints import Checkpoint, Position
+from mlpwatch.core.engine import EngineState, Tensors
 
 SIZES = (6, 4, 3)
 """Features, hidden width, classes."""

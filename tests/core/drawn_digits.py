@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from core.centring import centre, centring_for, network_input
-from core.data import Dataset
-from core.sketch import Sketch
+from mlpwatch.core.centring import centre, centring_for, network_input
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.sketch import Sketch
 
 Stroke = list[tuple[float, float]]
 

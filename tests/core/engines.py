@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from core.config import EngineName, RunConfig
-from core.engine import Engine, EngineState, Floats, Labels, Rows, Tensors, build_engine
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.engine import Engine, EngineState, Floats, Labels, Rows, Tensors, build_engine
 
 FEATURES = 5
 SAMPLES = 11

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.config import RecipeName, from_recipe
-from core.metrics_log import MetricsLine
-from core.run_card import DatasetCard, RunCard
-from core.strict_json import to_json
+from mlpwatch.core.config import RecipeName, from_recipe
+from mlpwatch.core.metrics_log import MetricsLine
+from mlpwatch.core.run_card import DatasetCard, RunCard
+from mlpwatch.core.strict_json import to_json
 
 EPOCHS = 50
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.config import EngineName, RunConfig, from_recipe
-from core.metrics_log import MetricsLine
-from core.run_card import RunCard
-from core.runs import DatasetCard, Run
+from mlpwatch.core.config import EngineName, RunConfig, from_recipe
+from mlpwatch.core.metrics_log import MetricsLine
+from mlpwatch.core.run_card import RunCard
+from mlpwatch.core.runs import DatasetCard, Run
 
 DIGITS = DatasetCard("digits", "ab" * 32, (8, 8), 10)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.centring import centre, centring_for, network_input
-from core.config import RunConfig
-from core.data import Dataset, batch_order, load_dataset
-from core.engine import Engine, build_engine
-from core.sketch import Sketch
+from mlpwatch.core.centring import centre, centring_for, network_input
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.data import Dataset, batch_order, load_dataset
+from mlpwatch.core.engine import Engine, build_engine
+from mlpwatch.core.sketch import Sketch
 from tests.core.drawn_digits import input_of, sketch_of
 
 MNIST = centring_for("mnist")

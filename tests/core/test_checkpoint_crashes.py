@@ -13,26 +13,26 @@ from pathlib import Path
 
 import pytest
 
-from core.checkpoints import (
+from mlpwatch.core.checkpoints import (
     checkpoint_path,
     previous_path,
     read_checkpoint,
     read_latest,
     write_checkpoint,
 )
-from core.durable_files import remove_leftovers
-from core.metrics_log import MetricsLog
+from mlpwatch.core.durable_files import remove_leftovers
+from mlpwatch.core.metrics_log import MetricsLog
 from tests.core.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 from tests.core.doomed_writer import BIG
+from tests.support.checkout import CHECKOUT
 
-ROOT = Path(__file__).parents[2]
 SYSTEM_CALLS = 4
 """Of one write, in order: fsync of the file, two renames, fsync of the folder."""
 
 
 def writer(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.core.doomed_writer", str(folder), *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
 
 
 def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path) -> None:

@@ -15,17 +15,17 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import checkpoint_errors as errors
-from core import tensor_files
-from core.checkpoints import (
+from mlpwatch.core import checkpoint_errors as errors
+from mlpwatch.core import tensor_files
+from mlpwatch.core.checkpoints import (
     Checkpoint,
     Position,
     checkpoint_path,
     read_checkpoint,
     write_checkpoint,
 )
-from core.config import ENGINE_NAMES
-from core.engine import EngineState, Floats
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.engine import EngineState, Floats
 from tests.core.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 
 VIEWS: tuple[Callable[[Floats], Floats], ...] = (

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import config as settings
-from core.config import RECIPE_SUMMARIES, RECIPES, RunConfig, from_recipe
-from core.errors import ConfigError
+from mlpwatch.core import config as settings
+from mlpwatch.core.config import RECIPE_SUMMARIES, RECIPES, RunConfig, from_recipe
+from mlpwatch.core.errors import ConfigError
 
 configs = st.builds(
     RunConfig,

@@ -12,10 +12,10 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from core.config import EngineName, RunConfig
-from core.confusion_log import ConfusionLine, ConfusionLog, accuracy_of
-from core.launch import new_session, resumed_session
-from core.telemetry import EpochDone
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.confusion_log import ConfusionLine, ConfusionLog, accuracy_of
+from mlpwatch.core.launch import new_session, resumed_session
+from mlpwatch.core.telemetry import EpochDone
 from tests.core.training import VALIDATION, Training
 
 SQUARES = st.integers(1, 36).flatmap(

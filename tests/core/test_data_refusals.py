@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.data import (
+from mlpwatch.core.data import (
     Dataset,
     check_source,
     load_dataset,
 )
-from core.errors import DataError
+from mlpwatch.core.errors import DataError
 from tests.core.sample_files import sample_arrays, write_idx_folder, write_npz
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from core.config import Device, Dtype, RunConfig
-from core.devices import device_for
-from core.errors import ConfigError
+from mlpwatch.core.config import Device, Dtype, RunConfig
+from mlpwatch.core.devices import device_for
+from mlpwatch.core.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data import load_dataset
-from core.drawings import MOST_DRAWINGS, DrawingSet, drawings_folder
-from core.errors import DataError
-from core.sketch import Sketch
+from mlpwatch.core.data import load_dataset
+from mlpwatch.core.drawings import MOST_DRAWINGS, DrawingSet, drawings_folder
+from mlpwatch.core.errors import DataError
+from mlpwatch.core.sketch import Sketch
 
 SHAPE = (8, 8)
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from core.config import EngineName
-from core.dropout import DropoutMasks
-from core.engine import Rows
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.dropout import DropoutMasks
+from mlpwatch.core.engine import Rows
 from tests.core.engines import (
     assert_close,
     assert_same_bits,

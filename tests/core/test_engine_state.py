@@ -7,10 +7,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from core.config import EngineName, OptimizerName, PixelRange
-from core.data import batch_order
-from core.engine import Engine, EngineState, build_engine, initial_weights
-from core.pixels import GreyLevels, PixelScale
+from mlpwatch.core.config import EngineName, OptimizerName, PixelRange
+from mlpwatch.core.data import batch_order
+from mlpwatch.core.engine import Engine, EngineState, build_engine, initial_weights
+from mlpwatch.core.pixels import GreyLevels, PixelScale
 from tests.core.engines import (
     SAMPLES,
     assert_close,

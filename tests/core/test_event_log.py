@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.event_log import EVENTS_NAME, EngineEnded, Entry, EventLog, Plan, parse_entry
-from core.event_writer import EventWriter
-from core.step_sums import FRESH_SECONDS, MOST_GROUPS, StepSums
-from core.telemetry import (
+from mlpwatch.core.event_log import EVENTS_NAME, EngineEnded, Entry, EventLog, Plan, parse_entry
+from mlpwatch.core.event_writer import EventWriter
+from mlpwatch.core.step_sums import FRESH_SECONDS, MOST_GROUPS, StepSums
+from mlpwatch.core.telemetry import (
     CheckpointSaved,
     EpochDone,
     GapMeasured,
@@ -97,7 +97,7 @@ def test_no_bytes_make_the_reader_raise(raw: bytes) -> None:
 
 @given(st.sampled_from(ENTRIES), st.data())
 def test_no_change_of_a_line_makes_the_reader_raise(entry: Entry, data: st.DataObject) -> None:
-    from core.strict_json import to_json
+    from mlpwatch.core.strict_json import to_json
 
     raw = bytearray(to_json({"kind": "steps", **asdict(entry)}).encode())
     place = data.draw(st.integers(0, len(raw) - 1))
@@ -177,7 +177,7 @@ def test_what_could_not_be_written_is_written_later(
         append(entries)
 
     monkeypatch.setattr(log, "append", sometimes)
-    monkeypatch.setattr("core.event_writer.WRITE_SECONDS", 0.001)
+    monkeypatch.setattr("mlpwatch.core.event_writer.WRITE_SECONDS", 0.001)
     writer = EventWriter(log, Plan(1, 3), ["numpy"])
     writer.take(steps(1, 3))
     writer.start()

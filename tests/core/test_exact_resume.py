@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from core.checkpoints import Checkpoint, Position
-from core.config import EngineName, OptimizerName
-from core.telemetry import EpochDone, RunEnded, RunStarted, StepDone
+from mlpwatch.core.checkpoints import Checkpoint, Position
+from mlpwatch.core.config import EngineName, OptimizerName
+from mlpwatch.core.telemetry import EpochDone, RunEnded, RunStarted, StepDone
 from tests.core.engines import assert_same_bits
 from tests.core.training import Training
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from core.config import from_recipe
-from core.data import Dataset, load_dataset
-from core.engine import initial_weights, layer_sizes
-from core.explain import compare_gradients
+from mlpwatch.core.config import from_recipe
+from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.engine import initial_weights, layer_sizes
+from mlpwatch.core.explain import compare_gradients
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from time import process_time
 
 import pytest
 
-from core.data import Dataset, load_dataset
-from core.errors import DataError
+from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.errors import DataError
 from tests.core.sample_files import (
     sample_arrays,
     sample_members,

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.config import Dtype, EngineName, from_recipe
-from core.gap import PENDING_BYTES, GapMeter, PublishedWeights, layer_differences
-from core.launch import new_session
-from core.telemetry import GapMeasured
+from mlpwatch.core.config import Dtype, EngineName, from_recipe
+from mlpwatch.core.gap import PENDING_BYTES, GapMeter, PublishedWeights, layer_differences
+from mlpwatch.core.launch import new_session
+from mlpwatch.core.telemetry import GapMeasured
 
 W, B = "layers.0.weight", "layers.0.bias"
 

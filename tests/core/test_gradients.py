@@ -6,10 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from core.config import Activation, Dtype, EngineName, LossMean, LossName, RunConfig
-from core.engine import Engine, Floats, Rows
-from core.numpy_mlp import NumpyMLP
-from core.torch_mlp import TorchMLP
+from mlpwatch.core.config import Activation, Dtype, EngineName, LossMean, LossName, RunConfig
+from mlpwatch.core.engine import Engine, Floats, Rows
+from mlpwatch.core.numpy_mlp import NumpyMLP
+from mlpwatch.core.torch_mlp import TorchMLP
 from tests.core.engines import (
     assert_close,
     build,

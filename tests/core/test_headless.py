@@ -1,4 +1,4 @@
-"""`python -m core` as a user or a script runs it: output, exit status, signals."""
+"""`mlpwatch train` as a user or a script runs it: output, exit status, signals."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.__main__ import main
-from core.config import ENGINE_NAMES, EngineName
-from core.runs import Run
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.runs import Run
+from mlpwatch.tui.__main__ import main
+from tests.support.checkout import CHECKOUT
 
-ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60.0
 
 RESULT_KEYS = {"run", "dataset", "recipe", "epochs", "engines", "max_weight_difference"}
@@ -24,12 +24,17 @@ ENGINE_KEYS = {"test_accuracy", "test_loss", "val_accuracy", "seconds", "samples
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "core", *arguments]
+    return [sys.executable, "-m", "mlpwatch", "train", *arguments]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False
+        command(*arguments),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
 
 
@@ -77,7 +82,11 @@ def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]
         *("--saved", str(tmp_path), "--name", "long", "--json", *only),
     )
     process = subprocess.Popen(
-        [*before, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*before, *arguments],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     waiting = set(engines)
     assert process.stderr is not None
@@ -149,7 +158,7 @@ def test_a_bad_data_path_is_one_line_and_nothing_is_written(tmp_path: Path) -> N
 def on_digits(saved: Path, *arguments: str) -> int:
     """Run the command in this process."""
     small = ("--data", "digits", "--hidden", "8", "--epochs", "1", "--threads", "2")
-    return main([*small, "--saved", str(saved), "--name", "one", *arguments])
+    return main(["train", *small, "--saved", str(saved), "--name", "one", *arguments])
 
 
 def test_a_diverging_run_is_a_failure_with_its_reason(
@@ -169,7 +178,9 @@ def test_a_figure_that_is_not_finite_is_null_in_the_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Python's own `NaN` is no JSON: `jq` and JavaScript refuse it."""
-    monkeypatch.setattr("core.outcome.max_weight_difference", lambda _outcomes: float("nan"))
+    monkeypatch.setattr(
+        "mlpwatch.core.outcome.max_weight_difference", lambda _outcomes: float("nan")
+    )
     assert on_digits(tmp_path, "--only", "numpy", "--json") == 0
     out = capsys.readouterr().out
     assert "NaN" not in out
@@ -225,7 +236,7 @@ def test_a_network_beyond_memory_is_bad_input(
     def refuse(*_arguments: object) -> None:
         raise MemoryError("Unable to allocate 32.0 GiB")
 
-    monkeypatch.setattr("core.engine.initial_weights", refuse)
+    monkeypatch.setattr("mlpwatch.core.engine.initial_weights", refuse)
     assert on_digits(tmp_path / "saved") == 2
     assert "hidden 8: does not fit in memory; " in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "saved").exists()
@@ -237,7 +248,7 @@ def test_a_reader_that_leaves_does_not_end_the_training(tmp_path: Path) -> None:
     arguments = ("--data", "digits", "--hidden", "8", "--epochs", "3", "--only", "numpy")
     process = subprocess.Popen(
         command(*arguments, "--saved", str(tmp_path), "--name", "one"),
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=writing,
+        cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=writing,
     )  # fmt: skip
     os.close(writing)
     os.close(reading)

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import core
-
-ROOT = Path(__file__).resolve().parents[2]
+import mlpwatch.core
+from tests.support.checkout import CHECKOUT
 
 DEADLINE_SECONDS = 300
 """Importing PyTorch takes a minute on a machine that others keep busy."""
@@ -16,7 +15,8 @@ DEADLINE_SECONDS = 300
 SAY_LOADED = (
     "import importlib, json, sys\n"
     "for name in sys.argv[1:]: importlib.import_module(name)\n"
-    "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+    "print(json.dumps(sorted(loaded | {'mlpwatch.tui'} & set(sys.modules))))"
 )
 
 # State and gradient too: whatever of the optimizer a run may touch.
@@ -38,7 +38,7 @@ def loaded_by(*modules: str) -> set[str]:
     """Return the top-level packages that a fresh Python has loaded after importing `modules`."""
     done = subprocess.run(
         [sys.executable, "-c", SAY_LOADED, *modules],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=DEADLINE_SECONDS,
@@ -48,19 +48,21 @@ def loaded_by(*modules: str) -> set[str]:
 
 
 def test_core_knows_no_screen_and_only_one_module_imports_torch() -> None:
-    modules = [f"core.{module.name}" for module in pkgutil.iter_modules(core.__path__)]
-    assert "core.torch_mlp" in modules
-    assert "core.session" in modules
-    modules.remove("core.torch_mlp")
+    modules = [
+        module.name for module in pkgutil.walk_packages(mlpwatch.core.__path__, "mlpwatch.core.")
+    ]
+    assert "mlpwatch.core.torch_mlp" in modules
+    assert "mlpwatch.core.session" in modules
+    modules.remove("mlpwatch.core.torch_mlp")
     loaded = loaded_by(*modules)
-    assert {"core", "numpy"} <= loaded
-    assert loaded.isdisjoint({"tui", "textual", "rich", "plotext"})
+    assert {"mlpwatch", "numpy"} <= loaded
+    assert loaded.isdisjoint({"mlpwatch.tui", "textual", "rich", "plotext"})
     assert loaded.isdisjoint({"torch", "sklearn", "pandas"})
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
-    loaded = loaded_by("tui", "tui.__main__", "core.__main__")
-    assert {"tui", "core"} <= loaded
+    loaded = loaded_by("mlpwatch.tui.__main__", "mlpwatch.core.__main__")
+    assert {"mlpwatch", "mlpwatch.tui"} <= loaded
     assert loaded.isdisjoint({"torch", "sklearn", "pandas", "numpy", "textual", "rich", "plotext"})
 
 
@@ -68,7 +70,7 @@ def test_training_never_loads_pytorchs_compiler_or_symbolic_shapes() -> None:
     # 70 and 40 MB; 1.2 and 0.6 s in which others wait for the interpreter.
     command = [sys.executable, "-c", TRAIN_EVERY_OPTIMIZER]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=True
+        command, cwd=CHECKOUT, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=True
     )
     assert done.stdout == "[]\n"
 
@@ -77,7 +79,7 @@ def test_the_contracts_between_the_rooms_hold() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
         [lint, "--no-cache"],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=DEADLINE_SECONDS,

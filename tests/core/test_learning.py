@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from core.config import ENGINE_NAMES, from_recipe
-from core.launch import new_session
-
-ROOT = Path(__file__).resolve().parents[2]
+from mlpwatch.core.config import ENGINE_NAMES, from_recipe
+from mlpwatch.core.launch import new_session
+from tests.support.checkout import CHECKOUT
 
 pytestmark = pytest.mark.xdist_group("mnist")
 
@@ -24,8 +23,8 @@ def result(mnist_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     saved = tmp_path_factory.mktemp("saved")
     options = ("--recipe", "twin", "--epochs", "3", "--data", str(mnist_path))
     done = subprocess.run(
-        [sys.executable, "-m", "core", *options, "--json", "--saved", str(saved)],
-        cwd=ROOT,
+        [sys.executable, "-m", "mlpwatch", "train", *options, "--json", "--saved", str(saved)],
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=300,
@@ -73,6 +72,6 @@ def test_the_saved_weights_give_the_reported_accuracy_exactly(
     result: dict[str, Any], mnist_path: Path
 ) -> None:
     for name in ENGINE_NAMES:
-        weights = ROOT / result["run"] / f"{name}.safetensors"
+        weights = CHECKOUT / result["run"] / f"{name}.safetensors"
         found = accuracy_in_plain_numpy(weights, mnist_path)
         assert found == result["engines"][name]["test_accuracy"]

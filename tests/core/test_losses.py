@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import log_loss
 
-from core.config import ENGINE_NAMES, Dtype, LossName, RunConfig
-from core.engine import Floats, Labels
-from core.losses import CrossEntropy, Loss, SquaredError, loss_for
-from core.numpy_mlp import NumpyMLP
+from mlpwatch.core.config import ENGINE_NAMES, Dtype, LossName, RunConfig
+from mlpwatch.core.engine import Floats, Labels
+from mlpwatch.core.losses import CrossEntropy, Loss, SquaredError, loss_for
+from mlpwatch.core.numpy_mlp import NumpyMLP
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (9, 4)).astype(np.float32).astype(np.float64)
 LABELS: Labels = np.arange(9, dtype=np.int64) % 4

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import line_file
-from core.config import ENGINE_NAMES, EngineName
-from core.errors import RunError
-from core.metrics_log import TAIL_BYTES, MetricsLine, MetricsLog
+from mlpwatch.core import line_file
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.metrics_log import TAIL_BYTES, MetricsLine, MetricsLog
 
 
 def line(epoch: int, engine: EngineName = "numpy", loss: float = 0.5) -> MetricsLine:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.config import ENGINE_NAMES, EngineName
-from core.evaluation import Evaluation, evaluate
-from core.losses import CrossEntropy
-from core.mistakes import MISTAKE_LISTS, ORDERS, MistakeList, Order, Readings, mistake_rows
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.evaluation import Evaluation, evaluate
+from mlpwatch.core.losses import CrossEntropy
+from mlpwatch.core.mistakes import MISTAKE_LISTS, ORDERS, MistakeList, Order, Readings, mistake_rows
 
 CLASSES = 4
 SAMPLES = 40

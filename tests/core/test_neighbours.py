@@ -10,12 +10,12 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from core.config import RunConfig
-from core.data import Dataset, load_dataset
-from core.engine import initial_weights, layer_sizes
-from core.hidden import last_hidden
-from core.neighbours import NeighbourIndex, nearest_rows
-from core.weights_board import WeightsShown
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.engine import initial_weights, layer_sizes
+from mlpwatch.core.hidden import last_hidden
+from mlpwatch.core.neighbours import NeighbourIndex, nearest_rows
+from mlpwatch.core.weights_board import WeightsShown
 
 COUNT = 5
 

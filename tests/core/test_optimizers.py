@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.config import OptimizerName, RunConfig
-from core.data import batch_order
-from core.engine import Rows
-from core.optimizers import learning_rate_at, optimizer_for
+from mlpwatch.core.config import OptimizerName, RunConfig
+from mlpwatch.core.data import batch_order
+from mlpwatch.core.engine import Rows
+from mlpwatch.core.optimizers import learning_rate_at, optimizer_for
 from tests.core.engines import (
     SAMPLES,
     assert_close,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from core.config import RECIPES, RunConfig, from_recipe
-from core.errors import ConfigError, InputError
-from core.options import (
+from mlpwatch.core.config import RECIPES, RunConfig, from_recipe
+from mlpwatch.core.errors import ConfigError, InputError
+from mlpwatch.core.options import (
     Parser,
     add_run_options,
     add_training_options,

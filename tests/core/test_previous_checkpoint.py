@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core import checkpoint_errors as errors
-from core.checkpoints import (
+from mlpwatch.core import checkpoint_errors as errors
+from mlpwatch.core.checkpoints import (
     checkpoint_path,
     previous_path,
     read_checkpoint,

@@ -14,15 +14,15 @@ from time import process_time
 import numpy as np
 import pytest
 
-from core.checkpoints import read_checkpoint, write_checkpoint
-from core.confusion_log import CONFUSION_NAME, ConfusionLine, ConfusionLog
-from core.errors import RunError
-from core.event_log import EVENTS_NAME, EventLog, Plan
-from core.metrics_log import MetricsLog
-from core.run_card import CARD_NAME, read_card
-from core.run_listing import METRICS_NAME, RESULT_NAME, read_result
-from core.run_owner import OWNER_NAME, read_owner, write_owner
-from core.telemetry import CheckpointSaved, RunStarted, SaveFailed
+from mlpwatch.core.checkpoints import read_checkpoint, write_checkpoint
+from mlpwatch.core.confusion_log import CONFUSION_NAME, ConfusionLine, ConfusionLog
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.event_log import EVENTS_NAME, EventLog, Plan
+from mlpwatch.core.metrics_log import MetricsLog
+from mlpwatch.core.run_card import CARD_NAME, read_card
+from mlpwatch.core.run_listing import METRICS_NAME, RESULT_NAME, read_result
+from mlpwatch.core.run_owner import OWNER_NAME, read_owner, write_owner
+from mlpwatch.core.telemetry import CheckpointSaved, RunStarted, SaveFailed
 from tests.core.checkpoint_samples import sample_checkpoint
 from tests.core.run_samples import create, line
 from tests.core.test_file_fuzz import LONGEST_SECONDS, MUTATIONS, SLACK_BYTES, mutated

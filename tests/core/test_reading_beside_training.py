@@ -5,10 +5,10 @@ from threading import Event
 import numpy as np
 import pytest
 
-from core import trainer
-from core.config import ENGINE_NAMES, EngineName
-from core.engine import Floats, Tensors
-from core.telemetry import EpochDone, StepDone
+from mlpwatch.core import trainer
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.engine import Floats, Tensors
+from mlpwatch.core.telemetry import EpochDone, StepDone
 from tests.core.training import SECONDS, HookedEngine, Training
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-import core.reasons
-from core.config import Activation, RunConfig
-from core.data import Dataset, load_dataset
-from core.engine import Floats, Rows, Tensors, initial_weights, layer_sizes
-from core.hidden import last_hidden
-from core.neighbours import NeighbourIndex
-from core.reasons import MOST_SHARE, RENEW_SECONDS, Question, Reasoner, rival_class
-from core.saliency import logit_gradient
-from core.weights_board import WeightsBoard, WeightsShown
+import mlpwatch.core.reasons
+from mlpwatch.core.config import Activation, RunConfig
+from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.engine import Floats, Rows, Tensors, initial_weights, layer_sizes
+from mlpwatch.core.hidden import last_hidden
+from mlpwatch.core.neighbours import NeighbourIndex
+from mlpwatch.core.reasons import MOST_SHARE, RENEW_SECONDS, Question, Reasoner, rival_class
+from mlpwatch.core.saliency import logit_gradient
+from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 
 CONFIG = RunConfig(hidden=(16,), pixel_range="-1..1")
 
@@ -67,8 +67,8 @@ class Clocks:
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     clocks = Clocks()
-    monkeypatch.setattr(core.reasons, "monotonic", lambda: clocks.now)
-    monkeypatch.setattr(core.reasons, "thread_time", lambda: clocks.computed)
+    monkeypatch.setattr(mlpwatch.core.reasons, "monotonic", lambda: clocks.now)
+    monkeypatch.setattr(mlpwatch.core.reasons, "thread_time", lambda: clocks.computed)
     return clocks
 
 
@@ -134,7 +134,7 @@ def test_what_was_prepared_is_not_read_again_for_a_question(
         read.append(len(rows))
         return last_hidden(w, images, rows, activation)
 
-    monkeypatch.setattr("core.neighbours.last_hidden", noted)
+    monkeypatch.setattr("mlpwatch.core.neighbours.last_hidden", noted)
     board = WeightsBoard()
     showing(digits, board, 1)
     reasoner = Reasoner(digits, CONFIG, board)

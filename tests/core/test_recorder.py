@@ -8,14 +8,14 @@ from threading import Event
 import numpy as np
 import pytest
 
-from core.checkpoints import Checkpoint, Position
-from core.config import RunConfig
-from core.confusion_log import ConfusionLine
-from core.engine import EngineState, initial_weights, layer_sizes
-from core.metrics_log import MetricsLine
-from core.recorder import DiskRecorder
-from core.runs import DatasetCard, Run
-from core.telemetry import CheckpointSaved, Mailbox, SaveFailed
+from mlpwatch.core.checkpoints import Checkpoint, Position
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.confusion_log import ConfusionLine
+from mlpwatch.core.engine import EngineState, initial_weights, layer_sizes
+from mlpwatch.core.metrics_log import MetricsLine
+from mlpwatch.core.recorder import DiskRecorder
+from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.telemetry import CheckpointSaved, Mailbox, SaveFailed
 
 CONFIG = RunConfig(hidden=(3,))
 CARD = DatasetCard("tiny", "0" * 64, (2, 2), 2)

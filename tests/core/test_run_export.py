@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import RunError
-from core.run_export import ExportKind, export_runs
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.run_export import ExportKind, export_runs
 from tests.core.run_samples import create, line
 
 

@@ -10,13 +10,13 @@ from time import monotonic, sleep
 import numpy as np
 import pytest
 
-from core.config import ENGINE_NAMES, RunConfig
-from core.errors import DataError
-from core.event_log import EVENTS_NAME
-from core.launch import new_session, resumed_session
-from core.run_follower import BURST, RunFollower
-from core.runs import Run
-from core.telemetry import (
+from mlpwatch.core.config import ENGINE_NAMES, RunConfig
+from mlpwatch.core.errors import DataError
+from mlpwatch.core.event_log import EVENTS_NAME
+from mlpwatch.core.launch import new_session, resumed_session
+from mlpwatch.core.run_follower import BURST, RunFollower
+from mlpwatch.core.runs import Run
+from mlpwatch.core.telemetry import (
     EpochDone,
     EpochRead,
     EvaluationRead,
@@ -27,7 +27,7 @@ from core.telemetry import (
     StartedOver,
     StepsDone,
 )
-from tui.run_state import RunState
+from mlpwatch.tui.run_state import RunState
 
 CONFIG = RunConfig(data="digits", hidden=(8,), epochs=3, threads=2)
 SECONDS = 60.0

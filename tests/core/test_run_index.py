@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import core.run_index
-from core.errors import RunError
-from core.run_index import RunIndex
-from core.run_listing import METRICS_NAME, RunSummary, list_runs, summarize_run
-from core.runs import Run
+import mlpwatch.core.run_index
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.run_index import RunIndex
+from mlpwatch.core.run_listing import METRICS_NAME, RunSummary, list_runs, summarize_run
+from mlpwatch.core.runs import Run
 from tests.core.run_samples import create, line
 
 
@@ -30,7 +30,7 @@ def read_folders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         read.append(folder.name)
         return summarize_run(folder)
 
-    monkeypatch.setattr(core.run_index, "summarize_run", noting)
+    monkeypatch.setattr(mlpwatch.core.run_index, "summarize_run", noting)
     return read
 
 

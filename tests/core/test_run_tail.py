@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import core.run_tail
-from core.config import MAX_EPOCHS, EngineName
-from core.confusion_log import ConfusionLine
-from core.line_tail import MOST_BYTES
-from core.metrics_log import MetricsLine, parse_metrics_line
-from core.run_tail import RunTail, damage_notes
-from core.telemetry import EpochRead, Event
+import mlpwatch.core.run_tail
+from mlpwatch.core.config import MAX_EPOCHS, EngineName
+from mlpwatch.core.confusion_log import ConfusionLine
+from mlpwatch.core.line_tail import MOST_BYTES
+from mlpwatch.core.metrics_log import MetricsLine, parse_metrics_line
+from mlpwatch.core.run_tail import RunTail, damage_notes
+from mlpwatch.core.telemetry import EpochRead, Event
 from tests.core.run_samples import create, line
 
 
@@ -24,7 +24,7 @@ def test_a_log_of_many_repeated_lines_tells_each_epoch_once_and_parses_each_line
         parsed.append(raw)
         return parse_metrics_line(raw)
 
-    monkeypatch.setattr(core.run_tail, "parse_metrics_line", parse)
+    monkeypatch.setattr(mlpwatch.core.run_tail, "parse_metrics_line", parse)
     run = create(tmp_path, "demo")
     run.append_metrics(line("numpy", 1))
     path = run.path / "metrics.jsonl"

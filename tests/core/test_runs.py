@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.checkpoint_errors import ForeignCheckpointError, ShapeMismatchError
-from core.checkpoints import Checkpoint, Position, checkpoint_path
-from core.config import OptimizerName, RunConfig, from_recipe
-from core.durable_files import STALE_SECONDS
-from core.engine import build_engine
-from core.errors import InputError, RunError
-from core.runs import DatasetCard, MetricsLine, Run
+from mlpwatch.core.checkpoint_errors import ForeignCheckpointError, ShapeMismatchError
+from mlpwatch.core.checkpoints import Checkpoint, Position, checkpoint_path
+from mlpwatch.core.config import OptimizerName, RunConfig, from_recipe
+from mlpwatch.core.durable_files import STALE_SECONDS
+from mlpwatch.core.engine import build_engine
+from mlpwatch.core.errors import InputError, RunError
+from mlpwatch.core.runs import DatasetCard, MetricsLine, Run
 from tests.core.checkpoint_samples import SIZES, sample_checkpoint
+from tests.support.checkout import CHECKOUT
 
 DIGITS = DatasetCard("digits", "ab" * 32, (2, 3), 3)
 CONFIG = RunConfig(hidden=(4,), optimizer="momentum", seed=5)
@@ -245,7 +246,7 @@ def test_result_and_metrics_come_back(run: Run) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from core.runs import Run
+from mlpwatch.core.runs import Run
 run = Run.open(Path(sys.argv[1]), "one")
 run.acquire()
 print("held", flush=True)
@@ -256,7 +257,7 @@ sys.stdin.read()
 def test_one_process_at_a_time_holds_a_run_and_a_kill_frees_it(run: Run) -> None:
     command = [sys.executable, "-c", HOLD, str(run.path.parent)]
     with subprocess.Popen(
-        command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

@@ -11,14 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.config import ENGINE_NAMES, EngineName, RunConfig
-from core.data import Dataset, load_dataset
-from core.engine import Engine, build_engine
-from core.interpreter import SHARED_SECONDS
-from core.launch import new_session, resumed_session
-from core.runs import DatasetCard, Run
-from core.session import Session
-from core.telemetry import CheckpointSaved, EpochDone, Event, RunEnded, RunStarted, StepDone
+from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
+from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.engine import Engine, build_engine
+from mlpwatch.core.interpreter import SHARED_SECONDS
+from mlpwatch.core.launch import new_session, resumed_session
+from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.session import Session
+from mlpwatch.core.telemetry import (
+    CheckpointSaved,
+    EpochDone,
+    Event,
+    RunEnded,
+    RunStarted,
+    StepDone,
+)
 from tests.core.engines import assert_same_bits
 from tests.core.training import SECONDS, HookedEngine
 

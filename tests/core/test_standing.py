@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from core.checkpoints import previous_path
-from core.config import RunConfig
-from core.event_log import EVENTS_NAME
-from core.run_listing import METRICS_NAME
-from core.runs import DatasetCard, Run
-from core.telemetry import StepsDone
+from mlpwatch.core.checkpoints import previous_path
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.event_log import EVENTS_NAME
+from mlpwatch.core.run_listing import METRICS_NAME
+from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.telemetry import StepsDone
 from tests.core.checkpoint_samples import SIZES, sample_checkpoint
 from tests.core.run_samples import line
 from tests.standing import left_alone, nothing_lost

@@ -5,8 +5,8 @@ from threading import Barrier, Thread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.config import ENGINE_NAMES, EngineName
-from core.telemetry import Event, Mail, Mailbox, Paused, Resumed, StepDone
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.telemetry import Event, Mail, Mailbox, Paused, Resumed, StepDone
 
 SECONDS = 20.0
 

@@ -7,9 +7,9 @@ from threading import Event as Flag
 import numpy as np
 import pytest
 
-from core.config import EngineName
-from core.data import batch_order
-from core.telemetry import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.data import batch_order
+from mlpwatch.core.telemetry import (
     EndReason,
     EpochDone,
     Event,
@@ -196,7 +196,7 @@ def test_the_clock_stands_while_paused(monkeypatch: pytest.MonkeyPatch) -> None:
             now += 1_000.0
             training.control.resume()
 
-    monkeypatch.setattr("core.stopwatch.perf_counter", clock)
+    monkeypatch.setattr("mlpwatch.core.stopwatch.perf_counter", clock)
     training = Training()
     training.engine.before_step = lambda step: training.control.pause() if step == 7 else None
     training.mailbox.on_event = sleep_long

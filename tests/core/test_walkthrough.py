@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import EngineName, RunConfig, from_recipe
-from core.data import Dataset, batch_order, load_dataset
-from core.dropout import DropoutMasks
-from core.engine import Engine, EngineState, build_engine
-from core.run_follower import RunFollower
-from core.runs import Run
-from core.walkthrough import Walk, relative_slope, walk_through
+from mlpwatch.core.config import EngineName, RunConfig, from_recipe
+from mlpwatch.core.data import Dataset, batch_order, load_dataset
+from mlpwatch.core.dropout import DropoutMasks
+from mlpwatch.core.engine import Engine, EngineState, build_engine
+from mlpwatch.core.run_follower import RunFollower
+from mlpwatch.core.runs import Run
+from mlpwatch.core.walkthrough import Walk, relative_slope, walk_through
 from tests.core.test_session import hooked_session, left_alone
 from tests.core.training import SECONDS
 

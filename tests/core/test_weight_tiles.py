@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.engine import Floats
-from core.weight_tiles import FirstLayer, count_dead, first_layer, shared_scale
-from core.weights_board import WeightsShown
+from mlpwatch.core.engine import Floats
+from mlpwatch.core.weight_tiles import FirstLayer, count_dead, first_layer, shared_scale
+from mlpwatch.core.weights_board import WeightsShown
 
 
 def shown(w: Floats) -> WeightsShown:

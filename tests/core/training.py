@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from core.checkpoints import Checkpoint, Position
-from core.config import EngineName, RunConfig
-from core.confusion_log import ConfusionLine
-from core.control import Control
-from core.data import Dataset
-from core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
-from core.metrics_log import MetricsLine
-from core.outcome import Outcome
-from core.recorder import LogLine
-from core.telemetry import Event, Mailbox, StepDone
-from core.trainer import train
-from core.weights_board import WeightsBoard
+from mlpwatch.core.checkpoints import Checkpoint, Position
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.confusion_log import ConfusionLine
+from mlpwatch.core.control import Control
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
+from mlpwatch.core.metrics_log import MetricsLine
+from mlpwatch.core.outcome import Outcome
+from mlpwatch.core.recorder import LogLine
+from mlpwatch.core.telemetry import Event, Mailbox, StepDone
+from mlpwatch.core.trainer import train
+from mlpwatch.core.weights_board import WeightsBoard
 
 SECONDS = 30.0
 """How long a test waits for a thread before it fails."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.config import ENGINE_NAMES
-from core.runs import Run
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.runs import Run
 from tests.e2e.faulty_runs import DEMO
 from tests.e2e.terminal import Terminal, environment, mlpwatch_command
 from tests.standing import nothing_lost

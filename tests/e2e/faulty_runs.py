@@ -10,13 +10,13 @@ from pathlib import Path
 
 from tests.e2e.ending import seconds_to_end
 from tests.e2e.terminal import (
-    CHECKOUT,
     Terminal,
     environment,
     mlpwatch_command,
     wait_until,
 )
 from tests.standing import nothing_lost
+from tests.support.checkout import CHECKOUT
 
 FAULTY = CHECKOUT / "tests" / "e2e" / "faulty"
 

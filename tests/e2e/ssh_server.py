@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.terminal import CHECKOUT, DEADLINE_SECONDS, mlpwatch_command, wait_until
+from tests.e2e.terminal import DEADLINE_SECONDS, mlpwatch_command, wait_until
+from tests.support.checkout import CHECKOUT
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
 SSH = shutil.which("ssh")

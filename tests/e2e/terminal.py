@@ -18,8 +18,7 @@ from typing import Self
 
 from tests.e2e.emulator import Emulator
 from tests.e2e.ending import seconds_to_end
-
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.support.checkout import CHECKOUT
 
 DEADLINE_SECONDS = 60.0
 """For anything that is waited for: slow and busy machines need tens of seconds to import torch."""
@@ -43,7 +42,7 @@ _NOT_PASSED_ON = {
 def mlpwatch_command() -> list[str]:
     """Return the command of this environment: the installed script, or the module."""
     script = Path(sys.executable).with_name("mlpwatch")
-    return [str(script)] if script.is_file() else [sys.executable, "-m", "tui"]
+    return [str(script)] if script.is_file() else [sys.executable, "-m", "mlpwatch"]
 
 
 def environment(**changes: str) -> dict[str, str]:

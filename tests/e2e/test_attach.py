@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from core.order_socket import SOCKET_NAME, connect
-from core.orders import Order, order_line
-from core.runs import Run
+from mlpwatch.core.order_socket import SOCKET_NAME, connect
+from mlpwatch.core.orders import Order, order_line
+from mlpwatch.core.runs import Run
 from tests.e2e.terminal import (
     DEADLINE_SECONDS,
     Terminal,

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from mlpwatch.tui.__main__ import FRAMES_PER_SECOND
 from tests.e2e.terminal import Terminal, environment
-from tui.__main__ import FRAMES_PER_SECOND
 
 pytestmark = pytest.mark.xdist_group("terminal")
 
 SAY_WHEN_LOADING_BEGINS = """
 import gc, json, os, sys
-from tui.watch import Watch
+from mlpwatch.tui.watch import Watch
 def note(*_):
     with open("first-frame.json", "w") as file:
         noted = {"modules": sorted(sys.modules), "collecting": gc.isenabled()}
         json.dump(noted | {"frames": sys.modules["textual.constants"].MAX_FPS}, file)
     os._exit(0)
 Watch.open = note
-from tui.__main__ import main
+from mlpwatch.tui.__main__ import main
 main(["--data", "digits"])
 """
 """mlpwatch up to the moment at which it starts the thread that imports torch and reads the data."""
@@ -29,16 +29,14 @@ HEAVY = {"numpy", "torch", "sklearn", "pandas", "scipy", "plotext", "safetensors
 
 NOT_SHOWN_YET = {
     # 10 ms: the types of events, and the state that is made from them.
-    "core.telemetry", "tui.run_state", "tui.engine_state", "core.session", "core.launch",
+    "mlpwatch.core.telemetry", "mlpwatch.tui.run_state", "mlpwatch.tui.engine_state",
+    "mlpwatch.core.session", "mlpwatch.core.launch",
     # Read at terminals that do not tell their colours; needed for names that are given or made.
-    "curses", "secrets", "core.run_names",
+    "curses", "secrets", "mlpwatch.core.run_names",
 }  # fmt: skip
 
-SCREENS_AT_FIRST = {
-    "chart_data", "chart_rows", "crosshair", "dashboard", "dashboard_text", "dialogs", "help_text",
-    "hints", "matrices", "pace", "presence",
-}  # fmt: skip
-"""Modules of `tui.screens`: the dashboard's, and the help, which opens while torch is imported."""
+LATER_FEATURES = ("mistakes", "runs", "draw", "explain", "weights")
+"""Folders of `mlpwatch.tui` that keys ask for; the dashboard and the help come at once."""
 
 
 def test_nothing_is_loaded_that_the_first_frame_does_not_show(tmp_path: Path) -> None:
@@ -52,8 +50,12 @@ def test_nothing_is_loaded_that_the_first_frame_does_not_show(tmp_path: Path) ->
     assert "mlpwatch" in seen, "loading has begun before the first frame"
     assert not HEAVY & {name.partition(".")[0] for name in modules}
     assert not NOT_SHOWN_YET & modules
-    screens = {name.removeprefix("tui.screens.") for name in modules if ".screens." in name}
-    assert screens == SCREENS_AT_FIRST
+    early = [
+        name
+        for name in modules
+        if name.startswith(tuple(f"mlpwatch.tui.{f}." for f in LATER_FEATURES))
+    ]
+    assert early == []
     # Off while Textual is imported, on again for the rest of the run.
     assert noted["collecting"]
     # Textual reads it as it is imported: were it imported sooner, its 60 would hold.

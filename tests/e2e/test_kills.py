@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.config import RunConfig
-from core.data import batch_order, load_dataset, steps_per_epoch
-from core.engine import Tensors, build_engine
-from core.optimizers import learning_rate_at
-from core.runs import Run
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.data import batch_order, load_dataset, steps_per_epoch
+from mlpwatch.core.engine import Tensors, build_engine
+from mlpwatch.core.optimizers import learning_rate_at
+from mlpwatch.core.runs import Run
 from tests.e2e.killing import Kills
 
 pytestmark = pytest.mark.xdist_group("kills")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.config import ENGINE_NAMES, from_recipe
-from core.run_listing import list_runs
+from mlpwatch.core.config import ENGINE_NAMES, from_recipe
+from mlpwatch.core.run_listing import list_runs
 from tests.e2e.terminal import (
     Terminal,
     assert_restored,

@@ -6,8 +6,8 @@ from time import monotonic
 
 import pytest
 
-from core.config import ENGINE_NAMES, EngineName
-from core.runs import Run
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.runs import Run
 from tests.e2e.terminal import Terminal, environment, mlpwatch_command, wait_until, written_at
 
 pytestmark = pytest.mark.xdist_group("terminal")

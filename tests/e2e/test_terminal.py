@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core.config import ENGINE_NAMES
-from core.runs import Run
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.runs import Run
 from tests.e2e.terminal import (
     DEADLINE_SECONDS,
     Terminal,
@@ -79,8 +79,8 @@ def saved_steps(terminal: Terminal, folder: Path) -> tuple[int, int]:
 
 
 def assert_loads_in_either_engine(folder: Path) -> None:
-    from core.data import load_dataset
-    from core.engine import build_engine
+    from mlpwatch.core.data import load_dataset
+    from mlpwatch.core.engine import build_engine
 
     run = Run.open(folder / "saved", "demo")
     data = load_dataset("digits", run.config.seed, run.config.pixel_range)

@@ -16,12 +16,12 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from core.config import RunConfig, from_recipe
-from core.launch import new_session
-from core.session import Session
-from tui.app import MlpwatchApp, ScreenOptions
-from tui.watch import Watch
-from tui.widgets.draw_view import DrawView
+from mlpwatch.core.config import RunConfig, from_recipe
+from mlpwatch.core.launch import new_session
+from mlpwatch.core.session import Session
+from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
+from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.widgets.draw_view import DrawView
 
 FOLDER = Path(__file__).parent
 

@@ -5,9 +5,9 @@ import random
 from collections.abc import Sequence
 from itertools import product
 
-from tui.palette import Role
-from tui.widgets.cells import Canvas
-from tui.widgets.chart import Chart, Limits, Marker, Series
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.chart import Chart, Limits, Marker, Series
 
 PLAN = 46_900
 MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")

@@ -6,7 +6,7 @@ from time import tzset
 
 import pytest
 
-from core.runs import Run
+from mlpwatch.core.runs import Run
 from tests.tui.run_scenes import runs_of_all_kinds
 
 

@@ -2,13 +2,13 @@
 
 import re
 
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.screens.explain import ExplainScreen
+from mlpwatch.tui.screens.mistakes import MistakesScreen
+from mlpwatch.tui.screens.weights import WeightsScreen
+from mlpwatch.tui.widgets.confusion import ConfusionMatrix
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.stage import Stage
-from tui.screens.dashboard import Dashboard
-from tui.screens.explain import ExplainScreen
-from tui.screens.mistakes import MistakesScreen
-from tui.screens.weights import WeightsScreen
-from tui.widgets.confusion import ConfusionMatrix
 
 
 def cursor(stage: Stage) -> tuple[int, int]:

@@ -9,9 +9,9 @@ from unittest.mock import patch
 
 from textual.command import CommandPalette
 
+from mlpwatch.tui.keys import Where
+from mlpwatch.tui.screens.dialogs import HelpScreen
 from tests.tui.stage import Stage, until
-from tui.keys import Where
-from tui.screens.dialogs import HelpScreen
 
 Effect = Callable[[Stage, str], Awaitable[None]]
 EFFECTS: dict[tuple[Where, str], Effect] = {}
@@ -104,7 +104,7 @@ async def leaves(stage: Stage, key: str) -> None:
 
 @effect("everywhere", "suspend_process")
 async def stops_only_where_a_shell_can_go_on(stage: Stage, key: str) -> None:
-    with patch("tui.leaving_app.os.getsid", lambda _pid: os.getpgrp()):
+    with patch("mlpwatch.tui.leaving_app.os.getsid", lambda _pid: os.getpgrp()):
         await stage.press(key)
     assert "ctrl+z: there is no shell to go back to" in stage.text()
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from core.config import EngineName
-from core.mistakes import MistakeList, Order, Readings, mistake_rows
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.mistakes import MistakeList, Order, Readings, mistake_rows
+from mlpwatch.tui.widgets.digit_view import DigitView
 from tests.tui.scenes import (
     digits,
     evaluation,
 )
 from tests.tui.stage import Stage
-from tui.widgets.digit_view import DigitView
 
 EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
 

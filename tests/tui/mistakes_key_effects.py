@@ -1,9 +1,9 @@
 """What each key does among the mistakes; see `tests.tui.key_effects`."""
 
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.widgets.digit_view import DigitView
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.stage import Stage
-from tui.screens.dashboard import Dashboard
-from tui.widgets.digit_view import DigitView
 
 
 def moves_to(place: str, *before: str) -> Effect:

@@ -5,13 +5,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from mlpwatch.tui.screens.compare import CompareScreen
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.screens.question import LineEntry, Question
+from mlpwatch.tui.screens.runs import RunsScreen
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.run_scenes import ALONE, DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, STOPPED
 from tests.tui.stage import Stage, until
-from tui.screens.compare import CompareScreen
-from tui.screens.dashboard import Dashboard
-from tui.screens.question import LineEntry, Question
-from tui.screens.runs import RunsScreen
 
 BY_AGE = [HERE, ELSEWHERE, FINISHED, STOPPED, FAILED, ALONE, DAMAGED]
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.config import EngineName, RunConfig, from_recipe
-from core.metrics_log import MetricsLine
-from core.run_card import RunCard
-from core.runs import DatasetCard, Run
+from mlpwatch.core.config import EngineName, RunConfig, from_recipe
+from mlpwatch.core.metrics_log import MetricsLine
+from mlpwatch.core.run_card import RunCard
+from mlpwatch.core.runs import DatasetCard, Run
 from tests.tui.scenes import RUN_PATH
 
 DIGITS = DatasetCard("digits", "ab" * 32, (8, 8), 10)

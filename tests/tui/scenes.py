@@ -12,14 +12,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import EngineName, RunConfig
-from core.data import Dataset
-from core.engine import Engine, initial_weights
-from core.evaluation import Evaluation, evaluate
-from core.explain import Comparison, Gradients
-from core.losses import loss_for
-from core.on_demand import Answer
-from core.telemetry import (
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.engine import Engine, initial_weights
+from mlpwatch.core.evaluation import Evaluation, evaluate
+from mlpwatch.core.explain import Comparison, Gradients
+from mlpwatch.core.losses import loss_for
+from mlpwatch.core.on_demand import Answer
+from mlpwatch.core.telemetry import (
     CheckpointSaved,
     EndReason,
     EpochDone,
@@ -32,8 +32,8 @@ from core.telemetry import (
     RunStarted,
     StepDone,
 )
-from core.walkthrough import Walk
-from core.weights_board import WeightsBoard, WeightsShown
+from mlpwatch.core.walkthrough import Walk
+from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 from tests.tui.walks import FakeEngine, played_walk
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)

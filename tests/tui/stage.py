@@ -10,13 +10,13 @@ from typing import Any, cast
 
 from textual.pilot import Pilot
 
-from core.session import Session
-from core.telemetry import Event
+from mlpwatch.core.session import Session
+from mlpwatch.core.telemetry import Event
+from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.watch import Report, Watch
 from tests.tui.scenes import RUN_PATH, FakeSession
 from tests.tui.screen_text import screen_text
-from tui.app import MlpwatchApp, ScreenOptions
-from tui.run_state import RunState
-from tui.watch import Report, Watch
 
 DEADLINE_SECONDS = 30.0
 NEVER_FPS = 0.001

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from mlpwatch.tui.watch import MANY_EVENTS, Watch
 from tests.tui.scenes import FakeSession, digits, trained, training
 from tests.tui.stage import Stage, on_stage, until
-from tui.watch import MANY_EVENTS, Watch
 
 
 @asynccontextmanager

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlpwatch.tui.palette import Role, palette_for
+from mlpwatch.tui.widgets.cells import MERGE_GAP, Canvas, CellView
 from tests.tui.recording import RecordingApp, StockApp, Terminal
-from tui.palette import Role, palette_for
-from tui.widgets.cells import MERGE_GAP, Canvas, CellView
 
 CELLS = st.tuples(
     st.integers(-3, 12), st.integers(-2, 5), st.text(max_size=6), st.sampled_from(Role)
@@ -40,12 +40,15 @@ def canvas_of(*rows: str) -> Canvas:
 
 
 def test_widgets_are_imported_without_what_takes_seconds() -> None:
-    names = "cells, chart, confusion, digit, spans"
-    code = f"import sys; from tui.widgets import {names}; print(*sys.modules)"
+    code = (
+        "import sys, mlpwatch.tui.widgets.cells, mlpwatch.tui.widgets.chart, "
+        "mlpwatch.tui.widgets.confusion, mlpwatch.tui.widgets.digit, mlpwatch.tui.widgets.spans; "
+        "print(*sys.modules)"
+    )
     output = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout
-    assert not {"torch", "sklearn", "pandas", "scipy", "core"} & set(output.split())
+    assert not {"torch", "sklearn", "pandas", "scipy", "mlpwatch.core"} & set(output.split())
 
 
 def test_put_cuts_at_every_edge() -> None:

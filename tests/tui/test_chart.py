@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.chart import Chart, Limits, Marker, Series
+from mlpwatch.tui.widgets.scales import LABEL_COLUMNS
 from tests.tui.chart_samples import MARKERS, PLAN, cells, changed, loss_curve, painted, train
 from tests.tui.recording import RecordingApp
-from tui.palette import Role
-from tui.widgets.cells import Canvas
-from tui.widgets.chart import Chart, Limits, Marker, Series
-from tui.widgets.scales import LABEL_COLUMNS
 
 
 def test_title_left_legend_right_and_labels_in_one_column() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.chart import Series
 from tests.tui.chart_samples import PLAN, cells, loss_curve, painted, train
-from tui.palette import Role
-from tui.widgets.chart import Series
 
 BAND = [(x, y) for x in range(0, PLAN, 100) for y in (0.5, 2.0)]
 

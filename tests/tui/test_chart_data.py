@@ -2,10 +2,10 @@
 
 import pytest
 
-from core.telemetry import StepDone
-from tui.run_state import RunState
-from tui.screens.chart_data import ChartOptions, loss_series
-from tui.widgets.chart import Series
+from mlpwatch.core.telemetry import StepDone
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.chart_data import ChartOptions, loss_series
+from mlpwatch.tui.widgets.chart import Series
 
 
 def bands(steps: int, options: ChartOptions, planned: int = 10_000) -> list[Series]:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from core.runs import Run
+from mlpwatch.core.runs import Run
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.screens.digit_panel import DigitPanel
+from mlpwatch.tui.screens.mistakes import MistakesScreen
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage
-from tui.screens.dashboard import Dashboard
-from tui.screens.digit_panel import DigitPanel
-from tui.screens.mistakes import MistakesScreen
 
 TURNS = 60
 """Turns of the event loop in which a screen of any size is put together, or taken apart."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mlpwatch.tui.__main__ import main
+from mlpwatch.tui.app import ScreenOptions
+from tests.support.checkout import SOURCE
 from tests.tui.scenes import FakeSession
-from tui import __main__ as command
-from tui.__main__ import main
-from tui.app import ScreenOptions
 
 
 @pytest.fixture(autouse=True)
@@ -113,19 +113,19 @@ def test_ctrl_c_during_a_command_is_no_traceback(monkeypatch: pytest.MonkeyPatch
     def interrupted(_saved: Path) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tui.run_table.runs_as_text", interrupted)
+    monkeypatch.setattr("mlpwatch.tui.run_table.runs_as_text", interrupted)
     assert main(["runs"]) == 130
 
 
 def test_a_reader_that_has_gone_is_no_traceback() -> None:
     import subprocess
 
-    script = "import sys; from tui.__main__ import run; sys.argv[1:] = ['runs']; run()"
+    script = "import sys; from mlpwatch.tui.__main__ import run; sys.argv[1:] = ['runs']; run()"
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(Path(command.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
     )
     assert process.stdout is not None
     process.stdout.close()
@@ -151,7 +151,7 @@ def test_nothing_heavy_is_imported_for_the_grammar() -> None:
 
     heavy = ("torch", "sklearn", "numpy", "textual", "plotext", "pandas")
     script = (
-        "import sys; from tui.__main__ import main\n"
+        "import sys; from mlpwatch.tui.__main__ import main\n"
         f"status = main(['--epochs', '0']); print(status, [m for m in {heavy} if m in sys.modules])"
     )
     done = subprocess.run(
@@ -160,13 +160,13 @@ def test_nothing_heavy_is_imported_for_the_grammar() -> None:
         text=True,
         check=True,
         timeout=60,
-        env=os.environ | {"PYTHONPATH": str(Path(command.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
     )
     assert done.stdout.strip() == "2 []"
 
 
 def test_the_played_session_has_the_methods_of_the_real_one() -> None:
-    from core.session import Session
+    from mlpwatch.core.session import Session
 
     played = {name for name in dir(FakeSession) if not name.startswith("_")} - {
         "feed", "config", "dataset", "notes", "past",

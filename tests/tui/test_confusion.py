@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from textual.message import Message
 
+from mlpwatch.tui.palette import HEAT, Role
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.confusion import ConfusionMatrix
+from mlpwatch.tui.widgets.confusion_cells import MatrixFacts
+from mlpwatch.tui.widgets.confusion_layout import HEAD_ROWS, count_role, count_text, fit
 from tests.tui.recording import RecordingApp
-from tui.palette import HEAT, Role
-from tui.widgets.cells import Canvas
-from tui.widgets.confusion import ConfusionMatrix
-from tui.widgets.confusion_cells import MatrixFacts
-from tui.widgets.confusion_layout import HEAD_ROWS, count_role, count_text, fit
 
 DIGITS = "0123456789"
 

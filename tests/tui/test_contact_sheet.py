@@ -11,18 +11,15 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from rich.color import ColorSystem
 
-from core.evaluation import evaluate
-from core.losses import loss_for
-from core.mistakes import MISTAKE_LISTS, Readings, mistake_rows
-from tests.tui.recording import RecordingApp
-from tests.tui.scenes import CONFIG, digits, evaluation, training
-from tests.tui.stage import Stage, on_stage
-from tui.palette import GREY_STEPS, Grey, Role
-from tui.screens.mistake_selection import MistakeSelection
-from tui.widgets.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
-from tui.widgets.digit import RAMP, resample
-from tui.widgets.digit_view import DigitView
-from tui.widgets.image_renderers import (
+from mlpwatch.core.evaluation import evaluate
+from mlpwatch.core.losses import loss_for
+from mlpwatch.core.mistakes import MISTAKE_LISTS, Readings, mistake_rows
+from mlpwatch.tui.palette import GREY_STEPS, Grey, Role
+from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+from mlpwatch.tui.widgets.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
+from mlpwatch.tui.widgets.digit import RAMP, resample
+from mlpwatch.tui.widgets.digit_view import DigitView
+from mlpwatch.tui.widgets.image_renderers import (
     INK,
     Renderer,
     image_canvas,
@@ -30,6 +27,9 @@ from tui.widgets.image_renderers import (
     renderers,
     small_canvases,
 )
+from tests.tui.recording import RecordingApp
+from tests.tui.scenes import CONFIG, digits, evaluation, training
+from tests.tui.stage import Stage, on_stage
 
 IMAGES = arrays(
     np.float32,

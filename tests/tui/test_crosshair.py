@@ -4,7 +4,13 @@ from itertools import product
 
 import pytest
 
-from core.telemetry import StepDone
+from mlpwatch.core.telemetry import StepDone
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.chart_data import ChartOptions
+from mlpwatch.tui.screens.crosshair import crosshair_x, moved, read_out, reading
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.chart import Chart, Series
 from tests.tui.recording import RecordingApp
 from tests.tui.scenes import (
     CONFIG,
@@ -19,12 +25,6 @@ from tests.tui.scenes import (
     training,
 )
 from tests.tui.stage import Stage, on_stage
-from tui.palette import Role
-from tui.run_state import RunState
-from tui.screens.chart_data import ChartOptions
-from tui.screens.crosshair import crosshair_x, moved, read_out, reading
-from tui.widgets.cells import Canvas
-from tui.widgets.chart import Chart, Series
 
 CHARTS = [(name, row) for name in ("numpy", "torch") for row in ("loss", "accuracy")]
 

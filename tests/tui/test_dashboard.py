@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.config import EngineName
-from core.telemetry import CheckpointSaved, EpochRead, Event, SaveFailed
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.telemetry import CheckpointSaved, EpochRead, Event, SaveFailed
+from mlpwatch.tui.widgets.confusion import ConfusionMatrix
 from tests.tui.scenes import (
     CONFIG,
     WHY_DIVERGED,
@@ -24,7 +25,6 @@ from tests.tui.scenes import (
     training,
 )
 from tests.tui.stage import Stage, on_stage, until, while_loading
-from tui.widgets.confusion import ConfusionMatrix
 
 MARKUP = "[bold red]not markup[/] [/oops] \x1b[2Jgone\x07 \u202ebackwards"
 SIZES = [(220, 60), (140, 40), (80, 24), (40, 10), (20, 5), (1, 1)]

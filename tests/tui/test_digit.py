@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from mlpwatch.tui.widgets.digit import RAMP, digit_rows, resample
+from mlpwatch.tui.widgets.digit_view import DigitView
 from tests.tui.recording import RecordingApp
-from tui.widgets.digit import RAMP, digit_rows, resample
-from tui.widgets.digit_view import DigitView
 
 IMAGES = arrays(
     np.float32,

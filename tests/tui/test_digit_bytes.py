@@ -11,14 +11,14 @@ from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
 
-from core.config import EngineName
-from core.data import Dataset
-from core.engine import Tensors, build_engine
-from core.weights_board import WeightsShown
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.engine import Tensors, build_engine
+from mlpwatch.core.weights_board import WeightsShown
+from mlpwatch.tui.screens.reasons_reader import ReasonsReader
+from mlpwatch.tui.widgets.digit import resample
 from tests.tui.scenes import CONFIG, EPOCH_STEPS, FakeSession, digits, training
 from tests.tui.stage import Stage, on_stage, until
-from tui.screens.reasons_reader import ReasonsReader
-from tui.widgets.digit import resample
 
 MOST_BYTES = 4_000
 DIGITS = 2

@@ -14,12 +14,13 @@ from syrupy.assertion import SnapshotAssertion
 from textual.events import Key
 from textual.pilot import Pilot
 
-from core.centring import centre, centring_for, network_input
-from core.config import ENGINE_NAMES, EngineName
-from core.engine import Engine
-from core.losses import loss_for
-from core.on_demand import Answer
-from core.sketch import Sketch
+from mlpwatch.core.centring import centre, centring_for, network_input
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.engine import Engine
+from mlpwatch.core.losses import loss_for
+from mlpwatch.core.on_demand import Answer
+from mlpwatch.core.sketch import Sketch
+from mlpwatch.tui.widgets.draw_view import DrawView
 from tests.tui.draw_effects import ink
 from tests.tui.scenes import (
     CONFIG,
@@ -34,7 +35,6 @@ from tests.tui.scenes import (
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until, while_loading
 from tests.tui.walks import FakeEngine
-from tui.widgets.draw_view import DrawView
 
 SEVEN = [((2.2, 1.5), (5.8, 1.5)), ((5.8, 1.5), (3.6, 7.0))]
 

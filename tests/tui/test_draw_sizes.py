@@ -11,23 +11,23 @@ import pytest
 from rich.color import ColorSystem
 from textual.events import Key
 
-from core.config import ENGINE_NAMES, EngineName
-from core.engine import Engine
-from core.on_demand import Answer
-from core.session import Session
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.engine import Engine
+from mlpwatch.core.on_demand import Answer
+from mlpwatch.core.session import Session
+from mlpwatch.tui.palette import GREY_STEPS, Grey, Role
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.draw import DrawScreen
+from mlpwatch.tui.screens.draw_readings import DrawReadings
+from mlpwatch.tui.screens.easel import Easel
+from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
+from mlpwatch.tui.widgets.draw_view import DrawView, least_size
+from mlpwatch.tui.widgets.pixel_grid import RAMPS, PixelGrid, grid_for, put_pixels
 from tests.tui.scenes import FakeSession, digits, training
 from tests.tui.stage import on_stage, until
 from tests.tui.walks import FakeEngine
-from tui.palette import GREY_STEPS, Grey, Role
-from tui.run_state import RunState
-from tui.screens.draw import DrawScreen
-from tui.screens.draw_readings import DrawReadings
-from tui.screens.easel import Easel
-from tui.watch import Watch
-from tui.widgets.cells import Canvas
-from tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
-from tui.widgets.draw_view import DrawView, least_size
-from tui.widgets.pixel_grid import RAMPS, PixelGrid, grid_for, put_pixels
 
 
 @pytest.mark.parametrize(

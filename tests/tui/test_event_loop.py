@@ -12,10 +12,10 @@ from textual.events import Key, Resize
 from textual.geometry import Size
 from textual.message import Message
 
-from core.interpreter import SHARED_SECONDS, UNSHARED_SECONDS, keep_interpreter
+from mlpwatch.core.interpreter import SHARED_SECONDS, UNSHARED_SECONDS, keep_interpreter
+from mlpwatch.tui.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
+from mlpwatch.tui.patient_driver import patient
 from tests.e2e.terminal import wait_until
-from tui.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
-from tui.patient_driver import patient
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ async def test_from_its_arrival_a_key_goes_first_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     heard.clear()
-    monkeypatch.setattr("tui.patient_driver.answer_soon", heard.append)
+    monkeypatch.setattr("mlpwatch.tui.patient_driver.answer_soon", heard.append)
     size, key = Resize(Size(140, 40), Size(140, 40)), Key("l", "l")
     driver = patient(NotedDriver, paced=False)(App[None](), size=(140, 40))
     driver.process_message(size)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui import formatting
-from tui.ascii_filter import plain
+from mlpwatch.tui import formatting
+from mlpwatch.tui.ascii_filter import plain
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import pytest
 from textual.events import Key
 from textual.keys import _character_to_key as character_to_key
 
+from mlpwatch.tui.keys import KEYS
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.screens.dialogs import HelpScreen
+from mlpwatch.tui.screens.help_text import help_text, laid_out
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage
-from tui.keys import KEYS
-from tui.screens.dashboard import Dashboard
-from tui.screens.dialogs import HelpScreen
-from tui.screens.help_text import help_text, laid_out
 
 
 async def test_all_keys_are_on_a_high_screen() -> None:

@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.config import ENGINE_NAMES, EngineName
-from core.telemetry import EpochRead, GapMeasured
-from tui.kept_epochs import MOST_EPOCHS, NEWEST_EPOCHS, is_kept
-from tui.run_state import RunState
-from tui.screens.crosshair import gap_at
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.telemetry import EpochRead, GapMeasured
+from mlpwatch.tui.kept_epochs import MOST_EPOCHS, NEWEST_EPOCHS, is_kept
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.crosshair import gap_at
 
 STEPS = 20
 LONG = 5_000

@@ -12,6 +12,18 @@ from textual.binding import Binding
 from textual.keys import _character_to_key
 from textual.screen import Screen
 
+from mlpwatch.tui.app import MlpwatchApp
+from mlpwatch.tui.keys import KEYS, Key, Where, bindings, footer_keys
+from mlpwatch.tui.screens.compare import CompareScreen
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.screens.draw import DrawScreen
+from mlpwatch.tui.screens.explain import ExplainScreen
+from mlpwatch.tui.screens.help_text import help_text
+from mlpwatch.tui.screens.mistakes import MistakesScreen
+from mlpwatch.tui.screens.question import LineEntry, Question
+from mlpwatch.tui.screens.runs import RunsScreen
+from mlpwatch.tui.screens.weights import WeightsScreen
+from mlpwatch.tui.widgets.status import Footer
 from tests.tui import (  # noqa: F401 - each adds to EFFECTS
     dashboard_key_effects,
     draw_effects,
@@ -23,18 +35,6 @@ from tests.tui.key_effects import EFFECTS, phases
 from tests.tui.run_scenes import runs_of_all_kinds
 from tests.tui.scenes import training
 from tests.tui.stage import NEVER_FPS, on_stage
-from tui.app import MlpwatchApp
-from tui.keys import KEYS, Key, Where, bindings, footer_keys
-from tui.screens.compare import CompareScreen
-from tui.screens.dashboard import Dashboard
-from tui.screens.draw import DrawScreen
-from tui.screens.explain import ExplainScreen
-from tui.screens.help_text import help_text
-from tui.screens.mistakes import MistakesScreen
-from tui.screens.question import LineEntry, Question
-from tui.screens.runs import RunsScreen
-from tui.screens.weights import WeightsScreen
-from tui.widgets.status import Footer
 
 PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "everywhere": MlpwatchApp,

@@ -4,11 +4,11 @@ from dataclasses import replace
 from threading import Event as Flag
 from typing import cast
 
-from core.session import Session
+from mlpwatch.core.session import Session
+from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
+from mlpwatch.tui.watch import Watch
 from tests.tui.scenes import FakeSession, digits, training
 from tests.tui.stage import on_stage, until
-from tui.app import MlpwatchApp, ScreenOptions
-from tui.watch import Watch
 
 
 class SlowDisk(FakeSession):

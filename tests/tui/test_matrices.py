@@ -8,9 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support
 
-from core.class_scores import score_classes
-from core.config import ENGINE_NAMES, EngineName
-from core.telemetry import EpochRead, Event
+from mlpwatch.core.class_scores import score_classes
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.telemetry import EpochRead, Event
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.widgets.confusion import ConfusionMatrix
+from mlpwatch.tui.widgets.score_table import scores_canvas
 from tests.tui.scenes import (
     CONFIG,
     FakeSession,
@@ -23,9 +26,6 @@ from tests.tui.scenes import (
     training,
 )
 from tests.tui.stage import Stage, on_stage, until
-from tui.screens.dashboard import Dashboard
-from tui.widgets.confusion import ConfusionMatrix
-from tui.widgets.score_table import scores_canvas
 
 
 def rows(stage: Stage, engine: EngineName) -> list[list[str]]:

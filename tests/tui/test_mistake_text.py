@@ -6,15 +6,21 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from core.mistakes import MISTAKE_LISTS, MistakeList, Readings
-from core.telemetry import EpochRead, EvaluationRead
+from mlpwatch.core.mistakes import MISTAKE_LISTS, MistakeList, Readings
+from mlpwatch.core.telemetry import EpochRead, EvaluationRead
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.hints import Hints, View
+from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+from mlpwatch.tui.screens.mistake_text import (
+    LIST_TITLES,
+    caption,
+    epochs_text,
+    lists_text,
+    why_empty,
+)
 from tests.tui.mistake_samples import rows_of
 from tests.tui.scenes import digits, evaluation
-from tui.palette import Role
-from tui.run_state import RunState
-from tui.screens.hints import Hints, View
-from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import LIST_TITLES, caption, epochs_text, lists_text, why_empty
 
 
 def test_of_a_saved_run_no_change_is_known() -> None:

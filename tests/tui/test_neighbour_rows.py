@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.neighbours import Neighbour
-from core.reasons import Reasons
+from mlpwatch.core.neighbours import Neighbour
+from mlpwatch.core.reasons import Reasons
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.screens.reasons_text import neighbour_rows
+from mlpwatch.tui.widgets.digit_facts import DigitFacts
+from mlpwatch.tui.widgets.neighbours import ImageRow, ImageRowsView, image_size
 from tests.tui.scenes import CONFIG, digits
-from tui.palette import Role
-from tui.screens.reasons_text import neighbour_rows
-from tui.widgets.digit_facts import DigitFacts
-from tui.widgets.neighbours import ImageRow, ImageRowsView, image_size
 
 
 @pytest.mark.parametrize(

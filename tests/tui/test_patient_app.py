@@ -9,13 +9,13 @@ from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 
+from mlpwatch.tui.frame_flow import FrameFlow
+from mlpwatch.tui.output import Output
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.patient_app import LOOK_SECONDS, MOST_WAITING, Missed, PatientApp
+from mlpwatch.tui.widgets.cells import Canvas, CellView
 from tests.tui.recording import RecordingApp, Terminal
 from tests.tui.stage import until
-from tui.frame_flow import FrameFlow
-from tui.output import Output
-from tui.palette import Role
-from tui.patient_app import LOOK_SECONDS, MOST_WAITING, Missed, PatientApp
-from tui.widgets.cells import Canvas, CellView
 
 DEADLINE_SECONDS = 30.0
 

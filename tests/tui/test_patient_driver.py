@@ -13,9 +13,9 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition
 from textual.message import Message
 
-from tui import patient_driver
-from tui.frame_flow import FrameFlow
-from tui.patient_driver import patient
+from mlpwatch.tui import patient_driver
+from mlpwatch.tui.frame_flow import FrameFlow
+from mlpwatch.tui.patient_driver import patient
 
 ANSWER = CursorPosition(0, 0)
 

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from core.config import EngineName
-from core.mistakes import Readings, mistake_rows
-from core.neighbours import NeighbourIndex
-from core.reasons import Reasoner
-from core.saliency import logit_gradient
-from core.weights_board import WeightsBoard, WeightsShown
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.mistakes import Readings, mistake_rows
+from mlpwatch.core.neighbours import NeighbourIndex
+from mlpwatch.core.reasons import Reasoner
+from mlpwatch.core.saliency import logit_gradient
+from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
+from mlpwatch.tui.formatting import three_digits
+from mlpwatch.tui.palette import Shade
+from mlpwatch.tui.screens.digit_panel import DigitPanel
+from mlpwatch.tui.screens.reasons_reader import ReasonsReader
+from mlpwatch.tui.widgets.neighbours import ImageRowsView
+from mlpwatch.tui.widgets.saliency import STRONG, WEAK, SaliencyView
 from tests.tui.mistake_samples import rows_of
 from tests.tui.scenes import (
     CONFIG,
@@ -27,12 +33,6 @@ from tests.tui.scenes import (
 )
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
-from tui.formatting import three_digits
-from tui.palette import Shade
-from tui.screens.digit_panel import DigitPanel
-from tui.screens.reasons_reader import ReasonsReader
-from tui.widgets.neighbours import ImageRowsView
-from tui.widgets.saliency import STRONG, WEAK, SaliencyView
 
 EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
 STEPS: dict[EngineName, int] = {"numpy": 100, "torch": 60}
@@ -171,7 +171,7 @@ async def test_a_lack_of_memory_is_told_and_the_next_digit_tries_again(
 async def test_a_new_epoch_brings_new_reasons_for_the_same_digit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.reasons.RENEW_SECONDS", 0.0)
+    monkeypatch.setattr("mlpwatch.core.reasons.RENEW_SECONDS", 0.0)
     async with on_digit() as stage:
         await stage.says("· true label")
         words = stage.app.screen.query_one(ImageRowsView)._rows[0].words

@@ -2,15 +2,15 @@
 
 import math
 
-from core.telemetry import RunStarted, StepDone
+from mlpwatch.core.telemetry import RunStarted, StepDone
+from mlpwatch.tui.curves import RECENT_CAPACITY
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.chart_data import RECENT_X, ChartLimits, ChartOptions, recent_loss_series
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.chart import Chart
 from tests.tui.scenes import CONFIG, EPOCH_STEPS
 from tests.tui.stage import Stage, on_stage
-from tui.curves import RECENT_CAPACITY
-from tui.run_state import RunState
-from tui.screens.chart_data import RECENT_X, ChartLimits, ChartOptions, recent_loss_series
-from tui.screens.dashboard import Dashboard
-from tui.widgets.cells import Canvas
-from tui.widgets.chart import Chart
 
 
 def state_after(steps: int, *, spike_at: int = 0, level: float = 0.5) -> RunState:

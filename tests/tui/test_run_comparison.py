@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.config import from_recipe
-from core.errors import RunError
-from tests.tui.run_scenes import make_run
-from tui.run_comparison import (
+from mlpwatch.core.config import from_recipe
+from mlpwatch.core.errors import RunError
+from mlpwatch.tui.run_comparison import (
     Axes,
     ComparedRun,
     differing_settings,
@@ -17,6 +16,7 @@ from tui.run_comparison import (
     read_out,
     series_of,
 )
+from tests.tui.run_scenes import make_run
 
 TWIN = from_recipe("twin", data="digits", epochs=12)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.run_listing import EngineSummary, RunSummary
-from tui.run_columns import COLUMNS, GAP, ListedRun, fitting_columns, matches
-from tui.run_list import RunList
+from mlpwatch.core.run_listing import EngineSummary, RunSummary
+from mlpwatch.tui.run_columns import COLUMNS, GAP, ListedRun, fitting_columns, matches
+from mlpwatch.tui.run_list import RunList
 
 
 def run(name: str, day: int = 1, accuracy: float | None = 0.9, **fields: object) -> ListedRun:

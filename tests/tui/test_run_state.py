@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from core.config import EngineName
-from core.telemetry import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.telemetry import (
     CheckpointSaved,
     EndReason,
     Event,
@@ -15,9 +15,9 @@ from core.telemetry import (
     SaveFailed,
     StepDone,
 )
+from mlpwatch.tui.engine_state import LOSS_WINDOW
+from mlpwatch.tui.run_state import RunState
 from tests.tui.scenes import EPOCH_STEPS, ended, epoch_done, evaluation, started, trained
-from tui.engine_state import LOSS_WINDOW
-from tui.run_state import RunState
 
 
 def state_after(*events: Event, names: tuple[EngineName, ...] = ("numpy", "torch")) -> RunState:

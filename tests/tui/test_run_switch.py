@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-import tui.run_switch
-from core.config import from_recipe
-from core.launch import new_session
-from core.run_listing import RunStateName, RunSummary, list_runs
-from core.run_lock import is_locked
-from core.runs import Run
+import mlpwatch.tui.run_switch
+from mlpwatch.core.config import from_recipe
+from mlpwatch.core.launch import new_session
+from mlpwatch.core.run_listing import RunStateName, RunSummary, list_runs
+from mlpwatch.core.run_lock import is_locked
+from mlpwatch.core.runs import Run
+from mlpwatch.tui.run_columns import ListedRun
+from mlpwatch.tui.run_switch import why_not
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.screens.question import LineEntry, Question
+from mlpwatch.tui.screens.runs import RunsScreen
 from tests.tui.scenes import FakeSession, training
 from tests.tui.stage import Stage, on_stage, until
-from tui.run_columns import ListedRun
-from tui.run_switch import why_not
-from tui.screens.dashboard import Dashboard
-from tui.screens.question import LineEntry, Question
-from tui.screens.runs import RunsScreen
 
 CONFIG = from_recipe("twin", data="digits", hidden=(8,), epochs=100_000, only="numpy", threads=1)
 
@@ -108,7 +108,7 @@ class Stubborn(FakeSession):
 async def test_a_run_that_does_not_end_keeps_its_place(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tui.run_switch, "END_SECONDS", 0.0)
+    monkeypatch.setattr(mlpwatch.tui.run_switch, "END_SECONDS", 0.0)
     finish(saved, "done", epochs=1)
     result = Run.open(saved, "done").read_result()
     async with on_stage(training(), saved=saved, session=Stubborn()) as stage:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.config import RunConfig
-from core.runs import DatasetCard, MetricsLine, Run
-from tui.run_table import runs_as_json, runs_as_text
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.runs import DatasetCard, MetricsLine, Run
+from mlpwatch.tui.run_table import runs_as_json, runs_as_text
 
 CONFIG = RunConfig(data="digits", hidden=(32, 16), epochs=3)
 CARD = DatasetCard("digits", "0" * 64, (8, 8), 10)

@@ -7,15 +7,15 @@ from threading import enumerate as threads
 
 import pytest
 
-from core.config import from_recipe
-from core.launch import new_session
-from core.runs import Run
+from mlpwatch.core.config import from_recipe
+from mlpwatch.core.launch import new_session
+from mlpwatch.core.runs import Run
+from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.screens.mistakes import MistakesScreen
+from mlpwatch.tui.screens.runs import RunsScreen
 from tests.tui.run_scenes import DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, lines
 from tests.tui.scenes import trained, training
 from tests.tui.stage import Stage, on_stage, until
-from tui.screens.dashboard import Dashboard
-from tui.screens.mistakes import MistakesScreen
-from tui.screens.runs import RunsScreen
 
 pytestmark = pytest.mark.usefixtures("runs")
 

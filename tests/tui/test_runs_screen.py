@@ -7,10 +7,13 @@ from threading import Event as Flag
 
 import pytest
 
-import core.run_index
-from core.config import from_recipe
-from core.run_listing import RunSummary, summarize_run
-from core.runs import Run
+import mlpwatch.core.run_index
+from mlpwatch.core.config import from_recipe
+from mlpwatch.core.run_listing import RunSummary, summarize_run
+from mlpwatch.core.runs import Run
+from mlpwatch.tui.widgets.chart import Chart
+from mlpwatch.tui.widgets.run_table import RunTable
+from mlpwatch.tui.widgets.status import TextLine
 from tests.tui.run_key_effects import BY_AGE, compare, listed, selected
 from tests.tui.run_scenes import (
     ALONE,
@@ -25,9 +28,6 @@ from tests.tui.run_scenes import (
 )
 from tests.tui.scenes import trained, training
 from tests.tui.stage import Stage, on_stage, until
-from tui.widgets.chart import Chart
-from tui.widgets.run_table import RunTable
-from tui.widgets.status import TextLine
 
 pytestmark = pytest.mark.usefixtures("runs")
 
@@ -224,7 +224,7 @@ async def test_a_slow_disk_holds_up_no_key(monkeypatch: pytest.MonkeyPatch) -> N
         may_read.wait(30)
         return summarize_run(folder)
 
-    monkeypatch.setattr(core.run_index, "summarize_run", slow)
+    monkeypatch.setattr(mlpwatch.core.run_index, "summarize_run", slow)
     async with on_stage(training(), saved=SAVED) as stage:
         await stage.press("r")
         assert "reading …" in stage.text()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from mlpwatch.tui.screen_cost import FPS_STEPS, READING_SECONDS, CostMeter
 from tests.tui.scenes import trained, training
 from tests.tui.stage import on_stage, until
-from tui.screen_cost import FPS_STEPS, READING_SECONDS, CostMeter
 
 
 @dataclass

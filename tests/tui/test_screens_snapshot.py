@@ -4,13 +4,13 @@ import pytest
 from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
 
-from core.config import ENGINE_NAMES
-from core.telemetry import Event
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.telemetry import Event
+from mlpwatch.tui.screens.reasons_reader import ReasonsReader
+from mlpwatch.tui.widgets.chart import NONE_DONE
 from tests.tui.scenes import WHY_DIVERGED, ended, failed, finished, training
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until, while_loading
-from tui.screens.reasons_reader import ReasonsReader
-from tui.widgets.chart import NONE_DONE
 
 SMALL, MEDIUM, LARGE = (80, 24), (140, 40), (220, 60)
 

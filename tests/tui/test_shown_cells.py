@@ -12,9 +12,9 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widgets import Static
 
+from mlpwatch.tui.widgets.shown_cells import ShownCells
+from mlpwatch.tui.widgets.spans import CellsUpdate
 from tests.tui.recording import RecordingApp
-from tui.widgets.shown_cells import ShownCells
-from tui.widgets.spans import CellsUpdate
 
 WIDTH, HEIGHT = 16, 3
 CONSOLE = Console(force_terminal=True, color_system="truecolor", width=WIDTH)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tui.terminal_traits import has_colour, has_unicode
-
-CHECKOUT = Path(__file__).resolve().parents[2]
+from mlpwatch.tui.terminal_traits import has_colour, has_unicode
+from tests.support.checkout import CHECKOUT
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ def test_pythons_own_change_of_the_locale_does_not_count(
     variables: dict[str, str], expected: str
 ) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LA"))}
-    script = "import os; from tui.terminal_traits import has_unicode; print(has_unicode())"
+    script = "import os; from mlpwatch.tui.terminal_traits import has_unicode; print(has_unicode())"
     printed = subprocess.run(
         [sys.executable, "-c", script], env=kept | variables, cwd=CHECKOUT,
         capture_output=True, text=True, check=True, timeout=60,
@@ -68,7 +67,10 @@ def test_pythons_own_change_of_the_locale_does_not_count(
 )
 def test_colour_goes_by_terminfo(variables: Mapping[str, str], expected: bool) -> None:
     # curses reads one description per process.
-    script = f"from tui.terminal_traits import has_colour; print(has_colour({dict(variables)!r}))"
+    script = (
+        "from mlpwatch.tui.terminal_traits import has_colour; "
+        f"print(has_colour({dict(variables)!r}))"
+    )
     printed = subprocess.run(
         [sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True,
         timeout=60,

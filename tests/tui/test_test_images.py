@@ -3,9 +3,13 @@
 import re
 from threading import Event as Flag
 
-from core.config import EngineName
-from core.evaluation import Evaluation
-from core.mistakes import Readings, mistake_rows
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.mistakes import Readings, mistake_rows
+from mlpwatch.tui.widgets.contact_sheet import ContactSheet
+from mlpwatch.tui.widgets.digit import digit_rows
+from mlpwatch.tui.widgets.digit_view import DigitView
+from mlpwatch.tui.widgets.image_renderers import small_canvases
 from tests.tui.mistake_samples import EPOCHS, drawn, without_margins
 from tests.tui.scenes import (
     FakeSession,
@@ -16,10 +20,6 @@ from tests.tui.scenes import (
     training,
 )
 from tests.tui.stage import on_stage
-from tui.widgets.contact_sheet import ContactSheet
-from tui.widgets.digit import digit_rows
-from tui.widgets.digit_view import DigitView
-from tui.widgets.image_renderers import small_canvases
 
 
 async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> None:

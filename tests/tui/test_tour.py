@@ -6,22 +6,22 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from core.config import OptimizerName, RunConfig
-from core.telemetry import Event
-from core.walkthrough import Walk
-from tests.tui.scenes import CONFIG, FakeSession, digits, ended, started, training
-from tests.tui.screen_text import screen_picture
-from tests.tui.stage import Stage, on_stage, until
-from tui.palette import Role
-from tui.screens.explain import ExplainScreen
-from tui.screens.tour import batch_strips
-from tui.screens.tour_formulas import (
+from mlpwatch.core.config import OptimizerName, RunConfig
+from mlpwatch.core.telemetry import Event
+from mlpwatch.core.walkthrough import Walk
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.screens.explain import ExplainScreen
+from mlpwatch.tui.screens.tour import batch_strips
+from mlpwatch.tui.screens.tour_formulas import (
     backward_formulas,
     forward_formulas,
     loss_formulas,
     update_formulas,
 )
-from tui.widgets.text_block import Row, without_blanks
+from mlpwatch.tui.widgets.text_block import Row, without_blanks
+from tests.tui.scenes import CONFIG, FakeSession, digits, ended, started, training
+from tests.tui.screen_text import screen_picture
+from tests.tui.stage import Stage, on_stage, until
 
 PAGES = ["Forward", "The loss", "Backward", "The update"]
 

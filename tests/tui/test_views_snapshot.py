@@ -4,10 +4,10 @@ import pytest
 from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
 
+from mlpwatch.tui.screens.reasons_reader import ReasonsReader
 from tests.tui.scenes import training
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until
-from tui.screens.reasons_reader import ReasonsReader
 
 VIEWS = {
     "percent": "tab tab c",

@@ -12,12 +12,12 @@ from typing import cast
 import numpy as np
 import pytest
 
-from core.errors import DataError
-from core.session import Session
-from core.telemetry import EpochRead, Event, StepsDone
-from core.thread_priority import NICENESS
+from mlpwatch.core.errors import DataError
+from mlpwatch.core.session import Session
+from mlpwatch.core.telemetry import EpochRead, Event, StepsDone
+from mlpwatch.core.thread_priority import NICENESS
+from mlpwatch.tui.watch import SPEEDS, Report, Watch
 from tests.tui.scenes import CONFIG, FakeSession, digits, gap, started, trained
-from tui.watch import SPEEDS, Report, Watch
 
 DEADLINE_SECONDS = 30.0
 
@@ -209,7 +209,7 @@ def test_leaving_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
     watch = opened(session)
     session.stop = lambda: None  # type: ignore[method-assign]
     watch.leave()
-    monkeypatch.setattr("tui.watch.LEAVE_SECONDS", -1.0)
+    monkeypatch.setattr("mlpwatch.tui.watch.LEAVE_SECONDS", -1.0)
     assert watch.left
 
 

@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.config import ENGINE_NAMES, EngineName
-from core.engine import Tensors
-from core.weight_tiles import DeadCount, first_layer, shared_scale
-from core.weights_board import WeightsShown
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.engine import Tensors
+from mlpwatch.core.weight_tiles import DeadCount, first_layer, shared_scale
+from mlpwatch.core.weights_board import WeightsShown
+from mlpwatch.tui.screens.weights import WeightsScreen
+from mlpwatch.tui.screens.weights_reader import WeightsReader
+from mlpwatch.tui.screens.weights_text import dead_text
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.signed import look_for, put_levels, signed_levels
+from mlpwatch.tui.widgets.tiles import TilesView, shrink
 from tests.tui.scenes import CONFIG, FakeSession, finished, trained, training, weights
 from tests.tui.stage import Stage, on_stage, until
-from tui.screens.weights import WeightsScreen
-from tui.screens.weights_reader import WeightsReader
-from tui.screens.weights_text import dead_text
-from tui.widgets.cells import Canvas
-from tui.widgets.signed import look_for, put_levels, signed_levels
-from tui.widgets.tiles import TilesView, shrink
 
 SIZES = [(80, 24), (140, 40), (220, 60)]
 

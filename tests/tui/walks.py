@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from core.config import EngineName, RunConfig
-from core.data import Dataset, batch_order
-from core.engine import EngineState, Floats, initial_weights, layer_sizes
-from core.walkthrough import BatchPass, EngineWalk, LayerOutput, Walk
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data import Dataset, batch_order
+from mlpwatch.core.engine import EngineState, Floats, initial_weights, layer_sizes
+from mlpwatch.core.walkthrough import BatchPass, EngineWalk, LayerOutput, Walk
 
 
 class FakeEngine:

@@ -1,8 +1,8 @@
 """What each key does on the weights screen; see `tests.tui.key_effects`."""
 
+from mlpwatch.tui.screens.dashboard import Dashboard
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.stage import Stage, until
-from tui.screens.dashboard import Dashboard
 
 
 @effect("weights", "back")

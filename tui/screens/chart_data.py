@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.config import EngineName
-from tui.curves import RECENT_CAPACITY, Curve
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.widgets.chart import Limits, Marker, Series, nice_limits
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.curves import RECENT_CAPACITY, Curve
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.chart import Limits, Marker, Series, nice_limits
 
 if TYPE_CHECKING:
-    from tui.epoch_curves import GapCurves
-    from tui.run_state import EngineState, RunState
+    from mlpwatch.tui.epoch_curves import GapCurves
+    from mlpwatch.tui.run_state import EngineState, RunState
 
 BANDS: dict[EngineName, Role] = {"numpy": Role.NUMPY_BAND, "torch": Role.TORCH_BAND}
 CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}

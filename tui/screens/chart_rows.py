@@ -4,8 +4,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from core.config import EngineName
-from tui.screens.chart_data import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.screens.chart_data import (
     RECENT_X,
     ChartLimits,
     ChartOptions,
@@ -15,12 +15,20 @@ from tui.screens.chart_data import (
     loss_series,
     recent_loss_series,
 )
-from tui.screens.crosshair import Stride, crosshair_x, gap_at, moved, place, read_out, steps_of
-from tui.screens.pace import RECENT_SECONDS, Pace
-from tui.widgets.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
+from mlpwatch.tui.screens.crosshair import (
+    Stride,
+    crosshair_x,
+    gap_at,
+    moved,
+    place,
+    read_out,
+    steps_of,
+)
+from mlpwatch.tui.screens.pace import RECENT_SECONDS, Pace
+from mlpwatch.tui.widgets.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
 
 if TYPE_CHECKING:
-    from tui.run_state import EngineState, RunState
+    from mlpwatch.tui.run_state import EngineState, RunState
 
 Row = Literal["loss", "accuracy"]
 Find = Callable[[EngineName, Row], Chart]

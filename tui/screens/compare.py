@@ -7,12 +7,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 
-from core.config import ENGINE_NAMES, EngineName
-from core.errors import RunError
-from tui.formatting import TITLES
-from tui.keys import Where, bindings, footer_keys
-from tui.palette import RUNS, Role
-from tui.run_comparison import (
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.errors import RunError
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.keys import Where, bindings, footer_keys
+from mlpwatch.tui.palette import RUNS, Role
+from mlpwatch.tui.run_comparison import (
     MARKERS,
     Axes,
     ComparedRun,
@@ -22,10 +22,10 @@ from tui.run_comparison import (
     read_out,
     series_of,
 )
-from tui.screens.presence import ClosesOnce, can_draw
-from tui.widgets.chart import Chart, marker_sample
-from tui.widgets.status import Footer, TextLine
-from tui.widgets.text_block import Row, TextBlock
+from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
+from mlpwatch.tui.widgets.chart import Chart, marker_sample
+from mlpwatch.tui.widgets.status import Footer, TextLine
+from mlpwatch.tui.widgets.text_block import Row, TextBlock
 
 LOOK_SECONDS = 2.0
 """Time between two looks whether a run has gone on."""

@@ -3,12 +3,12 @@
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tui.curves import RECENT_CAPACITY
-from tui.screens.chart_data import ChartOptions
+from mlpwatch.tui.curves import RECENT_CAPACITY
+from mlpwatch.tui.screens.chart_data import ChartOptions
 
 if TYPE_CHECKING:
-    from core.telemetry import GapMeasured
-    from tui.run_state import EngineState, EpochPoint, Phase, RunState
+    from mlpwatch.core.telemetry import GapMeasured
+    from mlpwatch.tui.run_state import EngineState, EpochPoint, Phase, RunState
 
 BROKEN: tuple["Phase", ...] = ("diverged", "failed")
 

@@ -11,23 +11,23 @@ from textual.events import Resize
 from textual.message import Message
 from textual.timer import Timer
 
-from core.config import EngineName
-from tui.keys import Where, bindings, footer_keys
-from tui.screen_cost import CostMeter
-from tui.screens.chart_rows import ChartRows, Row, panel_title
-from tui.screens.crosshair import Stride
-from tui.screens.dashboard_text import header, message
-from tui.screens.matrices import Matrices, cell_text
-from tui.screens.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
-from tui.screens.presence import ClosesOnce, can_draw
-from tui.watch import Watch
-from tui.widgets.chart import Chart
-from tui.widgets.confusion import ConfusionMatrix
-from tui.widgets.confusion_layout import HEAD_ROWS
-from tui.widgets.status import Footer, Speed, StatusPanel, TextLine
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.keys import Where, bindings, footer_keys
+from mlpwatch.tui.screen_cost import CostMeter
+from mlpwatch.tui.screens.chart_rows import ChartRows, Row, panel_title
+from mlpwatch.tui.screens.crosshair import Stride
+from mlpwatch.tui.screens.dashboard_text import header, message
+from mlpwatch.tui.screens.matrices import Matrices, cell_text
+from mlpwatch.tui.screens.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
+from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
+from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.widgets.chart import Chart
+from mlpwatch.tui.widgets.confusion import ConfusionMatrix
+from mlpwatch.tui.widgets.confusion_layout import HEAD_ROWS
+from mlpwatch.tui.widgets.status import Footer, Speed, StatusPanel, TextLine
 
 if TYPE_CHECKING:
-    from tui.run_state import Phase
+    from mlpwatch.tui.run_state import Phase
 
 Panel = Literal["loss", "accuracy", "confusion"]
 PANELS: tuple[Panel, ...] = ("loss", "accuracy", "confusion")

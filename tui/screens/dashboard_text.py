@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from core.config import RunConfig
-from tui import formatting
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.screens.chart_data import ChartOptions
-from tui.screens.crosshair import place, reading
-from tui.watch import Watch
+from mlpwatch.core.config import RunConfig
+from mlpwatch.tui import formatting
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.screens.chart_data import ChartOptions
+from mlpwatch.tui.screens.crosshair import place, reading
+from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
-    from core.telemetry import GapMeasured
-    from tui.run_state import RunState
+    from mlpwatch.core.telemetry import GapMeasured
+    from mlpwatch.tui.run_state import RunState
 
 Text = list[tuple[str, Role]]
 

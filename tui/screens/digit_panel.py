@@ -9,25 +9,25 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
-from core.config import EngineName
-from tui.screens.presence import can_draw
-from tui.screens.reasons_reader import About, ReasonsReader
-from tui.screens.reasons_text import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.screens.presence import can_draw
+from mlpwatch.tui.screens.reasons_reader import About, ReasonsReader
+from mlpwatch.tui.screens.reasons_text import (
     instead_of_neighbours,
     neighbour_rows,
     saliency_title,
     weights_note,
 )
-from tui.watch import Watch
-from tui.widgets.digit_facts import DigitFacts, DigitFactsView
-from tui.widgets.digit_view import DigitView
-from tui.widgets.image_renderers import Renderer
-from tui.widgets.neighbours import ImageRowsView
-from tui.widgets.saliency import Saliency, SaliencyView
-from tui.widgets.signed import Look, look_for
+from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.widgets.digit_facts import DigitFacts, DigitFactsView
+from mlpwatch.tui.widgets.digit_view import DigitView
+from mlpwatch.tui.widgets.image_renderers import Renderer
+from mlpwatch.tui.widgets.neighbours import ImageRowsView
+from mlpwatch.tui.widgets.saliency import Saliency, SaliencyView
+from mlpwatch.tui.widgets.signed import Look, look_for
 
 if TYPE_CHECKING:
-    from core.reasons import Question
+    from mlpwatch.core.reasons import Question
 
 Gradient = Literal["off", "reading", "true"]
 """Of which class's logit: none, what the model read, the true label."""
@@ -176,7 +176,7 @@ class DigitPanel(Horizontal):
             self.post_message(self.Failed())
 
     def _question(self) -> "tuple[About, Question] | None":
-        from core.reasons import Question, rival_class  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.reasons import Question, rival_class  # noqa: PLC0415 - after the first frame
 
         digit, hidden = self._digit, not self.query_one(ImageRowsView).display
         if digit is None or (hidden and not self.shows_gradient):

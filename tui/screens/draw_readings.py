@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.centring import network_input
-from core.config import EngineName
-from core.drawings import Drawing
-from core.errors import DataError, MlpwatchError
-from core.reading import Reading, ask_reading
-from tui.run_state import RunState
-from tui.screens.easel import Easel
-from tui.screens.kept_drawings import KeptDrawings
-from tui.widgets.draw_panels import KeptRow, OwnSet
+from mlpwatch.core.centring import network_input
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.drawings import Drawing
+from mlpwatch.core.errors import DataError, MlpwatchError
+from mlpwatch.core.reading import Reading, ask_reading
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.easel import Easel
+from mlpwatch.tui.screens.kept_drawings import KeptDrawings
+from mlpwatch.tui.widgets.draw_panels import KeptRow, OwnSet
 
 if TYPE_CHECKING:
-    from core.run_follower import RunFollower
-    from core.session import Session
+    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.session import Session
 
 
 class DrawReadings:

@@ -1,9 +1,9 @@
 """Paper, pen and eraser of the draw screen: what is drawn, and what the networks see of it."""
 
-from core.centring import centre, centring_for, network_input
-from core.config import PixelRange
-from core.data import Dataset
-from core.sketch import Ink, Sketch
+from mlpwatch.core.centring import centre, centring_for, network_input
+from mlpwatch.core.config import PixelRange
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.sketch import Ink, Sketch
 
 Point = tuple[float, float]
 

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from core.errors import MlpwatchError
-from tui.keys import Where, bindings, footer_keys
-from tui.run_state import RunState
-from tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
-from tui.screens.dashboard_text import header
-from tui.screens.presence import ClosesOnce, can_draw
-from tui.screens.story import story
-from tui.screens.tour import PAGE_COUNT, batch_strips, is_still, page_title, tour_rows
-from tui.watch import Watch
-from tui.widgets.batch_strip import BatchStrips
-from tui.widgets.chart import AFTER_EPOCH, NONE_DONE, Chart
-from tui.widgets.status import Footer, TextLine
-from tui.widgets.text_block import TextBlock, squeezed, without_blanks
+from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.tui.keys import Where, bindings, footer_keys
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
+from mlpwatch.tui.screens.dashboard_text import header
+from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
+from mlpwatch.tui.screens.story import story
+from mlpwatch.tui.screens.tour import PAGE_COUNT, batch_strips, is_still, page_title, tour_rows
+from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.widgets.batch_strip import BatchStrips
+from mlpwatch.tui.widgets.chart import AFTER_EPOCH, NONE_DONE, Chart
+from mlpwatch.tui.widgets.status import Footer, TextLine
+from mlpwatch.tui.widgets.text_block import TextBlock, squeezed, without_blanks
 
 if TYPE_CHECKING:
-    from core.explain import Comparison
-    from core.walkthrough import Walk
+    from mlpwatch.core.explain import Comparison
+    from mlpwatch.core.walkthrough import Walk
 
 
 COMPARE_SECONDS = 1.0

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from tui.palette import Role
-from tui.watch import Watch
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.watch import Watch
 
 View = Literal["sheet", "digit", "weights"]
 

@@ -5,9 +5,9 @@ import asyncio
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data import Dataset
-from core.drawings import Drawing, DrawingSet
-from core.errors import DataError
+from mlpwatch.core.data import Dataset
+from mlpwatch.core.drawings import Drawing, DrawingSet
+from mlpwatch.core.errors import DataError
 
 
 class KeptDrawings:

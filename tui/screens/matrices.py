@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from core.config import EngineName
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.screens.pace import MATRICES_SECONDS, SCORES_SECONDS
-from tui.watch import Watch
-from tui.widgets.chart import AFTER_EPOCH, NONE_DONE
-from tui.widgets.confusion import ConfusionMatrix
-from tui.widgets.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
-from tui.widgets.status import ACCENTS
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.screens.pace import MATRICES_SECONDS, SCORES_SECONDS
+from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.widgets.chart import AFTER_EPOCH, NONE_DONE
+from mlpwatch.tui.widgets.confusion import ConfusionMatrix
+from mlpwatch.tui.widgets.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
+from mlpwatch.tui.widgets.status import ACCENTS
 
 if TYPE_CHECKING:
-    from core.class_scores import ClassScores, PairDifference
-    from core.confusion_log import Matrix
-    from tui.run_state import EngineState, RunState
+    from mlpwatch.core.class_scores import ClassScores, PairDifference
+    from mlpwatch.core.confusion_log import Matrix
+    from mlpwatch.tui.run_state import EngineState, RunState
 
 CHOOSE_A_CELL = "arrows choose a cell, enter shows its digits; c: row %, difference, scores"
 
@@ -120,7 +120,7 @@ class Matrices:
 
     async def score(self, state: "RunState") -> None:
         """Score what is shown, off the event loop."""
-        from core.class_scores import score_classes  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.class_scores import score_classes  # noqa: PLC0415 - after the first frame
 
         for name, counts in self._unscored(state).items():
             self._scores[name] = counts, await asyncio.to_thread(score_classes, counts)
@@ -166,7 +166,7 @@ class Matrices:
         return scores if scored is counts else None
 
     def _differences_of(self, one: "Matrix", other: "Matrix") -> "tuple[PairDifference, ...]":
-        from core.class_scores import largest_differences  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.class_scores import largest_differences  # noqa: PLC0415 - after the first frame
 
         known = self._differences
         if known is None or known[0] is not one or known[1] is not other:
@@ -186,7 +186,7 @@ class Matrices:
         return f"{text} · epoch {epoch}{self._accuracy(engine, state)}"
 
     def _accuracy(self, engine: "EngineState", state: "RunState") -> str:
-        from core.confusion_log import accuracy_of  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.confusion_log import accuracy_of  # noqa: PLC0415 - after the first frame
 
         counts = self.counts(engine, state)
         if counts is None or self.mode == "difference":

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from core.config import EngineName
-from core.mistakes import MistakeList, Order, Readings
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.run_state import RunState
-from tui.screens.mistake_selection import MistakeSelection
-from tui.widgets.chart import NONE_DONE
-from tui.widgets.status import ACCENTS
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.mistakes import MistakeList, Order, Readings
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+from mlpwatch.tui.widgets.chart import NONE_DONE
+from mlpwatch.tui.widgets.status import ACCENTS
 
 Text = list[tuple[str, Role]]
 

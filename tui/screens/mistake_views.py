@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from tui.palette import Role
-from tui.screens.digit_panel import SeenDigit
-from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import Text, caption, read_before, reading_text
-from tui.screens.split_images import SplitImages
-from tui.widgets.contact_sheet import SheetSource
-from tui.widgets.digit_facts import DigitFacts
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.screens.digit_panel import SeenDigit
+from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+from mlpwatch.tui.screens.mistake_text import Text, caption, read_before, reading_text
+from mlpwatch.tui.screens.split_images import SplitImages
+from mlpwatch.tui.widgets.contact_sheet import SheetSource
+from mlpwatch.tui.widgets.digit_facts import DigitFacts
 
 
 def sheet_source(selection: MistakeSelection, images: SplitImages) -> SheetSource | None:

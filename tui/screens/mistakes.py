@@ -8,21 +8,21 @@ from textual.binding import BindingType
 from textual.events import Resize
 from textual.timer import Timer
 
-from core.errors import MlpwatchError
-from core.mistakes import MistakeList
-from tui.keys import Where, bindings, footer_keys
-from tui.screens.digit_panel import DigitPanel
-from tui.screens.hints import Hints, View, message_text
-from tui.screens.mistake_selection import MistakeSelection
-from tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
-from tui.screens.mistake_views import detail_text, seen_digit, sheet_source
-from tui.screens.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
-from tui.screens.presence import ClosesOnce, can_draw
-from tui.screens.renderer_choice import RendererChoice
-from tui.screens.split_images import SplitImages
-from tui.watch import Watch
-from tui.widgets.contact_sheet import ContactSheet
-from tui.widgets.status import Footer, TextLine
+from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.core.mistakes import MistakeList
+from mlpwatch.tui.keys import Where, bindings, footer_keys
+from mlpwatch.tui.screens.digit_panel import DigitPanel
+from mlpwatch.tui.screens.hints import Hints, View, message_text
+from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+from mlpwatch.tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
+from mlpwatch.tui.screens.mistake_views import detail_text, seen_digit, sheet_source
+from mlpwatch.tui.screens.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
+from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
+from mlpwatch.tui.screens.renderer_choice import RendererChoice
+from mlpwatch.tui.screens.split_images import SplitImages
+from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.widgets.contact_sheet import ContactSheet
+from mlpwatch.tui.widgets.status import Footer, TextLine
 
 
 class MistakesScreen(ClosesOnce[None]):

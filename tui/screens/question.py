@@ -9,11 +9,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from core.errors import MlpwatchError
-from tui.keys import KEYS, Where, bindings
-from tui.palette import Role
-from tui.screens.presence import ClosesOnce
-from tui.widgets.text_block import Row, TextBlock
+from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.tui.keys import KEYS, Where, bindings
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.screens.presence import ClosesOnce
+from mlpwatch.tui.widgets.text_block import Row, TextBlock
 
 
 class Question(ModalScreen[bool], ClosesOnce[bool]):

@@ -6,12 +6,12 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.config import EngineName
-from core.thread_priority import stand_back
-from tui.watch import Watch
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.thread_priority import stand_back
+from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
-    from core.reasons import Question, Reasoner, Reasons
+    from mlpwatch.core.reasons import Question, Reasoner, Reasons
 
 
 class About(NamedTuple):
@@ -125,7 +125,7 @@ class ReasonsReader:
             return None
 
     def _reasoner_of_session(self) -> "Reasoner | None":
-        from core.reasons import Reasoner  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.reasons import Reasoner  # noqa: PLC0415 - after the first frame
 
         session = self._watch.session
         # A run that lives elsewhere has its images some seconds after it is opened.

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import PixelRange, RunConfig
-from tui.formatting import TITLES, three_digits
-from tui.palette import Ink, Role
-from tui.widgets.digit_facts import DigitFacts
-from tui.widgets.neighbours import ImageRow
-from tui.widgets.status import ACCENTS
+from mlpwatch.core.config import PixelRange, RunConfig
+from mlpwatch.tui.formatting import TITLES, three_digits
+from mlpwatch.tui.palette import Ink, Role
+from mlpwatch.tui.widgets.digit_facts import DigitFacts
+from mlpwatch.tui.widgets.neighbours import ImageRow
+from mlpwatch.tui.widgets.status import ACCENTS
 
 if TYPE_CHECKING:
-    from core.data import Dataset
-    from core.reasons import Reasons
+    from mlpwatch.core.data import Dataset
+    from mlpwatch.core.reasons import Reasons
 
 
 def neighbour_rows(

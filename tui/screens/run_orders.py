@@ -4,23 +4,23 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import MlpwatchError
-from core.run_changes import Contents, delete_run, measure_run, rename_run
-from core.run_export import ExportKind, export_runs
-from core.run_names import check_run_name, printable
-from tui import formatting
-from tui.followed_app import Followed, FollowedApp
-from tui.run_columns import ListedRun
-from tui.run_comparison import ComparedRun
-from tui.run_list import RunList
-from tui.run_switch import RunSwitch
-from tui.screens.compare import CompareScreen
-from tui.screens.question import LineEntry, Question
-from tui.watch import Report, Watch
+from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.core.run_changes import Contents, delete_run, measure_run, rename_run
+from mlpwatch.core.run_export import ExportKind, export_runs
+from mlpwatch.core.run_names import check_run_name, printable
+from mlpwatch.tui import formatting
+from mlpwatch.tui.followed_app import Followed, FollowedApp
+from mlpwatch.tui.run_columns import ListedRun
+from mlpwatch.tui.run_comparison import ComparedRun
+from mlpwatch.tui.run_list import RunList
+from mlpwatch.tui.run_switch import RunSwitch
+from mlpwatch.tui.screens.compare import CompareScreen
+from mlpwatch.tui.screens.question import LineEntry, Question
+from mlpwatch.tui.watch import Report, Watch
 
 if TYPE_CHECKING:
-    from core.run_follower import RunFollower
-    from tui.screens.runs import RunsScreen
+    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.tui.screens.runs import RunsScreen
 
 
 class RunOrders:
@@ -159,8 +159,8 @@ def _watch_of(run: ListedRun) -> Watch:
     def start(report: Report) -> "RunFollower":
         report(f"reading {run.summary.name}")
         # Not at the top: NumPy's part of it takes longer than the screen.
-        from core.run_follower import RunFollower  # noqa: PLC0415
-        from core.runs import Run  # noqa: PLC0415
+        from mlpwatch.core.run_follower import RunFollower  # noqa: PLC0415
+        from mlpwatch.core.runs import Run  # noqa: PLC0415
 
         return RunFollower(Run.open(path.parent, path.name))
 

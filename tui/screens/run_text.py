@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from core.config import ENGINE_NAMES
-from core.run_names import printable
-from tui import formatting
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.run_columns import ListedRun, hidden_text, when_text
-from tui.run_list import RunList
-from tui.widgets.status import ACCENTS
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.run_names import printable
+from mlpwatch.tui import formatting
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.run_columns import ListedRun, hidden_text, when_text
+from mlpwatch.tui.run_list import RunList
+from mlpwatch.tui.widgets.status import ACCENTS
 
 Text = list[tuple[str, Role]]
 

@@ -12,24 +12,24 @@ from textual.containers import Horizontal
 from textual.events import Click
 from textual.widgets import Input
 
-from core.errors import RunError
-from core.run_index import RunIndex
-from core.run_listing import RunSummary
-from core.run_names import printable
-from tui import formatting
-from tui.keys import Where, bindings, footer_keys
-from tui.palette import Role
-from tui.run_columns import COLUMNS, ListedRun
-from tui.run_list import MOST_MARKED, RunList
-from tui.screens.presence import ClosesOnce, can_draw
-from tui.screens.question import TypedLine
-from tui.screens.run_orders import RunOrders
-from tui.screens.run_text import empty_text, selected_text
-from tui.widgets.run_table import RunTable
-from tui.widgets.status import Footer, TextLine
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.run_index import RunIndex
+from mlpwatch.core.run_listing import RunSummary
+from mlpwatch.core.run_names import printable
+from mlpwatch.tui import formatting
+from mlpwatch.tui.keys import Where, bindings, footer_keys
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.run_columns import COLUMNS, ListedRun
+from mlpwatch.tui.run_list import MOST_MARKED, RunList
+from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
+from mlpwatch.tui.screens.question import TypedLine
+from mlpwatch.tui.screens.run_orders import RunOrders
+from mlpwatch.tui.screens.run_text import empty_text, selected_text
+from mlpwatch.tui.widgets.run_table import RunTable
+from mlpwatch.tui.widgets.status import Footer, TextLine
 
 if TYPE_CHECKING:
-    from tui.followed_app import FollowedApp
+    from mlpwatch.tui.followed_app import FollowedApp
 
 LOOK_SECONDS = 2.0
 """Time between two looks for changes; one takes 0.08 s for a thousand runs."""

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import EngineName
-from core.mistakes import Readings
-from tui.screens.mistake_text import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.mistakes import Readings
+from mlpwatch.tui.screens.mistake_text import (
     Split,
     Text,
     epochs_text,
     test_epochs_text,
     weights_places,
 )
-from tui.screens.reasons_text import ink_of
-from tui.watch import Watch
+from mlpwatch.tui.screens.reasons_text import ink_of
+from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
-    from core.evaluation import Evaluation
-    from core.run_follower import RunFollower
-    from core.session import Session
+    from mlpwatch.core.evaluation import Evaluation
+    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.session import Session
 
 
 class SplitImages:

@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from core.config import EngineName, RunConfig
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.run_state import RunState
-from tui.screens.dashboard_text import gap_text
-from tui.widgets.status import ACCENTS
-from tui.widgets.text_block import Row
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.dashboard_text import gap_text
+from mlpwatch.tui.widgets.status import ACCENTS
+from mlpwatch.tui.widgets.text_block import Row
 
 if TYPE_CHECKING:
-    from core.explain import Comparison
+    from mlpwatch.core.explain import Comparison
 
 _LOSSES = {
     "cross-entropy": "L = 1/B Σb (log Σc exp z − z[label])   softmax, mean over batch",

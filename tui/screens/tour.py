@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import EngineName, RunConfig
-from core.data import Dataset
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.run_state import RunState
-from tui.screens.tour_formulas import plain
-from tui.screens.tour_pages import PAGES, Page
-from tui.widgets.batch_strip import Strip
-from tui.widgets.status import ACCENTS
-from tui.widgets.text_block import Row
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data import Dataset
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.screens.tour_formulas import plain
+from mlpwatch.tui.screens.tour_pages import PAGES, Page
+from mlpwatch.tui.widgets.batch_strip import Strip
+from mlpwatch.tui.widgets.status import ACCENTS
+from mlpwatch.tui.widgets.text_block import Row
 
 if TYPE_CHECKING:
-    from core.walkthrough import EngineWalk, Walk
+    from mlpwatch.core.walkthrough import EngineWalk, Walk
 
 PICTURED = 2
 """The last page that shows images of the batch."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from core.config import RunConfig
-from tui.widgets.text_block import Row
+from mlpwatch.core.config import RunConfig
+from mlpwatch.tui.widgets.text_block import Row
 
 _PLAIN = {
     "Σ": "sum_", "−": "-", "·": "*", "²": "^2", "∂": "d", "ᵀ": "^T", "δ": "delta", "⊙": "*",

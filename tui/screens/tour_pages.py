@@ -4,20 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from core.config import RunConfig
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.screens.tour_formulas import (
+from mlpwatch.core.config import RunConfig
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.screens.tour_formulas import (
     backward_formulas,
     forward_formulas,
     loss_formulas,
     update_formulas,
 )
-from tui.widgets.status import ACCENTS
-from tui.widgets.text_block import Row
+from mlpwatch.tui.widgets.status import ACCENTS
+from mlpwatch.tui.widgets.text_block import Row
 
 if TYPE_CHECKING:
-    from core.walkthrough import BatchPass, EngineWalk, LayerOutput, Walk
+    from mlpwatch.core.walkthrough import BatchPass, EngineWalk, LayerOutput, Walk
 
 IMAGES_SHOWN = 6
 """Of the batch, on the loss page: with two formulas it just fits into 24 rows."""

@@ -7,19 +7,25 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
 
-from core.config import EngineName
-from tui.keys import Where, bindings, footer_keys
-from tui.palette import Role
-from tui.screens.dashboard_text import header
-from tui.screens.hints import Hints, message_text
-from tui.screens.presence import ClosesOnce, can_draw
-from tui.screens.weights_reader import WeightsReader
-from tui.screens.weights_text import dead_text, model_text, sought_text, unit_tiles, units_text
-from tui.watch import Watch
-from tui.widgets.chart import NONE_DONE
-from tui.widgets.signed import Look, legend, look_for
-from tui.widgets.status import Footer, TextLine
-from tui.widgets.tiles import (
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.keys import Where, bindings, footer_keys
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.screens.dashboard_text import header
+from mlpwatch.tui.screens.hints import Hints, message_text
+from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
+from mlpwatch.tui.screens.weights_reader import WeightsReader
+from mlpwatch.tui.screens.weights_text import (
+    dead_text,
+    model_text,
+    sought_text,
+    unit_tiles,
+    units_text,
+)
+from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.widgets.chart import NONE_DONE
+from mlpwatch.tui.widgets.signed import Look, legend, look_for
+from mlpwatch.tui.widgets.status import Footer, TextLine
+from mlpwatch.tui.widgets.tiles import (
     LARGE_COLUMNS,
     SMALL_COLUMNS,
     Grid,
@@ -207,7 +213,7 @@ class WeightsScreen(ClosesOnce[None]):
             note = NONE_DONE if state and state.ended else ""
             self.query_one("#units", TextLine).draw([(f" {note}", Role.DIM)])
             return
-        from core.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
 
         scale, look = shared_scale(*layers.values()), self._look_of_terminal()
         units, data = self._reader.units, session.dataset

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from core.config import RunConfig
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.widgets.status import ACCENTS
-from tui.widgets.tiles import Tile
+from mlpwatch.core.config import RunConfig
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.status import ACCENTS
+from mlpwatch.tui.widgets.tiles import Tile
 
 if TYPE_CHECKING:
-    from core.data import Dataset
-    from core.weight_tiles import DeadCount, FirstLayer
+    from mlpwatch.core.data import Dataset
+    from mlpwatch.core.weight_tiles import DeadCount, FirstLayer
 
 Text = list[tuple[str, Role]]
 

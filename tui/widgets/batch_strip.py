@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.palette import Role
-from tui.widgets.cells import Canvas, CellView
-from tui.widgets.image_renderers import shows_greys
-from tui.widgets.pixel_grid import PixelGrid, grid_for, put_pixels
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.widgets.image_renderers import shows_greys
+from mlpwatch.tui.widgets.pixel_grid import PixelGrid, grid_for, put_pixels
 
 _GAP = 2
 _LEAST_ROWS = 9

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from tui.palette import Role
-from tui.widgets.cells import Canvas, CellView
-from tui.widgets.dots import DOTS_ACROSS, Frame, Marker, Series
-from tui.widgets.plotting import Plot
-from tui.widgets.scales import Limits, nice_limits
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.widgets.dots import DOTS_ACROSS, Frame, Marker, Series
+from mlpwatch.tui.widgets.plotting import Plot
+from mlpwatch.tui.widgets.scales import Limits, nice_limits
 
 __all__ = [
     "AFTER_EPOCH",

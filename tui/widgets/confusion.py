@@ -7,10 +7,10 @@ from textual.binding import Binding, BindingType
 from textual.events import Click, Focus
 from textual.message import Message
 
-from tui.palette import Role
-from tui.widgets.cells import Canvas, CellView
-from tui.widgets.confusion_cells import Cells, MatrixFacts
-from tui.widgets.confusion_layout import (
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.widgets.confusion_cells import Cells, MatrixFacts
+from mlpwatch.tui.widgets.confusion_layout import (
     HEAD_ROWS,
     LONGEST_NAME,
     Layout,
@@ -18,7 +18,7 @@ from tui.widgets.confusion_layout import (
     mistakes,
     most_per_class,
 )
-from tui.widgets.score_table import (
+from mlpwatch.tui.widgets.score_table import (
     GAP,
     PAIRS_WIDTH,
     SCORES_WIDTH,

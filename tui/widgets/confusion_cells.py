@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from tui.palette import HEAT, Role
-from tui.widgets.confusion_layout import Layout, count_role, count_text, places
+from mlpwatch.tui.palette import HEAT, Role
+from mlpwatch.tui.widgets.confusion_layout import Layout, count_role, count_text, places
 
 if TYPE_CHECKING:
     # The first frame comes before there are counts, and importing NumPy takes 0.1 s.
     import numpy as np
     from numpy.typing import NDArray
 
-    from core.class_scores import ClassScores, PairDifference
+    from mlpwatch.core.class_scores import ClassScores, PairDifference
 
 MatrixMode = Literal["counts", "percent", "difference", "scores"]
 MATRIX_MODES: tuple[MatrixMode, ...] = get_args(MatrixMode)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from textual.geometry import Size
 
-from core.config import EngineName
-from tui.formatting import TITLES
-from tui.palette import Role
-from tui.widgets.cells import Canvas, CellView
-from tui.widgets.status import ACCENTS
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.widgets.status import ACCENTS
 
 _SMALLEST_BAR = 3
 _EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.palette import Role
-from tui.widgets.cells import Canvas, CellView
-from tui.widgets.image_renderers import Renderer, image_canvas
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.widgets.image_renderers import Renderer, image_canvas
 
 
 class DigitView(CellView):

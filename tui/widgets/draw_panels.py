@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
-from core.config import EngineName
-from tui.formatting import TITLES, count
-from tui.palette import Role
-from tui.widgets.cells import Canvas
-from tui.widgets.status import ACCENTS
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.formatting import TITLES, count
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.status import ACCENTS
 
 Box = tuple[int, int, int, int]
 """First column, first row, columns, rows."""

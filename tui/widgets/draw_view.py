@@ -8,12 +8,18 @@ from numpy.typing import NDArray
 from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.message import Message
 
-from core.config import EngineName
-from tui.palette import Role
-from tui.widgets.cells import Canvas, CellView
-from tui.widgets.draw_panels import OwnSet, put_bars, put_own_set
-from tui.widgets.image_renderers import shows_greys
-from tui.widgets.pixel_grid import PixelGrid, grid_for, in_characters, put_frame, put_pixels
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.widgets.draw_panels import OwnSet, put_bars, put_own_set
+from mlpwatch.tui.widgets.image_renderers import shows_greys
+from mlpwatch.tui.widgets.pixel_grid import (
+    PixelGrid,
+    grid_for,
+    in_characters,
+    put_frame,
+    put_pixels,
+)
 
 Point = tuple[float, float]
 

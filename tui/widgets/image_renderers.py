@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.app import App
 
-from tui.palette import GREY_STEPS, Grey, Ink, Role
-from tui.widgets.cells import Canvas
-from tui.widgets.digit import RAMP, digit_rows, resample
+from mlpwatch.tui.palette import GREY_STEPS, Grey, Ink, Role
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.digit import RAMP, digit_rows, resample
 
 Renderer = Literal["ramp", "half blocks", "braille"]
 """Ten characters of growing ink, two columns per pixel; two grey pixels per cell; eight dots."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.palette import Role
-from tui.widgets.cells import Canvas
-from tui.widgets.image_renderers import grey_canvases
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.widgets.image_renderers import grey_canvases
 
 RAMPS = {False: " ░▒▓█", True: " .:-=+*#%@"}
 """From no ink to full ink, by `ascii_only`."""

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tui.palette import Role
-from tui.widgets.cells import Canvas
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas
 
 if TYPE_CHECKING:
-    from core.class_scores import ClassScores, Pair, PairDifference
+    from mlpwatch.core.class_scores import ClassScores, Pair, PairDifference
 
 _HEADS = (("prec", 6), ("recall", 7), ("F1", 6))
 """Columns of the scores, and how wide they are."""

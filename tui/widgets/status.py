@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.config import EngineName
-from tui import formatting
-from tui.formatting import TITLES
-from tui.keys import Key
-from tui.palette import Ink, Role
-from tui.widgets.cells import Canvas, CellView
+from mlpwatch.core.config import EngineName
+from mlpwatch.tui import formatting
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.keys import Key
+from mlpwatch.tui.palette import Ink, Role
+from mlpwatch.tui.widgets.cells import Canvas, CellView
 
 if TYPE_CHECKING:
-    from tui.run_state import EngineState
+    from mlpwatch.tui.run_state import EngineState
 
 WIDE = 60
 """Columns from which a status fits into two rows."""

@@ -5,9 +5,9 @@ from textwrap import wrap
 
 from textual.geometry import Size
 
-from tui.formatting import one_line
-from tui.palette import Role
-from tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.formatting import one_line
+from mlpwatch.tui.palette import Role
+from mlpwatch.tui.widgets.cells import Canvas, CellView
 
 Piece = tuple[str, Role]
 Row = Sequence[Piece]

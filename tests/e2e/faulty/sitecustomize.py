@@ -35,7 +35,7 @@ def _slow_sync(seconds: float) -> None:
 
 def _before_batches(action: Any) -> None:  # noqa: ANN401
     """Call `action(step)` before each NumPy batch."""
-    from core.numpy_mlp import NumpyMLP
+    from mlpwatch.core.numpy_mlp import NumpyMLP
 
     train_batch, steps = NumpyMLP.train_batch, 0
 
@@ -53,7 +53,7 @@ def _slow_batch(seconds: float) -> None:
 
 
 def _slow_test(seconds: float) -> None:
-    from core.numpy_mlp import NumpyMLP
+    from mlpwatch.core.numpy_mlp import NumpyMLP
 
     logits = NumpyMLP.logits
 
@@ -73,7 +73,7 @@ def _raise_at(step: float) -> None:
 
 
 def _save_every(steps: float) -> None:
-    from core.control import Control
+    from mlpwatch.core.control import Control
 
     take, taken = Control.take, Counter[int]()
 
