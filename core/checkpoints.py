@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mlpwatch.core import tensor_files
-from mlpwatch.core.checkpoint_errors import (
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.engine import EngineState, Tensors
+from mlpwatch.core.files import tensor_files
+from mlpwatch.core.files.checkpoint_errors import (
     CheckpointError,
     DtypeMismatchError,
     ForeignCheckpointError,
@@ -17,10 +19,14 @@ from mlpwatch.core.checkpoint_errors import (
     NonFiniteWeightsError,
     ShapeMismatchError,
 )
-from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.durable_files import replace_durably
-from mlpwatch.core.engine import EngineState, Tensors
-from mlpwatch.core.strict_json import JsonError, take_choice, take_number, take_object, take_whole
+from mlpwatch.core.files.durable import replace_durably
+from mlpwatch.core.files.strict_json import (
+    JsonError,
+    take_choice,
+    take_number,
+    take_object,
+    take_whole,
+)
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.line_file import LineFile
+from mlpwatch.core.files.line_file import LineFile
+from mlpwatch.core.files.strict_json import (
+    JsonError,
+    parse_object,
+    take_choice,
+    take_whole,
+    to_json,
+)
 from mlpwatch.core.raw_data import MAX_CLASSES
-from mlpwatch.core.strict_json import JsonError, parse_object, take_choice, take_whole, to_json
 
 CONFUSION_NAME = "confusion.jsonl"
 

@@ -13,10 +13,10 @@ from platformdirs import user_data_path
 
 from mlpwatch.core.data import Dataset
 from mlpwatch.core.errors import DataError, RunError
-from mlpwatch.core.line_file import LineFile
+from mlpwatch.core.files.line_file import LineFile
+from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json
 from mlpwatch.core.run_names import printable
 from mlpwatch.core.sketch import Ink
-from mlpwatch.core.strict_json import parse_object, take_whole, to_json
 
 MOST_DRAWINGS = 500
 """The newest ones that are read: 28x28 takes half a megabyte, and a network milliseconds."""

@@ -12,8 +12,8 @@ from math import isfinite
 from typing import Any, get_args
 
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
-from mlpwatch.core.line_file import LineFile
-from mlpwatch.core.strict_json import (
+from mlpwatch.core.files.line_file import LineFile
+from mlpwatch.core.files.strict_json import (
     JsonError,
     parse_object,
     take_choice,

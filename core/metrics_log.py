@@ -4,8 +4,14 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.line_file import LineFile
-from mlpwatch.core.strict_json import parse_object, take_choice, take_number, take_whole, to_json
+from mlpwatch.core.files.line_file import LineFile
+from mlpwatch.core.files.strict_json import (
+    parse_object,
+    take_choice,
+    take_number,
+    take_whole,
+    to_json,
+)
 
 TAIL_BYTES = 16_384
 """Read first for the newest lines: about 80 lines of 200 bytes."""

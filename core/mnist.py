@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.array_files import one_line
 from mlpwatch.core.data_source import FETCH_COMMAND, MNIST, mnist_cache_path
-from mlpwatch.core.durable_files import replace_durably
 from mlpwatch.core.errors import DataError, DownloadError
+from mlpwatch.core.files.durable import replace_durably
 from mlpwatch.core.npz_files import read_npz
 from mlpwatch.core.openml_download import MNIST_784, OpenmlSource, Report, download_images
 from mlpwatch.core.raw_data import RawData, check_part, combine_parts

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, Literal, get_args
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.strict_json import (
+from mlpwatch.core.files.strict_json import (
     JsonError,
     parse_object,
     take_choice,

@@ -5,8 +5,14 @@ from typing import get_args
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.evaluation import numbers_alone
+from mlpwatch.core.files.strict_json import (
+    JsonError,
+    take_choice,
+    take_number,
+    take_object,
+    take_text,
+)
 from mlpwatch.core.runs import Run
-from mlpwatch.core.strict_json import JsonError, take_choice, take_number, take_object, take_text
 from mlpwatch.core.telemetry import EndReason, RunEnded
 
 _REASONS: tuple[EndReason, ...] = get_args(EndReason)

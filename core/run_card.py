@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.durable_files import replace_durably
 from mlpwatch.core.errors import ConfigError, RunError
-from mlpwatch.core.run_names import printable
-from mlpwatch.core.strict_json import (
+from mlpwatch.core.files.durable import replace_durably
+from mlpwatch.core.files.strict_json import (
     JsonError,
     read_object,
     take_object,
@@ -19,6 +18,7 @@ from mlpwatch.core.strict_json import (
     take_whole,
     to_json,
 )
+from mlpwatch.core.run_names import printable
 
 CARD_NAME = "config.json"
 

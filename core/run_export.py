@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.metrics_log import MetricsLine, MetricsLog
 from mlpwatch.core.run_card import read_card
 from mlpwatch.core.run_listing import METRICS_NAME, RESULT_NAME, read_result
 from mlpwatch.core.run_names import printable
-from mlpwatch.core.strict_json import to_json
 
 ExportKind = Literal["csv", "json"]
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mlpwatch.core.durable_files import replace_durably
-from mlpwatch.core.strict_json import JsonError, read_object, take_text, take_whole, to_json
+from mlpwatch.core.files.durable import replace_durably
+from mlpwatch.core.files.strict_json import JsonError, read_object, take_text, take_whole, to_json
 
 OWNER_NAME = "owner.json"
 

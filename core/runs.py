@@ -13,15 +13,16 @@ from mlpwatch.core import checkpoints
 from mlpwatch.core.checkpoints import Checkpoint, LatestCheckpoint
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.confusion_log import CONFUSION_NAME, ConfusionLog
-from mlpwatch.core.durable_files import (
+from mlpwatch.core.engine import layer_sizes
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.event_log import EVENTS_NAME, EventLog
+from mlpwatch.core.files.durable import (
     building_folder,
     remove_leftovers,
     replace_durably,
     sync_folder,
 )
-from mlpwatch.core.engine import layer_sizes
-from mlpwatch.core.errors import RunError
-from mlpwatch.core.event_log import EVENTS_NAME, EventLog
+from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.metrics_log import MetricsLine, MetricsLog, MetricsReading
 from mlpwatch.core.optimizers import SLOTS
 from mlpwatch.core.run_card import DatasetCard, RunCard, installed_versions, read_card
@@ -29,7 +30,6 @@ from mlpwatch.core.run_listing import METRICS_NAME, RESULT_NAME, RunSummary, lis
 from mlpwatch.core.run_lock import RunLock
 from mlpwatch.core.run_names import check_run_name, new_run_name, printable
 from mlpwatch.core.run_owner import read_owner, remove_owner, this_process, write_owner
-from mlpwatch.core.strict_json import to_json
 
 __all__ = [
     "DatasetCard",

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mlpwatch.core.config import RecipeName, from_recipe
+from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.metrics_log import MetricsLine
 from mlpwatch.core.run_card import DatasetCard, RunCard
-from mlpwatch.core.strict_json import to_json
 
 EPOCHS = 50
 

@@ -20,7 +20,7 @@ from mlpwatch.core.checkpoints import (
     read_latest,
     write_checkpoint,
 )
-from mlpwatch.core.durable_files import remove_leftovers
+from mlpwatch.core.files.durable import remove_leftovers
 from mlpwatch.core.metrics_log import MetricsLog
 from tests.core.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 from tests.core.doomed_writer import BIG

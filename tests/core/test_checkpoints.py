@@ -15,8 +15,6 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpwatch.core import checkpoint_errors as errors
-from mlpwatch.core import tensor_files
 from mlpwatch.core.checkpoints import (
     Checkpoint,
     Position,
@@ -26,6 +24,8 @@ from mlpwatch.core.checkpoints import (
 )
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.engine import EngineState, Floats
+from mlpwatch.core.files import checkpoint_errors as errors
+from mlpwatch.core.files import tensor_files
 from tests.core.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 
 VIEWS: tuple[Callable[[Floats], Floats], ...] = (

@@ -97,7 +97,7 @@ def test_no_bytes_make_the_reader_raise(raw: bytes) -> None:
 
 @given(st.sampled_from(ENTRIES), st.data())
 def test_no_change_of_a_line_makes_the_reader_raise(entry: Entry, data: st.DataObject) -> None:
-    from mlpwatch.core.strict_json import to_json
+    from mlpwatch.core.files.strict_json import to_json
 
     raw = bytearray(to_json({"kind": "steps", **asdict(entry)}).encode())
     place = data.draw(st.integers(0, len(raw) - 1))

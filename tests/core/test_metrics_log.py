@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpwatch.core import line_file
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.files import line_file
 from mlpwatch.core.metrics_log import TAIL_BYTES, MetricsLine, MetricsLog
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core import checkpoint_errors as errors
 from mlpwatch.core.checkpoints import (
     checkpoint_path,
     previous_path,
@@ -13,6 +12,7 @@ from mlpwatch.core.checkpoints import (
     read_latest,
     write_checkpoint,
 )
+from mlpwatch.core.files import checkpoint_errors as errors
 from tests.core.checkpoint_samples import sample_checkpoint
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import mlpwatch.core.line_file
+import mlpwatch.core.files.line_file
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.event_log import EVENTS_NAME
@@ -68,7 +68,7 @@ def test_a_resume_for_which_there_is_no_room_leaves_the_run_as_it_had_ended(
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(mlpwatch.core.line_file, "replace_durably", fail)
+    monkeypatch.setattr(mlpwatch.core.files.line_file, "replace_durably", fail)
     with pytest.raises(RunError, match="No space left on device; free some space"):
         resumed_session(run, replace(run.config, epochs=4), lambda _text: None)
     assert sorted((saved / "demo").iterdir()) == files, "with its result, nobody taken for killed"

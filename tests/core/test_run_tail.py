@@ -8,7 +8,7 @@ import pytest
 import mlpwatch.core.run_tail
 from mlpwatch.core.config import MAX_EPOCHS, EngineName
 from mlpwatch.core.confusion_log import ConfusionLine
-from mlpwatch.core.line_tail import MOST_BYTES
+from mlpwatch.core.files.line_tail import MOST_BYTES
 from mlpwatch.core.metrics_log import MetricsLine, parse_metrics_line
 from mlpwatch.core.run_tail import RunTail, damage_notes
 from mlpwatch.core.telemetry import EpochRead, Event

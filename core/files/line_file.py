@@ -7,8 +7,8 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from mlpwatch.core.durable_files import replace_durably, sync_folder
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.files.durable import replace_durably, sync_folder
 from mlpwatch.core.run_names import printable
 
 

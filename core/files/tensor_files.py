@@ -10,7 +10,8 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from mlpwatch.core.checkpoint_errors import (
+from mlpwatch.core.engine import Floats, Tensors
+from mlpwatch.core.files.checkpoint_errors import (
     ChecksumMismatchError,
     ForeignCheckpointError,
     MalformedCheckpointError,
@@ -19,8 +20,7 @@ from mlpwatch.core.checkpoint_errors import (
     TruncatedCheckpointError,
     UnreadableCheckpointError,
 )
-from mlpwatch.core.engine import Floats, Tensors
-from mlpwatch.core.strict_json import parse_object, take_whole, to_json
+from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json
 
 FORMAT = 1
 """Raise it when an older mlpwatch would misread a new file."""
