@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import PixelRange
-from mlpwatch.core.pixels import PixelScale
+from mlpwatch.core.data.pixels import PixelScale
 from mlpwatch.core.sketch import FINE, Ink, block_means
 
 MNIST_SIDE, MNIST_BOX = 28, 20

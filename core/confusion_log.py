@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.data.raw_data import MAX_CLASSES
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import (
     JsonError,
@@ -17,7 +18,6 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
-from mlpwatch.core.raw_data import MAX_CLASSES
 
 CONFUSION_NAME = "confusion.jsonl"
 

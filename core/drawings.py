@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_data_path
 
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.errors import DataError, RunError
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.pixels import GreyLevels
+from mlpwatch.core.data.pixels import GreyLevels
 
 Floats = NDArray[np.floating]
 """float32 or float64, as `RunConfig.dtype` says."""

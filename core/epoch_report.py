@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.confusion_log import ConfusionLine
-from mlpwatch.core.data import Dataset, steps_per_epoch
+from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.engine import Engine, Tensors
 from mlpwatch.core.errors import DivergedError
 from mlpwatch.core.evaluation import Evaluation, evaluate

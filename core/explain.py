@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data import Dataset, batch_order
+from mlpwatch.core.data.dataset import Dataset, batch_order
 from mlpwatch.core.engine import EngineState, Tensors, build_engine, initial_weights, layer_sizes
 
 

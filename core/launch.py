@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data import Dataset, load_dataset, resolve_source
+from mlpwatch.core.data.dataset import Dataset, load_dataset, resolve_source
 from mlpwatch.core.engine import Engine, build_engine
 from mlpwatch.core.errors import ConfigError, DataError, RunError
 from mlpwatch.core.run_tail import RunTail, damage_notes

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.engine import Engine, EngineState, Tensors, build_engine
 from mlpwatch.core.evaluation import Evaluation, evaluate
 from mlpwatch.core.losses import loss_for

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.engine import Floats
 from mlpwatch.core.neighbours import Neighbour, NeighbourIndex
 from mlpwatch.core.saliency import ink_gradient, logit_gradient

@@ -9,7 +9,7 @@ from threading import Thread
 from time import monotonic
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.engine import Engine
 from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.event_log import Plan

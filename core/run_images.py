@@ -10,7 +10,7 @@ import numpy as np
 
 from mlpwatch.core.checkpoints import checkpoint_path
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.engine import Engine, EngineState
 from mlpwatch.core.errors import DataError, MlpwatchError
 from mlpwatch.core.evaluation import Evaluation

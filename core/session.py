@@ -12,7 +12,7 @@ from mlpwatch.core.blas_threads import available_cores
 from mlpwatch.core.checkpoints import Position
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.control import Control
-from mlpwatch.core.data import Dataset, steps_per_epoch
+from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.engine import Engine
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.evaluation import Evaluation

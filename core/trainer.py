@@ -7,7 +7,7 @@ from mlpwatch.core.background import Background
 from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.control import Control
-from mlpwatch.core.data import Dataset, batch_order, steps_per_epoch
+from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
 from mlpwatch.core.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
 from mlpwatch.core.epoch_report import EndedEpoch, EpochReporter, Outlets
 from mlpwatch.core.errors import DivergedError, one_line

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import Activation, EngineName, RunConfig
-from mlpwatch.core.data import Dataset, batch_order, steps_per_epoch
+from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
 from mlpwatch.core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
 from mlpwatch.core.losses import loss_for
 from mlpwatch.core.optimizers import learning_rate_at

@@ -78,7 +78,7 @@ def watch(options: argparse.Namespace) -> int:
     config = config_from(options)
     if _says_no_screen():
         return train(options)
-    from mlpwatch.core.data_source import check_source, resolve_source  # noqa: PLC0415
+    from mlpwatch.core.data.sources import check_source, resolve_source  # noqa: PLC0415
 
     # What can be known at once is said before the screen changes.
     check_source(resolve_source(config.data))
@@ -149,8 +149,8 @@ def runs(options: argparse.Namespace) -> int:
 
 def fetch(_options: argparse.Namespace) -> int:
     """Download a data set into the cache."""
+    from mlpwatch.core.data.mnist import fetch_mnist  # noqa: PLC0415
     from mlpwatch.core.headless import say  # noqa: PLC0415
-    from mlpwatch.core.mnist import fetch_mnist  # noqa: PLC0415
 
     fetch_mnist(say)
     return 0

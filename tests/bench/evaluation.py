@@ -20,7 +20,7 @@ import numpy as np
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.control import Control
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.launch import engine_on
 from mlpwatch.core.telemetry import EpochDone, Mailbox, StepDone
 from mlpwatch.core.trainer import train

@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from mlpwatch.core.blas_threads import set_numpy_threads
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.data import batch_order
+from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.engine import build_engine
 from mlpwatch.core.hidden import last_hidden
 from mlpwatch.core.neighbours import NeighbourIndex

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.centring import centre, centring_for, network_input
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.sketch import Sketch
 
 Stroke = list[tuple[float, float]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.data import load_dataset
+from mlpwatch.core.data.dataset import load_dataset
 from mlpwatch.core.launch import engine_on
 
 SETTINGS = [

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpwatch.core.data import load_dataset
+from mlpwatch.core.data.dataset import load_dataset
+from mlpwatch.core.data.npz import read_npz
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.npz_files import read_npz
 from tests.core.sample_files import (
     npy_bytes,
     npy_with_header,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlpwatch.core.data import (
+from mlpwatch.core.data.dataset import (
     batch_order,
     check_source,
     class_names,
@@ -221,7 +221,7 @@ def test_auto_is_digits_until_mnist_is_cached(tmp_path: Path) -> None:
 
 def test_the_checks_before_the_first_frame_need_no_numpy() -> None:
     code = (
-        "import sys; from mlpwatch.core.data_source import check_source, resolve_source;"
+        "import sys; from mlpwatch.core.data.sources import check_source, resolve_source;"
         " check_source(resolve_source('auto')); print({'numpy', 'sklearn'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlpwatch.core.data import (
+from mlpwatch.core.data.dataset import (
     Dataset,
     check_source,
     load_dataset,

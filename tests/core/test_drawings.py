@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpwatch.core.data import load_dataset
+from mlpwatch.core.data.dataset import load_dataset
 from mlpwatch.core.drawings import MOST_DRAWINGS, DrawingSet, drawings_folder
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.sketch import Sketch

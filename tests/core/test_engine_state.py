@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import EngineName, OptimizerName, PixelRange
-from mlpwatch.core.data import batch_order
+from mlpwatch.core.data.dataset import batch_order
+from mlpwatch.core.data.pixels import GreyLevels, PixelScale
 from mlpwatch.core.engine import Engine, EngineState, build_engine, initial_weights
-from mlpwatch.core.pixels import GreyLevels, PixelScale
 from tests.core.engines import (
     SAMPLES,
     assert_close,

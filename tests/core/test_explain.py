@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import from_recipe
-from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.engine import initial_weights, layer_sizes
 from mlpwatch.core.explain import compare_gradients
 

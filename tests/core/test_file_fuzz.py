@@ -14,7 +14,7 @@ from time import process_time
 
 import pytest
 
-from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.errors import DataError
 from tests.core.sample_files import (
     sample_arrays,

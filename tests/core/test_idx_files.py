@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpwatch.core.data import load_dataset
+from mlpwatch.core.data.dataset import load_dataset
+from mlpwatch.core.data.idx import read_idx
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.idx_files import read_idx
 from tests.core.sample_files import (
     IDX_TYPE_CODES,
     idx_bytes,

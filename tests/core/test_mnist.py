@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlpwatch.core.data import check_source, load_dataset, resolve_source
-from mlpwatch.core.data_source import cache_folder, mnist_cache_path
+from mlpwatch.core.data.dataset import check_source, load_dataset, resolve_source
+from mlpwatch.core.data.mnist import fetch_mnist, load_cached_mnist
+from mlpwatch.core.data.openml import OpenmlSource
+from mlpwatch.core.data.sources import cache_folder, mnist_cache_path
 from mlpwatch.core.errors import DataError, DownloadError
-from mlpwatch.core.mnist import fetch_mnist, load_cached_mnist
-from mlpwatch.core.openml_download import OpenmlSource
 from tests.core.openml_server import (
     FILE_PATH,
     FakeOpenml,
@@ -257,7 +257,7 @@ def test_the_cache_lies_in_the_users_folder_unless_told(monkeypatch: pytest.Monk
 
 
 def test_real_mnist_survives_the_cache(mnist_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlpwatch.core import mnist
+    from mlpwatch.core.data import mnist
 
     with np.load(mnist_path) as published:
         images = np.concatenate([published["x_train"], published["x_test"]])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.engine import initial_weights, layer_sizes
 from mlpwatch.core.hidden import last_hidden
 from mlpwatch.core.neighbours import NeighbourIndex, nearest_rows

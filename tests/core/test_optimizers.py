@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlpwatch.core.config import OptimizerName, RunConfig
-from mlpwatch.core.data import batch_order
+from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.engine import Rows
 from mlpwatch.core.optimizers import learning_rate_at, optimizer_for
 from tests.core.engines import (

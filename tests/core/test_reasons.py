@@ -7,7 +7,7 @@ import pytest
 
 import mlpwatch.core.reasons
 from mlpwatch.core.config import Activation, RunConfig
-from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.engine import Floats, Rows, Tensors, initial_weights, layer_sizes
 from mlpwatch.core.hidden import last_hidden
 from mlpwatch.core.neighbours import NeighbourIndex

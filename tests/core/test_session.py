@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
-from mlpwatch.core.data import Dataset, load_dataset
+from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.engine import Engine, build_engine
 from mlpwatch.core.interpreter import SHARED_SECONDS
 from mlpwatch.core.launch import new_session, resumed_session

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.data import batch_order
+from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.telemetry import (
     EndReason,
     EpochDone,

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mlpwatch.core.config import EngineName, RunConfig, from_recipe
-from mlpwatch.core.data import Dataset, batch_order, load_dataset
+from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
 from mlpwatch.core.dropout import DropoutMasks
 from mlpwatch.core.engine import Engine, EngineState, build_engine
 from mlpwatch.core.run_follower import RunFollower

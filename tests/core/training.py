@@ -10,7 +10,7 @@ from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.confusion_log import ConfusionLine
 from mlpwatch.core.control import Control
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
 from mlpwatch.core.metrics_log import MetricsLine
 from mlpwatch.core.outcome import Outcome

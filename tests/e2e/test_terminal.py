@@ -79,7 +79,7 @@ def saved_steps(terminal: Terminal, folder: Path) -> tuple[int, int]:
 
 
 def assert_loads_in_either_engine(folder: Path) -> None:
-    from mlpwatch.core.data import load_dataset
+    from mlpwatch.core.data.dataset import load_dataset
     from mlpwatch.core.engine import build_engine
 
     run = Run.open(folder / "saved", "demo")

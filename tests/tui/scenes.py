@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.engine import Engine, initial_weights
 from mlpwatch.core.evaluation import Evaluation, evaluate
 from mlpwatch.core.explain import Comparison, Gradients

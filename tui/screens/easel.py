@@ -2,7 +2,7 @@
 
 from mlpwatch.core.centring import centre, centring_for, network_input
 from mlpwatch.core.config import PixelRange
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.sketch import Ink, Sketch
 
 Point = tuple[float, float]

@@ -13,7 +13,7 @@ from mlpwatch.tui.widgets.neighbours import ImageRow
 from mlpwatch.tui.widgets.status import ACCENTS
 
 if TYPE_CHECKING:
-    from mlpwatch.core.data import Dataset
+    from mlpwatch.core.data.dataset import Dataset
     from mlpwatch.core.reasons import Reasons
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data import Dataset
+from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.run_state import RunState

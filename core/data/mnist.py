@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.array_files import one_line
-from mlpwatch.core.data_source import FETCH_COMMAND, MNIST, mnist_cache_path
+from mlpwatch.core.data.array_files import one_line
+from mlpwatch.core.data.npz import read_npz
+from mlpwatch.core.data.openml import MNIST_784, OpenmlSource, Report, download_images
+from mlpwatch.core.data.raw_data import RawData, check_part, combine_parts
+from mlpwatch.core.data.sources import FETCH_COMMAND, MNIST, mnist_cache_path
 from mlpwatch.core.errors import DataError, DownloadError
 from mlpwatch.core.files.durable import replace_durably
-from mlpwatch.core.npz_files import read_npz
-from mlpwatch.core.openml_download import MNIST_784, OpenmlSource, Report, download_images
-from mlpwatch.core.raw_data import RawData, check_part, combine_parts
 
 KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
 """Names of the arrays in the file that Keras publishes, and in the cache."""

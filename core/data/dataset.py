@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import PixelRange
-from mlpwatch.core.data_source import check_source, resolve_source
+from mlpwatch.core.data.loaders import load_source
+from mlpwatch.core.data.pixels import GreyLevels, PixelScale
+from mlpwatch.core.data.raw_data import MAX_CLASSES, RawData, RawPart
+from mlpwatch.core.data.sources import check_source, resolve_source
 from mlpwatch.core.engine import Labels, Rows
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.image_sources import load_source
-from mlpwatch.core.pixels import GreyLevels, PixelScale
-from mlpwatch.core.raw_data import MAX_CLASSES, RawData, RawPart
 
 __all__ = [
     "Dataset",

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpwatch.core.array_files import one_line
-from mlpwatch.core.data_source import (
+from mlpwatch.core.data.array_files import one_line
+from mlpwatch.core.data.idx import read_idx
+from mlpwatch.core.data.mnist import KERAS_NAMES, load_cached_mnist
+from mlpwatch.core.data.npz import read_npz
+from mlpwatch.core.data.raw_data import RawData, RawPart, check_part, combine_parts
+from mlpwatch.core.data.sources import (
     AUTO,
     DIGITS,
     MNIST,
@@ -15,10 +19,6 @@ from mlpwatch.core.data_source import (
     source_path,
 )
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.idx_files import read_idx
-from mlpwatch.core.mnist import KERAS_NAMES, load_cached_mnist
-from mlpwatch.core.npz_files import read_npz
-from mlpwatch.core.raw_data import RawData, RawPart, check_part, combine_parts
 
 
 def load_source(data: str) -> RawData:

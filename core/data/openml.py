@@ -16,8 +16,8 @@ from urllib.error import HTTPError, URLError
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.array_files import one_line
-from mlpwatch.core.data_source import FETCH_COMMAND
+from mlpwatch.core.data.array_files import one_line
+from mlpwatch.core.data.sources import FETCH_COMMAND
 from mlpwatch.core.errors import DownloadError
 
 Report = Callable[[str], None]

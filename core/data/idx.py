@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.array_files import (
+from mlpwatch.core.data.array_files import (
     MAX_DEFLATE_RATIO,
     ByteStream,
     content_bytes,

@@ -1,0 +1,1 @@
+"""Data sets: one registry of sources, their readers, and the pixels that a network gets."""
