@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.engine import EngineState, Tensors
 from mlpwatch.core.files import tensor_files
 from mlpwatch.core.files.checkpoint_errors import (
     CheckpointError,
@@ -27,6 +26,7 @@ from mlpwatch.core.files.strict_json import (
     take_object,
     take_whole,
 )
+from mlpwatch.core.network.engine import EngineState, Tensors
 
 Shapes = Mapping[str, tuple[int, ...]]
 

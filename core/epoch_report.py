@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.confusion_log import ConfusionLine
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
-from mlpwatch.core.engine import Engine, Tensors
 from mlpwatch.core.errors import DivergedError
 from mlpwatch.core.evaluation import Evaluation, evaluate
 from mlpwatch.core.gap import GapMeter, PublishedWeights
-from mlpwatch.core.losses import loss_for
+from mlpwatch.core.network.engine import Engine, Tensors
+from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.recorder import Recorder
 from mlpwatch.core.runs import MetricsLine
 from mlpwatch.core.telemetry import EpochDone, Mailbox

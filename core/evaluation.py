@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mlpwatch.core.engine import Floats, Labels
-    from mlpwatch.core.losses import Loss
+    from mlpwatch.core.network.engine import Floats, Labels
+    from mlpwatch.core.network.losses import Loss
 
 
 @dataclass(frozen=True, slots=True)

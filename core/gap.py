@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.engine import Tensors
+from mlpwatch.core.network.engine import Tensors
 from mlpwatch.core.telemetry import GapMeasured
 
 PENDING_BYTES = 16 * 2**20

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.config import Activation
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.engine import Floats, Rows
 from mlpwatch.core.hidden import last_hidden, layer_weights
+from mlpwatch.core.network.engine import Floats, Rows
 from mlpwatch.core.weights_board import WeightsShown
 
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.engine import Engine, EngineState, Tensors, build_engine
 from mlpwatch.core.evaluation import Evaluation, evaluate
-from mlpwatch.core.losses import loss_for
+from mlpwatch.core.network.engine import Engine, EngineState, Tensors, build_engine
+from mlpwatch.core.network.losses import loss_for
 
 Answer = TypeVar("Answer")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from mlpwatch.core.checkpoints import Position
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.engine import Tensors
 from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.gap import layer_differences
+from mlpwatch.core.network.engine import Tensors
 from mlpwatch.core.telemetry import EndReason
 
 

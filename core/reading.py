@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.engine import Engine
-from mlpwatch.core.losses import Loss, loss_for
+from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.network.losses import Loss, loss_for
 
 if TYPE_CHECKING:
     from mlpwatch.core.run_follower import RunFollower

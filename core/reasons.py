@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.engine import Floats
 from mlpwatch.core.neighbours import Neighbour, NeighbourIndex
+from mlpwatch.core.network.engine import Floats
 from mlpwatch.core.saliency import ink_gradient, logit_gradient
 from mlpwatch.core.weight_tiles import FULL_SHARE, round_scale
 from mlpwatch.core.weights_board import WeightsBoard

@@ -10,10 +10,10 @@ from time import monotonic
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.engine import Engine
 from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.event_log import Plan
 from mlpwatch.core.explain import Comparison
+from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.order_client import ASK_SECONDS, OrderClient
 from mlpwatch.core.orders import Order, OrderName
 from mlpwatch.core.recorded_end import recorded_end

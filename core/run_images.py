@@ -11,10 +11,10 @@ import numpy as np
 from mlpwatch.core.checkpoints import checkpoint_path
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.engine import Engine, EngineState
 from mlpwatch.core.errors import DataError, MlpwatchError
 from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.explain import Comparison, compare_gradients
+from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.run_card import DatasetCard
 from mlpwatch.core.runs import Run
 from mlpwatch.core.still_engine import read_images, still_engine

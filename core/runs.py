@@ -13,7 +13,6 @@ from mlpwatch.core import checkpoints
 from mlpwatch.core.checkpoints import Checkpoint, LatestCheckpoint
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.confusion_log import CONFUSION_NAME, ConfusionLog
-from mlpwatch.core.engine import layer_sizes
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.event_log import EVENTS_NAME, EventLog
 from mlpwatch.core.files.durable import (
@@ -24,7 +23,8 @@ from mlpwatch.core.files.durable import (
 )
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.metrics_log import MetricsLine, MetricsLog, MetricsReading
-from mlpwatch.core.optimizers import SLOTS
+from mlpwatch.core.network.engine import layer_sizes
+from mlpwatch.core.network.optimizers import SLOTS
 from mlpwatch.core.run_card import DatasetCard, RunCard, installed_versions, read_card
 from mlpwatch.core.run_listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
 from mlpwatch.core.run_lock import RunLock

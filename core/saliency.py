@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mlpwatch.core.activations import ACTIVATIONS
 from mlpwatch.core.config import Activation, PixelRange
-from mlpwatch.core.engine import Floats, Labels, Tensors
 from mlpwatch.core.hidden import layer_weights
+from mlpwatch.core.network.activations import ACTIVATIONS
+from mlpwatch.core.network.engine import Floats, Labels, Tensors
 
 
 def logit_gradient(

@@ -13,7 +13,6 @@ from mlpwatch.core.checkpoints import Position
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
-from mlpwatch.core.engine import Engine
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.event_log import Plan
@@ -21,6 +20,7 @@ from mlpwatch.core.event_writer import EventWriter
 from mlpwatch.core.explain import Comparison, compare_gradients
 from mlpwatch.core.gap import GapMeter
 from mlpwatch.core.interpreter import share_interpreter
+from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.on_demand import Answer, answer_with, evaluate_test
 from mlpwatch.core.order_server import OrderServer
 from mlpwatch.core.outcome import Outcome, result_of

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.engine import Engine, EngineState, Floats, Labels, Tensors, build_engine
 from mlpwatch.core.evaluation import Evaluation, evaluate
-from mlpwatch.core.losses import loss_for
+from mlpwatch.core.network.engine import Engine, EngineState, Floats, Labels, Tensors, build_engine
+from mlpwatch.core.network.losses import loss_for
 
 
 def still_engine(config: RunConfig, weights: Tensors, features: int, classes: int) -> Engine:

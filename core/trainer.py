@@ -8,12 +8,12 @@ from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
-from mlpwatch.core.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
 from mlpwatch.core.epoch_report import EndedEpoch, EpochReporter, Outlets
 from mlpwatch.core.errors import DivergedError, one_line
 from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.gap import GapMeter
-from mlpwatch.core.optimizers import learning_rate_at
+from mlpwatch.core.network.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
+from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.outcome import Outcome
 from mlpwatch.core.recorder import Recorder
 from mlpwatch.core.stopwatch import StepPacer, TrainingClocks

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.config import Activation, EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
-from mlpwatch.core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
-from mlpwatch.core.losses import loss_for
-from mlpwatch.core.optimizers import learning_rate_at
+from mlpwatch.core.network.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
+from mlpwatch.core.network.losses import loss_for
+from mlpwatch.core.network.optimizers import learning_rate_at
 
 FLAT = 0.01
 """A unit is idle where its slope stays below this share of the greatest one that f has: nothing

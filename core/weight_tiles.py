@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.engine import Floats
 from mlpwatch.core.hidden import dead_units
+from mlpwatch.core.network.engine import Floats
 from mlpwatch.core.weights_board import WeightsShown
 
 FULL_SHARE = 0.98

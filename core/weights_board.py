@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.engine import Tensors
+from mlpwatch.core.network.engine import Tensors
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from mlpwatch.core.data.loaders import load_source
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
 from mlpwatch.core.data.raw_data import MAX_CLASSES, RawData, RawPart
 from mlpwatch.core.data.sources import check_source, resolve_source
-from mlpwatch.core.engine import Labels, Rows
 from mlpwatch.core.errors import DataError
+from mlpwatch.core.network.engine import Labels, Rows
 
 __all__ = [
     "Dataset",

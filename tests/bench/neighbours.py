@@ -18,9 +18,9 @@ from sklearn.neighbors import NearestNeighbors
 from mlpwatch.core.blas_threads import set_numpy_threads
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import batch_order
-from mlpwatch.core.engine import build_engine
 from mlpwatch.core.hidden import last_hidden
 from mlpwatch.core.neighbours import NeighbourIndex
+from mlpwatch.core.network.engine import build_engine
 from mlpwatch.core.weights_board import WeightsShown
 from tests.bench.bench_data import BenchData, load_bench_data
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from mlpwatch.core.checkpoints import Checkpoint, Position
-from mlpwatch.core.engine import EngineState, Tensors
+from mlpwatch.core.network.engine import EngineState, Tensors
 
 SIZES = (6, 4, 3)
 """Features, hidden width, classes."""

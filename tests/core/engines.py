@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.engine import Engine, EngineState, Floats, Labels, Rows, Tensors, build_engine
+from mlpwatch.core.network.engine import (
+    Engine,
+    EngineState,
+    Floats,
+    Labels,
+    Rows,
+    Tensors,
+    build_engine,
+)
 
 FEATURES = 5
 SAMPLES = 11

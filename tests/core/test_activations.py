@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.core.activations import ACTIVATIONS, sigmoid
 from mlpwatch.core.config import Activation
+from mlpwatch.core.network.activations import ACTIVATIONS, sigmoid
 
 NAMES: tuple[Activation, ...] = ("relu", "sigmoid", "tanh")
 SUMS = np.linspace(-6, 6, 49).reshape(7, 7)

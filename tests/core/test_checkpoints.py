@@ -23,9 +23,9 @@ from mlpwatch.core.checkpoints import (
     write_checkpoint,
 )
 from mlpwatch.core.config import ENGINE_NAMES
-from mlpwatch.core.engine import EngineState, Floats
 from mlpwatch.core.files import checkpoint_errors as errors
 from mlpwatch.core.files import tensor_files
+from mlpwatch.core.network.engine import EngineState, Floats
 from tests.core.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 
 VIEWS: tuple[Callable[[Floats], Floats], ...] = (

@@ -3,8 +3,8 @@
 import pytest
 
 from mlpwatch.core.config import Device, Dtype, RunConfig
-from mlpwatch.core.devices import device_for
 from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.network.devices import device_for
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlpwatch.core.dropout import DropoutMasks
+from mlpwatch.core.network.dropout import DropoutMasks
 from tests.core.engines import build_both, small_config, small_images
 
 SHARES = {"dropout": 0.3, "input_dropout": 0.2}

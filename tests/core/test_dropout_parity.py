@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.dropout import DropoutMasks
-from mlpwatch.core.engine import Rows
+from mlpwatch.core.network.dropout import DropoutMasks
+from mlpwatch.core.network.engine import Rows
 from tests.core.engines import (
     assert_close,
     assert_same_bits,

@@ -10,7 +10,7 @@ import pytest
 from mlpwatch.core.config import EngineName, OptimizerName, PixelRange
 from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
-from mlpwatch.core.engine import Engine, EngineState, build_engine, initial_weights
+from mlpwatch.core.network.engine import Engine, EngineState, build_engine, initial_weights
 from tests.core.engines import (
     SAMPLES,
     assert_close,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from mlpwatch.core.engine import Labels
 from mlpwatch.core.evaluation import evaluate
-from mlpwatch.core.losses import CrossEntropy, SquaredError
+from mlpwatch.core.network.engine import Labels
+from mlpwatch.core.network.losses import CrossEntropy, SquaredError
 
 CLASSES = 4
 RANDOM = np.random.default_rng(3)

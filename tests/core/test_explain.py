@@ -5,8 +5,8 @@ import pytest
 
 from mlpwatch.core.config import from_recipe
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.engine import initial_weights, layer_sizes
 from mlpwatch.core.explain import compare_gradients
+from mlpwatch.core.network.engine import initial_weights, layer_sizes
 
 
 @pytest.fixture(scope="module")

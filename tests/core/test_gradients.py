@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import Activation, Dtype, EngineName, LossMean, LossName, RunConfig
-from mlpwatch.core.engine import Engine, Floats, Rows
-from mlpwatch.core.numpy_mlp import NumpyMLP
-from mlpwatch.core.torch_mlp import TorchMLP
+from mlpwatch.core.network.engine import Engine, Floats, Rows
+from mlpwatch.core.network.numpy_mlp import NumpyMLP
+from mlpwatch.core.network.torch_mlp import TorchMLP
 from tests.core.engines import (
     assert_close,
     build,

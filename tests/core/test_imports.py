@@ -51,9 +51,9 @@ def test_core_knows_no_screen_and_only_one_module_imports_torch() -> None:
     modules = [
         module.name for module in pkgutil.walk_packages(mlpwatch.core.__path__, "mlpwatch.core.")
     ]
-    assert "mlpwatch.core.torch_mlp" in modules
+    assert "mlpwatch.core.network.torch_mlp" in modules
     assert "mlpwatch.core.session" in modules
-    modules.remove("mlpwatch.core.torch_mlp")
+    modules.remove("mlpwatch.core.network.torch_mlp")
     loaded = loaded_by(*modules)
     assert {"mlpwatch", "numpy"} <= loaded
     assert loaded.isdisjoint({"mlpwatch.tui", "textual", "rich", "plotext"})

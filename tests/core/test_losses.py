@@ -8,9 +8,9 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import log_loss
 
 from mlpwatch.core.config import ENGINE_NAMES, Dtype, LossName, RunConfig
-from mlpwatch.core.engine import Floats, Labels
-from mlpwatch.core.losses import CrossEntropy, Loss, SquaredError, loss_for
-from mlpwatch.core.numpy_mlp import NumpyMLP
+from mlpwatch.core.network.engine import Floats, Labels
+from mlpwatch.core.network.losses import CrossEntropy, Loss, SquaredError, loss_for
+from mlpwatch.core.network.numpy_mlp import NumpyMLP
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (9, 4)).astype(np.float32).astype(np.float64)
 LABELS: Labels = np.arange(9, dtype=np.int64) % 4

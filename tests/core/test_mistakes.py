@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.evaluation import Evaluation, evaluate
-from mlpwatch.core.losses import CrossEntropy
 from mlpwatch.core.mistakes import MISTAKE_LISTS, ORDERS, MistakeList, Order, Readings, mistake_rows
+from mlpwatch.core.network.losses import CrossEntropy
 
 CLASSES = 4
 SAMPLES = 40

@@ -12,9 +12,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.engine import initial_weights, layer_sizes
 from mlpwatch.core.hidden import last_hidden
 from mlpwatch.core.neighbours import NeighbourIndex, nearest_rows
+from mlpwatch.core.network.engine import initial_weights, layer_sizes
 from mlpwatch.core.weights_board import WeightsShown
 
 COUNT = 5

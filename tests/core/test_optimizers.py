@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mlpwatch.core.config import OptimizerName, RunConfig
 from mlpwatch.core.data.dataset import batch_order
-from mlpwatch.core.engine import Rows
-from mlpwatch.core.optimizers import learning_rate_at, optimizer_for
+from mlpwatch.core.network.engine import Rows
+from mlpwatch.core.network.optimizers import learning_rate_at, optimizer_for
 from tests.core.engines import (
     SAMPLES,
     assert_close,

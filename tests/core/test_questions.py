@@ -10,7 +10,7 @@ import pytest
 
 from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.engine import Engine
+from mlpwatch.core.network.engine import Engine
 from tests.core.test_session import CONFIG, finish, hooked_session, left_alone
 from tests.core.training import SECONDS
 

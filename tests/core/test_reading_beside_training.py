@@ -7,7 +7,7 @@ import pytest
 
 from mlpwatch.core import trainer
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.engine import Floats, Tensors
+from mlpwatch.core.network.engine import Floats, Tensors
 from mlpwatch.core.telemetry import EpochDone, StepDone
 from tests.core.training import SECONDS, HookedEngine, Training
 

@@ -8,9 +8,9 @@ import pytest
 import mlpwatch.core.reasons
 from mlpwatch.core.config import Activation, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.engine import Floats, Rows, Tensors, initial_weights, layer_sizes
 from mlpwatch.core.hidden import last_hidden
 from mlpwatch.core.neighbours import NeighbourIndex
+from mlpwatch.core.network.engine import Floats, Rows, Tensors, initial_weights, layer_sizes
 from mlpwatch.core.reasons import MOST_SHARE, RENEW_SECONDS, Question, Reasoner, rival_class
 from mlpwatch.core.saliency import logit_gradient
 from mlpwatch.core.weights_board import WeightsBoard, WeightsShown

@@ -16,10 +16,10 @@ import pytest
 
 from mlpwatch.core.checkpoints import Checkpoint, Position, checkpoint_path
 from mlpwatch.core.config import OptimizerName, RunConfig, from_recipe
-from mlpwatch.core.engine import build_engine
 from mlpwatch.core.errors import InputError, RunError
 from mlpwatch.core.files.checkpoint_errors import ForeignCheckpointError, ShapeMismatchError
 from mlpwatch.core.files.durable import STALE_SECONDS
+from mlpwatch.core.network.engine import build_engine
 from mlpwatch.core.runs import DatasetCard, MetricsLine, Run
 from tests.core.checkpoint_samples import SIZES, sample_checkpoint
 from tests.support.checkout import CHECKOUT

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlpwatch.core.engine import EngineState, Floats, Tensors
+from mlpwatch.core.network.engine import EngineState, Floats, Tensors
 from mlpwatch.core.telemetry import RunEnded, RunStarted, StepDone
 from tests.core.training import SECONDS, HookedEngine, Training
 

@@ -11,8 +11,8 @@ import torch
 
 from mlpwatch.core.config import EngineName, RunConfig, from_recipe
 from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
-from mlpwatch.core.dropout import DropoutMasks
-from mlpwatch.core.engine import Engine, EngineState, build_engine
+from mlpwatch.core.network.dropout import DropoutMasks
+from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 from mlpwatch.core.run_follower import RunFollower
 from mlpwatch.core.runs import Run
 from mlpwatch.core.walkthrough import Walk, relative_slope, walk_through

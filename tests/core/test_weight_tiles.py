@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.core.engine import Floats
+from mlpwatch.core.network.engine import Floats
 from mlpwatch.core.weight_tiles import FirstLayer, count_dead, first_layer, shared_scale
 from mlpwatch.core.weights_board import WeightsShown
 

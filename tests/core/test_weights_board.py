@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.engine import EngineState
+from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.telemetry import EpochDone, Event, Paused
 from mlpwatch.core.weights_board import WeightsShown
 from tests.core.engines import assert_same_bits

@@ -11,8 +11,8 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.confusion_log import ConfusionLine
 from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
 from mlpwatch.core.metrics_log import MetricsLine
+from mlpwatch.core.network.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
 from mlpwatch.core.outcome import Outcome
 from mlpwatch.core.recorder import LogLine
 from mlpwatch.core.telemetry import Event, Mailbox, StepDone

@@ -11,8 +11,8 @@ import pytest
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import batch_order, load_dataset, steps_per_epoch
-from mlpwatch.core.engine import Tensors, build_engine
-from mlpwatch.core.optimizers import learning_rate_at
+from mlpwatch.core.network.engine import Tensors, build_engine
+from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.runs import Run
 from tests.e2e.killing import Kills
 

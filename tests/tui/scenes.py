@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.engine import Engine, initial_weights
 from mlpwatch.core.evaluation import Evaluation, evaluate
 from mlpwatch.core.explain import Comparison, Gradients
-from mlpwatch.core.losses import loss_for
+from mlpwatch.core.network.engine import Engine, initial_weights
+from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.on_demand import Answer
 from mlpwatch.core.telemetry import (
     CheckpointSaved,

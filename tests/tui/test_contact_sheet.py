@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rich.color import ColorSystem
 
 from mlpwatch.core.evaluation import evaluate
-from mlpwatch.core.losses import loss_for
 from mlpwatch.core.mistakes import MISTAKE_LISTS, Readings, mistake_rows
+from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.palette import GREY_STEPS, Grey, Role
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from mlpwatch.tui.widgets.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource

@@ -13,7 +13,7 @@ from textual.screen import Screen
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.engine import Tensors, build_engine
+from mlpwatch.core.network.engine import Tensors, build_engine
 from mlpwatch.core.weights_board import WeightsShown
 from mlpwatch.tui.screens.reasons_reader import ReasonsReader
 from mlpwatch.tui.widgets.digit import resample

@@ -16,8 +16,8 @@ from textual.pilot import Pilot
 
 from mlpwatch.core.centring import centre, centring_for, network_input
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.engine import Engine
-from mlpwatch.core.losses import loss_for
+from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.on_demand import Answer
 from mlpwatch.core.sketch import Sketch
 from mlpwatch.tui.widgets.draw_view import DrawView

@@ -12,7 +12,7 @@ from rich.color import ColorSystem
 from textual.events import Key
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.engine import Engine
+from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.on_demand import Answer
 from mlpwatch.core.session import Session
 from mlpwatch.tui.palette import GREY_STEPS, Grey, Role

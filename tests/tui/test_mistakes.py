@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.evaluation import evaluate
-from mlpwatch.core.losses import loss_for
 from mlpwatch.core.mistakes import MISTAKE_LISTS, Order
+from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.screens.mistake_text import LIST_TITLES
 from mlpwatch.tui.widgets.digit import digit_rows
 from mlpwatch.tui.widgets.digit_facts import DigitFacts, DigitFactsView

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.engine import Tensors
+from mlpwatch.core.network.engine import Tensors
 from mlpwatch.core.weight_tiles import DeadCount, first_layer, shared_scale
 from mlpwatch.core.weights_board import WeightsShown
 from mlpwatch.tui.screens.weights import WeightsScreen

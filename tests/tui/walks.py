@@ -6,7 +6,7 @@ import numpy as np
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order
-from mlpwatch.core.engine import EngineState, Floats, initial_weights, layer_sizes
+from mlpwatch.core.network.engine import EngineState, Floats, initial_weights, layer_sizes
 from mlpwatch.core.walkthrough import BatchPass, EngineWalk, LayerOutput, Walk
 
 

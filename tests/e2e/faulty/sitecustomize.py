@@ -35,7 +35,7 @@ def _slow_sync(seconds: float) -> None:
 
 def _before_batches(action: Any) -> None:  # noqa: ANN401
     """Call `action(step)` before each NumPy batch."""
-    from mlpwatch.core.numpy_mlp import NumpyMLP
+    from mlpwatch.core.network.numpy_mlp import NumpyMLP
 
     train_batch, steps = NumpyMLP.train_batch, 0
 
@@ -53,7 +53,7 @@ def _slow_batch(seconds: float) -> None:
 
 
 def _slow_test(seconds: float) -> None:
-    from mlpwatch.core.numpy_mlp import NumpyMLP
+    from mlpwatch.core.network.numpy_mlp import NumpyMLP
 
     logits = NumpyMLP.logits
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mlpwatch.core.config import EngineName, LossMean, RunConfig
-from mlpwatch.core.devices import device_for
-from mlpwatch.core.dropout import DropoutMasks
-from mlpwatch.core.engine import EngineState, Floats, Labels, Rows, Tensors, check_state
-from mlpwatch.core.optimizers import (
+from mlpwatch.core.network.devices import device_for
+from mlpwatch.core.network.dropout import DropoutMasks
+from mlpwatch.core.network.engine import EngineState, Floats, Labels, Rows, Tensors, check_state
+from mlpwatch.core.network.optimizers import (
     ADAM_EPSILON,
     ADAM_MEAN_DECAY,
     ADAM_SQUARE_DECAY,

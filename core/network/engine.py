@@ -186,9 +186,9 @@ def build_engine(
     """
     weights = initial_weights(layer_sizes(images.shape[1], config.hidden, classes), config)
     if name == "numpy":
-        from mlpwatch.core.numpy_mlp import NumpyMLP  # noqa: PLC0415
+        from mlpwatch.core.network.numpy_mlp import NumpyMLP  # noqa: PLC0415
 
         return NumpyMLP(config, images, labels, weights, grey_levels)
-    from mlpwatch.core.torch_mlp import TorchMLP  # noqa: PLC0415
+    from mlpwatch.core.network.torch_mlp import TorchMLP  # noqa: PLC0415
 
     return TorchMLP(config, images, labels, weights)

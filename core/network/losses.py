@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.activations import multiply_sigmoid_slope, sigmoid
 from mlpwatch.core.config import EngineName, LossMean, RunConfig
+from mlpwatch.core.network.activations import multiply_sigmoid_slope, sigmoid
 
 Array = NDArray[np.floating]
 LabelArray = NDArray[np.int64]

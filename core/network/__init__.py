@@ -1,0 +1,1 @@
+"""The network: layers, losses and optimizers by hand, and the same in PyTorch."""
