@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.centring import centre, centring_for, network_input
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.sketch import Sketch
+from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
+from mlpwatch.core.drawing.sketch import Sketch
 
 Stroke = list[tuple[float, float]]
 

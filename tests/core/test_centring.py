@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpwatch.core.centring import centre, centring_for, network_input
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
+from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
+from mlpwatch.core.drawing.sketch import Sketch
 from mlpwatch.core.network.engine import Engine, build_engine
-from mlpwatch.core.sketch import Sketch
 from tests.core.drawn_digits import input_of, sketch_of
 
 MNIST = centring_for("mnist")

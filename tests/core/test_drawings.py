@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.data.dataset import load_dataset
-from mlpwatch.core.drawings import MOST_DRAWINGS, DrawingSet, drawings_folder
+from mlpwatch.core.drawing.own_set import MOST_DRAWINGS, DrawingSet, drawings_folder
+from mlpwatch.core.drawing.sketch import Sketch
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.sketch import Sketch
 
 SHAPE = (8, 8)
 

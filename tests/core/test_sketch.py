@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.core.sketch import FINE, Sketch, block_means
+from mlpwatch.core.drawing.sketch import FINE, Sketch, block_means
 
 points = st.tuples(st.floats(-5, 33), st.floats(-5, 33))
 

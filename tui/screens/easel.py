@@ -1,9 +1,9 @@
 """Paper, pen and eraser of the draw screen: what is drawn, and what the networks see of it."""
 
-from mlpwatch.core.centring import centre, centring_for, network_input
 from mlpwatch.core.config import PixelRange
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.sketch import Ink, Sketch
+from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
+from mlpwatch.core.drawing.sketch import Ink, Sketch
 
 Point = tuple[float, float]
 

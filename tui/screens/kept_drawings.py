@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.drawings import Drawing, DrawingSet
+from mlpwatch.core.drawing.own_set import Drawing, DrawingSet
 from mlpwatch.core.errors import DataError
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from platformdirs import user_data_path
 
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.drawing.sketch import Ink
 from mlpwatch.core.errors import DataError, RunError
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json
 from mlpwatch.core.run_names import printable
-from mlpwatch.core.sketch import Ink
 
 MOST_DRAWINGS = 500
 """The newest ones that are read: 28x28 takes half a megabyte, and a network milliseconds."""

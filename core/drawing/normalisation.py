@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.config import PixelRange
 from mlpwatch.core.data.pixels import PixelScale
-from mlpwatch.core.sketch import FINE, Ink, block_means
+from mlpwatch.core.drawing.sketch import FINE, Ink, block_means
 
 MNIST_SIDE, MNIST_BOX = 28, 20
 """LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (yann.lecun.com/exdb/mnist):
