@@ -3,18 +3,18 @@
 import math
 from dataclasses import dataclass
 
+from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
+from mlpwatch.core.analysis.gap import GapMeter, PublishedWeights
+from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.confusion_log import ConfusionLine
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import DivergedError
-from mlpwatch.core.evaluation import Evaluation, evaluate
-from mlpwatch.core.gap import GapMeter, PublishedWeights
 from mlpwatch.core.network.engine import Engine, Tensors
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.recorder import Recorder
 from mlpwatch.core.runs import MetricsLine
 from mlpwatch.core.telemetry import EpochDone, Mailbox
-from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 
 _OUTPUT = "the output layer's sums"
 

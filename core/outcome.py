@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlpwatch.core.analysis.evaluation import Evaluation
+from mlpwatch.core.analysis.gap import layer_differences
 from mlpwatch.core.checkpoints import Position
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.evaluation import Evaluation
-from mlpwatch.core.gap import layer_differences
 from mlpwatch.core.network.engine import Tensors
 from mlpwatch.core.telemetry import EndReason
 

@@ -8,11 +8,13 @@ from threading import Event as Flag
 from threading import Thread
 from time import monotonic
 
+from mlpwatch.core.analysis.evaluation import Evaluation
+from mlpwatch.core.analysis.gradients import Comparison
+from mlpwatch.core.analysis.step_trace import Walk
+from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.event_log import Plan
-from mlpwatch.core.explain import Comparison
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.order_client import ASK_SECONDS, OrderClient
 from mlpwatch.core.orders import Order, OrderName
@@ -33,8 +35,6 @@ from mlpwatch.core.telemetry import (
     StartedOver,
     StepsDone,
 )
-from mlpwatch.core.walkthrough import Walk
-from mlpwatch.core.weights_board import WeightsBoard
 
 FOLLOW_SECONDS = 0.5
 """Time between two looks into the logs, which are written every 0.7 s."""

@@ -3,9 +3,9 @@
 from collections import Counter
 from math import isfinite
 
+from mlpwatch.core.analysis.evaluation import numbers_alone
 from mlpwatch.core.config import MAX_EPOCHS, EngineName
 from mlpwatch.core.confusion_log import CONFUSION_NAME, Matrix, parse_confusion_line
-from mlpwatch.core.evaluation import numbers_alone
 from mlpwatch.core.event_log import EVENTS_NAME, EngineEnded, Plan, parse_entry
 from mlpwatch.core.files.line_tail import LineTail
 from mlpwatch.core.metrics_log import MetricsLine, parse_metrics_line

@@ -8,20 +8,22 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
+from mlpwatch.core.analysis.evaluation import Evaluation
+from mlpwatch.core.analysis.gap import GapMeter
+from mlpwatch.core.analysis.gradients import Comparison, compare_gradients
+from mlpwatch.core.analysis.on_demand import Answer, answer_with, evaluate_test
+from mlpwatch.core.analysis.step_trace import Walk, walk_through
+from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.blas_threads import available_cores
 from mlpwatch.core.checkpoints import Position
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.event_log import Plan
 from mlpwatch.core.event_writer import EventWriter
-from mlpwatch.core.explain import Comparison, compare_gradients
-from mlpwatch.core.gap import GapMeter
 from mlpwatch.core.interpreter import share_interpreter
 from mlpwatch.core.network.engine import Engine
-from mlpwatch.core.on_demand import Answer, answer_with, evaluate_test
 from mlpwatch.core.order_server import OrderServer
 from mlpwatch.core.outcome import Outcome, result_of
 from mlpwatch.core.recorder import DiskRecorder
@@ -29,8 +31,6 @@ from mlpwatch.core.run_tail import RunTail
 from mlpwatch.core.runs import Run
 from mlpwatch.core.telemetry import EpochRead, Event, GapMeasured, Mailbox, StepsDone
 from mlpwatch.core.trainer import train
-from mlpwatch.core.walkthrough import Walk, walk_through
-from mlpwatch.core.weights_board import WeightsBoard
 
 ASK_SECONDS = 30.0
 """How long `walk_through` waits for a trainer: an evaluation or a checkpoint may come first."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mlpwatch.core.evaluation import Evaluation
+    from mlpwatch.core.analysis.evaluation import Evaluation
 
 EndReason = Literal["finished", "stopped", "diverged", "failed"]
 

@@ -3,6 +3,9 @@
 import math
 from functools import partial
 
+from mlpwatch.core.analysis.evaluation import Evaluation
+from mlpwatch.core.analysis.gap import GapMeter
+from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.background import Background
 from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import RunConfig
@@ -10,8 +13,6 @@ from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
 from mlpwatch.core.epoch_report import EndedEpoch, EpochReporter, Outlets
 from mlpwatch.core.errors import DivergedError, one_line
-from mlpwatch.core.evaluation import Evaluation
-from mlpwatch.core.gap import GapMeter
 from mlpwatch.core.network.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
 from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.outcome import Outcome
@@ -26,7 +27,6 @@ from mlpwatch.core.telemetry import (
     RunStarted,
     StepDone,
 )
-from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 
 REPORT_SECONDS = 0.01
 """Time between two reports of steps. One lock per step would cost 1 µs of a 300 µs step, but

@@ -30,7 +30,7 @@ from mlpwatch.tui.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mlpwatch.core.mistakes import MistakeList
+    from mlpwatch.core.analysis.mistakes import MistakeList
     from mlpwatch.tui.screens.mistake_selection import MistakeSelection
     from mlpwatch.tui.screens.renderer_choice import RendererChoice
 

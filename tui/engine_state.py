@@ -23,8 +23,8 @@ from mlpwatch.tui.epoch_curves import EpochCurves
 from mlpwatch.tui.kept_epochs import MOST_EPOCHS, is_kept
 
 if TYPE_CHECKING:
+    from mlpwatch.core.analysis.evaluation import Evaluation
     from mlpwatch.core.confusion_log import Matrix
-    from mlpwatch.core.evaluation import Evaluation
 
 Phase = Literal["waiting", "training", "paused", "finished", "stopped", "diverged", "failed"]
 

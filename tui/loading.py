@@ -18,7 +18,7 @@ _LATER = (
         f"mlpwatch.tui.screens.{name}"
         for name in ("mistakes", "explain", "weights", "draw", "runs")
     ),
-    "mlpwatch.core.reasons",
+    "mlpwatch.core.analysis.explanation",
 )
 """What keys of the dashboard ask for."""
 

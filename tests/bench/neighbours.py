@@ -15,13 +15,13 @@ from time import perf_counter
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from mlpwatch.core.analysis.features import last_hidden
+from mlpwatch.core.analysis.neighbours import NeighbourIndex
+from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.blas_threads import set_numpy_threads
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import batch_order
-from mlpwatch.core.hidden import last_hidden
-from mlpwatch.core.neighbours import NeighbourIndex
 from mlpwatch.core.network.engine import build_engine
-from mlpwatch.core.weights_board import WeightsShown
 from tests.bench.bench_data import BenchData, load_bench_data
 
 NETWORKS = ((), (50,), (128,), (512, 256))

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from mlpwatch.core.class_scores import Pair, PairDifference, largest_differences, score_classes
+from mlpwatch.core.analysis.scores import Pair, PairDifference, largest_differences, score_classes
 
 MATRICES = st.integers(2, 6).flatmap(
     lambda side: arrays(np.int64, (side, side), elements=st.integers(0, 9))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from mlpwatch.core.evaluation import evaluate
+from mlpwatch.core.analysis.evaluation import evaluate
 from mlpwatch.core.network.engine import Labels
 from mlpwatch.core.network.losses import CrossEntropy, SquaredError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlpwatch.core.analysis.gap import PENDING_BYTES, GapMeter, PublishedWeights, layer_differences
 from mlpwatch.core.config import Dtype, EngineName, from_recipe
-from mlpwatch.core.gap import PENDING_BYTES, GapMeter, PublishedWeights, layer_differences
 from mlpwatch.core.launch import new_session
 from mlpwatch.core.telemetry import GapMeasured
 

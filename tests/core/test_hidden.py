@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
+from mlpwatch.core.analysis.features import (
+    CHUNK,
+    dead_units,
+    hidden_activations,
+    last_hidden,
+    layer_weights,
+)
 from mlpwatch.core.config import Activation
-from mlpwatch.core.hidden import CHUNK, dead_units, hidden_activations, last_hidden, layer_weights
 from tests.core.engines import FEATURES, build, small_config, small_images
 
 

@@ -8,9 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
+from mlpwatch.core.analysis.mistakes import (
+    MISTAKE_LISTS,
+    ORDERS,
+    MistakeList,
+    Order,
+    Readings,
+    mistake_rows,
+)
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.evaluation import Evaluation, evaluate
-from mlpwatch.core.mistakes import MISTAKE_LISTS, ORDERS, MistakeList, Order, Readings, mistake_rows
 from mlpwatch.core.network.losses import CrossEntropy
 
 CLASSES = 4

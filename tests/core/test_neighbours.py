@@ -10,12 +10,12 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from mlpwatch.core.analysis.features import last_hidden
+from mlpwatch.core.analysis.neighbours import NeighbourIndex, nearest_rows
+from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.hidden import last_hidden
-from mlpwatch.core.neighbours import NeighbourIndex, nearest_rows
 from mlpwatch.core.network.engine import initial_weights, layer_sizes
-from mlpwatch.core.weights_board import WeightsShown
 
 COUNT = 5
 

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-import mlpwatch.core.reasons
+import mlpwatch.core.analysis.explanation
+from mlpwatch.core.analysis.explanation import (
+    MOST_SHARE,
+    RENEW_SECONDS,
+    Question,
+    Reasoner,
+    rival_class,
+)
+from mlpwatch.core.analysis.features import last_hidden
+from mlpwatch.core.analysis.neighbours import NeighbourIndex
+from mlpwatch.core.analysis.saliency import logit_gradient
+from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import Activation, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.hidden import last_hidden
-from mlpwatch.core.neighbours import NeighbourIndex
 from mlpwatch.core.network.engine import Floats, Rows, Tensors, initial_weights, layer_sizes
-from mlpwatch.core.reasons import MOST_SHARE, RENEW_SECONDS, Question, Reasoner, rival_class
-from mlpwatch.core.saliency import logit_gradient
-from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 
 CONFIG = RunConfig(hidden=(16,), pixel_range="-1..1")
 
@@ -67,8 +73,8 @@ class Clocks:
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     clocks = Clocks()
-    monkeypatch.setattr(mlpwatch.core.reasons, "monotonic", lambda: clocks.now)
-    monkeypatch.setattr(mlpwatch.core.reasons, "thread_time", lambda: clocks.computed)
+    monkeypatch.setattr(mlpwatch.core.analysis.explanation, "monotonic", lambda: clocks.now)
+    monkeypatch.setattr(mlpwatch.core.analysis.explanation, "thread_time", lambda: clocks.computed)
     return clocks
 
 
@@ -134,7 +140,7 @@ def test_what_was_prepared_is_not_read_again_for_a_question(
         read.append(len(rows))
         return last_hidden(w, images, rows, activation)
 
-    monkeypatch.setattr("mlpwatch.core.neighbours.last_hidden", noted)
+    monkeypatch.setattr("mlpwatch.core.analysis.neighbours.last_hidden", noted)
     board = WeightsBoard()
     showing(digits, board, 1)
     reasoner = Reasoner(digits, CONFIG, board)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from mlpwatch.core.analysis.saliency import ink_gradient, logit_gradient
 from mlpwatch.core.config import Activation, Dtype
 from mlpwatch.core.network.engine import Floats, Labels
 from mlpwatch.core.network.torch_mlp import MLP
-from mlpwatch.core.saliency import ink_gradient, logit_gradient
 from tests.core.engines import build, small_config, small_images, smallest_relu_sum
 
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "sigmoid", "tanh")

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from mlpwatch.core.analysis.step_trace import Walk, relative_slope, walk_through
 from mlpwatch.core.config import EngineName, RunConfig, from_recipe
 from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
 from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 from mlpwatch.core.run_follower import RunFollower
 from mlpwatch.core.runs import Run
-from mlpwatch.core.walkthrough import Walk, relative_slope, walk_through
 from tests.core.test_session import hooked_session, left_alone
 from tests.core.training import SECONDS
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_tiles import FirstLayer, count_dead, first_layer, shared_scale
 from mlpwatch.core.network.engine import Floats
-from mlpwatch.core.weight_tiles import FirstLayer, count_dead, first_layer, shared_scale
-from mlpwatch.core.weights_board import WeightsShown
 
 
 def shown(w: Floats) -> WeightsShown:

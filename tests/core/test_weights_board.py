@@ -7,10 +7,10 @@ from time import monotonic
 import numpy as np
 import pytest
 
+from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.telemetry import EpochDone, Event, Paused
-from mlpwatch.core.weights_board import WeightsShown
 from tests.core.engines import assert_same_bits
 from tests.core.training import SECONDS, Training
 

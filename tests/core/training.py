@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.confusion_log import ConfusionLine
@@ -17,7 +18,6 @@ from mlpwatch.core.outcome import Outcome
 from mlpwatch.core.recorder import LogLine
 from mlpwatch.core.telemetry import Event, Mailbox, StepDone
 from mlpwatch.core.trainer import train
-from mlpwatch.core.weights_board import WeightsBoard
 
 SECONDS = 30.0
 """How long a test waits for a thread before it fails."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from mlpwatch.core.analysis.mistakes import MistakeList, Order, Readings, mistake_rows
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.mistakes import MistakeList, Order, Readings, mistake_rows
 from mlpwatch.tui.widgets.digit_view import DigitView
 from tests.tui.scenes import (
     digits,

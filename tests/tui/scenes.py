@@ -12,13 +12,15 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
+from mlpwatch.core.analysis.gradients import Comparison, Gradients
+from mlpwatch.core.analysis.on_demand import Answer
+from mlpwatch.core.analysis.step_trace import Walk
+from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.evaluation import Evaluation, evaluate
-from mlpwatch.core.explain import Comparison, Gradients
 from mlpwatch.core.network.engine import Engine, initial_weights
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.core.on_demand import Answer
 from mlpwatch.core.telemetry import (
     CheckpointSaved,
     EndReason,
@@ -32,8 +34,6 @@ from mlpwatch.core.telemetry import (
     RunStarted,
     StepDone,
 )
-from mlpwatch.core.walkthrough import Walk
-from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 from tests.tui.walks import FakeEngine, played_walk
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)

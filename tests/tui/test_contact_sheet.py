@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from rich.color import ColorSystem
 
-from mlpwatch.core.evaluation import evaluate
-from mlpwatch.core.mistakes import MISTAKE_LISTS, Readings, mistake_rows
+from mlpwatch.core.analysis.evaluation import evaluate
+from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, Readings, mistake_rows
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.palette import GREY_STEPS, Grey, Role
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection

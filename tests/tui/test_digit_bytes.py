@@ -11,10 +11,10 @@ from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
 
+from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.network.engine import Tensors, build_engine
-from mlpwatch.core.weights_board import WeightsShown
 from mlpwatch.tui.screens.reasons_reader import ReasonsReader
 from mlpwatch.tui.widgets.digit import resample
 from tests.tui.scenes import CONFIG, EPOCH_STEPS, FakeSession, digits, training

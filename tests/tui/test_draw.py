@@ -14,12 +14,12 @@ from syrupy.assertion import SnapshotAssertion
 from textual.events import Key
 from textual.pilot import Pilot
 
+from mlpwatch.core.analysis.on_demand import Answer
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
 from mlpwatch.core.drawing.sketch import Sketch
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.core.on_demand import Answer
 from mlpwatch.tui.widgets.draw_view import DrawView
 from tests.tui.draw_effects import ink
 from tests.tui.scenes import (

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support
 
-from mlpwatch.core.class_scores import score_classes
+from mlpwatch.core.analysis.scores import score_classes
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.telemetry import EpochRead, Event
 from mlpwatch.tui.screens.dashboard import Dashboard

@@ -6,7 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from mlpwatch.core.mistakes import MISTAKE_LISTS, MistakeList, Readings
+from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, MistakeList, Readings
 from mlpwatch.core.telemetry import EpochRead, EvaluationRead
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.run_state import RunState

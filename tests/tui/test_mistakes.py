@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlpwatch.core.evaluation import evaluate
-from mlpwatch.core.mistakes import MISTAKE_LISTS, Order
+from mlpwatch.core.analysis.evaluation import evaluate
+from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, Order
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.screens.mistake_text import LIST_TITLES
 from mlpwatch.tui.widgets.digit import digit_rows

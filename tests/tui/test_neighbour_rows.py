@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlpwatch.core.neighbours import Neighbour
-from mlpwatch.core.reasons import Reasons
+from mlpwatch.core.analysis.explanation import Reasons
+from mlpwatch.core.analysis.neighbours import Neighbour
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.screens.reasons_text import neighbour_rows
 from mlpwatch.tui.widgets.digit_facts import DigitFacts

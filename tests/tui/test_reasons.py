@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from mlpwatch.core.analysis.explanation import Reasoner
+from mlpwatch.core.analysis.mistakes import Readings, mistake_rows
+from mlpwatch.core.analysis.neighbours import NeighbourIndex
+from mlpwatch.core.analysis.saliency import logit_gradient
+from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.mistakes import Readings, mistake_rows
-from mlpwatch.core.neighbours import NeighbourIndex
-from mlpwatch.core.reasons import Reasoner
-from mlpwatch.core.saliency import logit_gradient
-from mlpwatch.core.weights_board import WeightsBoard, WeightsShown
 from mlpwatch.tui.formatting import three_digits
 from mlpwatch.tui.palette import Shade
 from mlpwatch.tui.screens.digit_panel import DigitPanel
@@ -171,7 +171,7 @@ async def test_a_lack_of_memory_is_told_and_the_next_digit_tries_again(
 async def test_a_new_epoch_brings_new_reasons_for_the_same_digit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mlpwatch.core.reasons.RENEW_SECONDS", 0.0)
+    monkeypatch.setattr("mlpwatch.core.analysis.explanation.RENEW_SECONDS", 0.0)
     async with on_digit() as stage:
         await stage.says("· true label")
         words = stage.app.screen.query_one(ImageRowsView)._rows[0].words

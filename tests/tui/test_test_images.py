@@ -3,9 +3,9 @@
 import re
 from threading import Event as Flag
 
+from mlpwatch.core.analysis.evaluation import Evaluation
+from mlpwatch.core.analysis.mistakes import Readings, mistake_rows
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.evaluation import Evaluation
-from mlpwatch.core.mistakes import Readings, mistake_rows
 from mlpwatch.tui.widgets.contact_sheet import ContactSheet
 from mlpwatch.tui.widgets.digit import digit_rows
 from mlpwatch.tui.widgets.digit_view import DigitView

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from mlpwatch.core.analysis.step_trace import Walk
 from mlpwatch.core.config import OptimizerName, RunConfig
 from mlpwatch.core.telemetry import Event
-from mlpwatch.core.walkthrough import Walk
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.screens.explain import ExplainScreen
 from mlpwatch.tui.screens.tour import batch_strips

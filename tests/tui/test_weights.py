@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_tiles import DeadCount, first_layer, shared_scale
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.network.engine import Tensors
-from mlpwatch.core.weight_tiles import DeadCount, first_layer, shared_scale
-from mlpwatch.core.weights_board import WeightsShown
 from mlpwatch.tui.screens.weights import WeightsScreen
 from mlpwatch.tui.screens.weights_reader import WeightsReader
 from mlpwatch.tui.screens.weights_text import dead_text

@@ -27,7 +27,7 @@ from mlpwatch.tui.widgets.saliency import Saliency, SaliencyView
 from mlpwatch.tui.widgets.signed import Look, look_for
 
 if TYPE_CHECKING:
-    from mlpwatch.core.reasons import Question
+    from mlpwatch.core.analysis.explanation import Question
 
 Gradient = Literal["off", "reading", "true"]
 """Of which class's logit: none, what the model read, the true label."""
@@ -176,7 +176,7 @@ class DigitPanel(Horizontal):
             self.post_message(self.Failed())
 
     def _question(self) -> "tuple[About, Question] | None":
-        from mlpwatch.core.reasons import Question, rival_class  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.analysis.explanation import Question, rival_class  # noqa: PLC0415 - after the first frame
 
         digit, hidden = self._digit, not self.query_one(ImageRowsView).display
         if digit is None or (hidden and not self.shows_gradient):

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpwatch.core.analysis.reading import Reading, ask_reading
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.drawing.normalisation import network_input
 from mlpwatch.core.drawing.own_set import Drawing
 from mlpwatch.core.errors import DataError, MlpwatchError
-from mlpwatch.core.reading import Reading, ask_reading
 from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.easel import Easel
 from mlpwatch.tui.screens.kept_drawings import KeptDrawings

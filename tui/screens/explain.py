@@ -22,8 +22,8 @@ from mlpwatch.tui.widgets.status import Footer, TextLine
 from mlpwatch.tui.widgets.text_block import TextBlock, squeezed, without_blanks
 
 if TYPE_CHECKING:
-    from mlpwatch.core.explain import Comparison
-    from mlpwatch.core.walkthrough import Walk
+    from mlpwatch.core.analysis.gradients import Comparison
+    from mlpwatch.core.analysis.step_trace import Walk
 
 
 COMPARE_SECONDS = 1.0

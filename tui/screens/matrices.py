@@ -15,7 +15,7 @@ from mlpwatch.tui.widgets.confusion_cells import MATRIX_MODES, MatrixFacts, Matr
 from mlpwatch.tui.widgets.status import ACCENTS
 
 if TYPE_CHECKING:
-    from mlpwatch.core.class_scores import ClassScores, PairDifference
+    from mlpwatch.core.analysis.scores import ClassScores, PairDifference
     from mlpwatch.core.confusion_log import Matrix
     from mlpwatch.tui.run_state import EngineState, RunState
 
@@ -120,7 +120,7 @@ class Matrices:
 
     async def score(self, state: "RunState") -> None:
         """Score what is shown, off the event loop."""
-        from mlpwatch.core.class_scores import score_classes  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.analysis.scores import score_classes  # noqa: PLC0415 - after the first frame
 
         for name, counts in self._unscored(state).items():
             self._scores[name] = counts, await asyncio.to_thread(score_classes, counts)
@@ -166,7 +166,7 @@ class Matrices:
         return scores if scored is counts else None
 
     def _differences_of(self, one: "Matrix", other: "Matrix") -> "tuple[PairDifference, ...]":
-        from mlpwatch.core.class_scores import largest_differences  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.analysis.scores import largest_differences  # noqa: PLC0415 - after the first frame
 
         known = self._differences
         if known is None or known[0] is not one or known[1] is not other:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlpwatch.core.mistakes import ORDERS, MistakeList, Order, Readings, mistake_rows
+from mlpwatch.core.analysis.mistakes import ORDERS, MistakeList, Order, Readings, mistake_rows
 
 
 class MistakeSelection:

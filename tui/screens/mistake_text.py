@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from mlpwatch.core.analysis.mistakes import MistakeList, Order, Readings
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.mistakes import MistakeList, Order, Readings
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.run_state import RunState

@@ -8,8 +8,8 @@ from textual.binding import BindingType
 from textual.events import Resize
 from textual.timer import Timer
 
+from mlpwatch.core.analysis.mistakes import MistakeList
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.mistakes import MistakeList
 from mlpwatch.tui.keys import Where, bindings, footer_keys
 from mlpwatch.tui.screens.digit_panel import DigitPanel
 from mlpwatch.tui.screens.hints import Hints, View, message_text

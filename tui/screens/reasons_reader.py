@@ -11,7 +11,7 @@ from mlpwatch.core.thread_priority import stand_back
 from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.reasons import Question, Reasoner, Reasons
+    from mlpwatch.core.analysis.explanation import Question, Reasoner, Reasons
 
 
 class About(NamedTuple):
@@ -125,7 +125,7 @@ class ReasonsReader:
             return None
 
     def _reasoner_of_session(self) -> "Reasoner | None":
-        from mlpwatch.core.reasons import Reasoner  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.analysis.explanation import Reasoner  # noqa: PLC0415 - after the first frame
 
         session = self._watch.session
         # A run that lives elsewhere has its images some seconds after it is opened.

@@ -13,8 +13,8 @@ from mlpwatch.tui.widgets.neighbours import ImageRow
 from mlpwatch.tui.widgets.status import ACCENTS
 
 if TYPE_CHECKING:
+    from mlpwatch.core.analysis.explanation import Reasons
     from mlpwatch.core.data.dataset import Dataset
-    from mlpwatch.core.reasons import Reasons
 
 
 def neighbour_rows(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.analysis.mistakes import Readings
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.mistakes import Readings
 from mlpwatch.tui.screens.mistake_text import (
     Split,
     Text,
@@ -19,7 +19,7 @@ from mlpwatch.tui.screens.reasons_text import ink_of
 from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.evaluation import Evaluation
+    from mlpwatch.core.analysis.evaluation import Evaluation
     from mlpwatch.core.run_follower import RunFollower
     from mlpwatch.core.session import Session
 

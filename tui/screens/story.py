@@ -11,7 +11,7 @@ from mlpwatch.tui.widgets.status import ACCENTS
 from mlpwatch.tui.widgets.text_block import Row
 
 if TYPE_CHECKING:
-    from mlpwatch.core.explain import Comparison
+    from mlpwatch.core.analysis.gradients import Comparison
 
 _LOSSES = {
     "cross-entropy": "L = 1/B Σb (log Σc exp z − z[label])   softmax, mean over batch",

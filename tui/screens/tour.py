@@ -17,7 +17,7 @@ from mlpwatch.tui.widgets.status import ACCENTS
 from mlpwatch.tui.widgets.text_block import Row
 
 if TYPE_CHECKING:
-    from mlpwatch.core.walkthrough import EngineWalk, Walk
+    from mlpwatch.core.analysis.step_trace import EngineWalk, Walk
 
 PICTURED = 2
 """The last page that shows images of the batch."""

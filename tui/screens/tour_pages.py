@@ -17,7 +17,7 @@ from mlpwatch.tui.widgets.status import ACCENTS
 from mlpwatch.tui.widgets.text_block import Row
 
 if TYPE_CHECKING:
-    from mlpwatch.core.walkthrough import BatchPass, EngineWalk, LayerOutput, Walk
+    from mlpwatch.core.analysis.step_trace import BatchPass, EngineWalk, LayerOutput, Walk
 
 IMAGES_SHOWN = 6
 """Of the batch, on the loss page: with two formulas it just fits into 24 rows."""

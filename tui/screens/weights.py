@@ -213,7 +213,7 @@ class WeightsScreen(ClosesOnce[None]):
             note = NONE_DONE if state and state.ended else ""
             self.query_one("#units", TextLine).draw([(f" {note}", Role.DIM)])
             return
-        from mlpwatch.core.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.analysis.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
 
         scale, look = shared_scale(*layers.values()), self._look_of_terminal()
         units, data = self._reader.units, session.dataset

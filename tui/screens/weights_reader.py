@@ -9,8 +9,8 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.weight_tiles import DeadCount, FirstLayer
-    from mlpwatch.core.weights_board import WeightsShown
+    from mlpwatch.core.analysis.weight_store import WeightsShown
+    from mlpwatch.core.analysis.weight_tiles import DeadCount, FirstLayer
 
 DEAD_SECONDS = 3.0
 """Least time between two counts of dead units: each reads all validation images, 60 ms of a core
@@ -55,7 +55,7 @@ class WeightsReader:
 
     async def read(self, draw: Callable[[], None]) -> None:
         """Take what is new, in a thread, and draw it; the dead units a little later."""
-        from mlpwatch.core.weight_tiles import count_dead, first_layer  # noqa: PLC0415 - first frame
+        from mlpwatch.core.analysis.weight_tiles import count_dead, first_layer  # noqa: PLC0415 - first frame
 
         session = self._watch.session
         if session is None or self._reads:

@@ -9,8 +9,8 @@ from mlpwatch.tui.widgets.status import ACCENTS
 from mlpwatch.tui.widgets.tiles import Tile
 
 if TYPE_CHECKING:
+    from mlpwatch.core.analysis.weight_tiles import DeadCount, FirstLayer
     from mlpwatch.core.data.dataset import Dataset
-    from mlpwatch.core.weight_tiles import DeadCount, FirstLayer
 
 Text = list[tuple[str, Role]]
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mlpwatch.core.class_scores import ClassScores, PairDifference
+    from mlpwatch.core.analysis.scores import ClassScores, PairDifference
 
 MatrixMode = Literal["counts", "percent", "difference", "scores"]
 MATRIX_MODES: tuple[MatrixMode, ...] = get_args(MatrixMode)

@@ -7,7 +7,7 @@ from mlpwatch.tui.palette import Role
 from mlpwatch.tui.widgets.cells import Canvas
 
 if TYPE_CHECKING:
-    from mlpwatch.core.class_scores import ClassScores, Pair, PairDifference
+    from mlpwatch.core.analysis.scores import ClassScores, Pair, PairDifference
 
 _HEADS = (("prec", 6), ("recall", 7), ("F1", 6))
 """Columns of the scores, and how wide they are."""

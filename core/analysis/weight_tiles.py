@@ -7,9 +7,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.hidden import dead_units
+from mlpwatch.core.analysis.features import dead_units
+from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.network.engine import Floats
-from mlpwatch.core.weights_board import WeightsShown
 
 FULL_SHARE = 0.98
 """Share of the weights that lie within the scale; the few beyond are drawn at its end."""

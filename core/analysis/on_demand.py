@@ -5,9 +5,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
 
+from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.evaluation import Evaluation, evaluate
 from mlpwatch.core.network.engine import Engine, EngineState, Tensors, build_engine
 from mlpwatch.core.network.losses import loss_for
 

@@ -7,11 +7,11 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.analysis.features import last_hidden, layer_weights
+from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.config import Activation
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.hidden import last_hidden, layer_weights
 from mlpwatch.core.network.engine import Floats, Rows
-from mlpwatch.core.weights_board import WeightsShown
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from time import monotonic, thread_time
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.analysis.neighbours import Neighbour, NeighbourIndex
+from mlpwatch.core.analysis.saliency import ink_gradient, logit_gradient
+from mlpwatch.core.analysis.weight_store import WeightsBoard
+from mlpwatch.core.analysis.weight_tiles import FULL_SHARE, round_scale
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.neighbours import Neighbour, NeighbourIndex
 from mlpwatch.core.network.engine import Floats
-from mlpwatch.core.saliency import ink_gradient, logit_gradient
-from mlpwatch.core.weight_tiles import FULL_SHARE, round_scale
-from mlpwatch.core.weights_board import WeightsBoard
 
 RENEW_SECONDS = 3.0
 """Least time between two preparations while a network trains on: a small one finishes an epoch in

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mlpwatch.core.analysis.features import layer_weights
 from mlpwatch.core.config import Activation, PixelRange
-from mlpwatch.core.hidden import layer_weights
 from mlpwatch.core.network.activations import ACTIVATIONS
 from mlpwatch.core.network.engine import Floats, Labels, Tensors
 

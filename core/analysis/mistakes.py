@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.network.engine import Labels
 
 MistakeList = Literal["numpy", "torch", "both", "disagree", "newly-wrong", "newly-right"]

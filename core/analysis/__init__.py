@@ -1,0 +1,1 @@
+"""What a network knows and gets wrong: predictions, gradients, neighbours, scores."""
