@@ -7,13 +7,13 @@ from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
 from mlpwatch.core.analysis.gap import GapMeter, PublishedWeights
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.confusion_log import ConfusionLine
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import DivergedError
 from mlpwatch.core.network.engine import Engine, Tensors
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.recorder import Recorder
-from mlpwatch.core.runs import MetricsLine
+from mlpwatch.core.runs.confusion_log import ConfusionLine
+from mlpwatch.core.runs.run import MetricsLine
 from mlpwatch.core.telemetry import EpochDone, Mailbox
 
 _OUTPUT = "the output layer's sums"

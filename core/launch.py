@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset, resolve_source
 from mlpwatch.core.errors import ConfigError, DataError, RunError
 from mlpwatch.core.network.engine import Engine, build_engine
-from mlpwatch.core.run_tail import RunTail, damage_notes
-from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.runs.checkpoints import Checkpoint, Position
+from mlpwatch.core.runs.replay import RunTail, damage_notes
+from mlpwatch.core.runs.run import DatasetCard, Run
 from mlpwatch.core.session import Session
 
 Report = Callable[[str], None]

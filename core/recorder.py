@@ -5,11 +5,11 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Protocol
 
-from mlpwatch.core.checkpoints import Checkpoint
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.confusion_log import ConfusionLine
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.runs import MetricsLine, Run
+from mlpwatch.core.runs.checkpoints import Checkpoint
+from mlpwatch.core.runs.confusion_log import ConfusionLine
+from mlpwatch.core.runs.run import MetricsLine, Run
 from mlpwatch.core.telemetry import CheckpointSaved, Mailbox, SaveFailed
 
 FLUSH_SECONDS = 10.0

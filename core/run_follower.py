@@ -14,15 +14,15 @@ from mlpwatch.core.analysis.step_trace import Walk
 from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.event_log import Plan
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.order_client import ASK_SECONDS, OrderClient
 from mlpwatch.core.orders import Order, OrderName
-from mlpwatch.core.recorded_end import recorded_end
 from mlpwatch.core.run_images import Answer, RunImages
-from mlpwatch.core.run_lock import is_locked
-from mlpwatch.core.run_tail import RunTail, damage_notes
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.event_log import Plan
+from mlpwatch.core.runs.lock import is_locked
+from mlpwatch.core.runs.recorded_end import recorded_end
+from mlpwatch.core.runs.replay import RunTail, damage_notes
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.telemetry import (
     EpochRead,
     Event,

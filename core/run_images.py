@@ -13,13 +13,13 @@ from mlpwatch.core.analysis.gradients import Comparison, compare_gradients
 from mlpwatch.core.analysis.step_trace import Walk, walk_through
 from mlpwatch.core.analysis.still_engine import read_images, still_engine
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
-from mlpwatch.core.checkpoints import checkpoint_path
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.errors import DataError, MlpwatchError
 from mlpwatch.core.network.engine import Engine, EngineState
-from mlpwatch.core.run_card import DatasetCard
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.checkpoints import checkpoint_path
+from mlpwatch.core.runs.manifest import DatasetCard
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.telemetry import EvaluationRead, Event, Notice
 
 Answer = TypeVar("Answer")

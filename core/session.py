@@ -15,20 +15,20 @@ from mlpwatch.core.analysis.on_demand import Answer, answer_with, evaluate_test
 from mlpwatch.core.analysis.step_trace import Walk, walk_through
 from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.blas_threads import available_cores
-from mlpwatch.core.checkpoints import Position
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.event_log import Plan
-from mlpwatch.core.event_writer import EventWriter
 from mlpwatch.core.interpreter import share_interpreter
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.order_server import OrderServer
 from mlpwatch.core.outcome import Outcome, result_of
 from mlpwatch.core.recorder import DiskRecorder
-from mlpwatch.core.run_tail import RunTail
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.checkpoints import Position
+from mlpwatch.core.runs.event_log import Plan
+from mlpwatch.core.runs.event_writer import EventWriter
+from mlpwatch.core.runs.replay import RunTail
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.telemetry import EpochRead, Event, GapMeasured, Mailbox, StepsDone
 from mlpwatch.core.trainer import train
 

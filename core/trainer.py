@@ -7,7 +7,6 @@ from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gap import GapMeter
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.background import Background
-from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
@@ -17,6 +16,7 @@ from mlpwatch.core.network.engine import Engine, Rows, Tensors, layer_sizes, par
 from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.outcome import Outcome
 from mlpwatch.core.recorder import Recorder
+from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.stopwatch import StepPacer, TrainingClocks
 from mlpwatch.core.telemetry import (
     EndReason,

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mlpwatch.core.checkpoints import LatestCheckpoint
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.confusion_log import CONFUSION_NAME
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.event_log import EVENTS_NAME
 from mlpwatch.core.order_socket import SOCKET_NAME
-from mlpwatch.core.run_card import CARD_NAME
-from mlpwatch.core.run_listing import METRICS_NAME, RESULT_NAME
-from mlpwatch.core.run_owner import OWNER_NAME
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.checkpoints import LatestCheckpoint
+from mlpwatch.core.runs.confusion_log import CONFUSION_NAME
+from mlpwatch.core.runs.event_log import EVENTS_NAME
+from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME
+from mlpwatch.core.runs.manifest import CARD_NAME
+from mlpwatch.core.runs.owner import OWNER_NAME
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.telemetry import StepsDone
 
 FLEETING = re.compile(

@@ -83,7 +83,7 @@ def watch(options: argparse.Namespace) -> int:
     # What can be known at once is said before the screen changes.
     check_source(resolve_source(config.data))
     if options.name is not None:
-        from mlpwatch.core.run_names import check_run_name  # noqa: PLC0415
+        from mlpwatch.core.runs.names import check_run_name  # noqa: PLC0415
 
         check_run_name(options.name)
 
@@ -99,7 +99,7 @@ def watch(options: argparse.Namespace) -> int:
 
 def resume(options: argparse.Namespace) -> int:
     """Go on where a run stopped, with or without a screen."""
-    from mlpwatch.core.runs import Run  # noqa: PLC0415
+    from mlpwatch.core.runs.run import Run  # noqa: PLC0415
 
     run = Run.open(Path(options.saved), options.run)
     config = config_for_resume(options, run.config)
@@ -121,7 +121,7 @@ def resume(options: argparse.Namespace) -> int:
 
 def attach(options: argparse.Namespace) -> int:
     """Watch a run that lives elsewhere, or has ended, from its folder."""
-    from mlpwatch.core.runs import Run  # noqa: PLC0415
+    from mlpwatch.core.runs.run import Run  # noqa: PLC0415
 
     run = Run.open(Path(options.saved), options.run)
     if fault := _no_screen():
@@ -228,7 +228,7 @@ def _say_at_last(lines: list[str]) -> None:
 def _complain(why: object) -> None:
     """Print one line on stderr."""
     # Only here: it takes 15 ms, which the first frame need not wait for.
-    from mlpwatch.core.run_names import one_line  # noqa: PLC0415
+    from mlpwatch.core.runs.names import one_line  # noqa: PLC0415
 
     print(f"mlpwatch: {one_line(why)}", file=sys.stderr)  # noqa: T201
 

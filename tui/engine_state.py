@@ -24,7 +24,7 @@ from mlpwatch.tui.kept_epochs import MOST_EPOCHS, is_kept
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.evaluation import Evaluation
-    from mlpwatch.core.confusion_log import Matrix
+    from mlpwatch.core.runs.confusion_log import Matrix
 
 Phase = Literal["waiting", "training", "paused", "finished", "stopped", "diverged", "failed"]
 

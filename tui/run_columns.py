@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.run_listing import EngineSummary, RunSummary
+from mlpwatch.core.runs.listing import EngineSummary, RunSummary
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.palette import Role
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
-from mlpwatch.core.metrics_log import MetricsLine, MetricsLog
-from mlpwatch.core.run_card import read_card
-from mlpwatch.core.run_listing import METRICS_NAME
-from mlpwatch.core.run_names import printable
+from mlpwatch.core.runs.listing import METRICS_NAME
+from mlpwatch.core.runs.manifest import read_card
+from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
+from mlpwatch.core.runs.names import printable
 from mlpwatch.tui.curves import Curve
 from mlpwatch.tui.palette import RUNS
 from mlpwatch.tui.widgets.chart import Limits, Marker, Series, nice_limits

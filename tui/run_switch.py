@@ -205,7 +205,7 @@ def _load(path: Path, epochs: int | None) -> "tuple[Session, dict[str, Any] | No
     """Return a session that is ready to start, and the run's result so far, which it discards."""
     # Not at the top: whoever opens the screen need not wait for what a resume imports.
     from mlpwatch.core.launch import resumed_session  # noqa: PLC0415
-    from mlpwatch.core.runs import Run  # noqa: PLC0415
+    from mlpwatch.core.runs.run import Run  # noqa: PLC0415
 
     run = Run.open(path.parent, path.name)
     try:

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mlpwatch.core.run_listing import EngineSummary, RunSummary, list_runs
-from mlpwatch.core.run_names import printable
+from mlpwatch.core.runs.listing import EngineSummary, RunSummary, list_runs
+from mlpwatch.core.runs.names import printable
 
 _HEADINGS = ("run", "data", "recipe", "hidden", "epochs", "NumPy", "PyTorch", "state")
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-from mlpwatch.core.run_index import RunIndex
-from mlpwatch.core.run_listing import list_runs
+from mlpwatch.core.runs.index import RunIndex
+from mlpwatch.core.runs.listing import list_runs
 from tests.bench.our_runs import START_SECONDS, scratch, watched
 from tests.bench.pty_reader import PtyProgram
 from tests.bench.verdicts import Row, print_rows, quantile

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.network.engine import EngineState, Tensors
+from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 
 SIZES = (6, 4, 3)
 """Features, hidden width, classes."""

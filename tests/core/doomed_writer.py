@@ -13,8 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from mlpwatch.core.checkpoints import checkpoint_path, write_checkpoint
-from mlpwatch.core.metrics_log import MetricsLine, MetricsLog
+from mlpwatch.core.runs.checkpoints import checkpoint_path, write_checkpoint
+from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
 from tests.core.checkpoint_samples import sample_checkpoint
 
 BIG = (784, 50, 10)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mlpwatch.core.config import RecipeName, from_recipe
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.metrics_log import MetricsLine
-from mlpwatch.core.run_card import DatasetCard, RunCard
+from mlpwatch.core.runs.manifest import DatasetCard, RunCard
+from mlpwatch.core.runs.metrics import MetricsLine
 
 EPOCHS = 50
 

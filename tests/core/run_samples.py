@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mlpwatch.core.config import EngineName, RunConfig, from_recipe
-from mlpwatch.core.metrics_log import MetricsLine
-from mlpwatch.core.run_card import RunCard
-from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.runs.manifest import RunCard
+from mlpwatch.core.runs.metrics import MetricsLine
+from mlpwatch.core.runs.run import DatasetCard, Run
 
 DIGITS = DatasetCard("digits", "ab" * 32, (8, 8), 10)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

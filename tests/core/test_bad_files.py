@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mlpwatch.core.checkpoints import checkpoint_path, previous_path
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files import checkpoint_errors as errors
 from mlpwatch.core.files import tensor_files
-from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.runs.checkpoints import checkpoint_path, previous_path
+from mlpwatch.core.runs.run import DatasetCard, Run
 from tests.core.checkpoint_samples import SIZES, sample_checkpoint
 from tests.standing import left_alone
 

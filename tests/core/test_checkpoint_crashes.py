@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.checkpoints import (
+from mlpwatch.core.files.durable import remove_leftovers
+from mlpwatch.core.runs.checkpoints import (
     checkpoint_path,
     previous_path,
     read_checkpoint,
     read_latest,
     write_checkpoint,
 )
-from mlpwatch.core.files.durable import remove_leftovers
-from mlpwatch.core.metrics_log import MetricsLog
+from mlpwatch.core.runs.metrics import MetricsLog
 from tests.core.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 from tests.core.doomed_writer import BIG
 from tests.support.checkout import CHECKOUT

@@ -15,17 +15,17 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpwatch.core.checkpoints import (
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.files import checkpoint_errors as errors
+from mlpwatch.core.files import tensor_files
+from mlpwatch.core.network.engine import EngineState, Floats
+from mlpwatch.core.runs.checkpoints import (
     Checkpoint,
     Position,
     checkpoint_path,
     read_checkpoint,
     write_checkpoint,
 )
-from mlpwatch.core.config import ENGINE_NAMES
-from mlpwatch.core.files import checkpoint_errors as errors
-from mlpwatch.core.files import tensor_files
-from mlpwatch.core.network.engine import EngineState, Floats
 from tests.core.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 
 VIEWS: tuple[Callable[[Floats], Floats], ...] = (

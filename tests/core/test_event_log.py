@@ -10,9 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.core.event_log import EVENTS_NAME, EngineEnded, Entry, EventLog, Plan, parse_entry
-from mlpwatch.core.event_writer import EventWriter
-from mlpwatch.core.step_sums import FRESH_SECONDS, MOST_GROUPS, StepSums
+from mlpwatch.core.runs.event_log import (
+    EVENTS_NAME,
+    EngineEnded,
+    Entry,
+    EventLog,
+    Plan,
+    parse_entry,
+)
+from mlpwatch.core.runs.event_writer import EventWriter
+from mlpwatch.core.runs.step_sums import FRESH_SECONDS, MOST_GROUPS, StepSums
 from mlpwatch.core.telemetry import (
     CheckpointSaved,
     EpochDone,
@@ -177,7 +184,7 @@ def test_what_could_not_be_written_is_written_later(
         append(entries)
 
     monkeypatch.setattr(log, "append", sometimes)
-    monkeypatch.setattr("mlpwatch.core.event_writer.WRITE_SECONDS", 0.001)
+    monkeypatch.setattr("mlpwatch.core.runs.event_writer.WRITE_SECONDS", 0.001)
     writer = EventWriter(log, Plan(1, 3), ["numpy"])
     writer.take(steps(1, 3))
     writer.start()

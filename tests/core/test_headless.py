@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.__main__ import main
 from tests.support.checkout import CHECKOUT
 

@@ -7,10 +7,10 @@ import pytest
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.event_log import EngineEnded
 from mlpwatch.core.headless import summary_lines
 from mlpwatch.core.launch import new_session, resumed_session
-from mlpwatch.core.runs import Run, list_runs
+from mlpwatch.core.runs.event_log import EngineEnded
+from mlpwatch.core.runs.run import Run, list_runs
 from mlpwatch.core.session import Session
 
 CONFIG = RunConfig(data="digits", hidden=(8,), epochs=2, threads=1, only="numpy")
@@ -31,7 +31,7 @@ def test_a_longer_run_that_was_interrupted_goes_on_to_its_new_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Curves reach the disk at the end or not at all.
-    monkeypatch.setattr("mlpwatch.core.event_writer.WRITE_SECONDS", 2 * SECONDS)
+    monkeypatch.setattr("mlpwatch.core.runs.event_writer.WRITE_SECONDS", 2 * SECONDS)
     finish(new_session(CONFIG, tmp_path, "demo", said))
     run = Run.open(tmp_path, "demo")
     with pytest.raises(RunError, match="has done all its 2 epochs"):

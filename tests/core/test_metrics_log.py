@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files import line_file
-from mlpwatch.core.metrics_log import TAIL_BYTES, MetricsLine, MetricsLog
+from mlpwatch.core.runs.metrics import TAIL_BYTES, MetricsLine, MetricsLog
 
 
 def line(epoch: int, engine: EngineName = "numpy", loss: float = 0.5) -> MetricsLine:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.checkpoints import (
+from mlpwatch.core.files import checkpoint_errors as errors
+from mlpwatch.core.runs.checkpoints import (
     checkpoint_path,
     previous_path,
     read_checkpoint,
     read_latest,
     write_checkpoint,
 )
-from mlpwatch.core.files import checkpoint_errors as errors
 from tests.core.checkpoint_samples import sample_checkpoint
 
 

@@ -8,13 +8,13 @@ from threading import Event
 import numpy as np
 import pytest
 
-from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.confusion_log import ConfusionLine
-from mlpwatch.core.metrics_log import MetricsLine
 from mlpwatch.core.network.engine import EngineState, initial_weights, layer_sizes
 from mlpwatch.core.recorder import DiskRecorder
-from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.runs.checkpoints import Checkpoint, Position
+from mlpwatch.core.runs.confusion_log import ConfusionLine
+from mlpwatch.core.runs.metrics import MetricsLine
+from mlpwatch.core.runs.run import DatasetCard, Run
 from mlpwatch.core.telemetry import CheckpointSaved, Mailbox, SaveFailed
 
 CONFIG = RunConfig(hidden=(3,))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.errors import InputError, RunError
-from mlpwatch.core.run_changes import Contents, delete_run, measure_run, rename_run
-from mlpwatch.core.runs import list_runs
+from mlpwatch.core.runs.changes import Contents, delete_run, measure_run, rename_run
+from mlpwatch.core.runs.run import list_runs
 from tests.core.run_samples import create, line
 
 OUTSIDE = ["", ".", "..", "../outside", "one/..", "/etc", "a\0b", "../saved/one"]
@@ -83,7 +83,7 @@ def test_a_folder_that_may_be_no_run_is_not_deleted(saved: Path) -> None:
 
 def test_a_run_that_is_trained_is_neither_deleted_nor_renamed(saved: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from mlpwatch.core.runs import Run;"
+        "import sys; from pathlib import Path; from mlpwatch.core.runs.run import Run;"
         f"Run.open(Path({str(saved)!r}), 'one').acquire(); print('held', flush=True); input()"
     )
     with subprocess.Popen(

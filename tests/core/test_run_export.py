@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.run_export import ExportKind, export_runs
+from mlpwatch.core.runs.export import ExportKind, export_runs
 from tests.core.run_samples import create, line
 
 

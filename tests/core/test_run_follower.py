@@ -12,10 +12,10 @@ import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, RunConfig
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.event_log import EVENTS_NAME
 from mlpwatch.core.launch import new_session, resumed_session
 from mlpwatch.core.run_follower import BURST, RunFollower
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.event_log import EVENTS_NAME
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.telemetry import (
     EpochDone,
     EpochRead,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import mlpwatch.core.run_index
+import mlpwatch.core.runs.index
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.run_index import RunIndex
-from mlpwatch.core.run_listing import METRICS_NAME, RunSummary, list_runs, summarize_run
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.index import RunIndex
+from mlpwatch.core.runs.listing import METRICS_NAME, RunSummary, list_runs, summarize_run
+from mlpwatch.core.runs.run import Run
 from tests.core.run_samples import create, line
 
 
@@ -30,7 +30,7 @@ def read_folders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         read.append(folder.name)
         return summarize_run(folder)
 
-    monkeypatch.setattr(mlpwatch.core.run_index, "summarize_run", noting)
+    monkeypatch.setattr(mlpwatch.core.runs.index, "summarize_run", noting)
     return read
 
 

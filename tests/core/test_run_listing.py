@@ -10,8 +10,8 @@ from time import process_time
 import pytest
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.run_listing import EngineSummary, RunSummary
-from mlpwatch.core.runs import list_runs
+from mlpwatch.core.runs.listing import EngineSummary, RunSummary
+from mlpwatch.core.runs.run import list_runs
 from tests.core.many_runs import make_many_runs
 from tests.core.run_samples import CONFIG, NOON, create, line
 

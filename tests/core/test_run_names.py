@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlpwatch.core.config import from_recipe
 from mlpwatch.core.errors import InputError
-from mlpwatch.core.run_names import check_run_name, new_run_name, printable
+from mlpwatch.core.runs.names import check_run_name, new_run_name, printable
 
 
 def test_a_new_name_is_date_in_utc_recipe_and_random_tail() -> None:

@@ -12,10 +12,10 @@ from threading import Barrier
 import pytest
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.run_changes import delete_run, rename_run
-from mlpwatch.core.run_lock import RunLock
-from mlpwatch.core.run_owner import OWNER_NAME, Owner, read_owner, this_process, write_owner
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.changes import delete_run, rename_run
+from mlpwatch.core.runs.lock import RunLock
+from mlpwatch.core.runs.owner import OWNER_NAME, Owner, read_owner, this_process, write_owner
+from mlpwatch.core.runs.run import Run
 from tests.core.run_samples import create
 
 
@@ -159,7 +159,7 @@ def test_a_disk_that_takes_no_owner_file_still_trains(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mlpwatch.core.run_owner.replace_durably", full)
+    monkeypatch.setattr("mlpwatch.core.runs.owner.replace_durably", full)
     assert run.acquire() == ""
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import mlpwatch.core.run_tail
+import mlpwatch.core.runs.replay
 from mlpwatch.core.config import MAX_EPOCHS, EngineName
-from mlpwatch.core.confusion_log import ConfusionLine
 from mlpwatch.core.files.line_tail import MOST_BYTES
-from mlpwatch.core.metrics_log import MetricsLine, parse_metrics_line
-from mlpwatch.core.run_tail import RunTail, damage_notes
+from mlpwatch.core.runs.confusion_log import ConfusionLine
+from mlpwatch.core.runs.metrics import MetricsLine, parse_metrics_line
+from mlpwatch.core.runs.replay import RunTail, damage_notes
 from mlpwatch.core.telemetry import EpochRead, Event
 from tests.core.run_samples import create, line
 
@@ -24,7 +24,7 @@ def test_a_log_of_many_repeated_lines_tells_each_epoch_once_and_parses_each_line
         parsed.append(raw)
         return parse_metrics_line(raw)
 
-    monkeypatch.setattr(mlpwatch.core.run_tail, "parse_metrics_line", parse)
+    monkeypatch.setattr(mlpwatch.core.runs.replay, "parse_metrics_line", parse)
     run = create(tmp_path, "demo")
     run.append_metrics(line("numpy", 1))
     path = run.path / "metrics.jsonl"

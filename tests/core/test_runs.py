@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpwatch.core.checkpoints import Checkpoint, Position, checkpoint_path
 from mlpwatch.core.config import OptimizerName, RunConfig, from_recipe
 from mlpwatch.core.errors import InputError, RunError
 from mlpwatch.core.files.checkpoint_errors import ForeignCheckpointError, ShapeMismatchError
 from mlpwatch.core.files.durable import STALE_SECONDS
 from mlpwatch.core.network.engine import build_engine
-from mlpwatch.core.runs import DatasetCard, MetricsLine, Run
+from mlpwatch.core.runs.checkpoints import Checkpoint, Position, checkpoint_path
+from mlpwatch.core.runs.run import DatasetCard, MetricsLine, Run
 from tests.core.checkpoint_samples import SIZES, sample_checkpoint
 from tests.support.checkout import CHECKOUT
 
@@ -246,7 +246,7 @@ def test_result_and_metrics_come_back(run: Run) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 run = Run.open(Path(sys.argv[1]), "one")
 run.acquire()
 print("held", flush=True)

@@ -16,7 +16,7 @@ from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.interpreter import SHARED_SECONDS
 from mlpwatch.core.launch import new_session, resumed_session
 from mlpwatch.core.network.engine import Engine, build_engine
-from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.runs.run import DatasetCard, Run
 from mlpwatch.core.session import Session
 from mlpwatch.core.telemetry import (
     CheckpointSaved,

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from mlpwatch.core.analysis.weight_store import WeightsBoard
-from mlpwatch.core.checkpoints import Checkpoint, Position
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.confusion_log import ConfusionLine
 from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.metrics_log import MetricsLine
 from mlpwatch.core.network.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
 from mlpwatch.core.outcome import Outcome
 from mlpwatch.core.recorder import LogLine
+from mlpwatch.core.runs.checkpoints import Checkpoint, Position
+from mlpwatch.core.runs.confusion_log import ConfusionLine
+from mlpwatch.core.runs.metrics import MetricsLine
 from mlpwatch.core.telemetry import Event, Mailbox, StepDone
 from mlpwatch.core.trainer import train
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlpwatch.core.config import ENGINE_NAMES
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from tests.e2e.faulty_runs import DEMO
 from tests.e2e.terminal import Terminal, environment, mlpwatch_command
 from tests.standing import nothing_lost

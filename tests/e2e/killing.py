@@ -7,15 +7,15 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlpwatch.core.checkpoints import checkpoint_path
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.confusion_log import CONFUSION_NAME
-from mlpwatch.core.event_log import EVENTS_NAME
 from mlpwatch.core.order_socket import SOCKET_NAME
-from mlpwatch.core.run_card import CARD_NAME
-from mlpwatch.core.run_listing import METRICS_NAME
-from mlpwatch.core.run_owner import OWNER_NAME
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.checkpoints import checkpoint_path
+from mlpwatch.core.runs.confusion_log import CONFUSION_NAME
+from mlpwatch.core.runs.event_log import EVENTS_NAME
+from mlpwatch.core.runs.listing import METRICS_NAME
+from mlpwatch.core.runs.manifest import CARD_NAME
+from mlpwatch.core.runs.owner import OWNER_NAME
+from mlpwatch.core.runs.run import Run
 from tests.e2e.ending import last_words
 from tests.e2e.faulty_runs import faulty_environment
 from tests.e2e.terminal import mlpwatch_command, wait_until, written_at

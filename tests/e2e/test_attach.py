@@ -14,7 +14,7 @@ import pytest
 
 from mlpwatch.core.order_socket import SOCKET_NAME, connect
 from mlpwatch.core.orders import Order, order_line
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from tests.e2e.terminal import (
     DEADLINE_SECONDS,
     Terminal,

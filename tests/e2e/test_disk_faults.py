@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from tests.e2e.disk_faults import FAULTS, fill, run_on_disk, small_disk, survive
 from tests.standing import nothing_lost
 

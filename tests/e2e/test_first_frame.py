@@ -32,7 +32,7 @@ NOT_SHOWN_YET = {
     "mlpwatch.core.telemetry", "mlpwatch.tui.run_state", "mlpwatch.tui.engine_state",
     "mlpwatch.core.session", "mlpwatch.core.launch",
     # Read at terminals that do not tell their colours; needed for names that are given or made.
-    "curses", "secrets", "mlpwatch.core.run_names",
+    "curses", "secrets", "mlpwatch.core.runs.names",
 }  # fmt: skip
 
 LATER_FEATURES = ("mistakes", "runs", "draw", "explain", "weights")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.run_names import MAX_LINE_LENGTH
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.names import MAX_LINE_LENGTH
+from mlpwatch.core.runs.run import Run
 from tests.core.sample_files import sample_arrays, write_npz
 from tests.e2e.faulty_runs import faulty_environment
 from tests.e2e.terminal import (

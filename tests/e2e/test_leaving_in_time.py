@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from tests.e2e.ending import seconds_to_end
 from tests.e2e.faulty_runs import (
     LEAVE_LIMIT_SECONDS,

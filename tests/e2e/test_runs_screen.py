@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, from_recipe
-from mlpwatch.core.run_listing import list_runs
+from mlpwatch.core.runs.listing import list_runs
 from tests.e2e.terminal import (
     Terminal,
     assert_restored,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from tests.e2e.terminal import Terminal, assert_restored, environment, mlpwatch_command
 from tests.standing import nothing_lost
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from tests.e2e.terminal import (
     DEADLINE_SECONDS,
     Terminal,

@@ -6,7 +6,7 @@ from time import tzset
 
 import pytest
 
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from tests.tui.run_scenes import runs_of_all_kinds
 
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlpwatch.core.config import EngineName, RunConfig, from_recipe
-from mlpwatch.core.metrics_log import MetricsLine
-from mlpwatch.core.run_card import RunCard
-from mlpwatch.core.runs import DatasetCard, Run
+from mlpwatch.core.runs.manifest import RunCard
+from mlpwatch.core.runs.metrics import MetricsLine
+from mlpwatch.core.runs.run import DatasetCard, Run
 from tests.tui.scenes import RUN_PATH
 
 DIGITS = DatasetCard("digits", "ab" * 32, (8, 8), 10)

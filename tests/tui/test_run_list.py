@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.run_listing import EngineSummary, RunSummary
+from mlpwatch.core.runs.listing import EngineSummary, RunSummary
 from mlpwatch.tui.run_columns import COLUMNS, GAP, ListedRun, fitting_columns, matches
 from mlpwatch.tui.run_list import RunList
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.runs import DatasetCard, MetricsLine, Run
+from mlpwatch.core.runs.run import DatasetCard, MetricsLine, Run
 from mlpwatch.tui.run_table import runs_as_json, runs_as_text
 
 CONFIG = RunConfig(data="digits", hidden=(32, 16), epochs=3)

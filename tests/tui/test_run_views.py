@@ -9,7 +9,7 @@ import pytest
 
 from mlpwatch.core.config import from_recipe
 from mlpwatch.core.launch import new_session
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.screens.mistakes import MistakesScreen
 from mlpwatch.tui.screens.runs import RunsScreen

@@ -16,7 +16,7 @@ from mlpwatch.tui.widgets.status import ACCENTS
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.scores import ClassScores, PairDifference
-    from mlpwatch.core.confusion_log import Matrix
+    from mlpwatch.core.runs.confusion_log import Matrix
     from mlpwatch.tui.run_state import EngineState, RunState
 
 CHOOSE_A_CELL = "arrows choose a cell, enter shows its digits; c: row %, difference, scores"
@@ -186,7 +186,7 @@ class Matrices:
         return f"{text} · epoch {epoch}{self._accuracy(engine, state)}"
 
     def _accuracy(self, engine: "EngineState", state: "RunState") -> str:
-        from mlpwatch.core.confusion_log import accuracy_of  # noqa: PLC0415 - after the first frame
+        from mlpwatch.core.runs.confusion_log import accuracy_of  # noqa: PLC0415 - after the first frame
 
         counts = self.counts(engine, state)
         if counts is None or self.mode == "difference":

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.run_changes import Contents, delete_run, measure_run, rename_run
-from mlpwatch.core.run_export import ExportKind, export_runs
-from mlpwatch.core.run_names import check_run_name, printable
+from mlpwatch.core.runs.changes import Contents, delete_run, measure_run, rename_run
+from mlpwatch.core.runs.export import ExportKind, export_runs
+from mlpwatch.core.runs.names import check_run_name, printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.followed_app import Followed, FollowedApp
 from mlpwatch.tui.run_columns import ListedRun
@@ -160,7 +160,7 @@ def _watch_of(run: ListedRun) -> Watch:
         report(f"reading {run.summary.name}")
         # Not at the top: NumPy's part of it takes longer than the screen.
         from mlpwatch.core.run_follower import RunFollower  # noqa: PLC0415
-        from mlpwatch.core.runs import Run  # noqa: PLC0415
+        from mlpwatch.core.runs.run import Run  # noqa: PLC0415
 
         return RunFollower(Run.open(path.parent, path.name))
 

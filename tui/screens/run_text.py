@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlpwatch.core.config import ENGINE_NAMES
-from mlpwatch.core.run_names import printable
+from mlpwatch.core.runs.names import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.palette import Role

@@ -13,9 +13,9 @@ from textual.events import Click
 from textual.widgets import Input
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.run_index import RunIndex
-from mlpwatch.core.run_listing import RunSummary
-from mlpwatch.core.run_names import printable
+from mlpwatch.core.runs.index import RunIndex
+from mlpwatch.core.runs.listing import RunSummary
+from mlpwatch.core.runs.names import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.keys import Where, bindings, footer_keys
 from mlpwatch.tui.palette import Role

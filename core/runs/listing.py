@@ -10,10 +10,10 @@ from typing import Any, Literal
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RecipeName
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.strict_json import read_object
-from mlpwatch.core.metrics_log import MetricsLine, MetricsLog
-from mlpwatch.core.run_card import RunCard, read_card
-from mlpwatch.core.run_lock import is_locked
-from mlpwatch.core.run_names import printable
+from mlpwatch.core.runs.lock import is_locked
+from mlpwatch.core.runs.manifest import RunCard, read_card
+from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
+from mlpwatch.core.runs.names import printable
 
 METRICS_NAME = "metrics.jsonl"
 RESULT_NAME = "result.json"

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.metrics_log import MetricsLine, MetricsLog
-from mlpwatch.core.run_card import read_card
-from mlpwatch.core.run_listing import METRICS_NAME, RESULT_NAME, read_result
-from mlpwatch.core.run_names import printable
+from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME, read_result
+from mlpwatch.core.runs.manifest import read_card
+from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
+from mlpwatch.core.runs.names import printable
 
 ExportKind = Literal["csv", "json"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from time import sleep
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.run_card import CARD_NAME
-from mlpwatch.core.run_names import printable
-from mlpwatch.core.run_owner import OWNER_NAME, read_owner
+from mlpwatch.core.runs.manifest import CARD_NAME
+from mlpwatch.core.runs.names import printable
+from mlpwatch.core.runs.owner import OWNER_NAME, read_owner
 
 _TRIES = 5
 _RETRY_SECONDS = 0.01

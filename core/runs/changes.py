@@ -11,10 +11,10 @@ from pathlib import Path
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.durable import replace_durably, sync_folder
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.run_card import CARD_NAME
-from mlpwatch.core.run_listing import RESULT_NAME, read_result
-from mlpwatch.core.run_lock import RunLock
-from mlpwatch.core.run_names import check_run_name, printable
+from mlpwatch.core.runs.listing import RESULT_NAME, read_result
+from mlpwatch.core.runs.lock import RunLock
+from mlpwatch.core.runs.manifest import CARD_NAME
+from mlpwatch.core.runs.names import check_run_name, printable
 
 _DOOMED_PREFIX = ".deleted-"
 """A run takes such a name before its files go, so that no half of it is ever listed."""

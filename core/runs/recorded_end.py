@@ -12,7 +12,7 @@ from mlpwatch.core.files.strict_json import (
     take_object,
     take_text,
 )
-from mlpwatch.core.runs import Run
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.telemetry import EndReason, RunEnded
 
 _REASONS: tuple[EndReason, ...] = get_args(EndReason)

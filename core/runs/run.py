@@ -9,12 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import Any, Self
 
-from mlpwatch.core import checkpoints
-from mlpwatch.core.checkpoints import Checkpoint, LatestCheckpoint
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.confusion_log import CONFUSION_NAME, ConfusionLog
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.event_log import EVENTS_NAME, EventLog
 from mlpwatch.core.files.durable import (
     building_folder,
     remove_leftovers,
@@ -22,14 +18,18 @@ from mlpwatch.core.files.durable import (
     sync_folder,
 )
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.metrics_log import MetricsLine, MetricsLog, MetricsReading
 from mlpwatch.core.network.engine import layer_sizes
 from mlpwatch.core.network.optimizers import SLOTS
-from mlpwatch.core.run_card import DatasetCard, RunCard, installed_versions, read_card
-from mlpwatch.core.run_listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
-from mlpwatch.core.run_lock import RunLock
-from mlpwatch.core.run_names import check_run_name, new_run_name, printable
-from mlpwatch.core.run_owner import read_owner, remove_owner, this_process, write_owner
+from mlpwatch.core.runs import checkpoints
+from mlpwatch.core.runs.checkpoints import Checkpoint, LatestCheckpoint
+from mlpwatch.core.runs.confusion_log import CONFUSION_NAME, ConfusionLog
+from mlpwatch.core.runs.event_log import EVENTS_NAME, EventLog
+from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
+from mlpwatch.core.runs.lock import RunLock
+from mlpwatch.core.runs.manifest import DatasetCard, RunCard, installed_versions, read_card
+from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog, MetricsReading
+from mlpwatch.core.runs.names import check_run_name, new_run_name, printable
+from mlpwatch.core.runs.owner import read_owner, remove_owner, this_process, write_owner
 
 __all__ = [
     "DatasetCard",

@@ -3,8 +3,7 @@
 import os
 from pathlib import Path
 
-from mlpwatch.core.run_card import CARD_NAME
-from mlpwatch.core.run_listing import (
+from mlpwatch.core.runs.listing import (
     METRICS_NAME,
     RESULT_NAME,
     RunSummary,
@@ -12,7 +11,8 @@ from mlpwatch.core.run_listing import (
     run_folders,
     summarize_run,
 )
-from mlpwatch.core.run_lock import is_locked
+from mlpwatch.core.runs.lock import is_locked
+from mlpwatch.core.runs.manifest import CARD_NAME
 
 _NAMES = (CARD_NAME, METRICS_NAME, RESULT_NAME)
 """The files that a line of the list is made from."""

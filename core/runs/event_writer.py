@@ -8,8 +8,8 @@ from threading import Event as Flag
 from threading import Thread
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.event_log import EngineEnded, Entry, EventLog, Plan
-from mlpwatch.core.step_sums import StepSums
+from mlpwatch.core.runs.event_log import EngineEnded, Entry, EventLog, Plan
+from mlpwatch.core.runs.step_sums import StepSums
 from mlpwatch.core.telemetry import (
     CheckpointSaved,
     EpochDone,
