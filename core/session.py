@@ -21,9 +21,9 @@ from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.interpreter import share_interpreter
 from mlpwatch.core.network.engine import Engine
-from mlpwatch.core.order_server import OrderServer
 from mlpwatch.core.outcome import Outcome, result_of
 from mlpwatch.core.recorder import DiskRecorder
+from mlpwatch.core.remote.server import OrderServer
 from mlpwatch.core.runs.checkpoints import Position
 from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.event_writer import EventWriter

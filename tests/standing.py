@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.order_socket import SOCKET_NAME
+from mlpwatch.core.remote.sockets import SOCKET_NAME
 from mlpwatch.core.runs.checkpoints import LatestCheckpoint
 from mlpwatch.core.runs.confusion_log import CONFUSION_NAME
 from mlpwatch.core.runs.event_log import EVENTS_NAME

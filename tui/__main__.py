@@ -24,7 +24,7 @@ from mlpwatch.tui.output import LAST_WORDS_SECONDS
 
 if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName, RunConfig
-    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.session import Session
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.watch import Report, Start, Watch
@@ -129,7 +129,7 @@ def attach(options: argparse.Namespace) -> int:
 
     def start(report: "Report") -> "RunFollower":
         report(f"reading {run.name}")
-        from mlpwatch.core.run_follower import RunFollower  # noqa: PLC0415
+        from mlpwatch.core.remote.follower import RunFollower  # noqa: PLC0415
 
         return RunFollower(run)
 

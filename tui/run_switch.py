@@ -16,7 +16,7 @@ from mlpwatch.tui.screens.question import LineEntry, Question
 from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.session import Session
 
 END_SECONDS = 10.0

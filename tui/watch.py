@@ -10,7 +10,7 @@ from mlpwatch.core.control import LEAVE_SECONDS
 from mlpwatch.core.thread_priority import stand_back
 
 if TYPE_CHECKING:
-    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.session import Session
     from mlpwatch.tui.run_state import RunState
 

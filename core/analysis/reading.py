@@ -13,7 +13,7 @@ from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import Loss, loss_for
 
 if TYPE_CHECKING:
-    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.session import Session
 
 

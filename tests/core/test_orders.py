@@ -15,12 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.core import order_server
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.order_client import OrderClient
-from mlpwatch.core.order_server import MOST_PEERS, OrderServer
-from mlpwatch.core.order_socket import SOCKET_NAME, connect
-from mlpwatch.core.orders import (
+from mlpwatch.core.remote import server as order_server
+from mlpwatch.core.remote.client import OrderClient
+from mlpwatch.core.remote.protocol import (
     MAX_LINE_BYTES,
     Order,
     Status,
@@ -29,6 +27,8 @@ from mlpwatch.core.orders import (
     parse_answer,
     parse_order,
 )
+from mlpwatch.core.remote.server import MOST_PEERS, OrderServer
+from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
 from mlpwatch.core.session import Session
 
 SECONDS = 30.0
@@ -185,7 +185,7 @@ def test_only_the_owner_may_use_the_socket(
     found = (session.folder / SOCKET_NAME).stat()
     assert stat.S_ISSOCK(found.st_mode)
     assert stat.S_IMODE(found.st_mode) == 0o600
-    monkeypatch.setattr("mlpwatch.core.order_socket.os.geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr("mlpwatch.core.remote.sockets.os.geteuid", lambda: os.getuid() + 1)
     assert ask(session.folder, order_line(Order("stop"))) == b""
     assert session.orders == []
 

@@ -13,7 +13,7 @@ import pytest
 from mlpwatch.core.config import ENGINE_NAMES, RunConfig
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.launch import new_session, resumed_session
-from mlpwatch.core.run_follower import BURST, RunFollower
+from mlpwatch.core.remote.follower import BURST, RunFollower
 from mlpwatch.core.runs.event_log import EVENTS_NAME
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.telemetry import (

@@ -14,7 +14,7 @@ from mlpwatch.core.config import EngineName, RunConfig, from_recipe
 from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
 from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import Engine, EngineState, build_engine
-from mlpwatch.core.run_follower import RunFollower
+from mlpwatch.core.remote.follower import RunFollower
 from mlpwatch.core.runs.run import Run
 from tests.core.test_session import hooked_session, left_alone
 from tests.core.training import SECONDS

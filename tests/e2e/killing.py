@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.order_socket import SOCKET_NAME
+from mlpwatch.core.remote.sockets import SOCKET_NAME
 from mlpwatch.core.runs.checkpoints import checkpoint_path
 from mlpwatch.core.runs.confusion_log import CONFUSION_NAME
 from mlpwatch.core.runs.event_log import EVENTS_NAME

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.order_socket import SOCKET_NAME, connect
-from mlpwatch.core.orders import Order, order_line
+from mlpwatch.core.remote.protocol import Order, order_line
+from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
 from mlpwatch.core.runs.run import Run
 from tests.e2e.terminal import (
     DEADLINE_SECONDS,

@@ -17,7 +17,7 @@ from mlpwatch.tui.screens.kept_drawings import KeptDrawings
 from mlpwatch.tui.widgets.draw_panels import KeptRow, OwnSet
 
 if TYPE_CHECKING:
-    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.session import Session
 
 

@@ -19,7 +19,7 @@ from mlpwatch.tui.screens.question import LineEntry, Question
 from mlpwatch.tui.watch import Report, Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.run_follower import RunFollower
+    from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.tui.screens.runs import RunsScreen
 
 
@@ -159,7 +159,7 @@ def _watch_of(run: ListedRun) -> Watch:
     def start(report: Report) -> "RunFollower":
         report(f"reading {run.summary.name}")
         # Not at the top: NumPy's part of it takes longer than the screen.
-        from mlpwatch.core.run_follower import RunFollower  # noqa: PLC0415
+        from mlpwatch.core.remote.follower import RunFollower  # noqa: PLC0415
         from mlpwatch.core.runs.run import Run  # noqa: PLC0415
 
         return RunFollower(Run.open(path.parent, path.name))

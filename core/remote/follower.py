@@ -15,9 +15,9 @@ from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.network.engine import Engine
-from mlpwatch.core.order_client import ASK_SECONDS, OrderClient
-from mlpwatch.core.orders import Order, OrderName
-from mlpwatch.core.run_images import Answer, RunImages
+from mlpwatch.core.remote.client import ASK_SECONDS, OrderClient
+from mlpwatch.core.remote.protocol import Order, OrderName
+from mlpwatch.core.remote.run_images import Answer, RunImages
 from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.recorded_end import recorded_end

@@ -7,8 +7,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from mlpwatch.core.order_socket import connect
-from mlpwatch.core.orders import MAX_LINE_BYTES, Order, Status, order_line, parse_answer
+from mlpwatch.core.remote.protocol import MAX_LINE_BYTES, Order, Status, order_line, parse_answer
+from mlpwatch.core.remote.sockets import connect
 
 ASK_SECONDS = 1.0
 """Time between two questions, and between two attempts to connect."""

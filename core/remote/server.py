@@ -8,8 +8,7 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from mlpwatch.core.order_socket import is_owner, listen, remove_socket
-from mlpwatch.core.orders import (
+from mlpwatch.core.remote.protocol import (
     MAX_LINE_BYTES,
     Order,
     Status,
@@ -17,6 +16,7 @@ from mlpwatch.core.orders import (
     check_engines,
     parse_order,
 )
+from mlpwatch.core.remote.sockets import is_owner, listen, remove_socket
 
 if TYPE_CHECKING:
     from mlpwatch.core.session import Session
