@@ -24,8 +24,8 @@ def train(options: argparse.Namespace) -> int:
     with stop_on_signals() as request:
         # After the check: this imports NumPy, scikit-learn and torch, and takes seconds.
         from mlpwatch.core.headless import run_headless, say  # noqa: PLC0415
-        from mlpwatch.core.launch import new_session  # noqa: PLC0415
         from mlpwatch.core.runs.names import check_run_name  # noqa: PLC0415
+        from mlpwatch.core.training.launch import new_session  # noqa: PLC0415
 
         if options.name is not None:
             check_run_name(options.name)

@@ -7,11 +7,11 @@ from time import monotonic
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.outcome import Outcome
 from mlpwatch.core.runs.names import one_line, printable
-from mlpwatch.core.session import Session
 from mlpwatch.core.stop_signals import StopRequest
 from mlpwatch.core.telemetry import EpochDone, Event, RunEnded, SaveFailed
+from mlpwatch.core.training.result import Outcome
+from mlpwatch.core.training.session import Session
 
 DRAIN_SECONDS = 0.1
 """Time between two looks into the mailbox."""

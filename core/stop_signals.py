@@ -9,7 +9,7 @@ from threading import Event as Flag
 from time import monotonic
 from types import FrameType
 
-from mlpwatch.core.control import LEAVE_SECONDS
+from mlpwatch.core.training.control import LEAVE_SECONDS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

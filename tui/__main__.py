@@ -14,10 +14,10 @@ from threading import Thread
 from typing import IO, TYPE_CHECKING
 
 from mlpwatch.core.__main__ import train
-from mlpwatch.core.control import LEAVE_SECONDS
 from mlpwatch.core.errors import InputError, MlpwatchError
 from mlpwatch.core.options import config_for_resume, config_from
 from mlpwatch.core.stop_signals import stop_on_signals
+from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.command_line import build_parser
 from mlpwatch.tui.loading import undisturbed
 from mlpwatch.tui.output import LAST_WORDS_SECONDS
@@ -25,7 +25,7 @@ from mlpwatch.tui.output import LAST_WORDS_SECONDS
 if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName, RunConfig
     from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.core.session import Session
+    from mlpwatch.core.training.session import Session
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.watch import Report, Start, Watch
 
@@ -90,7 +90,7 @@ def watch(options: argparse.Namespace) -> int:
     def start(report: "Report") -> "Session":
         report("importing NumPy, scikit-learn and PyTorch")
         with undisturbed():
-            from mlpwatch.core.launch import new_session  # noqa: PLC0415
+            from mlpwatch.core.training.launch import new_session  # noqa: PLC0415
 
             return new_session(config, Path(options.saved), options.name, report)
 
@@ -107,7 +107,7 @@ def resume(options: argparse.Namespace) -> int:
     def start(report: "Report") -> "Session":
         report("importing NumPy, scikit-learn and PyTorch")
         with undisturbed():
-            from mlpwatch.core.launch import resumed_session  # noqa: PLC0415
+            from mlpwatch.core.training.launch import resumed_session  # noqa: PLC0415
 
             return resumed_session(run, config, report)
 
@@ -176,7 +176,7 @@ def _end(app: "MlpwatchApp", status: int) -> int:
     if following.session is not None and following.attached:
         _say_at_last([following.farewell])
     from mlpwatch.core.headless import end_status, summary_lines  # noqa: PLC0415
-    from mlpwatch.core.session import Session  # noqa: PLC0415
+    from mlpwatch.core.training.session import Session  # noqa: PLC0415
 
     session = following.session
     if not isinstance(session, Session):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from mlpwatch.core.stop_signals import StopRequest, stop_on_signals
 
 if TYPE_CHECKING:
-    from mlpwatch.core.session import Session
+    from mlpwatch.core.training.session import Session
     from mlpwatch.tui.watch import Watch
 
 OnHangup = Literal["save", "continue"]
@@ -32,7 +32,7 @@ def go_on(watch: "Watch") -> int:
     Raises:
         MlpwatchError: what it was loading can't be trained.
     """
-    from mlpwatch.core.session import Session  # noqa: PLC0415 - after the first frame
+    from mlpwatch.core.training.session import Session  # noqa: PLC0415 - after the first frame
 
     _let_go_of_terminal()
     with stop_on_signals() as request:

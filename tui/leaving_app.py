@@ -6,8 +6,8 @@ import os
 import signal
 from time import monotonic
 
-from mlpwatch.core.control import LEAVE_SECONDS
 from mlpwatch.core.stop_signals import is_impatient
+from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.executor import ImpatientExecutor
 from mlpwatch.tui.followed_app import Followed, FollowedApp
 from mlpwatch.tui.hangup import ignore_hangups

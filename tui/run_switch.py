@@ -17,7 +17,7 @@ from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.core.session import Session
+    from mlpwatch.core.training.session import Session
 
 END_SECONDS = 10.0
 """How long the run on the dashboard may take to save and end."""
@@ -204,8 +204,8 @@ def what_becomes_of(session: "Session | RunFollower", *, attached: bool) -> str:
 def _load(path: Path, epochs: int | None) -> "tuple[Session, dict[str, Any] | None]":
     """Return a session that is ready to start, and the run's result so far, which it discards."""
     # Not at the top: whoever opens the screen need not wait for what a resume imports.
-    from mlpwatch.core.launch import resumed_session  # noqa: PLC0415
     from mlpwatch.core.runs.run import Run  # noqa: PLC0415
+    from mlpwatch.core.training.launch import resumed_session  # noqa: PLC0415
 
     run = Run.open(path.parent, path.name)
     try:

@@ -6,12 +6,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.control import LEAVE_SECONDS
 from mlpwatch.core.thread_priority import stand_back
+from mlpwatch.core.training.control import LEAVE_SECONDS
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.core.session import Session
+    from mlpwatch.core.training.session import Session
     from mlpwatch.tui.run_state import RunState
 
 Report = Callable[[str], None]

@@ -14,7 +14,7 @@ from mlpwatch.core.network.losses import Loss, loss_for
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.core.session import Session
+    from mlpwatch.core.training.session import Session
 
 
 @dataclass(frozen=True, slots=True)

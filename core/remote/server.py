@@ -19,7 +19,7 @@ from mlpwatch.core.remote.protocol import (
 from mlpwatch.core.remote.sockets import is_owner, listen, remove_socket
 
 if TYPE_CHECKING:
-    from mlpwatch.core.session import Session
+    from mlpwatch.core.training.session import Session
 
 MOST_PEERS = 16
 """Connected at once; each attached screen is one."""

@@ -19,11 +19,11 @@ from threading import Thread
 import numpy as np
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.launch import engine_on
 from mlpwatch.core.telemetry import EpochDone, Mailbox, StepDone
-from mlpwatch.core.trainer import train
+from mlpwatch.core.training.control import Control
+from mlpwatch.core.training.launch import engine_on
+from mlpwatch.core.training.trainer import train
 from tests.bench.bench_data import load_bench_data
 from tests.bench.contenders import SHAPES
 from tests.bench.tables import spread

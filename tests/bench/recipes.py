@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from mlpwatch.core.config import RECIPE_SUMMARIES, RecipeName, from_recipe
-from mlpwatch.core.launch import new_session
+from mlpwatch.core.training.launch import new_session
 from tests.bench.bench_data import find_mnist
 
 TARGETS: dict[RecipeName, str] = {

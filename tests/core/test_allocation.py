@@ -9,7 +9,7 @@ import pytest
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import load_dataset
-from mlpwatch.core.launch import engine_on
+from mlpwatch.core.training.launch import engine_on
 
 SETTINGS = [
     RunConfig(),

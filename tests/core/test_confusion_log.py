@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.launch import new_session, resumed_session
 from mlpwatch.core.runs.confusion_log import ConfusionLine, ConfusionLog, accuracy_of
 from mlpwatch.core.telemetry import EpochDone
+from mlpwatch.core.training.launch import new_session, resumed_session
 from tests.core.training import VALIDATION, Training
 
 SQUARES = st.integers(1, 36).flatmap(

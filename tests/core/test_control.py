@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from mlpwatch.core.control import Control, Order
+from mlpwatch.core.training.control import Control, Order
 
 SECONDS = 20.0
 

@@ -179,7 +179,7 @@ def test_a_figure_that_is_not_finite_is_null_in_the_json(
 ) -> None:
     """Python's own `NaN` is no JSON: `jq` and JavaScript refuse it."""
     monkeypatch.setattr(
-        "mlpwatch.core.outcome.max_weight_difference", lambda _outcomes: float("nan")
+        "mlpwatch.core.training.result.max_weight_difference", lambda _outcomes: float("nan")
     )
     assert on_digits(tmp_path, "--only", "numpy", "--json") == 0
     out = capsys.readouterr().out

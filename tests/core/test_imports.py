@@ -52,7 +52,7 @@ def test_core_knows_no_screen_and_only_one_module_imports_torch() -> None:
         module.name for module in pkgutil.walk_packages(mlpwatch.core.__path__, "mlpwatch.core.")
     ]
     assert "mlpwatch.core.network.torch_mlp" in modules
-    assert "mlpwatch.core.session" in modules
+    assert "mlpwatch.core.training.session" in modules
     modules.remove("mlpwatch.core.network.torch_mlp")
     loaded = loaded_by(*modules)
     assert {"mlpwatch", "numpy"} <= loaded

@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 
 from mlpwatch.core.config import ENGINE_NAMES, from_recipe
-from mlpwatch.core.launch import new_session
+from mlpwatch.core.training.launch import new_session
 from tests.support.checkout import CHECKOUT
 
 pytestmark = pytest.mark.xdist_group("mnist")

@@ -8,10 +8,10 @@ import pytest
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.headless import summary_lines
-from mlpwatch.core.launch import new_session, resumed_session
 from mlpwatch.core.runs.event_log import EngineEnded
 from mlpwatch.core.runs.run import Run, list_runs
-from mlpwatch.core.session import Session
+from mlpwatch.core.training.launch import new_session, resumed_session
+from mlpwatch.core.training.session import Session
 
 CONFIG = RunConfig(data="digits", hidden=(8,), epochs=2, threads=1, only="numpy")
 SECONDS = 60.0

@@ -8,7 +8,7 @@ import pytest
 
 from mlpwatch.core.analysis.on_demand import evaluate_test
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.launch import new_session
+from mlpwatch.core.training.launch import new_session
 from tests.core.training import tiny_dataset
 
 CONFIG = RunConfig(data="digits", hidden=(8,), epochs=2, threads=1, dropout=0.2)

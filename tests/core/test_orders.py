@@ -29,7 +29,7 @@ from mlpwatch.core.remote.protocol import (
 )
 from mlpwatch.core.remote.server import MOST_PEERS, OrderServer
 from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
-from mlpwatch.core.session import Session
+from mlpwatch.core.training.session import Session
 
 SECONDS = 30.0
 

@@ -8,9 +8,9 @@ from threading import current_thread
 import numpy as np
 import pytest
 
-from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.training.control import Control
 from tests.core.test_session import CONFIG, finish, hooked_session, left_alone
 from tests.core.training import SECONDS
 

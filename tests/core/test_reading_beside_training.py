@@ -5,10 +5,10 @@ from threading import Event
 import numpy as np
 import pytest
 
-from mlpwatch.core import trainer
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.network.engine import Floats, Tensors
 from mlpwatch.core.telemetry import EpochDone, StepDone
+from mlpwatch.core.training import trainer
 from tests.core.training import SECONDS, HookedEngine, Training
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, RunConfig
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.launch import new_session, resumed_session
 from mlpwatch.core.remote.follower import BURST, RunFollower
 from mlpwatch.core.runs.event_log import EVENTS_NAME
 from mlpwatch.core.runs.run import Run
@@ -27,6 +26,7 @@ from mlpwatch.core.telemetry import (
     StartedOver,
     StepsDone,
 )
+from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.tui.run_state import RunState
 
 CONFIG = RunConfig(data="digits", hidden=(8,), epochs=3, threads=2)

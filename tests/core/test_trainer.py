@@ -196,7 +196,7 @@ def test_the_clock_stands_while_paused(monkeypatch: pytest.MonkeyPatch) -> None:
             now += 1_000.0
             training.control.resume()
 
-    monkeypatch.setattr("mlpwatch.core.stopwatch.perf_counter", clock)
+    monkeypatch.setattr("mlpwatch.core.training.clocks.perf_counter", clock)
     training = Training()
     training.engine.before_step = lambda step: training.control.pause() if step == 7 else None
     training.mailbox.on_event = sleep_long

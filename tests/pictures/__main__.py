@@ -17,8 +17,8 @@ from typing import Any
 from textual.pilot import Pilot
 
 from mlpwatch.core.config import RunConfig, from_recipe
-from mlpwatch.core.launch import new_session
-from mlpwatch.core.session import Session
+from mlpwatch.core.training.launch import new_session
+from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
 from mlpwatch.tui.watch import Watch
 from mlpwatch.tui.widgets.draw_view import DrawView

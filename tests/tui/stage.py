@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from textual.pilot import Pilot
 
-from mlpwatch.core.session import Session
 from mlpwatch.core.telemetry import Event
+from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
 from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.watch import Report, Watch

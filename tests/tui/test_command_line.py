@@ -166,7 +166,7 @@ def test_nothing_heavy_is_imported_for_the_grammar() -> None:
 
 
 def test_the_played_session_has_the_methods_of_the_real_one() -> None:
-    from mlpwatch.core.session import Session
+    from mlpwatch.core.training.session import Session
 
     played = {name for name in dir(FakeSession) if not name.startswith("_")} - {
         "feed", "config", "dataset", "notes", "past",

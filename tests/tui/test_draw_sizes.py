@@ -14,7 +14,7 @@ from textual.events import Key
 from mlpwatch.core.analysis.on_demand import Answer
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.network.engine import Engine
-from mlpwatch.core.session import Session
+from mlpwatch.core.training.session import Session
 from mlpwatch.tui.palette import GREY_STEPS, Grey, Role
 from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.draw import DrawScreen

@@ -4,7 +4,7 @@ from dataclasses import replace
 from threading import Event as Flag
 from typing import cast
 
-from mlpwatch.core.session import Session
+from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
 from mlpwatch.tui.watch import Watch
 from tests.tui.scenes import FakeSession, digits, training

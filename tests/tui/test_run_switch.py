@@ -7,10 +7,10 @@ import pytest
 
 import mlpwatch.tui.run_switch
 from mlpwatch.core.config import from_recipe
-from mlpwatch.core.launch import new_session
 from mlpwatch.core.runs.listing import RunStateName, RunSummary, list_runs
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.run import Run
+from mlpwatch.core.training.launch import new_session
 from mlpwatch.tui.run_columns import ListedRun
 from mlpwatch.tui.run_switch import why_not
 from mlpwatch.tui.screens.dashboard import Dashboard

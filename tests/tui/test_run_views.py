@@ -8,8 +8,8 @@ from threading import enumerate as threads
 import pytest
 
 from mlpwatch.core.config import from_recipe
-from mlpwatch.core.launch import new_session
 from mlpwatch.core.runs.run import Run
+from mlpwatch.core.training.launch import new_session
 from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.screens.mistakes import MistakesScreen
 from mlpwatch.tui.screens.runs import RunsScreen

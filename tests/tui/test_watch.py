@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.session import Session
 from mlpwatch.core.telemetry import EpochRead, Event, StepsDone
 from mlpwatch.core.thread_priority import NICENESS
+from mlpwatch.core.training.session import Session
 from mlpwatch.tui.watch import SPEEDS, Report, Watch
 from tests.tui.scenes import CONFIG, FakeSession, digits, gap, started, trained
 

@@ -18,7 +18,7 @@ from mlpwatch.tui.widgets.draw_panels import KeptRow, OwnSet
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.core.session import Session
+    from mlpwatch.core.training.session import Session
 
 
 class DrawReadings:

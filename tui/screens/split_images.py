@@ -21,7 +21,7 @@ from mlpwatch.tui.watch import Watch
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.evaluation import Evaluation
     from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.core.session import Session
+    from mlpwatch.core.training.session import Session
 
 
 class SplitImages:

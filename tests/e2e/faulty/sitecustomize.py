@@ -73,7 +73,7 @@ def _raise_at(step: float) -> None:
 
 
 def _save_every(steps: float) -> None:
-    from mlpwatch.core.control import Control
+    from mlpwatch.core.training.control import Control
 
     take, taken = Control.take, Counter[int]()
 

@@ -16,13 +16,10 @@ from mlpwatch.core.analysis.step_trace import Walk, walk_through
 from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.blas_threads import available_cores
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.interpreter import share_interpreter
 from mlpwatch.core.network.engine import Engine
-from mlpwatch.core.outcome import Outcome, result_of
-from mlpwatch.core.recorder import DiskRecorder
 from mlpwatch.core.remote.server import OrderServer
 from mlpwatch.core.runs.checkpoints import Position
 from mlpwatch.core.runs.event_log import Plan
@@ -30,7 +27,10 @@ from mlpwatch.core.runs.event_writer import EventWriter
 from mlpwatch.core.runs.replay import RunTail
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.telemetry import EpochRead, Event, GapMeasured, Mailbox, StepsDone
-from mlpwatch.core.trainer import train
+from mlpwatch.core.training.control import Control
+from mlpwatch.core.training.recorder import DiskRecorder
+from mlpwatch.core.training.result import Outcome, result_of
+from mlpwatch.core.training.trainer import train
 
 ASK_SECONDS = 30.0
 """How long `walk_through` waits for a trainer: an evaluation or a checkpoint may come first."""

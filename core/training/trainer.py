@@ -6,18 +6,12 @@ from functools import partial
 from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gap import GapMeter
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
-from mlpwatch.core.background import Background
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.control import Control
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
-from mlpwatch.core.epoch_report import EndedEpoch, EpochReporter, Outlets
 from mlpwatch.core.errors import DivergedError, one_line
 from mlpwatch.core.network.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
 from mlpwatch.core.network.optimizers import learning_rate_at
-from mlpwatch.core.outcome import Outcome
-from mlpwatch.core.recorder import Recorder
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
-from mlpwatch.core.stopwatch import StepPacer, TrainingClocks
 from mlpwatch.core.telemetry import (
     EndReason,
     Mailbox,
@@ -27,6 +21,12 @@ from mlpwatch.core.telemetry import (
     RunStarted,
     StepDone,
 )
+from mlpwatch.core.training.background import Background
+from mlpwatch.core.training.clocks import StepPacer, TrainingClocks
+from mlpwatch.core.training.control import Control
+from mlpwatch.core.training.epoch_report import EndedEpoch, EpochReporter, Outlets
+from mlpwatch.core.training.recorder import Recorder
+from mlpwatch.core.training.result import Outcome
 
 REPORT_SECONDS = 0.01
 """Time between two reports of steps. One lock per step would cost 1 µs of a 300 µs step, but

@@ -11,7 +11,7 @@ from mlpwatch.core.network.engine import Engine, build_engine
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.runs.replay import RunTail, damage_notes
 from mlpwatch.core.runs.run import DatasetCard, Run
-from mlpwatch.core.session import Session
+from mlpwatch.core.training.session import Session
 
 Report = Callable[[str], None]
 """Receives a few words on what is being done, for a person who waits."""

@@ -11,10 +11,10 @@ from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import DivergedError
 from mlpwatch.core.network.engine import Engine, Tensors
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.core.recorder import Recorder
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.run import MetricsLine
 from mlpwatch.core.telemetry import EpochDone, Mailbox
+from mlpwatch.core.training.recorder import Recorder
 
 _OUTPUT = "the output layer's sums"
 
