@@ -13,10 +13,10 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, TYPE_CHECKING
 
-from mlpwatch.core.__main__ import train
+from mlpwatch.core.cli.options import config_for_resume, config_from
+from mlpwatch.core.cli.signals import stop_on_signals
+from mlpwatch.core.cli.train import train
 from mlpwatch.core.errors import InputError, MlpwatchError
-from mlpwatch.core.options import config_for_resume, config_from
-from mlpwatch.core.stop_signals import stop_on_signals
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.command_line import build_parser
 from mlpwatch.tui.loading import undisturbed
@@ -114,7 +114,7 @@ def resume(options: argparse.Namespace) -> int:
     if not options.headless and not _says_no_screen():
         return _show(config, start, options)
     with stop_on_signals() as request:
-        from mlpwatch.core.headless import run_headless, say  # noqa: PLC0415
+        from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415
 
         return run_headless(start(say), request, as_json=options.json)
 
@@ -149,8 +149,8 @@ def runs(options: argparse.Namespace) -> int:
 
 def fetch(_options: argparse.Namespace) -> int:
     """Download a data set into the cache."""
+    from mlpwatch.core.cli.headless import say  # noqa: PLC0415
     from mlpwatch.core.data.mnist import fetch_mnist  # noqa: PLC0415
-    from mlpwatch.core.headless import say  # noqa: PLC0415
 
     fetch_mnist(say)
     return 0
@@ -175,7 +175,7 @@ def _end(app: "MlpwatchApp", status: int) -> int:
         raise following.error
     if following.session is not None and following.attached:
         _say_at_last([following.farewell])
-    from mlpwatch.core.headless import end_status, summary_lines  # noqa: PLC0415
+    from mlpwatch.core.cli.headless import end_status, summary_lines  # noqa: PLC0415
     from mlpwatch.core.training.session import Session  # noqa: PLC0415
 
     session = following.session

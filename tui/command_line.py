@@ -5,8 +5,8 @@ import math
 from collections.abc import Callable
 from typing import NoReturn, get_args
 
-from mlpwatch.core.__main__ import add_train_options
-from mlpwatch.core.options import Parser, add_run_options, add_training_options
+from mlpwatch.core.cli.options import Parser, add_run_options, add_training_options
+from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
 
 Command = Callable[[argparse.Namespace], int]

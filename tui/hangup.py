@@ -5,7 +5,7 @@ import signal
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
-from mlpwatch.core.stop_signals import StopRequest, stop_on_signals
+from mlpwatch.core.cli.signals import StopRequest, stop_on_signals
 
 if TYPE_CHECKING:
     from mlpwatch.core.training.session import Session
@@ -51,7 +51,7 @@ def go_on(watch: "Watch") -> int:
 
 
 def _train_on(session: "Session", request: "StopRequest") -> int:
-    from mlpwatch.core.headless import end_status  # noqa: PLC0415
+    from mlpwatch.core.cli.headless import end_status  # noqa: PLC0415
 
     request.is_loading = False
     while not session.join(LOOK_SECONDS) and monotonic() < request.leave_by:

@@ -6,7 +6,7 @@ import os
 import signal
 from time import monotonic
 
-from mlpwatch.core.stop_signals import is_impatient
+from mlpwatch.core.cli.signals import is_impatient
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.executor import ImpatientExecutor
 from mlpwatch.tui.followed_app import Followed, FollowedApp

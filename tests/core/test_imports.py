@@ -61,7 +61,7 @@ def test_core_knows_no_screen_and_only_one_module_imports_torch() -> None:
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
-    loaded = loaded_by("mlpwatch.tui.__main__", "mlpwatch.core.__main__")
+    loaded = loaded_by("mlpwatch.tui.__main__", "mlpwatch.core.cli.train")
     assert {"mlpwatch", "mlpwatch.tui"} <= loaded
     assert loaded.isdisjoint({"torch", "sklearn", "pandas", "numpy", "textual", "rich", "plotext"})
 

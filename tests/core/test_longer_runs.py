@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mlpwatch.core.cli.headless import summary_lines
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.headless import summary_lines
 from mlpwatch.core.runs.event_log import EngineEnded
 from mlpwatch.core.runs.run import Run, list_runs
 from mlpwatch.core.training.launch import new_session, resumed_session

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from mlpwatch.core.config import RECIPES, RunConfig, from_recipe
-from mlpwatch.core.errors import ConfigError, InputError
-from mlpwatch.core.options import (
+from mlpwatch.core.cli.options import (
     Parser,
     add_run_options,
     add_training_options,
     config_for_resume,
     config_from,
 )
+from mlpwatch.core.config import RECIPES, RunConfig, from_recipe
+from mlpwatch.core.errors import ConfigError, InputError
 
 
 def parse(*arguments: str) -> argparse.Namespace:

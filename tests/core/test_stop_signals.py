@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from mlpwatch.core.stop_signals import IMPATIENT_SECONDS, StopRequest
+from mlpwatch.core.cli.signals import IMPATIENT_SECONDS, StopRequest
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_second_signal_leaves_at_once_but_never_a_hangup(left: list[int]) -> N
 def test_the_same_signal_sent_twice_still_saves(
     left: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlpwatch.core.stop_signals.monotonic", lambda: 5.0)
+    monkeypatch.setattr("mlpwatch.core.cli.signals.monotonic", lambda: 5.0)
     request = training()
     request.receive(signal.SIGTERM, None)
     request.receive(signal.SIGTERM, None)

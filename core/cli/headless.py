@@ -5,10 +5,10 @@ import sys
 from contextlib import suppress
 from time import monotonic
 
+from mlpwatch.core.cli.signals import StopRequest
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.names import one_line, printable
-from mlpwatch.core.stop_signals import StopRequest
 from mlpwatch.core.telemetry import EpochDone, Event, RunEnded, SaveFailed
 from mlpwatch.core.training.result import Outcome
 from mlpwatch.core.training.session import Session

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from mlpwatch.core.options import add_run_options, add_training_options, config_from
-from mlpwatch.core.stop_signals import stop_on_signals
+from mlpwatch.core.cli.options import add_run_options, add_training_options, config_from
+from mlpwatch.core.cli.signals import stop_on_signals
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def train(options: argparse.Namespace) -> int:
     config = config_from(options)
     with stop_on_signals() as request:
         # After the check: this imports NumPy, scikit-learn and torch, and takes seconds.
-        from mlpwatch.core.headless import run_headless, say  # noqa: PLC0415
+        from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415
         from mlpwatch.core.runs.names import check_run_name  # noqa: PLC0415
         from mlpwatch.core.training.launch import new_session  # noqa: PLC0415
 
