@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.events import StepsDone
 from mlpwatch.core.remote.sockets import SOCKET_NAME
 from mlpwatch.core.runs.checkpoints import LatestCheckpoint
 from mlpwatch.core.runs.confusion_log import CONFUSION_NAME
@@ -22,7 +23,6 @@ from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME
 from mlpwatch.core.runs.manifest import CARD_NAME
 from mlpwatch.core.runs.owner import OWNER_NAME
 from mlpwatch.core.runs.run import Run
-from mlpwatch.core.telemetry import StepsDone
 
 FLEETING = re.compile(
     rf"{OWNER_NAME}|{SOCKET_NAME}|{RESULT_NAME}|\..*\.tmp|.*\.safetensors(\.previous)?"

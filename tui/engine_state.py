@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     EngineEvent,
     EpochDone,
     EpochRead,

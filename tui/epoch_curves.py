@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from mlpwatch.core.telemetry import GapMeasured
+from mlpwatch.core.events import GapMeasured
 from mlpwatch.tui.curves import Curve
 
 

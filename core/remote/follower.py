@@ -14,16 +14,7 @@ from mlpwatch.core.analysis.step_trace import Walk
 from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.network.engine import Engine
-from mlpwatch.core.remote.client import ASK_SECONDS, OrderClient
-from mlpwatch.core.remote.protocol import Order, OrderName
-from mlpwatch.core.remote.run_images import Answer, RunImages
-from mlpwatch.core.runs.event_log import Plan
-from mlpwatch.core.runs.lock import is_locked
-from mlpwatch.core.runs.recorded_end import recorded_end
-from mlpwatch.core.runs.replay import RunTail, damage_notes
-from mlpwatch.core.runs.run import Run
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     EpochRead,
     Event,
     Mailbox,
@@ -35,6 +26,15 @@ from mlpwatch.core.telemetry import (
     StartedOver,
     StepsDone,
 )
+from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.remote.client import ASK_SECONDS, OrderClient
+from mlpwatch.core.remote.protocol import Order, OrderName
+from mlpwatch.core.remote.run_images import Answer, RunImages
+from mlpwatch.core.runs.event_log import Plan
+from mlpwatch.core.runs.lock import is_locked
+from mlpwatch.core.runs.recorded_end import recorded_end
+from mlpwatch.core.runs.replay import RunTail, damage_notes
+from mlpwatch.core.runs.run import Run
 
 FOLLOW_SECONDS = 0.5
 """Time between two looks into the logs, which are written every 0.7 s."""

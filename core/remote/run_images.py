@@ -16,11 +16,11 @@ from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.errors import DataError, MlpwatchError
+from mlpwatch.core.events import EvaluationRead, Event, Notice
 from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.runs.checkpoints import checkpoint_path
 from mlpwatch.core.runs.manifest import DatasetCard
 from mlpwatch.core.runs.run import Run
-from mlpwatch.core.telemetry import EvaluationRead, Event, Notice
 
 Answer = TypeVar("Answer")
 

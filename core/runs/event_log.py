@@ -12,6 +12,16 @@ from math import isfinite
 from typing import Any, get_args
 
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
+from mlpwatch.core.events import (
+    CheckpointSaved,
+    EndReason,
+    GapMeasured,
+    Paused,
+    Resumed,
+    RunStarted,
+    SaveFailed,
+    StepsDone,
+)
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import (
     JsonError,
@@ -21,16 +31,6 @@ from mlpwatch.core.files.strict_json import (
     take_text,
     take_whole,
     to_json,
-)
-from mlpwatch.core.telemetry import (
-    CheckpointSaved,
-    EndReason,
-    GapMeasured,
-    Paused,
-    Resumed,
-    RunStarted,
-    SaveFailed,
-    StepsDone,
 )
 
 EVENTS_NAME = "events.jsonl"

@@ -8,9 +8,7 @@ from threading import Event as Flag
 from threading import Thread
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.runs.event_log import EngineEnded, Entry, EventLog, Plan
-from mlpwatch.core.runs.step_sums import StepSums
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     CheckpointSaved,
     EpochDone,
     Event,
@@ -22,6 +20,8 @@ from mlpwatch.core.telemetry import (
     SaveFailed,
     StepDone,
 )
+from mlpwatch.core.runs.event_log import EngineEnded, Entry, EventLog, Plan
+from mlpwatch.core.runs.step_sums import StepSums
 
 WRITE_SECONDS = 0.7
 """Time between two looks at what has come."""

@@ -5,6 +5,7 @@ from typing import get_args
 from mlpwatch.core.analysis.evaluation import numbers_alone
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.events import EndReason, RunEnded
 from mlpwatch.core.files.strict_json import (
     JsonError,
     take_choice,
@@ -13,7 +14,6 @@ from mlpwatch.core.files.strict_json import (
     take_text,
 )
 from mlpwatch.core.runs.run import Run
-from mlpwatch.core.telemetry import EndReason, RunEnded
 
 _REASONS: tuple[EndReason, ...] = get_args(EndReason)
 

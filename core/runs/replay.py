@@ -5,13 +5,13 @@ from math import isfinite
 
 from mlpwatch.core.analysis.evaluation import numbers_alone
 from mlpwatch.core.config import MAX_EPOCHS, EngineName
+from mlpwatch.core.events import EpochRead, Event, RunEnded
 from mlpwatch.core.files.line_tail import LineTail
 from mlpwatch.core.runs.confusion_log import CONFUSION_NAME, Matrix, parse_confusion_line
 from mlpwatch.core.runs.event_log import EVENTS_NAME, EngineEnded, Plan, parse_entry
 from mlpwatch.core.runs.listing import METRICS_NAME
 from mlpwatch.core.runs.metrics import MetricsLine, parse_metrics_line
 from mlpwatch.core.runs.run import Run
-from mlpwatch.core.telemetry import EpochRead, Event, RunEnded
 
 
 class RunTail:

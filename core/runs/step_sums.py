@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import ceil, inf, isfinite, nan
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.telemetry import StepDone, StepsDone
+from mlpwatch.core.events import StepDone, StepsDone
 
 MOST_GROUPS = 2_048
 """Of a planned run: 8 per bucket of the charts. Each takes about 120 bytes in the log."""

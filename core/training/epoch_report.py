@@ -9,11 +9,11 @@ from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import DivergedError
+from mlpwatch.core.events import EpochDone, Mailbox
 from mlpwatch.core.network.engine import Engine, Tensors
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.run import MetricsLine
-from mlpwatch.core.telemetry import EpochDone, Mailbox
 from mlpwatch.core.training.recorder import Recorder
 
 _OUTPUT = "the output layer's sums"

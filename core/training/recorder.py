@@ -7,10 +7,10 @@ from typing import Protocol
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.core.events import CheckpointSaved, Mailbox, SaveFailed
 from mlpwatch.core.runs.checkpoints import Checkpoint
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.run import MetricsLine, Run
-from mlpwatch.core.telemetry import CheckpointSaved, Mailbox, SaveFailed
 
 FLUSH_SECONDS = 10.0
 """How long an end waits for a disk that does not answer."""

@@ -7,9 +7,9 @@ from typing import Any
 from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gap import layer_differences
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.events import EndReason
 from mlpwatch.core.network.engine import Tensors
 from mlpwatch.core.runs.checkpoints import Position
-from mlpwatch.core.telemetry import EndReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,7 @@ from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
 from mlpwatch.core.errors import DivergedError, one_line
-from mlpwatch.core.network.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
-from mlpwatch.core.network.optimizers import learning_rate_at
-from mlpwatch.core.runs.checkpoints import Checkpoint, Position
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     EndReason,
     Mailbox,
     Paused,
@@ -21,6 +18,9 @@ from mlpwatch.core.telemetry import (
     RunStarted,
     StepDone,
 )
+from mlpwatch.core.network.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
+from mlpwatch.core.network.optimizers import learning_rate_at
+from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.training.background import Background
 from mlpwatch.core.training.clocks import StepPacer, TrainingClocks
 from mlpwatch.core.training.control import Control

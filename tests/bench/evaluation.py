@@ -20,7 +20,7 @@ import numpy as np
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.telemetry import EpochDone, Mailbox, StepDone
+from mlpwatch.core.events import EpochDone, Mailbox, StepDone
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.launch import engine_on
 from mlpwatch.core.training.trainer import train

@@ -12,7 +12,7 @@ from statistics import median
 from time import thread_time
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.telemetry import EpochDone, Event, StepDone
+from mlpwatch.core.events import EpochDone, Event, StepDone
 from mlpwatch.tui.run_state import RunState
 from tests.bench.verdicts import Row, say
 from tests.tui.scenes import FakeSession, epoch_done, gap, loss_at

@@ -34,7 +34,7 @@ Bare().run()
 _FIRST_STEP = """
 import sys
 from time import monotonic
-from mlpwatch.core.telemetry import Mailbox
+from mlpwatch.core.events import Mailbox
 put, path = Mailbox.put_steps, sys.argv.pop()
 def first(mailbox, steps):
     Mailbox.put_steps = put

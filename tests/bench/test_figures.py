@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from mlpwatch.core.telemetry import StepDone
+from mlpwatch.core.events import StepDone
 from tests.bench import evaluation, together, turns
 from tests.bench.our_runs import WARM_UP_EPOCHS, epochs_logged, logged_speeds
 from tests.bench.pty_reader import Chunk, PtyProgram

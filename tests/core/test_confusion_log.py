@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.events import EpochDone
 from mlpwatch.core.runs.confusion_log import ConfusionLine, ConfusionLog, accuracy_of
-from mlpwatch.core.telemetry import EpochDone
 from mlpwatch.core.training.launch import new_session, resumed_session
 from tests.core.training import VALIDATION, Training
 

@@ -10,17 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.core.runs.event_log import (
-    EVENTS_NAME,
-    EngineEnded,
-    Entry,
-    EventLog,
-    Plan,
-    parse_entry,
-)
-from mlpwatch.core.runs.event_writer import EventWriter
-from mlpwatch.core.runs.step_sums import FRESH_SECONDS, MOST_GROUPS, StepSums
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     CheckpointSaved,
     EpochDone,
     GapMeasured,
@@ -32,6 +22,16 @@ from mlpwatch.core.telemetry import (
     StepDone,
     StepsDone,
 )
+from mlpwatch.core.runs.event_log import (
+    EVENTS_NAME,
+    EngineEnded,
+    Entry,
+    EventLog,
+    Plan,
+    parse_entry,
+)
+from mlpwatch.core.runs.event_writer import EventWriter
+from mlpwatch.core.runs.step_sums import FRESH_SECONDS, MOST_GROUPS, StepSums
 from tests.tui.scenes import epoch_done, evaluation
 
 ENTRIES: list[Entry] = [

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from mlpwatch.core.config import EngineName, OptimizerName
+from mlpwatch.core.events import EpochDone, RunEnded, RunStarted, StepDone
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
-from mlpwatch.core.telemetry import EpochDone, RunEnded, RunStarted, StepDone
 from tests.core.engines import assert_same_bits
 from tests.core.training import Training
 

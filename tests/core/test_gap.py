@@ -7,7 +7,7 @@ import pytest
 
 from mlpwatch.core.analysis.gap import PENDING_BYTES, GapMeter, PublishedWeights, layer_differences
 from mlpwatch.core.config import Dtype, EngineName, from_recipe
-from mlpwatch.core.telemetry import GapMeasured
+from mlpwatch.core.events import GapMeasured
 from mlpwatch.core.training.launch import new_session
 
 W, B = "layers.0.weight", "layers.0.bias"

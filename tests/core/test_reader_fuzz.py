@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.events import CheckpointSaved, RunStarted, SaveFailed
 from mlpwatch.core.runs.checkpoints import read_checkpoint, write_checkpoint
 from mlpwatch.core.runs.confusion_log import CONFUSION_NAME, ConfusionLine, ConfusionLog
 from mlpwatch.core.runs.event_log import EVENTS_NAME, EventLog, Plan
@@ -22,7 +23,6 @@ from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME, read_result
 from mlpwatch.core.runs.manifest import CARD_NAME, read_card
 from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.runs.owner import OWNER_NAME, read_owner, write_owner
-from mlpwatch.core.telemetry import CheckpointSaved, RunStarted, SaveFailed
 from tests.core.checkpoint_samples import sample_checkpoint
 from tests.core.run_samples import create, line
 from tests.core.test_file_fuzz import LONGEST_SECONDS, MUTATIONS, SLACK_BYTES, mutated

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.events import EpochDone, StepDone
 from mlpwatch.core.network.engine import Floats, Tensors
-from mlpwatch.core.telemetry import EpochDone, StepDone
 from mlpwatch.core.training import trainer
 from tests.core.training import SECONDS, HookedEngine, Training
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.core.events import CheckpointSaved, Mailbox, SaveFailed
 from mlpwatch.core.network.engine import EngineState, initial_weights, layer_sizes
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.metrics import MetricsLine
 from mlpwatch.core.runs.run import DatasetCard, Run
-from mlpwatch.core.telemetry import CheckpointSaved, Mailbox, SaveFailed
 from mlpwatch.core.training.recorder import DiskRecorder
 
 CONFIG = RunConfig(hidden=(3,))

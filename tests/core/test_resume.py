@@ -9,10 +9,10 @@ import pytest
 import mlpwatch.core.files.line_file
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.events import GapMeasured, StepsDone
 from mlpwatch.core.runs.event_log import EVENTS_NAME
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.run import Run
-from mlpwatch.core.telemetry import GapMeasured, StepsDone
 from mlpwatch.core.training.launch import new_session, resumed_session
 
 CONFIG = RunConfig(data="digits", hidden=(8,), epochs=3, threads=2)

@@ -12,10 +12,7 @@ import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, RunConfig
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.remote.follower import BURST, RunFollower
-from mlpwatch.core.runs.event_log import EVENTS_NAME
-from mlpwatch.core.runs.run import Run
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     EpochDone,
     EpochRead,
     EvaluationRead,
@@ -26,6 +23,9 @@ from mlpwatch.core.telemetry import (
     StartedOver,
     StepsDone,
 )
+from mlpwatch.core.remote.follower import BURST, RunFollower
+from mlpwatch.core.runs.event_log import EVENTS_NAME
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.tui.run_state import RunState
 

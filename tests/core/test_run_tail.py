@@ -7,11 +7,11 @@ import pytest
 
 import mlpwatch.core.runs.replay
 from mlpwatch.core.config import MAX_EPOCHS, EngineName
+from mlpwatch.core.events import EpochRead, Event
 from mlpwatch.core.files.line_tail import MOST_BYTES
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.metrics import MetricsLine, parse_metrics_line
 from mlpwatch.core.runs.replay import RunTail, damage_notes
-from mlpwatch.core.telemetry import EpochRead, Event
 from tests.core.run_samples import create, line
 
 

@@ -13,10 +13,7 @@ import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.interpreter import SHARED_SECONDS
-from mlpwatch.core.network.engine import Engine, build_engine
-from mlpwatch.core.runs.run import DatasetCard, Run
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     CheckpointSaved,
     EpochDone,
     Event,
@@ -24,6 +21,9 @@ from mlpwatch.core.telemetry import (
     RunStarted,
     StepDone,
 )
+from mlpwatch.core.interpreter import SHARED_SECONDS
+from mlpwatch.core.network.engine import Engine, build_engine
+from mlpwatch.core.runs.run import DatasetCard, Run
 from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
 from tests.core.engines import assert_same_bits

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.core.events import StepsDone
 from mlpwatch.core.runs.checkpoints import previous_path
 from mlpwatch.core.runs.event_log import EVENTS_NAME
 from mlpwatch.core.runs.listing import METRICS_NAME
 from mlpwatch.core.runs.run import DatasetCard, Run
-from mlpwatch.core.telemetry import StepsDone
 from tests.core.checkpoint_samples import SIZES, sample_checkpoint
 from tests.core.run_samples import line
 from tests.standing import left_alone, nothing_lost

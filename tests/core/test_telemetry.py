@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.telemetry import Event, Mail, Mailbox, Paused, Resumed, StepDone
+from mlpwatch.core.events import Event, Mail, Mailbox, Paused, Resumed, StepDone
 
 SECONDS = 20.0
 

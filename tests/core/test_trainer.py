@@ -9,7 +9,7 @@ import pytest
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import batch_order
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     EndReason,
     EpochDone,
     Event,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mlpwatch.core.events import RunEnded, RunStarted, StepDone
 from mlpwatch.core.network.engine import EngineState, Floats, Tensors
-from mlpwatch.core.telemetry import RunEnded, RunStarted, StepDone
 from tests.core.training import SECONDS, HookedEngine, Training
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.events import EpochDone, Event, Paused
 from mlpwatch.core.network.engine import EngineState
-from mlpwatch.core.telemetry import EpochDone, Event, Paused
 from tests.core.engines import assert_same_bits
 from tests.core.training import SECONDS, Training
 

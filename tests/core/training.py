@@ -9,11 +9,11 @@ import numpy as np
 from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.events import Event, Mailbox, StepDone
 from mlpwatch.core.network.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.metrics import MetricsLine
-from mlpwatch.core.telemetry import Event, Mailbox, StepDone
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.recorder import LogLine
 from mlpwatch.core.training.result import Outcome

@@ -19,9 +19,7 @@ from mlpwatch.core.analysis.step_trace import Walk
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.network.engine import Engine, initial_weights
-from mlpwatch.core.network.losses import loss_for
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     CheckpointSaved,
     EndReason,
     EpochDone,
@@ -34,6 +32,8 @@ from mlpwatch.core.telemetry import (
     RunStarted,
     StepDone,
 )
+from mlpwatch.core.network.engine import Engine, initial_weights
+from mlpwatch.core.network.losses import loss_for
 from tests.tui.walks import FakeEngine, played_walk
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)

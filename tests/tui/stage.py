@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from textual.pilot import Pilot
 
-from mlpwatch.core.telemetry import Event
+from mlpwatch.core.events import Event
 from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
 from mlpwatch.tui.run_state import RunState

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from mlpwatch.core.telemetry import StepDone
+from mlpwatch.core.events import StepDone
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.chart_data import ChartOptions

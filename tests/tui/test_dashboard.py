@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.telemetry import CheckpointSaved, EpochRead, Event, SaveFailed
+from mlpwatch.core.events import CheckpointSaved, EpochRead, Event, SaveFailed
 from mlpwatch.tui.widgets.confusion import ConfusionMatrix
 from tests.tui.scenes import (
     CONFIG,

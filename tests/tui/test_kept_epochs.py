@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.telemetry import EpochRead, GapMeasured
+from mlpwatch.core.events import EpochRead, GapMeasured
 from mlpwatch.tui.kept_epochs import MOST_EPOCHS, NEWEST_EPOCHS, is_kept
 from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.crosshair import gap_at

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, MistakeList, Readings
-from mlpwatch.core.telemetry import EpochRead, EvaluationRead
+from mlpwatch.core.events import EpochRead, EvaluationRead
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.hints import Hints, View

@@ -2,7 +2,7 @@
 
 import math
 
-from mlpwatch.core.telemetry import RunStarted, StepDone
+from mlpwatch.core.events import RunStarted, StepDone
 from mlpwatch.tui.curves import RECENT_CAPACITY
 from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.chart_data import RECENT_X, ChartLimits, ChartOptions, recent_loss_series

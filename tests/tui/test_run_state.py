@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.telemetry import (
+from mlpwatch.core.events import (
     CheckpointSaved,
     EndReason,
     Event,

@@ -5,7 +5,7 @@ from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
 
 from mlpwatch.core.config import ENGINE_NAMES
-from mlpwatch.core.telemetry import Event
+from mlpwatch.core.events import Event
 from mlpwatch.tui.screens.reasons_reader import ReasonsReader
 from mlpwatch.tui.widgets.chart import NONE_DONE
 from tests.tui.scenes import WHY_DIVERGED, ended, failed, finished, training

@@ -8,7 +8,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from mlpwatch.core.analysis.step_trace import Walk
 from mlpwatch.core.config import OptimizerName, RunConfig
-from mlpwatch.core.telemetry import Event
+from mlpwatch.core.events import Event
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.screens.explain import ExplainScreen
 from mlpwatch.tui.screens.tour import batch_strips

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.telemetry import EpochRead, Event, StepsDone
+from mlpwatch.core.events import EpochRead, Event, StepsDone
 from mlpwatch.core.thread_priority import NICENESS
 from mlpwatch.core.training.session import Session
 from mlpwatch.tui.watch import SPEEDS, Report, Watch

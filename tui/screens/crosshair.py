@@ -7,7 +7,7 @@ from mlpwatch.tui.curves import RECENT_CAPACITY
 from mlpwatch.tui.screens.chart_data import ChartOptions
 
 if TYPE_CHECKING:
-    from mlpwatch.core.telemetry import GapMeasured
+    from mlpwatch.core.events import GapMeasured
     from mlpwatch.tui.run_state import EngineState, EpochPoint, Phase, RunState
 
 BROKEN: tuple["Phase", ...] = ("diverged", "failed")

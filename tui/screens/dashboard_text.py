@@ -11,7 +11,7 @@ from mlpwatch.tui.screens.crosshair import place, reading
 from mlpwatch.tui.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.telemetry import GapMeasured
+    from mlpwatch.core.events import GapMeasured
     from mlpwatch.tui.run_state import RunState
 
 Text = list[tuple[str, Role]]
