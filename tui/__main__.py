@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.training.session import Session
     from mlpwatch.tui.app import MlpwatchApp
-    from mlpwatch.tui.watch import Report, Start, Watch
+    from mlpwatch.tui.state.watch import Report, Start, Watch
 
 COMMANDS = ("train", "resume", "attach", "runs", "data")
 """The first word that is no option; without one, train and watch."""
@@ -133,7 +133,7 @@ def attach(options: argparse.Namespace) -> int:
 
         return RunFollower(run)
 
-    from mlpwatch.tui.watch import Watch  # noqa: PLC0415
+    from mlpwatch.tui.state.watch import Watch  # noqa: PLC0415
 
     return _run_app(Watch(start, attached=True), run.config.engine_names, options)
 
@@ -158,7 +158,7 @@ def fetch(_options: argparse.Namespace) -> int:
 
 def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> int:
     """Run the app on a session; return the exit status."""
-    from mlpwatch.tui.watch import Watch  # noqa: PLC0415
+    from mlpwatch.tui.state.watch import Watch  # noqa: PLC0415
 
     return _run_app(Watch(start), config.engine_names, options)
 

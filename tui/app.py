@@ -25,7 +25,7 @@ from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.screens.dialogs import HelpScreen, Palette
 from mlpwatch.tui.screens.hints import Hints
 from mlpwatch.tui.screens.presence import TakesKeys
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

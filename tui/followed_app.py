@@ -7,7 +7,7 @@ from mlpwatch.tui.patient_app import PatientApp
 from mlpwatch.tui.screen_cost import CostMeter
 from mlpwatch.tui.screen_options import ScreenOptions
 from mlpwatch.tui.screens.dashboard import Dashboard
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 
 CATCH_UP_SECONDS = 0.005
 """Until the next look where more may follow at once: keys are answered in between."""

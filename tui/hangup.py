@@ -9,7 +9,7 @@ from mlpwatch.core.cli.signals import StopRequest, stop_on_signals
 
 if TYPE_CHECKING:
     from mlpwatch.core.training.session import Session
-    from mlpwatch.tui.watch import Watch
+    from mlpwatch.tui.state.watch import Watch
 
 OnHangup = Literal["save", "continue"]
 """Save and end, or go on without a screen."""

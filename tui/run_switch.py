@@ -13,7 +13,7 @@ from mlpwatch.tui.followed_app import Followed, FollowedApp
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.run_columns import ListedRun
 from mlpwatch.tui.screens.question import LineEntry, Question
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower

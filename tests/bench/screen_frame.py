@@ -13,7 +13,7 @@ from time import thread_time
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.events import EpochDone, Event, StepDone
-from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.state.run_state import RunState
 from tests.bench.verdicts import Row, say
 from tests.tui.scenes import FakeSession, epoch_done, gap, loss_at
 from tests.tui.stage import Stage, on_stage

@@ -27,7 +27,7 @@ from mlpwatch.core.remote.follower import BURST, RunFollower
 from mlpwatch.core.runs.event_log import EVENTS_NAME
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session, resumed_session
-from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.state.run_state import RunState
 
 CONFIG = RunConfig(data="digits", hidden=(8,), epochs=3, threads=2)
 SECONDS = 60.0

@@ -20,7 +20,7 @@ from mlpwatch.core.config import RunConfig, from_recipe
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.draw_view import DrawView
 
 FOLDER = Path(__file__).parent

@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 from mlpwatch.core.events import Event
 from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
-from mlpwatch.tui.run_state import RunState
-from mlpwatch.tui.watch import Report, Watch
+from mlpwatch.tui.state.run_state import RunState
+from mlpwatch.tui.state.watch import Report, Watch
 from tests.tui.scenes import RUN_PATH, FakeSession
 from tests.tui.screen_text import screen_text
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from mlpwatch.tui.watch import MANY_EVENTS, Watch
+from mlpwatch.tui.state.watch import MANY_EVENTS, Watch
 from tests.tui.scenes import FakeSession, digits, trained, training
 from tests.tui.stage import Stage, on_stage, until
 

@@ -3,8 +3,8 @@
 import pytest
 
 from mlpwatch.core.events import StepDone
-from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.chart_data import ChartOptions, loss_series
+from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.widgets.chart import Series
 
 

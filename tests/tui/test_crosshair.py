@@ -6,9 +6,9 @@ import pytest
 
 from mlpwatch.core.events import StepDone
 from mlpwatch.tui.palette import Role
-from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.chart_data import ChartOptions
 from mlpwatch.tui.screens.crosshair import crosshair_x, moved, read_out, reading
+from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.widgets.cells import Canvas
 from mlpwatch.tui.widgets.chart import Chart, Series
 from tests.tui.recording import RecordingApp

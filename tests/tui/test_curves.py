@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.tui.curves import RECENT_CAPACITY, Curve, Point
+from mlpwatch.tui.state.curves import RECENT_CAPACITY, Curve, Point
 
 VALUES = st.one_of(st.floats(-1e9, 1e9), st.sampled_from([math.nan, math.inf, -math.inf]))
 

@@ -16,11 +16,11 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.training.session import Session
 from mlpwatch.tui.palette import GREY_STEPS, Grey, Role
-from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.draw import DrawScreen
 from mlpwatch.tui.screens.draw_readings import DrawReadings
 from mlpwatch.tui.screens.easel import Easel
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.run_state import RunState
+from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.cells import Canvas
 from mlpwatch.tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
 from mlpwatch.tui.widgets.draw_view import DrawView, least_size

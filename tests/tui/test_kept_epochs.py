@@ -7,9 +7,9 @@ import numpy as np
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.events import EpochRead, GapMeasured
-from mlpwatch.tui.kept_epochs import MOST_EPOCHS, NEWEST_EPOCHS, is_kept
-from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.crosshair import gap_at
+from mlpwatch.tui.state.kept_epochs import MOST_EPOCHS, NEWEST_EPOCHS, is_kept
+from mlpwatch.tui.state.run_state import RunState
 
 STEPS = 20
 LONG = 5_000

@@ -6,7 +6,7 @@ from typing import cast
 
 from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 from tests.tui.scenes import FakeSession, digits, training
 from tests.tui.stage import on_stage, until
 

@@ -9,7 +9,6 @@ import pytest
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, MistakeList, Readings
 from mlpwatch.core.events import EpochRead, EvaluationRead
 from mlpwatch.tui.palette import Role
-from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.hints import Hints, View
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from mlpwatch.tui.screens.mistake_text import (
@@ -19,6 +18,7 @@ from mlpwatch.tui.screens.mistake_text import (
     lists_text,
     why_empty,
 )
+from mlpwatch.tui.state.run_state import RunState
 from tests.tui.mistake_samples import rows_of
 from tests.tui.scenes import digits, evaluation
 

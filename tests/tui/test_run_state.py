@@ -15,8 +15,8 @@ from mlpwatch.core.events import (
     SaveFailed,
     StepDone,
 )
-from mlpwatch.tui.engine_state import LOSS_WINDOW
-from mlpwatch.tui.run_state import RunState
+from mlpwatch.tui.state.engine_state import LOSS_WINDOW
+from mlpwatch.tui.state.run_state import RunState
 from tests.tui.scenes import EPOCH_STEPS, ended, epoch_done, evaluation, started, trained
 
 

@@ -16,7 +16,7 @@ from mlpwatch.core.errors import DataError
 from mlpwatch.core.events import EpochRead, Event, StepsDone
 from mlpwatch.core.thread_priority import NICENESS
 from mlpwatch.core.training.session import Session
-from mlpwatch.tui.watch import SPEEDS, Report, Watch
+from mlpwatch.tui.state.watch import SPEEDS, Report, Watch
 from tests.tui.scenes import CONFIG, FakeSession, digits, gap, started, trained
 
 DEADLINE_SECONDS = 30.0
@@ -209,7 +209,7 @@ def test_leaving_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
     watch = opened(session)
     session.stop = lambda: None  # type: ignore[method-assign]
     watch.leave()
-    monkeypatch.setattr("mlpwatch.tui.watch.LEAVE_SECONDS", -1.0)
+    monkeypatch.setattr("mlpwatch.tui.state.watch.LEAVE_SECONDS", -1.0)
     assert watch.left
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.curves import RECENT_CAPACITY, Curve
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.palette import Role
+from mlpwatch.tui.state.curves import RECENT_CAPACITY, Curve
 from mlpwatch.tui.widgets.chart import Limits, Marker, Series, nice_limits
 
 if TYPE_CHECKING:
-    from mlpwatch.tui.epoch_curves import GapCurves
-    from mlpwatch.tui.run_state import EngineState, RunState
+    from mlpwatch.tui.state.epoch_curves import GapCurves
+    from mlpwatch.tui.state.run_state import EngineState, RunState
 
 BANDS: dict[EngineName, Role] = {"numpy": Role.NUMPY_BAND, "torch": Role.TORCH_BAND}
 CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}

@@ -28,7 +28,7 @@ from mlpwatch.tui.screens.pace import RECENT_SECONDS, Pace
 from mlpwatch.tui.widgets.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
 
 if TYPE_CHECKING:
-    from mlpwatch.tui.run_state import EngineState, RunState
+    from mlpwatch.tui.state.run_state import EngineState, RunState
 
 Row = Literal["loss", "accuracy"]
 Find = Callable[[EngineName, Row], Chart]

@@ -3,12 +3,12 @@
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mlpwatch.tui.curves import RECENT_CAPACITY
 from mlpwatch.tui.screens.chart_data import ChartOptions
+from mlpwatch.tui.state.curves import RECENT_CAPACITY
 
 if TYPE_CHECKING:
     from mlpwatch.core.events import GapMeasured
-    from mlpwatch.tui.run_state import EngineState, EpochPoint, Phase, RunState
+    from mlpwatch.tui.state.run_state import EngineState, EpochPoint, Phase, RunState
 
 BROKEN: tuple["Phase", ...] = ("diverged", "failed")
 

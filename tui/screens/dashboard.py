@@ -20,14 +20,14 @@ from mlpwatch.tui.screens.dashboard_text import header, message
 from mlpwatch.tui.screens.matrices import Matrices, cell_text
 from mlpwatch.tui.screens.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
 from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.chart import Chart
 from mlpwatch.tui.widgets.confusion import ConfusionMatrix
 from mlpwatch.tui.widgets.confusion_layout import HEAD_ROWS
 from mlpwatch.tui.widgets.status import Footer, Speed, StatusPanel, TextLine
 
 if TYPE_CHECKING:
-    from mlpwatch.tui.run_state import Phase
+    from mlpwatch.tui.state.run_state import Phase
 
 Panel = Literal["loss", "accuracy", "confusion"]
 PANELS: tuple[Panel, ...] = ("loss", "accuracy", "confusion")

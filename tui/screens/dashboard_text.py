@@ -8,11 +8,11 @@ from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.screens.chart_data import ChartOptions
 from mlpwatch.tui.screens.crosshair import place, reading
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.events import GapMeasured
-    from mlpwatch.tui.run_state import RunState
+    from mlpwatch.tui.state.run_state import RunState
 
 Text = list[tuple[str, Role]]
 

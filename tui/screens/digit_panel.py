@@ -18,7 +18,7 @@ from mlpwatch.tui.screens.reasons_text import (
     saliency_title,
     weights_note,
 )
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.digit_facts import DigitFacts, DigitFactsView
 from mlpwatch.tui.widgets.digit_view import DigitView
 from mlpwatch.tui.widgets.image_renderers import Renderer

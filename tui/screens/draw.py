@@ -14,7 +14,7 @@ from mlpwatch.tui.screens.draw_readings import DrawReadings
 from mlpwatch.tui.screens.easel import Easel
 from mlpwatch.tui.screens.kept_drawings import KeptDrawings
 from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.draw_view import DrawScene, DrawView
 from mlpwatch.tui.widgets.status import Footer, TextLine
 

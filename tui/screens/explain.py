@@ -9,13 +9,13 @@ from textual.binding import BindingType
 
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.tui.keys import Where, bindings, footer_keys
-from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.chart_data import ChartLimits, ChartOptions, accuracy_series
 from mlpwatch.tui.screens.dashboard_text import header
 from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
 from mlpwatch.tui.screens.story import story
 from mlpwatch.tui.screens.tour import PAGE_COUNT, batch_strips, is_still, page_title, tour_rows
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.run_state import RunState
+from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.batch_strip import BatchStrips
 from mlpwatch.tui.widgets.chart import AFTER_EPOCH, NONE_DONE, Chart
 from mlpwatch.tui.widgets.status import Footer, TextLine

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mlpwatch.tui.palette import Role
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 
 View = Literal["sheet", "digit", "weights"]
 

@@ -8,7 +8,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.palette import Role
 from mlpwatch.tui.screens.pace import MATRICES_SECONDS, SCORES_SECONDS
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.chart import AFTER_EPOCH, NONE_DONE
 from mlpwatch.tui.widgets.confusion import ConfusionMatrix
 from mlpwatch.tui.widgets.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
@@ -17,7 +17,7 @@ from mlpwatch.tui.widgets.status import ACCENTS
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.scores import ClassScores, PairDifference
     from mlpwatch.core.runs.confusion_log import Matrix
-    from mlpwatch.tui.run_state import EngineState, RunState
+    from mlpwatch.tui.state.run_state import EngineState, RunState
 
 CHOOSE_A_CELL = "arrows choose a cell, enter shows its digits; c: row %, difference, scores"
 

@@ -7,8 +7,8 @@ from mlpwatch.core.analysis.mistakes import MistakeList, Order, Readings
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.palette import Role
-from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.widgets.chart import NONE_DONE
 from mlpwatch.tui.widgets.status import ACCENTS
 

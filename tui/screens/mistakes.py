@@ -20,7 +20,7 @@ from mlpwatch.tui.screens.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
 from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
 from mlpwatch.tui.screens.renderer_choice import RendererChoice
 from mlpwatch.tui.screens.split_images import SplitImages
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.contact_sheet import ContactSheet
 from mlpwatch.tui.widgets.status import Footer, TextLine
 

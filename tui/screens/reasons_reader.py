@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.thread_priority import stand_back
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.explanation import Question, Reasoner, Reasons

@@ -16,7 +16,7 @@ from mlpwatch.tui.run_list import RunList
 from mlpwatch.tui.run_switch import RunSwitch
 from mlpwatch.tui.screens.compare import CompareScreen
 from mlpwatch.tui.screens.question import LineEntry, Question
-from mlpwatch.tui.watch import Report, Watch
+from mlpwatch.tui.state.watch import Report, Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower

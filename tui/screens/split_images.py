@@ -16,7 +16,7 @@ from mlpwatch.tui.screens.mistake_text import (
     weights_places,
 )
 from mlpwatch.tui.screens.reasons_text import ink_of
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.evaluation import Evaluation

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.palette import Role
-from mlpwatch.tui.run_state import RunState
 from mlpwatch.tui.screens.dashboard_text import gap_text
+from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.widgets.status import ACCENTS
 from mlpwatch.tui.widgets.text_block import Row
 

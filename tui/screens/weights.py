@@ -21,7 +21,7 @@ from mlpwatch.tui.screens.weights_text import (
     unit_tiles,
     units_text,
 )
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.chart import NONE_DONE
 from mlpwatch.tui.widgets.signed import Look, legend, look_for
 from mlpwatch.tui.widgets.status import Footer, TextLine

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.watch import Watch
+from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.weight_store import WeightsShown

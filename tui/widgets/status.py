@@ -12,7 +12,7 @@ from mlpwatch.tui.palette import Ink, Role
 from mlpwatch.tui.widgets.cells import Canvas, CellView
 
 if TYPE_CHECKING:
-    from mlpwatch.tui.run_state import EngineState
+    from mlpwatch.tui.state.run_state import EngineState
 
 WIDE = 60
 """Columns from which a status fits into two rows."""

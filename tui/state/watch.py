@@ -12,7 +12,7 @@ from mlpwatch.core.training.control import LEAVE_SECONDS
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.training.session import Session
-    from mlpwatch.tui.run_state import RunState
+    from mlpwatch.tui.state.run_state import RunState
 
 Report = Callable[[str], None]
 Start = Callable[[Report], "Session | RunFollower"]
@@ -170,7 +170,7 @@ class Watch:
 
     def _load(self) -> None:
         # Not at the top: the types of events take 10 ms to make, and the first frame needs none.
-        from mlpwatch.tui.run_state import RunState  # noqa: PLC0415
+        from mlpwatch.tui.state.run_state import RunState  # noqa: PLC0415
 
         try:
             session = self._start(self._report)

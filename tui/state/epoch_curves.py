@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from mlpwatch.core.events import GapMeasured
-from mlpwatch.tui.curves import Curve
+from mlpwatch.tui.state.curves import Curve
 
 
 class EpochNumbers(Protocol):

@@ -18,9 +18,9 @@ from mlpwatch.core.events import (
     StepDone,
     StepsDone,
 )
-from mlpwatch.tui.curves import Curve, Point
-from mlpwatch.tui.epoch_curves import EpochCurves
-from mlpwatch.tui.kept_epochs import MOST_EPOCHS, is_kept
+from mlpwatch.tui.state.curves import Curve, Point
+from mlpwatch.tui.state.epoch_curves import EpochCurves
+from mlpwatch.tui.state.kept_epochs import MOST_EPOCHS, is_kept
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.evaluation import Evaluation

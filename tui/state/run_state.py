@@ -15,10 +15,10 @@ from mlpwatch.core.events import (
     SaveFailed,
     StartedOver,
 )
-from mlpwatch.tui.engine_state import ENDED, EngineState, EpochPoint, Phase
-from mlpwatch.tui.epoch_curves import GapCurves
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.kept_epochs import MOST_EPOCHS, is_kept
+from mlpwatch.tui.state.engine_state import ENDED, EngineState, EpochPoint, Phase
+from mlpwatch.tui.state.epoch_curves import GapCurves
+from mlpwatch.tui.state.kept_epochs import MOST_EPOCHS, is_kept
 
 __all__ = ["ENDED", "EngineState", "EpochPoint", "Phase", "RunState"]
 

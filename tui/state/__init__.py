@@ -1,0 +1,1 @@
+"""Events in, everything that a panel reads out. Knows no Textual."""
