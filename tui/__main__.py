@@ -20,7 +20,7 @@ from mlpwatch.core.errors import InputError, MlpwatchError
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.command_line import build_parser
 from mlpwatch.tui.loading import undisturbed
-from mlpwatch.tui.output import LAST_WORDS_SECONDS
+from mlpwatch.tui.terminal.output import LAST_WORDS_SECONDS
 
 if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName, RunConfig
@@ -197,8 +197,8 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     import asyncio  # noqa: PLC0415
 
     from mlpwatch.tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
-    from mlpwatch.tui.event_loop import ScreenLoop  # noqa: PLC0415
-    from mlpwatch.tui.terminal_traits import has_colour, has_unicode  # noqa: PLC0415
+    from mlpwatch.tui.terminal.event_loop import ScreenLoop  # noqa: PLC0415
+    from mlpwatch.tui.terminal.traits import has_colour, has_unicode  # noqa: PLC0415
 
     if not has_colour():
         # Textual and Rich know a terminal without colours by this alone.
@@ -218,7 +218,7 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
 
 def _say_at_last(lines: list[str]) -> None:
     """Write on the normal screen; a terminal that takes nothing is not waited for."""
-    from mlpwatch.tui.output import Output  # noqa: PLC0415
+    from mlpwatch.tui.terminal.output import Output  # noqa: PLC0415
 
     last_words = Output(sys.stdout)
     last_words.write("".join(f"{line}\n" for line in lines))

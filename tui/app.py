@@ -15,7 +15,6 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.ascii_filter import AsciiFilter
 from mlpwatch.tui.followed_app import Followed
 from mlpwatch.tui.keys import KEYS, Where, bindings
 from mlpwatch.tui.leaving_app import LeavingApp
@@ -26,6 +25,7 @@ from mlpwatch.tui.screens.dialogs import HelpScreen, Palette
 from mlpwatch.tui.screens.hints import Hints
 from mlpwatch.tui.screens.presence import TakesKeys
 from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.terminal.ascii_filter import AsciiFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.patient_app import PatientApp
-from mlpwatch.tui.screen_cost import CostMeter
 from mlpwatch.tui.screen_options import ScreenOptions
 from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.terminal.app import PatientApp
+from mlpwatch.tui.terminal.cost import CostMeter
 
 CATCH_UP_SECONDS = 0.005
 """Until the next look where more may follow at once: keys are answered in between."""

@@ -11,8 +11,8 @@ from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.executor import ImpatientExecutor
 from mlpwatch.tui.followed_app import Followed, FollowedApp
 from mlpwatch.tui.hangup import ignore_hangups
-from mlpwatch.tui.patient_driver import is_hung_up
 from mlpwatch.tui.screen_options import ScreenOptions
+from mlpwatch.tui.terminal.driver import is_hung_up
 
 HANGUP_SECONDS = 0.5
 """Between two looks whether the terminal is still there; Textual reads a dead one in a loop."""

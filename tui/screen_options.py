@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from mlpwatch.tui.terminal_traits import is_remote
+from mlpwatch.tui.terminal.traits import is_remote
 
 DEFAULT_FPS = 4.0
 SSH_FPS = 2.0

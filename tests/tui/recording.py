@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from mlpwatch.tui.widgets.spans import SpanApp
+from mlpwatch.tui.terminal.spans import SpanApp
 
 
 class _Recorder(App[None]):

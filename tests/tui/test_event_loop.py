@@ -13,8 +13,8 @@ from textual.geometry import Size
 from textual.message import Message
 
 from mlpwatch.core.interpreter import SHARED_SECONDS, UNSHARED_SECONDS, keep_interpreter
-from mlpwatch.tui.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
-from mlpwatch.tui.patient_driver import patient
+from mlpwatch.tui.terminal.driver import patient
+from mlpwatch.tui.terminal.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
 from tests.e2e.terminal import wait_until
 
 
@@ -95,7 +95,7 @@ async def test_from_its_arrival_a_key_goes_first_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     heard.clear()
-    monkeypatch.setattr("mlpwatch.tui.patient_driver.answer_soon", heard.append)
+    monkeypatch.setattr("mlpwatch.tui.terminal.driver.answer_soon", heard.append)
     size, key = Resize(Size(140, 40), Size(140, 40)), Key("l", "l")
     driver = patient(NotedDriver, paced=False)(App[None](), size=(140, 40))
     driver.process_message(size)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpwatch.tui import formatting
-from mlpwatch.tui.ascii_filter import plain
+from mlpwatch.tui.terminal.ascii_filter import plain
 
 
 @pytest.mark.parametrize(

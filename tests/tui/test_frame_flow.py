@@ -4,7 +4,7 @@ from threading import Timer
 
 import pytest
 
-from mlpwatch.tui.frame_flow import (
+from mlpwatch.tui.terminal.frame_flow import (
     DEAF_SECONDS,
     FIRST_LOOK_SECONDS,
     KEY_FRAMES,

@@ -13,9 +13,9 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition
 from textual.message import Message
 
-from mlpwatch.tui import patient_driver
-from mlpwatch.tui.frame_flow import FrameFlow
-from mlpwatch.tui.patient_driver import patient
+from mlpwatch.tui.terminal import driver as patient_driver
+from mlpwatch.tui.terminal.driver import patient
+from mlpwatch.tui.terminal.frame_flow import FrameFlow
 
 ANSWER = CursorPosition(0, 0)
 

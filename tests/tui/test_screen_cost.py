@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mlpwatch.tui.screen_cost import FPS_STEPS, READING_SECONDS, CostMeter
+from mlpwatch.tui.terminal.cost import FPS_STEPS, READING_SECONDS, CostMeter
 from tests.tui.scenes import trained, training
 from tests.tui.stage import on_stage, until
 

@@ -12,8 +12,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widgets import Static
 
-from mlpwatch.tui.widgets.shown_cells import ShownCells
-from mlpwatch.tui.widgets.spans import CellsUpdate
+from mlpwatch.tui.terminal.shown_cells import ShownCells
+from mlpwatch.tui.terminal.spans import CellsUpdate
 from tests.tui.recording import RecordingApp
 
 WIDTH, HEIGHT = 16, 3

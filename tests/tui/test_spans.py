@@ -11,8 +11,8 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate
 from textual.strip import Strip
 
-from mlpwatch.tui.widgets.shown_cells import ShownCells
-from mlpwatch.tui.widgets.spans import CellsUpdate
+from mlpwatch.tui.terminal.shown_cells import ShownCells
+from mlpwatch.tui.terminal.spans import CellsUpdate
 
 WIDTH = 24
 CONSOLE = Console(force_terminal=True, color_system="truecolor")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.tui.terminal_traits import has_colour, has_unicode
+from mlpwatch.tui.terminal.traits import has_colour, has_unicode
 from tests.support.checkout import CHECKOUT
 
 
@@ -45,7 +45,7 @@ def test_pythons_own_change_of_the_locale_does_not_count(
     variables: dict[str, str], expected: str
 ) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LA"))}
-    script = "import os; from mlpwatch.tui.terminal_traits import has_unicode; print(has_unicode())"
+    script = "import os; from mlpwatch.tui.terminal.traits import has_unicode; print(has_unicode())"
     printed = subprocess.run(
         [sys.executable, "-c", script], env=kept | variables, cwd=CHECKOUT,
         capture_output=True, text=True, check=True, timeout=60,
@@ -68,7 +68,7 @@ def test_pythons_own_change_of_the_locale_does_not_count(
 def test_colour_goes_by_terminfo(variables: Mapping[str, str], expected: bool) -> None:
     # curses reads one description per process.
     script = (
-        "from mlpwatch.tui.terminal_traits import has_colour; "
+        "from mlpwatch.tui.terminal.traits import has_colour; "
         f"print(has_colour({dict(variables)!r}))"
     )
     printed = subprocess.run(

@@ -13,7 +13,6 @@ from textual.timer import Timer
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.keys import Where, bindings, footer_keys
-from mlpwatch.tui.screen_cost import CostMeter
 from mlpwatch.tui.screens.chart_rows import ChartRows, Row, panel_title
 from mlpwatch.tui.screens.crosshair import Stride
 from mlpwatch.tui.screens.dashboard_text import header, message
@@ -21,6 +20,7 @@ from mlpwatch.tui.screens.matrices import Matrices, cell_text
 from mlpwatch.tui.screens.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
 from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
 from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.terminal.cost import CostMeter
 from mlpwatch.tui.widgets.chart import Chart
 from mlpwatch.tui.widgets.confusion import ConfusionMatrix
 from mlpwatch.tui.widgets.confusion_layout import HEAD_ROWS

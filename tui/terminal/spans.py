@@ -18,7 +18,7 @@ from textual.app import App, ReturnType
 from textual.screen import Screen
 from textual.strip import Strip
 
-from mlpwatch.tui.widgets.shown_cells import PLAIN, Codes, Run, ShownCells
+from mlpwatch.tui.terminal.shown_cells import PLAIN, Codes, Run, ShownCells
 
 BAND_ROWS = 20
 """A whole screen comes in bands from top to bottom: on a slow link one sees it come. With pictures

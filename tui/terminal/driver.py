@@ -13,9 +13,9 @@ from textual.driver import Driver
 from textual.events import CursorPosition, InputEvent
 from textual.message import Message
 
-from mlpwatch.tui.event_loop import answer_soon
-from mlpwatch.tui.frame_flow import FrameFlow
-from mlpwatch.tui.output import Output
+from mlpwatch.tui.terminal.event_loop import answer_soon
+from mlpwatch.tui.terminal.frame_flow import FrameFlow
+from mlpwatch.tui.terminal.output import Output
 
 LAST_ANSWER_SECONDS = 0.5
 """How long leaving waits for the terminal's answer to the last frame."""

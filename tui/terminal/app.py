@@ -9,10 +9,10 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.timer import Timer
 
-from mlpwatch.tui.output import Output
-from mlpwatch.tui.patient_driver import flow_of, output_of, patient
-from mlpwatch.tui.terminal_traits import is_remote
-from mlpwatch.tui.widgets.spans import SpanApp
+from mlpwatch.tui.terminal.driver import flow_of, output_of, patient
+from mlpwatch.tui.terminal.output import Output
+from mlpwatch.tui.terminal.spans import SpanApp
+from mlpwatch.tui.terminal.traits import is_remote
 
 MOST_WAITING = 2_048
 """Characters that may wait before frames are skipped: two to four frames of live curves."""
