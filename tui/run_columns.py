@@ -7,7 +7,7 @@ from typing import Any
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.runs.listing import EngineSummary, RunSummary
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.theme import Role
 
 ABSENT = "–"
 

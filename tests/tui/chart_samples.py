@@ -5,8 +5,8 @@ import random
 from collections.abc import Sequence
 from itertools import product
 
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.chart import Chart, Limits, Marker, Series
 
 PLAN = 46_900

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from textual.command import CommandPalette
 
-from mlpwatch.tui.keys import Where
+from mlpwatch.tui.kit.keys import Where
 from mlpwatch.tui.screens.dialogs import HelpScreen
 from tests.tui.stage import Stage, until
 

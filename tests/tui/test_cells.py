@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.tui.palette import Role, palette_for
-from mlpwatch.tui.widgets.cells import MERGE_GAP, Canvas, CellView
+from mlpwatch.tui.kit.cells import MERGE_GAP, Canvas, CellView
+from mlpwatch.tui.kit.theme import Role, palette_for
 from tests.tui.recording import RecordingApp, StockApp, Terminal
 
 CELLS = st.tuples(
@@ -41,7 +41,7 @@ def canvas_of(*rows: str) -> Canvas:
 
 def test_widgets_are_imported_without_what_takes_seconds() -> None:
     code = (
-        "import sys, mlpwatch.tui.widgets.cells, mlpwatch.tui.widgets.chart, "
+        "import sys, mlpwatch.tui.kit.cells, mlpwatch.tui.widgets.chart, "
         "mlpwatch.tui.widgets.confusion, mlpwatch.tui.widgets.digit, mlpwatch.tui.terminal.spans; "
         "print(*sys.modules)"
     )

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.chart import Chart, Limits, Marker, Series
 from mlpwatch.tui.widgets.scales import LABEL_COLUMNS
 from tests.tui.chart_samples import MARKERS, PLAN, cells, changed, loss_curve, painted, train

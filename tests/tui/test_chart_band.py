@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.chart import Series
 from tests.tui.chart_samples import PLAN, cells, loss_curve, painted, train
 

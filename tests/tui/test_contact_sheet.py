@@ -14,7 +14,7 @@ from rich.color import ColorSystem
 from mlpwatch.core.analysis.evaluation import evaluate
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, Readings, mistake_rows
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.tui.palette import GREY_STEPS, Grey, Role
+from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from mlpwatch.tui.widgets.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
 from mlpwatch.tui.widgets.digit import RAMP, resample

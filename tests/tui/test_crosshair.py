@@ -5,11 +5,11 @@ from itertools import product
 import pytest
 
 from mlpwatch.core.events import StepDone
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.chart_data import ChartOptions
 from mlpwatch.tui.screens.crosshair import crosshair_x, moved, read_out, reading
 from mlpwatch.tui.state.run_state import RunState
-from mlpwatch.tui.widgets.cells import Canvas
 from mlpwatch.tui.widgets.chart import Chart, Series
 from tests.tui.recording import RecordingApp
 from tests.tui.scenes import (

@@ -13,17 +13,17 @@ from textual.keys import _character_to_key
 from textual.screen import Screen
 
 from mlpwatch.tui.app import MlpwatchApp
-from mlpwatch.tui.keys import KEYS, Key, Where, bindings, footer_keys
+from mlpwatch.tui.kit.dialogs import LineEntry, Question
+from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
+from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.screens.compare import CompareScreen
 from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.screens.draw import DrawScreen
 from mlpwatch.tui.screens.explain import ExplainScreen
 from mlpwatch.tui.screens.help_text import help_text
 from mlpwatch.tui.screens.mistakes import MistakesScreen
-from mlpwatch.tui.screens.question import LineEntry, Question
 from mlpwatch.tui.screens.runs import RunsScreen
 from mlpwatch.tui.screens.weights import WeightsScreen
-from mlpwatch.tui.widgets.status import Footer
 from tests.tui import (  # noqa: F401 - each adds to EFFECTS
     dashboard_key_effects,
     draw_effects,

@@ -8,8 +8,8 @@ import pytest
 
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, MistakeList, Readings
 from mlpwatch.core.events import EpochRead, EvaluationRead
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.screens.hints import Hints, View
+from mlpwatch.tui.kit.hints import Hints, View
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from mlpwatch.tui.screens.mistake_text import (
     LIST_TITLES,

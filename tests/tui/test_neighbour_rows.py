@@ -7,7 +7,7 @@ import pytest
 
 from mlpwatch.core.analysis.explanation import Reasons
 from mlpwatch.core.analysis.neighbours import Neighbour
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.reasons_text import neighbour_rows
 from mlpwatch.tui.widgets.digit_facts import DigitFacts
 from mlpwatch.tui.widgets.neighbours import ImageRow, ImageRowsView, image_size

@@ -6,7 +6,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
-from mlpwatch.tui.palette import HEAT, RUNS, Role, palette_for
+from mlpwatch.tui.kit.theme import HEAT, RUNS, Role, palette_for
 
 BANDS = {Role.NUMPY_BAND: Role.NUMPY_SOFT, Role.TORCH_BAND: Role.TORCH_SOFT}
 """What is seen behind curves but never read, and the faintest curve that is drawn over it."""

@@ -9,11 +9,11 @@ from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.terminal.app import LOOK_SECONDS, MOST_WAITING, Missed, PatientApp
 from mlpwatch.tui.terminal.frame_flow import FrameFlow
 from mlpwatch.tui.terminal.output import Output
-from mlpwatch.tui.widgets.cells import Canvas, CellView
 from tests.tui.recording import RecordingApp, Terminal
 from tests.tui.stage import until
 

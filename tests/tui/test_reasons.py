@@ -16,7 +16,7 @@ from mlpwatch.core.analysis.saliency import logit_gradient
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.formatting import three_digits
-from mlpwatch.tui.palette import Shade
+from mlpwatch.tui.kit.theme import Shade
 from mlpwatch.tui.screens.digit_panel import DigitPanel
 from mlpwatch.tui.screens.reasons_reader import ReasonsReader
 from mlpwatch.tui.widgets.neighbours import ImageRowsView

@@ -9,7 +9,8 @@ from syrupy.assertion import SnapshotAssertion
 from mlpwatch.core.analysis.step_trace import Walk
 from mlpwatch.core.config import OptimizerName, RunConfig
 from mlpwatch.core.events import Event
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.text_block import Row, without_blanks
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.explain import ExplainScreen
 from mlpwatch.tui.screens.tour import batch_strips
 from mlpwatch.tui.screens.tour_formulas import (
@@ -18,7 +19,6 @@ from mlpwatch.tui.screens.tour_formulas import (
     loss_formulas,
     update_formulas,
 )
-from mlpwatch.tui.widgets.text_block import Row, without_blanks
 from tests.tui.scenes import CONFIG, FakeSession, digits, ended, started, training
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.curves import Curve
 from mlpwatch.tui.widgets.dots import Dots, Frame, Marker, Series, series_dots
 from mlpwatch.tui.widgets.traces import Trace

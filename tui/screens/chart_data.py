@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.curves import RECENT_CAPACITY, Curve
 from mlpwatch.tui.widgets.chart import Limits, Marker, Series, nice_limits
 

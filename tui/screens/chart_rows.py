@@ -5,6 +5,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.kit.pace import RECENT_SECONDS, Pace
 from mlpwatch.tui.screens.chart_data import (
     RECENT_X,
     ChartLimits,
@@ -24,7 +25,6 @@ from mlpwatch.tui.screens.crosshair import (
     read_out,
     steps_of,
 )
-from mlpwatch.tui.screens.pace import RECENT_SECONDS, Pace
 from mlpwatch.tui.widgets.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
 
 if TYPE_CHECKING:

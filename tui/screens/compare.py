@@ -10,8 +10,11 @@ from textual.containers import Horizontal
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.errors import RunError
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.keys import Where, bindings, footer_keys
-from mlpwatch.tui.palette import RUNS, Role
+from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.lines import Footer, TextLine
+from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
+from mlpwatch.tui.kit.text_block import Row, TextBlock
+from mlpwatch.tui.kit.theme import RUNS, Role
 from mlpwatch.tui.run_comparison import (
     MARKERS,
     Axes,
@@ -22,10 +25,7 @@ from mlpwatch.tui.run_comparison import (
     read_out,
     series_of,
 )
-from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
 from mlpwatch.tui.widgets.chart import Chart, marker_sample
-from mlpwatch.tui.widgets.status import Footer, TextLine
-from mlpwatch.tui.widgets.text_block import Row, TextBlock
 
 LOOK_SECONDS = 2.0
 """Time between two looks whether a run has gone on."""

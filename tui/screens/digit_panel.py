@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.screens.presence import can_draw
+from mlpwatch.tui.kit.presence import can_draw
 from mlpwatch.tui.screens.reasons_reader import About, ReasonsReader
 from mlpwatch.tui.screens.reasons_text import (
     instead_of_neighbours,

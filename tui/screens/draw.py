@@ -7,16 +7,16 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Key as KeyEvent
 
-from mlpwatch.tui.keys import Where, bindings, footer_keys
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.lines import Footer, TextLine
+from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.dashboard_text import header
 from mlpwatch.tui.screens.draw_readings import DrawReadings
 from mlpwatch.tui.screens.easel import Easel
 from mlpwatch.tui.screens.kept_drawings import KeptDrawings
-from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.draw_view import DrawScene, DrawView
-from mlpwatch.tui.widgets.status import Footer, TextLine
 
 HINT = ("draw a digit:", "mouse, or space and arrows")
 

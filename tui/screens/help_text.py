@@ -5,7 +5,7 @@ from textwrap import fill
 
 from rich.text import Text
 
-from mlpwatch.tui.keys import KEYS, Where
+from mlpwatch.tui.kit.keys import KEYS, Where
 
 _HEADINGS: dict[Where, str] = {
     "everywhere": "Everywhere",

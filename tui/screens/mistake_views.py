@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.digit_panel import SeenDigit
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from mlpwatch.tui.screens.mistake_text import Text, caption, read_before, reading_text

@@ -10,19 +10,19 @@ from textual.timer import Timer
 
 from mlpwatch.core.analysis.mistakes import MistakeList
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.tui.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.hints import Hints, View, message_text
+from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.lines import Footer, TextLine
+from mlpwatch.tui.kit.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
+from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.screens.digit_panel import DigitPanel
-from mlpwatch.tui.screens.hints import Hints, View, message_text
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from mlpwatch.tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
 from mlpwatch.tui.screens.mistake_views import detail_text, seen_digit, sheet_source
-from mlpwatch.tui.screens.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
-from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
 from mlpwatch.tui.screens.renderer_choice import RendererChoice
 from mlpwatch.tui.screens.split_images import SplitImages
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.contact_sheet import ContactSheet
-from mlpwatch.tui.widgets.status import Footer, TextLine
 
 
 class MistakesScreen(ClosesOnce[None]):

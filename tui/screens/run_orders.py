@@ -10,12 +10,12 @@ from mlpwatch.core.runs.export import ExportKind, export_runs
 from mlpwatch.core.runs.names import check_run_name, printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.followed_app import Followed, FollowedApp
+from mlpwatch.tui.kit.dialogs import LineEntry, Question
 from mlpwatch.tui.run_columns import ListedRun
 from mlpwatch.tui.run_comparison import ComparedRun
 from mlpwatch.tui.run_list import RunList
 from mlpwatch.tui.run_switch import RunSwitch
 from mlpwatch.tui.screens.compare import CompareScreen
-from mlpwatch.tui.screens.question import LineEntry, Question
 from mlpwatch.tui.state.watch import Report, Watch
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.runs.names import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.run_columns import ListedRun, hidden_text, when_text
 from mlpwatch.tui.run_list import RunList
-from mlpwatch.tui.widgets.status import ACCENTS
 
 Text = list[tuple[str, Role]]
 

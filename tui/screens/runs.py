@@ -17,16 +17,16 @@ from mlpwatch.core.runs.index import RunIndex
 from mlpwatch.core.runs.listing import RunSummary
 from mlpwatch.core.runs.names import printable
 from mlpwatch.tui import formatting
-from mlpwatch.tui.keys import Where, bindings, footer_keys
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.dialogs import TypedLine
+from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.lines import Footer, TextLine
+from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.run_columns import COLUMNS, ListedRun
 from mlpwatch.tui.run_list import MOST_MARKED, RunList
-from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
-from mlpwatch.tui.screens.question import TypedLine
 from mlpwatch.tui.screens.run_orders import RunOrders
 from mlpwatch.tui.screens.run_text import empty_text, selected_text
 from mlpwatch.tui.widgets.run_table import RunTable
-from mlpwatch.tui.widgets.status import Footer, TextLine
 
 if TYPE_CHECKING:
     from mlpwatch.tui.followed_app import FollowedApp

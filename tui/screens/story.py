@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.text_block import Row
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.dashboard_text import gap_text
 from mlpwatch.tui.state.run_state import RunState
-from mlpwatch.tui.widgets.status import ACCENTS
-from mlpwatch.tui.widgets.text_block import Row
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.gradients import Comparison

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.tui.widgets.text_block import Row
+from mlpwatch.tui.kit.text_block import Row
 
 _PLAIN = {
     "Σ": "sum_", "−": "-", "·": "*", "²": "^2", "∂": "d", "ᵀ": "^T", "δ": "delta", "⊙": "*",

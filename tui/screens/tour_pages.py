@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Literal
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.text_block import Row
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.tour_formulas import (
     backward_formulas,
     forward_formulas,
     loss_formulas,
     update_formulas,
 )
-from mlpwatch.tui.widgets.status import ACCENTS
-from mlpwatch.tui.widgets.text_block import Row
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import BatchPass, EngineWalk, LayerOutput, Walk

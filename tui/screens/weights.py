@@ -8,11 +8,12 @@ from textual.containers import Horizontal
 from textual.events import Resize
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.keys import Where, bindings, footer_keys
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.hints import Hints, message_text
+from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.lines import Footer, TextLine
+from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.dashboard_text import header
-from mlpwatch.tui.screens.hints import Hints, message_text
-from mlpwatch.tui.screens.presence import ClosesOnce, can_draw
 from mlpwatch.tui.screens.weights_reader import WeightsReader
 from mlpwatch.tui.screens.weights_text import (
     dead_text,
@@ -24,7 +25,6 @@ from mlpwatch.tui.screens.weights_text import (
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.chart import NONE_DONE
 from mlpwatch.tui.widgets.signed import Look, legend, look_for
-from mlpwatch.tui.widgets.status import Footer, TextLine
 from mlpwatch.tui.widgets.tiles import (
     LARGE_COLUMNS,
     SMALL_COLUMNS,

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.status import ACCENTS
+from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.tiles import Tile
 
 if TYPE_CHECKING:

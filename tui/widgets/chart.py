@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.dots import DOTS_ACROSS, Frame, Marker, Series
 from mlpwatch.tui.widgets.plotting import Plot
 from mlpwatch.tui.widgets.scales import Limits, nice_limits

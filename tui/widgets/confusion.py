@@ -7,8 +7,8 @@ from textual.binding import Binding, BindingType
 from textual.events import Click, Focus
 from textual.message import Message
 
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.confusion_cells import Cells, MatrixFacts
 from mlpwatch.tui.widgets.confusion_layout import (
     HEAD_ROWS,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from mlpwatch.tui.palette import HEAT, Role
+from mlpwatch.tui.kit.theme import HEAT, Role
 from mlpwatch.tui.widgets.confusion_layout import Layout, count_role, count_text, places
 
 if TYPE_CHECKING:

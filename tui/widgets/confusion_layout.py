@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlpwatch.tui.palette import HEAT, Role
+from mlpwatch.tui.kit.theme import HEAT, Role
 
 if TYPE_CHECKING:
     # The first frame comes before there are counts, and importing NumPy takes 0.1 s.

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from textual.events import Click
 from textual.message import Message
 
-from mlpwatch.tui.palette import Ink, Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Ink, Role
 from mlpwatch.tui.widgets.image_renderers import Renderer, small_canvases
 
 MOST_COLUMNS, FEWEST_COLUMNS = 14, 8

@@ -7,9 +7,9 @@ from textual.geometry import Size
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
-from mlpwatch.tui.widgets.status import ACCENTS
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.theme import Role
 
 _SMALLEST_BAR = 3
 _EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.image_renderers import Renderer, image_canvas
 
 

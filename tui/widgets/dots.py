@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.scales import LABEL_COLUMNS, Limits
 
 Marker = Literal["braille", "dashed", "dot", "circle", "band"]

@@ -6,9 +6,9 @@ from math import isfinite
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.formatting import TITLES, count
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas
-from mlpwatch.tui.widgets.status import ACCENTS
+from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.theme import Role
 
 Box = tuple[int, int, int, int]
 """First column, first row, columns, rows."""

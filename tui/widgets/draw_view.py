@@ -9,8 +9,8 @@ from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.message import Message
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.draw_panels import OwnSet, put_bars, put_own_set
 from mlpwatch.tui.widgets.image_renderers import shows_greys
 from mlpwatch.tui.widgets.pixel_grid import (

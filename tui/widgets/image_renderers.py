@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.app import App
 
-from mlpwatch.tui.palette import GREY_STEPS, Grey, Ink, Role
-from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Ink, Role
 from mlpwatch.tui.widgets.digit import RAMP, digit_rows, resample
 
 Renderer = Literal["ramp", "half blocks", "braille"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.palette import Ink, Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Ink, Role
 from mlpwatch.tui.widgets.image_renderers import Renderer, line_canvases
 from mlpwatch.tui.widgets.tiles import TileSize
 

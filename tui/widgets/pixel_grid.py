@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.image_renderers import grey_canvases
 
 RAMPS = {False: " ░▒▓█", True: " .:-=+*#%@"}

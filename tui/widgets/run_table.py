@@ -1,9 +1,9 @@
 """The list of runs on the screen: a heading, and as many rows as there is room for."""
 
-from mlpwatch.tui.palette import RUNS, Role
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import RUNS, Role
 from mlpwatch.tui.run_columns import COLUMNS, GAP, Column, ListedRun, fitting_columns
 from mlpwatch.tui.run_list import RunList
-from mlpwatch.tui.widgets.cells import Canvas, CellView
 
 _LEFT = 3
 """Columns before the first: cursor, mark and a blank."""

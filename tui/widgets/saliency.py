@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.palette import Ink, Role, Shade
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Ink, Role, Shade
 from mlpwatch.tui.widgets.digit import COLUMNS_PER_PIXEL, RAMP, area_weights, resample
 from mlpwatch.tui.widgets.signed import Levels, Look, glyph, role_of
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.theme import Role
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.scores import ClassScores, Pair, PairDifference

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.palette import SHADE_STEPS, Role, Shade
-from mlpwatch.tui.widgets.cells import Canvas
+from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.theme import SHADE_STEPS, Role, Shade
 
 Look = Literal["halves", "blocks", "plain"]
 """Two pixels per cell in shades of two hues; one in four densities; or one in characters."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.widgets.digit import area_weights
 from mlpwatch.tui.widgets.signed import Look, pixels_per_cell, put_levels, signed_levels
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from mlpwatch.tui.palette import Role
+from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch
 
 View = Literal["sheet", "digit", "weights"]

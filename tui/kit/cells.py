@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlpwatch.tui.palette import Grey, Ink, Role, Shade, grey_style, palette_for, shade_style
+from mlpwatch.tui.kit.theme import Grey, Ink, Role, Shade, grey_style, palette_for, shade_style
 
 MERGE_GAP = 4
 """Unchanged columns between two changed spans that are sent rather than jumped over:

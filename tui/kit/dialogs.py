@@ -10,10 +10,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.tui.keys import KEYS, Where, bindings
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.screens.presence import ClosesOnce
-from mlpwatch.tui.widgets.text_block import Row, TextBlock
+from mlpwatch.tui.kit.keys import KEYS, Where, bindings
+from mlpwatch.tui.kit.presence import ClosesOnce
+from mlpwatch.tui.kit.text_block import Row, TextBlock
+from mlpwatch.tui.kit.theme import Role
 
 
 class Question(ModalScreen[bool], ClosesOnce[bool]):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.keys import Key
-from mlpwatch.tui.palette import Ink, Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.keys import Key
+from mlpwatch.tui.kit.theme import Ink, Role
 
 if TYPE_CHECKING:
     from mlpwatch.tui.state.run_state import EngineState

@@ -6,8 +6,8 @@ from textwrap import wrap
 from textual.geometry import Size
 
 from mlpwatch.tui.formatting import one_line
-from mlpwatch.tui.palette import Role
-from mlpwatch.tui.widgets.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Role
 
 Piece = tuple[str, Role]
 Row = Sequence[Piece]
