@@ -11,9 +11,9 @@ from mlpwatch.core.runs.listing import METRICS_NAME
 from mlpwatch.core.runs.manifest import read_card
 from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
 from mlpwatch.core.runs.names import printable
+from mlpwatch.tui.charts.chart import Limits, Marker, Series, nice_limits
 from mlpwatch.tui.kit.theme import RUNS
 from mlpwatch.tui.state.curves import Curve
-from mlpwatch.tui.widgets.chart import Limits, Marker, Series, nice_limits
 
 Quantity = Literal["val_loss", "val_accuracy"]
 

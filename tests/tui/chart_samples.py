@@ -5,9 +5,9 @@ import random
 from collections.abc import Sequence
 from itertools import product
 
+from mlpwatch.tui.charts.chart import Chart, Limits, Marker, Series
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.chart import Chart, Limits, Marker, Series
 
 PLAN = 46_900
 MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlpwatch.tui.charts.chart import Chart, Limits, Marker, Series
+from mlpwatch.tui.charts.scales import LABEL_COLUMNS
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.chart import Chart, Limits, Marker, Series
-from mlpwatch.tui.widgets.scales import LABEL_COLUMNS
 from tests.tui.chart_samples import MARKERS, PLAN, cells, changed, loss_curve, painted, train
 from tests.tui.recording import RecordingApp
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from mlpwatch.tui.charts.chart import Series
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.chart import Series
 from tests.tui.chart_samples import PLAN, cells, loss_curve, painted, train
 
 BAND = [(x, y) for x in range(0, PLAN, 100) for y in (0.5, 2.0)]

@@ -3,9 +3,9 @@
 import pytest
 
 from mlpwatch.core.events import StepDone
-from mlpwatch.tui.screens.chart_data import ChartOptions, loss_series
+from mlpwatch.tui.charts.chart import Series
+from mlpwatch.tui.charts.chart_data import ChartOptions, loss_series
 from mlpwatch.tui.state.run_state import RunState
-from mlpwatch.tui.widgets.chart import Series
 
 
 def bands(steps: int, options: ChartOptions, planned: int = 10_000) -> list[Series]:

@@ -5,12 +5,12 @@ from itertools import product
 import pytest
 
 from mlpwatch.core.events import StepDone
+from mlpwatch.tui.charts.chart import Chart, Series
+from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.chart_data import ChartOptions
 from mlpwatch.tui.screens.crosshair import crosshair_x, moved, read_out, reading
 from mlpwatch.tui.state.run_state import RunState
-from mlpwatch.tui.widgets.chart import Chart, Series
 from tests.tui.recording import RecordingApp
 from tests.tui.scenes import (
     CONFIG,

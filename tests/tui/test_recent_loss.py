@@ -3,12 +3,12 @@
 import math
 
 from mlpwatch.core.events import RunStarted, StepDone
+from mlpwatch.tui.charts.chart import Chart
+from mlpwatch.tui.charts.chart_data import RECENT_X, ChartLimits, ChartOptions, recent_loss_series
 from mlpwatch.tui.kit.cells import Canvas
-from mlpwatch.tui.screens.chart_data import RECENT_X, ChartLimits, ChartOptions, recent_loss_series
 from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.state.curves import RECENT_CAPACITY
 from mlpwatch.tui.state.run_state import RunState
-from mlpwatch.tui.widgets.chart import Chart
 from tests.tui.scenes import CONFIG, EPOCH_STEPS
 from tests.tui.stage import Stage, on_stage
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.tui.widgets.scales import LABEL_COLUMNS, Limits, nice_limits, nice_ticks, tick_label
+from mlpwatch.tui.charts.scales import LABEL_COLUMNS, Limits, nice_limits, nice_ticks, tick_label
 
 
 @pytest.mark.parametrize(

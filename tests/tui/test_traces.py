@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlpwatch.tui.charts.dots import Dots, Frame, Marker, Series, series_dots
+from mlpwatch.tui.charts.traces import Trace
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.curves import Curve
-from mlpwatch.tui.widgets.dots import Dots, Frame, Marker, Series, series_dots
-from mlpwatch.tui.widgets.traces import Trace
 
 FRAME = Frame(40, 10, (0.0, 300.0), (0.0, 5.0))
 LOSSES = st.one_of(st.floats(0, 6), st.just(math.nan))
@@ -60,7 +60,7 @@ def test_a_new_point_costs_the_end_of_the_curve_only(
         made.append(len(dots))
         return dots
 
-    monkeypatch.setattr("mlpwatch.tui.widgets.traces.series_dots", counted)
+    monkeypatch.setattr("mlpwatch.tui.charts.traces.series_dots", counted)
     points = [(float(x), 2.0 + math.sin(x / 9)) for x in range(0, 290, 2)]
     trace = Trace(FRAME)
     for end in range(100, len(points)):

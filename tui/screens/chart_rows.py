@@ -5,8 +5,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.kit.pace import RECENT_SECONDS, Pace
-from mlpwatch.tui.screens.chart_data import (
+from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
+from mlpwatch.tui.charts.chart_data import (
     RECENT_X,
     ChartLimits,
     ChartOptions,
@@ -16,6 +16,7 @@ from mlpwatch.tui.screens.chart_data import (
     loss_series,
     recent_loss_series,
 )
+from mlpwatch.tui.kit.pace import RECENT_SECONDS, Pace
 from mlpwatch.tui.screens.crosshair import (
     Stride,
     crosshair_x,
@@ -25,7 +26,6 @@ from mlpwatch.tui.screens.crosshair import (
     read_out,
     steps_of,
 )
-from mlpwatch.tui.widgets.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
 
 if TYPE_CHECKING:
     from mlpwatch.tui.state.run_state import EngineState, RunState

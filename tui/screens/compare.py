@@ -9,6 +9,7 @@ from textual.containers import Horizontal
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.errors import RunError
+from mlpwatch.tui.charts.chart import Chart, marker_sample
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -25,7 +26,6 @@ from mlpwatch.tui.run_comparison import (
     read_out,
     series_of,
 )
-from mlpwatch.tui.widgets.chart import Chart, marker_sample
 
 LOOK_SECONDS = 2.0
 """Time between two looks whether a run has gone on."""

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mlpwatch.tui.screens.chart_data import ChartOptions
+from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.state.curves import RECENT_CAPACITY
 
 if TYPE_CHECKING:

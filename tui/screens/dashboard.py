@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.timer import Timer
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.charts.chart import Chart
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, Speed, StatusPanel, TextLine
 from mlpwatch.tui.kit.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
@@ -22,7 +23,6 @@ from mlpwatch.tui.screens.dashboard_text import header, message
 from mlpwatch.tui.screens.matrices import Matrices, cell_text
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.cost import CostMeter
-from mlpwatch.tui.widgets.chart import Chart
 from mlpwatch.tui.widgets.confusion import ConfusionMatrix
 from mlpwatch.tui.widgets.confusion_layout import HEAD_ROWS
 

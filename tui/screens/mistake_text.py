@@ -5,12 +5,12 @@ from typing import Literal
 
 from mlpwatch.core.analysis.mistakes import MistakeList, Order, Readings
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.charts.chart import NONE_DONE
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from mlpwatch.tui.state.run_state import RunState
-from mlpwatch.tui.widgets.chart import NONE_DONE
 
 Text = list[tuple[str, Role]]
 

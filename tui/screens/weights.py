@@ -8,6 +8,7 @@ from textual.containers import Horizontal
 from textual.events import Resize
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.charts.chart import NONE_DONE
 from mlpwatch.tui.kit.hints import Hints, message_text
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -23,7 +24,6 @@ from mlpwatch.tui.screens.weights_text import (
     units_text,
 )
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.widgets.chart import NONE_DONE
 from mlpwatch.tui.widgets.signed import Look, legend, look_for
 from mlpwatch.tui.widgets.tiles import (
     LARGE_COLUMNS,

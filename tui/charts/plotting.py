@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from mlpwatch.tui.charts.dots import DOTS_ACROSS, DOTS_DOWN, Frame, Marker, Series
+from mlpwatch.tui.charts.scales import LABEL_COLUMNS, nice_ticks, tick_label
+from mlpwatch.tui.charts.traces import Cells, Trace
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.dots import DOTS_ACROSS, DOTS_DOWN, Frame, Marker, Series
-from mlpwatch.tui.widgets.scales import LABEL_COLUMNS, nice_ticks, tick_label
-from mlpwatch.tui.widgets.traces import Cells, Trace
 
 if TYPE_CHECKING:
     from plotext._monitor import monitor_class as PlotextPlot  # noqa: N812

@@ -5,8 +5,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from mlpwatch.tui.charts.scales import LABEL_COLUMNS, Limits
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.scales import LABEL_COLUMNS, Limits
 
 Marker = Literal["braille", "dashed", "dot", "circle", "band"]
 """Two kinds of line, `braille` and `dashed`; two marks, one per point where there is room; and a

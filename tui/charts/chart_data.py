@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.charts.chart import Limits, Marker, Series, nice_limits
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.curves import RECENT_CAPACITY, Curve
-from mlpwatch.tui.widgets.chart import Limits, Marker, Series, nice_limits
 
 if TYPE_CHECKING:
     from mlpwatch.tui.state.epoch_curves import GapCurves

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from mlpwatch.tui.widgets.dots import (
+from mlpwatch.tui.charts.dots import (
     DOTS_ACROSS,
     LINES,
     Dots,

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
+from mlpwatch.tui.charts.dots import DOTS_ACROSS, Frame, Marker, Series
+from mlpwatch.tui.charts.plotting import Plot
+from mlpwatch.tui.charts.scales import Limits, nice_limits
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.dots import DOTS_ACROSS, Frame, Marker, Series
-from mlpwatch.tui.widgets.plotting import Plot
-from mlpwatch.tui.widgets.scales import Limits, nice_limits
 
 __all__ = [
     "AFTER_EPOCH",

@@ -1,0 +1,1 @@
+"""Line charts that send only what a new point changes."""
