@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlpwatch.core.analysis.mistakes import MistakeList
+    from mlpwatch.tui.images.renderer_choice import RendererChoice
     from mlpwatch.tui.screens.mistake_selection import MistakeSelection
-    from mlpwatch.tui.screens.renderer_choice import RendererChoice
 
 __all__ = ["MlpwatchApp", "ScreenOptions"]
 
@@ -140,8 +140,8 @@ class MlpwatchApp(LeavingApp):
         self._browse(MistakeSelection(which, true, predicted))
 
     def _browse(self, selection: "MistakeSelection") -> None:
+        from mlpwatch.tui.images.renderer_choice import RendererChoice  # noqa: PLC0415
         from mlpwatch.tui.screens.mistakes import MistakesScreen  # noqa: PLC0415
-        from mlpwatch.tui.screens.renderer_choice import RendererChoice  # noqa: PLC0415
 
         ascii_only = self._options.ascii_only
         self._renderers = self._renderers or RendererChoice(lambda: self, ascii_only=ascii_only)

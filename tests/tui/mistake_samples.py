@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mlpwatch.core.analysis.mistakes import MistakeList, Order, Readings, mistake_rows
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.widgets.digit_view import DigitView
+from mlpwatch.tui.images.digit_view import DigitView
 from tests.tui.scenes import (
     digits,
     evaluation,

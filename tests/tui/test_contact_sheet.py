@@ -14,12 +14,10 @@ from rich.color import ColorSystem
 from mlpwatch.core.analysis.evaluation import evaluate
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, Readings, mistake_rows
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
-from mlpwatch.tui.screens.mistake_selection import MistakeSelection
-from mlpwatch.tui.widgets.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
-from mlpwatch.tui.widgets.digit import RAMP, resample
-from mlpwatch.tui.widgets.digit_view import DigitView
-from mlpwatch.tui.widgets.image_renderers import (
+from mlpwatch.tui.images.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
+from mlpwatch.tui.images.digit import RAMP, resample
+from mlpwatch.tui.images.digit_view import DigitView
+from mlpwatch.tui.images.renderers import (
     INK,
     Renderer,
     image_canvas,
@@ -27,6 +25,8 @@ from mlpwatch.tui.widgets.image_renderers import (
     renderers,
     small_canvases,
 )
+from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
+from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from tests.tui.recording import RecordingApp
 from tests.tui.scenes import CONFIG, digits, evaluation, training
 from tests.tui.stage import Stage, on_stage

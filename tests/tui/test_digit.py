@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from mlpwatch.tui.widgets.digit import RAMP, digit_rows, resample
-from mlpwatch.tui.widgets.digit_view import DigitView
+from mlpwatch.tui.images.digit import RAMP, digit_rows, resample
+from mlpwatch.tui.images.digit_view import DigitView
 from tests.tui.recording import RecordingApp
 
 IMAGES = arrays(

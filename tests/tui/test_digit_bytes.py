@@ -15,8 +15,8 @@ from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.network.engine import Tensors, build_engine
+from mlpwatch.tui.images.digit import resample
 from mlpwatch.tui.screens.reasons_reader import ReasonsReader
-from mlpwatch.tui.widgets.digit import resample
 from tests.tui.scenes import CONFIG, EPOCH_STEPS, FakeSession, digits, training
 from tests.tui.stage import Stage, on_stage, until
 

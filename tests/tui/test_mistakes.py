@@ -9,10 +9,10 @@ import pytest
 from mlpwatch.core.analysis.evaluation import evaluate
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, Order
 from mlpwatch.core.network.losses import loss_for
+from mlpwatch.tui.images.digit import digit_rows
+from mlpwatch.tui.images.digit_view import DigitView
 from mlpwatch.tui.screens.mistake_text import LIST_TITLES
-from mlpwatch.tui.widgets.digit import digit_rows
 from mlpwatch.tui.widgets.digit_facts import DigitFacts, DigitFactsView
-from mlpwatch.tui.widgets.digit_view import DigitView
 from tests.tui.mistake_samples import EPOCHS, drawn, rows_of, without_margins
 from tests.tui.scenes import (
     CONFIG,

@@ -7,10 +7,10 @@ import pytest
 
 from mlpwatch.core.analysis.explanation import Reasons
 from mlpwatch.core.analysis.neighbours import Neighbour
+from mlpwatch.tui.images.image_rows import ImageRow, ImageRowsView, image_size
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.reasons_text import neighbour_rows
 from mlpwatch.tui.widgets.digit_facts import DigitFacts
-from mlpwatch.tui.widgets.neighbours import ImageRow, ImageRowsView, image_size
 from tests.tui.scenes import CONFIG, digits
 
 

@@ -16,11 +16,11 @@ from mlpwatch.core.analysis.saliency import logit_gradient
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.formatting import three_digits
+from mlpwatch.tui.images.image_rows import ImageRowsView
+from mlpwatch.tui.images.saliency import STRONG, WEAK, SaliencyView
 from mlpwatch.tui.kit.theme import Shade
 from mlpwatch.tui.screens.digit_panel import DigitPanel
 from mlpwatch.tui.screens.reasons_reader import ReasonsReader
-from mlpwatch.tui.widgets.neighbours import ImageRowsView
-from mlpwatch.tui.widgets.saliency import STRONG, WEAK, SaliencyView
 from tests.tui.mistake_samples import rows_of
 from tests.tui.scenes import (
     CONFIG,

@@ -2,7 +2,7 @@
 
 from textual.app import App
 
-from mlpwatch.tui.screens.renderer_choice import RendererChoice
+from mlpwatch.tui.images.renderer_choice import RendererChoice
 
 
 def choice(*, ascii_only: bool) -> RendererChoice:

@@ -6,10 +6,10 @@ from threading import Event as Flag
 from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.mistakes import Readings, mistake_rows
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.widgets.contact_sheet import ContactSheet
-from mlpwatch.tui.widgets.digit import digit_rows
-from mlpwatch.tui.widgets.digit_view import DigitView
-from mlpwatch.tui.widgets.image_renderers import small_canvases
+from mlpwatch.tui.images.contact_sheet import ContactSheet
+from mlpwatch.tui.images.digit import digit_rows
+from mlpwatch.tui.images.digit_view import DigitView
+from mlpwatch.tui.images.renderers import small_canvases
 from tests.tui.mistake_samples import EPOCHS, drawn, without_margins
 from tests.tui.scenes import (
     FakeSession,

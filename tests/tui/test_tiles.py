@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from mlpwatch.tui.images.signed import Look, legend, look_for, put_levels, signed_levels
+from mlpwatch.tui.images.tiles import Tile, TilesView, grid, shrink, tile_size
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role, Shade, shade_style
-from mlpwatch.tui.widgets.signed import Look, legend, look_for, put_levels, signed_levels
-from mlpwatch.tui.widgets.tiles import Tile, TilesView, grid, shrink, tile_size
 
 LOOKS: tuple[Look, ...] = ("halves", "blocks", "plain")
 

@@ -11,12 +11,12 @@ from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.analysis.weight_tiles import DeadCount, first_layer, shared_scale
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.network.engine import Tensors
+from mlpwatch.tui.images.signed import look_for, put_levels, signed_levels
+from mlpwatch.tui.images.tiles import TilesView, shrink
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.screens.weights import WeightsScreen
 from mlpwatch.tui.screens.weights_reader import WeightsReader
 from mlpwatch.tui.screens.weights_text import dead_text
-from mlpwatch.tui.widgets.signed import look_for, put_levels, signed_levels
-from mlpwatch.tui.widgets.tiles import TilesView, shrink
 from tests.tui.scenes import CONFIG, FakeSession, finished, trained, training, weights
 from tests.tui.stage import Stage, on_stage, until
 

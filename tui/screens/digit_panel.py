@@ -10,6 +10,11 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.images.digit_view import DigitView
+from mlpwatch.tui.images.image_rows import ImageRowsView
+from mlpwatch.tui.images.renderers import Renderer
+from mlpwatch.tui.images.saliency import Saliency, SaliencyView
+from mlpwatch.tui.images.signed import Look, look_for
 from mlpwatch.tui.kit.presence import can_draw
 from mlpwatch.tui.screens.reasons_reader import About, ReasonsReader
 from mlpwatch.tui.screens.reasons_text import (
@@ -20,11 +25,6 @@ from mlpwatch.tui.screens.reasons_text import (
 )
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.widgets.digit_facts import DigitFacts, DigitFactsView
-from mlpwatch.tui.widgets.digit_view import DigitView
-from mlpwatch.tui.widgets.image_renderers import Renderer
-from mlpwatch.tui.widgets.neighbours import ImageRowsView
-from mlpwatch.tui.widgets.saliency import Saliency, SaliencyView
-from mlpwatch.tui.widgets.signed import Look, look_for
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.explanation import Question

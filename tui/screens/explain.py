@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, Chart
 from mlpwatch.tui.charts.chart_data import ChartLimits, ChartOptions, accuracy_series
+from mlpwatch.tui.images.batch_strip import BatchStrips
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
@@ -19,7 +20,6 @@ from mlpwatch.tui.screens.story import story
 from mlpwatch.tui.screens.tour import PAGE_COUNT, batch_strips, is_still, page_title, tour_rows
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.widgets.batch_strip import BatchStrips
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.gradients import Comparison

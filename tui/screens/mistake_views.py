@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from mlpwatch.tui.images.contact_sheet import SheetSource
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.digit_panel import SeenDigit
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from mlpwatch.tui.screens.mistake_text import Text, caption, read_before, reading_text
 from mlpwatch.tui.screens.split_images import SplitImages
-from mlpwatch.tui.widgets.contact_sheet import SheetSource
 from mlpwatch.tui.widgets.digit_facts import DigitFacts
 
 

@@ -10,6 +10,8 @@ from textual.timer import Timer
 
 from mlpwatch.core.analysis.mistakes import MistakeList
 from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.tui.images.contact_sheet import ContactSheet
+from mlpwatch.tui.images.renderer_choice import RendererChoice
 from mlpwatch.tui.kit.hints import Hints, View, message_text
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -19,10 +21,8 @@ from mlpwatch.tui.screens.digit_panel import DigitPanel
 from mlpwatch.tui.screens.mistake_selection import MistakeSelection
 from mlpwatch.tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
 from mlpwatch.tui.screens.mistake_views import detail_text, seen_digit, sheet_source
-from mlpwatch.tui.screens.renderer_choice import RendererChoice
 from mlpwatch.tui.screens.split_images import SplitImages
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.widgets.contact_sheet import ContactSheet
 
 
 class MistakesScreen(ClosesOnce[None]):

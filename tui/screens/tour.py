@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.images.batch_strip import Strip
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.screens.tour_formulas import plain
 from mlpwatch.tui.screens.tour_pages import PAGES, Page
 from mlpwatch.tui.state.run_state import RunState
-from mlpwatch.tui.widgets.batch_strip import Strip
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import EngineWalk, Walk

@@ -9,6 +9,16 @@ from textual.events import Resize
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
+from mlpwatch.tui.images.signed import Look, legend, look_for
+from mlpwatch.tui.images.tiles import (
+    LARGE_COLUMNS,
+    SMALL_COLUMNS,
+    Grid,
+    TileSize,
+    TilesView,
+    grid,
+    tile_size,
+)
 from mlpwatch.tui.kit.hints import Hints, message_text
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -24,16 +34,6 @@ from mlpwatch.tui.screens.weights_text import (
     units_text,
 )
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.widgets.signed import Look, legend, look_for
-from mlpwatch.tui.widgets.tiles import (
-    LARGE_COLUMNS,
-    SMALL_COLUMNS,
-    Grid,
-    TileSize,
-    TilesView,
-    grid,
-    tile_size,
-)
 
 LOOK_SECONDS = 1.0
 """Between two looks at the weights while training goes on; at least, since they cost 2 to 10 kB."""

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.images.tiles import Tile
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.tiles import Tile
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.weight_tiles import DeadCount, FirstLayer

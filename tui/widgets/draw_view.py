@@ -9,17 +9,17 @@ from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.message import Message
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.kit.cells import Canvas, CellView
-from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.draw_panels import OwnSet, put_bars, put_own_set
-from mlpwatch.tui.widgets.image_renderers import shows_greys
-from mlpwatch.tui.widgets.pixel_grid import (
+from mlpwatch.tui.images.pixel_grid import (
     PixelGrid,
     grid_for,
     in_characters,
     put_frame,
     put_pixels,
 )
+from mlpwatch.tui.images.renderers import shows_greys
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Role
+from mlpwatch.tui.widgets.draw_panels import OwnSet, put_bars, put_own_set
 
 Point = tuple[float, float]
 

@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.tui.images.digit import COLUMNS_PER_PIXEL, RAMP, area_weights, resample
+from mlpwatch.tui.images.signed import Levels, Look, glyph, role_of
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Ink, Role, Shade
-from mlpwatch.tui.widgets.digit import COLUMNS_PER_PIXEL, RAMP, area_weights, resample
-from mlpwatch.tui.widgets.signed import Levels, Look, glyph, role_of
 
 WEAK, STRONG = 0.4, 0.7
 """Shares of the scale from which a pixel is marked, and marked strongly. With four steps from 0.12

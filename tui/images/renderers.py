@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.app import App
 
+from mlpwatch.tui.images.digit import RAMP, digit_rows, resample
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Ink, Role
-from mlpwatch.tui.widgets.digit import RAMP, digit_rows, resample
 
 Renderer = Literal["ramp", "half blocks", "braille"]
 """Ten characters of growing ink, two columns per pixel; two grey pixels per cell; eight dots."""

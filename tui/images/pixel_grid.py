@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.tui.images.renderers import grey_canvases
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.image_renderers import grey_canvases
 
 RAMPS = {False: " ░▒▓█", True: " .:-=+*#%@"}
 """From no ink to full ink, by `ascii_only`."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from textual.app import App
 
-from mlpwatch.tui.widgets.image_renderers import Renderer, renderers
+from mlpwatch.tui.images.renderers import Renderer, renderers
 
 _SMALL_BY_WORTH: tuple[Renderer, ...] = ("half blocks", "braille", "ramp")
 """In 14 by 7 cells: 196 grey pixels, 784 black or white ones, 98 of ten characters."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.tui.images.renderers import Renderer, line_canvases
+from mlpwatch.tui.images.tiles import TileSize
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Ink, Role
-from mlpwatch.tui.widgets.image_renderers import Renderer, line_canvases
-from mlpwatch.tui.widgets.tiles import TileSize
 
 _GAP = 1
 _TEXT_ROWS = 2

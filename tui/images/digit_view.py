@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.tui.images.renderers import Renderer, image_canvas
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.image_renderers import Renderer, image_canvas
 
 
 class DigitView(CellView):

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.tui.images.pixel_grid import PixelGrid, grid_for, put_pixels
+from mlpwatch.tui.images.renderers import shows_greys
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.image_renderers import shows_greys
-from mlpwatch.tui.widgets.pixel_grid import PixelGrid, grid_for, put_pixels
 
 _GAP = 2
 _LEAST_ROWS = 9

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.tui.images.digit import area_weights
+from mlpwatch.tui.images.signed import Look, pixels_per_cell, put_levels, signed_levels
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.digit import area_weights
-from mlpwatch.tui.widgets.signed import Look, pixels_per_cell, put_levels, signed_levels
 
 SMALL_COLUMNS, LARGE_COLUMNS = 14, 28
 """Columns of a tile that it is brought near to, by a whole factor if it is smaller."""

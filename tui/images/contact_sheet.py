@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from textual.events import Click
 from textual.message import Message
 
+from mlpwatch.tui.images.renderers import Renderer, small_canvases
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Ink, Role
-from mlpwatch.tui.widgets.image_renderers import Renderer, small_canvases
 
 MOST_COLUMNS, FEWEST_COLUMNS = 14, 8
 """Columns of a small image: 28 pixels are 14 braille cells."""
