@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.screen_options import ScreenOptions
-from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.app import PatientApp
 from mlpwatch.tui.terminal.cost import CostMeter

@@ -2,11 +2,11 @@
 
 import re
 
-from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.screens.explain import ExplainScreen
 from mlpwatch.tui.screens.mistakes import MistakesScreen
 from mlpwatch.tui.screens.weights import WeightsScreen
-from mlpwatch.tui.widgets.confusion import ConfusionMatrix
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.stage import Stage
 

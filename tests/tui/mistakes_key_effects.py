@@ -1,7 +1,7 @@
 """What each key does among the mistakes; see `tests.tui.key_effects`."""
 
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.images.digit_view import DigitView
-from mlpwatch.tui.screens.dashboard import Dashboard
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.stage import Stage
 

@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
 from mlpwatch.tui.screens.compare import CompareScreen
-from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.screens.runs import RunsScreen
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.run_scenes import ALONE, DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, STOPPED

@@ -42,7 +42,7 @@ def canvas_of(*rows: str) -> Canvas:
 def test_widgets_are_imported_without_what_takes_seconds() -> None:
     code = (
         "import sys, mlpwatch.tui.kit.cells, mlpwatch.tui.charts.chart, "
-        "mlpwatch.tui.widgets.confusion, mlpwatch.tui.images.digit, mlpwatch.tui.terminal.spans; "
+        "mlpwatch.tui.dashboard.confusion, mlpwatch.tui.images.digit, mlpwatch.tui.terminal.spans; "
         "print(*sys.modules)"
     )
     output = subprocess.run(

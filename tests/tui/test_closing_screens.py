@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.runs.run import Run
-from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.screens.digit_panel import DigitPanel
 from mlpwatch.tui.screens.mistakes import MistakesScreen
 from tests.tui.scenes import training

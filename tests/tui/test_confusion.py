@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from textual.message import Message
 
+from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
+from mlpwatch.tui.dashboard.confusion_cells import MatrixFacts
+from mlpwatch.tui.dashboard.confusion_layout import HEAD_ROWS, count_role, count_text, fit
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import HEAT, Role
-from mlpwatch.tui.widgets.confusion import ConfusionMatrix
-from mlpwatch.tui.widgets.confusion_cells import MatrixFacts
-from mlpwatch.tui.widgets.confusion_layout import HEAD_ROWS, count_role, count_text, fit
 from tests.tui.recording import RecordingApp
 
 DIGITS = "0123456789"

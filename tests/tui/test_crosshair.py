@@ -7,9 +7,9 @@ import pytest
 from mlpwatch.core.events import StepDone
 from mlpwatch.tui.charts.chart import Chart, Series
 from mlpwatch.tui.charts.chart_data import ChartOptions
+from mlpwatch.tui.dashboard.crosshair import crosshair_x, moved, read_out, reading
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.crosshair import crosshair_x, moved, read_out, reading
 from mlpwatch.tui.state.run_state import RunState
 from tests.tui.recording import RecordingApp
 from tests.tui.scenes import (

@@ -8,7 +8,7 @@ import pytest
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import CheckpointSaved, EpochRead, Event, SaveFailed
-from mlpwatch.tui.widgets.confusion import ConfusionMatrix
+from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from tests.tui.scenes import (
     CONFIG,
     WHY_DIVERGED,

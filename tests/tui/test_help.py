@@ -7,8 +7,8 @@ import pytest
 from textual.events import Key
 from textual.keys import _character_to_key as character_to_key
 
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.keys import KEYS
-from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.screens.dialogs import HelpScreen
 from mlpwatch.tui.screens.help_text import help_text, laid_out
 from tests.tui.scenes import training

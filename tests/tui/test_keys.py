@@ -13,11 +13,11 @@ from textual.keys import _character_to_key
 from textual.screen import Screen
 
 from mlpwatch.tui.app import MlpwatchApp
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
 from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.screens.compare import CompareScreen
-from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.screens.draw import DrawScreen
 from mlpwatch.tui.screens.explain import ExplainScreen
 from mlpwatch.tui.screens.help_text import help_text

@@ -11,9 +11,9 @@ from sklearn.metrics import precision_recall_fscore_support
 from mlpwatch.core.analysis.scores import score_classes
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.events import EpochRead, Event
-from mlpwatch.tui.screens.dashboard import Dashboard
-from mlpwatch.tui.widgets.confusion import ConfusionMatrix
-from mlpwatch.tui.widgets.score_table import scores_canvas
+from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
+from mlpwatch.tui.dashboard.score_table import scores_canvas
+from mlpwatch.tui.dashboard.screen import Dashboard
 from tests.tui.scenes import (
     CONFIG,
     FakeSession,

@@ -5,8 +5,8 @@ import math
 from mlpwatch.core.events import RunStarted, StepDone
 from mlpwatch.tui.charts.chart import Chart
 from mlpwatch.tui.charts.chart_data import RECENT_X, ChartLimits, ChartOptions, recent_loss_series
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.cells import Canvas
-from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.state.curves import RECENT_CAPACITY
 from mlpwatch.tui.state.run_state import RunState
 from tests.tui.scenes import CONFIG, EPOCH_STEPS

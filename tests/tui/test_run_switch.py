@@ -11,10 +11,10 @@ from mlpwatch.core.runs.listing import RunStateName, RunSummary, list_runs
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
 from mlpwatch.tui.run_columns import ListedRun
 from mlpwatch.tui.run_switch import why_not
-from mlpwatch.tui.screens.dashboard import Dashboard
 from mlpwatch.tui.screens.runs import RunsScreen
 from tests.tui.scenes import FakeSession, training
 from tests.tui.stage import Stage, on_stage, until

@@ -10,7 +10,7 @@ import pytest
 from mlpwatch.core.config import from_recipe
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session
-from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.screens.mistakes import MistakesScreen
 from mlpwatch.tui.screens.runs import RunsScreen
 from tests.tui.run_scenes import DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, lines

@@ -1,6 +1,6 @@
 """What each key does on the weights screen; see `tests.tui.key_effects`."""
 
-from mlpwatch.tui.screens.dashboard import Dashboard
+from mlpwatch.tui.dashboard.screen import Dashboard
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.stage import Stage, until
 

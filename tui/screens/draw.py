@@ -7,11 +7,11 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Key as KeyEvent
 
+from mlpwatch.tui.dashboard.text import header
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.dashboard_text import header
 from mlpwatch.tui.screens.draw_readings import DrawReadings
 from mlpwatch.tui.screens.easel import Easel
 from mlpwatch.tui.screens.kept_drawings import KeptDrawings

@@ -9,6 +9,7 @@ from textual.events import Resize
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
+from mlpwatch.tui.dashboard.text import header
 from mlpwatch.tui.images.signed import Look, legend, look_for
 from mlpwatch.tui.images.tiles import (
     LARGE_COLUMNS,
@@ -24,7 +25,6 @@ from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.dashboard_text import header
 from mlpwatch.tui.screens.weights_reader import WeightsReader
 from mlpwatch.tui.screens.weights_text import (
     dead_text,

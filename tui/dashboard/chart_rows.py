@@ -16,8 +16,7 @@ from mlpwatch.tui.charts.chart_data import (
     loss_series,
     recent_loss_series,
 )
-from mlpwatch.tui.kit.pace import RECENT_SECONDS, Pace
-from mlpwatch.tui.screens.crosshair import (
+from mlpwatch.tui.dashboard.crosshair import (
     Stride,
     crosshair_x,
     gap_at,
@@ -26,6 +25,7 @@ from mlpwatch.tui.screens.crosshair import (
     read_out,
     steps_of,
 )
+from mlpwatch.tui.kit.pace import RECENT_SECONDS, Pace
 
 if TYPE_CHECKING:
     from mlpwatch.tui.state.run_state import EngineState, RunState

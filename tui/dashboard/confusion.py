@@ -7,10 +7,8 @@ from textual.binding import Binding, BindingType
 from textual.events import Click, Focus
 from textual.message import Message
 
-from mlpwatch.tui.kit.cells import Canvas, CellView
-from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.confusion_cells import Cells, MatrixFacts
-from mlpwatch.tui.widgets.confusion_layout import (
+from mlpwatch.tui.dashboard.confusion_cells import Cells, MatrixFacts
+from mlpwatch.tui.dashboard.confusion_layout import (
     HEAD_ROWS,
     LONGEST_NAME,
     Layout,
@@ -18,13 +16,15 @@ from mlpwatch.tui.widgets.confusion_layout import (
     mistakes,
     most_per_class,
 )
-from mlpwatch.tui.widgets.score_table import (
+from mlpwatch.tui.dashboard.score_table import (
     GAP,
     PAIRS_WIDTH,
     SCORES_WIDTH,
     differences_canvas,
     scores_canvas,
 )
+from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.theme import Role
 
 if TYPE_CHECKING:
     import numpy as np

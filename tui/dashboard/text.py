@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from mlpwatch.core.config import RunConfig
 from mlpwatch.tui import formatting
 from mlpwatch.tui.charts.chart_data import ChartOptions
+from mlpwatch.tui.dashboard.crosshair import place, reading
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.crosshair import place, reading
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:

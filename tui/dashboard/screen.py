@@ -13,18 +13,18 @@ from textual.timer import Timer
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import Chart
+from mlpwatch.tui.dashboard.chart_rows import ChartRows, Row, panel_title
+from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
+from mlpwatch.tui.dashboard.confusion_layout import HEAD_ROWS
+from mlpwatch.tui.dashboard.crosshair import Stride
+from mlpwatch.tui.dashboard.matrices import Matrices, cell_text
+from mlpwatch.tui.dashboard.text import header, message
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, Speed, StatusPanel, TextLine
 from mlpwatch.tui.kit.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
-from mlpwatch.tui.screens.chart_rows import ChartRows, Row, panel_title
-from mlpwatch.tui.screens.crosshair import Stride
-from mlpwatch.tui.screens.dashboard_text import header, message
-from mlpwatch.tui.screens.matrices import Matrices, cell_text
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.cost import CostMeter
-from mlpwatch.tui.widgets.confusion import ConfusionMatrix
-from mlpwatch.tui.widgets.confusion_layout import HEAD_ROWS
 
 if TYPE_CHECKING:
     from mlpwatch.tui.state.run_state import Phase

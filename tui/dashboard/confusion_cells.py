@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+from mlpwatch.tui.dashboard.confusion_layout import Layout, count_role, count_text, places
 from mlpwatch.tui.kit.theme import HEAT, Role
-from mlpwatch.tui.widgets.confusion_layout import Layout, count_role, count_text, places
 
 if TYPE_CHECKING:
     # The first frame comes before there are counts, and importing NumPy takes 0.1 s.

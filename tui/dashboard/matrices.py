@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE
+from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
+from mlpwatch.tui.dashboard.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.pace import MATRICES_SECONDS, SCORES_SECONDS
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.widgets.confusion import ConfusionMatrix
-from mlpwatch.tui.widgets.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.scores import ClassScores, PairDifference

@@ -1,0 +1,1 @@
+"""The dashboard: both models side by side, as they train."""
