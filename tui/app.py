@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mlpwatch.core.analysis.mistakes import MistakeList
     from mlpwatch.tui.images.renderer_choice import RendererChoice
-    from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+    from mlpwatch.tui.mistakes.selection import MistakeSelection
 
 __all__ = ["MlpwatchApp", "ScreenOptions"]
 
@@ -135,13 +135,13 @@ class MlpwatchApp(LeavingApp):
     ) -> None:
         """Show the mistakes browser, with a list and filters to begin with."""
         # Not at the top: digits and bars are not needed for the first frame.
-        from mlpwatch.tui.screens.mistake_selection import MistakeSelection  # noqa: PLC0415
+        from mlpwatch.tui.mistakes.selection import MistakeSelection  # noqa: PLC0415
 
         self._browse(MistakeSelection(which, true, predicted))
 
     def _browse(self, selection: "MistakeSelection") -> None:
         from mlpwatch.tui.images.renderer_choice import RendererChoice  # noqa: PLC0415
-        from mlpwatch.tui.screens.mistakes import MistakesScreen  # noqa: PLC0415
+        from mlpwatch.tui.mistakes.screen import MistakesScreen  # noqa: PLC0415
 
         ascii_only = self._options.ascii_only
         self._renderers = self._renderers or RendererChoice(lambda: self, ascii_only=ascii_only)
@@ -156,7 +156,7 @@ class MlpwatchApp(LeavingApp):
 
     def action_mistakes(self) -> None:
         """Browse what was read wrong, from where it was left, or from the first model on."""
-        from mlpwatch.tui.screens.mistake_selection import MistakeSelection  # noqa: PLC0415
+        from mlpwatch.tui.mistakes.selection import MistakeSelection  # noqa: PLC0415
 
         watch = self.watch_session
         if self._left is None or self._left[0]() is not watch:

@@ -7,8 +7,8 @@ import pytest
 
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.screens.digit_panel import DigitPanel
-from mlpwatch.tui.screens.mistakes import MistakesScreen
+from mlpwatch.tui.mistakes.digit_panel import DigitPanel
+from mlpwatch.tui.mistakes.screen import MistakesScreen
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage
 

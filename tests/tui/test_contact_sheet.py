@@ -26,7 +26,7 @@ from mlpwatch.tui.images.renderers import (
     small_canvases,
 )
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
-from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+from mlpwatch.tui.mistakes.selection import MistakeSelection
 from tests.tui.recording import RecordingApp
 from tests.tui.scenes import CONFIG, digits, evaluation, training
 from tests.tui.stage import Stage, on_stage

@@ -16,7 +16,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.network.engine import Tensors, build_engine
 from mlpwatch.tui.images.digit import resample
-from mlpwatch.tui.screens.reasons_reader import ReasonsReader
+from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
 from tests.tui.scenes import CONFIG, EPOCH_STEPS, FakeSession, digits, training
 from tests.tui.stage import Stage, on_stage, until
 

@@ -62,9 +62,9 @@ def test_what_keys_ask_for_is_imported_where_there_is_a_screen() -> None:
     script = """
 import sys
 from mlpwatch.tui.loading import import_screens
-print(import_screens(), "mlpwatch.tui.screens.mistakes" in sys.modules)
+print(import_screens(), "mlpwatch.tui.mistakes.screen" in sys.modules)
 import mlpwatch.tui.app
-print(import_screens() > 0, "mlpwatch.tui.screens.mistakes" in sys.modules, "torch" in sys.modules)
+print(import_screens() > 0, "mlpwatch.tui.mistakes.screen" in sys.modules, "torch" in sys.modules)
 """
     command = [sys.executable, "-c", script]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)

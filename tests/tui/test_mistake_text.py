@@ -10,8 +10,8 @@ from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, MistakeList, Readings
 from mlpwatch.core.events import EpochRead, EvaluationRead
 from mlpwatch.tui.kit.hints import Hints, View
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.mistake_selection import MistakeSelection
-from mlpwatch.tui.screens.mistake_text import (
+from mlpwatch.tui.mistakes.selection import MistakeSelection
+from mlpwatch.tui.mistakes.text import (
     LIST_TITLES,
     caption,
     epochs_text,

@@ -11,8 +11,8 @@ from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, Order
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.images.digit import digit_rows
 from mlpwatch.tui.images.digit_view import DigitView
-from mlpwatch.tui.screens.mistake_text import LIST_TITLES
-from mlpwatch.tui.widgets.digit_facts import DigitFacts, DigitFactsView
+from mlpwatch.tui.mistakes.digit_facts import DigitFacts, DigitFactsView
+from mlpwatch.tui.mistakes.text import LIST_TITLES
 from tests.tui.mistake_samples import EPOCHS, drawn, rows_of, without_margins
 from tests.tui.scenes import (
     CONFIG,
@@ -216,8 +216,8 @@ async def test_a_new_epoch_keeps_the_digit_that_is_looked_at() -> None:
 
 async def test_a_sheet_follows_the_training_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("mlpwatch.tui.screens.mistakes.monotonic", lambda: now[0])
-    monkeypatch.setattr("mlpwatch.tui.screens.mistakes.SHEET_SECONDS", 0.05)
+    monkeypatch.setattr("mlpwatch.tui.mistakes.screen.monotonic", lambda: now[0])
+    monkeypatch.setattr("mlpwatch.tui.mistakes.screen.SHEET_SECONDS", 0.05)
     async with on_stage(training()) as stage:
         await stage.press("m")
         seen = stage.row("NumPy wrong")
@@ -235,8 +235,8 @@ async def test_the_bars_of_a_digit_follow_the_training_only_so_often(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("mlpwatch.tui.screens.mistakes.monotonic", lambda: now[0])
-    monkeypatch.setattr("mlpwatch.tui.screens.mistakes.NUMBERS_SECONDS", 0.05)
+    monkeypatch.setattr("mlpwatch.tui.mistakes.screen.monotonic", lambda: now[0])
+    monkeypatch.setattr("mlpwatch.tui.mistakes.screen.NUMBERS_SECONDS", 0.05)
     async with on_stage(training(), (80, 24)) as stage:
         await stage.press("m", "enter")
         await stage.feed(epoch_done("numpy", 6))

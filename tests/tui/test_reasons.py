@@ -19,8 +19,8 @@ from mlpwatch.tui.formatting import three_digits
 from mlpwatch.tui.images.image_rows import ImageRowsView
 from mlpwatch.tui.images.saliency import STRONG, WEAK, SaliencyView
 from mlpwatch.tui.kit.theme import Shade
-from mlpwatch.tui.screens.digit_panel import DigitPanel
-from mlpwatch.tui.screens.reasons_reader import ReasonsReader
+from mlpwatch.tui.mistakes.digit_panel import DigitPanel
+from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
 from tests.tui.mistake_samples import rows_of
 from tests.tui.scenes import (
     CONFIG,

@@ -11,7 +11,7 @@ from mlpwatch.core.config import from_recipe
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.screens.mistakes import MistakesScreen
+from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.screens.runs import RunsScreen
 from tests.tui.run_scenes import DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, lines
 from tests.tui.scenes import trained, training

@@ -7,7 +7,7 @@ from syrupy.assertion import SnapshotAssertion
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.events import Event
 from mlpwatch.tui.charts.chart import NONE_DONE
-from mlpwatch.tui.screens.reasons_reader import ReasonsReader
+from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
 from tests.tui.scenes import WHY_DIVERGED, ended, failed, finished, training
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until, while_loading

@@ -4,7 +4,7 @@ import pytest
 from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
 
-from mlpwatch.tui.screens.reasons_reader import ReasonsReader
+from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
 from tests.tui.scenes import training
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until

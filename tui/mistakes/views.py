@@ -4,11 +4,11 @@ import numpy as np
 
 from mlpwatch.tui.images.contact_sheet import SheetSource
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.digit_panel import SeenDigit
-from mlpwatch.tui.screens.mistake_selection import MistakeSelection
-from mlpwatch.tui.screens.mistake_text import Text, caption, read_before, reading_text
-from mlpwatch.tui.screens.split_images import SplitImages
-from mlpwatch.tui.widgets.digit_facts import DigitFacts
+from mlpwatch.tui.mistakes.digit_facts import DigitFacts
+from mlpwatch.tui.mistakes.digit_panel import SeenDigit
+from mlpwatch.tui.mistakes.selection import MistakeSelection
+from mlpwatch.tui.mistakes.split_images import SplitImages
+from mlpwatch.tui.mistakes.text import Text, caption, read_before, reading_text
 
 
 def sheet_source(selection: MistakeSelection, images: SplitImages) -> SheetSource | None:

@@ -16,15 +16,15 @@ from mlpwatch.tui.images.renderers import Renderer
 from mlpwatch.tui.images.saliency import Saliency, SaliencyView
 from mlpwatch.tui.images.signed import Look, look_for
 from mlpwatch.tui.kit.presence import can_draw
-from mlpwatch.tui.screens.reasons_reader import About, ReasonsReader
-from mlpwatch.tui.screens.reasons_text import (
+from mlpwatch.tui.mistakes.digit_facts import DigitFacts, DigitFactsView
+from mlpwatch.tui.mistakes.explanation_reader import About, ReasonsReader
+from mlpwatch.tui.mistakes.explanation_text import (
     instead_of_neighbours,
     neighbour_rows,
     saliency_title,
     weights_note,
 )
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.widgets.digit_facts import DigitFacts, DigitFactsView
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.explanation import Question

@@ -10,7 +10,7 @@ from mlpwatch.tui.formatting import TITLES, three_digits
 from mlpwatch.tui.images.image_rows import ImageRow
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Ink, Role
-from mlpwatch.tui.widgets.digit_facts import DigitFacts
+from mlpwatch.tui.mistakes.digit_facts import DigitFacts
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.explanation import Reasons

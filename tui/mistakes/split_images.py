@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.mistakes import Readings
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.screens.mistake_text import (
+from mlpwatch.tui.mistakes.explanation_text import ink_of
+from mlpwatch.tui.mistakes.text import (
     Split,
     Text,
     epochs_text,
     test_epochs_text,
     weights_places,
 )
-from mlpwatch.tui.screens.reasons_text import ink_of
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:

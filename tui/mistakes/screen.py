@@ -17,11 +17,11 @@ from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
-from mlpwatch.tui.screens.digit_panel import DigitPanel
-from mlpwatch.tui.screens.mistake_selection import MistakeSelection
-from mlpwatch.tui.screens.mistake_text import LIST_TITLES, filters_text, lists_text, why_empty
-from mlpwatch.tui.screens.mistake_views import detail_text, seen_digit, sheet_source
-from mlpwatch.tui.screens.split_images import SplitImages
+from mlpwatch.tui.mistakes.digit_panel import DigitPanel
+from mlpwatch.tui.mistakes.selection import MistakeSelection
+from mlpwatch.tui.mistakes.split_images import SplitImages
+from mlpwatch.tui.mistakes.text import LIST_TITLES, filters_text, lists_text, why_empty
+from mlpwatch.tui.mistakes.views import detail_text, seen_digit, sheet_source
 from mlpwatch.tui.state.watch import Watch
 
 

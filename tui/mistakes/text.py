@@ -9,7 +9,7 @@ from mlpwatch.tui.charts.chart import NONE_DONE
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.mistake_selection import MistakeSelection
+from mlpwatch.tui.mistakes.selection import MistakeSelection
 from mlpwatch.tui.state.run_state import RunState
 
 Text = list[tuple[str, Role]]
