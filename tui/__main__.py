@@ -140,7 +140,7 @@ def attach(options: argparse.Namespace) -> int:
 
 def runs(options: argparse.Namespace) -> int:
     """List saved runs, newest first."""
-    from mlpwatch.tui.run_table import runs_as_json, runs_as_text  # noqa: PLC0415
+    from mlpwatch.tui.runs.listing_text import runs_as_json, runs_as_text  # noqa: PLC0415
 
     saved = Path(options.saved)
     print(runs_as_json(saved) if options.json else runs_as_text(saved))  # noqa: T201

@@ -64,7 +64,7 @@ class FollowedApp(PatientApp[int]):
         if self.is_looking_elsewhere:
             self.screen.dismiss()
             return
-        from mlpwatch.tui.screens.runs import RunsScreen  # noqa: PLC0415 - after the first frame
+        from mlpwatch.tui.runs.screen import RunsScreen  # noqa: PLC0415 - after the first frame
 
         options = self._options
         self.push_screen(RunsScreen(self, options.saved, ascii_only=options.ascii_only))
@@ -115,7 +115,7 @@ class FollowedApp(PatientApp[int]):
 
     def _stop_looking(self, error: BaseException) -> None:
         """Go back to the list from a run that can't be read, and say why."""
-        from mlpwatch.tui.screens.runs import RunsScreen  # noqa: PLC0415 - as in `action_runs`
+        from mlpwatch.tui.runs.screen import RunsScreen  # noqa: PLC0415 - as in `action_runs`
 
         self._pile.pop()
         while not isinstance(self.screen, RunsScreen):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
-from mlpwatch.tui.screens.compare import CompareScreen
-from mlpwatch.tui.screens.runs import RunsScreen
+from mlpwatch.tui.runs.comparison_screen import CompareScreen
+from mlpwatch.tui.runs.screen import RunsScreen
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.run_scenes import ALONE, DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, STOPPED
 from tests.tui.stage import Stage, until

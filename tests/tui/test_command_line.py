@@ -113,7 +113,7 @@ def test_ctrl_c_during_a_command_is_no_traceback(monkeypatch: pytest.MonkeyPatch
     def interrupted(_saved: Path) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlpwatch.tui.run_table.runs_as_text", interrupted)
+    monkeypatch.setattr("mlpwatch.tui.runs.listing_text.runs_as_text", interrupted)
     assert main(["runs"]) == 130
 
 

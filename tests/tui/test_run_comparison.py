@@ -8,7 +8,7 @@ import pytest
 
 from mlpwatch.core.config import from_recipe
 from mlpwatch.core.errors import RunError
-from mlpwatch.tui.run_comparison import (
+from mlpwatch.tui.runs.comparison import (
     Axes,
     ComparedRun,
     differing_settings,

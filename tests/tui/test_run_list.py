@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.runs.listing import EngineSummary, RunSummary
-from mlpwatch.tui.run_columns import COLUMNS, GAP, ListedRun, fitting_columns, matches
-from mlpwatch.tui.run_list import RunList
+from mlpwatch.tui.runs.columns import COLUMNS, GAP, ListedRun, fitting_columns, matches
+from mlpwatch.tui.runs.run_list import RunList
 
 
 def run(name: str, day: int = 1, accuracy: float | None = 0.9, **fields: object) -> ListedRun:

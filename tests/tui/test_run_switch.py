@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import mlpwatch.tui.run_switch
+import mlpwatch.tui.runs.switch
 from mlpwatch.core.config import from_recipe
 from mlpwatch.core.runs.listing import RunStateName, RunSummary, list_runs
 from mlpwatch.core.runs.lock import is_locked
@@ -13,9 +13,9 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
-from mlpwatch.tui.run_columns import ListedRun
-from mlpwatch.tui.run_switch import why_not
-from mlpwatch.tui.screens.runs import RunsScreen
+from mlpwatch.tui.runs.columns import ListedRun
+from mlpwatch.tui.runs.screen import RunsScreen
+from mlpwatch.tui.runs.switch import why_not
 from tests.tui.scenes import FakeSession, training
 from tests.tui.stage import Stage, on_stage, until
 
@@ -108,7 +108,7 @@ class Stubborn(FakeSession):
 async def test_a_run_that_does_not_end_keeps_its_place(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlpwatch.tui.run_switch, "END_SECONDS", 0.0)
+    monkeypatch.setattr(mlpwatch.tui.runs.switch, "END_SECONDS", 0.0)
     finish(saved, "done", epochs=1)
     result = Run.open(saved, "done").read_result()
     async with on_stage(training(), saved=saved, session=Stubborn()) as stage:

@@ -7,7 +7,7 @@ import pytest
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.runs.run import DatasetCard, MetricsLine, Run
-from mlpwatch.tui.run_table import runs_as_json, runs_as_text
+from mlpwatch.tui.runs.listing_text import runs_as_json, runs_as_text
 
 CONFIG = RunConfig(data="digits", hidden=(32, 16), epochs=3)
 CARD = DatasetCard("digits", "0" * 64, (8, 8), 10)

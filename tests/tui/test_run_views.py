@@ -12,7 +12,7 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.mistakes.screen import MistakesScreen
-from mlpwatch.tui.screens.runs import RunsScreen
+from mlpwatch.tui.runs.screen import RunsScreen
 from tests.tui.run_scenes import DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, lines
 from tests.tui.scenes import trained, training
 from tests.tui.stage import Stage, on_stage, until

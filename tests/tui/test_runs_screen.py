@@ -13,7 +13,7 @@ from mlpwatch.core.runs.listing import RunSummary, summarize_run
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.charts.chart import Chart
 from mlpwatch.tui.kit.lines import TextLine
-from mlpwatch.tui.widgets.run_table import RunTable
+from mlpwatch.tui.runs.table import RunTable
 from tests.tui.run_key_effects import BY_AGE, compare, listed, selected
 from tests.tui.run_scenes import (
     ALONE,

@@ -22,11 +22,11 @@ from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.run_columns import COLUMNS, ListedRun
-from mlpwatch.tui.run_list import MOST_MARKED, RunList
-from mlpwatch.tui.screens.run_orders import RunOrders
-from mlpwatch.tui.screens.run_text import empty_text, selected_text
-from mlpwatch.tui.widgets.run_table import RunTable
+from mlpwatch.tui.runs.actions import RunOrders
+from mlpwatch.tui.runs.columns import COLUMNS, ListedRun
+from mlpwatch.tui.runs.run_list import MOST_MARKED, RunList
+from mlpwatch.tui.runs.table import RunTable
+from mlpwatch.tui.runs.text import empty_text, selected_text
 
 if TYPE_CHECKING:
     from mlpwatch.tui.followed_app import FollowedApp

@@ -12,7 +12,7 @@ from mlpwatch.core.errors import ConfigError, MlpwatchError
 from mlpwatch.tui.followed_app import Followed, FollowedApp
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
-from mlpwatch.tui.run_columns import ListedRun
+from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:

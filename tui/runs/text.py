@@ -8,8 +8,8 @@ from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.run_columns import ListedRun, hidden_text, when_text
-from mlpwatch.tui.run_list import RunList
+from mlpwatch.tui.runs.columns import ListedRun, hidden_text, when_text
+from mlpwatch.tui.runs.run_list import RunList
 
 Text = list[tuple[str, Role]]
 

@@ -16,7 +16,7 @@ from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.text_block import Row, TextBlock
 from mlpwatch.tui.kit.theme import RUNS, Role
-from mlpwatch.tui.run_comparison import (
+from mlpwatch.tui.runs.comparison import (
     MARKERS,
     Axes,
     ComparedRun,

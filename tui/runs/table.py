@@ -2,8 +2,8 @@
 
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import RUNS, Role
-from mlpwatch.tui.run_columns import COLUMNS, GAP, Column, ListedRun, fitting_columns
-from mlpwatch.tui.run_list import RunList
+from mlpwatch.tui.runs.columns import COLUMNS, GAP, Column, ListedRun, fitting_columns
+from mlpwatch.tui.runs.run_list import RunList
 
 _LEFT = 3
 """Columns before the first: cursor, mark and a blank."""

@@ -11,16 +11,16 @@ from mlpwatch.core.runs.names import check_run_name, printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.followed_app import Followed, FollowedApp
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
-from mlpwatch.tui.run_columns import ListedRun
-from mlpwatch.tui.run_comparison import ComparedRun
-from mlpwatch.tui.run_list import RunList
-from mlpwatch.tui.run_switch import RunSwitch
-from mlpwatch.tui.screens.compare import CompareScreen
+from mlpwatch.tui.runs.columns import ListedRun
+from mlpwatch.tui.runs.comparison import ComparedRun
+from mlpwatch.tui.runs.comparison_screen import CompareScreen
+from mlpwatch.tui.runs.run_list import RunList
+from mlpwatch.tui.runs.switch import RunSwitch
 from mlpwatch.tui.state.watch import Report, Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.tui.screens.runs import RunsScreen
+    from mlpwatch.tui.runs.screen import RunsScreen
 
 
 class RunOrders:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpwatch.core.runs.names import printable
-from mlpwatch.tui.run_columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
+from mlpwatch.tui.runs.columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
 
 MOST_MARKED = 4
 """As many as charts lie over each other and can be told apart."""

@@ -1,0 +1,1 @@
+"""The runs screen: saved runs, to open, compare, resume, rename, delete, export."""
