@@ -184,7 +184,7 @@ class MlpwatchApp(LeavingApp):
 
     def action_draw(self) -> None:
         """Draw a digit for both models to read."""
-        from mlpwatch.tui.screens.draw import DrawScreen  # noqa: PLC0415 - after the first frame
+        from mlpwatch.tui.draw.screen import DrawScreen  # noqa: PLC0415 - after the first frame
 
         self.push_screen(DrawScreen(self.watch_session, ascii_only=self._options.ascii_only))
 

@@ -20,8 +20,8 @@ from mlpwatch.core.config import RunConfig, from_recipe
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
+from mlpwatch.tui.draw.view import DrawView
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.widgets.draw_view import DrawView
 
 FOLDER = Path(__file__).parent
 

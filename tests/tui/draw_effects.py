@@ -1,8 +1,8 @@
 """What each key of the draw screen and of the tour does; see `tests.tui.key_effects`."""
 
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.screens.draw import DrawScreen
-from mlpwatch.tui.widgets.draw_view import DrawView
+from mlpwatch.tui.draw.screen import DrawScreen
+from mlpwatch.tui.draw.view import DrawView
 from tests.tui.key_effects import EFFECTS, Effect, effect, phases
 from tests.tui.stage import Stage, until
 

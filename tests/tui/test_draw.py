@@ -20,7 +20,7 @@ from mlpwatch.core.drawing.normalisation import centre, centring_for, network_in
 from mlpwatch.core.drawing.sketch import Sketch
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.tui.widgets.draw_view import DrawView
+from mlpwatch.tui.draw.view import DrawView
 from tests.tui.draw_effects import ink
 from tests.tui.scenes import (
     CONFIG,

@@ -15,16 +15,16 @@ from mlpwatch.core.analysis.on_demand import Answer
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.training.session import Session
+from mlpwatch.tui.draw.easel import Easel
+from mlpwatch.tui.draw.panels import KeptRow, OwnSet, put_own_set
+from mlpwatch.tui.draw.predictions import DrawReadings
+from mlpwatch.tui.draw.screen import DrawScreen
+from mlpwatch.tui.draw.view import DrawView, least_size
 from mlpwatch.tui.images.pixel_grid import RAMPS, PixelGrid, grid_for, put_pixels
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
-from mlpwatch.tui.screens.draw import DrawScreen
-from mlpwatch.tui.screens.draw_readings import DrawReadings
-from mlpwatch.tui.screens.easel import Easel
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.widgets.draw_panels import KeptRow, OwnSet, put_own_set
-from mlpwatch.tui.widgets.draw_view import DrawView, least_size
 from tests.tui.scenes import FakeSession, digits, training
 from tests.tui.stage import on_stage, until
 from tests.tui.walks import FakeEngine

@@ -8,15 +8,15 @@ from textual.binding import BindingType
 from textual.events import Key as KeyEvent
 
 from mlpwatch.tui.dashboard.text import header
+from mlpwatch.tui.draw.easel import Easel
+from mlpwatch.tui.draw.kept_drawings import KeptDrawings
+from mlpwatch.tui.draw.predictions import DrawReadings
+from mlpwatch.tui.draw.view import DrawScene, DrawView
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.draw_readings import DrawReadings
-from mlpwatch.tui.screens.easel import Easel
-from mlpwatch.tui.screens.kept_drawings import KeptDrawings
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.widgets.draw_view import DrawScene, DrawView
 
 HINT = ("draw a digit:", "mouse, or space and arrows")
 

@@ -9,6 +9,7 @@ from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.message import Message
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.draw.panels import OwnSet, put_bars, put_own_set
 from mlpwatch.tui.images.pixel_grid import (
     PixelGrid,
     grid_for,
@@ -19,7 +20,6 @@ from mlpwatch.tui.images.pixel_grid import (
 from mlpwatch.tui.images.renderers import shows_greys
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.widgets.draw_panels import OwnSet, put_bars, put_own_set
 
 Point = tuple[float, float]
 

@@ -11,10 +11,10 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.drawing.normalisation import network_input
 from mlpwatch.core.drawing.own_set import Drawing
 from mlpwatch.core.errors import DataError, MlpwatchError
-from mlpwatch.tui.screens.easel import Easel
-from mlpwatch.tui.screens.kept_drawings import KeptDrawings
+from mlpwatch.tui.draw.easel import Easel
+from mlpwatch.tui.draw.kept_drawings import KeptDrawings
+from mlpwatch.tui.draw.panels import KeptRow, OwnSet
 from mlpwatch.tui.state.run_state import RunState
-from mlpwatch.tui.widgets.draw_panels import KeptRow, OwnSet
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower
