@@ -165,7 +165,7 @@ class MlpwatchApp(LeavingApp):
 
     def action_explain(self) -> None:
         """Tell why the two models differ, or do not."""
-        from mlpwatch.tui.screens.explain import ExplainScreen  # noqa: PLC0415 - after the first frame
+        from mlpwatch.tui.explain.screen import ExplainScreen  # noqa: PLC0415 - after the first frame
 
         self.push_screen(ExplainScreen(self.watch_session, ascii_only=self._options.ascii_only))
 

@@ -9,16 +9,16 @@ from syrupy.assertion import SnapshotAssertion
 from mlpwatch.core.analysis.step_trace import Walk
 from mlpwatch.core.config import OptimizerName, RunConfig
 from mlpwatch.core.events import Event
-from mlpwatch.tui.kit.text_block import Row, without_blanks
-from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.explain import ExplainScreen
-from mlpwatch.tui.screens.tour import batch_strips
-from mlpwatch.tui.screens.tour_formulas import (
+from mlpwatch.tui.explain.screen import ExplainScreen
+from mlpwatch.tui.explain.tour import batch_strips
+from mlpwatch.tui.explain.tour_formulas import (
     backward_formulas,
     forward_formulas,
     loss_formulas,
     update_formulas,
 )
+from mlpwatch.tui.kit.text_block import Row, without_blanks
+from mlpwatch.tui.kit.theme import Role
 from tests.tui.scenes import CONFIG, FakeSession, digits, ended, started, training
 from tests.tui.screen_text import screen_picture
 from tests.tui.stage import Stage, on_stage, until

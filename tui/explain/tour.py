@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.tui.explain.tour_formulas import plain
+from mlpwatch.tui.explain.tour_pages import PAGES, Page
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.images.batch_strip import Strip
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.tour_formulas import plain
-from mlpwatch.tui.screens.tour_pages import PAGES, Page
 from mlpwatch.tui.state.run_state import RunState
 
 if TYPE_CHECKING:

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.kit.lines import ACCENTS
-from mlpwatch.tui.kit.text_block import Row
-from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.tour_formulas import (
+from mlpwatch.tui.explain.tour_formulas import (
     backward_formulas,
     forward_formulas,
     loss_formulas,
     update_formulas,
 )
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.text_block import Row
+from mlpwatch.tui.kit.theme import Role
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import BatchPass, EngineWalk, LayerOutput, Walk

@@ -1,0 +1,1 @@
+"""The explanation: two losses, and one training step taken apart."""
