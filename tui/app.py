@@ -171,7 +171,7 @@ class MlpwatchApp(LeavingApp):
 
     def action_weights(self) -> None:
         """Show the first layer's weights."""
-        from mlpwatch.tui.screens.weights import WeightsScreen  # noqa: PLC0415 - after the first frame
+        from mlpwatch.tui.weights.screen import WeightsScreen  # noqa: PLC0415 - after the first frame
 
         screen = WeightsScreen(
             self.watch_session,

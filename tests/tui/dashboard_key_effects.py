@@ -6,7 +6,7 @@ from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.explain.screen import ExplainScreen
 from mlpwatch.tui.mistakes.screen import MistakesScreen
-from mlpwatch.tui.screens.weights import WeightsScreen
+from mlpwatch.tui.weights.screen import WeightsScreen
 from tests.tui.key_effects import EFFECTS, Effect, effect
 from tests.tui.stage import Stage
 

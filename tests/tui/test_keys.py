@@ -23,7 +23,7 @@ from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.screen import RunsScreen
 from mlpwatch.tui.screens.help_text import help_text
-from mlpwatch.tui.screens.weights import WeightsScreen
+from mlpwatch.tui.weights.screen import WeightsScreen
 from tests.tui import (  # noqa: F401 - each adds to EFFECTS
     dashboard_key_effects,
     draw_effects,

@@ -14,9 +14,9 @@ from mlpwatch.core.network.engine import Tensors
 from mlpwatch.tui.images.signed import look_for, put_levels, signed_levels
 from mlpwatch.tui.images.tiles import TilesView, shrink
 from mlpwatch.tui.kit.cells import Canvas
-from mlpwatch.tui.screens.weights import WeightsScreen
-from mlpwatch.tui.screens.weights_reader import WeightsReader
-from mlpwatch.tui.screens.weights_text import dead_text
+from mlpwatch.tui.weights.reader import WeightsReader
+from mlpwatch.tui.weights.screen import WeightsScreen
+from mlpwatch.tui.weights.text import dead_text
 from tests.tui.scenes import CONFIG, FakeSession, finished, trained, training, weights
 from tests.tui.stage import Stage, on_stage, until
 

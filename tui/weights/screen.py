@@ -25,15 +25,15 @@ from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.screens.weights_reader import WeightsReader
-from mlpwatch.tui.screens.weights_text import (
+from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.weights.reader import WeightsReader
+from mlpwatch.tui.weights.text import (
     dead_text,
     model_text,
     sought_text,
     unit_tiles,
     units_text,
 )
-from mlpwatch.tui.state.watch import Watch
 
 LOOK_SECONDS = 1.0
 """Between two looks at the weights while training goes on; at least, since they cost 2 to 10 kB."""

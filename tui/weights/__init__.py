@@ -1,0 +1,1 @@
+"""The weights screen: the first layer's units as tiles."""
