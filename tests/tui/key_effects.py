@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 from textual.command import CommandPalette
 
+from mlpwatch.tui.help.screen import HelpScreen
 from mlpwatch.tui.kit.keys import Where
-from mlpwatch.tui.screens.dialogs import HelpScreen
 from tests.tui.stage import Stage, until
 
 Effect = Callable[[Stage, str], Awaitable[None]]

@@ -8,9 +8,9 @@ from textual.events import Key
 from textual.keys import _character_to_key as character_to_key
 
 from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.help.screen import HelpScreen
+from mlpwatch.tui.help.text import help_text, laid_out
 from mlpwatch.tui.kit.keys import KEYS
-from mlpwatch.tui.screens.dialogs import HelpScreen
-from mlpwatch.tui.screens.help_text import help_text, laid_out
 from tests.tui.scenes import training
 from tests.tui.stage import on_stage
 

@@ -16,13 +16,13 @@ from mlpwatch.tui.app import MlpwatchApp
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.draw.screen import DrawScreen
 from mlpwatch.tui.explain.screen import ExplainScreen
+from mlpwatch.tui.help.text import help_text
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
 from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.screen import RunsScreen
-from mlpwatch.tui.screens.help_text import help_text
 from mlpwatch.tui.weights.screen import WeightsScreen
 from tests.tui import (  # noqa: F401 - each adds to EFFECTS
     dashboard_key_effects,

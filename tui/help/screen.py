@@ -12,9 +12,9 @@ from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from mlpwatch.tui.help.text import FRAME_COLUMNS, HELP_COLUMNS, laid_out
 from mlpwatch.tui.kit.keys import Where
 from mlpwatch.tui.kit.presence import ClosesOnce
-from mlpwatch.tui.screens.help_text import FRAME_COLUMNS, HELP_COLUMNS, laid_out
 
 _SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
 

@@ -1,0 +1,1 @@
+"""The help, and the palette of all commands."""
