@@ -19,7 +19,7 @@ from mlpwatch.core.cli.train import train
 from mlpwatch.core.errors import InputError, MlpwatchError
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.command_line import build_parser
-from mlpwatch.tui.loading import undisturbed
+from mlpwatch.tui.startup import undisturbed
 from mlpwatch.tui.terminal.output import LAST_WORDS_SECONDS
 
 if TYPE_CHECKING:

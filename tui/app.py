@@ -16,14 +16,14 @@ from textual.timer import Timer
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.followed_app import Followed
 from mlpwatch.tui.help.screen import HelpScreen, Palette
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import KEYS, Where, bindings
 from mlpwatch.tui.kit.presence import TakesKeys
-from mlpwatch.tui.leaving_app import LeavingApp
-from mlpwatch.tui.loading import collect_from_now_on
+from mlpwatch.tui.run_stack import Followed
 from mlpwatch.tui.screen_options import ScreenOptions
+from mlpwatch.tui.shutdown import LeavingApp
+from mlpwatch.tui.startup import collect_from_now_on
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.ascii_filter import AsciiFilter
 

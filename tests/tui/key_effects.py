@@ -104,7 +104,7 @@ async def leaves(stage: Stage, key: str) -> None:
 
 @effect("everywhere", "suspend_process")
 async def stops_only_where_a_shell_can_go_on(stage: Stage, key: str) -> None:
-    with patch("mlpwatch.tui.leaving_app.os.getsid", lambda _pid: os.getpgrp()):
+    with patch("mlpwatch.tui.shutdown.os.getsid", lambda _pid: os.getpgrp()):
         await stage.press(key)
     assert "ctrl+z: there is no shell to go back to" in stage.text()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlpwatch.tui.loading import load_torch_libraries, undisturbed
+from mlpwatch.tui.startup import load_torch_libraries, undisturbed
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_torch_finds_its_libraries_loaded_and_the_interpreter_was_free_meanwhile
         pytest.skip("on Linux only")
     script = """
 import sys, threading, time
-from mlpwatch.tui.loading import load_torch_libraries
+from mlpwatch.tui.startup import load_torch_libraries
 ticks, done = [], threading.Event()
 def tick():
     while not done.is_set():
@@ -61,7 +61,7 @@ print(torch.ones(3).sum().item())
 def test_what_keys_ask_for_is_imported_where_there_is_a_screen() -> None:
     script = """
 import sys
-from mlpwatch.tui.loading import import_screens
+from mlpwatch.tui.startup import import_screens
 print(import_screens(), "mlpwatch.tui.mistakes.screen" in sys.modules)
 import mlpwatch.tui.app
 print(import_screens() > 0, "mlpwatch.tui.mistakes.screen" in sys.modules, "torch" in sys.modules)
@@ -72,5 +72,5 @@ print(import_screens() > 0, "mlpwatch.tui.mistakes.screen" in sys.modules, "torc
 
 
 def test_without_torch_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlpwatch.tui.loading.find_spec", lambda _name: None)
+    monkeypatch.setattr("mlpwatch.tui.startup.find_spec", lambda _name: None)
     assert load_torch_libraries() == 0

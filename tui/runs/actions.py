@@ -9,8 +9,8 @@ from mlpwatch.core.runs.changes import Contents, delete_run, measure_run, rename
 from mlpwatch.core.runs.export import ExportKind, export_runs
 from mlpwatch.core.runs.names import check_run_name, printable
 from mlpwatch.tui import formatting
-from mlpwatch.tui.followed_app import Followed, FollowedApp
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
+from mlpwatch.tui.run_stack import Followed, FollowedApp
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.comparison import ComparedRun
 from mlpwatch.tui.runs.comparison_screen import CompareScreen

@@ -29,7 +29,7 @@ from mlpwatch.tui.runs.table import RunTable
 from mlpwatch.tui.runs.text import empty_text, selected_text
 
 if TYPE_CHECKING:
-    from mlpwatch.tui.followed_app import FollowedApp
+    from mlpwatch.tui.run_stack import FollowedApp
 
 LOOK_SECONDS = 2.0
 """Time between two looks for changes; one takes 0.08 s for a thousand runs."""

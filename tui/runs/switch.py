@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS
 from mlpwatch.core.errors import ConfigError, MlpwatchError
-from mlpwatch.tui.followed_app import Followed, FollowedApp
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
+from mlpwatch.tui.run_stack import Followed, FollowedApp
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.state.watch import Watch
 

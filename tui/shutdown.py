@@ -9,8 +9,8 @@ from time import monotonic
 from mlpwatch.core.cli.signals import is_impatient
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.executor import ImpatientExecutor
-from mlpwatch.tui.followed_app import Followed, FollowedApp
 from mlpwatch.tui.hangup import ignore_hangups
+from mlpwatch.tui.run_stack import Followed, FollowedApp
 from mlpwatch.tui.screen_options import ScreenOptions
 from mlpwatch.tui.terminal.driver import is_hung_up
 
