@@ -14,10 +14,7 @@ _TORCH_LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so")
 """What torch's Python part is linked with, in the order in which they need each other."""
 
 _LATER = (
-    *(
-        f"mlpwatch.tui.screens.{name}"
-        for name in ("mistakes", "explain", "weights", "draw", "runs")
-    ),
+    *(f"mlpwatch.tui.{name}.screen" for name in ("mistakes", "explain", "weights", "draw", "runs")),
     "mlpwatch.core.analysis.explanation",
 )
 """What keys of the dashboard ask for."""

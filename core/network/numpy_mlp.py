@@ -27,7 +27,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.blas_threads import set_numpy_threads
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.pixels import GreyLevels
 from mlpwatch.core.network.activations import ACTIVATIONS
@@ -35,6 +34,7 @@ from mlpwatch.core.network.dropout import DropoutMasks, Masks
 from mlpwatch.core.network.engine import EngineState, Floats, Labels, Rows, Tensors, check_state
 from mlpwatch.core.network.losses import LossScratch, by_class, loss_for
 from mlpwatch.core.network.optimizers import optimizer_for
+from mlpwatch.core.scheduling import set_numpy_threads
 
 READ_CHUNK = 1_000
 """Images per forward pass outside training: at 784-128-10 its buffers stay in the L2 cache."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Condition, Thread
 
-from mlpwatch.core.thread_priority import stand_back
+from mlpwatch.core.scheduling import stand_back
 
 Job = Callable[[], None]
 

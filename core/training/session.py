@@ -14,12 +14,10 @@ from mlpwatch.core.analysis.gradients import Comparison, compare_gradients
 from mlpwatch.core.analysis.on_demand import Answer, answer_with, evaluate_test
 from mlpwatch.core.analysis.step_trace import Walk, walk_through
 from mlpwatch.core.analysis.weight_store import WeightsBoard
-from mlpwatch.core.blas_threads import available_cores
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.events import EpochRead, Event, GapMeasured, Mailbox, StepsDone
-from mlpwatch.core.interpreter import share_interpreter
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.remote.server import OrderServer
 from mlpwatch.core.runs.checkpoints import Position
@@ -27,6 +25,7 @@ from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.event_writer import EventWriter
 from mlpwatch.core.runs.replay import RunTail
 from mlpwatch.core.runs.run import Run
+from mlpwatch.core.scheduling import available_cores, share_interpreter
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.recorder import DiskRecorder
 from mlpwatch.core.training.result import Outcome, result_of

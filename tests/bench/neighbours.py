@@ -18,10 +18,10 @@ from sklearn.neighbors import NearestNeighbors
 from mlpwatch.core.analysis.features import last_hidden
 from mlpwatch.core.analysis.neighbours import NeighbourIndex
 from mlpwatch.core.analysis.weight_store import WeightsShown
-from mlpwatch.core.blas_threads import set_numpy_threads
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.network.engine import build_engine
+from mlpwatch.core.scheduling import set_numpy_threads
 from tests.bench.bench_data import BenchData, load_bench_data
 
 NETWORKS = ((), (50,), (128,), (512, 256))

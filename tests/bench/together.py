@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 from time import perf_counter
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.interpreter import share_interpreter
+from mlpwatch.core.scheduling import share_interpreter
 from tests.bench.bench_data import BenchData
 from tests.bench.contenders import SHAPES, engine_epoch
 from tests.bench.processes import print_ceiling

@@ -6,7 +6,7 @@ from threading import Event, get_ident, get_native_id
 
 import pytest
 
-from mlpwatch.core.thread_priority import NICENESS, stand_back
+from mlpwatch.core.scheduling import NICENESS, stand_back
 from mlpwatch.core.training.background import Background
 from tests.core.training import SECONDS
 

@@ -21,9 +21,9 @@ from mlpwatch.core.events import (
     RunStarted,
     StepDone,
 )
-from mlpwatch.core.interpreter import SHARED_SECONDS
 from mlpwatch.core.network.engine import Engine, build_engine
 from mlpwatch.core.runs.run import DatasetCard, Run
+from mlpwatch.core.scheduling import SHARED_SECONDS
 from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
 from tests.core.engines import assert_same_bits

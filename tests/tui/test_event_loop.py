@@ -12,7 +12,7 @@ from textual.events import Key, Resize
 from textual.geometry import Size
 from textual.message import Message
 
-from mlpwatch.core.interpreter import SHARED_SECONDS, UNSHARED_SECONDS, keep_interpreter
+from mlpwatch.core.scheduling import SHARED_SECONDS, UNSHARED_SECONDS, keep_interpreter
 from mlpwatch.tui.terminal.driver import patient
 from mlpwatch.tui.terminal.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
 from tests.e2e.terminal import wait_until

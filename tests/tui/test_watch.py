@@ -14,7 +14,7 @@ import pytest
 
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.events import EpochRead, Event, StepsDone
-from mlpwatch.core.thread_priority import NICENESS
+from mlpwatch.core.scheduling import NICENESS
 from mlpwatch.core.training.session import Session
 from mlpwatch.tui.state.watch import SPEEDS, Report, Watch
 from tests.tui.scenes import CONFIG, FakeSession, digits, gap, started, trained

@@ -7,7 +7,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.thread_priority import stand_back
+from mlpwatch.core.scheduling import stand_back
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.thread_priority import stand_back
+from mlpwatch.core.scheduling import stand_back
 from mlpwatch.core.training.control import LEAVE_SECONDS
 
 if TYPE_CHECKING:

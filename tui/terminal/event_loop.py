@@ -4,7 +4,7 @@ import asyncio
 import selectors
 from time import monotonic
 
-from mlpwatch.core.interpreter import keep_interpreter, share_interpreter
+from mlpwatch.core.scheduling import keep_interpreter, share_interpreter
 
 ANSWER_SECONDS = 0.15
 """How long after a key the screen goes before the trainers; nearly all is drawn by then."""

@@ -1,1 +1,0 @@
-"""Widgets that repaint only the cells that changed."""
