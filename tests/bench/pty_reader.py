@@ -18,7 +18,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from tests.e2e.terminal import environment as terminal_environment
+from tests.support.terminal import environment as terminal_environment
 
 COLUMNS, ROWS = 140, 40
 """The size that every target is stated for."""

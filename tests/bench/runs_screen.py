@@ -16,7 +16,7 @@ from mlpwatch.core.runs.listing import list_runs
 from tests.bench.our_runs import START_SECONDS, scratch, watched
 from tests.bench.pty_reader import PtyProgram
 from tests.bench.verdicts import Row, print_rows, quantile
-from tests.core.many_runs import make_many_runs
+from tests.support.many_runs import make_many_runs
 
 ROUNDS = 5
 

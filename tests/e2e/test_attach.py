@@ -15,7 +15,8 @@ import pytest
 from mlpwatch.core.remote.protocol import Order, order_line
 from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
 from mlpwatch.core.runs.run import Run
-from tests.e2e.terminal import (
+from tests.support.run_losses import nothing_lost
+from tests.support.terminal import (
     DEADLINE_SECONDS,
     Terminal,
     assert_restored,
@@ -23,7 +24,6 @@ from tests.e2e.terminal import (
     mlpwatch_command,
     wait_until,
 )
-from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("attach")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.tui.__main__ import FRAMES_PER_SECOND
-from tests.e2e.terminal import Terminal, environment
+from tests.support.terminal import Terminal, environment
 
 pytestmark = pytest.mark.xdist_group("terminal")
 

@@ -9,16 +9,16 @@ import pytest
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.names import MAX_LINE_LENGTH
 from mlpwatch.core.runs.run import Run
-from tests.core.sample_files import sample_arrays, write_npz
-from tests.e2e.faulty_runs import faulty_environment
-from tests.e2e.terminal import (
+from tests.support.faulty_runs import faulty_environment
+from tests.support.run_losses import nothing_lost
+from tests.support.sample_files import sample_arrays, write_npz
+from tests.support.terminal import (
     DEADLINE_SECONDS,
     Terminal,
     assert_restored,
     environment,
     mlpwatch_command,
 )
-from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("hostile")
 

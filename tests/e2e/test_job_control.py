@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.faulty_runs import DEMO
-from tests.e2e.terminal import (
+from tests.support.faulty_runs import DEMO
+from tests.support.run_losses import nothing_lost
+from tests.support.terminal import (
     Terminal,
     assert_restored,
     environment,
     mlpwatch_command,
     wait_until,
 )
-from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("jobs")
 

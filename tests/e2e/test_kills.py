@@ -14,7 +14,7 @@ from mlpwatch.core.data.dataset import batch_order, load_dataset, steps_per_epoc
 from mlpwatch.core.network.engine import Tensors, build_engine
 from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.runs.run import Run
-from tests.e2e.killing import Kills
+from tests.support.killing import Kills
 
 pytestmark = pytest.mark.xdist_group("kills")
 

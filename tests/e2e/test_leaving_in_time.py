@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.runs.run import Run
-from tests.e2e.ending import seconds_to_end
-from tests.e2e.faulty_runs import (
+from tests.support.ending import seconds_to_end
+from tests.support.faulty_runs import (
     LEAVE_LIMIT_SECONDS,
     faulty_environment,
     headless,
@@ -16,7 +16,8 @@ from tests.e2e.faulty_runs import (
     wait_for_epochs,
     watched,
 )
-from tests.e2e.terminal import (
+from tests.support.run_losses import nothing_lost
+from tests.support.terminal import (
     DEADLINE_SECONDS,
     Terminal,
     assert_restored,
@@ -24,7 +25,6 @@ from tests.e2e.terminal import (
     mlpwatch_command,
     wait_until,
 )
-from tests.standing import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("leaving")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.faulty_runs import headless, wait_for_epochs
-from tests.e2e.terminal import DEADLINE_SECONDS, environment, mlpwatch_command, wait_until
-from tests.standing import nothing_lost
+from tests.support.faulty_runs import headless, wait_for_epochs
+from tests.support.run_losses import nothing_lost
+from tests.support.terminal import DEADLINE_SECONDS, environment, mlpwatch_command, wait_until
 
 pytestmark = pytest.mark.xdist_group("owner")
 

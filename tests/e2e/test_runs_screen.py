@@ -7,14 +7,14 @@ import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, from_recipe
 from mlpwatch.core.runs.listing import list_runs
-from tests.e2e.terminal import (
+from tests.support.run_scenes import make_run
+from tests.support.terminal import (
     Terminal,
     assert_restored,
     environment,
     mlpwatch_command,
     wait_until,
 )
-from tests.tui.run_scenes import make_run
 
 pytestmark = pytest.mark.xdist_group("terminal")
 

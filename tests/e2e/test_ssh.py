@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.emulator import Emulator
-from tests.e2e.ssh_server import KEYGEN, SSH, SSHD, SshServerError, remote_mlpwatch, ssh_server
-from tests.e2e.terminal import Terminal, assert_restored, wait_until
+from tests.support.emulator import Emulator
+from tests.support.ssh_server import KEYGEN, SSH, SSHD, SshServerError, remote_mlpwatch, ssh_server
+from tests.support.terminal import Terminal, assert_restored, wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("signals"),

@@ -12,7 +12,7 @@ import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.runs.run import Run
-from tests.e2e.terminal import (
+from tests.support.terminal import (
     DEADLINE_SECONDS,
     Terminal,
     assert_restored,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.terminal import (
+from tests.support.terminal import (
     DEADLINE_SECONDS,
     Terminal,
     environment,

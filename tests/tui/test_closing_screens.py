@@ -9,8 +9,8 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
 from mlpwatch.tui.mistakes.screen import MistakesScreen
-from tests.tui.scenes import training
-from tests.tui.stage import on_stage
+from tests.support.scenes import training
+from tests.support.stage import on_stage
 
 TURNS = 60
 """Turns of the event loop in which a screen of any size is put together, or taken apart."""

@@ -10,7 +10,7 @@ import pytest
 from mlpwatch.tui.__main__ import main
 from mlpwatch.tui.app import ScreenOptions
 from tests.support.checkout import SOURCE
-from tests.tui.scenes import FakeSession
+from tests.support.scenes import FakeSession
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.events import Event
 from mlpwatch.tui.charts.chart import NONE_DONE
 from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
-from tests.tui.scenes import WHY_DIVERGED, ended, failed, finished, training
-from tests.tui.screen_text import screen_picture
-from tests.tui.stage import Stage, on_stage, until, while_loading
+from tests.support.scenes import WHY_DIVERGED, ended, failed, finished, training
+from tests.support.screen_text import screen_picture
+from tests.support.stage import Stage, on_stage, until, while_loading
 
 SMALL, MEDIUM, LARGE = (80, 24), (140, 40), (220, 60)
 

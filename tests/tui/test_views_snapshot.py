@@ -5,9 +5,9 @@ from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
 
 from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
-from tests.tui.scenes import training
-from tests.tui.screen_text import screen_picture
-from tests.tui.stage import Stage, on_stage, until
+from tests.support.scenes import training
+from tests.support.screen_text import screen_picture
+from tests.support.stage import Stage, on_stage, until
 
 VIEWS = {
     "percent": "tab tab c",

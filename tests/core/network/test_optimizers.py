@@ -1,0 +1,146 @@
+"""Optimizers: on paper, against `torch.optim`, and both engines over many steps."""
+
+import math
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlpwatch.core.config import OptimizerName, RunConfig
+from mlpwatch.core.data.dataset import batch_order
+from mlpwatch.core.network.engine import Rows
+from mlpwatch.core.network.optimizers import learning_rate_at, optimizer_for
+from tests.support.engines import (
+    SAMPLES,
+    assert_close,
+    batches,
+    build,
+    build_both,
+    small_config,
+    small_images,
+    train_steps,
+)
+
+OPTIMIZERS: tuple[OptimizerName, ...] = ("sgd", "momentum", "adam")
+STEPS = 25
+
+
+def steps_of(batch_size: int, seed: int = 0, count: int = STEPS) -> list[Rows]:
+    """Return the first batches of a run over the small images."""
+    epochs = (batches(batch_order(seed, epoch, SAMPLES), batch_size) for epoch in range(count))
+    return list(islice((rows for epoch in epochs for rows in epoch), count))
+
+
+@given(
+    optimizer=st.sampled_from(OPTIMIZERS),
+    activation=st.sampled_from(["relu", "sigmoid", "tanh"]),
+    loss=st.sampled_from(["cross-entropy", "mse"]),
+    hidden=st.lists(st.integers(1, 6), max_size=3).map(tuple),
+    classes=st.integers(2, 5),
+    batch_size=st.sampled_from([1, 4, 10, 11, 50]),
+    seed=st.integers(0, 2**63 - 1),
+    shares=st.sampled_from([(0.0, 0.0), (0.3, 0.2)]),
+)
+@settings(max_examples=25, deadline=None)
+def test_both_engines_stay_together_step_by_step(
+    classes: int, batch_size: int, shares: tuple[float, float], **choices: object
+) -> None:
+    config = small_config(dropout=shares[0], input_dropout=shares[1], **choices)
+    by_hand, in_torch = build_both(config, small_images(classes))
+    steps = steps_of(batch_size, config.seed)
+    losses = train_steps(by_hand, steps)
+    assert len(losses) == STEPS
+    assert losses == pytest.approx(train_steps(in_torch, steps), abs=1e-10, rel=1e-10)
+    assert_close(by_hand.state().weights, in_torch.state().weights, 1e-10)
+    assert_close(by_hand.state().slots, in_torch.state().slots, 1e-10)
+    assert by_hand.state().updates == in_torch.state().updates == STEPS
+
+
+def test_the_batches_of_that_property_hold_a_short_one() -> None:
+    assert {len(rows) for rows in steps_of(4)} == {4, 3}
+    assert {len(rows) for rows in steps_of(10)} == {10, 1}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_float32_engines_stay_together(optimizer: OptimizerName) -> None:
+    both = build_both(small_config(dtype="float32", optimizer=optimizer), small_images())
+    for engine in both:
+        train_steps(engine, steps_of(4))
+    assert_close(both[0].state().weights, both[1].state().weights, 1e-4)
+
+
+def test_adam_is_algorithm_1_of_the_paper() -> None:
+    alpha, beta1, beta2, epsilon = 0.001, 0.9, 0.999, 1e-8
+    gradients = [0.5, -2.0, 0.25, 1e-9, 3.0]
+    theta, m, v = 1.5, 0.0, 0.0
+    found = np.array([theta])
+    adam = optimizer_for(RunConfig(optimizer="adam", learning_rate=alpha), found)
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        theta = theta - alpha * m_hat / (math.sqrt(v_hat) + epsilon)
+        adam.update(found, np.array([g * adam.gradient_scale]))
+        assert found[0] == pytest.approx(theta, rel=1e-14)
+        assert adam.slots["adam_mean"][0] == pytest.approx(m, rel=1e-14)
+        assert adam.slots["adam_square"][0] == pytest.approx(v, rel=1e-14)
+    assert adam.updates == len(gradients)
+
+
+def test_momentum_on_paper() -> None:
+    """Velocity: v = 1, then 0.9 + 1 = 1.9, then 1.71 - 2 = -0.29; θ = 1 - 0.1 (1 + 1.9 - 0.29)."""
+    theta = np.array([1.0])
+    momentum = optimizer_for(RunConfig(optimizer="momentum", learning_rate=0.1), theta)
+    for g in (1.0, 1.0, -2.0):
+        momentum.update(theta, np.array([g]))
+    assert theta[0] == pytest.approx(0.739, rel=1e-14)
+    assert momentum.slots["momentum"][0] == pytest.approx(-0.29, rel=1e-14)
+
+
+def test_the_linear_schedule_ends_just_above_0() -> None:
+    config = RunConfig(learning_rate=0.8, schedule="linear")
+    rates = [learning_rate_at(step, 4, config) for step in range(4)]
+    assert rates == pytest.approx([0.8, 0.6, 0.4, 0.2], rel=1e-15)
+    constant = RunConfig(learning_rate=0.8)
+    assert {learning_rate_at(step, 4, constant) for step in range(4)} == {0.8}
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_equals_torch_optim_under_its_own_linear_schedule(
+    optimizer: OptimizerName, name: str
+) -> None:
+    """A plain PyTorch loop as users write it: `nn.Sequential`, `LambdaLR`, `step()`."""
+    import torch
+    from torch import nn
+
+    config = small_config(optimizer=optimizer, schedule="linear")
+    images = small_images()
+    engine = build("numpy" if name == "numpy" else "torch", config, images)
+    network = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)).double()
+    values = [torch.tensor(array) for array in engine.state().weights.values()]
+    network.load_state_dict(dict(zip(network.state_dict(), values, strict=True)))
+    rules: dict[str, torch.optim.Optimizer] = {
+        "sgd": torch.optim.SGD(network.parameters(), lr=0.05, fused=True),
+        "momentum": torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, fused=True),
+        "adam": torch.optim.Adam(network.parameters(), lr=0.05, fused=True),
+    }
+    rule = rules[optimizer]
+    schedule = torch.optim.lr_scheduler.LambdaLR(rule, lambda step: 1 - step / STEPS)
+    x, y = torch.tensor(images.pixels).double(), torch.tensor(images.labels)
+    for step, rows in enumerate(steps_of(4)):
+        rule.zero_grad()
+        loss: torch.Tensor = nn.CrossEntropyLoss()(network(x[rows]), y[rows])
+        loss.backward()  # type: ignore[no-untyped-call]
+        rule.step()
+        schedule.step()
+        engine.set_learning_rate(learning_rate_at(step, STEPS, config))
+        engine.train_batch(rows)
+    expected = [array.numpy() for array in network.state_dict().values()]
+    for found, array in zip(engine.state().weights.values(), expected, strict=True):
+        if name == "torch":
+            np.testing.assert_array_equal(found, array)
+        np.testing.assert_allclose(found, array, rtol=1e-10, atol=1e-10)

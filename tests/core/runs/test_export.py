@@ -1,0 +1,84 @@
+"""Exported files hold what the runs hold, and overwrite nothing."""
+
+import csv
+import json
+import math
+import resource
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.runs.export import ExportKind, export_runs
+from tests.support.run_samples import create, line
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    for name in ("one", "two"):
+        run = create(tmp_path / "saved", name)
+        run.append_metrics(line("numpy", 1, 0.25))
+        run.append_metrics(replace(line("torch", 1, 0.5), train_loss=math.nan))
+    return [tmp_path / "saved" / name for name in ("one", "two")]
+
+
+def test_csv_has_a_row_per_run_engine_and_epoch(runs: list[Path], tmp_path: Path) -> None:
+    path = export_runs(runs, tmp_path, "csv")
+    assert path == tmp_path / "2-runs.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["run"], row["engine"], row["epoch"]) for row in rows] == [
+        ("one", "numpy", "1"), ("one", "torch", "1"), ("two", "numpy", "1"), ("two", "torch", "1"),
+    ]  # fmt: skip
+    assert set(rows[0]) == {"run", *asdict(line("numpy", 1))}
+    assert [row["val_accuracy"] for row in rows[:2]] == ["0.25", "0.5"]
+    assert [row["train_loss"] for row in rows[:2]] == ["0.5", ""]
+
+
+def test_json_has_settings_result_and_metrics(runs: list[Path], tmp_path: Path) -> None:
+    (runs[0] / "result.json").write_text('{"epochs": 3}')
+    path = export_runs(runs[:1], tmp_path, "json")
+    assert path == tmp_path / "one.json"
+    (one,) = json.loads(path.read_text())
+    assert one["run"] == "one"
+    assert one["config"]["hidden"] == [64, 32]
+    assert one["dataset"]["name"] == "digits"
+    assert one["result"] == {"epochs": 3}
+    assert one["metrics"][0] == asdict(line("numpy", 1, 0.25))
+    assert one["metrics"][1]["train_loss"] is None
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_nothing_is_overwritten(runs: list[Path], tmp_path: Path, kind: ExportKind) -> None:
+    (tmp_path / f"one.{kind}").write_text("mine")
+    (tmp_path / f"one-2.{kind}").symlink_to(tmp_path / "nowhere")
+    assert export_runs(runs[:1], tmp_path, kind) == tmp_path / f"one-3.{kind}"
+    assert (tmp_path / f"one.{kind}").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_hostile_name_makes_a_harmless_file(tmp_path: Path) -> None:
+    for name in ("..=cmd|' \x1b[2J\n", "x" * 200):
+        run = create(tmp_path / "saved", name).path
+        path = export_runs([run], tmp_path, "csv")
+        assert path.parent == tmp_path
+        assert path.name.replace(".csv", "").replace("_", "").replace("-", "").isalnum()
+        assert len(path.name) < 110
+
+
+def test_a_folder_that_can_not_be_written_is_named(runs: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"missing/one\.csv: not written, No such file"):
+        export_runs(runs[:1], tmp_path / "missing", "csv")
+
+
+def test_a_full_disk_leaves_no_half_file(runs: list[Path], tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A real error, "File too large", where a full disk would say "No space left on device".
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(RunError, match="not written, File too large"):
+            export_runs(runs[:1], tmp_path, "csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "one.csv").exists()

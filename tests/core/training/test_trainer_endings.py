@@ -1,0 +1,75 @@
+"""Ends that go wrong at the last moment still end once, and say why."""
+
+import numpy as np
+
+from mlpwatch.core.events import RunEnded, RunStarted, StepDone
+from mlpwatch.core.network.engine import EngineState, Floats, Tensors
+from tests.support.training import SECONDS, HookedEngine, Training
+
+
+class NoLogitsEngine(HookedEngine):
+    """Trains, but can't be read."""
+
+    def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:  # noqa: ARG002
+        raise OSError("the device is gone")
+
+
+class NoStateEngine(HookedEngine):
+    """Trains, but can't be copied."""
+
+    def state(self) -> EngineState:
+        raise MemoryError("no room for a copy")
+
+
+def test_a_final_evaluation_that_fails_is_a_failed_run() -> None:
+    training = Training(epochs=1)
+    training.engine = NoLogitsEngine(training.engine.engine)
+    training.engine.before_step = lambda step: training.control.stop() if step == 3 else None
+    outcome = training.run()
+    assert (outcome.reason, outcome.detail) == ("failed", "OSError: the device is gone")
+    (ended,) = training.of(RunEnded)
+    assert ended.reason == "failed"
+    assert ended.test is None
+    assert outcome.weights is None
+
+
+def test_an_engine_that_cannot_be_copied_still_starts_and_ends_once() -> None:
+    training = Training(epochs=1)
+    training.engine = NoStateEngine(training.engine.engine)
+    outcome = training.run()
+    assert (outcome.reason, outcome.detail) == ("failed", "MemoryError: no room for a copy")
+    assert training.mailbox.events[0] == training.of(RunStarted)[0]
+    assert len(training.of(RunStarted)) == len(training.of(RunEnded)) == 1
+    assert training.of(RunStarted)[0].parameters == 6 * 5 + 5 + 5 * 3 + 3
+
+
+def test_a_stop_after_an_overflow_is_diverged_and_not_saved() -> None:
+    training = Training(epochs=1)
+    broken = training.engine.state()
+    broken.weights["layers.1.bias"][0] = np.inf
+
+    def overflow(event: object) -> None:
+        if isinstance(event, StepDone) and event.step == 3:
+            training.engine.load_state(broken)
+
+    training.engine.before_step = lambda step: training.control.stop() if step == 3 else None
+    training.mailbox.on_event = overflow
+    outcome = training.run()
+    assert outcome.reason == "diverged"
+    assert "layers.1.bias" in outcome.detail
+    assert training.recorder.saves == []
+
+
+def test_raising_the_limit_ends_the_wait_of_the_old_one() -> None:
+    training = Training(epochs=1)
+    training.control.set_steps_per_second(1e-4)  # one step in three hours
+
+    def lift(event: object) -> None:
+        if isinstance(event, StepDone) and event.step == 1:
+            training.control.set_steps_per_second(1e4)
+
+    training.mailbox.on_event = lift
+    training.thread.start()
+    training.thread.join(SECONDS)
+    assert not training.thread.is_alive()
+    assert training.join().position.step == 6

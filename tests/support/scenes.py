@@ -1,0 +1,300 @@
+"""Scenes for the screens: fixed events, and a session that obeys orders and trains nothing."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
+from mlpwatch.core.analysis.gradients import Comparison, Gradients
+from mlpwatch.core.analysis.on_demand import Answer
+from mlpwatch.core.analysis.step_trace import Walk
+from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.events import (
+    CheckpointSaved,
+    EndReason,
+    EpochDone,
+    Event,
+    GapMeasured,
+    Mailbox,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    StepDone,
+)
+from mlpwatch.core.network.engine import Engine, initial_weights
+from mlpwatch.core.network.losses import loss_for
+from tests.support.walks import FakeEngine, played_walk
+
+CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)
+RUN_PATH = Path("saved/2026-11-23-twin-k3f9")
+TRAIN, VALIDATION = 1_000, 300
+EPOCH_STEPS = TRAIN // CONFIG.batch_size
+
+STEP_SECONDS: dict[EngineName, float] = {"numpy": 0.05, "torch": 0.08}
+"""Training time per step of each engine: the two advance at different speeds."""
+
+
+@cache
+def digits() -> Dataset:
+    """The bundled digits in their own order, so that no splitter decides what is shown."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = (np.asarray(bunch.data) / 16).astype(np.float32)
+    labels = np.asarray(bunch.target, np.int64)
+    held = TRAIN + VALIDATION
+    return Dataset(
+        name="digits",
+        image_shape=(8, 8),
+        classes=10,
+        images=images[:held],
+        labels=labels[:held],
+        train_count=TRAIN,
+        source_rows=np.arange(held, dtype=np.intp),
+        test_images=images[held:],
+        test_labels=labels[held:],
+        sha256="0" * 64,
+    )
+
+
+@cache
+def evaluation(engine: EngineName, epoch: int, *, test: bool = False) -> Evaluation:
+    """An evaluation that gets better by the epoch; the two engines err alike, but not always."""
+    data = digits()
+    labels = data.test_labels if test else data.validation_labels
+    shared, own = (
+        np.random.default_rng(seed).normal(0.0, 1.0, (len(labels), data.classes))
+        for seed in (7, 11 if engine == "numpy" else 13)
+    )
+    logits = 1.1 * shared + 0.5 * own
+    logits[np.arange(len(labels)), labels] += 1.6 + 0.2 * epoch
+    return evaluate(logits.astype(np.float32), labels, loss_for(CONFIG, engine))
+
+
+def started(engine: EngineName, *, first_step: int = 0, seconds: float = 0.0) -> RunStarted:
+    """The first event of an engine."""
+    return RunStarted(engine, 64 * 32 + 32 + 32 * 10 + 10, 1, first_step, seconds)
+
+
+def loss_at(engine: EngineName, step: int) -> float:
+    """A loss that falls, with the jitter of batches."""
+    slower = 45 if engine == "numpy" else 52
+    return 0.12 + 2.2 * math.exp(-step / slower) + 0.05 * math.sin(1.7 * step)
+
+
+def epoch_done(engine: EngineName, epoch: int) -> EpochDone:
+    """The end of an epoch."""
+    step = epoch * EPOCH_STEPS
+    losses = [loss_at(engine, n) for n in range(step - EPOCH_STEPS + 1, step + 1)]
+    return EpochDone(
+        engine=engine,
+        epoch=epoch,
+        step=step,
+        seconds=step * STEP_SECONDS[engine],
+        train_loss=sum(losses) / len(losses),
+        samples_per_second=CONFIG.batch_size / STEP_SECONDS[engine],
+        validation=evaluation(engine, epoch),
+    )
+
+
+def trained(engine: EngineName, steps: int, *, first: int = 1) -> Iterator[Event]:
+    """The events of steps `first` to `steps`, with the ends of epochs among them."""
+    for step in range(first, steps + 1):
+        yield StepDone(engine, step, step * STEP_SECONDS[engine], loss_at(engine, step))
+        if step % EPOCH_STEPS == 0:
+            yield epoch_done(engine, step // EPOCH_STEPS)
+
+
+def gap(epoch: int) -> GapMeasured:
+    """How far apart rounding has driven both after an epoch."""
+    return GapMeasured(
+        "torch", epoch, epoch * EPOCH_STEPS, 4e-8 * 2**epoch, (4e-8 * 2**epoch, 3e-8 * epoch), 1e-9
+    )
+
+
+def ended(
+    engine: EngineName, reason: EndReason = "finished", detail: str = "", *, step: int = 240
+) -> RunEnded:
+    """The last event of an engine."""
+    test = evaluation(engine, 12, test=True) if reason in ("finished", "stopped") else None
+    return RunEnded(engine, reason, detail, step, step * STEP_SECONDS[engine], test)
+
+
+def training() -> list[Event]:
+    """NumPy in its sixth epoch, PyTorch in its fourth."""
+    return [
+        started("numpy"),
+        started("torch"),
+        *trained("numpy", 107),
+        *trained("torch", 67),
+        *map(gap, (1, 2, 3)),
+    ]
+
+
+def finished() -> list[Event]:
+    """Both done and saved."""
+    return [
+        started("numpy"),
+        started("torch"),
+        *trained("numpy", 240),
+        *trained("torch", 240),
+        *map(gap, range(1, 13)),
+        CheckpointSaved("numpy", 240, f"{RUN_PATH}/numpy.safetensors"),
+        CheckpointSaved("torch", 240, f"{RUN_PATH}/torch.safetensors"),
+        ended("numpy"),
+        ended("torch"),
+    ]
+
+
+WHY_DIVERGED = (
+    "the loss is nan at step 67 (epoch 4, batch 7), first in layers.0.weight;"
+    " try a lower --learning-rate"
+)
+
+
+def failed() -> list[Event]:
+    """PyTorch diverged, NumPy goes on."""
+    return [*training(), ended("torch", "diverged", WHY_DIVERGED, step=67)]
+
+
+@dataclass
+class FakeSession:
+    """Obeys the orders that a `core.session.Session` takes, and notes them."""
+
+    config: RunConfig = CONFIG
+    dataset: Dataset = field(default_factory=digits)
+    past: list[Event] = field(default_factory=list)
+    """What the logs of a resumed run tell."""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Begin with nothing done."""
+        self.mailbox = Mailbox()
+        self.run = SimpleNamespace(path=RUN_PATH, name=RUN_PATH.name, release=lambda: None)
+        self.epoch_steps = EPOCH_STEPS
+        self.save_error: str | None = None
+        self.images_missing = ""
+        self.limit: float | None = None
+        self.started = False
+        self.questions = 0
+        self.steps: dict[EngineName, int] = dict.fromkeys(self.config.engine_names, 0)
+        self._paused: set[EngineName] = set()
+        self._ended: set[EngineName] = set()
+        self.board = WeightsBoard()
+
+    @property
+    def ended(self) -> bool:
+        return len(self._ended) == len(self.steps)
+
+    @property
+    def steps_per_second(self) -> float | None:
+        return self.limit
+
+    def threads(self, _engine: EngineName) -> int:
+        return 1
+
+    def paused(self, engine: EngineName) -> bool:
+        return engine in self._paused
+
+    def past_events(self) -> list[Event]:
+        return self.past
+
+    def start(self) -> None:
+        self.started = True
+
+    def pause(self, *engines: EngineName) -> None:
+        for name in engines or tuple(self.steps):
+            self._paused.add(name)
+            self.mailbox.put(Paused(name, self.steps[name]))
+
+    def resume(self, *engines: EngineName) -> None:
+        for name in engines or tuple(self.steps):
+            self._paused.discard(name)
+            self.mailbox.put(Resumed(name, self.steps[name]))
+
+    def step(self) -> None:
+        for name in self._paused:
+            self.feed(trained(name, self.steps[name] + 1, first=self.steps[name] + 1))
+
+    def save(self) -> None:
+        for name, step in self.steps.items():
+            if name not in self._ended:
+                path = f"{RUN_PATH}/{name}.safetensors"
+                self.mailbox.put(CheckpointSaved(name, step, path))
+
+    def compare_gradients(self) -> Comparison:
+        engines = {name: Gradients(0.5, (1.25, 0.75)) for name in self.steps}
+        return Comparison(self.config.batch_size, engines, 0.0)
+
+    def ask_for_weights(self) -> None:
+        for name, step in self.steps.items():
+            self._show(name, step)
+
+    def _show(self, name: EngineName, step: int, *, evaluated: bool = False) -> None:
+        shown = WeightsShown(name, step // EPOCH_STEPS, step, weights(name, step))
+        self.board.show(shown, evaluated=evaluated)
+
+    def evaluate_test(self) -> dict[EngineName, Evaluation]:
+        return {name: evaluation(name, 5, test=True) for name in self.steps}
+
+    def walk_through(self, previous: Walk | None = None) -> Walk:
+        return played_walk(self.config, self.dataset, self.steps, previous)
+
+    def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
+        self.questions += 1
+        answer: Future[Answer] = Future()
+        answer.set_result(question(cast("Engine", FakeEngine(name, self.dataset))))
+        return answer
+
+    def set_steps_per_second(self, limit: float | None) -> None:
+        self.limit = limit
+
+    def stop(self) -> None:
+        for name, step in self.steps.items():
+            if name not in self._ended:
+                self.feed([ended(name, "stopped", step=step)])
+
+    def leave(self) -> None:
+        self.stop()
+
+    def join(self, _seconds: float) -> bool:
+        return True
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Put events into the mailbox, as a trainer would."""
+        for event in events:
+            if isinstance(event, StepDone | RunEnded):
+                self.steps[event.engine] = event.step
+            if isinstance(event, RunEnded):
+                self._ended.add(event.engine)
+            if isinstance(event, EpochDone):
+                self._show(event.engine, event.step, evaluated=True)
+            self.mailbox.put(event)
+
+
+def weights(engine: EngineName, step: int) -> dict[str, NDArray[np.float32]]:
+    """Weights of a 64-32-10 network that turn from noise to differences of mean digits.
+
+    Units 5 and 19 of NumPy, and 5 of PyTorch, have biases that no image overcomes.
+    """
+    data, random = digits(), np.random.default_rng(3)
+    w = initial_weights((64, 32, 10), CONFIG)
+    labels = data.train_labels
+    means = np.array([data.train_images[labels == c].mean(axis=0) for c in range(10)])
+    pairs = random.integers(0, 10, (32, 2))
+    learned = min(1.0, step / 240) * (means[pairs[:, 0]] - means[pairs[:, 1]])
+    w["layers.0.weight"] = (w["layers.0.weight"] * 0.5 + learned).astype(np.float32)
+    dead = [5, 19] if engine == "numpy" else [5]
+    w["layers.0.bias"][dead] = -60.0
+    return w

@@ -1,0 +1,168 @@
+"""Every key of the table does what its help says, and the table is all that there is."""
+
+import inspect
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.actions import parse
+from textual.binding import Binding
+from textual.keys import _character_to_key
+from textual.screen import Screen
+
+from mlpwatch.tui.app import MlpwatchApp
+from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.draw.screen import DrawScreen
+from mlpwatch.tui.explain.screen import ExplainScreen
+from mlpwatch.tui.help.text import help_text
+from mlpwatch.tui.kit.dialogs import LineEntry, Question
+from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
+from mlpwatch.tui.kit.lines import Footer
+from mlpwatch.tui.mistakes.screen import MistakesScreen
+from mlpwatch.tui.runs.comparison_screen import CompareScreen
+from mlpwatch.tui.runs.screen import RunsScreen
+from mlpwatch.tui.weights.screen import WeightsScreen
+from tests.support import (  # noqa: F401 - each adds to EFFECTS
+    dashboard_key_effects,
+    draw_effects,
+    mistakes_key_effects,
+    run_key_effects,
+    weights_key_effects,
+)
+from tests.support.key_effects import EFFECTS, phases
+from tests.support.run_scenes import runs_of_all_kinds
+from tests.support.scenes import training
+from tests.support.stage import NEVER_FPS, on_stage
+
+PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
+    "everywhere": MlpwatchApp,
+    "dashboard": Dashboard,
+    "mistakes": MistakesScreen,
+    "explain": ExplainScreen,
+    "weights": WeightsScreen,
+    "runs": RunsScreen,
+    "compare": CompareScreen,
+    "question": Question,
+    "entry": LineEntry,
+    "draw": DrawScreen,
+}
+
+WITH_FOOTER: tuple[Where, ...] = (
+    "dashboard",
+    "mistakes",
+    "explain",
+    "draw",
+    "weights",
+    "runs",
+    "compare",
+)
+"""The screens on which the global keys work too."""
+
+ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
+
+
+def test_footer_and_help_name_the_key_that_works() -> None:
+    for key in KEYS:
+        shown = key.shown.translate(ARROWS).replace("page ", "page")
+        name = _character_to_key(shown) if len(shown) == 1 else shown
+        assert name in key.keys.split(","), key
+
+
+def every_key() -> list[object]:
+    return [
+        pytest.param(key, name, id=f"{key.where}-{name}")
+        for key in KEYS
+        for name in key.keys.split(",")
+    ]
+
+
+@pytest.mark.parametrize(("key", "name"), every_key())
+async def test_the_key_does_what_its_help_says(
+    key: Key, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fps = 50.0 if key.action in ("leave", "interrupt") else NEVER_FPS
+    monkeypatch.chdir(tmp_path)
+    saved = tmp_path / "saved" if key.where in ("runs", "compare", "question", "entry") else None
+    with runs_of_all_kinds(saved) if saved else nullcontext():
+        async with on_stage(training(), fps=fps, saved=saved) as stage:
+            await EFFECTS[key.where, key.action](stage, name)
+
+
+def test_every_effect_belongs_to_a_key() -> None:
+    assert {(key.where, key.action) for key in KEYS} == set(EFFECTS)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: f"{key.where}-{key.shown}")
+def test_its_action_exists_and_takes_its_arguments(key: Key) -> None:
+    namespace, name, arguments = parse(key.action)
+    owner = MlpwatchApp if namespace == "app" else PLACES[key.where]
+    action = getattr(owner, f"action_{name}")
+    inspect.signature(action).bind(None, *arguments)
+
+
+@pytest.mark.parametrize("where", WITH_FOOTER)
+def test_no_key_means_two_things_in_one_place(where: Where) -> None:
+    here = [key.keys.split(",") for key in KEYS if key.where in (where, "everywhere")]
+    counts = Counter(name for names in here for name in names)
+    # A pen that goes down with anything else would be no pen; p pauses there.
+    expected = ["space"] if where == "draw" else []
+    assert [name for name, count in counts.items() if count > 1] == expected
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_bindings_are_the_table(where: Where) -> None:
+    made = {(b.key, b.action) for b in bindings(where) if isinstance(b, Binding)}
+    assert made == {(key.keys, key.action) for key in KEYS if key.where == where}
+    own = {(b.key, b.action) for b in PLACES[where].BINDINGS if isinstance(b, Binding)}
+    assert own == made
+
+
+def test_help_names_every_key_in_one_line_each() -> None:
+    lines = help_text().split("\n")
+    for key in KEYS:
+        line = f"  {key.shown:<10} {key.help}"
+        assert line in lines
+        # The scrollbar takes two of the 74 columns that the stylesheet leaves.
+        assert len(line) <= 72
+
+
+@pytest.mark.parametrize("where", WITH_FOOTER)
+def test_a_wide_footer_names_every_labelled_key(where: Where) -> None:
+    keys = footer_keys(where)
+    row = Footer(keys).paint(220, 1).row(0)
+    own = {key.keys for key in KEYS if key.where == where}
+    labelled = [
+        key
+        for key in KEYS
+        if key.label and (key.where == where or (key.where == "everywhere" and key.keys not in own))
+    ]
+    assert sorted(key.keys for key in keys) == sorted(key.keys for key in labelled)
+    for key in labelled:
+        assert f" {key.shown} {key.label} " in row
+
+
+@pytest.mark.parametrize("where", WITH_FOOTER)
+@pytest.mark.parametrize("width", [30, 60, 80, 100])
+def test_a_narrow_footer_keeps_help_and_quit_and_cuts_no_word(where: Where, width: int) -> None:
+    row = Footer(footer_keys(where)).paint(width, 1).row(0)
+    assert row.rstrip().endswith("? help  q quit")
+
+
+async def test_every_global_key_is_in_the_command_palette() -> None:
+    async with on_stage(training()) as stage:
+        titles = {command.title for command in stage.app.get_system_commands(stage.app.screen)}
+    for key in KEYS:
+        if key.where == "everywhere" and key.action != "command_palette":
+            title = key.label or key.help
+            assert title[0].upper() + title[1:] in titles
+    assert "Quit" in titles
+    assert "Keys" not in titles, "Textual's own help beside ours"
+
+
+async def test_pausing_works_among_the_mistakes_too_and_is_seen() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("m", "space")
+        assert phases(stage) == ["paused", "paused"]
+        assert "NumPy epoch 5 paused  PyTorch epoch 3 paused" in stage.text()

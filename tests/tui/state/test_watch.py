@@ -1,0 +1,249 @@
+"""Watching a session: loading in a thread, the automatic limit, orders, leaving."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event as Flag
+from threading import Thread, get_native_id
+from time import monotonic, sleep
+from typing import cast
+
+import numpy as np
+import pytest
+
+from mlpwatch.core.errors import DataError
+from mlpwatch.core.events import EpochRead, Event, StepsDone
+from mlpwatch.core.scheduling import NICENESS
+from mlpwatch.core.training.session import Session
+from mlpwatch.tui.state.watch import SPEEDS, Report, Watch
+from tests.support.scenes import CONFIG, FakeSession, digits, gap, started, trained
+
+DEADLINE_SECONDS = 30.0
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert monotonic() < deadline, "not in time"
+        sleep(0.001)
+
+
+def opened(session: FakeSession) -> Watch:
+    watch = Watch(lambda _report: cast("Session", session))
+    watch.open()
+    wait_until(lambda: not watch.is_loading)
+    watch.poll()
+    return watch
+
+
+def test_it_loads_in_a_thread_and_says_what_it_does() -> None:
+    may_go_on = Flag()
+
+    def start(report: Report) -> Session:
+        report("importing much")
+        may_go_on.wait(DEADLINE_SECONDS)
+        return cast("Session", FakeSession())
+
+    watch = Watch(start)
+    assert watch.loading == "starting"
+    watch.open()
+    wait_until(lambda: watch.loading == "importing much")
+    assert watch.is_loading
+    assert not watch.poll()
+    assert watch.session is None
+    may_go_on.set()
+    wait_until(lambda: not watch.is_loading)
+    watch.poll()
+    assert watch.session is not None
+    assert watch.state is not None
+
+
+class Priorities(FakeSession):
+    """Notes what priority a thread has that it starts, as it starts trainers."""
+
+    def start(self) -> None:
+        self.found: list[int] = []
+        trainer = Thread(target=lambda: self.found.append(niceness()))
+        trainer.start()
+        trainer.join()
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of single threads are Linux's")
+def test_trainers_stand_back_behind_the_screen_where_there_are_any() -> None:
+    session = Priorities()
+    opened(session)
+    assert session.found == [niceness() + NICENESS]
+    assert niceness() == os.getpriority(os.PRIO_PROCESS, os.getpid()), "the screen's is as it was"
+
+    elsewhere = Priorities()
+    watch = Watch(lambda _report: cast("Session", elsewhere), attached=True)
+    watch.open()
+    wait_until(lambda: not watch.is_loading)
+    watch.poll()
+    assert elsewhere.found == [niceness()]
+
+
+def test_what_keeps_a_session_from_starting_is_raised() -> None:
+    class Broken(FakeSession):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        opened(Broken())
+
+
+def test_what_goes_wrong_while_loading_is_kept() -> None:
+    error = DataError("data 'x': broken")
+
+    def start(_report: Report) -> Session:
+        raise error
+
+    watch = Watch(start)
+    watch.open()
+    wait_until(lambda: not watch.is_loading)
+    assert not watch.poll()
+    assert watch.error is error
+
+
+def test_the_session_starts_when_it_is_first_looked_at() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    assert session.started
+    session.feed([started("numpy"), *trained("numpy", 3)])
+    assert watch.poll()
+    assert watch.state is not None
+    assert watch.state.engines["numpy"].step == 3
+    assert not watch.poll(), "nothing new"
+
+
+def test_the_bundled_digits_are_slowed_to_half_a_minute() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    assert watch.limit == session.limit == 240 / 30
+    assert watch.limit_is_automatic
+
+
+def test_other_data_is_not_slowed() -> None:
+    session = FakeSession(dataset=replace(digits(), name="mnist"))
+    watch = opened(session)
+    assert watch.limit is None
+    assert session.limit is None
+
+
+def test_the_automatic_limit_is_lifted_at_once() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    watch.faster()
+    assert session.limit is None
+
+
+def test_the_limit_goes_through_all_speeds_and_stops_at_both_ends() -> None:
+    session = FakeSession(dataset=replace(digits(), name="mnist"))
+    watch = opened(session)
+    down = []
+    for _ in range(len(SPEEDS) + 1):
+        watch.slower()
+        down.append(session.limit)
+    assert down == [*reversed(SPEEDS), SPEEDS[0]]
+    up = []
+    for _ in range(len(SPEEDS) + 1):
+        watch.faster()
+        up.append(session.limit)
+    assert up == [*SPEEDS[1:], None, None]
+
+
+def test_pausing_both_then_one_then_both() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    watch.toggle_pause("torch")
+    assert (session.paused("numpy"), session.paused("torch")) == (False, True)
+    watch.toggle_pause()
+    assert (session.paused("numpy"), session.paused("torch")) == (True, True), "both wait"
+    watch.toggle_pause()
+    assert (session.paused("numpy"), session.paused("torch")) == (False, False)
+
+
+def test_an_engine_that_is_not_trained_is_not_paused() -> None:
+    session = FakeSession(config=replace(CONFIG, only="numpy"))
+    watch = opened(session)
+    watch.toggle_pause("numpy")
+    assert session.paused("numpy")
+
+
+@pytest.mark.parametrize("order", ["toggle_pause", "step", "save", "faster", "slower"])
+def test_orders_before_there_is_a_session_do_nothing(order: str) -> None:
+    watch = Watch(lambda _report: cast("Session", FakeSession()))
+    getattr(watch, order)()
+    assert watch.session is None
+    assert watch.limit is None
+
+
+def test_saving_after_the_end_says_where_the_run_lies() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    session.stop()
+    watch.poll()
+    watch.save()
+    assert watch.state is not None
+    assert watch.state.message == "saved at the end in saved/2026-11-23-twin-k3f9"
+
+
+def test_leaving_waits_until_every_engine_has_ended() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    assert not watch.left
+    session.stop, stop = (lambda: None), session.stop  # type: ignore[method-assign]
+    watch.leave()
+    assert not watch.left, "the engines still save"
+    stop()
+    assert watch.left
+
+
+def test_leaving_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = FakeSession()
+    watch = opened(session)
+    session.stop = lambda: None  # type: ignore[method-assign]
+    watch.leave()
+    monkeypatch.setattr("mlpwatch.tui.state.watch.LEAVE_SECONDS", -1.0)
+    assert watch.left
+
+
+def test_leaving_while_loading_starts_no_training() -> None:
+    session = FakeSession()
+    watch = Watch(lambda _report: cast("Session", session))
+    watch.leave()
+    assert watch.left
+    watch.open()
+    wait_until(lambda: not watch.is_loading)
+    watch.poll()
+    assert not session.started
+
+
+def test_a_resumed_run_begins_with_its_past() -> None:
+    past: list[Event] = [
+        EpochRead("torch", n, n * 20, n * 1.0, 1.0, 1.0, 0.5, np.eye(10, dtype=np.int64) * n)
+        for n in (1, 2)
+    ]
+    steps: list[Event] = [
+        StepsDone("torch", n * 4, 4, n * 0.2, 0.5, 0.25, 0.75) for n in range(1, 11)
+    ]
+    watch = opened(FakeSession(past=[*past, *steps, gap(1)]))
+    assert watch.state is not None
+    torch = watch.state.engines["torch"]
+    assert [point.epoch for point in torch.epochs] == [1, 2]
+    assert torch.step == 40
+    assert torch.loss == 0.5
+    assert (torch.loss_by_step.count, torch.loss_by_step.low, torch.loss_by_step.high) == (
+        40,
+        0.25,
+        0.75,
+    )
+    assert torch.confusion is not None
+    assert torch.confusion.trace() == 20
+    assert [one.epoch for one in watch.state.gaps] == [1]
+    assert watch.state.engines["numpy"].epochs == []

@@ -1,0 +1,65 @@
+"""Leaving waits for the last writes once, however many frames that takes."""
+
+from dataclasses import replace
+from threading import Event as Flag
+from typing import cast
+
+from mlpwatch.core.training.session import Session
+from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
+from mlpwatch.tui.state.watch import Watch
+from tests.support.scenes import FakeSession, digits, training
+from tests.support.stage import on_stage, until
+
+
+class SlowDisk(FakeSession):
+    """Joins when it is told to."""
+
+    def __post_init__(self) -> None:
+        """Begin with nothing joined."""
+        super().__post_init__()
+        self.joins, self.written = 0, Flag()
+
+    def join(self, seconds: float) -> bool:
+        self.joins += 1
+        return self.written.wait(seconds)
+
+
+async def test_an_end_that_takes_many_frames_is_waited_for_once() -> None:
+    session = SlowDisk(dataset=replace(digits(), name="mnist"))
+    watch = Watch(lambda _report: cast("Session", session))
+    app = MlpwatchApp(watch, session.config.engine_names, ScreenOptions(fps=50))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(lambda: watch.session is not None, pilot)
+        await pilot.press("q")
+        await until(lambda: session.joins, pilot)
+        # Ten more looks, as ten more frames would take them.
+        for _ in range(10):
+            app._tick()
+            await pilot.pause()
+        assert session.joins == 1
+        session.written.set()
+        await until(lambda: app._exit, pilot)
+    assert app.return_value == 0
+
+
+async def test_quitting_says_so_and_a_second_time_leaves_at_once() -> None:
+    session = SlowDisk()
+    async with on_stage(training(), session=session) as stage:
+        await stage.press("q")
+        assert "saving, then leaving; ctrl+c leaves at once" in stage.text()
+        assert stage.app.return_value is None
+        await stage.pilot.press("ctrl+c")
+        assert stage.app.return_value == 130
+        session.written.set()
+
+
+async def test_a_new_message_is_shown_before_the_cell_under_the_cursor() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("tab", "tab", "down")
+        assert "read as" in stage.row("enter opens")
+        await stage.press("s")
+        assert "saved in" in stage.text()
+        await stage.press("left")
+        assert "saved in" not in stage.text()
+        await stage.press("escape")
+        assert "enter opens" not in stage.text()

@@ -1,0 +1,185 @@
+"""The weights screen shows the first layer as it is, whoever trains, and says what is dead."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_tiles import DeadCount, first_layer, shared_scale
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.network.engine import Tensors
+from mlpwatch.tui.images.signed import look_for, put_levels, signed_levels
+from mlpwatch.tui.images.tiles import TilesView, shrink
+from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.weights.reader import WeightsReader
+from mlpwatch.tui.weights.screen import WeightsScreen
+from mlpwatch.tui.weights.text import dead_text
+from tests.support.scenes import CONFIG, FakeSession, finished, trained, training, weights
+from tests.support.stage import Stage, on_stage, until
+
+SIZES = [(80, 24), (140, 40), (220, 60)]
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever terminal the tests run in."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+
+
+@asynccontextmanager
+async def on_weights(
+    size: tuple[int, int] = (140, 40),
+    *,
+    session: FakeSession | None = None,
+) -> AsyncIterator[Stage]:
+    """The screen, with tiles and the count of dead units."""
+    async with on_stage(training(), size, session=session) as stage:
+        await stage.press("w")
+        await until(lambda: "dead unit" in stage.text(), stage.pilot)
+        yield stage
+
+
+@pytest.mark.parametrize(("engine", "step"), [("numpy", 107), ("torch", 67)])
+async def test_every_cell_is_the_weights_it_stands_for(engine: EngineName, step: int) -> None:
+    async with on_weights() as stage:
+        view = stage.app.screen.query_one(f"#{engine}-tiles", TilesView)
+        steps: dict[EngineName, int] = {"numpy": 107, "torch": 67}
+        scale = shared_scale(
+            *(
+                first_layer(WeightsShown(name, 0, at, weights(name, at)), (8, 8))
+                for name, at in steps.items()
+            )
+        )
+        assert f"+{scale:g}" in stage.text()
+        w = weights(engine, step)["layers.0.weight"]
+        look = look_for(ascii_only=False, colours=stage.app.console.color_system)
+        assert look == "halves"
+        for unit, (x, y) in {0: (0, 1), 2: (40, 1), 4: (20, 11)}.items():
+            expected = Canvas(16, 8)
+            levels = signed_levels(shrink(w[unit].reshape(8, 8), 16, 16), scale)
+            put_levels(expected, 0, 0, levels, look)
+            found = [[view._shown.cell(x + i, y + j) for i in range(16)] for j in range(8)]
+            assert found == [[expected.cell(i, j) for i in range(16)] for j in range(8)]
+
+
+async def test_it_says_whose_weights_how_old_and_how_many_units_are_dead() -> None:
+    async with on_weights() as stage:
+        await until(lambda: stage.text().count("dead unit") == 2, stage.pilot)
+        titles = stage.row("NumPy  epoch")
+        assert "NumPy  epoch 5 · step 107" in titles
+        assert "PyTorch  epoch 3 · step 67" in titles
+        assert titles.index("dead units: 2 of 32") < titles.index("PyTorch")
+        assert titles.rstrip().endswith("dead units: 1 of 32")
+        assert stage.text().count("5 dead") == 2, "marked in both models"
+        assert "first layer: units 0–8 of 32, 64 weights each" in stage.text()
+        deeper = DeadCount(107, (np.array([False, False]), np.array([True, False, True])))
+        assert dead_text(deeper)[0][0] == "dead units: 0 of 2, 2 of 3 "
+        reader = WeightsReader(stage.app.watch_session)
+        reader.dead["numpy"] = deeper
+        assert reader.dead_units("numpy") == set(), "tiles are of the first layer"
+
+
+async def test_weights_follow_training() -> None:
+    async with on_stage(training(), fps=50.0) as stage:
+        await stage.press("w")
+        await stage.feed(*trained("numpy", 130, first=108))
+        await until(lambda: "step 130" in stage.text(), stage.pilot)
+
+
+async def test_it_asks_for_weights_by_itself_but_not_after_the_end() -> None:
+    async with on_stage(training()) as stage:
+        assert stage.session.board.latest("numpy").step == 100, "the end of epoch 5"  # type: ignore[union-attr]
+        await stage.press("w")
+        assert stage.session.board.latest("numpy").step == 107  # type: ignore[union-attr]
+    async with on_stage(finished()) as stage:
+        last = stage.session.board.latest("torch")
+        await stage.press("w")
+        await until(lambda: "step 240" in stage.text(), stage.pilot)
+        assert stage.session.board.latest("torch") is last
+
+
+async def test_the_last_page_ends_with_the_last_unit() -> None:
+    hint = "ink on + pixels raises a unit's answer"
+    async with on_weights() as stage:
+        await stage.press("escape")
+        stage.state.say("told before")
+        await stage.press("w")
+        assert hint in stage.text()
+        await stage.press("right", "right", "right", "right", "right")
+        assert "units 24–31 of 32" in stage.text()
+        await stage.press("left", "left", "left", "left")
+        assert "units 0–8 of 32" in stage.text()
+        assert hint not in stage.text(), "read by now"
+
+
+async def test_a_narrow_screen_shows_one_model_at_a_time() -> None:
+    async with on_weights((80, 24)) as stage:
+        assert "NumPy  epoch" in stage.text()
+        assert "PyTorch  epoch" not in stage.text()
+        await stage.press("tab")
+        assert "PyTorch  epoch" in stage.text()
+        assert "NumPy  epoch" not in stage.text()
+        await stage.press("tab")
+        assert "NumPy  epoch" in stage.text()
+
+
+async def test_one_model_alone_needs_no_other() -> None:
+    session = FakeSession(config=replace(CONFIG, only="torch"))
+    async with on_stage(
+        [e for e in training() if getattr(e, "engine", "") == "torch"][:30], session=session
+    ) as stage:
+        await stage.press("w")
+        await until(lambda: "dead unit" in stage.text(), stage.pilot)
+        await stage.press("tab")
+        assert "PyTorch  epoch" in stage.text()
+        assert "NumPy  epoch" not in stage.text()
+
+
+async def test_sigmoid_units_are_never_called_dead() -> None:
+    session = FakeSession(config=replace(CONFIG, activation="sigmoid"))
+    async with on_stage(training(), session=session) as stage:
+        await stage.press("w")
+        await until(lambda: "step 107" in stage.text(), stage.pilot)
+        await stage.press("n")
+        assert "dead units" not in stage.text()
+        assert "no unit of the first layer is dead" in stage.text()
+
+
+async def test_without_hidden_layers_each_tile_is_a_class() -> None:
+    session = FakeSession(config=replace(CONFIG, hidden=()))
+    w = np.arange(640, dtype=np.float32).reshape(10, 64) / 640
+    layers: Tensors = {"layers.0.weight": w, "layers.0.bias": np.zeros(10, np.float32)}
+    async with on_stage(training(), session=session) as stage:
+        for name in ENGINE_NAMES:
+            session.board.show(WeightsShown(name, 5, 240, layers))
+        session.ask_for_weights = lambda: None  # type: ignore[method-assign]
+        await stage.press("w")
+        await until(lambda: "class 0" in stage.text(), stage.pilot)
+        assert "no hidden layer: weights of the classes 0–9" in stage.text()
+
+
+async def test_nothing_that_changes_nothing_is_sent() -> None:
+    async with on_weights() as stage:
+        await until(lambda: stage.text().count("dead unit") == 2, stage.pilot)
+        screen = stage.app.screen
+        assert isinstance(screen, WeightsScreen)
+        drawn: list[object] = []
+        for view in screen.query(TilesView):
+            view.refresh = lambda *regions, **_: drawn.append(regions)  # type: ignore[method-assign, assignment]
+        stage.session.ask_for_weights()
+        screen._draw()
+        await stage.look()
+        assert drawn == []
+
+
+async def test_closing_it_at_once_again_and_again_harms_nothing() -> None:
+    async with on_stage(training()) as stage:
+        for _ in range(8):
+            await stage.pilot.press("w")
+            await stage.pilot.press("escape")
+        await stage.press("w")
+        await until(lambda: "dead unit" in stage.text(), stage.pilot)
