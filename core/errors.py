@@ -39,7 +39,7 @@ class DivergedError(Exception):
     """The loss or a weight is no longer finite; ends one engine's training."""
 
 
-def one_line(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return an error in one line, with its type unless it was written for a user."""
     text = " ".join(str(error).split())
     return text if isinstance(error, MlpwatchError) else f"{type(error).__name__}: {text}"

@@ -228,7 +228,7 @@ def _say_at_last(lines: list[str]) -> None:
 def _complain(why: object) -> None:
     """Print one line on stderr."""
     # Only here: it takes 15 ms, which the first frame need not wait for.
-    from mlpwatch.core.runs.names import one_line  # noqa: PLC0415
+    from mlpwatch.core.text import one_line  # noqa: PLC0415
 
     print(f"mlpwatch: {one_line(why)}", file=sys.stderr)  # noqa: T201
 

@@ -68,8 +68,3 @@ def size(bytes_: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1e3
     return f"{amount:.1f} GB"
-
-
-def one_line(text: str) -> str:
-    """Return text that is safe on the screen: control and format characters are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mlpwatch.core.network.engine import Floats, Labels
+    from mlpwatch.core.arrays import Floats, Labels
     from mlpwatch.core.network.losses import Loss
 
 

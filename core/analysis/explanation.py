@@ -11,9 +11,9 @@ from mlpwatch.core.analysis.neighbours import Neighbour, NeighbourIndex
 from mlpwatch.core.analysis.saliency import ink_gradient, logit_gradient
 from mlpwatch.core.analysis.weight_store import WeightsBoard
 from mlpwatch.core.analysis.weight_tiles import FULL_SHARE, round_scale
+from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.network.engine import Floats
 
 RENEW_SECONDS = 3.0
 """Least time between two preparations while a network trains on: a small one finishes an epoch in

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import Activation
 from mlpwatch.core.network.activations import ACTIVATIONS
-from mlpwatch.core.network.engine import Floats, Rows, Tensors
 
 CHUNK = 1_000
 """Images per product: 3 MB of MNIST, 1 to 10 ms."""

@@ -6,9 +6,9 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import GapMeasured
-from mlpwatch.core.network.engine import Tensors
 
 PENDING_BYTES = 16 * 2**20
 """Weights kept for the engine that is ahead: 40 epochs of 784-128-10, which NumPy is ahead after

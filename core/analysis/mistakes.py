@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.evaluation import Evaluation
+from mlpwatch.core.arrays import Labels
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.network.engine import Labels
 
 MistakeList = Literal["numpy", "torch", "both", "disagree", "newly-wrong", "newly-right"]
 """Wrong in NumPy, in PyTorch, in both; read differently by the two; wrong in some model that had

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.features import last_hidden, layer_weights
 from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.arrays import Floats, Rows
 from mlpwatch.core.config import Activation
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.network.engine import Floats, Rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
+from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.network.engine import Engine, EngineState, Tensors, build_engine
+from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 from mlpwatch.core.network.losses import loss_for
 
 Answer = TypeVar("Answer")

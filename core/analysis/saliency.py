@@ -3,9 +3,9 @@
 import numpy as np
 
 from mlpwatch.core.analysis.features import layer_weights
+from mlpwatch.core.arrays import Floats, Labels, Tensors
 from mlpwatch.core.config import Activation, PixelRange
 from mlpwatch.core.network.activations import ACTIVATIONS
-from mlpwatch.core.network.engine import Floats, Labels, Tensors
 
 
 def logit_gradient(

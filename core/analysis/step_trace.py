@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import Activation, EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
-from mlpwatch.core.network.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
+from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.network.optimizers import learning_rate_at
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
+from mlpwatch.core.arrays import Floats, Labels, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.network.engine import Engine, EngineState, Floats, Labels, Tensors, build_engine
+from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 from mlpwatch.core.network.losses import loss_for
 
 

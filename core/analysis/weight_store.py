@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.network.engine import Tensors
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.features import dead_units
 from mlpwatch.core.analysis.weight_store import WeightsShown
-from mlpwatch.core.network.engine import Floats
+from mlpwatch.core.arrays import Floats
 
 FULL_SHARE = 0.98
 """Share of the weights that lie within the scale; the few beyond are drawn at its end."""

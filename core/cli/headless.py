@@ -9,7 +9,7 @@ from mlpwatch.core.cli.signals import StopRequest
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import EpochDone, Event, RunEnded, SaveFailed
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.runs.names import one_line, printable
+from mlpwatch.core.text import one_line, printable
 from mlpwatch.core.training.result import Outcome
 from mlpwatch.core.training.session import Session
 

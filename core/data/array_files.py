@@ -19,6 +19,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from mlpwatch.core.errors import DataError
+from mlpwatch.core.text import excerpt
 
 CHUNK_BYTES = 1 << 20
 
@@ -44,13 +45,6 @@ _HOSTILE_BYTES_ERRORS = (
 )
 
 
-def one_line(text: object, limit: int = 160) -> str:
-    """Return `text` in one printable line of at most `limit` characters."""
-    words = " ".join(str(text).split())
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
 @contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
     """Turn what the libraries raise on a bad file into one `DataError` that names it.
@@ -66,7 +60,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
             f"{str(path)!r}: no permission to read it; expected a readable {kind}; change its mode"
         ) from error
     except (OSError, *_HOSTILE_BYTES_ERRORS) as error:
-        reason = one_line(getattr(error, "strerror", None) or error or type(error).__name__)
+        reason = excerpt(getattr(error, "strerror", None) or error or type(error).__name__)
         raise DataError(
             f"{str(path)!r}: can't be read ({reason}); expected a sound {kind};"
             " fetch or write it again"
@@ -132,11 +126,11 @@ def content_bytes(where: str, shape: Sequence[int], dtype: np.dtype[Any], limit:
     """
     if dtype.kind not in "uif" or dtype.itemsize > np.dtype(np.int64).itemsize:
         raise DataError(
-            f"{where}: dtype {one_line(dtype, 40)}; expected integers or floats of at most"
+            f"{where}: dtype {excerpt(dtype, 40)}; expected integers or floats of at most"
             " 64 bits (objects are never unpickled); write it again as numbers"
         )
     if min(shape, default=1) < 1:
-        raise DataError(f"{where}: shape {one_line(tuple(shape), 60)}; expected at least one image")
+        raise DataError(f"{where}: shape {excerpt(tuple(shape), 60)}; expected at least one image")
     count = math.prod(shape)
     size = count * dtype.itemsize
     if size > limit:

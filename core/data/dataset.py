@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.arrays import Labels, Rows
 from mlpwatch.core.config import PixelRange
 from mlpwatch.core.data.loaders import load_source
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
 from mlpwatch.core.data.raw_data import MAX_CLASSES, RawData, RawPart
 from mlpwatch.core.data.sources import check_source, resolve_source
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.network.engine import Labels, Rows
 
 __all__ = [
     "Dataset",

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpwatch.core.data.array_files import one_line
 from mlpwatch.core.data.idx import read_idx
 from mlpwatch.core.data.mnist import KERAS_NAMES, load_cached_mnist
 from mlpwatch.core.data.npz import read_npz
@@ -19,6 +18,7 @@ from mlpwatch.core.data.sources import (
     source_path,
 )
 from mlpwatch.core.errors import DataError
+from mlpwatch.core.text import excerpt
 
 
 def load_source(data: str) -> RawData:
@@ -58,7 +58,7 @@ def _load_npz(path: Path) -> RawData:
     def part(x: str, y: str) -> RawPart:
         return check_part((f"{str(path)!r} {x}", f"{str(path)!r} {y}"), arrays[x], arrays[y])
 
-    name, where = one_line(path.stem), repr(str(path))
+    name, where = excerpt(path.stem), repr(str(path))
     if "x" in arrays:
         return combine_parts(name, where, part("x", "y"), None)
     return combine_parts(name, where, part("x_train", "y_train"), part("x_test", "y_test"))
@@ -70,5 +70,5 @@ def _load_idx_folder(folder: Path) -> RawData:
         return check_part(where, read_idx(pair.images), read_idx(pair.labels))
 
     train, test = find_idx_pairs(folder)
-    name, where = one_line(folder.resolve().name), repr(str(folder))
+    name, where = excerpt(folder.resolve().name), repr(str(folder))
     return combine_parts(name, where, part(train), None if test is None else part(test))

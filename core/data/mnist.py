@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.array_files import one_line
 from mlpwatch.core.data.npz import read_npz
 from mlpwatch.core.data.openml import MNIST_784, OpenmlSource, Report, download_images
 from mlpwatch.core.data.raw_data import RawData, check_part, combine_parts
 from mlpwatch.core.data.sources import FETCH_COMMAND, MNIST, mnist_cache_path
 from mlpwatch.core.errors import DataError, DownloadError
 from mlpwatch.core.files.durable import replace_durably
+from mlpwatch.core.text import excerpt
 
 KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
 """Names of the arrays in the file that Keras publishes, and in the cache."""
@@ -71,7 +71,7 @@ def fetch_mnist(report: Report, source: OpenmlSource = MNIST_784) -> Path:
         report("writing")
         replace_durably(path, _packed(_keras_arrays(images, labels, source.train_count)))
     except OSError as error:
-        reason = one_line(error.strerror or error)
+        reason = excerpt(error.strerror or error)
         raise DownloadError(
             f"cache {str(path.parent)!r}: can't be written ({reason}); expected a writable folder;"
             " free or name another in MLPWATCH_CACHE"

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from mlpwatch.core.data.array_files import (
     MAX_DEFLATE_RATIO,
     content_bytes,
-    one_line,
     open_regular,
     read_content,
     reading,
 )
 from mlpwatch.core.errors import DataError
+from mlpwatch.core.text import excerpt
 
 MAX_HEADER_BYTES = 1024
 """A plain array's header takes 128; longer ones describe records, which are refused anyway."""
@@ -53,7 +53,7 @@ def _choose_layout(
     for names in layouts:
         if all(f"{name}.npy" in members for name in names):
             return names
-    found = one_line(", ".join(name.removesuffix(".npy") for name in members[:8]), 80)
+    found = excerpt(", ".join(name.removesuffix(".npy") for name in members[:8]), 80)
     wanted = " or ".join(", ".join(names) for names in layouts)
     raise DataError(
         f"{str(path)!r}: holds the arrays {found or 'none'}; expected {wanted}; rename them"

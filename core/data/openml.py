@@ -16,9 +16,9 @@ from urllib.error import HTTPError, URLError
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.array_files import one_line
 from mlpwatch.core.data.sources import FETCH_COMMAND
 from mlpwatch.core.errors import DownloadError
+from mlpwatch.core.text import excerpt
 
 Report = Callable[[str], None]
 """Takes one line of progress; called from this thread and from a watcher thread, in turn."""
@@ -124,10 +124,10 @@ def _column_types(source: OpenmlSource) -> dict[int, type]:
 def _reason(error: BaseException) -> str:
     if isinstance(error, HTTPError):
         error.close()
-        return one_line(f"HTTP status {error.code} from {error.url}")
+        return excerpt(f"HTTP status {error.code} from {error.url}")
     if isinstance(error, URLError) and isinstance(error.reason, BaseException):
         error = error.reason
-    return one_line(getattr(error, "strerror", None) or error or type(error).__name__, limit=400)
+    return excerpt(getattr(error, "strerror", None) or error or type(error).__name__, limit=400)
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def _warnings_reported(report: Report) -> Iterator[None]:
     """Turn scikit-learn's warnings ("Retrying...") into lines of progress."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: ANN401
-        report(one_line(message))
+        report(excerpt(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.arrays import Labels
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.network.engine import Labels
 
 MIN_CLASSES = 2
 MAX_CLASSES = 36

@@ -16,7 +16,7 @@ from mlpwatch.core.drawing.sketch import Ink
 from mlpwatch.core.errors import DataError, RunError
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 
 MOST_DRAWINGS = 500
 """The newest ones that are read: 28x28 takes half a megabyte, and a network milliseconds."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 
 
 class CheckpointError(RunError):

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.durable import replace_durably, sync_folder
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 
 
 class LineFile:

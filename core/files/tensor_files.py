@@ -10,6 +10,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from mlpwatch.core.arrays import Floats, Tensors
 from mlpwatch.core.files.checkpoint_errors import (
     ChecksumMismatchError,
     ForeignCheckpointError,
@@ -20,7 +21,6 @@ from mlpwatch.core.files.checkpoint_errors import (
     UnreadableCheckpointError,
 )
 from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json
-from mlpwatch.core.network.engine import Floats, Tensors
 
 FORMAT = 1
 """Raise it when an older mlpwatch would misread a new file."""

@@ -1,6 +1,6 @@
 """What both networks have in common: the protocol, the initial weights, the factory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
@@ -8,20 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.pixels import GreyLevels
-
-Floats = NDArray[np.floating]
-"""float32 or float64, as `RunConfig.dtype` says."""
-
-Labels = NDArray[np.int64]
-"""(samples,) class numbers."""
-
-Rows = NDArray[np.intp]
-"""(batch,) row numbers into the training images."""
-
-Tensors = Mapping[str, Floats]
-"""Arrays by name: `layers.0.weight` (fan_out, fan_in), `layers.0.bias` (fan_out,), …"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.pixels import GreyLevels
 from mlpwatch.core.network.activations import ACTIVATIONS
 from mlpwatch.core.network.dropout import DropoutMasks, Masks
-from mlpwatch.core.network.engine import EngineState, Floats, Labels, Rows, Tensors, check_state
+from mlpwatch.core.network.engine import EngineState, check_state
 from mlpwatch.core.network.losses import LossScratch, by_class, loss_for
 from mlpwatch.core.network.optimizers import optimizer_for
 from mlpwatch.core.scheduling import set_numpy_threads

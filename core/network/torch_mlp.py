@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
 from mlpwatch.core.config import EngineName, LossMean, RunConfig
 from mlpwatch.core.network.devices import device_for
 from mlpwatch.core.network.dropout import DropoutMasks
-from mlpwatch.core.network.engine import EngineState, Floats, Labels, Rows, Tensors, check_state
+from mlpwatch.core.network.engine import EngineState, check_state
 from mlpwatch.core.network.optimizers import (
     ADAM_EPSILON,
     ADAM_MEAN_DECAY,

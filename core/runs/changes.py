@@ -14,7 +14,8 @@ from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.listing import RESULT_NAME, read_result
 from mlpwatch.core.runs.lock import RunLock
 from mlpwatch.core.runs.manifest import CARD_NAME
-from mlpwatch.core.runs.names import check_run_name, printable
+from mlpwatch.core.runs.names import check_run_name
+from mlpwatch.core.text import printable
 
 _DOOMED_PREFIX = ".deleted-"
 """A run takes such a name before its files go, so that no half of it is ever listed."""

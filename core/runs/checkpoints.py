@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.files import tensor_files
 from mlpwatch.core.files.checkpoint_errors import (
@@ -26,7 +27,7 @@ from mlpwatch.core.files.strict_json import (
     take_object,
     take_whole,
 )
-from mlpwatch.core.network.engine import EngineState, Tensors
+from mlpwatch.core.network.engine import EngineState
 
 Shapes = Mapping[str, tuple[int, ...]]
 

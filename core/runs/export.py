@@ -14,7 +14,7 @@ from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME, read_result
 from mlpwatch.core.runs.manifest import read_card
 from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 
 ExportKind = Literal["csv", "json"]
 

@@ -13,7 +13,7 @@ from mlpwatch.core.files.strict_json import read_object
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.manifest import RunCard, read_card
 from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 
 METRICS_NAME = "metrics.jsonl"
 RESULT_NAME = "result.json"

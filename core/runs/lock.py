@@ -7,8 +7,8 @@ from time import sleep
 
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.manifest import CARD_NAME
-from mlpwatch.core.runs.names import printable
 from mlpwatch.core.runs.owner import OWNER_NAME, read_owner
+from mlpwatch.core.text import printable
 
 _TRIES = 5
 _RETRY_SECONDS = 0.01

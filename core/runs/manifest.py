@@ -18,7 +18,7 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 
 CARD_NAME = "config.json"
 

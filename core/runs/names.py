@@ -5,15 +5,13 @@ from datetime import UTC, datetime
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import InputError
+from mlpwatch.core.text import printable
 
 MAX_NAME_LENGTH = 100
 """Characters; more would not fit a line of the list."""
 
 MAX_NAME_BYTES = 255
 """UTF-8 bytes that ext4, XFS, APFS and NTFS allow in one folder name."""
-
-MAX_LINE_LENGTH = 1_000
-"""Characters of one message on a terminal; a run's own path and reason fit."""
 
 TAIL_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 """Lowercase letters and digits without the look-alikes l, o, 0 and 1."""
@@ -39,29 +37,6 @@ def check_run_name(name: str) -> None:
     if fault := _name_fault(name):
         shown = printable(name) if len(name) <= MAX_NAME_LENGTH else printable(name[:20]) + "…"
         raise InputError(f"run name '{shown}': {fault}; choose one like mnist-twin-2")
-
-
-def printable(text: object) -> str:
-    r"""Return `text` on one line, with control and bidi characters shown as `\x1b` and the like.
-
-    A folder name may hold any byte; an escape sequence in it must not reach the terminal.
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
-    )
-
-
-def one_line(text: object) -> str:
-    """Return `text` as `printable` does, with the middle left out where it is very long.
-
-    A path may have 4,096 characters, an argument 131,072: the end of a message, which says what to
-    do, would be lost below them.
-    """
-    shown = printable(text)
-    if len(shown) <= MAX_LINE_LENGTH:
-        return shown
-    half = MAX_LINE_LENGTH // 2
-    return f"{shown[:half]} … {shown[-half:]}"
 
 
 def _name_fault(name: str) -> str | None:

@@ -28,8 +28,9 @@ from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME, RunSummary, li
 from mlpwatch.core.runs.lock import RunLock
 from mlpwatch.core.runs.manifest import DatasetCard, RunCard, installed_versions, read_card
 from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog, MetricsReading
-from mlpwatch.core.runs.names import check_run_name, new_run_name, printable
+from mlpwatch.core.runs.names import check_run_name, new_run_name
 from mlpwatch.core.runs.owner import read_owner, remove_owner, this_process, write_owner
+from mlpwatch.core.text import printable
 
 __all__ = [
     "DatasetCard",

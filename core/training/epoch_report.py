@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
 from mlpwatch.core.analysis.gap import GapMeter, PublishedWeights
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import DivergedError
 from mlpwatch.core.events import EpochDone, Mailbox
-from mlpwatch.core.network.engine import Engine, Tensors
+from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.run import MetricsLine

@@ -6,9 +6,9 @@ from typing import Any
 
 from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gap import layer_differences
+from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.events import EndReason
-from mlpwatch.core.network.engine import Tensors
 from mlpwatch.core.runs.checkpoints import Position
 
 

@@ -6,9 +6,10 @@ from functools import partial
 from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gap import GapMeter
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.arrays import Rows, Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
-from mlpwatch.core.errors import DivergedError, one_line
+from mlpwatch.core.errors import DivergedError, error_text
 from mlpwatch.core.events import (
     EndReason,
     Mailbox,
@@ -18,7 +19,7 @@ from mlpwatch.core.events import (
     RunStarted,
     StepDone,
 )
-from mlpwatch.core.network.engine import Engine, Rows, Tensors, layer_sizes, parameter_count
+from mlpwatch.core.network.engine import Engine, layer_sizes, parameter_count
 from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.training.background import Background
@@ -117,7 +118,7 @@ class _Training:
         except DivergedError as error:
             reason, detail = "diverged", str(self._first_divergence(error))
         except Exception as error:  # the other engine goes on, and the screen says why
-            detail = one_line(error)
+            detail = error_text(error)
         self.clocks.stop()
         self.background.close()
         self.recorder.flush()

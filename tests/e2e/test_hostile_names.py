@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.runs.names import MAX_LINE_LENGTH
 from mlpwatch.core.runs.run import Run
+from mlpwatch.core.text import MAX_LINE_LENGTH
 from tests.support.faulty_runs import faulty_environment
 from tests.support.run_losses import nothing_lost
 from tests.support.sample_files import sample_arrays, write_npz

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from mlpwatch.core.network.engine import EngineState, Tensors
+from mlpwatch.core.arrays import Tensors
+from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 
 SIZES = (6, 4, 3)

@@ -6,16 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.network.engine import (
-    Engine,
-    EngineState,
-    Floats,
-    Labels,
-    Rows,
-    Tensors,
-    build_engine,
-)
+from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 
 FEATURES = 5
 SAMPLES = 11

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from mlpwatch.core.analysis.weight_store import WeightsBoard
+from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.events import Event, Mailbox, StepDone
-from mlpwatch.core.network.engine import Engine, EngineState, Floats, Rows, Tensors, build_engine
+from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.metrics import MetricsLine

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from mlpwatch.core.analysis.step_trace import BatchPass, EngineWalk, LayerOutput, Walk
+from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order
-from mlpwatch.core.network.engine import EngineState, Floats, initial_weights, layer_sizes
+from mlpwatch.core.network.engine import EngineState, initial_weights, layer_sizes
 
 
 class FakeEngine:

@@ -76,17 +76,6 @@ def test_counts_agree_with_their_noun() -> None:
 
 
 @given(st.text())
-def test_one_line_is_printable_and_keeps_what_was_printable(text: str) -> None:
-    line = formatting.one_line(text)
-    assert line.isprintable()
-    assert line == text or not text.isprintable()
-
-
-def test_control_characters_are_shown_not_sent() -> None:
-    assert formatting.one_line("a\x1b[2Jb\nc\u202ed") == "a\\x1b[2Jb\\nc\\u202ed"
-
-
-@given(st.text())
 def test_plain_text_is_ascii(text: str) -> None:
     assert all(character <= "~" for character in plain(text))
 

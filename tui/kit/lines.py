@@ -5,6 +5,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.cells import Canvas, CellView
@@ -71,7 +72,7 @@ class StatusPanel(CellView):
             return canvas
         self._put_progress(canvas, engine)
         if engine.detail:
-            why = formatting.one_line(engine.detail)
+            why = printable(engine.detail)
             lines = wrap(why, width, max_lines=max(1, height - 1), placeholder="…")
             for y, line in enumerate(lines, start=1):
                 canvas.put(0, y, line, Role.BAD)
@@ -152,9 +153,9 @@ class TextLine(CellView):
         canvas = Canvas(width, height)
         x = 0
         for text, role in self._left:
-            x = canvas.put(x, 0, formatting.one_line(text), role)
+            x = canvas.put(x, 0, printable(text), role)
         canvas.mark_cut(x, 0)
-        right = [(formatting.one_line(text), role) for text, role in self._right]
+        right = [(printable(text), role) for text, role in self._right]
         while right and width - sum(len(text) for text, _ in right) <= x:
             right.pop()
         start = width - sum(len(text) for text, _ in right)

@@ -5,7 +5,7 @@ from textwrap import wrap
 
 from textual.geometry import Size
 
-from mlpwatch.tui.formatting import one_line
+from mlpwatch.core.text import printable
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
 
@@ -37,7 +37,7 @@ class TextBlock(CellView):
         for y, row in enumerate(_folded(self._rows, width)):
             x = 0
             for text, role in row:
-                x = canvas.put(x, y, one_line(text), role)
+                x = canvas.put(x, y, printable(text), role)
             whole = "".join(text for text, _ in row)
             canvas.mark_cut(x - (len(whole) - len(whole.rstrip())), y)
         return canvas

@@ -10,7 +10,7 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.runs.listing import METRICS_NAME
 from mlpwatch.core.runs.manifest import read_card
 from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 from mlpwatch.tui.charts.chart import Limits, Marker, Series, nice_limits
 from mlpwatch.tui.kit.theme import RUNS
 from mlpwatch.tui.state.curves import Curve

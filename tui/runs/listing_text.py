@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpwatch.core.runs.listing import EngineSummary, RunSummary, list_runs
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 
 _HEADINGS = ("run", "data", "recipe", "hidden", "epochs", "NumPy", "PyTorch", "state")
 

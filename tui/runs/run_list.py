@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 from mlpwatch.tui.runs.columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
 
 MOST_MARKED = 4

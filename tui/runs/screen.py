@@ -15,7 +15,7 @@ from textual.widgets import Input
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.index import RunIndex
 from mlpwatch.core.runs.listing import RunSummary
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.dialogs import TypedLine
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys

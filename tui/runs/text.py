@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlpwatch.core.config import ENGINE_NAMES
-from mlpwatch.core.runs.names import printable
+from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS

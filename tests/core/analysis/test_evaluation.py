@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from mlpwatch.core.analysis.evaluation import evaluate
-from mlpwatch.core.network.engine import Labels
+from mlpwatch.core.arrays import Labels
 from mlpwatch.core.network.losses import CrossEntropy, SquaredError
 
 CLASSES = 4

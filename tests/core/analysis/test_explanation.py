@@ -17,9 +17,10 @@ from mlpwatch.core.analysis.features import last_hidden
 from mlpwatch.core.analysis.neighbours import NeighbourIndex
 from mlpwatch.core.analysis.saliency import logit_gradient
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import Activation, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.network.engine import Floats, Rows, Tensors, initial_weights, layer_sizes
+from mlpwatch.core.network.engine import initial_weights, layer_sizes
 
 CONFIG = RunConfig(hidden=(16,), pixel_range="-1..1")
 

@@ -5,9 +5,9 @@ from threading import Event
 import numpy as np
 import pytest
 
+from mlpwatch.core.arrays import Floats, Tensors
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.events import EpochDone, StepDone
-from mlpwatch.core.network.engine import Floats, Tensors
 from mlpwatch.core.training import trainer
 from tests.support.training import SECONDS, HookedEngine, Training
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mlpwatch.core.analysis.saliency import ink_gradient, logit_gradient
+from mlpwatch.core.arrays import Floats, Labels
 from mlpwatch.core.config import Activation, Dtype
-from mlpwatch.core.network.engine import Floats, Labels
 from mlpwatch.core.network.torch_mlp import MLP
 from tests.support.engines import build, small_config, small_images, smallest_relu_sum
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.analysis.weight_tiles import FirstLayer, count_dead, first_layer, shared_scale
-from mlpwatch.core.network.engine import Floats
+from mlpwatch.core.arrays import Floats
 
 
 def shown(w: Floats) -> WeightsShown:

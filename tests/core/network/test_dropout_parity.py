@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from mlpwatch.core.arrays import Rows
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.network.dropout import DropoutMasks
-from mlpwatch.core.network.engine import Rows
 from tests.support.engines import (
     assert_close,
     assert_same_bits,

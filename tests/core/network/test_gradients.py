@@ -6,8 +6,9 @@ from itertools import product
 import numpy as np
 import pytest
 
+from mlpwatch.core.arrays import Floats, Rows
 from mlpwatch.core.config import Activation, Dtype, EngineName, LossMean, LossName, RunConfig
-from mlpwatch.core.network.engine import Engine, Floats, Rows
+from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.numpy_mlp import NumpyMLP
 from mlpwatch.core.network.torch_mlp import TorchMLP
 from tests.support.engines import (

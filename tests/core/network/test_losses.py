@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import log_loss
 
+from mlpwatch.core.arrays import Floats, Labels
 from mlpwatch.core.config import ENGINE_NAMES, Dtype, LossName, RunConfig
-from mlpwatch.core.network.engine import Floats, Labels
 from mlpwatch.core.network.losses import CrossEntropy, Loss, SquaredError, loss_for
 from mlpwatch.core.network.numpy_mlp import NumpyMLP
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlpwatch.core.arrays import Rows
 from mlpwatch.core.config import OptimizerName, RunConfig
 from mlpwatch.core.data.dataset import batch_order
-from mlpwatch.core.network.engine import Rows
 from mlpwatch.core.network.optimizers import learning_rate_at, optimizer_for
 from tests.support.engines import (
     SAMPLES,

@@ -15,10 +15,11 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.files import checkpoint_errors as errors
 from mlpwatch.core.files import tensor_files
-from mlpwatch.core.network.engine import EngineState, Floats
+from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.runs.checkpoints import (
     Checkpoint,
     Position,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mlpwatch.core.config import from_recipe
 from mlpwatch.core.errors import InputError
-from mlpwatch.core.runs.names import check_run_name, new_run_name, printable
+from mlpwatch.core.runs.names import check_run_name, new_run_name
+from mlpwatch.core.text import printable
 
 
 def test_a_new_name_is_date_in_utc_recipe_and_random_tail() -> None:

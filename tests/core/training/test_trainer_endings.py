@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from mlpwatch.core.arrays import Floats, Tensors
 from mlpwatch.core.events import RunEnded, RunStarted, StepDone
-from mlpwatch.core.network.engine import EngineState, Floats, Tensors
+from mlpwatch.core.network.engine import EngineState
 from tests.support.training import SECONDS, HookedEngine, Training
 
 

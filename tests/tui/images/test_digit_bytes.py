@@ -12,9 +12,10 @@ from textual.app import App
 from textual.screen import Screen
 
 from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.network.engine import Tensors, build_engine
+from mlpwatch.core.network.engine import build_engine
 from mlpwatch.tui.images.digit import resample
 from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
 from tests.support.scenes import CONFIG, EPOCH_STEPS, FakeSession, digits, training

@@ -9,8 +9,8 @@ import pytest
 
 from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.analysis.weight_tiles import DeadCount, first_layer, shared_scale
+from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.network.engine import Tensors
 from mlpwatch.tui.images.signed import look_for, put_levels, signed_levels
 from mlpwatch.tui.images.tiles import TilesView, shrink
 from mlpwatch.tui.kit.cells import Canvas
