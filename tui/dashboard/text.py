@@ -1,47 +1,17 @@
-"""What the dashboard says in words: header, a standing note, the cell under the cursor."""
+"""The row above the dashboard's footer: read-out, newest event, or a standing note."""
 
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.tui import formatting
 from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.dashboard.crosshair import place, reading
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.kit.theme import Role
+from mlpwatch.tui.kit.run_text import gap_text
+from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.events import GapMeasured
     from mlpwatch.tui.state.run_state import RunState
-
-Text = list[tuple[str, Role]]
-
-
-def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
-    """Return the first row: what is trained at the left; limit, time and cost at the right.
-
-    Args:
-        watch: the session that is followed.
-        cost: what the screen costs; may be empty.
-    """
-    state, session = watch.state, watch.session
-    name = session.run.name if session and watch.is_view else "mlpwatch"
-    left = [(f" {name}", Role.STRONG)]
-    if session is None or state is None:
-        return [*left, (f"  {watch.loading} …", Role.DIM)], []
-    config, data = session.config, session.dataset
-    sizes = "-".join(str(n) for n in (data.features, *config.hidden, data.classes))
-    facts = [data.name, sizes, config.activation, config.optimizer, config.recipe]
-    left.append(("  " + " · ".join(facts), Role.TEXT))
-    right = []
-    if watch.limit is not None and not state.ended:
-        does = "lifts" if watch.limit_is_automatic else "raises"
-        right.append((f"limit {watch.limit:g} steps/s, ] {does} it ", Role.WARNING))
-    time = formatting.elapsed_and_left(state.seconds, state.seconds_left)
-    right.append((f"  {time} ", Role.DIM))
-    if cost:
-        right.append((f"   {cost} ", Role.DIM))
-    return left, right
 
 
 def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -> Text:
@@ -100,11 +70,3 @@ def standing_note(state: "RunState", config: RunConfig, classes: int) -> str:
     if state.gaps:
         return f"o charts the gap: {gap_text(state.gaps[-1])}"
     return "both start from the same weights and see the same batches"
-
-
-def gap_text(gap: "GapMeasured") -> str:
-    """Return the largest differences after an epoch, in few words: 80 columns have to hold them."""
-    return (
-        f"after epoch {gap.epoch} weights at most {gap.weight_difference:.1e} apart, "
-        f"losses {gap.loss_difference:.1e}"
-    )

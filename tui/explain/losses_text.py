@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.tui.dashboard.text import gap_text
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.run_text import gap_text
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState

@@ -10,13 +10,13 @@ from textual.binding import BindingType
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, Chart
 from mlpwatch.tui.charts.chart_data import ChartLimits, ChartOptions, accuracy_series
-from mlpwatch.tui.dashboard.text import header
 from mlpwatch.tui.explain.losses_text import story
 from mlpwatch.tui.explain.tour import PAGE_COUNT, batch_strips, is_still, page_title, tour_rows
 from mlpwatch.tui.images.batch_strip import BatchStrips
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
+from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.kit.text_block import TextBlock, squeezed, without_blanks
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch

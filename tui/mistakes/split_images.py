@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.mistakes import Readings
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.kit.theme import Text
 from mlpwatch.tui.mistakes.explanation_text import ink_of
 from mlpwatch.tui.mistakes.text import (
     Split,
-    Text,
     epochs_text,
     test_epochs_text,
     weights_places,

@@ -8,11 +8,9 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
-from mlpwatch.tui.kit.theme import Role
+from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.mistakes.selection import MistakeSelection
 from mlpwatch.tui.state.run_state import RunState
-
-Text = list[tuple[str, Role]]
 
 Split = Literal["validation", "test"]
 

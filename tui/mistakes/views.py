@@ -3,12 +3,12 @@
 import numpy as np
 
 from mlpwatch.tui.images.contact_sheet import SheetSource
-from mlpwatch.tui.kit.theme import Role
+from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.mistakes.digit_facts import DigitFacts
 from mlpwatch.tui.mistakes.digit_panel import SeenDigit
 from mlpwatch.tui.mistakes.selection import MistakeSelection
 from mlpwatch.tui.mistakes.split_images import SplitImages
-from mlpwatch.tui.mistakes.text import Text, caption, read_before, reading_text
+from mlpwatch.tui.mistakes.text import caption, read_before, reading_text
 
 
 def sheet_source(selection: MistakeSelection, images: SplitImages) -> SheetSource | None:

@@ -7,11 +7,9 @@ from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
-from mlpwatch.tui.kit.theme import Role
+from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.runs.columns import ListedRun, hidden_text, when_text
 from mlpwatch.tui.runs.run_list import RunList
-
-Text = list[tuple[str, Role]]
 
 
 def empty_text(saved: Path, runs: RunList, error: str, *, has_read: bool) -> tuple[str, Role]:

@@ -9,7 +9,6 @@ from textual.events import Resize
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
-from mlpwatch.tui.dashboard.text import header
 from mlpwatch.tui.images.signed import Look, legend, look_for
 from mlpwatch.tui.images.tiles import (
     LARGE_COLUMNS,
@@ -24,6 +23,7 @@ from mlpwatch.tui.kit.hints import Hints, message_text
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
+from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.weights.reader import WeightsReader

@@ -6,13 +6,11 @@ from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.images.tiles import Tile
 from mlpwatch.tui.kit.lines import ACCENTS
-from mlpwatch.tui.kit.theme import Role
+from mlpwatch.tui.kit.theme import Role, Text
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.weight_tiles import DeadCount, FirstLayer
     from mlpwatch.core.data.dataset import Dataset
-
-Text = list[tuple[str, Role]]
 
 
 def units_text(config: RunConfig, data: "Dataset", first: int, last: int, units: int) -> Text:
