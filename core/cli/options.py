@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any, NoReturn, get_args
 
 from mlpwatch.core.config import (
-    RECIPE_SUMMARIES,
     Activation,
     Device,
     Dtype,
@@ -14,9 +13,9 @@ from mlpwatch.core.config import (
     OptimizerName,
     RecipeName,
     RunConfig,
-    from_recipe,
 )
 from mlpwatch.core.errors import ConfigError, InputError
+from mlpwatch.core.recipes import RECIPE_SUMMARIES, from_recipe
 
 DEFAULT_SAVED = "saved"
 

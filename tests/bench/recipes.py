@@ -7,7 +7,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from mlpwatch.core.config import RECIPE_SUMMARIES, RecipeName, from_recipe
+from mlpwatch.core.config import RecipeName
+from mlpwatch.core.recipes import RECIPE_SUMMARIES, from_recipe
 from mlpwatch.core.training.launch import new_session
 from tests.bench.bench_data import find_mnist
 

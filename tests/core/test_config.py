@@ -1,7 +1,7 @@
 """Settings are in range or refused in one line, and survive a round trip through JSON."""
 
 import json
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, fields
 from typing import Any, get_args
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpwatch.core import config as settings
-from mlpwatch.core.config import RECIPE_SUMMARIES, RECIPES, RunConfig, from_recipe
+from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import ConfigError
 
 configs = st.builds(
@@ -126,25 +126,6 @@ def test_a_config_is_frozen_and_hashable() -> None:
     with pytest.raises(FrozenInstanceError):
         RunConfig().epochs = 3  # type: ignore[misc]
     assert len({RunConfig(), RunConfig(), RunConfig(hidden=(1,))}) == 2
-
-
-def test_recipes_carry_their_own_names_and_a_summary() -> None:
-    assert set(RECIPES) == set(RECIPE_SUMMARIES) == set(get_args(settings.RecipeName))
-    for name, config in RECIPES.items():
-        assert config.recipe == name
-        assert from_recipe(name) == config
-        with pytest.raises(ConfigError):
-            from_recipe(name, epochs=0)
-        assert from_recipe(name, epochs=3) == replace(config, epochs=3)
-
-
-def test_only_the_seed_recipe_treats_the_engines_differently() -> None:
-    means = {name: [c.loss_mean(e) for e in c.engine_names] for name, c in RECIPES.items()}
-    assert means == {
-        "twin": ["batch", "batch"],
-        "seed": ["batch", "element"],
-        "best": ["batch", "batch"],
-    }
 
 
 def test_only_leaves_one_engine() -> None:

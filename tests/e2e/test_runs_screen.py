@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.config import ENGINE_NAMES, from_recipe
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.listing import list_runs
 from tests.support.run_scenes import make_run
 from tests.support.terminal import (

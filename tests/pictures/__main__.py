@@ -16,7 +16,8 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from mlpwatch.core.config import RunConfig, from_recipe
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions

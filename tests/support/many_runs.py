@@ -5,8 +5,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mlpwatch.core.config import RecipeName, from_recipe
+from mlpwatch.core.config import RecipeName
 from mlpwatch.core.files.strict_json import to_json
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.manifest import DatasetCard, RunCard
 from mlpwatch.core.runs.metrics import MetricsLine
 

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mlpwatch.core.config import EngineName, RunConfig, from_recipe
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.manifest import RunCard
 from mlpwatch.core.runs.metrics import MetricsLine
 from mlpwatch.core.runs.run import DatasetCard, Run

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.analysis.gap import PENDING_BYTES, GapMeter, PublishedWeights, layer_differences
-from mlpwatch.core.config import Dtype, EngineName, from_recipe
+from mlpwatch.core.config import Dtype, EngineName
 from mlpwatch.core.events import GapMeasured
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.training.launch import new_session
 
 W, B = "layers.0.weight", "layers.0.bias"

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from mlpwatch.core.analysis.step_trace import Walk, relative_slope, walk_through
-from mlpwatch.core.config import EngineName, RunConfig, from_recipe
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
 from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import Engine, EngineState, build_engine
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.remote.follower import RunFollower
 from mlpwatch.core.runs.run import Run
 from tests.core.training.test_session import hooked_session, left_alone

@@ -13,8 +13,9 @@ from mlpwatch.core.cli.options import (
     config_for_resume,
     config_from,
 )
-from mlpwatch.core.config import RECIPES, RunConfig, from_recipe
+from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import ConfigError, InputError
+from mlpwatch.core.recipes import RECIPES, from_recipe
 
 
 def parse(*arguments: str) -> argparse.Namespace:

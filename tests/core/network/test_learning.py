@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mlpwatch.core.config import ENGINE_NAMES, from_recipe
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.training.launch import new_session
 from tests.support.checkout import CHECKOUT
 

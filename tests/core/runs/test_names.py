@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.core.config import from_recipe
 from mlpwatch.core.errors import InputError
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.names import check_run_name, new_run_name
 from mlpwatch.core.text import printable
 

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpwatch.core.config import OptimizerName, RunConfig, from_recipe
+from mlpwatch.core.config import OptimizerName, RunConfig
 from mlpwatch.core.errors import InputError, RunError
 from mlpwatch.core.files.checkpoint_errors import ForeignCheckpointError, ShapeMismatchError
 from mlpwatch.core.files.durable import STALE_SECONDS
 from mlpwatch.core.network.engine import build_engine
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position, checkpoint_path
 from mlpwatch.core.runs.run import DatasetCard, MetricsLine, Run
 from tests.support.checkout import CHECKOUT

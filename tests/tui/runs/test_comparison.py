@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.config import from_recipe
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.tui.runs.comparison import (
     Axes,
     ComparedRun,

@@ -8,7 +8,7 @@ from threading import Event as Flag
 import pytest
 
 import mlpwatch.core.runs.index
-from mlpwatch.core.config import from_recipe
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.listing import RunSummary, summarize_run
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.charts.chart import Chart

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import mlpwatch.tui.runs.switch
-from mlpwatch.core.config import from_recipe
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.listing import RunStateName, RunSummary, list_runs
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.run import Run

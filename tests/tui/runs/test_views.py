@@ -7,7 +7,7 @@ from threading import enumerate as threads
 
 import pytest
 
-from mlpwatch.core.config import from_recipe
+from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.tui.dashboard.screen import Dashboard
