@@ -9,11 +9,11 @@ import pytest
 
 from tests.support.checkout import CHECKOUT
 
-MOST_LINES_OF_A_FILE = 300
-MOST_LINES_OF_A_FUNCTION = 40
+MOST_LINES_OF_A_FILE = 400
+MOST_LINES_OF_A_FUNCTION = 60
 
 TOP_LEVEL = {".gitignore", ".pre-commit-config.yaml", "LICENSE", "README.md", "pyproject.toml"}
-TOP_LEVEL_FOLDERS = {".ci", ".src", "core", "saved", "tests", "tui"}
+TOP_LEVEL_FOLDERS = {".ci", ".github", ".src", "core", "saved", "tests", "tui"}
 
 
 def sources() -> list[Path]:
