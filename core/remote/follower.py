@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from math import inf
 from threading import Event as Flag
 from threading import Thread
@@ -10,8 +11,10 @@ from time import monotonic
 
 from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gradients import Comparison
+from mlpwatch.core.analysis.inference import Answer, Prediction, predict
 from mlpwatch.core.analysis.step_trace import Walk
 from mlpwatch.core.analysis.weight_store import WeightsBoard
+from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.events import (
@@ -27,9 +30,10 @@ from mlpwatch.core.events import (
     StepsDone,
 )
 from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.remote.client import ASK_SECONDS, OrderClient
 from mlpwatch.core.remote.protocol import Order, OrderName
-from mlpwatch.core.remote.run_images import Answer, RunImages
+from mlpwatch.core.remote.run_images import RunImages
 from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.recorded_end import recorded_end
@@ -140,6 +144,10 @@ class RunFollower:
     def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
         """Have an engine's newest saved weights read; see `RunImages.ask`."""
         return self._images.ask(name, question)
+
+    def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
+        """Ask an engine's newest saved weights about images; see `RunSource`."""
+        return self.ask(name, partial(predict, images=images, loss=loss_for(self.config, name)))
 
     def walk_through(self, previous: Walk | None = None) -> Walk:
         """Take the step after the newest checkpoint apart; see `RunImages.walk_through`."""

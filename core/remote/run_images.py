@@ -4,14 +4,17 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Event as Flag
 from threading import Thread
-from typing import TypeVar
 
 import numpy as np
 
 from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gradients import Comparison, compare_gradients
+from mlpwatch.core.analysis.inference import (
+    Answer,
+    evaluate_images,
+    inference_engine,
+)
 from mlpwatch.core.analysis.step_trace import Walk, walk_through
-from mlpwatch.core.analysis.still_engine import read_images, still_engine
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
@@ -21,8 +24,6 @@ from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.runs.checkpoints import checkpoint_path
 from mlpwatch.core.runs.manifest import DatasetCard
 from mlpwatch.core.runs.run import Run
-
-Answer = TypeVar("Answer")
 
 LOOK_SECONDS = 1.0
 """Time between two looks whether there is a newer checkpoint; one is written every 30 s."""
@@ -96,7 +97,7 @@ class RunImages:
         images, labels = data.test_images, data.test_labels
         shown = [self._board.latest(name) for name in config.engine_names]
         return {
-            one.engine: read_images(
+            one.engine: evaluate_images(
                 config, one.engine, one.weights, images, labels, classes=data.classes
             )
             for one in shown
@@ -129,7 +130,7 @@ class RunImages:
         if shown is None:
             raise DataError(self.missing or f"no checkpoint of {name} yet")
         data = self.dataset
-        return still_engine(self._config, shown.weights, data.features, data.classes)
+        return inference_engine(self._config, shown.weights, data.features, data.classes)
 
     def _loaded(self) -> Dataset:
         if not self.dataset.train_count:
@@ -181,7 +182,9 @@ class RunImages:
         self._board.show(shown, evaluated=True)
         images, labels = self.dataset.validation_images, self.dataset.validation_labels
         classes = self.dataset.classes
-        validation = read_images(self._config, name, state.weights, images, labels, classes=classes)
+        validation = evaluate_images(
+            self._config, name, state.weights, images, labels, classes=classes
+        )
         self.missing = ""
         self._tell(EvaluationRead(name, at.epoch, at.step, validation))
 

@@ -6,7 +6,6 @@ import socket
 from contextlib import suppress
 from threading import Event as Flag
 from threading import Thread
-from typing import TYPE_CHECKING
 
 from mlpwatch.core.remote.protocol import (
     MAX_LINE_BYTES,
@@ -17,9 +16,7 @@ from mlpwatch.core.remote.protocol import (
     parse_order,
 )
 from mlpwatch.core.remote.sockets import is_owner, listen, remove_socket
-
-if TYPE_CHECKING:
-    from mlpwatch.core.training.session import Session
+from mlpwatch.core.run_source import RunSource
 
 MOST_PEERS = 16
 """Connected at once; each attached screen is one."""
@@ -39,7 +36,7 @@ class OrderServer:
         session: obeys.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: RunSource) -> None:
         self._session = session
         self._closing = Flag()
         self._selector = selectors.DefaultSelector()

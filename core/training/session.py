@@ -11,14 +11,22 @@ from typing import Any
 from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gap import GapMeter
 from mlpwatch.core.analysis.gradients import Comparison, compare_gradients
-from mlpwatch.core.analysis.on_demand import Answer, answer_with, evaluate_test
+from mlpwatch.core.analysis.inference import (
+    Answer,
+    Prediction,
+    answer_with,
+    evaluate_test,
+    predict,
+)
 from mlpwatch.core.analysis.step_trace import Walk, walk_through
 from mlpwatch.core.analysis.weight_store import WeightsBoard
+from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.events import EpochRead, Event, GapMeasured, Mailbox, StepsDone
 from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.remote.server import OrderServer
 from mlpwatch.core.runs.checkpoints import Position
 from mlpwatch.core.runs.event_log import Plan
@@ -166,6 +174,10 @@ class Session:
             # Nobody trains this engine any more, and questions only read it.
             Thread(target=call, name=f"ask-{name}", daemon=True).start()
         return answer
+
+    def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
+        """Ask an engine about images between two batches; see `RunSource`."""
+        return self.ask(name, partial(predict, images=images, loss=loss_for(self.config, name)))
 
     def walk_through(self, previous: Walk | None = None) -> Walk:
         """Take each engine's next step apart, or the one taken since `previous`.

@@ -1,22 +1,21 @@
 """Scenes for the screens: fixed events, and a session that obeys orders and trains nothing."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
 from mlpwatch.core.analysis.gradients import Comparison, Gradients
-from mlpwatch.core.analysis.on_demand import Answer
+from mlpwatch.core.analysis.inference import Prediction
 from mlpwatch.core.analysis.step_trace import Walk
 from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.events import (
@@ -32,9 +31,9 @@ from mlpwatch.core.events import (
     RunStarted,
     StepDone,
 )
-from mlpwatch.core.network.engine import Engine, initial_weights
+from mlpwatch.core.network.engine import initial_weights
 from mlpwatch.core.network.losses import loss_for
-from tests.support.walks import FakeEngine, played_walk
+from tests.support.walks import played_prediction, played_walk
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)
 RUN_PATH = Path("saved/2026-11-23-twin-k3f9")
@@ -169,8 +168,25 @@ def failed() -> list[Event]:
 
 
 @dataclass
+class FakeFolder:
+    """A run folder that nothing is written to and nobody locks."""
+
+    path: Path = RUN_PATH
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def acquire(self) -> str:
+        return ""
+
+    def release(self) -> None:
+        pass
+
+
+@dataclass
 class FakeSession:
-    """Obeys the orders that a `core.session.Session` takes, and notes them."""
+    """A `RunSource` that notes the orders that it is given, and trains nothing."""
 
     config: RunConfig = CONFIG
     dataset: Dataset = field(default_factory=digits)
@@ -181,7 +197,7 @@ class FakeSession:
     def __post_init__(self) -> None:
         """Begin with nothing done."""
         self.mailbox = Mailbox()
-        self.run = SimpleNamespace(path=RUN_PATH, name=RUN_PATH.name, release=lambda: None)
+        self.run = FakeFolder()
         self.epoch_steps = EPOCH_STEPS
         self.save_error: str | None = None
         self.images_missing = ""
@@ -201,7 +217,7 @@ class FakeSession:
     def steps_per_second(self) -> float | None:
         return self.limit
 
-    def threads(self, _engine: EngineName) -> int:
+    def threads(self, engine: EngineName) -> int:  # noqa: ARG002 - the protocol's name
         return 1
 
     def paused(self, engine: EngineName) -> bool:
@@ -251,10 +267,10 @@ class FakeSession:
     def walk_through(self, previous: Walk | None = None) -> Walk:
         return played_walk(self.config, self.dataset, self.steps, previous)
 
-    def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
+    def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
         self.questions += 1
-        answer: Future[Answer] = Future()
-        answer.set_result(question(cast("Engine", FakeEngine(name, self.dataset))))
+        answer: Future[Prediction] = Future()
+        answer.set_result(played_prediction(name, self.config, self.dataset, images))
         return answer
 
     def set_steps_per_second(self, limit: float | None) -> None:
@@ -268,7 +284,7 @@ class FakeSession:
     def leave(self) -> None:
         self.stop()
 
-    def join(self, _seconds: float) -> bool:
+    def join(self, seconds: float) -> bool:  # noqa: ARG002 - the protocol's name
         return True
 
     def feed(self, events: Iterable[Event]) -> None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from textual.pilot import Pilot
 
 from mlpwatch.core.events import Event
-from mlpwatch.core.training.session import Session
+from mlpwatch.core.run_source import RunSource
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Report, Watch
@@ -123,7 +123,7 @@ async def on_stage(
     played = session or FakeSession()
     if saved is not None:
         played.run.path = saved / RUN_PATH.name
-    watch = Watch(lambda _report: cast("Session", played), attached=attached)
+    watch = Watch(lambda _report: played, attached=attached)
     options = ScreenOptions(fps=fps, ascii_only=ascii_only, saved=saved or RUN_PATH.parent)
     app = MlpwatchApp(watch, played.config.engine_names, options)
     async with app.run_test(size=size) as pilot:
@@ -145,10 +145,10 @@ async def while_loading(
     """Run the app while its session still loads."""
     played, may_load = FakeSession(), Flag()
 
-    def start(report: Report) -> Session:
+    def start(report: Report) -> RunSource:
         report(text)
         may_load.wait(DEADLINE_SECONDS)
-        return cast("Session", played)
+        return played
 
     watch = Watch(start)
     app = MlpwatchApp(watch, played.config.engine_names, ScreenOptions(fps=NEVER_FPS))

@@ -4,26 +4,26 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mlpwatch.core.analysis.inference import Prediction
 from mlpwatch.core.analysis.step_trace import BatchPass, EngineWalk, LayerOutput, Walk
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order
 from mlpwatch.core.network.engine import EngineState, initial_weights, layer_sizes
+from mlpwatch.core.network.losses import loss_for
 
 
-class FakeEngine:
-    """Reads images as networks do: nearest to the mean of a class is most probable."""
-
-    def __init__(self, name: EngineName, dataset: Dataset) -> None:
-        images, labels = dataset.train_images, dataset.train_labels
-        # The two differ a little, as trained networks would.
-        self._means = np.stack(
-            [images[labels == n][name == "torch" :: 2].mean(axis=0) for n in range(dataset.classes)]
-        )
-
-    def logits(self, images: Floats) -> Floats:
-        squares: Floats = np.square(images[:, None, :] - self._means[None]).sum(axis=2)
-        return -squares
+def played_prediction(
+    name: EngineName, config: RunConfig, dataset: Dataset, images: Floats
+) -> Prediction:
+    """Return a prediction as networks make them: the class whose mean is nearest."""
+    known, labels = dataset.train_images, dataset.train_labels
+    # The two differ a little, as trained networks would.
+    means = np.stack(
+        [known[labels == n][name == "torch" :: 2].mean(axis=0) for n in range(dataset.classes)]
+    )
+    squares: Floats = np.square(images[:, None, :] - means[None]).sum(axis=2)
+    return Prediction(loss_for(config, name).probabilities(-squares))
 
 
 def played_walk(

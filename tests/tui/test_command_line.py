@@ -10,7 +10,6 @@ import pytest
 from mlpwatch.tui.__main__ import main
 from mlpwatch.tui.app import ScreenOptions
 from tests.support.checkout import SOURCE
-from tests.support.scenes import FakeSession
 
 
 @pytest.fixture(autouse=True)
@@ -163,12 +162,3 @@ def test_nothing_heavy_is_imported_for_the_grammar() -> None:
         env=os.environ | {"PYTHONPATH": str(SOURCE)},
     )
     assert done.stdout.strip() == "2 []"
-
-
-def test_the_played_session_has_the_methods_of_the_real_one() -> None:
-    from mlpwatch.core.training.session import Session
-
-    played = {name for name in dir(FakeSession) if not name.startswith("_")} - {
-        "feed", "config", "dataset", "notes", "past",
-    }  # fmt: skip
-    assert played <= set(dir(Session))

@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 from threading import Event as Flag
-from typing import cast
 
-from mlpwatch.core.training.session import Session
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
 from mlpwatch.tui.state.watch import Watch
 from tests.support.scenes import FakeSession, digits, training
@@ -26,7 +24,7 @@ class SlowDisk(FakeSession):
 
 async def test_an_end_that_takes_many_frames_is_waited_for_once() -> None:
     session = SlowDisk(dataset=replace(digits(), name="mnist"))
-    watch = Watch(lambda _report: cast("Session", session))
+    watch = Watch(lambda _report: session)
     app = MlpwatchApp(watch, session.config.engine_names, ScreenOptions(fps=50))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(lambda: watch.session is not None, pilot)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpwatch.core.analysis.reading import Reading, ask_reading
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.drawing.normalisation import network_input
 from mlpwatch.core.drawing.own_set import Drawing
@@ -17,8 +16,8 @@ from mlpwatch.tui.draw.panels import KeptRow, OwnSet
 from mlpwatch.tui.state.run_state import RunState
 
 if TYPE_CHECKING:
-    from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.core.training.session import Session
+    from mlpwatch.core.analysis.inference import Prediction
+    from mlpwatch.core.run_source import RunSource
 
 
 class DrawReadings:
@@ -33,7 +32,7 @@ class DrawReadings:
 
     def __init__(
         self,
-        session: "Session | RunFollower",
+        session: "RunSource",
         state: RunState,
         easel: Easel,
         show: Callable[[], None],
@@ -99,9 +98,9 @@ class DrawReadings:
             name: [float(p) for p in reading.probabilities[0]] for name, reading in found.items()
         }
 
-    async def _ask(self, images: np.ndarray) -> dict[EngineName, Reading]:
+    async def _ask(self, images: np.ndarray) -> "dict[EngineName, Prediction]":
         names = self._session.config.engine_names
-        answers = [asyncio.wrap_future(ask_reading(self._session, name, images)) for name in names]
+        answers = [asyncio.wrap_future(self._session.predict(name, images)) for name in names]
         return dict(zip(names, await asyncio.gather(*answers), strict=True))
 
     def _inputs(self, drawings: list[Drawing]) -> np.ndarray:
@@ -118,10 +117,10 @@ class DrawReadings:
         return [engine.epochs_done for engine in self._state.engines.values()]
 
 
-def _own_set(drawings: list[Drawing], found: dict[EngineName, Reading]) -> OwnSet:
+def _own_set(drawings: list[Drawing], found: "dict[EngineName, Prediction]") -> OwnSet:
     labels = [drawing.label for drawing in drawings]
     read = {
-        name: [(int(c), float(p)) for c, p in zip(one.predictions, one.confidences, strict=True)]
+        name: [(int(c), float(p)) for c, p in zip(one.classes, one.confidences, strict=True)]
         for name, one in found.items()
     }
     rows = [

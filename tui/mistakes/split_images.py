@@ -20,8 +20,7 @@ from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.evaluation import Evaluation
-    from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.core.training.session import Session
+    from mlpwatch.core.run_source import RunSource
 
 
 class SplitImages:
@@ -120,7 +119,7 @@ class SplitImages:
         self._test, self.split = test, "test"
         self._test_places = {name: places[name] for name in test if name in places}
 
-    def _session(self) -> "Session | RunFollower":
+    def _session(self) -> "RunSource":
         session = self._watch.session
         if session is None:
             raise RuntimeError("no session yet: expected one before an image is asked for")

@@ -16,7 +16,7 @@ from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.remote.follower import RunFollower
+    from mlpwatch.core.run_source import RunSource
     from mlpwatch.core.training.session import Session
 
 END_SECONDS = 10.0
@@ -100,7 +100,7 @@ class RunSwitch:
         return None if text is None else more_epochs(text, done)
 
     async def _replace(
-        self, current: "Session | RunFollower", run: ListedRun, epochs: int | None
+        self, current: "RunSource", run: ListedRun, epochs: int | None
     ) -> "Session | None":
         """Load a run and end the current one; None, after a word, where either fails."""
         # What this process has trained to its end is let go first: its own lock would refuse it.
@@ -122,7 +122,7 @@ class RunSwitch:
             return None
         return loaded
 
-    async def _end(self, session: "Session | RunFollower") -> bool:
+    async def _end(self, session: "RunSource") -> bool:
         """Save and end a session, or leave a run that lives elsewhere; say where that takes long.
 
         Returns:
@@ -134,7 +134,7 @@ class RunSwitch:
         self._say(f"{session.run.path.name} has not ended yet; try again in a moment", bad=True)
         return False
 
-    async def _ends_in_time(self, session: "Session | RunFollower") -> bool:
+    async def _ends_in_time(self, session: "RunSource") -> bool:
         session.leave()
         deadline = monotonic() + END_SECONDS
         while not session.ended:
@@ -191,7 +191,7 @@ def where_it_goes_on(run: ListedRun) -> list[str]:
     return found
 
 
-def what_becomes_of(session: "Session | RunFollower", *, attached: bool) -> str:
+def what_becomes_of(session: "RunSource", *, attached: bool) -> str:
     """Return what happens to the run on the dashboard."""
     name = session.run.path.name
     if attached:

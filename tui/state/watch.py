@@ -10,12 +10,11 @@ from mlpwatch.core.scheduling import stand_back
 from mlpwatch.core.training.control import LEAVE_SECONDS
 
 if TYPE_CHECKING:
-    from mlpwatch.core.remote.follower import RunFollower
-    from mlpwatch.core.training.session import Session
+    from mlpwatch.core.run_source import RunSource
     from mlpwatch.tui.state.run_state import RunState
 
 Report = Callable[[str], None]
-Start = Callable[[Report], "Session | RunFollower"]
+Start = Callable[[Report], "RunSource"]
 """Makes what is followed, slowly, and says what it is doing."""
 
 SHORT_RUN_SECONDS = 30
@@ -43,8 +42,8 @@ class Watch:
         self._start = start
         self.attached, self.is_view = attached, is_view
         self._loader = Thread(target=self._load, name="loader", daemon=True)
-        self._loaded: tuple[Session | RunFollower, RunState] | None = None
-        self.session: Session | RunFollower | None = None
+        self._loaded: tuple[RunSource, RunState] | None = None
+        self.session: RunSource | None = None
         """None while loading."""
         self.state: RunState | None = None
         """None while loading."""
@@ -155,7 +154,7 @@ class Watch:
         if self.state is not None:
             self.state.message_is_new = self.state.message_is_bad
 
-    def _follow_limit(self, session: "Session | RunFollower") -> bool:
+    def _follow_limit(self, session: "RunSource") -> bool:
         """Take over a limit that somebody set from another terminal; say whether there is one."""
         if session.steps_per_second == self.limit:
             return False
@@ -186,7 +185,7 @@ class Watch:
     def _report(self, text: str) -> None:
         self.loading = text
 
-    def _begin(self, session: "Session | RunFollower", state: "RunState") -> None:
+    def _begin(self, session: "RunSource", state: "RunState") -> None:
         self.session, self.state = session, state
         if session.notes:
             self.state.say(" · ".join(session.notes))
@@ -208,7 +207,7 @@ class Watch:
             _start_behind_the_screen(session)
 
 
-def _start_behind_the_screen(session: "Session | RunFollower") -> None:
+def _start_behind_the_screen(session: "RunSource") -> None:
     """Start trainers that let the screen go first: threads inherit that."""
     # Not at the top: the first frame needs no executor.
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415

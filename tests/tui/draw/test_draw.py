@@ -4,9 +4,8 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +13,11 @@ from syrupy.assertion import SnapshotAssertion
 from textual.events import Key
 from textual.pilot import Pilot
 
-from mlpwatch.core.analysis.on_demand import Answer
+from mlpwatch.core.analysis.inference import Prediction
+from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
 from mlpwatch.core.drawing.sketch import Sketch
-from mlpwatch.core.network.engine import Engine
-from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.draw.view import DrawView
 from tests.support.draw_effects import ink
 from tests.support.scenes import (
@@ -34,7 +32,7 @@ from tests.support.scenes import (
 )
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until, while_loading
-from tests.support.walks import FakeEngine
+from tests.support.walks import played_prediction
 
 SEVEN = [((2.2, 1.5), (5.8, 1.5)), ((5.8, 1.5), (3.6, 7.0))]
 
@@ -56,8 +54,7 @@ async def draw(
 
 
 def expected(engine: EngineName, images: np.ndarray) -> np.ndarray:
-    loss = loss_for(CONFIG, engine)
-    return loss.probabilities(FakeEngine(engine, digits()).logits(images))
+    return played_prediction(engine, CONFIG, digits(), images).probabilities
 
 
 async def test_both_models_read_the_centred_drawing_and_the_winner_is_marked() -> None:
@@ -89,9 +86,9 @@ async def test_the_range_of_the_run_is_what_the_networks_are_given() -> None:
     given: list[np.ndarray] = []
 
     class Listening(FakeSession):
-        def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
-            given.append(cast("partial[Answer]", question).keywords["images"])
-            return super().ask(name, question)
+        def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
+            given.append(images)
+            return super().predict(name, images)
 
     session = Listening(config=replace(CONFIG, pixel_range="-1..1"))
     async with on_stage(training(), session=session) as stage:
@@ -228,10 +225,10 @@ async def test_one_question_at_a_time_and_the_last_stroke_counts() -> None:
     waiting: list[Callable[[], None]] = []
 
     class Slow(FakeSession):
-        def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
-            answer: Future[Answer] = Future()
-            engine = cast("Engine", FakeEngine(name, digits()))
-            waiting.append(lambda: answer.set_result(question(engine)))
+        def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
+            answer: Future[Prediction] = Future()
+            prediction = played_prediction(name, CONFIG, digits(), images)
+            waiting.append(lambda: answer.set_result(prediction))
             return answer
 
     async with on_stage(training(), session=Slow()) as stage:
@@ -248,8 +245,8 @@ async def test_one_question_at_a_time_and_the_last_stroke_counts() -> None:
 
 async def test_a_failure_to_read_is_said_and_does_not_end_anything() -> None:
     class Broken(FakeSession):
-        def ask(self, _name: EngineName, _question: Callable[[Engine], Answer]) -> Future[Answer]:
-            answer: Future[Answer] = Future()
+        def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:  # noqa: ARG002
+            answer: Future[Prediction] = Future()
             answer.set_exception(RuntimeError("no memory"))
             return answer
 

@@ -11,10 +11,9 @@ import pytest
 from rich.color import ColorSystem
 from textual.events import Key
 
-from mlpwatch.core.analysis.on_demand import Answer
+from mlpwatch.core.analysis.inference import Prediction
+from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.network.engine import Engine
-from mlpwatch.core.training.session import Session
 from mlpwatch.tui.draw.easel import Easel
 from mlpwatch.tui.draw.panels import KeptRow, OwnSet, put_own_set
 from mlpwatch.tui.draw.predictions import DrawReadings
@@ -25,9 +24,9 @@ from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
-from tests.support.scenes import FakeSession, digits, training
+from tests.support.scenes import CONFIG, FakeSession, digits, training
 from tests.support.stage import on_stage, until
-from tests.support.walks import FakeEngine
+from tests.support.walks import played_prediction
 
 
 @pytest.mark.parametrize(
@@ -88,13 +87,13 @@ async def test_a_reading_of_the_set_that_comes_late_is_left_out() -> None:
     waiting: list[Callable[[], None]] = []
 
     class Slow(FakeSession):
-        def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
-            answer: Future[Answer] = Future()
-            engine = cast("Engine", FakeEngine(name, digits()))
-            waiting.append(lambda: answer.set_result(question(engine)))
+        def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
+            answer: Future[Prediction] = Future()
+            prediction = played_prediction(name, CONFIG, digits(), images)
+            waiting.append(lambda: answer.set_result(prediction))
             return answer
 
-    session, easel = cast("Session", Slow()), Easel(digits(), "0..1")
+    session, easel = Slow(), Easel(digits(), "0..1")
     state = RunState(12, 20, ENGINE_NAMES)
     readings = DrawReadings(session, state, easel, lambda: None)
     for row in (0, 60):
@@ -112,7 +111,7 @@ async def test_a_reading_of_the_set_that_comes_late_is_left_out() -> None:
     await first
     assert len(readings.own.rows) == 3
     images = np.concatenate([digits().images[[0, 60]], np.ones((1, 64))]).astype(np.float32)
-    read = FakeEngine("numpy", digits()).logits(images).argmax(axis=1)
+    read = played_prediction("numpy", CONFIG, digits(), images).classes
     assert len(set(read)) > 1
     assert [row.readings["numpy"][0] for row in readings.own.rows] == read.tolist()
 

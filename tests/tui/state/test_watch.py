@@ -7,15 +7,14 @@ from dataclasses import replace
 from threading import Event as Flag
 from threading import Thread, get_native_id
 from time import monotonic, sleep
-from typing import cast
 
 import numpy as np
 import pytest
 
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.events import EpochRead, Event, StepsDone
+from mlpwatch.core.run_source import RunSource
 from mlpwatch.core.scheduling import NICENESS
-from mlpwatch.core.training.session import Session
 from mlpwatch.tui.state.watch import SPEEDS, Report, Watch
 from tests.support.scenes import CONFIG, FakeSession, digits, gap, started, trained
 
@@ -30,7 +29,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def opened(session: FakeSession) -> Watch:
-    watch = Watch(lambda _report: cast("Session", session))
+    watch = Watch(lambda _report: session)
     watch.open()
     wait_until(lambda: not watch.is_loading)
     watch.poll()
@@ -40,10 +39,10 @@ def opened(session: FakeSession) -> Watch:
 def test_it_loads_in_a_thread_and_says_what_it_does() -> None:
     may_go_on = Flag()
 
-    def start(report: Report) -> Session:
+    def start(report: Report) -> RunSource:
         report("importing much")
         may_go_on.wait(DEADLINE_SECONDS)
-        return cast("Session", FakeSession())
+        return FakeSession()
 
     watch = Watch(start)
     assert watch.loading == "starting"
@@ -81,7 +80,7 @@ def test_trainers_stand_back_behind_the_screen_where_there_are_any() -> None:
     assert niceness() == os.getpriority(os.PRIO_PROCESS, os.getpid()), "the screen's is as it was"
 
     elsewhere = Priorities()
-    watch = Watch(lambda _report: cast("Session", elsewhere), attached=True)
+    watch = Watch(lambda _report: elsewhere, attached=True)
     watch.open()
     wait_until(lambda: not watch.is_loading)
     watch.poll()
@@ -100,7 +99,7 @@ def test_what_keeps_a_session_from_starting_is_raised() -> None:
 def test_what_goes_wrong_while_loading_is_kept() -> None:
     error = DataError("data 'x': broken")
 
-    def start(_report: Report) -> Session:
+    def start(_report: Report) -> RunSource:
         raise error
 
     watch = Watch(start)
@@ -177,7 +176,7 @@ def test_an_engine_that_is_not_trained_is_not_paused() -> None:
 
 @pytest.mark.parametrize("order", ["toggle_pause", "step", "save", "faster", "slower"])
 def test_orders_before_there_is_a_session_do_nothing(order: str) -> None:
-    watch = Watch(lambda _report: cast("Session", FakeSession()))
+    watch = Watch(lambda _report: FakeSession())
     getattr(watch, order)()
     assert watch.session is None
     assert watch.limit is None
@@ -215,7 +214,7 @@ def test_leaving_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_leaving_while_loading_starts_no_training() -> None:
     session = FakeSession()
-    watch = Watch(lambda _report: cast("Session", session))
+    watch = Watch(lambda _report: session)
     watch.leave()
     assert watch.left
     watch.open()

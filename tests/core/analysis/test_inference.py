@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpwatch.core.analysis.on_demand import evaluate_test
+from mlpwatch.core.analysis.inference import evaluate_test
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.training.launch import new_session
 from tests.support.training import tiny_dataset
