@@ -6,8 +6,9 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.screen_options import ScreenOptions
 from mlpwatch.tui.state.watch import Watch
-from mlpwatch.tui.terminal.app import PatientApp
+from mlpwatch.tui.terminal.app import TerminalApp
 from mlpwatch.tui.terminal.cost import CostMeter
+from mlpwatch.tui.terminal.textual_internals import add_result_callback
 
 CATCH_UP_SECONDS = 0.005
 """Until the next look where more may follow at once: keys are answered in between."""
@@ -21,7 +22,7 @@ class Followed(NamedTuple):
     """The engines that train, left to right."""
 
 
-class FollowedApp(PatientApp[int]):
+class FollowedApp(TerminalApp[int]):
     """Keeps a pile of followed runs: keys and screens belong to the one on top.
 
     Args:
@@ -87,8 +88,7 @@ class FollowedApp(PatientApp[int]):
         self._pile = [followed]
         while len(self.screen_stack) > 1:
             await self.pop_screen()
-        # Textual 8.2 notes a callback for every screen but the first, and takes one away for each.
-        self.screen._push_result_callback(self.screen, None)
+        add_result_callback(self.screen)
         await self.switch_screen(self.get_default_screen())
         followed.watch.open()
 

@@ -98,7 +98,7 @@ class LeavingApp(FollowedApp):
 
     def _look_for_hangup(self) -> None:
         """Leave a terminal that is gone, though no signal has said so."""
-        if not self._asked_to_leave and is_hung_up(self._driver):
+        if not self._asked_to_leave and is_hung_up(self.driver):
             self._receive(signal.SIGHUP)
 
     def _go_on_without_screen(self) -> None:

@@ -3,15 +3,15 @@
 import pyte
 from rich.color import ColorSystem
 from rich.console import RenderableType
-from textual._compositor import CompositorUpdate
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
 from mlpwatch.tui.terminal.spans import SpanApp
+from mlpwatch.tui.terminal.textual_internals import CompositorUpdate, DisplayApp
 
 
-class _Recorder(App[None]):
+class _Recorder(DisplayApp[None]):
     def __init__(self, *widgets: Widget, css: str = "") -> None:
         super().__init__()
         self._widgets = widgets
@@ -24,10 +24,10 @@ class _Recorder(App[None]):
     def compose(self) -> ComposeResult:
         yield from self._widgets
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+    def display_frame(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         if isinstance(renderable, CompositorUpdate):
             self.sent.append(renderable.render_segments(self.console))
-        super()._display(screen, renderable)
+        super().display_frame(screen, renderable)
 
     def sent_bytes(self) -> int:
         """Bytes since the last clear, without cursor parking."""

@@ -7,6 +7,8 @@ from textual.events import Key
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 
+from mlpwatch.tui.terminal.textual_internals import is_being_removed
+
 
 def can_draw(view: Widget) -> bool:
     """Return whether all parts of a screen, or of a part of one, are there.
@@ -14,7 +16,7 @@ def can_draw(view: Widget) -> bool:
     `is_attached` alone is true before they are made, and while a closed screen is taken apart: its
     timers and workers may end in between, and would find no child.
     """
-    return view.is_attached and view.is_mounted and not view._pruning
+    return view.is_attached and view.is_mounted and not is_being_removed(view)
 
 
 class ClosesOnce(Screen[ScreenResultType]):

@@ -1,7 +1,7 @@
 """An app that skips frames while the terminal takes nothing, and then sends what it missed once."""
 
 from rich.console import RenderableType
-from textual._compositor import ChopsUpdate
+from textual import constants
 from textual.app import ReturnType
 from textual.driver import Driver
 from textual.events import Event, InputEvent, Resize
@@ -9,10 +9,10 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.timer import Timer
 
-from mlpwatch.tui.terminal.driver import flow_of, output_of, patient
+from mlpwatch.tui.terminal.driver import TerminalDriver, flow_of, output_of
 from mlpwatch.tui.terminal.output import Output
 from mlpwatch.tui.terminal.spans import SpanApp
-from mlpwatch.tui.terminal.traits import is_remote
+from mlpwatch.tui.terminal.textual_internals import ChopsUpdate
 
 MOST_WAITING = 2_048
 """Characters that may wait before frames are skipped: two to four frames of live curves."""
@@ -50,7 +50,7 @@ class Missed:
         screen.refresh(*regions)
 
 
-class PatientApp(SpanApp[ReturnType]):
+class TerminalApp(SpanApp[ReturnType]):
     """Sends no frame while an earlier one waits for the terminal; modes and answers still go out.
 
     A link slower than the changes gets fewer frames, a stalled one none; either way the first
@@ -62,24 +62,25 @@ class PatientApp(SpanApp[ReturnType]):
     _catch_up_timer: Timer | None = None
 
     def get_driver_class(self) -> type[Driver]:
-        """Return a driver that a stalled or vanished terminal can't block."""
-        return patient(super().get_driver_class(), paced=is_remote())
+        """Return the driver that the environment names, or one that no terminal can block."""
+        return super().get_driver_class() if constants.DRIVER else TerminalDriver
 
     def bytes_taken(self) -> int:
         """Return the bytes that the terminal has taken so far."""
-        output = output_of(self._driver)
+        output = output_of(self.driver)
         return output.bytes_taken if output else 0
 
     async def on_event(self, event: Event) -> None:
         """Let what a key changes go out at once, too, where frames are paced."""
-        if isinstance(event, InputEvent | Resize) and (flow := flow_of(self._driver)):
+        if isinstance(event, InputEvent | Resize) and (flow := flow_of(self.driver)):
             flow.typed()
         await super().on_event(event)
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        output = output_of(self._driver)
+    def display_frame(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send a frame, or skip it while an earlier one is under way."""
+        output = output_of(self.driver)
         if renderable is None or output is None:
-            super()._display(screen, renderable)
+            super().display_frame(screen, renderable)
         elif output.waiting <= MOST_WAITING and self._has_drawn():
             self._send(screen, renderable, output)
         else:
@@ -87,13 +88,13 @@ class PatientApp(SpanApp[ReturnType]):
 
     def _has_drawn(self) -> bool:
         """Return whether the terminal has drawn what it got, as far as it is asked."""
-        flow = flow_of(self._driver)
+        flow = flow_of(self.driver)
         return flow is None or flow.may_send()
 
     def _send(self, screen: Screen[object], renderable: RenderableType, output: Output) -> None:
         before = output.handed_over
-        super()._display(screen, renderable)
-        flow = flow_of(self._driver)
+        super().display_frame(screen, renderable)
+        flow = flow_of(self.driver)
         if output.handed_over > before and flow and (question := flow.sent()):
             output.write(question)
 
@@ -107,7 +108,7 @@ class PatientApp(SpanApp[ReturnType]):
 
     def catch_up(self) -> None:
         """Draw what was missed, once the terminal has taken and drawn all that was sent."""
-        output, flow = output_of(self._driver), flow_of(self._driver)
+        output, flow = output_of(self.driver), flow_of(self.driver)
         if output is not None and output.waiting:
             return
         if output is not None and flow is not None and not flow.may_send():

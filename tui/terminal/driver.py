@@ -7,8 +7,10 @@ signals.
 
 import select
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
+from textual.app import App
 from textual.driver import Driver
 from textual.events import CursorPosition, InputEvent
 from textual.message import Message
@@ -16,71 +18,100 @@ from textual.message import Message
 from mlpwatch.tui.terminal.event_loop import answer_soon
 from mlpwatch.tui.terminal.frame_flow import FrameFlow
 from mlpwatch.tui.terminal.output import Output
+from mlpwatch.tui.terminal.textual_internals import HookedDriver
+from mlpwatch.tui.terminal.traits import is_remote
 
 LAST_ANSWER_SECONDS = 0.5
 """How long leaving waits for the terminal's answer to the last frame."""
 
-_BEHIND: Any = object
-"""The driver behind the patience is known at run time only."""
+
+@runtime_checkable
+class CatchesUp(Protocol):
+    """An app that skips frames while the terminal is slow."""
+
+    def catch_up(self) -> None:
+        """Draw what was missed."""
+        ...
+
+    def call_later(self, callback: Callable[[], None]) -> bool:
+        """Have the app's own thread call this."""
+        ...
 
 
-class _Patience(_BEHIND):  # type: ignore[misc]
-    """What a patient driver does instead of the driver that it is made of."""
+class TerminalDriver(HookedDriver):
+    """Writes through an `Output`, and asks a terminal behind a link whether it has drawn a frame.
 
-    is_paced = False
-    """Whether the terminal is asked after each frame, as one behind a link must be."""
-    flow: FrameFlow | None = None
-    output: Output | None = None
-    is_shown = False
-    """Whether the app has the terminal."""
-    is_stopped = False
-    """Whether the terminal was given back because of ctrl+z."""
+    Args:
+        app: that is shown.
+        debug: note every key in a file.
+        mouse: have the terminal report the mouse.
+        size: columns and rows; None for the terminal's own.
+    """
+
+    def __init__(
+        self,
+        app: App[Any],
+        *,
+        debug: bool = False,
+        mouse: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self.flow: FrameFlow | None = None
+        self.output: Output | None = None
+        self._is_paced = is_remote()
+        self._is_shown = False
+        """Whether the app has the terminal."""
+        self._is_stopped = False
+        """Whether the terminal was given back because of ctrl+z."""
 
     def start_application_mode(self) -> None:
         """Take the terminal."""
         # Before the thread that reads the answers.
-        self.flow = FrameFlow() if self.is_paced and self.input_tty else None
+        self.flow = FrameFlow() if self._is_paced and self.input_tty else None
         super().start_application_mode()
-        self.is_shown = True
+        self._is_shown = True
 
     def stop_application_mode(self) -> None:
         """Give the terminal back."""
-        self.is_shown = False
+        self._is_shown = False
         if self.flow is not None:
             takes_nothing = is_hung_up(self) or (self.output is not None and self.output.waiting)
             self.flow.finish(0.0 if takes_nothing else LAST_ANSWER_SECONDS)
         super().stop_application_mode()
 
-    def _sigtstp_application(self, *_: object) -> None:
-        self.is_stopped = True
-        super()._sigtstp_application()
+    def stop_process(self) -> None:
+        """Give the terminal back and stop the process."""
+        self._is_stopped = True
+        super().stop_process()
 
-    def _sigcont_application(self, *_: object) -> None:
+    def continue_process(self) -> None:
         """Take the terminal again, however the process was stopped.
 
         Textual takes it at every SIGCONT: a second input thread after SIGSTOP, which knows no
         handler; raw modes after a hangup or `timeout`, where SIGCONT follows the signal.
         """
-        if self.is_shown:
+        if self._is_shown:
             # Nothing gave it back before SIGSTOP; the shell has set its own modes since.
             self.suspend_application_mode()
-        elif not self.is_stopped:
+        elif not self._is_stopped:
             return
-        self.is_stopped = False
+        self._is_stopped = False
         self.resume_application_mode()
 
     def process_message(self, message: Message) -> None:
-        """Pass on what the terminal sent; where the cursor is was asked for another reason.
+        """Pass on what the terminal sent, except the answers to this driver's own questions.
 
         From a key's arrival on the screen goes before the trainers, so that a frame which is being
         drawn is soon done with. In the thread that reads the terminal.
         """
         if isinstance(message, CursorPosition):
-            if self.flow is not None and self.flow.answered():
-                self._app.call_later(self._app.catch_up)
+            is_drawn = self.flow is not None and self.flow.answered()
+            if is_drawn and isinstance(self.app, CatchesUp):
+                self.app.call_later(self.app.catch_up)
             return
         if isinstance(message, InputEvent):
-            answer_soon(self._loop)
+            answer_soon(self.loop)
         super().process_message(message)
 
     def write(self, data: str) -> None:
@@ -88,7 +119,7 @@ class _Patience(_BEHIND):  # type: ignore[misc]
         if self.output is None:
             # Not on stderr, as Textual does: with `2> log` the screen would go into the log, and
             # it is stdout that was found to be a terminal.
-            self.output = Output(sys.__stdout__ or self._file)
+            self.output = Output(sys.__stdout__ or sys.stdout)
         self.output.write(data)
 
     def close(self) -> None:
@@ -99,24 +130,8 @@ class _Patience(_BEHIND):  # type: ignore[misc]
             self.output = None
 
 
-def patient(driver: type[Driver], *, paced: bool) -> type[Driver]:
-    """Return a driver like the given one that writes through an `Output`.
-
-    Args:
-        driver: of this system.
-        paced: ask the terminal after each frame, and let none follow before it has answered.
-    """
-
-    class PatientDriver(_Patience, driver):  # type: ignore[valid-type, misc]
-        """Patience first, then the driver."""
-
-        is_paced = paced
-
-    return PatientDriver
-
-
 def output_of(driver: Driver | None) -> Output | None:
-    """Return where a driver writes; None before its first word and where there is no terminal."""
+    """Return where a driver writes; None before its first output and where there is no terminal."""
     return getattr(driver, "output", None)
 
 
@@ -130,7 +145,7 @@ def is_hung_up(driver: Driver | None) -> bool:
     fileno: int | None = getattr(driver, "fileno", None)
     if fileno is None:
         return False
-    # Asks for nothing but what is always told: an error or a hangup.
+    # Asks for nothing but what is always reported: an error or a hangup.
     looking = select.poll()
     looking.register(fileno, 0)
     return any(found & select.POLLHUP for _, found in looking.poll(0))

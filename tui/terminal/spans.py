@@ -13,12 +13,18 @@ from rich.color import Color, ColorSystem
 from rich.console import Console, RenderableType
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
-from textual.app import App, ReturnType
+from textual.app import ReturnType
 from textual.screen import Screen
 from textual.strip import Strip
 
 from mlpwatch.tui.terminal.shown_cells import PLAIN, Codes, Run, ShownCells
+from mlpwatch.tui.terminal.textual_internals import (
+    ChopsUpdate,
+    CompositorUpdate,
+    DisplayApp,
+    LayoutUpdate,
+    color_system,
+)
 
 BAND_ROWS = 20
 """A whole screen comes in bands from top to bottom: on a slow link one sees it come. With pictures
@@ -34,7 +40,7 @@ _ENDS = {
 """The SGR parameter that ends each attribute which Rich can set (ECMA-48, 8.3.117)."""
 
 
-class SpanApp(App[ReturnType]):
+class SpanApp(DisplayApp[ReturnType]):
     """An app that sends the cells which the terminal does not show yet, and nothing else."""
 
     @cached_property
@@ -45,10 +51,11 @@ class SpanApp(App[ReturnType]):
         """Have the next whole update send every cell: the terminal may have lost some."""
         self._shown_cells.forget()
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+    def display_frame(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send the cells of a frame that the terminal does not show yet."""
         if isinstance(renderable, ChopsUpdate | LayoutUpdate):
             renderable = CellsUpdate(renderable, self._shown_cells)
-        super()._display(screen, renderable)
+        super().display_frame(screen, renderable)
 
 
 class CellsUpdate(CompositorUpdate):
@@ -70,8 +77,7 @@ class CellsUpdate(CompositorUpdate):
         """Return the terminal sequences that bring the screen up to date."""
         if is_whole := isinstance(self._update, LayoutUpdate):
             self._shown.fit(self._update.region.size)
-        system = console._color_system or ColorSystem.TRUECOLOR
-        news = self._shown.news(_runs(self._update, system))
+        news = self._shown.news(_runs(self._update, color_system(console)))
         if not is_whole:
             return _in_shorter_order(list(news), console.width)
         bands = groupby(news, lambda run: run.y // BAND_ROWS)

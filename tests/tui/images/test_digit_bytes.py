@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from rich.color import ColorSystem
 from rich.console import RenderableType
-from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
 
@@ -18,6 +17,7 @@ from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.network.engine import build_engine
 from mlpwatch.tui.images.digit import resample
 from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
+from mlpwatch.tui.terminal.textual_internals import CompositorUpdate
 from tests.support.scenes import CONFIG, EPOCH_STEPS, FakeSession, digits, training
 from tests.support.stage import Stage, on_stage, until
 

@@ -4,16 +4,16 @@ import io
 from threading import Event as Flag
 from typing import IO, cast
 
-from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.terminal.app import LOOK_SECONDS, MOST_WAITING, Missed, PatientApp
+from mlpwatch.tui.terminal.app import LOOK_SECONDS, MOST_WAITING, Missed, TerminalApp
 from mlpwatch.tui.terminal.frame_flow import FrameFlow
 from mlpwatch.tui.terminal.output import Output
+from mlpwatch.tui.terminal.textual_internals import ChopsUpdate, LayoutUpdate
 from tests.support.recording import RecordingApp, Terminal
 from tests.support.stage import until
 
@@ -38,13 +38,13 @@ def letters(letter: str) -> Canvas:
     return canvas
 
 
-class StalledApp(PatientApp[None], RecordingApp):
+class StalledApp(TerminalApp[None], RecordingApp):
     """Notes the frames that it does not skip."""
 
     def connect(self, file: IO[str]) -> Output:
         """Write to a file; headless drivers have no output of their own."""
         output = Output(file)
-        vars(self._driver)["output"] = output
+        vars(self.driver)["output"] = output
         return output
 
 
@@ -132,7 +132,7 @@ async def test_a_frame_waits_for_the_answer_to_the_one_before_and_a_key_does_not
     app = StalledApp(view, css="CellView { height: 5; }")
     async with app.run_test(size=(40, 5)) as pilot:
         output = app.connect(file)
-        vars(app._driver)["flow"] = flow
+        vars(app.driver)["flow"] = flow
         flow.sent()
         flow.answered()
         app.sent.clear()

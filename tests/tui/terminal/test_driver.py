@@ -2,9 +2,9 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from io import StringIO
 from threading import Timer
-from typing import Any, cast
 
 import pytest
 from textual.app import App
@@ -13,97 +13,103 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition
 from textual.message import Message
 
-from mlpwatch.tui.terminal import driver as patient_driver
-from mlpwatch.tui.terminal.driver import patient
-from mlpwatch.tui.terminal.frame_flow import FrameFlow
+from mlpwatch.tui.terminal import driver as driver_module
+from mlpwatch.tui.terminal.driver import TerminalDriver
 
 ANSWER = CursorPosition(0, 0)
 
 
-class NoteApp:
+class NoteApp(App[None]):
     """Notes what it is asked to do later."""
 
     def __init__(self) -> None:
-        self.later: list[object] = []
+        super().__init__()
+        self.later: list[Callable[..., object]] = []
 
-    def call_later(self, call: object) -> None:
-        self.later.append(call)
+    def call_later(self, callback: Callable[..., object], *_: object, **__: object) -> bool:
+        self.later.append(callback)
+        return True
 
     def catch_up(self) -> None:
         raise AssertionError("only the app's own thread may draw")
 
 
-class PlainDriver:
-    """Notes what reaches it."""
+class Desk:
+    """A driver without a terminal, and what it passes on."""
 
-    input_tty = True
-    flow: FrameFlow | None
-
-    def __init__(self) -> None:
-        self._app = NoteApp()
+    def __init__(self, *, paced: bool) -> None:
+        self.app = NoteApp()
+        self.driver = TerminalDriver(self.app, size=(80, 24))
+        self.driver._is_paced, self.driver.input_tty = paced, True
         self.passed_on: list[Message] = []
         self.is_answered: bool | None = None
 
-    def start_application_mode(self) -> None:
-        pass
 
-    def stop_application_mode(self) -> None:
-        self.is_answered = self.flow is None or self.flow.finish(0.0)
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Desk]:
+    def made(*, paced: bool = True) -> Desk:
+        desk = Desk(paced=paced)
 
-    def process_message(self, message: Message) -> None:
-        self.passed_on.append(message)
+        def finish(driver: TerminalDriver) -> None:
+            desk.is_answered = driver.flow is None or driver.flow.finish(0.0)
 
+        monkeypatch.setattr(LinuxDriver, "start_application_mode", lambda _: None)
+        monkeypatch.setattr(LinuxDriver, "stop_application_mode", finish)
+        monkeypatch.setattr(
+            LinuxDriver, "process_message", lambda _, message: desk.passed_on.append(message)
+        )
+        return desk
 
-def built(*, paced: bool) -> PlainDriver:
-    kind: type[Any] = patient(cast(type[Driver], PlainDriver), paced=paced)
-    driver: PlainDriver = kind()
-    return driver
-
-
-def started(*, paced: bool = True) -> PlainDriver:
-    driver = built(paced=paced)
-    driver.start_application_mode()
-    return driver
+    return made
 
 
-def test_answers_are_not_passed_on_and_everything_else_is() -> None:
-    for driver in (started(), started(paced=False)):
-        message = Message()
-        driver.process_message(ANSWER)
-        driver.process_message(message)
-        assert driver.passed_on == [message]
+async def test_answers_are_not_passed_on_and_everything_else_is(
+    desk: Callable[..., Desk],
+) -> None:
+    for paced in (True, False):
+        one, message = desk(paced=paced), Message()
+        one.driver.start_application_mode()
+        one.driver.process_message(ANSWER)
+        one.driver.process_message(message)
+        assert one.passed_on == [message]
 
 
-def test_an_answer_lets_a_held_frame_go_in_the_apps_own_thread() -> None:
-    driver = started()
-    driver.process_message(ANSWER)
-    assert driver._app.later == []
-    assert driver.flow
-    driver.flow.sent()
-    assert not driver.flow.may_send()
-    driver.process_message(ANSWER)
-    assert driver._app.later == [driver._app.catch_up]
+async def test_an_answer_lets_a_held_frame_go_in_the_apps_own_thread(
+    desk: Callable[..., Desk],
+) -> None:
+    one = desk()
+    one.driver.start_application_mode()
+    one.driver.process_message(ANSWER)
+    assert one.app.later == []
+    assert one.driver.flow
+    one.driver.flow.sent()
+    assert not one.driver.flow.may_send()
+    one.driver.process_message(ANSWER)
+    assert one.app.later == [one.app.catch_up]
 
 
-def test_the_terminal_is_given_back_after_the_last_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patient_driver, "LAST_ANSWER_SECONDS", 30.0)
-    driver = started()
-    driver.process_message(ANSWER)
-    assert driver.flow
-    driver.flow.sent()
-    answer = Timer(0.05, driver.process_message, [ANSWER])
+async def test_the_terminal_is_given_back_after_the_last_answer(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver_module, "LAST_ANSWER_SECONDS", 30.0)
+    one = desk()
+    one.driver.start_application_mode()
+    one.driver.process_message(ANSWER)
+    assert one.driver.flow
+    one.driver.flow.sent()
+    answer = Timer(0.05, one.driver.process_message, [ANSWER])
     answer.start()
-    driver.stop_application_mode()
-    assert driver.is_answered
+    one.driver.stop_application_mode()
+    assert one.is_answered
     answer.join()
 
 
-def test_only_a_terminal_behind_a_link_is_asked() -> None:
-    assert started(paced=False).flow is None
-    piped = built(paced=True)
-    piped.input_tty = False
-    piped.start_application_mode()
-    assert piped.flow is None, "nobody could answer"
+async def test_only_a_terminal_behind_a_link_is_asked(desk: Callable[..., Desk]) -> None:
+    local, piped = desk(paced=False), desk()
+    piped.driver.input_tty = False
+    for one in (local, piped):
+        one.driver.start_application_mode()
+        assert one.driver.flow is None
 
 
 def test_the_screen_goes_to_stdout_and_leaves_stderr_to_errors(
@@ -114,10 +120,9 @@ def test_the_screen_goes_to_stdout_and_leaves_stderr_to_errors(
     monkeypatch.setattr(sys, "__stderr__", err)
 
     async def draw() -> None:
-        kind: type[Any] = patient(LinuxDriver, paced=False)
-        driver = kind(App[None](), size=(80, 24))
+        driver: Driver = TerminalDriver(App[None](), size=(80, 24))
         driver.write("frame")
-        driver.output.close()
+        driver.close()
 
     asyncio.run(draw())
     assert (out.getvalue(), err.getvalue()) == ("frame", "")

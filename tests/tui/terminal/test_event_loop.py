@@ -7,13 +7,12 @@ from time import monotonic
 
 import pytest
 from textual.app import App
-from textual.drivers.headless_driver import HeadlessDriver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key, Resize
 from textual.geometry import Size
-from textual.message import Message
 
 from mlpwatch.core.scheduling import SHARED_SECONDS, UNSHARED_SECONDS, keep_interpreter
-from mlpwatch.tui.terminal.driver import patient
+from mlpwatch.tui.terminal.driver import TerminalDriver
 from mlpwatch.tui.terminal.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
 from tests.support.terminal import wait_until
 
@@ -83,21 +82,14 @@ async def test_another_loop_is_left_as_it_is() -> None:
     assert sys.getswitchinterval() == pytest.approx(0.002)
 
 
-class NotedDriver(HeadlessDriver):
-    """Notes what would go to the app."""
-
-    def process_message(self, message: Message) -> None:
-        """Note it."""
-        heard.append(message)
-
-
 async def test_from_its_arrival_a_key_goes_first_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     heard.clear()
     monkeypatch.setattr("mlpwatch.tui.terminal.driver.answer_soon", heard.append)
+    monkeypatch.setattr(LinuxDriver, "process_message", lambda _, message: heard.append(message))
     size, key = Resize(Size(140, 40), Size(140, 40)), Key("l", "l")
-    driver = patient(NotedDriver, paced=False)(App[None](), size=(140, 40))
+    driver = TerminalDriver(App[None](), size=(140, 40))
     driver.process_message(size)
     driver.process_message(key)
     assert heard == [size, asyncio.get_running_loop(), key]

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import ComposeResult
 from textual.geometry import Region
 from textual.strip import Strip
@@ -14,6 +13,7 @@ from textual.widgets import Static
 
 from mlpwatch.tui.terminal.shown_cells import ShownCells
 from mlpwatch.tui.terminal.spans import CellsUpdate
+from mlpwatch.tui.terminal.textual_internals import ChopsUpdate, LayoutUpdate
 from tests.support.recording import RecordingApp
 
 WIDTH, HEIGHT = 16, 3

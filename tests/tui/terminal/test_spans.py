@@ -8,11 +8,11 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate
 from textual.strip import Strip
 
 from mlpwatch.tui.terminal.shown_cells import ShownCells
 from mlpwatch.tui.terminal.spans import CellsUpdate
+from mlpwatch.tui.terminal.textual_internals import ChopsUpdate
 
 WIDTH = 24
 CONSOLE = Console(force_terminal=True, color_system="truecolor")

@@ -1,0 +1,102 @@
+"""All private names of Textual and Rich that the screen needs, each behind a public one.
+
+Tried with Textual 8.2 and Rich 14 and 15. `tests/tui/terminal/test_textual_internals.py` has a
+test for each name, which says what has changed when another version breaks it.
+"""
+
+import asyncio
+from typing import Any
+
+from rich.color import ColorSystem
+from rich.console import Console, RenderableType
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual._xterm_parser import XTermParser
+from textual.app import App, ReturnType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.screen import Screen
+from textual.widget import Widget
+
+__all__ = [
+    "ChopsUpdate", "CompositorUpdate", "DisplayApp", "HookedDriver", "LayoutUpdate", "XTermParser",
+    "add_result_callback", "color_system", "is_being_removed",
+]  # fmt: skip
+
+
+class DisplayApp(App[ReturnType]):
+    """An app whose subclasses decide what becomes of a frame."""
+
+    @property
+    def driver(self) -> Driver | None:
+        """What reads and writes the terminal; None before the app runs."""
+        return self._driver
+
+    def display_frame(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send a frame to the terminal.
+
+        Args:
+            screen: that was drawn.
+            renderable: its changes; None where nothing has changed.
+        """
+        super()._display(screen, renderable)
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        self.display_frame(screen, renderable)
+
+
+class HookedDriver(LinuxDriver):
+    """Textual's driver for terminals; subclasses decide about its size and about job control."""
+
+    @property
+    def app(self) -> App[Any]:
+        """The app that this driver belongs to."""
+        return self._app
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the app."""
+        return self._loop
+
+    def start_application_mode(self) -> None:
+        """Take the terminal."""
+        # Textual's method has no annotations.
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def terminal_size(self) -> tuple[int, int]:
+        """Return columns and rows."""
+        return super()._get_terminal_size()
+
+    def stop_process(self) -> None:
+        """Give the terminal back and stop the process, as ctrl+z asks."""
+        super()._sigtstp_application()
+
+    def continue_process(self) -> None:
+        """Take the terminal again after the process was stopped."""
+        super()._sigcont_application()
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        return self.terminal_size()
+
+    def _sigtstp_application(self, *_: object) -> None:
+        self.stop_process()
+
+    def _sigcont_application(self, *_: object) -> None:
+        self.continue_process()
+
+
+def color_system(console: Console) -> ColorSystem:
+    """Return the colours that a console uses; true colours where it has none."""
+    return console._color_system or ColorSystem.TRUECOLOR
+
+
+def is_being_removed(widget: Widget) -> bool:
+    """Return whether a widget is taken apart: its children may be gone."""
+    return widget._pruning
+
+
+def add_result_callback(screen: Screen[Any]) -> None:
+    """Note what is done with a screen's result; `pop_screen` and `switch_screen` remove one note.
+
+    Textual makes this note for each screen but an app's first one.
+    """
+    screen._push_result_callback(screen, None)
