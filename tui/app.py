@@ -19,6 +19,7 @@ from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.help.screen import HelpScreen, Palette
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import KEYS, Where, bindings
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.presence import TakesKeys
 from mlpwatch.tui.run_stack import Followed
 from mlpwatch.tui.screen_options import ScreenOptions
@@ -64,6 +65,12 @@ class MlpwatchApp(LeavingApp):
         self._stop_asked_at = -STOP_AGAIN_SECONDS
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
+
+    @property
+    def look(self) -> Look:
+        """What the terminal can show."""
+        colours = None if self.no_color else self.console.color_system
+        return Look(self._options.ascii_only, colours)
 
     def get_line_filters(self) -> "Sequence[LineFilter]":
         """Return what every row passes through; `--ascii` holds for Textual's own widgets too."""
@@ -143,14 +150,12 @@ class MlpwatchApp(LeavingApp):
         from mlpwatch.tui.images.renderer_choice import RendererChoice  # noqa: PLC0415
         from mlpwatch.tui.mistakes.screen import MistakesScreen  # noqa: PLC0415
 
-        ascii_only = self._options.ascii_only
-        self._renderers = self._renderers or RendererChoice(lambda: self, ascii_only=ascii_only)
+        self._renderers = self._renderers or RendererChoice(self.look)
         screen = MistakesScreen(
             self.watch_session,
             selection=selection,
             renderers=self._renderers,
             hints=self._hints,
-            ascii_only=ascii_only,
         )
         self.push_screen(screen)
 
@@ -167,7 +172,7 @@ class MlpwatchApp(LeavingApp):
         """Tell why the two models differ, or do not."""
         from mlpwatch.tui.explain.screen import ExplainScreen  # noqa: PLC0415 - after the first frame
 
-        self.push_screen(ExplainScreen(self.watch_session, ascii_only=self._options.ascii_only))
+        self.push_screen(ExplainScreen(self.watch_session))
 
     def action_weights(self) -> None:
         """Show the first layer's weights."""
@@ -178,7 +183,6 @@ class MlpwatchApp(LeavingApp):
             self._names,
             fps=self._cost.fps,
             hints=self._hints,
-            ascii_only=self._options.ascii_only,
         )
         self.push_screen(screen)
 
@@ -186,7 +190,7 @@ class MlpwatchApp(LeavingApp):
         """Draw a digit for both models to read."""
         from mlpwatch.tui.draw.screen import DrawScreen  # noqa: PLC0415 - after the first frame
 
-        self.push_screen(DrawScreen(self.watch_session, ascii_only=self._options.ascii_only))
+        self.push_screen(DrawScreen(self.watch_session))
 
     def action_toggle_pause(self) -> None:
         """Pause or resume both."""
@@ -244,7 +248,7 @@ class MlpwatchApp(LeavingApp):
         # Kept, so that it is made and laid out once: from then on it opens in half the time.
         name = f"help {where}"
         if not self.is_screen_installed(name):
-            self.install_screen(HelpScreen(where, ascii_only=self._options.ascii_only), name)
+            self.install_screen(HelpScreen(where), name)
         self.push_screen(name)
 
     def _set_fps(self, fps: float) -> None:

@@ -68,7 +68,7 @@ class FollowedApp(TerminalApp[int]):
         from mlpwatch.tui.runs.screen import RunsScreen  # noqa: PLC0415 - after the first frame
 
         options = self._options
-        self.push_screen(RunsScreen(self, options.saved, ascii_only=options.ascii_only))
+        self.push_screen(RunsScreen(self, options.saved))
 
     def look_at(self, followed: Followed) -> None:
         """Show another run as the dashboard shows the one that trains here, until one goes back."""
@@ -123,4 +123,4 @@ class FollowedApp(TerminalApp[int]):
         self.screen.say(str(error), bad=True)
 
     def _dashboard(self, followed: Followed) -> Dashboard:
-        return Dashboard(*followed, self._cost, ascii_only=self._options.ascii_only)
+        return Dashboard(*followed, self._cost)

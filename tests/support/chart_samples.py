@@ -7,6 +7,7 @@ from itertools import product
 
 from mlpwatch.tui.charts.chart import Chart, Limits, Marker, Series
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
 
 PLAN = 46_900
@@ -23,6 +24,7 @@ def painted(
     chart: Chart | None = None,
 ) -> Canvas:
     chart = chart or Chart()
+    chart.look = Look(ascii_only)
     chart.draw(
         "loss",
         series,
@@ -30,7 +32,6 @@ def painted(
         y_limits=y_limits,
         log_y=log_y,
         x_label="steps",
-        ascii_only=ascii_only,
     )
     return chart.paint(*size)
 

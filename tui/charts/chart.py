@@ -7,6 +7,7 @@ from mlpwatch.tui.charts.dots import DOTS_ACROSS, Frame, Marker, Series
 from mlpwatch.tui.charts.plotting import Plot
 from mlpwatch.tui.charts.scales import Limits, nice_limits
 from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
 
 __all__ = [
@@ -38,9 +39,9 @@ _SAMPLES: dict[Marker, tuple[str, str]] = {
 """What the legend shows for a marker, with and without Unicode."""
 
 
-def marker_sample(marker: Marker, *, ascii_only: bool) -> str:
+def marker_sample(marker: Marker, look: Look) -> str:
     """Return the character that stands for a curve in a legend."""
-    return _SAMPLES[marker][ascii_only]
+    return _SAMPLES[marker][look.ascii_only]
 
 
 class Chart(CellView):
@@ -70,7 +71,6 @@ class Chart(CellView):
         log_y: bool = False,
         x_label: str = "",
         crosshair: float | None = None,
-        ascii_only: bool = False,
         empty: str = WAITING,
     ) -> None:
         """Show these curves.
@@ -85,14 +85,13 @@ class Chart(CellView):
             log_y: logarithmic y axis.
             x_label: unit of x, written behind the last tick.
             crosshair: the x where a vertical line stands behind the curves, if any.
-            ascii_only: write no character above U+007E.
             empty: said while there is nothing to draw.
 
         Raises:
             ValueError: limits that are not ascending, or a log axis that begins at or below 0.
         """
         _check_limits(x_limits, y_limits, log_y=log_y)
-        frame = Frame(0, 0, x_limits, y_limits, log_y, x_label, ascii_only)
+        frame = Frame(0, 0, x_limits, y_limits, log_y, x_label)
         shown = self._look()
         self._title = (title,) if isinstance(title, str) else title
         self._series, self._frame = tuple(series), frame
@@ -121,7 +120,7 @@ class Chart(CellView):
             self._put_last_value(canvas, end + 1)
             return canvas
         self._put_legend(canvas, end + 2)
-        frame = self._frame._replace(width=width, height=height - 1)
+        frame = self._frame._replace(width=width, height=height - 1, look=self.look)
         canvas.paste(self._plot.update(frame, self._series), 0, 1)
         self._put_crosshair(canvas, frame)
         self._put_note(canvas, frame)
@@ -131,8 +130,7 @@ class Chart(CellView):
         """Write the legend at the right end of the first row; what does not fit is left out."""
         # What is drawn behind the curves is named last, and left out first.
         named = sorted(self._series, key=lambda series: series.marker == "band")
-        plain = self._frame.ascii_only
-        samples = [marker_sample(series.marker, ascii_only=plain) for series in named]
+        samples = [marker_sample(series.marker, self.look) for series in named]
         widths = [len(series.label) + 2 for series in named]
         while widths and sum(widths) + 2 * (len(widths) - 1) > canvas.width - start:
             widths.pop()
@@ -151,7 +149,7 @@ class Chart(CellView):
         x = canvas.width - frame.columns + column
         for y in range(1, 1 + frame.rows):
             if canvas.cell(x, y)[0] == " ":
-                canvas.put(x, y, "|" if frame.ascii_only else "│", Role.DIM)
+                canvas.put(x, y, "|" if frame.look.ascii_only else "│", Role.DIM)
 
     def _put_note(self, canvas: Canvas, frame: Frame) -> None:
         if self._has_value(above=0.0 if frame.log_y else -math.inf):

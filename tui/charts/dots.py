@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from mlpwatch.tui.charts.scales import LABEL_COLUMNS, Limits
+from mlpwatch.tui.kit.look import SHOWS_ALL, Look
 from mlpwatch.tui.kit.theme import Role
 
 Marker = Literal["braille", "dashed", "dot", "circle", "band"]
@@ -60,7 +61,7 @@ class Frame(NamedTuple):
     log_y: bool = False
     x_label: str = ""
     """Unit of x, written behind the last label."""
-    ascii_only: bool = False
+    look: Look = SHOWS_ALL
 
     @property
     def columns(self) -> int:

@@ -146,7 +146,7 @@ def _draw_curves(
     for number, (one, its_cells) in enumerate(zip(series, cells, strict=True)):
         if one.marker == "band":
             continue
-        glyph = _GLYPHS[one.marker][frame.ascii_only]
+        glyph = _GLYPHS[one.marker][frame.look.ascii_only]
         across, down = (1, 1) if glyph == "braille" else (DOTS_ACROSS, DOTS_DOWN)
         bins = len(columns) * DOTS_ACROSS // across, frame.rows * DOTS_DOWN // down
         dots = [dot for column in columns for dot in its_cells.get(column, ())]
@@ -173,7 +173,7 @@ def _put_band(canvas: Canvas, frame: Frame, role: Role, cells: Cells, columns: r
         for row, mask in bits.items():
             place = column - columns.start, frame.rows - 1 - row
             if canvas.cell(*place)[0] == " ":
-                canvas.put(*place, ":" if frame.ascii_only else chr(_BRAILLE + mask), role)
+                canvas.put(*place, ":" if frame.look.ascii_only else chr(_BRAILLE + mask), role)
 
 
 def _share(place: int, bins: int) -> float:
@@ -190,7 +190,7 @@ def _cells_of(plot: "PlotextPlot", frame: Frame, series: Sequence[Series]) -> Ca
     rows = zip(matrix.marker[::-1], matrix.fullground[::-1], strict=True)
     for y, (marks, colours) in enumerate(rows):
         x, text = 0, "".join(marks)
-        if frame.ascii_only:
+        if frame.look.ascii_only:
             text = text.translate(_TO_ASCII)
         for colour, run in groupby(colours):
             number = colour - _SERIES_COLOUR if isinstance(colour, int) else -1

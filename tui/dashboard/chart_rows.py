@@ -40,11 +40,10 @@ class ChartRows:
 
     Args:
         find: returns the chart widgets.
-        ascii_only: write no character above U+007E.
     """
 
-    def __init__(self, find: Find, *, ascii_only: bool) -> None:
-        self._find, self._ascii = find, ascii_only
+    def __init__(self, find: Find) -> None:
+        self._find = find
         self._limits = ChartLimits()
         self.options = ChartOptions()
         self.recent_pace = Pace(RECENT_SECONDS)
@@ -155,7 +154,6 @@ class ChartRows:
             log_y=log_y,
             x_label=x.label,
             crosshair=x.crosshair,
-            ascii_only=self._ascii,
             empty=empty,
         )
 

@@ -71,7 +71,6 @@ class ConfusionMatrix(CellView, can_focus=True):
         self._names: tuple[str, ...] = ()
         self._title = ""
         self._role = Role.TEXT
-        self._ascii = False
         self._cursor: tuple[int, int] | None = None
         self._first = (0, 0)
         self._facts = MatrixFacts()
@@ -99,7 +98,6 @@ class ConfusionMatrix(CellView, can_focus=True):
         role: Role,
         *,
         cursor: tuple[int, int] | None = None,
-        ascii_only: bool = False,
         facts: MatrixFacts | None = None,
     ) -> None:
         """Show these counts.
@@ -111,7 +109,6 @@ class ConfusionMatrix(CellView, can_focus=True):
             title: first words of the first row.
             role: the model's, for the title.
             cursor: true and predicted class to put the cursor on; None leaves it where it is.
-            ascii_only: write no character above U+007E.
             facts: how to show them and what to tell beside; None for counts alone.
 
         Raises:
@@ -122,7 +119,7 @@ class ConfusionMatrix(CellView, can_focus=True):
         before, facts = self._look(), facts or MatrixFacts()
         is_new, self._facts = not facts.same(self._facts), facts
         self._counts, self._names, self._title = counts, tuple(names), title
-        self._role, self._ascii = role, ascii_only
+        self._role = role
         wanted = cursor or self._cursor
         if wanted is not None and names:
             last = len(names) - 1
@@ -132,7 +129,7 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def _look(self) -> tuple[object, ...]:
         """Return what the picture depends on; counts are never changed in place."""
-        return id(self._counts), self._names, self._title, self._role, self._ascii, self._cursor
+        return id(self._counts), self._names, self._title, self._role, self._cursor
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return title, predicted classes and one row per true class, as many as fit."""
@@ -152,14 +149,12 @@ class ConfusionMatrix(CellView, can_focus=True):
             if scores and self._facts.scores:
                 x, y = scores
                 table = (width - x, height - y)
-                drawn = scores_canvas(
-                    self._facts.scores, self._names, *table, ascii_only=self._ascii
-                )
+                drawn = scores_canvas(self._facts.scores, self._names, *table, self.look)
                 canvas.paste(drawn, x, y)
         return canvas
 
     def _put_cells(self, canvas: Canvas, layout: Layout, counts: "NDArray[np.int64]") -> None:
-        zero = "." if self._ascii else "·"
+        zero = "." if self.look.ascii_only else "·"
         cells = Cells(counts, self._facts, zero, int(mistakes(counts).max()))
         for y, true in enumerate(layout.rows, start=HEAD_ROWS):
             for n, (x, text, role) in enumerate(cells.row(true, layout)):
@@ -176,7 +171,7 @@ class ConfusionMatrix(CellView, can_focus=True):
             return differences_canvas(facts.differences, self._names, width, height)
         if facts.scores is None:
             return Canvas(width, height)
-        return scores_canvas(facts.scores, self._names, width, height, ascii_only=self._ascii)
+        return scores_canvas(facts.scores, self._names, width, height, self.look)
 
     def _matrix_size(self, width: int, height: int) -> tuple[int, int]:
         """Return what the scores leave of the pane."""
@@ -269,11 +264,14 @@ class ConfusionMatrix(CellView, can_focus=True):
         self, canvas: Canvas, start: int, layout: Layout, counts: "NDArray[np.int64]"
     ) -> None:
         """Write, at the right of the first row, the longest of the hints that fits."""
-        hints = ["true down, predicted across"] if self._ascii else ["true ↓  predicted →"]
+        hints = ["true down, predicted across"] if self.look.ascii_only else ["true ↓  predicted →"]
         total = len(self._names)
         if len(layout.rows) < total or len(layout.columns) < total:
             part = layout.rows if len(layout.rows) < total else layout.columns
-            hints = [f"{part.start + 1}-{part.stop} of {total}", "..." if self._ascii else "…"]
+            hints = [
+                f"{part.start + 1}-{part.stop} of {total}",
+                "..." if self.look.ascii_only else "…",
+            ]
         if self._cursor is not None:
             true, predicted = self._cursor
             names = self._names[true][:LONGEST_NAME], self._names[predicted][:LONGEST_NAME]

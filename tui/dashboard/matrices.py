@@ -30,11 +30,10 @@ class Matrices:
 
     Args:
         find: returns the widgets.
-        ascii_only: write no character above U+007E.
     """
 
-    def __init__(self, find: Find, *, ascii_only: bool) -> None:
-        self._find, self._ascii = find, ascii_only
+    def __init__(self, find: Find) -> None:
+        self._find = find
         self.mode: MatrixMode = "counts"
         self.cell: tuple[int, int] | None = None
         """True and predicted class under the cursor."""
@@ -102,7 +101,6 @@ class Matrices:
                 title + self._subtitle(engine, state),
                 ACCENTS[name],
                 cursor=self.cell,
-                ascii_only=self._ascii,
                 facts=self._facts(name, state),
             )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _DIFFERENCE_WIDTH = 22
 
 
 def scores_canvas(
-    scores: "ClassScores", names: Sequence[str], width: int, height: int, *, ascii_only: bool
+    scores: "ClassScores", names: Sequence[str], width: int, height: int, look: Look
 ) -> Canvas:
     """Return scores per class, and where there is room beside them the worst pairs first.
 
@@ -35,7 +36,7 @@ def scores_canvas(
         names: one per class.
         width: columns at most.
         height: rows at most, header included; further rows are left out.
-        ascii_only: write no character above U+007E.
+        look: what the terminal can show.
     """
     canvas = Canvas(width, height)
     label = max(map(len, names))
@@ -50,12 +51,12 @@ def scores_canvas(
         for (_, columns), value in zip(_HEADS, values, strict=True):
             canvas.put(x, y, f"{100 * value[number]:{columns}.1f}")
             x += columns
-    _put_pairs(canvas, x + GAP, scores.pairs, names, ascii_only=ascii_only)
+    _put_pairs(canvas, x + GAP, scores.pairs, names, look)
     return canvas
 
 
 def _put_pairs(
-    canvas: Canvas, left: int, pairs: "Sequence[Pair]", names: Sequence[str], *, ascii_only: bool
+    canvas: Canvas, left: int, pairs: "Sequence[Pair]", names: Sequence[str], look: Look
 ) -> None:
     """Write the worst pairs from a column on, in as many columns of them as there is room for."""
     width, rows = PAIRS_WIDTH + 2 * (max(map(len, names)) - 1), max(0, canvas.height - 1)
@@ -65,7 +66,7 @@ def _put_pairs(
         if first == 0:
             canvas.put(left, 0, "worst pairs", Role.DIM)
         for y, pair in enumerate(pairs[first : first + rows], start=1):
-            _put_pair(canvas, left, y, pair, names, ascii_only=ascii_only)
+            _put_pair(canvas, left, y, pair, names, look=look)
         left += width + GAP
 
 
@@ -106,9 +107,9 @@ def _shown_classes(scores: "ClassScores", rows: int) -> list[int]:
 
 
 def _put_pair(
-    canvas: Canvas, x: int, y: int, pair: "Pair", names: Sequence[str], *, ascii_only: bool
+    canvas: Canvas, x: int, y: int, pair: "Pair", names: Sequence[str], *, look: Look
 ) -> None:
-    arrow = ">" if ascii_only else "→"
+    arrow = ">" if look.ascii_only else "→"
     x = canvas.put(x, y, f"{names[pair.true]}{arrow}{names[pair.predicted]}", Role.STRONG)
     x = canvas.put(x, y, f"{pair.images:>5,}", Role.TEXT)
     canvas.put(x, y, f"{100 * pair.share:>6.1f} %", Role.DIM)

@@ -47,7 +47,6 @@ class Dashboard(ClosesOnce[None]):
         watch: the session that is followed.
         names: the engines that train, left to right.
         cost: what the screen costs.
-        ascii_only: write no character above U+007E.
     """
 
     WHERE: ClassVar[Where] = "dashboard"
@@ -62,14 +61,12 @@ class Dashboard(ClosesOnce[None]):
             super().__init__()
             self.true, self.predicted, self.engine = true, predicted, engine
 
-    def __init__(
-        self, watch: Watch, names: tuple[EngineName, ...], cost: CostMeter, *, ascii_only: bool
-    ) -> None:
+    def __init__(self, watch: Watch, names: tuple[EngineName, ...], cost: CostMeter) -> None:
         super().__init__()
-        self._watch, self._names, self._cost, self._ascii = watch, names, cost, ascii_only
-        self._charts = ChartRows(self._chart, ascii_only=ascii_only)
+        self._watch, self._names, self._cost = watch, names, cost
+        self._charts = ChartRows(self._chart)
         self._zoomed, self._panel = False, PANELS[0]
-        self._matrix_row = Matrices(self._matrix, ascii_only=ascii_only)
+        self._matrix_row = Matrices(self._matrix)
         self._numbers, self._matrices = Pace(NUMBERS_SECONDS), Pace(MATRICES_SECONDS)
         self._phases: list[Phase] = []
         self._late: Timer | None = None
@@ -82,9 +79,7 @@ class Dashboard(ClosesOnce[None]):
         yield line
         with Horizontal(id="status"):
             for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
-                yield StatusPanel(
-                    name, id=f"{name}-status", classes=classes, ascii_only=self._ascii
-                )
+                yield StatusPanel(name, id=f"{name}-status", classes=classes)
         for panel in PANELS:
             with Horizontal(id=panel, classes="panel") as row:
                 row.visible = False

@@ -8,6 +8,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.tui.formatting import TITLES, count
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
 
 Box = tuple[int, int, int, int]
@@ -50,7 +51,7 @@ def put_bars(
     engines: Sequence[EngineName],
     probabilities: Mapping[EngineName, Sequence[float]],
     *,
-    ascii_only: bool,
+    look: Look,
 ) -> None:
     """Draw one row per class: name, then mark, bar and percent of each model.
 
@@ -60,7 +61,7 @@ def put_bars(
         names: one character per class.
         engines: the columns, left to right.
         probabilities: by class, 0 to 1; of no model while nothing is drawn.
-        ascii_only: draw bars with plain characters.
+        look: what the terminal can show.
     """
     left, top, width, height = box
     share = (width - _LABEL_COLUMNS) // max(1, len(engines))
@@ -78,7 +79,7 @@ def put_bars(
             if found:
                 wins = number == winner
                 row = _Row(found[number], ACCENTS[engine], wins=wins)
-                _put_row(canvas, (x, y, share - 1), row, ascii_only=ascii_only)
+                _put_row(canvas, (x, y, share - 1), row, look)
     for y, number in enumerate(classes, start=top + 1):
         canvas.put(left + 1, y, names[number], Role.STRONG)
 
@@ -90,23 +91,23 @@ class _Row:
     wins: bool
 
 
-def _put_row(canvas: Canvas, place: tuple[int, int, int], row: _Row, *, ascii_only: bool) -> None:
+def _put_row(canvas: Canvas, place: tuple[int, int, int], row: _Row, look: Look) -> None:
     x, y, width = place
     columns = width - 2 - _NUMBER_COLUMNS
     if row.wins:
-        canvas.put(x, y, ">" if ascii_only else "▸", Role.STRONG)
+        canvas.put(x, y, ">" if look.ascii_only else "▸", Role.STRONG)
     if columns >= _SMALLEST_BAR:
-        canvas.put(x + 2, y, bar(row.probability, columns, ascii_only=ascii_only), row.accent)
+        canvas.put(x + 2, y, bar(row.probability, columns, look), row.accent)
     number = f"{row.probability * 100:{_NUMBER_COLUMNS}.1f}"
     role = Role.STRONG if row.wins else Role.DIM
     canvas.put(x + 2 + max(0, columns), y, number, role)
 
 
-def bar(share: float, columns: int, *, ascii_only: bool) -> str:
+def bar(share: float, columns: int, look: Look) -> str:
     """Return a bar for a share of 0 to 1, to an eighth of a column; nothing for NaN."""
     if not 0 <= share <= 1:
         return ""
-    if ascii_only:
+    if look.ascii_only:
         return "=" * round(share * columns)
     whole, eighths = divmod(round(share * columns * 8), 8)
     return "█" * whole + (_EIGHTHS[eighths] if eighths else "")

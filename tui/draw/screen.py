@@ -26,15 +26,14 @@ class DrawScreen(ClosesOnce[None]):
 
     Args:
         watch: the session that is followed.
-        ascii_only: write no character above U+007E.
     """
 
     WHERE: ClassVar[Where] = "draw"
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
 
-    def __init__(self, watch: Watch, *, ascii_only: bool) -> None:
+    def __init__(self, watch: Watch) -> None:
         super().__init__()
-        self._watch, self._ascii = watch, ascii_only
+        self._watch = watch
         self._easel: Easel | None = None
         self._readings: DrawReadings | None = None
         self._asks_label = False
@@ -44,7 +43,7 @@ class DrawScreen(ClosesOnce[None]):
     def compose(self) -> ComposeResult:
         """Make header, paper with panels, message and footer."""
         yield TextLine(id="header")
-        yield DrawView(id="draw", ascii_only=self._ascii)
+        yield DrawView(id="draw")
         yield TextLine(id="message")
         yield Footer(footer_keys("draw", attached=self._watch.attached))
 

@@ -17,7 +17,6 @@ from mlpwatch.tui.images.pixel_grid import (
     put_frame,
     put_pixels,
 )
-from mlpwatch.tui.images.renderers import shows_greys
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
 
@@ -89,12 +88,9 @@ class DrawView(CellView):
             super().__init__()
             self.start, self.end, self.erases = start, end, erases
 
-    def __init__(self, *, id: str, ascii_only: bool) -> None:
-        super().__init__(id=id)
-        self._ascii = ascii_only
-        self._scene: DrawScene | None = None
-        self._last: Point | None = None
-        self._erases = False
+    _scene: DrawScene | None = None
+    _last: Point | None = None
+    _erases = False
 
     def draw(self, scene: DrawScene) -> None:
         """Show a scene."""
@@ -134,9 +130,7 @@ class DrawView(CellView):
         self._put_paper(canvas, scene, places.paper)
         x, y = places.right, places.below_bars
         box = (x, 0, width - x, y)
-        put_bars(
-            canvas, box, scene.names, scene.engines, scene.probabilities, ascii_only=self._ascii
-        )
+        put_bars(canvas, box, scene.names, scene.engines, scene.probabilities, look=self.look)
         if height >= _ROOMY:
             y += 1
         canvas.put(x, y, "the networks see", Role.DIM)
@@ -155,7 +149,7 @@ class DrawView(CellView):
             canvas.put(max(0, (canvas.width - len(line)) // 2), y, line, Role.DIM)
 
     def _put_paper(self, canvas: Canvas, scene: DrawScene, grid: PixelGrid) -> None:
-        put_frame(canvas, (0, 0), (grid.columns, grid.rows), ascii_only=self._ascii)
+        put_frame(canvas, (0, 0), (grid.columns, grid.rows), self.look)
         self._put_pixels(canvas, (1, 1), scene.pixels, grid)
         for y, line in enumerate(scene.hint, start=1 + grid.rows // 3):
             if len(line) <= grid.columns:
@@ -163,7 +157,7 @@ class DrawView(CellView):
         if scene.cursor is not None:
             column, row, columns, rows = grid.cells_of(*scene.cursor)
             # Reversed characters are seen on ink too; a grey blank would not be.
-            lines = in_characters(scene.pixels, grid, ascii_only=self._ascii)
+            lines = in_characters(scene.pixels, grid, self.look)
             for y, line in enumerate(lines[row : row + rows], start=row + 1):
                 canvas.put(1 + column, y, line[column : column + columns], Role.CURSOR)
         for words in scene.pen:
@@ -174,8 +168,7 @@ class DrawView(CellView):
     def _put_pixels(
         self, canvas: Canvas, place: tuple[int, int], image: NDArray[np.floating], grid: PixelGrid
     ) -> None:
-        in_grey = shows_greys(self.app, ascii_only=self._ascii)
-        put_pixels(canvas, place, image, grid, ascii_only=self._ascii, in_grey=in_grey)
+        put_pixels(canvas, place, image, grid, self.look)
 
     def _point(self, event: MouseEvent, *, anywhere: bool) -> Point | None:
         """Return the image's point under the middle of the cell that the mouse is on."""

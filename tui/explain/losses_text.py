@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.run_text import gap_text
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
@@ -30,8 +31,7 @@ def story(
     classes: int,
     state: RunState,
     comparison: "Comparison | None",
-    *,
-    ascii_only: bool = False,
+    look: Look,
 ) -> list[Row]:
     """Return the rows above the chart.
 
@@ -40,10 +40,10 @@ def story(
         classes: of the data set.
         state: for the accuracies and the gap.
         comparison: both gradients at the same weights; None while they are computed.
-        ascii_only: write the formulas with plain characters.
+        look: what the terminal can show.
     """
     rows: list[Row] = [[(_headline(config), Role.STRONG)], []]
-    rows += [_loss_row(config, name, ascii_only=ascii_only) for name in config.engine_names]
+    rows += [_loss_row(config, name, look) for name in config.engine_names]
     rows.append([])
     rows += _numbers(comparison)
     rows += [[], [(_conclusion(config, classes, state), Role.TEXT)]]
@@ -64,9 +64,9 @@ def _headline(config: RunConfig) -> str:
     return "One network, its loss and its gradients"
 
 
-def _loss_row(config: RunConfig, name: EngineName, *, ascii_only: bool) -> Row:
+def _loss_row(config: RunConfig, name: EngineName, look: Look) -> Row:
     kind = config.loss if config.loss == "cross-entropy" else config.loss_mean(name)
-    formula = _LOSSES[kind].translate(_TO_ASCII) if ascii_only else _LOSSES[kind]
+    formula = _LOSSES[kind].translate(_TO_ASCII) if look.ascii_only else _LOSSES[kind]
     return [(f"{TITLES[name]:<9}", ACCENTS[name]), (formula, Role.TEXT)]
 
 

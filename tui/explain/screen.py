@@ -15,6 +15,7 @@ from mlpwatch.tui.explain.tour import PAGE_COUNT, batch_strips, is_still, page_t
 from mlpwatch.tui.images.batch_strip import BatchStrips
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
+from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.kit.text_block import TextBlock, squeezed, without_blanks
@@ -38,15 +39,14 @@ class ExplainScreen(ClosesOnce[None]):
 
     Args:
         watch: the session that is followed.
-        ascii_only: write no character above U+007E in the chart.
     """
 
     WHERE: ClassVar[Where] = "explain"
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
 
-    def __init__(self, watch: Watch, *, ascii_only: bool) -> None:
+    def __init__(self, watch: Watch) -> None:
         super().__init__()
-        self._watch, self._ascii = watch, ascii_only
+        self._watch = watch
         self._limits = ChartLimits()
         self._comparison: Comparison | None = None
         self._compared_epoch: int | None = None
@@ -61,7 +61,7 @@ class ExplainScreen(ClosesOnce[None]):
         yield TextLine(id="header")
         yield TextBlock(id="story")
         yield Chart(id="story-chart")
-        yield BatchStrips(id="batch", ascii_only=self._ascii)
+        yield BatchStrips(id="batch")
         yield Footer(footer_keys("explain", attached=self._watch.attached))
 
     def on_mount(self) -> None:
@@ -130,14 +130,14 @@ class ExplainScreen(ClosesOnce[None]):
         if self._page:
             strips = batch_strips(self._page, session.dataset, session.config, state, self._walk)
             self.query_one(BatchStrips).draw(strips)
-            rows = tour_rows(self._page, session.config, state, self._walk, ascii_only=self._ascii)
+            rows = tour_rows(self._page, session.config, state, self._walk, look_of(self))
             # Header and footer take a row each, the margins a column each.
             fitting = squeezed(rows, self.size.width - 2, self.size.height - 2)
             self.query_one(TextBlock).draw(fitting)
             return
         classes = session.dataset.classes
-        rows = story(session.config, classes, state, self._comparison, ascii_only=self._ascii)
-        rows = [page_title(0, ascii_only=self._ascii), *rows]
+        rows = story(session.config, classes, state, self._comparison, look_of(self))
+        rows = [page_title(0, look_of(self)), *rows]
         room = self.size.height - 2 - CHART_ROWS
         self.query_one(TextBlock).draw(without_blanks(rows, self.size.width - 2, room))
         options = ChartOptions(overlay=len(state.engines) > 1)
@@ -147,6 +147,5 @@ class ExplainScreen(ClosesOnce[None]):
             x_limits=self._limits.x(state, options),
             y_limits=self._limits.accuracy(state),
             x_label="epoch",
-            ascii_only=self._ascii,
             empty=NONE_DONE if state.ended else AFTER_EPOCH,
         )

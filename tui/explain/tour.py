@@ -12,6 +12,7 @@ from mlpwatch.tui.explain.tour_pages import PAGES, Page
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.images.batch_strip import Strip
 from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
@@ -28,10 +29,10 @@ PAGE_COUNT = 1 + len(PAGES)
 """The story of the two losses comes first."""
 
 
-def page_title(page: int, *, ascii_only: bool) -> Row:
+def page_title(page: int, look: Look) -> Row:
     """Return the row that says where in the tour one is; pages count from 0."""
     place = (f"{page + 1}/{PAGE_COUNT}  ", Role.DIM)
-    next_key, both_keys = ("right", "left, right") if ascii_only else ("→", "← →")
+    next_key, both_keys = ("right", "left, right") if look.ascii_only else ("→", "← →")
     if page == 0:
         return [place, (f"{next_key} takes one training step apart, page by page", Role.DIM)]
     return [place, (PAGES[page - 1].title, Role.STRONG), (f"   {both_keys}", Role.DIM)]
@@ -43,7 +44,7 @@ def is_still(state: RunState) -> bool:
 
 
 def tour_rows(
-    page: int, config: RunConfig, state: RunState, walk: "Walk | None", *, ascii_only: bool
+    page: int, config: RunConfig, state: RunState, walk: "Walk | None", look: Look
 ) -> list[Row]:
     """Return a page with numbers, or what to do to see them.
 
@@ -52,9 +53,9 @@ def tour_rows(
         config: of the run.
         state: tells whether it is paused or has ended.
         walk: the step; None until it has been taken apart.
-        ascii_only: write formulas with plain characters.
+        look: what the terminal can show.
     """
-    rows = [page_title(page, ascii_only=ascii_only), []]
+    rows = [page_title(page, look), []]
     if not is_still(state):
         rows.append(
             [("Space pauses the models; then this page takes their next step apart:", Role.WARNING)]
@@ -65,9 +66,9 @@ def tour_rows(
     else:
         rows += [_where(name, one, state, config) for name, one in walk.engines.items()]
         rows += [[]]
-        rows += _rows_of(PAGES[page - 1], walk, config, ascii_only=ascii_only)
+        rows += _rows_of(PAGES[page - 1], walk, config, look)
         rows += [[], [(_next(walk, state), Role.DIM)]]
-    return plain(rows) if ascii_only else rows
+    return plain(rows) if look.ascii_only else rows
 
 
 def batch_strips(
@@ -95,9 +96,9 @@ def _strip(name: EngineName, one: "EngineWalk", dataset: Dataset, config: RunCon
     return Strip(title, images, captions)
 
 
-def _rows_of(page: Page, walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Row]:
+def _rows_of(page: Page, walk: "Walk", config: RunConfig, look: Look) -> list[Row]:
     formulas: list[Row] = [[(formula, Role.TEXT)] for formula in page.formulas(config)]
-    return [*formulas, [], *page.table(walk, config, ascii_only=ascii_only)]
+    return [*formulas, [], *page.table(walk, config, look)]
 
 
 def _where(name: EngineName, one: "EngineWalk", state: RunState, config: RunConfig) -> Row:

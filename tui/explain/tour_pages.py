@@ -13,6 +13,7 @@ from mlpwatch.tui.explain.tour_formulas import (
 )
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 
@@ -33,7 +34,7 @@ class Page:
     title: str
     formulas: Callable[[RunConfig], Sequence[str]]
     table: Callable[..., list[Row]]
-    """(walk, config, ascii_only): heading and rows."""
+    """(walk, config, look): heading and rows."""
 
 
 def number(value: float) -> str:
@@ -54,7 +55,7 @@ def _both(before: float, after: float | None, arrow: str, *, width: int = 8) -> 
     return f"{first} {arrow} {_three_digits(after):<{width}}"
 
 
-def _forward_table(walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Row]:  # noqa: ARG001 - as the others
+def _forward_table(walk: "Walk", config: RunConfig, look: Look) -> list[Row]:  # noqa: ARG001 - as the others
     idle = "dead" if config.activation == "relu" else "flat"
     rows: list[Row] = [
         [(" " * 25, Role.TEXT), *((f"{TITLES[name]:<27}", ACCENTS[name]) for name in walk.engines)],
@@ -101,8 +102,8 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(str(n) for n in shape)
 
 
-def _loss_table(walk: "Walk", config: RunConfig, *, ascii_only: bool) -> list[Row]:
-    arrow = _arrow(ascii_only=ascii_only)
+def _loss_table(walk: "Walk", config: RunConfig, look: Look) -> list[Row]:
+    arrow = _arrow(look)
     share = "p" if config.loss == "cross-entropy" else "a"
     names = list(walk.engines)
     rows: list[Row] = [
@@ -147,13 +148,13 @@ def _after_loss(one: "EngineWalk") -> float | None:
     return one.after.loss if one.after else None
 
 
-def _backward_table(walk: "Walk", _config: RunConfig, *, ascii_only: bool) -> list[Row]:
+def _backward_table(walk: "Walk", _config: RunConfig, look: Look) -> list[Row]:
     walks = list(walk.engines.values())
     heads = [(f"{TITLES[name] + ' norm':<{_NORM_COLUMNS}}", ACCENTS[name]) for name in walk.engines]
     versus = [("difference", Role.DIM)] if walk.differences else []
     rows: list[Row] = [[(f"{'':<12}{'shape':>8}  ", Role.DIM), *heads, *versus]]
-    arrow = _arrow(ascii_only=ascii_only)
-    d = "d" if ascii_only else "∂"
+    arrow = _arrow(look)
+    d = "d" if look.ascii_only else "∂"
     for k in reversed(range(len(walks[0].weight_norms))):
         fan_out, fan_in = walks[0].state.weights[f"layers.{k}.weight"].shape
         norms = [(_norm(one, k, arrow, "weight"), Role.TEXT) for one in walks]
@@ -175,9 +176,9 @@ def _norm(one: "EngineWalk", k: int, arrow: str, kind: Literal["weight", "bias"]
     return f"{text:<{_NORM_COLUMNS}}"
 
 
-def _update_table(walk: "Walk", _config: RunConfig, *, ascii_only: bool) -> list[Row]:
+def _update_table(walk: "Walk", _config: RunConfig, look: Look) -> list[Row]:
     walks = list(walk.engines.values())
-    w, d = ("|W|", "|dW|") if ascii_only else ("‖W‖", "‖ΔW‖")
+    w, d = ("|W|", "|dW|") if look.ascii_only else ("‖W‖", "‖ΔW‖")
     rows: list[Row] = [
         [(" " * 18, Role.TEXT), *((f"{TITLES[name]:<29}", ACCENTS[name]) for name in walk.engines)],
         [
@@ -190,8 +191,8 @@ def _update_table(walk: "Walk", _config: RunConfig, *, ascii_only: bool) -> list
         cells = [(_update(one, k), Role.TEXT) for one in walks]
         rows.append([(f"{f'W{k}':<8}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells])
     rates = [(f"{one.learning_rate:9.3g}{'':20}", Role.TEXT) for one in walks]
-    rows.append([(f"{'rate':<16}" if ascii_only else f"{'η':<16}", Role.STRONG), *rates])
-    arrow = _arrow(ascii_only=ascii_only)
+    rows.append([(f"{'rate':<16}" if look.ascii_only else f"{'η':<16}", Role.STRONG), *rates])
+    arrow = _arrow(look)
     losses = [
         (f"  {_both(one.before.loss, _after_loss(one), arrow, width=7):<27}", Role.STRONG)
         for one in walks
@@ -204,8 +205,8 @@ def _update(one: "EngineWalk", k: int) -> str:
     return f"{number(norm)} {number(change)} {number(change / norm if norm else 0.0)}"
 
 
-def _arrow(*, ascii_only: bool) -> str:
-    return "->" if ascii_only else "→"
+def _arrow(look: Look) -> str:
+    return "->" if look.ascii_only else "→"
 
 
 PAGES: tuple[Page, ...] = (

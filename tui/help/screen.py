@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from mlpwatch.tui.help.text import FRAME_COLUMNS, HELP_COLUMNS, laid_out
 from mlpwatch.tui.kit.keys import Where
+from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.presence import ClosesOnce
 
 _SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
@@ -24,14 +25,13 @@ class HelpScreen(ModalScreen[None], ClosesOnce[None]):
 
     Args:
         where: it is asked for; what works there comes first.
-        ascii_only: name the arrow keys in words.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close", show=False)]
 
-    def __init__(self, where: Where = "dashboard", *, ascii_only: bool = False) -> None:
+    def __init__(self, where: Where = "dashboard") -> None:
         super().__init__()
-        self._where, self._ascii = where, ascii_only
+        self._where = where
         self._laid_out_for = (0, 0)
 
     def compose(self) -> ComposeResult:
@@ -69,7 +69,7 @@ class HelpScreen(ModalScreen[None], ClosesOnce[None]):
         if size == self._laid_out_for:
             return
         self._laid_out_for = size
-        text = laid_out(self._where, size, ascii_only=self._ascii)
+        text = laid_out(self._where, size, look_of(self))
         columns = max(len(line) for line in text.plain.split("\n"))
         self.query_one("#help").styles.width = max(HELP_COLUMNS, columns) + FRAME_COLUMNS
         self.query_one("#keys", Static).update(text)

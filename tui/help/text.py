@@ -6,6 +6,7 @@ from textwrap import fill
 from rich.text import Text
 
 from mlpwatch.tui.kit.keys import KEYS, Where
+from mlpwatch.tui.kit.look import SHOWS_ALL, Look
 
 _HEADINGS: dict[Where, str] = {
     "everywhere": "Everywhere",
@@ -35,7 +36,7 @@ _LEAST_COLUMNS, _GAP = 62, 4
 _MOST_COLUMNS = 3
 
 _TEXT_AT = {False: 13, True: 15}
-"""The column where the help of a key begins, by `ascii_only`: `shift+right` is the longest."""
+"""The column where the help of a key begins, by `Look.ascii_only`: `shift+right` is the longest."""
 
 _MOUSE = "Shift and drag selects text in most terminals; --no-mouse leaves the mouse alone."
 
@@ -43,33 +44,31 @@ Section = list[str]
 """A heading and its lines."""
 
 
-def help_text(
-    here: Where = "dashboard", width: int = HELP_COLUMNS, *, ascii_only: bool = False
-) -> str:
+def help_text(here: Where = "dashboard", width: int = HELP_COLUMNS, look: Look = SHOWS_ALL) -> str:
     """Return all keys below each other, grouped by where they work: here, everywhere, elsewhere.
 
     Args:
         here: what works there comes first.
         width: in columns; a longer line goes on below its own text, not below the key.
-        ascii_only: name the arrow keys in words.
+        look: without arrows their keys are named in words.
     """
-    return "\n".join(_stacked(_sections(here, width, ascii_only=ascii_only)))
+    return "\n".join(_stacked(_sections(here, width, look)))
 
 
-def laid_out(here: Where, size: tuple[int, int], *, ascii_only: bool) -> Text:
+def laid_out(here: Where, size: tuple[int, int], look: Look) -> Text:
     """Return the same in the fewest columns that fit into a terminal's height, side by side.
 
     Args:
         here: what works there comes first.
         size: of the terminal, columns and rows.
-        ascii_only: name the arrow keys in words.
+        look: without arrows their keys are named in words.
     """
     room, rows = size[0] - FRAME_COLUMNS, size[1]
     most = min(_MOST_COLUMNS, max(1, (room + _GAP) // (_LEAST_COLUMNS + _GAP)))
     text = Text()
     for count in range(1, most + 1):
         width = min(HELP_COLUMNS, (room + _GAP) // count - _GAP)
-        sections = _sections(here, width, ascii_only=ascii_only)
+        sections = _sections(here, width, look)
         columns = [_stacked(part) for part in _balanced(sections, count)]
         text = _side_by_side(columns, width)
         if max(map(len, columns)) <= rows:
@@ -77,13 +76,13 @@ def laid_out(here: Where, size: tuple[int, int], *, ascii_only: bool) -> Text:
     return text
 
 
-def _sections(here: Where, width: int, *, ascii_only: bool) -> list[Section]:
-    sections, text_at = [], _TEXT_AT[ascii_only]
+def _sections(here: Where, width: int, look: Look) -> list[Section]:
+    sections, text_at = [], _TEXT_AT[look.ascii_only]
     for where in (here, *(where for where in _HEADINGS if where != here)):
         lines = [_HEADINGS[where]]
         for key in KEYS:
             if key.where == where:
-                shown = key.shown.translate(_ARROWS) if ascii_only else key.shown
+                shown = key.shown.translate(_ARROWS) if look.ascii_only else key.shown
                 line = f"  {shown}".ljust(text_at) + key.help
                 lines += _filled(line, width, text_at).split("\n")
         sections.append(lines)

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.tui.images.pixel_grid import PixelGrid, grid_for, put_pixels
-from mlpwatch.tui.images.renderers import shows_greys
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
 
@@ -32,10 +31,7 @@ class Strip(NamedTuple):
 class BatchStrips(CellView):
     """Take the room that is left, and stay empty where there is too little."""
 
-    def __init__(self, *, id: str, ascii_only: bool) -> None:
-        super().__init__(id=id)
-        self._ascii = ascii_only
-        self._by_model: Sequence[Strip] = ()
+    _by_model: Sequence[Strip] = ()
 
     def draw(self, strips: Sequence[Strip]) -> None:
         """Show as many strips as there is room for below each other."""
@@ -55,10 +51,9 @@ class BatchStrips(CellView):
         return canvas
 
     def _put_strip(self, canvas: Canvas, top: int, strip: Strip, grid: PixelGrid) -> None:
-        in_grey = shows_greys(self.app, ascii_only=self._ascii)
         share = max(grid.columns, _SMALLEST) + _GAP
         canvas.put(0, top, strip.title, Role.DIM)
         for n in range(min(_MOST, len(strip.images), (canvas.width + _GAP) // share)):
             place, image = (n * share, top + 1), strip.images[n]
-            put_pixels(canvas, place, image, grid, ascii_only=self._ascii, in_grey=in_grey)
+            put_pixels(canvas, place, image, grid, self.look)
             canvas.put(n * share, top + 1 + grid.rows, strip.captions[n])

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from mlpwatch.tui.images.renderers import grey_canvases
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
 
 RAMPS = {False: " ░▒▓█", True: " .:-=+*#%@"}
-"""From no ink to full ink, by `ascii_only`."""
+"""From no ink to full ink, by `Look.ascii_only`."""
 
 _HALVES = " ▄▀█"
 """By which half of a cell has ink: none, the lower, the upper, both."""
@@ -73,9 +74,7 @@ def put_pixels(
     place: tuple[int, int],
     image: NDArray[np.floating],
     grid: PixelGrid,
-    *,
-    ascii_only: bool,
-    in_grey: bool = False,
+    look: Look,
 ) -> None:
     """Draw an image (height, width) of ink from 0 to 1 with its corner at (column, row).
 
@@ -84,31 +83,28 @@ def put_pixels(
         place: of the upper left corner.
         image: to draw.
         grid: its pixels' cells.
-        ascii_only: no character above U+007E.
-        in_grey: two pixels in each cell, where the terminal can show that.
+        look: what the terminal can show; where it has greys, two pixels in each cell.
     """
-    if in_grey:
+    if look.has_greys:
         canvas.paste(grey_canvases(_on_squares(image, grid)[np.newaxis])[0], *place)
         return
-    for y, row in enumerate(in_characters(image, grid, ascii_only=ascii_only), start=place[1]):
+    for y, row in enumerate(in_characters(image, grid, look), start=place[1]):
         canvas.put(place[0], y, row)
 
 
-def in_characters(image: NDArray[np.floating], grid: PixelGrid, *, ascii_only: bool) -> list[str]:
+def in_characters(image: NDArray[np.floating], grid: PixelGrid, look: Look) -> list[str]:
     """Return rows of characters by ink; of half blocks where a cell is two pixels high."""
-    if grid.shrink == 1 and not ascii_only:
+    if grid.shrink == 1 and not look.ascii_only:
         return _half_blocks(image)
-    ramp = RAMPS[ascii_only]
+    ramp = RAMPS[look.ascii_only]
     levels = np.rint(_on_cells(image, grid) * (len(ramp) - 1)).astype(int)
     return ["".join(ramp[level] for level in row) for row in levels]
 
 
-def put_frame(
-    canvas: Canvas, place: tuple[int, int], size: tuple[int, int], *, ascii_only: bool
-) -> None:
+def put_frame(canvas: Canvas, place: tuple[int, int], size: tuple[int, int], look: Look) -> None:
     """Draw a thin frame with its corner at (column, row) around (columns, rows) of cells."""
     (x, y), (columns, rows) = place, size
-    line, side, corners = ("-", "|", "++++") if ascii_only else ("─", "│", "┌┐└┘")
+    line, side, corners = ("-", "|", "++++") if look.ascii_only else ("─", "│", "┌┐└┘")
     canvas.put(x, y, corners[0] + line * columns + corners[1], Role.DIM)
     for row in range(y + 1, y + 1 + rows):
         canvas.put(x, row, side, Role.DIM)

@@ -1,11 +1,7 @@
 """Which way of drawing pixels is in use, of those that the terminal can show."""
 
-from collections.abc import Callable
-from typing import Any
-
-from textual.app import App
-
 from mlpwatch.tui.images.renderers import Renderer, renderers
+from mlpwatch.tui.kit.look import Look
 
 _SMALL_BY_WORTH: tuple[Renderer, ...] = ("half blocks", "braille", "ramp")
 """In 14 by 7 cells: 196 grey pixels, 784 black or white ones, 98 of ten characters."""
@@ -15,12 +11,11 @@ class RendererChoice:
     """A large image begins as characters, small ones as what shows most of them.
 
     Args:
-        app: returns the app, whose console knows the terminal's colours.
-        ascii_only: no character above U+007E.
+        look: what the terminal can show.
     """
 
-    def __init__(self, app: Callable[[], App[Any]], *, ascii_only: bool) -> None:
-        self._app, self._ascii = app, ascii_only
+    def __init__(self, look: Look) -> None:
+        self._able = renderers(look)
         self._small: Renderer | None = None
         self.large: Renderer = "ramp"
 
@@ -29,8 +24,7 @@ class RendererChoice:
         """The one for small images."""
         if self._small is not None:
             return self._small
-        able = self._able()
-        return next(one for one in _SMALL_BY_WORTH if one in able)
+        return next(one for one in _SMALL_BY_WORTH if one in self._able)
 
     def next(self, *, small: bool, under_gradient: bool = False) -> str:
         """Go to the next one that the terminal can show; return why it can't be seen, if so.
@@ -39,7 +33,7 @@ class RendererChoice:
             small: of small images, not of a large one.
             under_gradient: the large image is hidden by its gradient.
         """
-        able = self._able()
+        able = self._able
         if len(able) == 1:
             return "plain ASCII draws pixels as characters only"
         current = self.small if small else self.large
@@ -52,8 +46,3 @@ class RendererChoice:
             return ""
         shown = "characters" if following == "ramp" else following
         return f"the gradient needs characters; without it (g) the digit shows as {shown}"
-
-    def _able(self) -> tuple[Renderer, ...]:
-        app = self._app()
-        colours = None if app.no_color else app.console.color_system
-        return renderers(ascii_only=self._ascii, colours=colours)

@@ -1,14 +1,14 @@
 """Images as cells of a terminal: an ASCII ramp, half blocks in grey, or braille dots."""
 
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from textual.app import App
 
 from mlpwatch.tui.images.digit import RAMP, digit_rows, resample
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Ink, Role
 
 Renderer = Literal["ramp", "half blocks", "braille"]
@@ -25,25 +25,11 @@ _Glyphs = tuple[tuple[str, ...], tuple[Ink, ...]]
 """Characters and inks by code."""
 
 
-def renderers(*, ascii_only: bool, colours: str | None) -> tuple[Renderer, ...]:
-    """Return the renderers that a terminal can show, the plainest first.
-
-    Args:
-        ascii_only: no character above U+007E.
-        colours: Rich's name of the colour system; None for no colour.
-    """
-    if ascii_only:
+def renderers(look: Look) -> tuple[Renderer, ...]:
+    """Return the renderers that a terminal can show, the plainest first."""
+    if look.ascii_only:
         return ("ramp",)
-    # Of 16 colours only three are grey.
-    if colours in ("truecolor", "256"):
-        return ("ramp", "half blocks", "braille")
-    return ("ramp", "braille")
-
-
-def shows_greys(app: App[Any], *, ascii_only: bool) -> bool:
-    """Return whether an app's terminal can show half blocks in grey."""
-    colours = None if app.no_color else app.console.color_system
-    return "half blocks" in renderers(ascii_only=ascii_only, colours=colours)
+    return ("ramp", "half blocks", "braille") if look.has_greys else ("ramp", "braille")
 
 
 def image_canvas(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.tui.images.digit import COLUMNS_PER_PIXEL, RAMP, area_weights, resample
-from mlpwatch.tui.images.signed import Levels, Look, glyph, role_of
+from mlpwatch.tui.images.signed import Levels, SignedStyle, glyph, role_of, signed_style
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Ink, Role, Shade
 
@@ -43,10 +43,10 @@ def marked_levels(gradient: NDArray[np.floating], scale: float) -> Levels:
     return levels
 
 
-def marked_canvas(inks: NDArray[np.integer], levels: Levels, look: Look) -> Canvas:
+def marked_canvas(inks: NDArray[np.integer], levels: Levels, style: SignedStyle) -> Canvas:
     """Return pixels (rows, columns) of places in the ramp, two cells each, with their marks."""
     pixels = [
-        [cell for place in zip(*row, strict=True) for cell in _pixel(*place, look)]
+        [cell for place in zip(*row, strict=True) for cell in _pixel(*place, style)]
         for row in zip(inks.tolist(), levels.tolist(), strict=True)
     ]
     characters = [[character for character, _ in row] for row in pixels]
@@ -54,10 +54,10 @@ def marked_canvas(inks: NDArray[np.integer], levels: Levels, look: Look) -> Canv
 
 
 @cache
-def _pixel(place: int, level: int, look: Look) -> tuple[tuple[str, Ink], tuple[str, Ink]]:
+def _pixel(place: int, level: int, style: SignedStyle) -> tuple[tuple[str, Ink], tuple[str, Ink]]:
     """Return both cells of a pixel."""
     character = RAMP[place]
-    if look == "halves":
+    if style == "halves":
         ink: Ink = Shade(None, level) if level or character != " " else Role.TEXT
         return (character, ink), (character, ink)
     return (character, Role.TEXT), (glyph(level, "plain"), role_of(level))
@@ -71,11 +71,10 @@ class SaliencyView(CellView):
     """
 
     _saliency: Saliency | None = None
-    _look: Look = "plain"
 
-    def draw(self, saliency: Saliency | None, look: Look) -> None:
+    def draw(self, saliency: Saliency | None) -> None:
         """Show an image with its gradient, or nothing."""
-        self._saliency, self._look = saliency, look
+        self._saliency = saliency
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
@@ -92,12 +91,12 @@ class SaliencyView(CellView):
         top = max(0, (height - 2 - len(ink)) // 2)
         left = max(0, (width - COLUMNS_PER_PIXEL * ink.shape[1]) // 2)
         inks = np.rint(ink * (len(RAMP) - 1)).astype(int)
-        canvas.paste(marked_canvas(inks, levels, self._look), left, top)
+        canvas.paste(marked_canvas(inks, levels, signed_style(self.look)), left, top)
         self._put_legend(canvas, shown)
         return canvas
 
     def _put_legend(self, canvas: Canvas, shown: Saliency) -> None:
-        pieces = _legend(self._look, shown.scale)
+        pieces = _legend(signed_style(self.look), shown.scale)
         width = sum(len(text) for text, _ in pieces)
         canvas.put((canvas.width - len(shown.title)) // 2, canvas.height - 2, shown.title, Role.DIM)
         x = (canvas.width - width) // 2
@@ -105,23 +104,23 @@ class SaliencyView(CellView):
             x = canvas.put(x, canvas.height - 1, text, ink)
 
 
-def _legend(look: Look, scale: float) -> list[tuple[str, Role | Shade]]:
+def _legend(style: SignedStyle, scale: float) -> list[tuple[str, Role | Shade]]:
     """Return the marks, and between them the gradients that part them."""
     weak, strong = f"{WEAK * scale:.3g}", f"{STRONG * scale:.3g}"
     return [
-        _mark(look, -_STRONG_LEVEL),
+        _mark(style, -_STRONG_LEVEL),
         (f" −{strong} ", Role.DIM),
-        _mark(look, -_WEAK_LEVEL),
+        _mark(style, -_WEAK_LEVEL),
         (f" −{weak} ", Role.DIM),
         ("  ", Role.TEXT),
         (f" +{weak} ", Role.DIM),
-        _mark(look, _WEAK_LEVEL),
+        _mark(style, _WEAK_LEVEL),
         (f" +{strong} ", Role.DIM),
-        _mark(look, _STRONG_LEVEL),
+        _mark(style, _STRONG_LEVEL),
     ]
 
 
-def _mark(look: Look, level: int) -> tuple[str, Role | Shade]:
-    if look == "halves":
+def _mark(style: SignedStyle, level: int) -> tuple[str, Role | Shade]:
+    if style == "halves":
         return "   ", Shade(None, level)
     return glyph(level, "plain"), role_of(level)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import SHADE_STEPS, Role, Shade
 
-Look = Literal["halves", "blocks", "plain"]
+SignedStyle = Literal["halves", "blocks", "plain"]
 """Two pixels per cell in shades of two hues; one in four densities; or one in characters."""
 
 _BLOCKS = " ░▒▓█"
@@ -20,22 +21,16 @@ Levels = NDArray[np.int8]
 """(rows, columns) from -4 to 4."""
 
 
-def look_for(*, ascii_only: bool, colours: str | None) -> Look:
-    """Return what a terminal can show.
-
-    Args:
-        ascii_only: no character above U+007E.
-        colours: Rich's name of the colour system; None for no colour.
-    """
-    if ascii_only or colours is None:
+def signed_style(look: Look) -> SignedStyle:
+    """Return how a terminal shows signed numbers."""
+    if look.ascii_only or look.colours is None:
         return "plain"
-    # Of 16 colours no two are shades of one hue.
-    return "halves" if colours in ("truecolor", "256") else "blocks"
+    return "halves" if look.has_shades else "blocks"
 
 
-def pixels_per_cell(look: Look) -> int:
+def pixels_per_cell(style: SignedStyle) -> int:
     """Return how many pixels stand above each other in a cell."""
-    return 2 if look == "halves" else 1
+    return 2 if style == "halves" else 1
 
 
 def signed_levels(values: NDArray[np.floating], full: float) -> Levels:
@@ -46,9 +41,9 @@ def signed_levels(values: NDArray[np.floating], full: float) -> Levels:
     return levels
 
 
-def put_levels(canvas: Canvas, x: int, y: int, levels: Levels, look: Look) -> None:
+def put_levels(canvas: Canvas, x: int, y: int, levels: Levels, style: SignedStyle) -> None:
     """Draw levels with their top left corner in a cell; as `halves` two rows of them per cell."""
-    if look == "halves":
+    if style == "halves":
         for row, (top, bottom) in enumerate(zip(levels[::2], levels[1::2], strict=True), start=y):
             for column, (above, below) in enumerate(
                 zip(top.tolist(), bottom.tolist(), strict=True), start=x
@@ -58,7 +53,7 @@ def put_levels(canvas: Canvas, x: int, y: int, levels: Levels, look: Look) -> No
     for row, line in enumerate(levels.tolist(), start=y):
         column = x
         for sign, group in groupby(line, key=lambda level: (level > 0) - (level < 0)):
-            text = "".join(glyph(level, look) for level in group)
+            text = "".join(glyph(level, style) for level in group)
             column = canvas.put(column, row, text, role_of(sign))
 
 
@@ -71,9 +66,9 @@ def _put_halves(canvas: Canvas, x: int, y: int, above: int, below: int) -> None:
         canvas.put(x, y, "▀", Shade(above, below))
 
 
-def glyph(level: int, look: Look) -> str:
+def glyph(level: int, style: SignedStyle) -> str:
     """Return the character of a level where a cell is one pixel."""
-    if look == "plain":
+    if style == "plain":
         return (_PLUS if level > 0 else _MINUS)[abs(level)]
     return _BLOCKS[abs(level)]
 
@@ -85,14 +80,14 @@ def role_of(sign: int) -> Role:
     return Role.POSITIVE if sign > 0 else Role.NEGATIVE
 
 
-def legend(look: Look, full: str) -> list[tuple[str, Role | Shade]]:
+def legend(style: SignedStyle, full: str) -> list[tuple[str, Role | Shade]]:
     """Return what the cells mean, from the most negative to the most positive level."""
     pieces: list[tuple[str, Role | Shade]] = [(f"−{full} ", Role.DIM)]
     for level in range(-SHADE_STEPS, SHADE_STEPS + 1):
         if level == 0:
             pieces.append((" 0 ", Role.DIM))
-        elif look == "halves":
+        elif style == "halves":
             pieces.append(("█", Shade(level)))
         else:
-            pieces.append((glyph(level, look), role_of(level)))
+            pieces.append((glyph(level, style), role_of(level)))
     return [*pieces, (f" +{full} ", Role.DIM)]

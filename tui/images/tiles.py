@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.tui.images.digit import area_weights
-from mlpwatch.tui.images.signed import Look, pixels_per_cell, put_levels, signed_levels
+from mlpwatch.tui.images.signed import pixels_per_cell, put_levels, signed_levels, signed_style
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
 
@@ -95,30 +95,28 @@ class TilesView(CellView):
     _tiles: Sequence[Tile] = ()
     _tile_size = TileSize(SMALL_COLUMNS, SMALL_COLUMNS // 2)
     _full = 1.0
-    _look: Look = "plain"
 
-    def draw(self, tiles: Sequence[Tile], size: TileSize, full: float, look: Look) -> None:
+    def draw(self, tiles: Sequence[Tile], size: TileSize, full: float) -> None:
         """Show tiles.
 
         Args:
             tiles: in order.
             size: of each, in cells.
             full: the number from which on a pixel is drawn at its strongest.
-            look: what the terminal can show.
         """
-        self._tiles, self._tile_size, self._full, self._look = tiles, size, full, look
+        self._tiles, self._tile_size, self._full = tiles, size, full
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return the tiles."""
         canvas = Canvas(width, height)
-        fitting = grid(self._tile_size, width, height)
+        fitting, style = grid(self._tile_size, width, height), signed_style(self.look)
         for n, tile in enumerate(self._tiles[: fitting.tiles]):
             down, across = divmod(n, fitting.across)
             x = across * fitting.column_width
             y = down * fitting.row_height
             canvas.put(x, y, tile.name[: self._tile_size.columns], tile.role)
-            rows = self._tile_size.rows * pixels_per_cell(self._look)
+            rows = self._tile_size.rows * pixels_per_cell(style)
             shrunk = shrink(tile.pixels, rows, self._tile_size.columns)
-            put_levels(canvas, x, y + _NAME_ROWS, signed_levels(shrunk, self._full), self._look)
+            put_levels(canvas, x, y + _NAME_ROWS, signed_levels(shrunk, self._full), style)
         return canvas

@@ -1,7 +1,7 @@
 """A widget made of single cells that repaints only those that changed."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 
 from rich.cells import cell_len
@@ -12,6 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from mlpwatch.tui.kit.look import Look, look_of
 from mlpwatch.tui.kit.theme import Grey, Ink, Role, Shade, grey_style, palette_for, shade_style
 
 MERGE_GAP = 4
@@ -168,6 +169,11 @@ class CellView(Widget):
         """Whether the data has changed while the view was out of sight."""
         self._strips: dict[int, Strip] = {}
         self._styles: dict[Ink, Style] = {}
+
+    @cached_property
+    def look(self) -> Look:
+        """What the terminal can show."""
+        return look_of(self)
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return what to show in this many columns and rows; by default what is shown, cut."""

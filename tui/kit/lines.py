@@ -24,7 +24,7 @@ NARROWEST = 24
 ACCENTS: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
 
 _BAR = {False: ("━", "╸", "─"), True: ("=", ">", "-")}
-"""Done, the half step at its end, and still to do; by `ascii_only`."""
+"""Done, the half step at its end, and still to do; by `Look.ascii_only`."""
 
 
 class Speed(NamedTuple):
@@ -43,11 +43,9 @@ class StatusPanel(CellView):
         *,
         id: str,
         classes: str | None = None,
-        ascii_only: bool = False,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._title, self._accent = TITLES[engine], ACCENTS[engine]
-        self._ascii = ascii_only
         self._engine: EngineState | None = None
         self._epochs = 0
         self._speed = Speed(0, 0)
@@ -95,7 +93,7 @@ class StatusPanel(CellView):
         right = f"{epoch}  {phase:<8}"
         start = canvas.put(0, 0, f"{self._title:<8}", accent)
         columns = max(0, canvas.width - start - len(right) - 1)
-        done, half, rest = _BAR[self._ascii]
+        done, half, rest = _BAR[self.look.ascii_only]
         halves = round(2 * columns * min(1.0, engine.step / max(1, engine.planned_steps)))
         bar = done * (halves // 2) + half * (halves % 2)
         canvas.put(start, 0, bar, accent)

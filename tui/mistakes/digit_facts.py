@@ -40,10 +40,7 @@ class DigitFacts:
 class DigitFactsView(CellView):
     """Text and bars beside the digit."""
 
-    def __init__(self, *, id: str, ascii_only: bool = False) -> None:
-        super().__init__(id=id)
-        self._ascii = ascii_only
-        self._facts: DigitFacts | None = None
+    _facts: DigitFacts | None = None
 
     def draw(self, facts: DigitFacts | None) -> None:
         """Show an image's facts; None for an empty list."""
@@ -124,7 +121,7 @@ class DigitFactsView(CellView):
                 canvas.put(x, y, percent, Role.TEXT if probability >= 0.1 else Role.DIM)  # noqa: PLR2004
 
     def _bar(self, share: float, columns: int) -> str:
-        if self._ascii:
+        if self.look.ascii_only:
             return "=" * round(share * columns)
         whole, eighths = divmod(round(share * columns * 8), 8)
         return "█" * whole + (_EIGHTHS[eighths] if eighths else "")

@@ -14,7 +14,7 @@ from mlpwatch.tui.images.digit_view import DigitView
 from mlpwatch.tui.images.image_rows import ImageRowsView
 from mlpwatch.tui.images.renderers import Renderer
 from mlpwatch.tui.images.saliency import Saliency, SaliencyView
-from mlpwatch.tui.images.signed import Look, look_for
+from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.presence import can_draw
 from mlpwatch.tui.mistakes.digit_facts import DigitFacts, DigitFactsView
 from mlpwatch.tui.mistakes.explanation_reader import About, ReasonsReader
@@ -68,15 +68,14 @@ class DigitPanel(Horizontal):
     Args:
         watch: the session that is followed.
         id: for the stylesheet.
-        ascii_only: write no character above U+007E.
     """
 
     class Failed(Message):
         """The reasons could not be found; why is said in the run's state."""
 
-    def __init__(self, watch: Watch, *, id: str, ascii_only: bool) -> None:
+    def __init__(self, watch: Watch, *, id: str) -> None:
         super().__init__(id=id)
-        self._watch, self._ascii = watch, ascii_only
+        self._watch = watch
         self._reader = ReasonsReader(watch)
         self._digit: SeenDigit | None = None
         self._renderer: Renderer = "ramp"
@@ -90,7 +89,7 @@ class DigitPanel(Horizontal):
         yield DigitView(id="digit")
         yield SaliencyView(id="saliency")
         with Vertical(id="reading"):
-            yield DigitFactsView(id="facts", ascii_only=self._ascii)
+            yield DigitFactsView(id="facts")
             yield ImageRowsView(id="neighbours")
 
     def on_mount(self) -> None:
@@ -207,7 +206,7 @@ class DigitPanel(Horizontal):
                 failed=self._reader.has_failed,
             )
             rows_view.draw((), "ramp", instead=words)
-            saliency_view.draw(None, self._look())
+            saliency_view.draw(None)
             return
         data = session.dataset
         rows = neighbour_rows(answer, digit.facts, data, session.config)
@@ -216,7 +215,7 @@ class DigitPanel(Horizontal):
         rows_view.draw(rows, self._small_renderer(), note=note)
         gradient = answer.gradient.reshape(data.image_shape)
         title = saliency_title(answer, digit.facts.names, newest)
-        saliency_view.draw(Saliency(digit.ink, gradient, answer.scale, title), self._look())
+        saliency_view.draw(Saliency(digit.ink, gradient, answer.scale, title))
 
     def _newest_epoch(self, engine: EngineName) -> int:
         """Return the epoch whose reading the bars show, where they show the newest."""
@@ -226,8 +225,8 @@ class DigitPanel(Horizontal):
 
     def _small_renderer(self) -> Renderer:
         """Return how neighbours are drawn: their pixels are too many for characters."""
-        return "braille" if self._renderer == "ramp" and not self._ascii else self._renderer
-
-    def _look(self) -> Look:
-        colours = None if self.app.no_color else self.app.console.color_system
-        return look_for(ascii_only=self._ascii, colours=colours)
+        return (
+            "braille"
+            if self._renderer == "ramp" and not look_of(self).ascii_only
+            else self._renderer
+        )

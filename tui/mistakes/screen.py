@@ -33,7 +33,6 @@ class MistakesScreen(ClosesOnce[None]):
         selection: the list, filters, order and place to begin with.
         renderers: how pixels are drawn; what is chosen here stays chosen.
         hints: told once.
-        ascii_only: write no character above U+007E.
     """
 
     WHERE: ClassVar[Where] = "mistakes"
@@ -46,10 +45,9 @@ class MistakesScreen(ClosesOnce[None]):
         selection: MistakeSelection,
         renderers: RendererChoice,
         hints: Hints,
-        ascii_only: bool = False,
     ) -> None:
         super().__init__()
-        self._watch, self._ascii = watch, ascii_only
+        self._watch = watch
         self._selection, self._renderers = selection, renderers
         self._images = SplitImages(watch)
         self._view: View = "sheet"
@@ -63,7 +61,7 @@ class MistakesScreen(ClosesOnce[None]):
         yield TextLine(id="filters")
         yield ContactSheet(id="sheet")
         yield TextLine(id="detail")
-        yield DigitPanel(self._watch, id="digit-row", ascii_only=self._ascii)
+        yield DigitPanel(self._watch, id="digit-row")
         yield TextLine(id="message")
         yield Footer(footer_keys("mistakes", attached=self._watch.attached))
 

@@ -31,13 +31,10 @@ class RunOrders:
         owner: trains the run on the dashboard.
         screen: says what came of an order.
         runs: the list with its cursor and marks.
-        ascii_only: write no character above U+007E in charts.
     """
 
-    def __init__(
-        self, owner: FollowedApp, screen: "RunsScreen", runs: RunList, *, ascii_only: bool
-    ) -> None:
-        self._owner, self._screen, self._runs, self._ascii = owner, screen, runs, ascii_only
+    def __init__(self, owner: FollowedApp, screen: "RunsScreen", runs: RunList) -> None:
+        self._owner, self._screen, self._runs = owner, screen, runs
 
     def open(self) -> None:
         """Look at the selected run: from its folder, wherever it trains, or on the dashboard."""
@@ -60,7 +57,7 @@ class RunOrders:
             if run.summary.state != "damaged"
         ]
         if runs:
-            self._owner.push_screen(CompareScreen(runs, ascii_only=self._ascii))
+            self._owner.push_screen(CompareScreen(runs))
         elif self._chosen():
             self._screen.say("a damaged run has no curves to show", bad=True)
 

@@ -13,6 +13,7 @@ from mlpwatch.tui.charts.chart import Chart, marker_sample
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
+from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.text_block import Row, TextBlock
 from mlpwatch.tui.kit.theme import RUNS, Role
@@ -40,15 +41,14 @@ class CompareScreen(ClosesOnce[None]):
 
     Args:
         runs: with their numbers, not yet read.
-        ascii_only: write no character above U+007E in the charts.
     """
 
     WHERE: ClassVar[Where] = "compare"
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
 
-    def __init__(self, runs: list[ComparedRun], *, ascii_only: bool) -> None:
+    def __init__(self, runs: list[ComparedRun]) -> None:
         super().__init__()
-        self._runs, self._ascii = runs, ascii_only
+        self._runs = runs
         self._axes = Axes()
         self._log = self._seconds = False
         self._epoch: int | None = None
@@ -137,7 +137,7 @@ class CompareScreen(ClosesOnce[None]):
     def _legend(self) -> list[Row]:
         rows: list[Row] = []
         for run, settings in zip(self._runs, differing_settings(self._runs), strict=True):
-            sample = marker_sample(MARKERS[run.number], ascii_only=self._ascii)
+            sample = marker_sample(MARKERS[run.number], look_of(self))
             rows.append(
                 [
                     (f" {sample} {run.number + 1} {run.name}", RUNS[run.number]),
@@ -158,5 +158,4 @@ class CompareScreen(ClosesOnce[None]):
             log_y=self._log and quantity == "val_loss",
             x_label="sec" if self._seconds else "epoch",
             crosshair=None if self._seconds or self._epoch is None else float(self._epoch),
-            ascii_only=self._ascii,
         )

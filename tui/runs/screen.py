@@ -44,7 +44,6 @@ class RunsScreen(ClosesOnce[None]):
     Args:
         owner: trains the run on the dashboard.
         saved: the folder.
-        ascii_only: write no character above U+007E in charts.
     """
 
     WHERE: ClassVar[Where] = "runs"
@@ -52,10 +51,10 @@ class RunsScreen(ClosesOnce[None]):
     # The filter's line takes the keys only after `/`.
     AUTO_FOCUS = ""
 
-    def __init__(self, owner: "FollowedApp", saved: Path, *, ascii_only: bool) -> None:
+    def __init__(self, owner: "FollowedApp", saved: Path) -> None:
         super().__init__()
         self._owner, self._index, self._runs = owner, RunIndex(saved), RunList()
-        self._orders = RunOrders(owner, self, self._runs, ascii_only=ascii_only)
+        self._orders = RunOrders(owner, self, self._runs)
         self._error = ""
         """Why there is no list."""
         self._has_read = self._is_reading = self._is_stale = self._is_asking = False

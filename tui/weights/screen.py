@@ -9,7 +9,7 @@ from textual.events import Resize
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
-from mlpwatch.tui.images.signed import Look, legend, look_for
+from mlpwatch.tui.images.signed import legend, signed_style
 from mlpwatch.tui.images.tiles import (
     LARGE_COLUMNS,
     SMALL_COLUMNS,
@@ -22,6 +22,7 @@ from mlpwatch.tui.images.tiles import (
 from mlpwatch.tui.kit.hints import Hints, message_text
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
+from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.kit.theme import Role
@@ -56,7 +57,6 @@ class WeightsScreen(ClosesOnce[None]):
         names: the engines that train, left to right.
         fps: looks into the mailbox per second.
         hints: told once.
-        ascii_only: write no character above U+007E.
     """
 
     WHERE: ClassVar[Where] = "weights"
@@ -69,11 +69,10 @@ class WeightsScreen(ClosesOnce[None]):
         *,
         fps: float,
         hints: Hints,
-        ascii_only: bool,
     ) -> None:
         super().__init__()
         self._look_seconds = max(LOOK_SECONDS, LOOK_FRAMES / fps)
-        self._watch, self._names, self._ascii = watch, names, ascii_only
+        self._watch, self._names = watch, names
         self._reader = WeightsReader(watch)
         self._alone: EngineName | None = None
         self._large = False
@@ -215,21 +214,19 @@ class WeightsScreen(ClosesOnce[None]):
             return
         from mlpwatch.core.analysis.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
 
-        scale, look = shared_scale(*layers.values()), self._look_of_terminal()
+        scale = shared_scale(*layers.values())
         units, data = self._reader.units, session.dataset
         last = min(self._first + self._grid().tiles, units)
         text = units_text(session.config, data, self._first, last, units)
-        self.query_one("#units", TextLine).draw(text, legend(look, f"{scale:g}"))
+        self.query_one("#units", TextLine).draw(
+            text, legend(signed_style(look_of(self)), f"{scale:g}")
+        )
         for name, layer in layers.items():
             title = self.query_one(f"#{name}-titles", TextLine)
             title.draw(model_text(layer), dead_text(self._reader.dead.get(name)))
             names = "" if session.config.hidden else data.class_names
             tiles = unit_tiles(layer, self._first, last, self._reader.dead_units(name), names)
-            self.query_one(f"#{name}-tiles", TilesView).draw(tiles, self._tile_size(), scale, look)
-
-    def _look_of_terminal(self) -> Look:
-        colours = None if self.app.no_color else self.app.console.color_system
-        return look_for(ascii_only=self._ascii, colours=colours)
+            self.query_one(f"#{name}-tiles", TilesView).draw(tiles, self._tile_size(), scale)
 
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).draw(*header(self._watch))

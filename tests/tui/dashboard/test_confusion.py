@@ -15,6 +15,7 @@ from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.confusion_cells import MatrixFacts
 from mlpwatch.tui.dashboard.confusion_layout import HEAD_ROWS, count_role, count_text, fit
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import HEAT, Role
 from tests.support.recording import RecordingApp
 
@@ -40,9 +41,8 @@ def painted(
     facts: MatrixFacts | None = None,
 ) -> Canvas:
     matrix = ConfusionMatrix()
-    matrix.draw(
-        counts, names, "NumPy", Role.NUMPY, cursor=cursor, ascii_only=ascii_only, facts=facts
-    )
+    matrix.look = Look(ascii_only)
+    matrix.draw(counts, names, "NumPy", Role.NUMPY, cursor=cursor, facts=facts)
     return matrix.paint(*size)
 
 

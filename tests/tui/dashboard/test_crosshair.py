@@ -9,6 +9,7 @@ from mlpwatch.tui.charts.chart import Chart, Series
 from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.dashboard.crosshair import crosshair_x, moved, read_out, reading
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
 from tests.support.recording import RecordingApp
@@ -118,11 +119,9 @@ async def test_moving_it_sends_two_columns_and_nothing_else() -> None:
 
 def test_it_leaves_curves_in_front_and_the_outside_alone() -> None:
     chart, curve = Chart(), Series("train", Role.NUMPY, [(x, 1.0) for x in range(101)])
+    chart.look = Look(ascii_only=True)
     for crosshair, bars in ((50.0, 9), (0.0, 9), (100.0, 9), (101.0, 0), (-1.0, 0)):
-        chart.draw(
-            "loss", [curve], x_limits=(0, 100), y_limits=(0, 2), crosshair=crosshair,
-            ascii_only=True,
-        )  # fmt: skip
+        chart.draw("loss", [curve], x_limits=(0, 100), y_limits=(0, 2), crosshair=crosshair)
         canvas = chart.paint(70, 12)
         plot = list(product(range(6, 70), range(1, 11)))
         assert sum(canvas.cell(x, y)[0] == "|" for x, y in plot) == bars

@@ -14,6 +14,7 @@ from mlpwatch.core.events import EpochRead, Event
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.score_table import scores_canvas
 from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.kit.look import Look
 from tests.support.scenes import (
     CONFIG,
     FakeSession,
@@ -117,7 +118,9 @@ async def test_scores_are_scikit_learns_on_the_same_predictions(
         assert wrong[int(true), int(predicted)] == int(count)
         row = one.confusion[int(true)].sum()
         assert float(share) == pytest.approx(100 * int(count) / row, abs=0.051)
-    low = scores_canvas(score_classes(one.confusion), digits().class_names, 40, 4, ascii_only=True)
+    low = scores_canvas(
+        score_classes(one.confusion), digits().class_names, 40, 4, Look(ascii_only=True)
+    )
     told_of = [int(low.row(y).split()[0]) for y in range(1, 4)]
     assert told_of == sorted(np.argsort(expected[2], kind="stable")[:3]), "the worst, in order"
 

@@ -21,6 +21,7 @@ from mlpwatch.tui.draw.screen import DrawScreen
 from mlpwatch.tui.draw.view import DrawView, least_size
 from mlpwatch.tui.images.pixel_grid import RAMPS, PixelGrid, grid_for, put_pixels
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
@@ -41,7 +42,7 @@ def test_an_image_takes_two_pixels_a_column_or_fourteen_columns(
 def test_a_cell_of_several_pixels_has_their_mean_ink() -> None:
     image = np.random.default_rng(1).random((8, 8))
     canvas = Canvas(4, 2)
-    put_pixels(canvas, (0, 0), image, grid_for((8, 8), 4, 2), ascii_only=True)
+    put_pixels(canvas, (0, 0), image, grid_for((8, 8), 4, 2), Look(ascii_only=True))
     assert grid_for((8, 8), 4, 2).cells_of(5, 3) == (2, 0, 1, 1)
     assert grid_for((8, 8), 64, 32).cells_of(5, 3) == (40, 12, 8, 4), "and the other way round"
     for y, x in np.ndindex(2, 4):
@@ -76,7 +77,7 @@ def test_a_letter_is_a_label_in_either_case(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(DrawScreen, "_change_set", lambda _, change: change(drawings, easel))
     monkeypatch.setattr(DrawScreen, "_draw", lambda _: None)
     session = SimpleNamespace(dataset=SimpleNamespace(class_names="0123456789AB"))
-    screen = DrawScreen(cast("Watch", SimpleNamespace(session=session)), ascii_only=False)
+    screen = DrawScreen(cast("Watch", SimpleNamespace(session=session)))
     for character in "bB":
         screen._asks_label = True
         assert screen.take_key(Key(character, character))
@@ -149,7 +150,7 @@ def test_pixels_in_grey_are_as_dark_as_they_are_where_they_are(
     assert grid == expected
     image = np.random.default_rng(2).random((8, 8))
     canvas = Canvas(20, 10)
-    put_pixels(canvas, (2, 1), image, grid, ascii_only=False, in_grey=True)
+    put_pixels(canvas, (2, 1), image, grid, Look())
     squares = image
     if grid.zoom:
         squares = image.repeat(2, axis=0).repeat(2, axis=1)

@@ -11,6 +11,7 @@ from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.help.screen import HelpScreen
 from mlpwatch.tui.help.text import help_text, laid_out
 from mlpwatch.tui.kit.keys import KEYS
+from mlpwatch.tui.kit.look import Look
 from tests.support.scenes import training
 from tests.support.stage import on_stage
 
@@ -53,7 +54,7 @@ async def test_keys_typed_in_one_burst_behind_it_are_not_lost() -> None:
 @pytest.mark.parametrize(("size", "columns"), [((80, 24), 1), ((140, 40), 2), ((220, 60), 3)])
 def test_a_wide_terminal_has_room_for_columns(size: tuple[int, int], columns: int) -> None:
     for here in ("draw", "weights", "explain", "dashboard"):
-        rows = laid_out(here, size, ascii_only=False).plain.split("\n")
+        rows = laid_out(here, size, Look()).plain.split("\n")
         assert max(map(len, rows)) <= size[0] - 6
         headings = ("In the", "On the", "Among", "Everywhere", "Comparing", "Typing", "Asked")
         starts = {
@@ -85,7 +86,7 @@ async def test_ctrl_c_leaves_from_here_too() -> None:
 
 
 def test_plain_help_names_the_arrows_in_words() -> None:
-    text = help_text(ascii_only=True)
+    text = help_text(look=Look(ascii_only=True))
     assert text.isascii()
     assert "  right        next digit" in text
     assert "  shift+right  crosshair" in text, "all begin in the same column"

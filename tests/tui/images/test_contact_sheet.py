@@ -25,6 +25,7 @@ from mlpwatch.tui.images.renderers import (
     renderers,
     small_canvases,
 )
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
 from mlpwatch.tui.mistakes.selection import MistakeSelection
 from tests.support.recording import RecordingApp
@@ -112,10 +113,10 @@ def test_a_cell_is_twice_as_high_as_wide(shape: tuple[int, int], renderer: Rende
 
 
 def test_a_terminal_gets_only_what_it_can_show() -> None:
-    assert renderers(ascii_only=True, colours="truecolor") == ("ramp",)
-    assert renderers(ascii_only=False, colours=None) == ("ramp", "braille")
-    assert renderers(ascii_only=False, colours="standard") == ("ramp", "braille")
-    assert renderers(ascii_only=False, colours="256") == RENDERERS
+    assert renderers(Look(ascii_only=True)) == ("ramp",)
+    assert renderers(Look(colours=None)) == ("ramp", "braille")
+    assert renderers(Look(colours="standard")) == ("ramp", "braille")
+    assert renderers(Look(colours="256")) == RENDERERS
 
 
 def sheet(stage: Stage) -> ContactSheet:

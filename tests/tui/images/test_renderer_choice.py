@@ -1,13 +1,11 @@
 """The key for the way of drawing says so where nothing else would show that it was pressed."""
 
-from textual.app import App
-
 from mlpwatch.tui.images.renderer_choice import RendererChoice
+from mlpwatch.tui.kit.look import Look
 
 
 def choice(*, ascii_only: bool) -> RendererChoice:
-    app: App[None] = App()
-    return RendererChoice(lambda: app, ascii_only=ascii_only)
+    return RendererChoice(Look(ascii_only))
 
 
 def test_under_a_gradient_it_names_what_comes_once_that_is_gone() -> None:

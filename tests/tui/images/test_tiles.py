@@ -3,23 +3,30 @@
 import numpy as np
 import pytest
 
-from mlpwatch.tui.images.signed import Look, legend, look_for, put_levels, signed_levels
+from mlpwatch.tui.images.signed import (
+    SignedStyle,
+    legend,
+    put_levels,
+    signed_levels,
+    signed_style,
+)
 from mlpwatch.tui.images.tiles import Tile, TilesView, grid, shrink, tile_size
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role, Shade, shade_style
 
-LOOKS: tuple[Look, ...] = ("halves", "blocks", "plain")
+STYLES: tuple[SignedStyle, ...] = ("halves", "blocks", "plain")
 
 
-def drawn(levels: list[list[int]], look: Look) -> Canvas:
+def drawn(levels: list[list[int]], style: SignedStyle) -> Canvas:
     array = np.array(levels, np.int8)
     canvas = Canvas(array.shape[1], len(array))
-    put_levels(canvas, 0, 0, array, look)
+    put_levels(canvas, 0, 0, array, style)
     return canvas
 
 
 @pytest.mark.parametrize(
-    ("colours", "ascii_only", "look"),
+    ("colours", "ascii_only", "style"),
     [
         ("truecolor", False, "halves"),
         ("256", False, "halves"),
@@ -29,9 +36,9 @@ def drawn(levels: list[list[int]], look: Look) -> Canvas:
     ],
 )
 def test_the_look_is_what_the_terminal_can_show(
-    colours: str | None, ascii_only: bool, look: Look
+    colours: str | None, ascii_only: bool, style: SignedStyle
 ) -> None:
-    assert look_for(ascii_only=ascii_only, colours=colours) == look
+    assert signed_style(Look(ascii_only, colours)) == style
 
 
 def test_levels_go_by_share_of_the_full_scale() -> None:
@@ -74,9 +81,9 @@ def test_plain_characters_tell_all_levels_apart_by_themselves() -> None:
     assert len(set(row)) == 9
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_the_legend_names_the_scale_and_shows_every_level(look: Look) -> None:
-    pieces = legend(look, "0.2")
+@pytest.mark.parametrize("style", STYLES)
+def test_the_legend_names_the_scale_and_shows_every_level(style: SignedStyle) -> None:
+    pieces = legend(style, "0.2")
     assert pieces[0][0] == "−0.2 "
     assert pieces[-1][0] == " +0.2 "
     shown = [piece for piece in pieces if piece[0] not in ("−0.2 ", " 0 ", " +0.2 ")]
@@ -127,8 +134,9 @@ def test_shrinking_keeps_the_mean_and_whole_pixels_stay() -> None:
 
 def test_a_page_shows_each_tile_under_its_name() -> None:
     view = TilesView()
+    view.look = Look(ascii_only=True)
     tiles = [Tile(str(n), Role.DIM, np.full((8, 8), sign)) for n, sign in enumerate((1.0, -1.0))]
-    view.draw(tiles, tile_size((8, 8), 14), 1.0, "plain")
+    view.draw(tiles, tile_size((8, 8), 14), 1.0)
     rows = view.paint(40, 9).text().split("\n")
     assert rows[0] == f"{'0':<20}1"
     assert rows[1:] == [f"{'################':<20}%%%%%%%%%%%%%%%%"] * 8

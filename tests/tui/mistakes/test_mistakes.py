@@ -116,7 +116,7 @@ async def test_true_label_readings_and_probabilities_are_the_evaluations() -> No
             for engine, epoch in EPOCHS.items()
         ]
         assert re.findall(r"\d+\.\d", line) == percents
-    few = DigitFactsView(id="few", ascii_only=False)
+    few = DigitFactsView(id="few")
     few.draw(
         DigitFacts("", 7, {"numpy": [0.1, 0.4, 0.0, 0.3, *[0.0] * 3, 0.0, 0.2, 0.0]}, "0123456789")
     )

@@ -11,9 +11,10 @@ from mlpwatch.core.analysis.weight_store import WeightsShown
 from mlpwatch.core.analysis.weight_tiles import DeadCount, first_layer, shared_scale
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.tui.images.signed import look_for, put_levels, signed_levels
+from mlpwatch.tui.images.signed import put_levels, signed_levels, signed_style
 from mlpwatch.tui.images.tiles import TilesView, shrink
 from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.weights.reader import WeightsReader
 from mlpwatch.tui.weights.screen import WeightsScreen
 from mlpwatch.tui.weights.text import dead_text
@@ -56,12 +57,12 @@ async def test_every_cell_is_the_weights_it_stands_for(engine: EngineName, step:
         )
         assert f"+{scale:g}" in stage.text()
         w = weights(engine, step)["layers.0.weight"]
-        look = look_for(ascii_only=False, colours=stage.app.console.color_system)
-        assert look == "halves"
+        style = signed_style(Look(colours=stage.app.console.color_system))
+        assert style == "halves"
         for unit, (x, y) in {0: (0, 1), 2: (40, 1), 4: (20, 11)}.items():
             expected = Canvas(16, 8)
             levels = signed_levels(shrink(w[unit].reshape(8, 8), 16, 16), scale)
-            put_levels(expected, 0, 0, levels, look)
+            put_levels(expected, 0, 0, levels, style)
             found = [[view._shown.cell(x + i, y + j) for i in range(16)] for j in range(8)]
             assert found == [[expected.cell(i, j) for i in range(16)] for j in range(8)]
 
