@@ -1,7 +1,7 @@
 """What a trainer tells the world: the event types, and the mailbox that carries them.
 
-`StepsDone`, `EpochRead`, `EvaluationRead`, `StartedOver` and `Notice` come from a run's folder:
-they tell whoever watches it from elsewhere what a trainer tells those beside it.
+`StepGroup`, `EpochLogged`, `CheckpointEvaluated`, `LogRewritten` and `Notice` come from a run's
+folder: they tell a follower what the mailbox tells the screen beside the trainer.
 
 Legal order, per engine: one `RunStarted` first; then any number of the others; one `RunEnded`
 last, whatever happens.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mlpwatch.core.analysis.evaluation import Evaluation
+    from mlpwatch.core.evaluation import Evaluation
 
 EndReason = Literal["finished", "stopped", "diverged", "failed"]
 
@@ -56,7 +56,7 @@ class StepDone:
 
 
 @dataclass(frozen=True, slots=True)
-class StepsDone:
+class StepGroup:
     """Some steps in a row, summed up: what a run's event log keeps of them."""
 
     engine: EngineName
@@ -88,7 +88,7 @@ class EpochDone:
 
 
 @dataclass(frozen=True, slots=True)
-class EpochRead:
+class EpochLogged:
     """An epoch as a run's logs tell of it, without the reading of each image."""
 
     engine: EngineName
@@ -104,7 +104,7 @@ class EpochRead:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationRead:
+class CheckpointEvaluated:
     """The validation images were read by a saved run's newest checkpoint."""
 
     engine: EngineName
@@ -180,7 +180,7 @@ class RunEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class StartedOver:
+class LogRewritten:
     """A saved run goes on and its logs were rewritten: what was told of it no longer holds."""
 
     epochs: int
@@ -200,10 +200,10 @@ class Notice:
 EngineEvent = (
     RunStarted
     | StepDone
-    | StepsDone
+    | StepGroup
     | EpochDone
-    | EpochRead
-    | EvaluationRead
+    | EpochLogged
+    | CheckpointEvaluated
     | GapMeasured
     | Paused
     | Resumed
@@ -213,7 +213,7 @@ EngineEvent = (
 )
 """What happens to one engine."""
 
-Event = EngineEvent | StartedOver | Notice
+Event = EngineEvent | LogRewritten | Notice
 
 Listener = Callable[[tuple[Event, ...]], None]
 """Is given what is put into a mailbox, in the thread that puts it; must return at once."""

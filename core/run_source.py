@@ -5,14 +5,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
-from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gradients import Comparison
 from mlpwatch.core.analysis.inference import Prediction
 from mlpwatch.core.analysis.step_trace import Walk
-from mlpwatch.core.analysis.weight_store import WeightsBoard
+from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.events import Event, Mailbox
 
 
@@ -58,7 +58,7 @@ class RunSource(Protocol):
         """Brings the events that come after `past_events`."""
 
     @property
-    def board(self) -> WeightsBoard:
+    def weight_store(self) -> WeightStore:
         """Has the newest published weights."""
 
     @property
@@ -107,7 +107,7 @@ class RunSource(Protocol):
         """Evaluate the test images with published weights; takes 0.1 s."""
 
     def ask_for_weights(self) -> None:
-        """Ask for newer weights on the board. No effect if they are elsewhere."""
+        """Ask for newer weights in the store. No effect if they are elsewhere."""
 
     def start(self) -> None:
         """Start the threads that train, or follow."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.neighbours import Neighbour, NeighbourIndex
 from mlpwatch.core.analysis.saliency import ink_gradient, logit_gradient
-from mlpwatch.core.analysis.weight_store import WeightsBoard
+from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.analysis.weight_tiles import FULL_SHARE, round_scale
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
@@ -73,7 +73,7 @@ class Reasoner:
         board: has the weights.
     """
 
-    def __init__(self, dataset: Dataset, config: RunConfig, board: WeightsBoard) -> None:
+    def __init__(self, dataset: Dataset, config: RunConfig, board: WeightStore) -> None:
         self._dataset, self._config, self._board = dataset, config, board
         self._indices: dict[EngineName, NeighbourIndex] = {}
         self._rests_until: dict[EngineName, float] = {}

@@ -8,10 +8,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
 from mlpwatch.core.arrays import Floats, Labels, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.evaluation import Evaluation, evaluate
 from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 from mlpwatch.core.network.losses import Loss, loss_for
 

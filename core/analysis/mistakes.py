@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.arrays import Labels
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.evaluation import Evaluation
 
 MistakeList = Literal["numpy", "torch", "both", "disagree", "newly-wrong", "newly-right"]
 """Wrong in NumPy, in PyTorch, in both; read differently by the two; wrong in some model that had
@@ -17,11 +17,11 @@ read it right an epoch before; and the other way round."""
 
 MISTAKE_LISTS: tuple[MistakeList, ...] = get_args(MistakeList)
 
-Order = Literal["image", "confidence", "loss", "label"]
+SortOrder = Literal["image", "confidence", "loss", "label"]
 """By row; by the probability of the wrong answer, or by loss, highest first; by true class and
 then by what it was read as."""
 
-ORDERS: tuple[Order, ...] = get_args(Order)
+SORT_ORDERS: tuple[SortOrder, ...] = get_args(SortOrder)
 
 Rows = NDArray[np.intp]
 """(chosen,) rows of the split."""
@@ -31,7 +31,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
+class SplitEvaluations:
     """What the models made of one split."""
 
     labels: Labels
@@ -51,11 +51,11 @@ class _Part(NamedTuple):
 
 
 def mistake_rows(
-    readings: Readings,
+    readings: SplitEvaluations,
     which: MistakeList,
     true: int | None = None,
     predicted: int | None = None,
-    order: Order = "image",
+    order: SortOrder = "image",
 ) -> Rows:
     """Return the rows of one list, sorted; where two are equal the lower row comes first.
 
@@ -81,7 +81,7 @@ def mistake_rows(
     return rows[np.argsort(_sort_key(readings, parts, order)[rows], kind="stable")]
 
 
-def _parts(readings: Readings, which: MistakeList) -> list[_Part]:
+def _parts(readings: SplitEvaluations, which: MistakeList) -> list[_Part]:
     """Return the engines' shares in a list; empty if one that it needs is missing."""
     labels, now = readings.labels, readings.now
     wrong = {name: now[name].predictions != labels for name in ENGINE_NAMES if name in now}
@@ -100,7 +100,7 @@ def _parts(readings: Readings, which: MistakeList) -> list[_Part]:
 
 
 def _changes(
-    readings: Readings, wrong: Mapping[EngineName, Mask], which: MistakeList
+    readings: SplitEvaluations, wrong: Mapping[EngineName, Mask], which: MistakeList
 ) -> list[_Part]:
     parts = []
     for name, is_wrong in wrong.items():
@@ -113,7 +113,9 @@ def _changes(
     return parts
 
 
-def _sort_key(readings: Readings, parts: list[_Part], order: Order) -> NDArray[np.floating]:
+def _sort_key(
+    readings: SplitEvaluations, parts: list[_Part], order: SortOrder
+) -> NDArray[np.floating]:
     """Return (samples,) numbers that rise in the order; the models' worst counts."""
     labels = readings.labels
     if order == "label":

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.features import last_hidden, layer_weights
-from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.arrays import Floats, Rows
 from mlpwatch.core.config import Activation
 from mlpwatch.core.data.dataset import Dataset
@@ -46,7 +46,7 @@ class NeighbourIndex:
     def __init__(
         self,
         dataset: Dataset,
-        shown: WeightsShown,
+        shown: WeightSnapshot,
         activation: Activation,
         most_bytes: int = MOST_BYTES,
     ) -> None:

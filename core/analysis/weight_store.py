@@ -7,7 +7,7 @@ from mlpwatch.core.config import EngineName
 
 
 @dataclass(frozen=True, slots=True)
-class WeightsShown:
+class WeightSnapshot:
     """One engine's weights at one step."""
 
     engine: EngineName
@@ -19,17 +19,17 @@ class WeightsShown:
     """A copy that nobody writes to any more."""
 
 
-class WeightsBoard:
+class WeightStore:
     """Holds the newest weights of each engine; readers and trainers never wait for each other.
 
     Each method reads or writes one entry of a dict, which Python does in one piece: no lock.
     """
 
     def __init__(self) -> None:
-        self._latest: dict[EngineName, WeightsShown] = {}
-        self._evaluated: dict[EngineName, WeightsShown] = {}
+        self._latest: dict[EngineName, WeightSnapshot] = {}
+        self._evaluated: dict[EngineName, WeightSnapshot] = {}
 
-    def show(self, shown: WeightsShown, *, evaluated: bool = False) -> None:
+    def publish(self, shown: WeightSnapshot, *, evaluated: bool = False) -> None:
         """Replace what an engine showed before.
 
         Args:
@@ -43,13 +43,13 @@ class WeightsBoard:
         if evaluated:
             self._evaluated[shown.engine] = shown
 
-    def latest(self, engine: EngineName) -> WeightsShown | None:
+    def latest(self, engine: EngineName) -> WeightSnapshot | None:
         """Return the newest weights, or None before an engine has shown any.
 
         They are as old as the last epoch, checkpoint or `Session.ask_for_weights`.
         """
         return self._latest.get(engine)
 
-    def evaluated(self, engine: EngineName) -> WeightsShown | None:
+    def evaluated(self, engine: EngineName) -> WeightSnapshot | None:
         """Return the weights with which the newest `EpochDone` was read; None before the first."""
         return self._evaluated.get(engine)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.features import dead_units
-from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.arrays import Floats
 
 FULL_SHARE = 0.98
@@ -19,14 +19,14 @@ FULL_SHARE = 0.98
 class FirstLayer:
     """One network's first layer at one step."""
 
-    shown: WeightsShown
+    shown: WeightSnapshot
     tiles: Floats
     """(units, height, width); NaN for a pixel that no input belongs to."""
     spread: float
     """What `FULL_SHARE` of the absolute weights lie within; NaN if a weight is not finite."""
 
 
-def first_layer(shown: WeightsShown, image_shape: tuple[int, int]) -> FirstLayer:
+def first_layer(shown: WeightSnapshot, image_shape: tuple[int, int]) -> FirstLayer:
     """Lay out the first layer's weights (units, features) as the pixels of an image lie.
 
     Features that are no image of this shape fill the rows of the smallest near-square.
@@ -75,7 +75,7 @@ class DeadCount:
         return tuple((int(dead.sum()), len(dead)) for dead in self.layers)
 
 
-def count_dead(shown: WeightsShown, images: Floats) -> DeadCount:
+def count_dead(shown: WeightSnapshot, images: Floats) -> DeadCount:
     """Find the ReLU units that are 0 on all images (samples, features).
 
     5,000 of MNIST take 15 ms at 128 units.

@@ -10,7 +10,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import EpochDone, Event, RunEnded, SaveFailed
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.text import one_line, printable
-from mlpwatch.core.training.result import Outcome
+from mlpwatch.core.training.result import EngineResult
 from mlpwatch.core.training.session import Session
 
 DRAIN_SECONDS = 0.1
@@ -54,14 +54,14 @@ def _follow(session: Session, request: StopRequest) -> None:
 
 def end_status(session: Session) -> int:
     """Return 1 if an engine diverged or failed or something could not be saved, else 0."""
-    sound = all(outcome.reason in ("finished", "stopped") for outcome in session.outcomes.values())
+    sound = all(result.reason in ("finished", "stopped") for result in session.results.values())
     saved = session.save_error is None and all(map(session.is_saved, session.working))
     return 0 if sound and saved else 1
 
 
 def summary_lines(session: Session) -> list[str]:
     """Return what is left to say when a run is over: accuracies, then where the run lies."""
-    parts = [_how_it_ended(session, name, end) for name, end in session.outcomes.items()]
+    parts = [_how_it_ended(session, name, end) for name, end in session.results.items()]
     parts += [_how_it_stands(session, name) for name in session.working]
     unsaved = [name for name in session.working if not session.is_saved(name)]
     if unsaved:
@@ -80,7 +80,7 @@ def summary_lines(session: Session) -> list[str]:
     return [one_line(" · ".join(parts) or "nothing trained"), one_line(where)]
 
 
-def _how_it_ended(session: Session, name: EngineName, end: Outcome) -> str:
+def _how_it_ended(session: Session, name: EngineName, end: EngineResult) -> str:
     if end.test is None:
         return f"{name} {end.reason}: {end.detail}; {_last_good(session, name)}"
     steps = f"{end.reason} after {end.position.step:,} steps"

@@ -7,7 +7,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from mlpwatch.core.remote.protocol import MAX_LINE_BYTES, Order, Status, order_line, parse_answer
+from mlpwatch.core.remote.protocol import (
+    MAX_LINE_BYTES,
+    Command,
+    Status,
+    encode_command,
+    parse_answer,
+)
 from mlpwatch.core.remote.sockets import connect
 
 ASK_SECONDS = 1.0
@@ -17,7 +23,7 @@ ANSWER_SECONDS = 2.0
 """How long an answer may take: the other side's interpreter may be busy importing torch."""
 
 
-class OrderClient:
+class CommandClient:
     """Keeps a connection in a thread of its own; orders are taken at once, and sent soon.
 
     Args:
@@ -27,7 +33,7 @@ class OrderClient:
 
     def __init__(self, folder: Path, on_failure: Callable[[str], None]) -> None:
         self._folder, self._on_failure = folder, on_failure
-        self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._orders: SimpleQueue[Command | None] = SimpleQueue()
         self._socket: socket.socket | None = None
         self._thread = Thread(target=self._work, name="order-client", daemon=True)
         self.status: Status | None = None
@@ -37,7 +43,7 @@ class OrderClient:
         """Begin to ask."""
         self._thread.start()
 
-    def send(self, order: Order) -> None:
+    def send(self, order: Command) -> None:
         """Send an order soon."""
         self._orders.put(order)
 
@@ -55,7 +61,7 @@ class OrderClient:
             try:
                 order = self._orders.get(timeout=0.0 if self._never_asked else ASK_SECONDS)
             except Empty:
-                order = Order("status")
+                order = Command("status")
             if order is None:
                 self._hang_up()
                 return
@@ -63,7 +69,7 @@ class OrderClient:
 
     _never_asked = True
 
-    def _deliver(self, order: Order) -> None:
+    def _deliver(self, order: Command) -> None:
         self._never_asked = False
         try:
             answer = self._ask(order)
@@ -76,7 +82,7 @@ class OrderClient:
         elif order.name != "status":
             self._on_failure(f"{order.name} did not arrive: {answer}")
 
-    def _ask(self, order: Order) -> Status | str:
+    def _ask(self, order: Command) -> Status | str:
         """Send one line and read one.
 
         Raises:
@@ -85,7 +91,7 @@ class OrderClient:
         """
         if self._socket is None:
             self._socket = connect(self._folder, ANSWER_SECONDS)
-        self._socket.sendall(order_line(order))
+        self._socket.sendall(encode_command(order))
         received = b""
         while not received.endswith(b"\n"):
             data = self._socket.recv(MAX_LINE_BYTES)

@@ -9,30 +9,30 @@ from threading import Event as Flag
 from threading import Thread
 from time import monotonic
 
-from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gradients import Comparison
 from mlpwatch.core.analysis.inference import Answer, Prediction, predict
 from mlpwatch.core.analysis.step_trace import Walk
-from mlpwatch.core.analysis.weight_store import WeightsBoard
+from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.events import (
-    EpochRead,
+    EpochLogged,
     Event,
+    LogRewritten,
     Mailbox,
     Notice,
     Paused,
     Resumed,
     RunEnded,
     RunStarted,
-    StartedOver,
-    StepsDone,
+    StepGroup,
 )
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.core.remote.client import ASK_SECONDS, OrderClient
-from mlpwatch.core.remote.protocol import Order, OrderName
+from mlpwatch.core.remote.client import ASK_SECONDS, CommandClient
+from mlpwatch.core.remote.protocol import Command, CommandName
 from mlpwatch.core.remote.run_images import RunImages
 from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.lock import is_locked
@@ -72,15 +72,15 @@ class RunFollower:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.mailbox, self.board = Mailbox(), WeightsBoard()
+        self.mailbox, self.weight_store = Mailbox(), WeightStore()
         self._tail = RunTail(run)
         self._first = self._tail.read() or []
         plan = self._plan()
         self.config = replace(run.config, epochs=plan.epochs)
         self.epoch_steps = plan.epoch_steps
         """Steps per epoch."""
-        self._images = RunImages(run, self.config, self.board, self.mailbox.put)
-        self._client = OrderClient(run.path, self._on_failure)
+        self._images = RunImages(run, self.config, self.weight_store, self.mailbox.put)
+        self._client = CommandClient(run.path, self._on_failure)
         self.is_live = is_locked(run.path)
         """Whether some process trains this run, as of the last look."""
         self._limit: tuple[float | None, float] = (None, -inf)
@@ -168,30 +168,30 @@ class RunFollower:
 
     def pause(self, *engines: EngineName) -> None:
         """Make the named engines, or all, wait."""
-        if self._order(Order("pause", engines)):
+        if self._order(Command("pause", engines)):
             self._paused |= set(engines or self.config.engine_names)
 
     def resume(self, *engines: EngineName) -> None:
         """Let the named engines, or all, go on."""
-        if self._order(Order("resume", engines)):
+        if self._order(Command("resume", engines)):
             self._paused -= set(engines or self.config.engine_names)
 
     def step(self) -> None:
         """Let every paused engine train on one more batch."""
-        self._order(Order("step"))
+        self._order(Command("step"))
 
     def save(self) -> None:
         """Ask for checkpoints."""
-        self._order(Order("save"))
+        self._order(Command("save"))
 
     def set_steps_per_second(self, limit: float | None) -> None:
         """Limit the speed of every engine; None lifts the limit."""
-        if self._order(Order("limit", steps_per_second=limit)):
+        if self._order(Command("limit", steps_per_second=limit)):
             self._limit = (limit, monotonic())
 
     def stop(self) -> None:
         """End the run: each engine saves and ends."""
-        self._order(Order("stop"))
+        self._order(Command("stop"))
 
     def leave(self) -> None:
         """End the following; the run is left alone. Orders given before are sent."""
@@ -207,11 +207,11 @@ class RunFollower:
             self._thread.join(max(0.0, deadline - monotonic()))
         return not self._thread.is_alive()
 
-    def _order(self, order: Order) -> bool:
+    def _order(self, order: Command) -> bool:
         if self.is_live:
             self._client.send(order)
             return True
-        what: OrderName = order.name
+        what: CommandName = order.name
         text = f"{what}: nobody trains this run; mlpwatch resume {self.run.name} goes on with it"
         self.mailbox.put(Notice(text, is_bad=True))
         return False
@@ -246,7 +246,7 @@ class RunFollower:
         self._last, self._ended, self._paused = {}, set(), set()
         plan = self._plan()
         self.config = replace(self.config, epochs=plan.epochs)
-        return StartedOver(plan.epochs, plan.epoch_steps)
+        return LogRewritten(plan.epochs, plan.epoch_steps)
 
     def _plan(self) -> Plan:
         """Return how long the run is meant to be, by its logs or as well as can be told."""
@@ -266,7 +266,7 @@ class RunFollower:
 
     def _note(self, event: Event) -> None:
         match event:
-            case StepsDone() | EpochRead():
+            case StepGroup() | EpochLogged():
                 step, seconds = self._last.get(event.engine, (0, 0.0))
                 self._last[event.engine] = max(step, event.step), max(seconds, event.seconds)
             case RunStarted():

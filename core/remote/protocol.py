@@ -21,8 +21,8 @@ from mlpwatch.core.files.strict_json import (
     to_json,
 )
 
-OrderName = Literal["status", "pause", "resume", "step", "save", "limit", "stop"]
-ORDER_NAMES: tuple[OrderName, ...] = get_args(OrderName)
+CommandName = Literal["status", "pause", "resume", "step", "save", "limit", "stop"]
+COMMAND_NAMES: tuple[CommandName, ...] = get_args(CommandName)
 
 MAX_LINE_BYTES = 4_096
 """Of a request or an answer, with its line feed; the longest honest one has 600."""
@@ -34,10 +34,10 @@ _TAKES: Mapping[str, str] = {"pause": "engines", "resume": "engines", "limit": "
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Command:
     """What a run is told to do."""
 
-    name: OrderName
+    name: CommandName
     engines: tuple[EngineName, ...] = ()
     """Whom `pause` and `resume` mean; empty for all."""
     steps_per_second: float | None = None
@@ -58,7 +58,7 @@ class Status:
     """The speed limit, if any."""
 
 
-def order_line(order: Order) -> bytes:
+def encode_command(order: Command) -> bytes:
     """Return an order as a line."""
     values: dict[str, Any] = {"order": order.name}
     if order.engines:
@@ -68,23 +68,23 @@ def order_line(order: Order) -> bytes:
     return f"{to_json(values)}\n".encode()
 
 
-def parse_order(line: bytes) -> Order:
+def parse_command(line: bytes) -> Command:
     """Return the order of a line.
 
     Raises:
         ValueError: the line holds something else; the message says what was expected.
     """
     fields = parse_object(line)
-    name = take_choice(fields, "order", ORDER_NAMES)
+    name = take_choice(fields, "order", COMMAND_NAMES)
     known = {"order", _TAKES.get(name, "order")}
     if unknown := sorted(set(fields) - known):
         raise JsonError(f"field {unknown[0]!r:.40}: order {name!r} has none such")
     if name == "limit":
-        return Order(name, steps_per_second=_limit(fields))
-    return Order(name, _engines(fields.get("engines", [])))
+        return Command(name, steps_per_second=_limit(fields))
+    return Command(name, _engines(fields.get("engines", [])))
 
 
-def check_engines(order: Order, trained: tuple[EngineName, ...]) -> None:
+def check_engines(order: Command, trained: tuple[EngineName, ...]) -> None:
     """Check that an order names only engines that the run trains.
 
     Raises:
@@ -95,7 +95,7 @@ def check_engines(order: Order, trained: tuple[EngineName, ...]) -> None:
             raise JsonError(f"engine {name!r}: this run trains {' and '.join(trained)}")
 
 
-def answer_line(status: Status | str) -> bytes:
+def encode_answer(status: Status | str) -> bytes:
     """Return an answer as a line: a status, or an error in words."""
     if isinstance(status, str):
         return f"{to_json({'ok': False, 'error': status[:400]})}\n".encode()

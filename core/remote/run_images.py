@@ -7,7 +7,6 @@ from threading import Thread
 
 import numpy as np
 
-from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gradients import Comparison, compare_gradients
 from mlpwatch.core.analysis.inference import (
     Answer,
@@ -15,11 +14,12 @@ from mlpwatch.core.analysis.inference import (
     inference_engine,
 )
 from mlpwatch.core.analysis.step_trace import Walk, walk_through
-from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.errors import DataError, MlpwatchError
-from mlpwatch.core.events import EvaluationRead, Event, Notice
+from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.events import CheckpointEvaluated, Event, Notice
 from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.runs.checkpoints import checkpoint_path
 from mlpwatch.core.runs.manifest import DatasetCard
@@ -38,14 +38,14 @@ class RunImages:
     Args:
         run: whose checkpoints.
         config: of the run.
-        board: receives the weights.
+        weight_store: receives the weights.
         tell: receives the evaluations, and what is wrong, in that thread.
     """
 
     def __init__(
-        self, run: Run, config: RunConfig, board: WeightsBoard, tell: Callable[[Event], None]
+        self, run: Run, config: RunConfig, weight_store: WeightStore, tell: Callable[[Event], None]
     ) -> None:
-        self._run, self._config, self._board, self._tell = run, config, board, tell
+        self._run, self._config, self._weight_store, self._tell = run, config, weight_store, tell
         self.dataset = without_images(run.dataset)
         """Its shape and classes are right from the start; the images come later, or not at all."""
         self.missing = f"loading {config.data}"
@@ -69,7 +69,7 @@ class RunImages:
             DataError: the images are not there.
         """
         data = self._loaded()
-        latest = self._board.latest(self._config.engine_names[0])
+        latest = self._weight_store.latest(self._config.engine_names[0])
         return compare_gradients(self._config, data, latest.weights if latest else None)
 
     def walk_through(self, previous: Walk | None = None) -> Walk:
@@ -95,7 +95,7 @@ class RunImages:
         """
         data, config = self._loaded(), self._config
         images, labels = data.test_images, data.test_labels
-        shown = [self._board.latest(name) for name in config.engine_names]
+        shown = [self._weight_store.latest(name) for name in config.engine_names]
         return {
             one.engine: evaluate_images(
                 config, one.engine, one.weights, images, labels, classes=data.classes
@@ -126,7 +126,7 @@ class RunImages:
         return answer
 
     def _engine(self, name: EngineName) -> Engine:
-        shown = self._board.latest(name)
+        shown = self._weight_store.latest(name)
         if shown is None:
             raise DataError(self.missing or f"no checkpoint of {name} yet")
         data = self.dataset
@@ -178,15 +178,15 @@ class RunImages:
         if latest is None:
             return
         state, at = latest.checkpoint.state, latest.checkpoint.position
-        shown = WeightsShown(name, at.epoch, at.step, state.weights)
-        self._board.show(shown, evaluated=True)
+        shown = WeightSnapshot(name, at.epoch, at.step, state.weights)
+        self._weight_store.publish(shown, evaluated=True)
         images, labels = self.dataset.validation_images, self.dataset.validation_labels
         classes = self.dataset.classes
         validation = evaluate_images(
             self._config, name, state.weights, images, labels, classes=classes
         )
         self.missing = ""
-        self._tell(EvaluationRead(name, at.epoch, at.step, validation))
+        self._tell(CheckpointEvaluated(name, at.epoch, at.step, validation))
 
 
 def without_images(card: DatasetCard) -> Dataset:

@@ -9,11 +9,11 @@ from threading import Thread
 
 from mlpwatch.core.remote.protocol import (
     MAX_LINE_BYTES,
-    Order,
+    Command,
     Status,
-    answer_line,
     check_engines,
-    parse_order,
+    encode_answer,
+    parse_command,
 )
 from mlpwatch.core.remote.sockets import is_owner, listen, remove_socket
 from mlpwatch.core.run_source import RunSource
@@ -29,7 +29,7 @@ LOOK_SECONDS = 0.25
 """Time between two looks whether to close, while nobody says anything."""
 
 
-class OrderServer:
+class CommandServer:
     """One thread for all peers. Whatever they send, a trainer sees legal orders alone.
 
     Args:
@@ -115,23 +115,23 @@ class OrderServer:
 
     def _obey(self, line: bytes) -> Status | str:
         try:
-            order = parse_order(line)
+            order = parse_command(line)
             check_engines(order, self._session.config.engine_names)
         except ValueError as error:
             return str(error)
         session = self._session
         match order:
-            case Order(name="pause", engines=engines):
+            case Command(name="pause", engines=engines):
                 session.pause(*engines)
-            case Order(name="resume", engines=engines):
+            case Command(name="resume", engines=engines):
                 session.resume(*engines)
-            case Order(name="step"):
+            case Command(name="step"):
                 session.step()
-            case Order(name="save"):
+            case Command(name="save"):
                 session.save()
-            case Order(name="limit", steps_per_second=limit):
+            case Command(name="limit", steps_per_second=limit):
                 session.set_steps_per_second(limit)
-            case Order(name="stop"):
+            case Command(name="stop"):
                 session.stop()
         return self._status()
 
@@ -147,7 +147,7 @@ class OrderServer:
 
     def _send(self, peer: socket.socket, answer: Status | str) -> bool:
         """Send an answer; False where the peer does not take it at once."""
-        line = answer_line(answer)
+        line = encode_answer(answer)
         try:
             return peer.send(line) == len(line)
         except OSError:

@@ -20,7 +20,7 @@ from mlpwatch.core.events import (
     Resumed,
     RunStarted,
     SaveFailed,
-    StepsDone,
+    StepGroup,
 )
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import (
@@ -68,7 +68,7 @@ class EngineEnded:
 Entry = (
     Plan
     | RunStarted
-    | StepsDone
+    | StepGroup
     | GapMeasured
     | Paused
     | Resumed
@@ -127,7 +127,7 @@ class EventLog(LineFile):
 
         def is_dropped(raw: bytes) -> bool:
             match parse_entry(raw):
-                case StepsDone(engine=engine, step=step):
+                case StepGroup(engine=engine, step=step):
                     return engine in done and step > done[engine][0]
                 case GapMeasured(epoch=epoch):
                     return epoch >= first_missing
@@ -139,7 +139,7 @@ class EventLog(LineFile):
 
 
 def _line(entry: Entry) -> str:
-    if not isinstance(entry, StepsDone):
+    if not isinstance(entry, StepGroup):
         return to_json({"kind": _KINDS[type(entry)], **asdict(entry)})
     # Some hundred a second, in 2 µs each instead of 22: the trainers wait for the interpreter.
     numbers = (entry.seconds, entry.loss, entry.low, entry.high)
@@ -185,12 +185,12 @@ def _parse_started(fields: Mapping[str, Any], engine: EngineName) -> RunStarted:
     )
 
 
-def _parse_steps(fields: Mapping[str, Any], engine: EngineName) -> StepsDone:
+def _parse_steps(fields: Mapping[str, Any], engine: EngineName) -> StepGroup:
     numbers = (take_number(fields, key) for key in ("loss", "low", "high"))
     step, count = take_whole(fields, "step"), take_whole(fields, "count")
     if not 0 < count <= step:
         raise JsonError(f"count {count}: expected 1 to {step}")
-    return StepsDone(engine, step, count, _seconds(fields), *numbers)
+    return StepGroup(engine, step, count, _seconds(fields), *numbers)
 
 
 def _parse_gap(fields: Mapping[str, Any], engine: EngineName) -> GapMeasured:

@@ -2,9 +2,9 @@
 
 from typing import get_args
 
-from mlpwatch.core.analysis.evaluation import numbers_alone
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.evaluation import numbers_alone
 from mlpwatch.core.events import EndReason, RunEnded
 from mlpwatch.core.files.strict_json import (
     JsonError,

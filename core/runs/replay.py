@@ -3,9 +3,9 @@
 from collections import Counter
 from math import isfinite
 
-from mlpwatch.core.analysis.evaluation import numbers_alone
 from mlpwatch.core.config import MAX_EPOCHS, EngineName
-from mlpwatch.core.events import EpochRead, Event, RunEnded
+from mlpwatch.core.evaluation import numbers_alone
+from mlpwatch.core.events import EpochLogged, Event, RunEnded
 from mlpwatch.core.files.line_tail import LineTail
 from mlpwatch.core.runs.confusion_log import CONFUSION_NAME, Matrix, parse_confusion_line
 from mlpwatch.core.runs.event_log import EVENTS_NAME, EngineEnded, Plan, parse_entry
@@ -119,7 +119,7 @@ class RunTail:
     def _has_matrix(self, line: MetricsLine) -> bool:
         return (line.engine, line.epoch) in self._matrices
 
-    def _told(self, line: MetricsLine) -> EpochRead:
+    def _told(self, line: MetricsLine) -> EpochLogged:
         return _epoch(line, self._matrices.pop((line.engine, line.epoch), None))
 
     def _entries(self, raw_lines: list[bytes]) -> list[Event]:
@@ -156,8 +156,8 @@ def _lines(count: int, kind: str = "") -> str:
     return f"{count:,} {kind}{'line' if count == 1 else 'lines'}"
 
 
-def _epoch(line: MetricsLine, confusion: Matrix | None) -> EpochRead:
-    return EpochRead(
+def _epoch(line: MetricsLine, confusion: Matrix | None) -> EpochLogged:
+    return EpochLogged(
         line.engine,
         line.epoch,
         line.step,

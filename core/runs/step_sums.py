@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import ceil, inf, isfinite, nan
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.events import StepDone, StepsDone
+from mlpwatch.core.events import StepDone, StepGroup
 
 MOST_GROUPS = 2_048
 """Of a planned run: 8 per bucket of the charts. Each takes about 120 bytes in the log."""
@@ -34,9 +34,9 @@ class StepSums:
         self._seconds = self._sum = 0.0
         self._low, self._high = inf, -inf
 
-    def add(self, steps: Iterable[StepDone]) -> list[StepsDone]:
+    def add(self, steps: Iterable[StepDone]) -> list[StepGroup]:
         """Take in steps in order; return the groups that they complete."""
-        done: list[StepsDone] = []
+        done: list[StepGroup] = []
         for event in steps:
             if not self._count:
                 self._opened_at = event.seconds
@@ -47,20 +47,20 @@ class StepSums:
                 done += self.close_early()
         return done
 
-    def close_early(self) -> list[StepsDone]:
+    def close_early(self) -> list[StepGroup]:
         """Return what has not been returned yet, unless that was done too often."""
         if not self._count or self._early >= MOST_EARLY:
             return []
         self._early += 1
         return self.close()
 
-    def close(self) -> list[StepsDone]:
+    def close(self) -> list[StepGroup]:
         """Return what has not been returned yet: one group, or none."""
         if not self._count:
             return []
         mean = self._sum / self._count if isfinite(self._sum) else nan
         low, high = (self._low, self._high) if isfinite(mean) else (nan, nan)
-        group = StepsDone(self._engine, self._step, self._count, self._seconds, mean, low, high)
+        group = StepGroup(self._engine, self._step, self._count, self._seconds, mean, low, high)
         self._count, self._sum = 0, 0.0
         self._low, self._high = inf, -inf
         return [group]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Condition
 from typing import Literal
 
-Order = Literal["run", "step", "save", "show", "threads", "wait", "stop"]
+Action = Literal["run", "step", "save", "show", "threads", "wait", "stop"]
 """What a trainer does next: train on, train one batch while paused, write a checkpoint, show
 its weights, take a new thread count, wait, or end."""
 
@@ -36,7 +36,7 @@ class Control:
         self._threads = threads
         self._threads_new = True
         self._steps_per_second = steps_per_second
-        self._calm: Order | None = None
+        self._calm: Action | None = None
         """`run` or `wait` while nothing has changed since the trainer took that order."""
 
     @property
@@ -83,7 +83,7 @@ class Control:
             self._notify()
 
     def show_weights(self) -> None:
-        """Leave a copy of the weights on the board before the next batch; paused or not."""
+        """Publish a copy of the weights before the next batch; paused or not."""
         with self._changed:
             self._weights_wanted = True
             self._notify()
@@ -128,7 +128,7 @@ class Control:
             self._steps_per_second = limit
             self._notify()
 
-    def take(self) -> Order:
+    def take(self) -> Action:
         """Return the next order at once, counting down requests; make the calls asked for."""
         if self._calm == "run":
             return "run"
@@ -153,7 +153,7 @@ class Control:
         while self._calls:
             self._calls.popleft()()
 
-    def _take(self) -> Order:
+    def _take(self) -> Action:
         if self._threads_new:
             self._threads_new = False
             return "threads"

@@ -3,13 +3,13 @@
 import math
 from dataclasses import dataclass
 
-from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
 from mlpwatch.core.analysis.gap import GapMeter, PublishedWeights
-from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import DivergedError
+from mlpwatch.core.evaluation import Evaluation, evaluate
 from mlpwatch.core.events import EpochDone, Mailbox
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
@@ -45,7 +45,7 @@ class Outlets:
     """Receives checkpoints and the lines of the logs."""
     gap_meter: GapMeter | None = None
     """Receives the weights at each epoch's end; None where one engine trains alone."""
-    board: WeightsBoard | None = None
+    weight_store: WeightStore | None = None
     """Receives the weights then, at each checkpoint, and when the control asks."""
 
 
@@ -82,11 +82,11 @@ class EpochReporter:
             # Not in a weight: the trainer has looked.
             raise self.diverged(what, ended.step, None)
         self.validation = validation
-        if self._outlets.board is not None:
+        if self._outlets.weight_store is not None:
             # Before the event: who has read it finds the weights that it was made with.
             name = self._engine.name
-            shown = WeightsShown(name, ended.epoch, ended.step, ended.weights)
-            self._outlets.board.show(shown, evaluated=True)
+            shown = WeightSnapshot(name, ended.epoch, ended.step, ended.weights)
+            self._outlets.weight_store.publish(shown, evaluated=True)
         self._tell(ended, validation)
 
     def read_test(self) -> Evaluation:

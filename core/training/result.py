@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gap import layer_differences
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.events import EndReason
 from mlpwatch.core.runs.checkpoints import Position
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EngineResult:
     """How one engine ended."""
 
     reason: EndReason
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def result_of(
-    run: str, dataset: str, config: RunConfig, outcomes: Mapping[EngineName, Outcome]
+    run: str, dataset: str, config: RunConfig, results: Mapping[EngineName, EngineResult]
 ) -> dict[str, Any]:
     """Return what `train --json` prints and `result.json` holds.
 
@@ -51,26 +51,26 @@ def result_of(
         run: path of the run folder.
         dataset: name of the data set.
         config: what was trained.
-        outcomes: one per engine that was trained.
+        results: one per engine that was trained.
     """
     return {
         "run": run,
         "dataset": dataset,
         "recipe": config.recipe,
         "epochs": config.epochs,
-        "engines": {name: outcomes[name].to_dict() for name in sorted(outcomes)},
-        "max_weight_difference": max_weight_difference(outcomes),
+        "engines": {name: results[name].to_dict() for name in sorted(results)},
+        "max_weight_difference": max_weight_difference(results),
     }
 
 
-def max_weight_difference(outcomes: Mapping[EngineName, Outcome]) -> float | None:
+def max_weight_difference(results: Mapping[EngineName, EngineResult]) -> float | None:
     """Return the largest absolute difference of any weight between the two engines.
 
     None unless both have sound weights after the same number of steps.
     """
-    if len(outcomes) != 2:  # noqa: PLR2004 - both engines
+    if len(results) != 2:  # noqa: PLR2004 - both engines
         return None
-    one, other = outcomes.values()
+    one, other = results.values()
     if one.weights is None or other.weights is None or one.position.step != other.position.step:
         return None
     return max(layer_differences(one.weights, other.weights))

@@ -8,7 +8,6 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
-from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gap import GapMeter
 from mlpwatch.core.analysis.gradients import Comparison, compare_gradients
 from mlpwatch.core.analysis.inference import (
@@ -19,15 +18,16 @@ from mlpwatch.core.analysis.inference import (
     predict,
 )
 from mlpwatch.core.analysis.step_trace import Walk, walk_through
-from mlpwatch.core.analysis.weight_store import WeightsBoard
+from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.events import EpochRead, Event, GapMeasured, Mailbox, StepsDone
+from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.events import EpochLogged, Event, GapMeasured, Mailbox, StepGroup
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.core.remote.server import OrderServer
+from mlpwatch.core.remote.server import CommandServer
 from mlpwatch.core.runs.checkpoints import Position
 from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.event_writer import EventWriter
@@ -36,7 +36,7 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.core.scheduling import available_cores, share_interpreter
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.recorder import DiskRecorder
-from mlpwatch.core.training.result import Outcome, result_of
+from mlpwatch.core.training.result import EngineResult, result_of
 from mlpwatch.core.training.trainer import train
 
 ASK_SECONDS = 30.0
@@ -72,14 +72,14 @@ class Session:
             run.events, Plan(config.epochs, self.epoch_steps), self._engines
         )
         self.mailbox = Mailbox(listener=self._event_writer.take)
-        self._order_server = OrderServer(self)
+        self._command_server = CommandServer(self)
         self._positions = dict(positions or {})
         self._cores = config.threads or available_cores()
         share = max(1, self._cores // len(self._engines))
         self._controls = {name: Control(threads=share) for name in self._engines}
-        self.gap_meter, self.board = GapMeter(), WeightsBoard()
+        self.gap_meter, self.weight_store = GapMeter(), WeightStore()
         self._recorder = DiskRecorder(run, self.mailbox)
-        self._outcomes: dict[EngineName, Outcome] = {}
+        self._results: dict[EngineName, EngineResult] = {}
         self._result_error: str | None = None
         self._stopped_at = math.inf
         self._lock = Lock()
@@ -107,18 +107,18 @@ class Session:
     @property
     def ended(self) -> bool:
         """Whether every engine has ended."""
-        return len(self._outcomes) == len(self._engines)
+        return len(self._results) == len(self._engines)
 
     @property
-    def outcomes(self) -> dict[EngineName, Outcome]:
+    def results(self) -> dict[EngineName, EngineResult]:
         """How the engines that have ended did so, in the order of the screen."""
-        return {name: self._outcomes[name] for name in self._engines if name in self._outcomes}
+        return {name: self._results[name] for name in self._engines if name in self._results}
 
     @property
     def working(self) -> tuple[EngineName, ...]:
         """Engines that have started and not ended."""
         has_started = any(thread.ident for thread in self._threads)
-        return tuple(n for n in self._engines if has_started and n not in self._outcomes)
+        return tuple(n for n in self._engines if has_started and n not in self._results)
 
     @property
     def save_error(self) -> str | None:
@@ -139,7 +139,7 @@ class Session:
 
     def is_saved(self, engine: EngineName) -> bool:
         """Return whether no step of an engine that has ended, or was told to, can be lost."""
-        if engine in self._outcomes:
+        if engine in self._results:
             return self.save_error is None
         # A trainer that is told to stop hands over a checkpoint and takes no step after it.
         as_of = self._recorder.saved_as_of.get(engine, -math.inf)
@@ -155,7 +155,7 @@ class Session:
 
     def compare_gradients(self) -> Comparison:
         """Compare both engines on NumPy's newest published weights; takes milliseconds."""
-        latest = self.board.latest(next(iter(self._engines)))
+        latest = self.weight_store.latest(next(iter(self._engines)))
         return compare_gradients(self.config, self.dataset, latest.weights if latest else None)
 
     def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
@@ -195,7 +195,7 @@ class Session:
     def past_events(self) -> list[Event]:
         """Return what a resumed run's logs tell of its epochs and steps; call it before `start`."""
         past = RunTail(self.run).read(is_final=True) or []
-        return [event for event in past if isinstance(event, (EpochRead, StepsDone, GapMeasured))]
+        return [event for event in past if isinstance(event, (EpochLogged, StepGroup, GapMeasured))]
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         """Read the test images with each engine's weights of its last epoch; takes 0.1 s.
@@ -204,7 +204,7 @@ class Session:
             MemoryError: there is no room for it.
             RuntimeError: the same, from PyTorch.
         """
-        shown = {name: self.board.evaluated(name) for name in self._engines}
+        shown = {name: self.weight_store.evaluated(name) for name in self._engines}
         weights = {name: one.weights for name, one in shown.items() if one is not None}
         return evaluate_test(self.config, self.dataset, weights)
 
@@ -212,7 +212,7 @@ class Session:
         """Start both trainers, and listen to orders from other processes."""
         share_interpreter()
         self._event_writer.start()
-        self._order_server.start()
+        self._command_server.start()
         for thread in self._threads:
             thread.start()
 
@@ -235,11 +235,11 @@ class Session:
         """Ask every engine for a checkpoint; what failed to be written is tried again."""
         self._recorder.retry()
         for name, control in self._controls.items():
-            if name not in self._outcomes:
+            if name not in self._results:
                 control.save()
 
     def ask_for_weights(self) -> None:
-        """Ask every engine for a copy of its weights on `board`, paused or not; returns at once."""
+        """Ask every engine, paused or not, to publish its weights; returns at once."""
         for control in self._controls.values():
             control.show_weights()
 
@@ -267,17 +267,17 @@ class Session:
             return False
         written = self._recorder.close(max(0.0, deadline - monotonic()))
         self._event_writer.close(max(0.0, deadline - monotonic()))
-        self._order_server.close()
+        self._command_server.close()
         if written:
             self.run.sign_off()
         return written
 
     def result(self) -> dict[str, Any]:
         """Return what `train --json` prints, for the engines that have ended."""
-        return result_of(str(self.run.path), self.dataset.name, self.config, self.outcomes)
+        return result_of(str(self.run.path), self.dataset.name, self.config, self.results)
 
     def _train(self, name: EngineName) -> None:
-        outcome = train(
+        result = train(
             self._engines[name],
             self.dataset,
             self.config,
@@ -285,12 +285,12 @@ class Session:
             self.mailbox,
             recorder=self._recorder,
             gap_meter=self.gap_meter if len(self._engines) > 1 else None,
-            board=self.board,
+            weight_store=self.weight_store,
             start=self._positions.get(name),
         )
         self._controls[name].close()
         with self._lock:
-            self._outcomes[name] = outcome
+            self._results[name] = result
             if self.ended:
                 self._write_result()
         # The cores that NumPy leaves go to PyTorch. Not the other way round: with another number
@@ -300,7 +300,7 @@ class Session:
             self._controls["torch"].set_threads(self._cores)
 
     def _write_result(self) -> None:
-        if any(outcome.reason == "stopped" for outcome in self._outcomes.values()):
+        if any(result.reason == "stopped" for result in self._results.values()):
             return
         try:
             self.run.write_result(self.result())

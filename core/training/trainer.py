@@ -3,13 +3,13 @@
 import math
 from functools import partial
 
-from mlpwatch.core.analysis.evaluation import Evaluation
 from mlpwatch.core.analysis.gap import GapMeter
-from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Rows, Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
 from mlpwatch.core.errors import DivergedError, error_text
+from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.events import (
     EndReason,
     Mailbox,
@@ -27,7 +27,7 @@ from mlpwatch.core.training.clocks import StepPacer, TrainingClocks
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.epoch_report import EndedEpoch, EpochReporter, Outlets
 from mlpwatch.core.training.recorder import Recorder
-from mlpwatch.core.training.result import Outcome
+from mlpwatch.core.training.result import EngineResult
 
 REPORT_SECONDS = 0.01
 """Time between two reports of steps. One lock per step would cost 1 µs of a 300 µs step, but
@@ -46,9 +46,9 @@ def train(
     *,
     recorder: Recorder,
     gap_meter: GapMeter | None = None,
-    board: WeightsBoard | None = None,
+    weight_store: WeightStore | None = None,
     start: Position | None = None,
-) -> Outcome:
+) -> EngineResult:
     """Train until the planned epochs are done, a stop, or a failure. Never raises.
 
     Sends `RunStarted` first and `RunEnded` last. A run that finishes or is stopped is saved
@@ -62,10 +62,10 @@ def train(
         mailbox: receives the events.
         recorder: receives checkpoints and metrics.
         gap_meter: receives the weights at each epoch's end, if both engines train.
-        board: receives the weights then, at each checkpoint, and when the control asks.
+        weight_store: receives the weights then, at each checkpoint, and when the control asks.
         start: where to go on; None for the beginning.
     """
-    outlets = Outlets(mailbox, recorder, gap_meter, board)
+    outlets = Outlets(mailbox, recorder, gap_meter, weight_store)
     return _Training(engine, dataset, config, outlets, start or Position()).run(control)
 
 
@@ -83,7 +83,11 @@ class _Training:
         start: Position,
     ) -> None:
         self.engine, self.dataset, self.config = engine, dataset, config
-        self.mailbox, self.recorder, self.board = outlets.mailbox, outlets.recorder, outlets.board
+        self.mailbox, self.recorder, self.weight_store = (
+            outlets.mailbox,
+            outlets.recorder,
+            outlets.weight_store,
+        )
         self.reporter = EpochReporter(engine, dataset, config, outlets)
         self.background = Background(f"report-{engine.name}")
         self.epoch, self.batch, self.step = start.epoch, start.batch, start.step
@@ -98,7 +102,7 @@ class _Training:
         self.weights: Tensors | None = None
         self.waiting = False
 
-    def run(self, control: Control) -> Outcome:
+    def run(self, control: Control) -> EngineResult:
         """See `train`."""
         self.control = control
         reason: EndReason = "failed"
@@ -242,8 +246,10 @@ class _Training:
             self.mailbox.put(Resumed(self.engine.name, self.step))
 
     def _show(self, weights: Tensors) -> None:
-        if self.board is not None:
-            self.board.show(WeightsShown(self.engine.name, self.epoch, self.step, weights))
+        if self.weight_store is not None:
+            self.weight_store.publish(
+                WeightSnapshot(self.engine.name, self.epoch, self.step, weights)
+            )
 
     def _save(self, *, after_reports: bool = True) -> None:
         """Hand a checkpoint over; the lines of the epochs before it go first, if wanted."""
@@ -292,9 +298,9 @@ class _Training:
             return earlier if isinstance(earlier, DivergedError) else found
         return found
 
-    def _outcome(self, reason: EndReason, detail: str, test: Evaluation | None) -> Outcome:
+    def _outcome(self, reason: EndReason, detail: str, test: Evaluation | None) -> EngineResult:
         sound = reason in ("finished", "stopped")
-        return Outcome(
+        return EngineResult(
             reason=reason,
             detail=detail,
             position=self._position(),

@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from mlpwatch.core.analysis.features import last_hidden
 from mlpwatch.core.analysis.neighbours import NeighbourIndex
-from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.network.engine import build_engine
@@ -29,14 +29,14 @@ COUNT, QUERIES, ROUNDS = 5, 100, 5
 TWO_CLASSES = (4, 9)
 
 
-def trained(data: BenchData, hidden: tuple[int, ...]) -> WeightsShown:
+def trained(data: BenchData, hidden: tuple[int, ...]) -> WeightSnapshot:
     """Return the weights of the NumPy network after one epoch."""
     config = RunConfig(hidden=hidden)
     engine = build_engine("numpy", config, data.images, data.labels, data.dataset.classes)
     order = batch_order(0, 0, len(data.images))
     for start in range(0, len(order), config.batch_size):
         engine.train_batch(order[start : start + config.batch_size])
-    return WeightsShown("numpy", 1, len(order) // config.batch_size, engine.weights())
+    return WeightSnapshot("numpy", 1, len(order) // config.batch_size, engine.weights())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Times:
     megabytes: float
 
 
-def measure(data: BenchData, shown: WeightsShown) -> Times:
+def measure(data: BenchData, shown: WeightSnapshot) -> Times:
     """Time questions about both classes, and see that scikit-learn finds the same images."""
     images, prepares, unprepared, first = data.dataset.validation_images[:QUERIES], [], [], []
     for _ in range(ROUNDS):
@@ -79,7 +79,7 @@ def measure(data: BenchData, shown: WeightsShown) -> Times:
     )
 
 
-def _brute_force(data: BenchData, shown: WeightsShown, index: NeighbourIndex) -> list[float]:
+def _brute_force(data: BenchData, shown: WeightSnapshot, index: NeighbourIndex) -> list[float]:
     weights, images = shown.weights, data.dataset.validation_images[:QUERIES]
     queries = last_hidden(weights, images, np.arange(QUERIES), "relu")
     searches, seconds = {}, []

@@ -30,9 +30,9 @@ def main() -> None:
             session.start()
             session.join(3600)
         found = [
-            f"{name} {outcome.test.accuracy:.2%} in {outcome.position.seconds:.0f} s"
-            for name, outcome in session.outcomes.items()
-            if outcome.test
+            f"{name} {result.test.accuracy:.2%} in {result.position.seconds:.0f} s"
+            for name, result in session.results.items()
+            if result.test
         ]
         print(f"{recipe}: {RECIPE_SUMMARIES[recipe]}")  # noqa: T201
         print(f"  {config.epochs} epochs: {', '.join(found)}   target: {TARGETS[recipe]}")  # noqa: T201

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.remote.protocol import Order, order_line
+from mlpwatch.core.remote.protocol import Command, encode_command
 from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
 from mlpwatch.core.runs.run import Run
 from tests.support.run_losses import nothing_lost
@@ -30,11 +30,11 @@ pytestmark = pytest.mark.xdist_group("attach")
 LONG = ["--data", "digits", "--name", "demo", "--epochs", "50000"]
 
 
-def order(folder: Path, *orders: Order) -> None:
+def order(folder: Path, *orders: Command) -> None:
     """Give orders to the run as any program of its owner can."""
     with connect(folder / "saved/demo", DEADLINE_SECONDS) as peer:
         for one in orders:
-            peer.sendall(order_line(one))
+            peer.sendall(encode_command(one))
             assert b'"ok":true' in peer.recv(4096)
 
 
@@ -47,7 +47,7 @@ def training(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     )  # fmt: skip
     try:
         wait_until((folder / "saved/demo" / SOCKET_NAME).exists)
-        order(folder, Order("limit", steps_per_second=200))
+        order(folder, Command("limit", steps_per_second=200))
         yield process
     finally:
         process.kill()
@@ -154,7 +154,7 @@ def test_a_run_outlives_its_terminal_and_is_found_again(tmp_path: Path, how: str
             other.send("q")
             assert other.wait_for_end() == 0
         with nothing_lost(tmp_path / "saved"):
-            order(tmp_path, Order("stop"))
+            order(tmp_path, Command("stop"))
             assert terminal.process.wait(DEADLINE_SECONDS) == 0
     run = Run.open(tmp_path / "saved", "demo")
     assert run.read_latest("numpy") is not None

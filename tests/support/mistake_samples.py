@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mlpwatch.core.analysis.mistakes import MistakeList, Order, Readings, mistake_rows
+from mlpwatch.core.analysis.mistakes import MistakeList, SortOrder, SplitEvaluations, mistake_rows
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.images.digit_view import DigitView
 from tests.support.scenes import (
@@ -18,12 +18,12 @@ def rows_of(
     which: MistakeList,
     true: int | None = None,
     predicted: int | None = None,
-    order: Order = "image",
+    order: SortOrder = "image",
 ) -> list[int]:
     """The rows of a list, of which tests/core proves that they are the right ones."""
     now = {name: evaluation(name, epoch) for name, epoch in EPOCHS.items()}
     before = {name: evaluation(name, epoch - 1) for name, epoch in EPOCHS.items()}
-    readings = Readings(digits().validation_labels, now, before)
+    readings = SplitEvaluations(digits().validation_labels, now, before)
     return [int(row) for row in mistake_rows(readings, which, true, predicted, order)]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.events import StepsDone
+from mlpwatch.core.events import StepGroup
 from mlpwatch.core.remote.sockets import SOCKET_NAME
 from mlpwatch.core.runs.checkpoints import LatestCheckpoint
 from mlpwatch.core.runs.confusion_log import CONFUSION_NAME
@@ -136,7 +136,7 @@ def _standing(run: Run) -> Standing:
     newest = {name: _newest(run, name) for name in run.config.engine_names}
     positions = {name: one.checkpoint.position for name, one in newest.items() if one}
     matrices = run.confusion.read(run.dataset.classes)
-    sums = [entry for entry in run.events.read() if isinstance(entry, StepsDone)]
+    sums = [entry for entry in run.events.read() if isinstance(entry, StepGroup)]
     lines: set[Line] = {(METRICS_NAME, line.engine, line.epoch) for line in run.read_metrics()}
     lines |= {(CONFUSION_NAME, engine, epoch) for engine, of in matrices.items() for epoch in of}
     lines |= {(EVENTS_NAME, entry.engine, entry.step) for entry in sums}

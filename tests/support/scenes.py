@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
 from mlpwatch.core.analysis.gradients import Comparison, Gradients
 from mlpwatch.core.analysis.inference import Prediction
 from mlpwatch.core.analysis.step_trace import Walk
-from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.evaluation import Evaluation, evaluate
 from mlpwatch.core.events import (
     CheckpointSaved,
     EndReason,
@@ -207,7 +207,7 @@ class FakeSession:
         self.steps: dict[EngineName, int] = dict.fromkeys(self.config.engine_names, 0)
         self._paused: set[EngineName] = set()
         self._ended: set[EngineName] = set()
-        self.board = WeightsBoard()
+        self.weight_store = WeightStore()
 
     @property
     def ended(self) -> bool:
@@ -258,8 +258,8 @@ class FakeSession:
             self._show(name, step)
 
     def _show(self, name: EngineName, step: int, *, evaluated: bool = False) -> None:
-        shown = WeightsShown(name, step // EPOCH_STEPS, step, weights(name, step))
-        self.board.show(shown, evaluated=evaluated)
+        shown = WeightSnapshot(name, step // EPOCH_STEPS, step, weights(name, step))
+        self.weight_store.publish(shown, evaluated=evaluated)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         return {name: evaluation(name, 5, test=True) for name in self.steps}

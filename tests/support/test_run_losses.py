@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.events import StepsDone
+from mlpwatch.core.events import StepGroup
 from mlpwatch.core.runs.checkpoints import previous_path
 from mlpwatch.core.runs.event_log import EVENTS_NAME
 from mlpwatch.core.runs.listing import METRICS_NAME
@@ -27,7 +27,7 @@ def run(tmp_path: Path) -> Run:
     for step in (13, 25):
         run.write_checkpoint(sample_checkpoint(step, SIZES))
     run.append_metrics(line("numpy", 1), line("numpy", 2))
-    run.events.append([StepsDone("numpy", 20, 20, 1.0, 0.5, 0.5, 0.5)])
+    run.events.append([StepGroup("numpy", 20, 20, 1.0, 0.5, 0.5, 0.5)])
     return run
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpwatch.core.analysis.weight_store import WeightsBoard
+from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
@@ -17,7 +17,7 @@ from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.metrics import MetricsLine
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.recorder import LogLine
-from mlpwatch.core.training.result import Outcome
+from mlpwatch.core.training.result import EngineResult
 from mlpwatch.core.training.trainer import train
 
 SECONDS = 30.0
@@ -188,29 +188,29 @@ class Training:
             self.engine.load_state(start.state)
         self.position: Position | None = start.position if start else None
         self.control, self.mailbox, self.recorder = Control(), HookedMailbox(), MemoryRecorder()
-        self.board = WeightsBoard()
-        self.outcomes: list[Outcome] = []
+        self.weight_store = WeightStore()
+        self.results: list[EngineResult] = []
         self.thread = Thread(target=self._train, daemon=True)
 
-    def run(self) -> Outcome:
+    def run(self) -> EngineResult:
         """Train to the end and return how it ended."""
         self.thread.start()
         return self.join()
 
-    def join(self) -> Outcome:
+    def join(self) -> EngineResult:
         """Wait for the end and return how it ended."""
         # In slices: on a machine that was suspended meanwhile not all of the time is up at once.
         for _ in range(round(SECONDS)):
             self.thread.join(1.0)
         assert not self.thread.is_alive()
-        return self.outcomes[0]
+        return self.results[0]
 
     def of(self, *kinds: type) -> list[Any]:
         """Return the events of these types, in order."""
         return [event for event in self.mailbox.events if isinstance(event, kinds)]
 
     def _train(self) -> None:
-        self.outcomes.append(
+        self.results.append(
             train(
                 self.engine,
                 self.dataset,
@@ -218,7 +218,7 @@ class Training:
                 self.control,
                 self.mailbox,
                 recorder=self.recorder,
-                board=self.board,
+                weight_store=self.weight_store,
                 start=self.position,
             )
         )

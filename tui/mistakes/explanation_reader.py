@@ -130,7 +130,7 @@ class ReasonsReader:
         session = self._watch.session
         # A run that lives elsewhere has its images some seconds after it is opened.
         if self._reasoner is None and session is not None and session.dataset.train_count:
-            self._reasoner = Reasoner(session.dataset, session.config, session.board)
+            self._reasoner = Reasoner(session.dataset, session.config, session.weight_store)
         return self._reasoner
 
     def _prepare(self, reasoner: "Reasoner", engine: EngineName) -> None:

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from mlpwatch.core.analysis.mistakes import ORDERS, MistakeList, Order, Readings, mistake_rows
+from mlpwatch.core.analysis.mistakes import (
+    SORT_ORDERS,
+    MistakeList,
+    SortOrder,
+    SplitEvaluations,
+    mistake_rows,
+)
 
 
 class MistakeSelection:
@@ -18,10 +24,10 @@ class MistakeSelection:
         self, which: MistakeList, true: int | None = None, predicted: int | None = None
     ) -> None:
         self.which, self.true, self.predicted = which, true, predicted
-        self.order: Order = "image"
+        self.order: SortOrder = "image"
         self.row: int | None = None
         """The image that is looked at; it stays when a new epoch drops it from the list."""
-        self.readings = Readings(np.empty(0, np.int64))
+        self.readings = SplitEvaluations(np.empty(0, np.int64))
         self.rows = np.empty(0, np.intp)
         self._place = 0
         self._counts: dict[MistakeList, int] = {}
@@ -41,11 +47,11 @@ class MistakeSelection:
         """Place in the list of the image that is looked at, from 0; the last known one."""
         return self._place
 
-    def is_news(self, readings: Readings) -> bool:
+    def is_news(self, readings: SplitEvaluations) -> bool:
         """Tell whether these readings are others than those that it has."""
         return not _same(readings, self.readings)
 
-    def take(self, readings: Readings) -> bool:
+    def take(self, readings: SplitEvaluations) -> bool:
         """Select from these readings; return False if they are those that it has."""
         if not self.is_news(readings):
             return False
@@ -60,7 +66,7 @@ class MistakeSelection:
             self._counts[which] = len(mistake_rows(self.readings, which))
         return self._counts[which]
 
-    def start_with(self, readings: Readings) -> None:
+    def start_with(self, readings: SplitEvaluations) -> None:
         """Turn to the first image of another split."""
         self.readings = readings
         self._counts.clear()
@@ -86,7 +92,7 @@ class MistakeSelection:
 
     def next_order(self) -> None:
         """Sort in the next way, and turn to the first image."""
-        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self.order = SORT_ORDERS[(SORT_ORDERS.index(self.order) + 1) % len(SORT_ORDERS)]
         self._start_over()
 
     def move(self, by: int) -> None:
@@ -128,7 +134,7 @@ def _following(number: int | None, classes: int) -> int | None:
     return following if following < classes else None
 
 
-def _same(one: Readings, other: Readings) -> bool:
+def _same(one: SplitEvaluations, other: SplitEvaluations) -> bool:
     """Return whether two readings of one split hold the very same evaluations."""
     pairs = ((one.now, other.now), (one.before, other.before))
     return all(a.keys() == b.keys() and all(a[name] is b[name] for name in a) for a, b in pairs)

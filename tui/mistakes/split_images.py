@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.analysis.mistakes import Readings
+from mlpwatch.core.analysis.mistakes import SplitEvaluations
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.kit.theme import Text
 from mlpwatch.tui.mistakes.explanation_text import ink_of
@@ -19,7 +19,7 @@ from mlpwatch.tui.mistakes.text import (
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.evaluation import Evaluation
+    from mlpwatch.core.evaluation import Evaluation
     from mlpwatch.core.run_source import RunSource
 
 
@@ -42,15 +42,15 @@ class SplitImages:
         return self._watch.session.dataset.class_names if self._watch.session else ""
 
     @property
-    def readings(self) -> Readings:
+    def readings(self) -> SplitEvaluations:
         """What the models made of the split; while loading, of nothing."""
         session, state = self._watch.session, self._watch.state
         if session is None or state is None:
-            return Readings(np.empty(0, np.int64))
+            return SplitEvaluations(np.empty(0, np.int64))
         if self.split == "test":
-            return Readings(session.dataset.test_labels, self._test)
+            return SplitEvaluations(session.dataset.test_labels, self._test)
         engines = state.engines.items()
-        return Readings(
+        return SplitEvaluations(
             session.dataset.validation_labels,
             {name: engine.validation for name, engine in engines if engine.validation},
             {name: e.validation_before for name, e in engines if e.validation_before},

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from mlpwatch.core.analysis.mistakes import MistakeList, Order, Readings
+from mlpwatch.core.analysis.mistakes import MistakeList, SortOrder, SplitEvaluations
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
 from mlpwatch.tui.formatting import TITLES
@@ -33,7 +33,7 @@ _SHORT_TITLES: Mapping[MistakeList, str] = {
     "newly-right": "gone",
 }
 
-_ORDER_TITLES: Mapping[Order, str] = {
+_ORDER_TITLES: Mapping[SortOrder, str] = {
     "image": "in order",
     "confidence": "surest mistakes first",
     "loss": "highest loss first",
@@ -74,7 +74,7 @@ def is_change(which: MistakeList) -> bool:
     return which in ("newly-wrong", "newly-right")
 
 
-def knows(readings: Readings, which: MistakeList) -> bool:
+def knows(readings: SplitEvaluations, which: MistakeList) -> bool:
     """Return whether a list's length is known."""
     if is_change(which):
         return bool(readings.before)
@@ -119,7 +119,7 @@ def test_epochs_text(places: Mapping[EngineName, str]) -> Text:
     return [(f"{TITLES[name]} {place}  ", ACCENTS[name]) for name, place in places.items()]
 
 
-def caption(readings: Readings, row: int, names: str) -> Text:
+def caption(readings: SplitEvaluations, row: int, names: str) -> Text:
     """Return an image's true class and what each model reads it as."""
     pieces: Text = [(f"{names[readings.labels[row]]} →", Role.DIM)]
     for name, one in readings.now.items():
@@ -130,7 +130,7 @@ def caption(readings: Readings, row: int, names: str) -> Text:
 
 
 def reading_text(
-    readings: Readings, row: int | None, names: str, which: MistakeList = "both"
+    readings: SplitEvaluations, row: int | None, names: str, which: MistakeList = "both"
 ) -> Text:
     """Return an image's true class, and what each model reads it as with which probability.
 
@@ -150,7 +150,7 @@ def reading_text(
     return pieces
 
 
-def read_before(readings: Readings, row: int, which: MistakeList) -> dict[EngineName, int]:
+def read_before(readings: SplitEvaluations, row: int, which: MistakeList) -> dict[EngineName, int]:
     """Return what each model read in an image an epoch before, where that was something else.
 
     Only for the lists of changes; elsewhere it would distract.

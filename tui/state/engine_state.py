@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Literal
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import (
+    CheckpointEvaluated,
     EngineEvent,
     EpochDone,
-    EpochRead,
-    EvaluationRead,
+    EpochLogged,
     Paused,
     Resumed,
     RunEnded,
     RunStarted,
     StepDone,
-    StepsDone,
+    StepGroup,
 )
 from mlpwatch.tui.state.curves import Curve, Point
 from mlpwatch.tui.state.epoch_curves import EpochCurves
 from mlpwatch.tui.state.kept_epochs import MOST_EPOCHS, is_kept
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.evaluation import Evaluation
+    from mlpwatch.core.evaluation import Evaluation
     from mlpwatch.core.runs.confusion_log import Matrix
 
 Phase = Literal["waiting", "training", "paused", "finished", "stopped", "diverged", "failed"]
@@ -140,13 +140,13 @@ class EngineState:
         match event:
             case StepDone():
                 self._add_step(event)
-            case StepsDone():
+            case StepGroup():
                 self._add_steps(event)
             case EpochDone():
                 self._add_epoch(event)
-            case EpochRead():
+            case EpochLogged():
                 self._add_past_epoch(event)
-            case EvaluationRead():
+            case CheckpointEvaluated():
                 self._add_evaluation(event)
             case RunStarted():
                 self._start(event)
@@ -172,7 +172,7 @@ class EngineState:
         self._losses.append(event.loss)
         self._advance(event)
 
-    def _add_steps(self, event: StepsDone) -> None:
+    def _add_steps(self, event: StepGroup) -> None:
         """Take in steps that were summed up."""
         sums = (event.loss, event.low, event.high)
         middle = event.step - (event.count - 1) / 2
@@ -181,7 +181,7 @@ class EngineState:
         self._losses.extend([event.loss] * min(event.count, LOSS_WINDOW))
         self._advance(event)
 
-    def _advance(self, event: StepDone | StepsDone) -> None:
+    def _advance(self, event: StepDone | StepGroup) -> None:
         self.step, self.seconds = event.step, event.seconds
         readings = self._readings
         if not readings or event.seconds - readings[-1][0] >= RATE_SAMPLE_SECONDS:
@@ -205,7 +205,7 @@ class EngineState:
             )
         )
 
-    def _add_past_epoch(self, event: EpochRead) -> None:
+    def _add_past_epoch(self, event: EpochLogged) -> None:
         """Take in one epoch that a log tells of."""
         self.step, self.seconds = max(self.step, event.step), max(self.seconds, event.seconds)
         if event.confusion is not None:
@@ -221,7 +221,7 @@ class EngineState:
             )
         )
 
-    def _add_evaluation(self, event: EvaluationRead) -> None:
+    def _add_evaluation(self, event: CheckpointEvaluated) -> None:
         """Take in what a checkpoint reads the images as."""
         self.validation, self.validation_step = event.validation, event.step
         if self.confusion is None or not self.epochs or event.epoch >= self.epochs[-1].epoch:

@@ -10,10 +10,10 @@ from mlpwatch.core.events import (
     EngineEvent,
     Event,
     GapMeasured,
+    LogRewritten,
     Notice,
     RunEnded,
     SaveFailed,
-    StartedOver,
 )
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.state.engine_state import ENDED, EngineState, EpochPoint, Phase
@@ -87,7 +87,7 @@ class RunState:
         match event:
             case Notice():
                 self.say(event.text, bad=event.is_bad)
-            case StartedOver():
+            case LogRewritten():
                 self.epochs, self.epoch_steps = event.epochs, event.epoch_steps
                 self.gaps, self.saved = [], {}
                 self.__post_init__()

@@ -9,7 +9,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.weight_store import WeightsShown
+    from mlpwatch.core.analysis.weight_store import WeightSnapshot
     from mlpwatch.core.analysis.weight_tiles import DeadCount, FirstLayer
 
 DEAD_SECONDS = 3.0
@@ -74,18 +74,18 @@ class WeightsReader:
         finally:
             self._reads = False
 
-    def _all(self) -> "list[WeightsShown]":
+    def _all(self) -> "list[WeightSnapshot]":
         session = self._watch.session
         if session is None:
             return []
-        latest = (session.board.latest(name) for name in session.config.engine_names)
+        latest = (session.weight_store.latest(name) for name in session.config.engine_names)
         return [one for one in latest if one is not None]
 
-    def _is_new(self, shown: "WeightsShown") -> bool:
+    def _is_new(self, shown: "WeightSnapshot") -> bool:
         layer = self.layers.get(shown.engine)
         return layer is None or layer.shown.step != shown.step
 
-    def _is_due(self, shown: "WeightsShown") -> bool:
+    def _is_due(self, shown: "WeightSnapshot") -> bool:
         """Tell whether dead units are to be counted: there may be some, and it has been a while."""
         session, count = self._watch.session, self.dead.get(shown.engine)
         if session is None or session.config.activation != "relu" or not session.config.hidden:

@@ -16,7 +16,7 @@ from mlpwatch.core.analysis.explanation import (
 from mlpwatch.core.analysis.features import last_hidden
 from mlpwatch.core.analysis.neighbours import NeighbourIndex
 from mlpwatch.core.analysis.saliency import logit_gradient
-from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import Activation, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
@@ -40,10 +40,10 @@ def question(data: Dataset) -> Question:
 
 
 def test_the_answer_is_the_gradient_in_ink_and_both_classes_neighbours(digits: Dataset) -> None:
-    board = WeightsBoard()
-    shown = WeightsShown("torch", 2, 20, weights(digits, 1))
-    board.show(shown, evaluated=True)
-    board.show(WeightsShown("torch", 2, 25, weights(digits, 2)))
+    board = WeightStore()
+    shown = WeightSnapshot("torch", 2, 20, weights(digits, 1))
+    board.publish(shown, evaluated=True)
+    board.publish(WeightSnapshot("torch", 2, 25, weights(digits, 2)))
     reasoner, asked = Reasoner(digits, CONFIG, board), question(digits)
     answer = reasoner.answer(asked)
     assert answer is not None
@@ -58,8 +58,8 @@ def test_the_answer_is_the_gradient_in_ink_and_both_classes_neighbours(digits: D
 
 
 def test_before_an_epoch_there_is_no_answer(digits: Dataset) -> None:
-    board = WeightsBoard()
-    board.show(WeightsShown("torch", 0, 3, weights(digits, 1)))
+    board = WeightStore()
+    board.publish(WeightSnapshot("torch", 0, 3, weights(digits, 1)))
     assert Reasoner(digits, CONFIG, board).answer(question(digits)) is None
 
 
@@ -79,8 +79,8 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     return clocks
 
 
-def showing(data: Dataset, board: WeightsBoard, epoch: int) -> None:
-    board.show(WeightsShown("torch", epoch, epoch, weights(data, epoch)), evaluated=True)
+def showing(data: Dataset, board: WeightStore, epoch: int) -> None:
+    board.publish(WeightSnapshot("torch", epoch, epoch, weights(data, epoch)), evaluated=True)
 
 
 def epoch_answered(reasoner: Reasoner, data: Dataset) -> int:
@@ -93,7 +93,7 @@ def epoch_answered(reasoner: Reasoner, data: Dataset) -> int:
 def test_newer_weights_are_prepared_after_a_rest_and_free_the_memory_of_the_old(
     digits: Dataset, clocks: Clocks
 ) -> None:
-    board = WeightsBoard()
+    board = WeightStore()
     reasoner = Reasoner(digits, CONFIG, board)
     assert not reasoner.is_due("torch")
     showing(digits, board, 1)
@@ -121,7 +121,7 @@ def test_preparations_take_no_more_than_their_share_of_a_core(
         clocks.computed += 2.0
 
     monkeypatch.setattr(NeighbourIndex, "prepare", slow)
-    board = WeightsBoard()
+    board = WeightStore()
     reasoner = Reasoner(digits, CONFIG, board)
     showing(digits, board, 1)
     reasoner.prepare("torch")
@@ -142,7 +142,7 @@ def test_what_was_prepared_is_not_read_again_for_a_question(
         return last_hidden(w, images, rows, activation)
 
     monkeypatch.setattr("mlpwatch.core.analysis.neighbours.last_hidden", noted)
-    board = WeightsBoard()
+    board = WeightStore()
     showing(digits, board, 1)
     reasoner = Reasoner(digits, CONFIG, board)
     before = reasoner.answer(question(digits))
@@ -156,7 +156,7 @@ def test_what_was_prepared_is_not_read_again_for_a_question(
 
 
 def test_a_preparation_that_is_stopped_is_due_again(digits: Dataset) -> None:
-    board = WeightsBoard()
+    board = WeightStore()
     showing(digits, board, 1)
     reasoner = Reasoner(digits, CONFIG, board)
     answers = iter([False, False])

@@ -22,18 +22,18 @@ def test_with_the_last_weights_it_is_the_reading_of_the_result(
     assert session.evaluate_test() == {}, "before the first epoch there is nothing to read with"
     session.start()
     assert session.join(60)
-    for name in session.outcomes:
-        last = session.board.evaluated(name)
+    for name in session.results:
+        last = session.weight_store.evaluated(name)
         assert last is not None
         asked_for = {key: np.zeros_like(array) for key, array in last.weights.items()}
-        session.board.show(replace(last, step=last.step + 1, weights=asked_for))
+        session.weight_store.publish(replace(last, step=last.step + 1, weights=asked_for))
     found = session.evaluate_test()
-    assert list(found) == list(session.outcomes)
-    for name, outcome in session.outcomes.items():
-        assert outcome.test is not None
-        np.testing.assert_array_equal(found[name].predictions, outcome.test.predictions)
-        assert found[name].accuracy == outcome.test.accuracy
-        assert found[name].loss == pytest.approx(outcome.test.loss, rel=1e-5)
+    assert list(found) == list(session.results)
+    for name, result in session.results.items():
+        assert result.test is not None
+        np.testing.assert_array_equal(found[name].predictions, result.test.predictions)
+        assert found[name].accuracy == result.test.accuracy
+        assert found[name].loss == pytest.approx(result.test.loss, rel=1e-5)
 
 
 def test_without_weights_there_is_nothing() -> None:

@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlpwatch.core.analysis.evaluation import Evaluation, evaluate
 from mlpwatch.core.analysis.mistakes import (
     MISTAKE_LISTS,
-    ORDERS,
+    SORT_ORDERS,
     MistakeList,
-    Order,
-    Readings,
+    SortOrder,
+    SplitEvaluations,
     mistake_rows,
 )
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.evaluation import Evaluation, evaluate
 from mlpwatch.core.network.losses import CrossEntropy
 
 CLASSES = 4
@@ -29,16 +29,16 @@ def evaluation(seed: int, labels: NDArray[np.int64]) -> Evaluation:
     return evaluate(logits.astype(np.float32), labels, CrossEntropy())
 
 
-def readings(seed: int) -> Readings:
+def readings(seed: int) -> SplitEvaluations:
     labels: NDArray[np.int64] = np.random.default_rng(seed).integers(0, CLASSES, SAMPLES)
     now, before = (
         {name: evaluation(4 * seed + 2 * late + n, labels) for n, name in enumerate(ENGINE_NAMES)}
         for late in (1, 0)
     )
-    return Readings(labels, now, before)
+    return SplitEvaluations(labels, now, before)
 
 
-def told(given: Readings, which: MistakeList, row: int) -> list[Evaluation]:
+def told(given: SplitEvaluations, which: MistakeList, row: int) -> list[Evaluation]:
     """The evaluations that put a row on a list, by the definition in words."""
     true = given.labels[row]
 
@@ -67,7 +67,9 @@ def told(given: Readings, which: MistakeList, row: int) -> list[Evaluation]:
             ]
 
 
-def sort_key(given: Readings, which: MistakeList, order: Order, row: int) -> tuple[float, ...]:
+def sort_key(
+    given: SplitEvaluations, which: MistakeList, order: SortOrder, row: int
+) -> tuple[float, ...]:
     true, parts = int(given.labels[row]), told(given, which, row)
     wrong = [one for one in parts if one.predictions[row] != true]
     match order:
@@ -87,11 +89,11 @@ one_class = st.none() | st.integers(0, CLASSES - 1)
 
 @given(
     st.integers(0, 50), st.sampled_from(MISTAKE_LISTS), one_class, one_class,
-    st.sampled_from(ORDERS),
+    st.sampled_from(SORT_ORDERS),
 )  # fmt: skip
 @settings(max_examples=300, deadline=None)
 def test_a_list_is_what_a_plain_loop_selects_and_sorts(
-    seed: int, which: MistakeList, true: int | None, predicted: int | None, order: Order
+    seed: int, which: MistakeList, true: int | None, predicted: int | None, order: SortOrder
 ) -> None:
     given_readings = readings(seed)
     expected = []
@@ -107,7 +109,7 @@ def test_a_list_is_what_a_plain_loop_selects_and_sorts(
 def test_a_list_that_needs_a_missing_engine_is_empty(missing: EngineName) -> None:
     whole = readings(1)
     (there,) = set(ENGINE_NAMES) - {missing}
-    alone = Readings(whole.labels, {there: whole.now[there]}, {there: whole.before[there]})
+    alone = SplitEvaluations(whole.labels, {there: whole.now[there]}, {there: whole.before[there]})
     for which in ("both", "disagree", missing):
         assert len(mistake_rows(alone, which)) == 0
         assert len(mistake_rows(whole, which)) > 0
@@ -119,8 +121,8 @@ def test_a_list_that_needs_a_missing_engine_is_empty(missing: EngineName) -> Non
 
 def test_without_an_epoch_before_nothing_is_new() -> None:
     whole = readings(2)
-    first = Readings(whole.labels, whole.now)
-    for order in ORDERS:
+    first = SplitEvaluations(whole.labels, whole.now)
+    for order in SORT_ORDERS:
         assert len(mistake_rows(first, "newly-wrong", order=order)) == 0
         assert len(mistake_rows(first, "newly-right", order=order)) == 0
 
@@ -131,5 +133,5 @@ def test_infinite_losses_come_first() -> None:
     wrong = evaluate(logits, labels, CrossEntropy())
     assert np.isinf(wrong.losses[1])
     assert np.isnan(wrong.losses[3])
-    rows = mistake_rows(Readings(labels, {"numpy": wrong}), "numpy", order="loss")
+    rows = mistake_rows(SplitEvaluations(labels, {"numpy": wrong}), "numpy", order="loss")
     assert rows.tolist() == [3, 1, 2, 0], "what is no number first of all"

@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from mlpwatch.core.analysis.features import last_hidden
 from mlpwatch.core.analysis.neighbours import NeighbourIndex, nearest_rows
-from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.network.engine import initial_weights, layer_sizes
@@ -29,7 +29,7 @@ def index_of(data: Dataset, hidden: tuple[int, ...]) -> NeighbourIndex:
     """Random weights tell images apart as trained ones do."""
     config = RunConfig(hidden=hidden)
     weights = initial_weights(layer_sizes(data.features, hidden, data.classes), config)
-    return NeighbourIndex(data, WeightsShown("numpy", 1, 1, weights), "relu")
+    return NeighbourIndex(data, WeightSnapshot("numpy", 1, 1, weights), "relu")
 
 
 @pytest.mark.parametrize("hidden", [(), (16,), (32, 16)], ids=len)
@@ -120,7 +120,7 @@ def test_weights_that_diverged_have_no_neighbours(digits: Dataset) -> None:
     for value in (np.nan, np.inf):
         broken = dict(index.shown.weights)
         broken["layers.0.bias"] = np.full(16, value, np.float32)
-        other = NeighbourIndex(digits, WeightsShown("numpy", 1, 1, broken), "relu")
+        other = NeighbourIndex(digits, WeightSnapshot("numpy", 1, 1, broken), "relu")
         assert other.nearest(digits.validation_images[0], 3, COUNT) == []
 
 

@@ -7,7 +7,7 @@ from time import monotonic
 import numpy as np
 import pytest
 
-from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import EpochDone, Event, Paused
 from mlpwatch.core.network.engine import EngineState
@@ -37,14 +37,14 @@ def until(condition: Callable[[], object]) -> None:
 def test_a_paused_trainer_shows_a_copy_of_its_weights_when_asked(name: EngineName) -> None:
     training = Training(name)
     paused_after(training, 3)
-    assert training.board.latest(name) is None, "nobody has asked"
+    assert training.weight_store.latest(name) is None, "nobody has asked"
     training.control.show_weights()
-    until(lambda: training.board.latest(name))
-    shown = training.board.latest(name)
+    until(lambda: training.weight_store.latest(name))
+    shown = training.weight_store.latest(name)
     assert shown is not None
     assert (shown.engine, shown.epoch, shown.step) == (name, 0, 3)
     assert_same_bits(shown.weights, training.engine.state().weights)
-    assert training.board.evaluated(name) is None, "nothing was read with them"
+    assert training.weight_store.evaluated(name) is None, "nothing was read with them"
     kept = {tensor: array.copy() for tensor, array in shown.weights.items()}
     training.control.resume()
     training.join()
@@ -56,15 +56,15 @@ def test_who_reads_an_epochs_event_finds_the_weights_it_was_evaluated_with(
     name: EngineName,
 ) -> None:
     training = Training(name)
-    found: list[tuple[EpochDone, WeightsShown | None, WeightsShown | None]] = []
+    found: list[tuple[EpochDone, WeightSnapshot | None, WeightSnapshot | None]] = []
 
     def read(event: Event) -> None:
         if isinstance(event, EpochDone):
-            board = training.board
+            board = training.weight_store
             found.append((event, board.evaluated(name), board.latest(name)))
 
     training.mailbox.on_event = read
-    outcome = training.run()
+    result = training.run()
     assert [event.epoch for event, _, _ in found] == [1, 2, 3]
     for event, evaluated, latest in found:
         assert evaluated is not None
@@ -73,15 +73,15 @@ def test_who_reads_an_epochs_event_finds_the_weights_it_was_evaluated_with(
         training.engine.load_state(EngineState(dict(evaluated.weights)))
         logits = training.engine.logits(training.dataset.validation_images)
         np.testing.assert_array_equal(logits.argmax(axis=1), event.validation.predictions)
-    last = training.board.latest(name)
+    last = training.weight_store.latest(name)
     assert last is not None
-    assert outcome.weights is not None
-    assert_same_bits(last.weights, outcome.weights)
+    assert result.weights is not None
+    assert_same_bits(last.weights, result.weights)
 
 
 def test_a_request_after_the_end_changes_nothing() -> None:
     training = Training()
     training.run()
-    last = training.board.latest("numpy")
+    last = training.weight_store.latest("numpy")
     training.control.show_weights()
-    assert training.board.latest("numpy") is last
+    assert training.weight_store.latest("numpy") is last

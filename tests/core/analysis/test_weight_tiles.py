@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.analysis.weight_tiles import FirstLayer, count_dead, first_layer, shared_scale
 from mlpwatch.core.arrays import Floats
 
 
-def shown(w: Floats) -> WeightsShown:
-    return WeightsShown("numpy", 1, 9, {"layers.0.weight": w, "layers.0.bias": np.zeros(len(w))})
+def shown(w: Floats) -> WeightSnapshot:
+    return WeightSnapshot("numpy", 1, 9, {"layers.0.weight": w, "layers.0.bias": np.zeros(len(w))})
 
 
 def layer(spread: float) -> FirstLayer:
@@ -65,7 +65,7 @@ def test_dead_units_are_counted_layer_by_layer() -> None:
         "layers.2.weight": np.ones((2, 2)),
         "layers.2.bias": np.zeros(2),
     }
-    found = count_dead(WeightsShown("torch", 0, 7, weights), np.eye(4, dtype=np.float32))
+    found = count_dead(WeightSnapshot("torch", 0, 7, weights), np.eye(4, dtype=np.float32))
     assert found.step == 7
     assert found.counts == ((1, 3), (1, 2))
     assert list(found.layers[0]) == [False, True, False]

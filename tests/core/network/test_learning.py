@@ -63,7 +63,7 @@ def test_the_notebooks_gap_opens_with_its_loss_convention(mnist_path: Path, tmp_
     session = new_session(config, tmp_path, None, lambda _: None)
     session.start()
     assert session.join(120)
-    tests = [outcome.test for outcome in session.outcomes.values()]
+    tests = [result.test for result in session.results.values()]
     by_hand, in_torch = (test.accuracy for test in tests if test)
     assert by_hand > 0.85
     assert 0.25 < in_torch < by_hand - 0.2

@@ -13,15 +13,15 @@ import pytest
 from mlpwatch.core.config import ENGINE_NAMES, RunConfig
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.events import (
+    CheckpointEvaluated,
     EpochDone,
-    EpochRead,
-    EvaluationRead,
+    EpochLogged,
     Event,
+    LogRewritten,
     Notice,
     Paused,
     RunEnded,
-    StartedOver,
-    StepsDone,
+    StepGroup,
 )
 from mlpwatch.core.remote.follower import BURST, RunFollower
 from mlpwatch.core.runs.event_log import EVENTS_NAME
@@ -99,7 +99,7 @@ def test_an_ended_run_looks_as_it_did_live(
     live = RunState(CONFIG.epochs, Run.open(saved, "demo").read_metrics()[0].step, ENGINE_NAMES)
     live.apply_all(events)
     watcher = watch(saved)
-    watcher.until(lambda: watcher.state.ended and len(watcher.of(EvaluationRead)) == 2)
+    watcher.until(lambda: watcher.state.ended and len(watcher.of(CheckpointEvaluated)) == 2)
     for name in ENGINE_NAMES:
         was, now = live.engines[name], watcher.state.engines[name]
         assert (now.phase, now.step, now.seconds, now.parameters) == (
@@ -145,7 +145,7 @@ def test_a_run_whose_process_is_gone_is_never_alive(
     assert "its process is gone; mlpwatch resume demo goes on" in watcher.state.message
     # Written anew, without a word of any start or end.
     log.write_bytes(b"".join(line for line in whole if b'"steps"' in line))
-    watcher.until(lambda: watcher.of(StartedOver) and watcher.state.ended)
+    watcher.until(lambda: watcher.of(LogRewritten) and watcher.state.ended)
     watcher.follower.pause()
     watcher.until(lambda: watcher.state.message.startswith("pause"))
     assert "nobody trains this run; mlpwatch resume demo" in watcher.state.message
@@ -159,7 +159,7 @@ def test_a_run_of_an_older_mlpwatch_is_shown_by_its_metrics(
     for name in (EVENTS_NAME, "confusion.jsonl"):
         (saved / "demo" / name).unlink()
     watcher = watch(saved)
-    watcher.until(lambda: watcher.state.ended and len(watcher.of(EvaluationRead)) == 2)
+    watcher.until(lambda: watcher.state.ended and len(watcher.of(CheckpointEvaluated)) == 2)
     for engine in watcher.state.engines.values():
         assert (engine.phase, len(engine.epochs)) == ("finished", 3)
         assert engine.step == watcher.state.planned_steps
@@ -203,7 +203,7 @@ def test_damaged_logs_are_read_as_far_as_they_are_sound(
     path.write_bytes(b"".join([b"\x00\xff{garbage\n", *whole[:3], b"[]\n", *whole[4:], b'{"to']))
     (saved / "demo" / "torch.safetensors").write_bytes(b"not a checkpoint")
     watcher = watch(saved)
-    watcher.until(lambda: watcher.state.ended and watcher.of(EvaluationRead))
+    watcher.until(lambda: watcher.state.ended and watcher.of(CheckpointEvaluated))
     assert watcher.state.engines["numpy"].epochs
     told = f"{name}: 2 damaged lines passed over; only what they told is missing"
     watcher.until(lambda: Notice(told, is_bad=True) in watcher.events)
@@ -222,7 +222,7 @@ def test_a_live_run_is_followed_obeys_and_is_followed_again_when_resumed(
     session.set_steps_per_second(200)
     session.start()
     one, other = watch(tmp_path), watch(tmp_path)
-    one.until(lambda: one.of(StepsDone) and one.of(EpochRead))
+    one.until(lambda: one.of(StepGroup) and one.of(EpochLogged))
     assert one.follower.is_live
     one.follower.pause()
     for watcher in (one, other):
@@ -238,16 +238,16 @@ def test_a_live_run_is_followed_obeys_and_is_followed_again_when_resumed(
     other.until(lambda: other.follower.steps_per_second == 100)
     assert session.steps_per_second == 100
     one.follower.save()
-    one.until(lambda: one.state.saved and len(one.of(EvaluationRead)) == 2)
+    one.until(lambda: one.state.saved and len(one.of(CheckpointEvaluated)) == 2)
     one.follower.stop()
     other.until(lambda: other.state.ended)
     assert {engine.phase for engine in other.state.engines.values()} == {"stopped"}
     assert session.join(SECONDS)
     session.run.release()
     resumed = resumed_session(Run.open(tmp_path, "demo"), config, lambda _text: None)
-    assert any(isinstance(event, StepsDone) for event in resumed.past_events())
+    assert any(isinstance(event, StepGroup) for event in resumed.past_events())
     resumed.start()
-    other.until(lambda: other.of(StartedOver) and not other.state.ended)
+    other.until(lambda: other.of(LogRewritten) and not other.state.ended)
     other.until(lambda: other.state.engines["torch"].phase == "training")
     resumed.stop()
     assert resumed.join(SECONDS)
@@ -270,9 +270,9 @@ def test_much_that_comes_at_once_is_told_in_bursts(
     saved: Path, watch: Callable[[Path], Watcher]
 ) -> None:
     watcher = watch(saved)
-    watcher.until(lambda: len(watcher.of(EvaluationRead)) == 2)
-    told = len(watcher.of(StepsDone))
-    many = [StepsDone("numpy", step, 1, 1.0, 0.5, 0.5, 0.5) for step in range(1, 2 * BURST)]
+    watcher.until(lambda: len(watcher.of(CheckpointEvaluated)) == 2)
+    told = len(watcher.of(StepGroup))
+    many = [StepGroup("numpy", step, 1, 1.0, 0.5, 0.5, 0.5) for step in range(1, 2 * BURST)]
     Run.open(saved, "demo").events.append(many)
     mailbox = watcher.follower.mailbox
     deadline = monotonic() + SECONDS
@@ -280,4 +280,4 @@ def test_much_that_comes_at_once_is_told_in_bursts(
         assert monotonic() < deadline, "not in time"
         sleep(0.005)
     assert mailbox.waiting == BURST, "the rest waits until these are taken"
-    watcher.until(lambda: len(watcher.of(StepsDone)) == told + len(many))
+    watcher.until(lambda: len(watcher.of(StepGroup)) == told + len(many))

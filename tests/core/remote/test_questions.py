@@ -114,7 +114,7 @@ def test_a_question_that_fails_is_the_askers_affair(tmp_path: Path, digits: Data
             failed.result(SECONDS)
         session.resume()
         assert session.join(SECONDS)
-    assert session.outcomes["numpy"].reason == "finished"
+    assert session.results["numpy"].reason == "finished"
 
 
 def test_a_question_taken_back_is_not_asked(tmp_path: Path, digits: Dataset) -> None:

@@ -20,7 +20,7 @@ from mlpwatch.core.events import (
     RunStarted,
     SaveFailed,
     StepDone,
-    StepsDone,
+    StepGroup,
 )
 from mlpwatch.core.runs.event_log import (
     EVENTS_NAME,
@@ -37,7 +37,7 @@ from tests.support.scenes import epoch_done, evaluation
 ENTRIES: list[Entry] = [
     Plan(20, 860),
     RunStarted("numpy", 101_770, 1, 0, 0.0),
-    StepsDone("numpy", 9, 9, 0.25, 2.25, 2.0, 2.5),
+    StepGroup("numpy", 9, 9, 0.25, 2.25, 2.0, 2.5),
     GapMeasured("torch", 1, 860, 1e-7, (1e-7, 5e-8), 2e-9),
     Paused("numpy", 900),
     Resumed("numpy", 900),
@@ -65,9 +65,9 @@ def test_it_returns_what_it_was_given(log: EventLog) -> None:
 
 
 def test_a_loss_that_is_not_finite_stays_a_gap(log: EventLog) -> None:
-    log.append([StepsDone("torch", 7, 1, 0.5, math.nan, math.nan, math.inf)])
+    log.append([StepGroup("torch", 7, 1, 0.5, math.nan, math.nan, math.inf)])
     (entry,) = log.read()
-    assert isinstance(entry, StepsDone)
+    assert isinstance(entry, StepGroup)
     assert all(math.isnan(number) for number in (entry.loss, entry.low, entry.high))
 
 
@@ -113,8 +113,8 @@ def test_no_change_of_a_line_makes_the_reader_raise(entry: Entry, data: st.DataO
 
 
 def test_a_resume_keeps_the_curves_up_to_the_checkpoint(log: EventLog) -> None:
-    numpy = [StepsDone("numpy", n, 4, n / 10, 1.0, 1.0, 1.0) for n in (4, 8, 12)]
-    torch = [StepsDone("torch", n, 4, n / 10, 1.0, 1.0, 1.0) for n in (4, 8, 12)]
+    numpy = [StepGroup("numpy", n, 4, n / 10, 1.0, 1.0, 1.0) for n in (4, 8, 12)]
+    torch = [StepGroup("torch", n, 4, n / 10, 1.0, 1.0, 1.0) for n in (4, 8, 12)]
     gaps = [GapMeasured("torch", n, n * 4, 0.0, (0.0,), 0.0) for n in (1, 2, 3)]
     log.append([*ENTRIES, *numpy, *torch, *gaps])
     log.trim({"numpy": (12, 3), "torch": (9, 2)})
@@ -165,7 +165,7 @@ def test_the_writer_writes_what_a_mailbox_is_given(log: EventLog) -> None:
     writer.close()
     plan, started, *sums, ended = log.read()
     assert (plan, started) == (Plan(12, 20), ENTRIES[1])
-    assert [one.loss for one in sums if isinstance(one, StepsDone)] == [1.0, 2.0, 3.0]
+    assert [one.loss for one in sums if isinstance(one, StepGroup)] == [1.0, 2.0, 3.0]
     assert isinstance(ended, EngineEnded)
     assert ended.test_accuracy == evaluation("numpy", 1).accuracy
 

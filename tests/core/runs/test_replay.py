@@ -7,7 +7,7 @@ import pytest
 
 import mlpwatch.core.runs.replay
 from mlpwatch.core.config import MAX_EPOCHS, EngineName
-from mlpwatch.core.events import EpochRead, Event
+from mlpwatch.core.events import EpochLogged, Event
 from mlpwatch.core.files.line_tail import MOST_BYTES
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.metrics import MetricsLine, parse_metrics_line
@@ -44,7 +44,7 @@ def test_a_log_of_many_repeated_lines_tells_each_epoch_once_and_parses_each_line
 
 def told(events: list[Event] | None) -> list[tuple[EngineName, int]]:
     assert events is not None
-    return [(event.engine, event.epoch) for event in events if isinstance(event, EpochRead)]
+    return [(event.engine, event.epoch) for event in events if isinstance(event, EpochLogged)]
 
 
 def test_what_follows_megabytes_of_garbage_is_read_in_the_same_look(tmp_path: Path) -> None:
@@ -67,6 +67,6 @@ def test_an_epoch_is_told_once_its_matrix_is_there(tmp_path: Path) -> None:
     counts = np.eye(run.dataset.classes, dtype=np.int64)
     run.confusion.append(ConfusionLine("numpy", 1, 5, counts))
     (event,) = tail.read() or []
-    assert isinstance(event, EpochRead)
+    assert isinstance(event, EpochLogged)
     np.testing.assert_array_equal(event.confusion, counts)
     assert tail.read() == []

@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from mlpwatch.core.training.control import Control, Order
+from mlpwatch.core.training.control import Action, Control
 
 SECONDS = 20.0
 
@@ -18,7 +18,7 @@ def calm(threads: int = 1) -> Control:
     return control
 
 
-def take(control: Control, count: int) -> list[Order]:
+def take(control: Control, count: int) -> list[Action]:
     return [control.take() for _ in range(count)]
 
 
@@ -96,7 +96,7 @@ def test_the_speed_limit_is_kept_and_lifted() -> None:
     assert control.steps_per_second is None
 
 
-ORDERS: list[tuple[Callable[[Control], None], Order]] = [
+ORDERS: list[tuple[Callable[[Control], None], Action]] = [
     (Control.resume, "run"),
     (Control.step, "step"),
     (Control.save, "save"),
@@ -109,7 +109,7 @@ ORDERS: list[tuple[Callable[[Control], None], Order]] = [
 
 @pytest.mark.parametrize(("order", "taken"), ORDERS)
 def test_an_order_between_take_and_wait_is_not_slept_over(
-    order: Callable[[Control], None], taken: Order
+    order: Callable[[Control], None], taken: Action
 ) -> None:
     control = calm()
     control.pause()
@@ -124,11 +124,11 @@ def test_an_order_between_take_and_wait_is_not_slept_over(
 
 @pytest.mark.parametrize(("order", "taken"), ORDERS)
 def test_an_order_wakes_a_trainer_that_waits(
-    order: Callable[[Control], None], taken: Order
+    order: Callable[[Control], None], taken: Action
 ) -> None:
     control = calm()
     control.pause()
-    orders: list[Order] = []
+    orders: list[Action] = []
     about_to_wait = Flag()
 
     def follow() -> None:

@@ -108,4 +108,4 @@ def test_a_run_that_is_done_goes_on_for_more_epochs() -> None:
     done = Training("numpy", start=whole.recorder.saves[-1], epochs=3)
     assert done.run().reason == "finished"
     assert done.engine.batches == []
-    assert done.outcomes[0].position.step == Position(3, 0, 18).step
+    assert done.results[0].position.step == Position(3, 0, 18).step

@@ -46,13 +46,13 @@ def test_a_longer_run_that_was_interrupted_goes_on_to_its_new_end(
     longer.stop()
     assert longer.join(SECONDS)
     run.release()
-    assert longer.outcomes["numpy"].reason == "stopped"
+    assert longer.results["numpy"].reason == "stopped"
     assert list_runs(tmp_path)[0].state == "stopped"
 
     again = resumed_session(run, run.config, said)
     assert again.config.epochs == 5
     finish(again)
-    assert again.outcomes["numpy"].position.epoch == 5
+    assert again.results["numpy"].position.epoch == 5
     assert [line.epoch for line in run.read_metrics()] == [1, 2, 3, 4, 5]
     # The process may end right after this: what the curves lack by now is lost.
     assert any(isinstance(entry, EngineEnded) for entry in run.events.read())

@@ -9,7 +9,7 @@ import pytest
 import mlpwatch.core.files.line_file
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.events import GapMeasured, StepsDone
+from mlpwatch.core.events import GapMeasured, StepGroup
 from mlpwatch.core.runs.event_log import EVENTS_NAME
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.run import Run
@@ -53,7 +53,7 @@ def test_an_engine_that_lost_its_checkpoints_starts_anew_in_the_logs_too(saved: 
     resumed_session(run, run.config, lambda _text: None)
     run.release()
     events = run.events.read()
-    assert {event.engine for event in events if isinstance(event, StepsDone)} == {"numpy"}
+    assert {event.engine for event in events if isinstance(event, StepGroup)} == {"numpy"}
     assert not any(isinstance(event, GapMeasured) for event in events)
     assert {line.engine for line in run.read_metrics()} == {"numpy"}
     assert run.confusion.read(run.dataset.classes)["torch"] == {}

@@ -105,15 +105,15 @@ def test_the_run_folder_holds_the_result_and_both_checkpoints(tmp_path: Path) ->
     assert result == session.result()
     assert result["run"] == str(tmp_path / "saved" / "first")
     assert (result["dataset"], result["recipe"], result["epochs"]) == ("digits", "twin", 2)
-    for name, outcome in session.outcomes.items():
+    for name, ended in session.results.items():
         latest = session.run.read_latest(name)
         assert latest is not None
-        assert outcome.weights is not None
+        assert ended.weights is not None
         assert latest.checkpoint.position.step == 2 * session.epoch_steps
-        assert_same_bits(latest.checkpoint.state.weights, outcome.weights)
+        assert_same_bits(latest.checkpoint.state.weights, ended.weights)
         assert result["engines"][name]["ended"] == "finished"
-        assert outcome.test is not None
-        assert result["engines"][name]["test_accuracy"] == outcome.test.accuracy > 0.7
+        assert ended.test is not None
+        assert result["engines"][name]["test_accuracy"] == ended.test.accuracy > 0.7
     epochs = [(line.engine, line.epoch) for line in session.run.read_metrics()]
     assert sorted(epochs) == [(name, epoch) for name in ENGINE_NAMES for epoch in (1, 2)]
 
@@ -131,8 +131,8 @@ def test_a_failing_engine_leaves_the_other_alone(
     engines[broken].before_step = break_down
     session.start()
     finish(session)
-    assert session.outcomes[survivor].reason == "finished"
-    assert session.outcomes[broken].reason == "failed"
+    assert session.results[survivor].reason == "finished"
+    assert session.results[broken].reason == "failed"
     result = session.run.read_result()
     assert result is not None
     assert result["max_weight_difference"] is None
@@ -158,7 +158,7 @@ def test_paused_engines_save_and_step_and_a_stop_ends_them(tmp_path: Path, digit
         session.stop()
         events = finish(session)
     for name in ENGINE_NAMES:
-        assert session.outcomes[name].reason == "stopped"
+        assert session.results[name].reason == "stopped"
         assert [e.step for e in events if isinstance(e, StepDone) and e.engine == name] == [1]
         saved = [e for e in events if isinstance(e, CheckpointSaved) and e.engine == name]
         assert saved[-1].step == 1
@@ -182,7 +182,7 @@ def test_one_engine_pauses_while_the_other_finishes(tmp_path: Path, digits: Data
         assert engines["torch"].batches == []
         session.resume()
         finish(session)
-    assert {outcome.reason for outcome in session.outcomes.values()} == {"finished"}
+    assert {result.reason for result in session.results.values()} == {"finished"}
 
 
 def test_weights_after_different_numbers_of_steps_are_not_compared(
@@ -193,7 +193,7 @@ def test_weights_after_different_numbers_of_steps_are_not_compared(
     session.pause("torch")
     session.start()
     finish(session)
-    steps = [outcome.position.step for outcome in session.outcomes.values()]
+    steps = [result.position.step for result in session.results.values()]
     assert steps == [3, 0]
     assert session.result()["max_weight_difference"] is None
 
@@ -215,7 +215,7 @@ def test_pytorch_takes_the_cores_that_numpy_leaves(tmp_path: Path, digits: Datas
         session.start()
         assert all_cores.wait(SECONDS)  # taken even while paused
         assert session.threads("torch") == 4
-        assert (list(session.outcomes), session.ended) == (["numpy"], False)
+        assert (list(session.results), session.ended) == (["numpy"], False)
         session.resume("torch")
         finish(session)
     assert engines["torch"].thread_counts == [2, 4]
@@ -236,7 +236,7 @@ def test_numpy_comes_out_the_same_whatever_pytorch_does(tmp_path: Path, digits: 
     session.pause("numpy")
     with left_alone(session):
         session.start()
-        while "torch" not in session.outcomes:
+        while "torch" not in session.results:
             session.join(0.01)
         session.resume("numpy")
         finish(session)
@@ -287,10 +287,10 @@ def test_a_stopped_session_resumes_to_the_same_bits(tmp_path: Path, digits: Data
     resumed.start()
     finish(resumed)
     run.release()
-    for name, outcome in resumed.outcomes.items():
-        assert outcome.reason == "finished"
-        assert outcome.weights is not None
-        assert_same_bits(outcome.weights, engines[name].state().weights)
+    for name, result in resumed.results.items():
+        assert result.reason == "finished"
+        assert result.weights is not None
+        assert_same_bits(result.weights, engines[name].state().weights)
     losses: dict[str, list[Any]] = {}
     for key, one in (("whole", whole), ("parts", resumed)):
         lines = sorted(one.run.read_metrics(), key=lambda line: (line.engine, line.epoch))

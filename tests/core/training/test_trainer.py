@@ -40,10 +40,10 @@ def assert_legal_order(training: Training, reason: EndReason) -> RunEnded:
         assert all(a <= b for a, b in pairwise(counted))
     turns = [type(event) for event in training.of(Paused, Resumed)]
     assert turns == [Paused, Resumed] * (len(turns) // 2) + [Paused] * (len(turns) % 2)
-    outcome = training.outcomes[0]
-    assert (ended.reason, ended.detail) == (reason, outcome.detail)
-    assert outcome.reason == reason
-    assert (ended.test is None) == (outcome.weights is None) == (reason in ("diverged", "failed"))
+    result = training.results[0]
+    assert (ended.reason, ended.detail) == (reason, result.detail)
+    assert result.reason == reason
+    assert (ended.test is None) == (result.weights is None) == (reason in ("diverged", "failed"))
     assert training.recorder.flushes == 1
     return ended
 
@@ -51,20 +51,20 @@ def assert_legal_order(training: Training, reason: EndReason) -> RunEnded:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_finishes(name: EngineName) -> None:
     training = Training(name)
-    outcome = training.run()
+    result = training.run()
     ended = assert_legal_order(training, "finished")
     assert (ended.step, ended.detail) == (3 * EPOCH_STEPS, "")
     assert len(training.of(StepDone)) == 3 * EPOCH_STEPS
     assert [event.epoch for event in training.of(EpochDone)] == [1, 2, 3]
     assert training.mailbox.events[0] == RunStarted(name, 6 * 5 + 5 + 5 * 3 + 3, 1, 0, 0.0)
     assert [save.position.step for save in training.recorder.saves] == [18]
-    assert (outcome.position.epoch, outcome.position.batch) == (3, 0)
+    assert (result.position.epoch, result.position.batch) == (3, 0)
     assert ended.test is not None
     assert ended.test.confusion.sum() == TEST
-    assert outcome.validation is training.of(EpochDone)[-1].validation
-    assert outcome.validation is not None
-    assert outcome.validation.confusion.sum() == VALIDATION
-    assert outcome.samples_per_second > 0
+    assert result.validation is training.of(EpochDone)[-1].validation
+    assert result.validation is not None
+    assert result.validation.confusion.sum() == VALIDATION
+    assert result.samples_per_second > 0
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,12 +102,12 @@ def test_the_linear_schedule_runs_over_the_whole_run() -> None:
 def test_a_stop_ends_before_the_next_batch_and_saves(name: EngineName) -> None:
     training = Training(name)
     training.engine.before_step = lambda step: training.control.stop() if step == 8 else None
-    outcome = training.run()
+    result = training.run()
     ended = assert_legal_order(training, "stopped")
     assert ended.step == len(training.engine.batches) == len(training.of(StepDone)) == 8
     (saved,) = training.recorder.saves
     assert (saved.position.epoch, saved.position.batch, saved.position.step) == (1, 2, 8)
-    assert outcome.position.step == 8
+    assert result.position.step == 8
 
 
 def test_a_stop_before_the_first_batch_trains_nothing() -> None:
@@ -200,11 +200,11 @@ def test_the_clock_stands_while_paused(monkeypatch: pytest.MonkeyPatch) -> None:
     training = Training()
     training.engine.before_step = lambda step: training.control.pause() if step == 7 else None
     training.mailbox.on_event = sleep_long
-    outcome = training.run()
+    result = training.run()
     assert len(training.of(Paused)) == 1
     assert 0 < assert_legal_order(training, "finished").seconds < 10
     assert all(event.samples_per_second > TRAIN / 10 for event in training.of(EpochDone))
-    assert outcome.samples_per_second > TRAIN / 10
+    assert result.samples_per_second > TRAIN / 10
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -249,7 +249,7 @@ def test_a_diverged_run_names_step_and_layer_and_is_not_saved(
     name: EngineName, batch_size: int
 ) -> None:
     training = Training(name, learning_rate=1e30, batch_size=batch_size)
-    outcome = training.run()
+    result = training.run()
     ended = assert_legal_order(training, "diverged")
     assert "at step" in ended.detail
     assert "(epoch 1, batch" in ended.detail
@@ -257,7 +257,7 @@ def test_a_diverged_run_names_step_and_layer_and_is_not_saved(
     assert "lower --learning-rate" in ended.detail
     assert "\n" not in ended.detail
     assert training.recorder.saves == []
-    assert outcome.weights is None
+    assert result.weights is None
     if batch_size == 16:
         assert "layers.0.weight" in ended.detail
         last = training.of(StepDone)[-1]
@@ -274,8 +274,8 @@ def test_an_engine_that_raises_ends_its_run_alone(name: EngineName) -> None:
             raise RuntimeError("out of\n   memory")
 
     training.engine.before_step = break_down
-    outcome = training.run()
+    result = training.run()
     ended = assert_legal_order(training, "failed")
     assert ended.detail == "RuntimeError: out of memory"
-    assert (ended.step, outcome.position.step) == (4, 4)
+    assert (ended.step, result.position.step) == (4, 4)
     assert training.recorder.saves == []

@@ -26,19 +26,19 @@ def test_a_final_evaluation_that_fails_is_a_failed_run() -> None:
     training = Training(epochs=1)
     training.engine = NoLogitsEngine(training.engine.engine)
     training.engine.before_step = lambda step: training.control.stop() if step == 3 else None
-    outcome = training.run()
-    assert (outcome.reason, outcome.detail) == ("failed", "OSError: the device is gone")
+    result = training.run()
+    assert (result.reason, result.detail) == ("failed", "OSError: the device is gone")
     (ended,) = training.of(RunEnded)
     assert ended.reason == "failed"
     assert ended.test is None
-    assert outcome.weights is None
+    assert result.weights is None
 
 
 def test_an_engine_that_cannot_be_copied_still_starts_and_ends_once() -> None:
     training = Training(epochs=1)
     training.engine = NoStateEngine(training.engine.engine)
-    outcome = training.run()
-    assert (outcome.reason, outcome.detail) == ("failed", "MemoryError: no room for a copy")
+    result = training.run()
+    assert (result.reason, result.detail) == ("failed", "MemoryError: no room for a copy")
     assert training.mailbox.events[0] == training.of(RunStarted)[0]
     assert len(training.of(RunStarted)) == len(training.of(RunEnded)) == 1
     assert training.of(RunStarted)[0].parameters == 6 * 5 + 5 + 5 * 3 + 3
@@ -55,9 +55,9 @@ def test_a_stop_after_an_overflow_is_diverged_and_not_saved() -> None:
 
     training.engine.before_step = lambda step: training.control.stop() if step == 3 else None
     training.mailbox.on_event = overflow
-    outcome = training.run()
-    assert outcome.reason == "diverged"
-    assert "layers.1.bias" in outcome.detail
+    result = training.run()
+    assert result.reason == "diverged"
+    assert "layers.1.bias" in result.detail
     assert training.recorder.saves == []
 
 

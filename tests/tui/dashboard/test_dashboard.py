@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.events import CheckpointSaved, EpochRead, Event, SaveFailed
+from mlpwatch.core.events import CheckpointSaved, EpochLogged, Event, SaveFailed
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from tests.support.scenes import (
     CONFIG,
@@ -196,7 +196,7 @@ async def test_the_epoch_read_out_tells_the_epochs_numbers() -> None:
 
 async def test_a_resumed_run_shows_its_past_at_once() -> None:
     past: list[Event] = [
-        EpochRead(
+        EpochLogged(
             engine=engine, epoch=n, step=n * 20, seconds=n * 1.0, train_loss=1.0 / n,
             validation_loss=1.1 / n, validation_accuracy=0.5 + n / 10, confusion=None,
         )

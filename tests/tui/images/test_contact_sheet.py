@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from rich.color import ColorSystem
 
-from mlpwatch.core.analysis.evaluation import evaluate
-from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, Readings, mistake_rows
+from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, SplitEvaluations, mistake_rows
+from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.images.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
 from mlpwatch.tui.images.digit import RAMP, resample
@@ -258,7 +258,9 @@ def test_ten_thousand_images_are_listed_in_a_fraction_of_a_frame() -> None:
     logits = [random.normal(0, 1, (10_000, 10)).astype(np.float32) for _ in range(4)]
     loss = loss_for(CONFIG, "numpy")
     one, two, three, four = (evaluate(each, labels, loss) for each in logits)
-    readings = Readings(labels, {"numpy": one, "torch": two}, {"numpy": three, "torch": four})
+    readings = SplitEvaluations(
+        labels, {"numpy": one, "torch": two}, {"numpy": three, "torch": four}
+    )
     selection = MistakeSelection("numpy")
     seconds = []
     for which in MISTAKE_LISTS * 3:

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from textual.app import App
 from textual.screen import Screen
 
-from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
@@ -57,8 +57,8 @@ class LearnedSession(FakeSession):
     """Shows weights that fit the larger images."""
 
     def _show(self, name: EngineName, step: int, *, evaluated: bool = False) -> None:
-        shown = WeightsShown(name, step // EPOCH_STEPS, step, learned())
-        self.board.show(shown, evaluated=evaluated)
+        shown = WeightSnapshot(name, step // EPOCH_STEPS, step, learned())
+        self.weight_store.publish(shown, evaluated=evaluated)
 
 
 @pytest.fixture

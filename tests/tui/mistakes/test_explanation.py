@@ -10,10 +10,10 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from mlpwatch.core.analysis.explanation import Reasoner
-from mlpwatch.core.analysis.mistakes import Readings, mistake_rows
+from mlpwatch.core.analysis.mistakes import SplitEvaluations, mistake_rows
 from mlpwatch.core.analysis.neighbours import NeighbourIndex
 from mlpwatch.core.analysis.saliency import logit_gradient
-from mlpwatch.core.analysis.weight_store import WeightsBoard, WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.formatting import three_digits
 from mlpwatch.tui.images.image_rows import ImageRowsView
@@ -58,7 +58,7 @@ async def on_digit(
 def first_row() -> int:
     labels = digits().validation_labels
     now = {name: evaluation(name, epoch) for name, epoch in EPOCHS.items()}
-    return int(mistake_rows(Readings(labels, now), "numpy")[0])
+    return int(mistake_rows(SplitEvaluations(labels, now), "numpy")[0])
 
 
 @pytest.mark.parametrize("engine", ["numpy", "torch"])
@@ -69,7 +69,7 @@ async def test_the_neighbours_are_those_of_the_newest_evaluated_weights(engine: 
         rows = rows_of("numpy")
         row = next(n for n in rows if n not in rows_of("both"))
         keys, which = [*["right"] * rows.index(row), "a"], "second guess"
-    shown = WeightsShown(engine, 0, 0, weights(engine, STEPS[engine]))
+    shown = WeightSnapshot(engine, 0, 0, weights(engine, STEPS[engine]))
     index = NeighbourIndex(data, shown, "relu")
     probabilities = evaluation(engine, EPOCHS[engine]).probabilities[row]
     true = int(data.validation_labels[row])
@@ -202,7 +202,7 @@ async def test_reasons_that_lag_behind_the_run_name_the_epoch_of_their_weights()
 async def test_without_weights_it_says_so() -> None:
     session = FakeSession()
     async with on_stage(training(), session=session) as stage:
-        session.board = WeightsBoard()
+        session.weight_store = WeightStore()
         await stage.press("m", "enter")
         await stage.says("no weights to look into yet")
 

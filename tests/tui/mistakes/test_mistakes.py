@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlpwatch.core.analysis.evaluation import evaluate
-from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, Order
+from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, SortOrder
+from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.images.digit import digit_rows
 from mlpwatch.tui.images.digit_view import DigitView
@@ -269,7 +269,7 @@ async def test_messages_and_the_end_are_seen_here_too() -> None:
 
 
 @pytest.mark.parametrize("order", ["confidence", "loss", "label"])
-async def test_each_order_goes_through_the_list_in_that_order(order: Order) -> None:
+async def test_each_order_goes_through_the_list_in_that_order(order: SortOrder) -> None:
     presses = ["image", "confidence", "loss", "label"].index(order)
     rows = rows_of("disagree", order=order)
     assert rows != rows_of("disagree")

@@ -3,9 +3,9 @@
 import re
 from threading import Event as Flag
 
-from mlpwatch.core.analysis.evaluation import Evaluation
-from mlpwatch.core.analysis.mistakes import Readings, mistake_rows
+from mlpwatch.core.analysis.mistakes import SplitEvaluations, mistake_rows
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.tui.images.contact_sheet import ContactSheet
 from mlpwatch.tui.images.digit import digit_rows
 from mlpwatch.tui.images.digit_view import DigitView
@@ -42,7 +42,7 @@ async def test_the_test_images_are_read_on_demand_and_the_screen_says_so() -> No
         await stage.look()
         labels = digits().test_labels
         now = {name: evaluation(name, 5, test=True) for name in EPOCHS}
-        rows = mistake_rows(Readings(labels, now), "numpy")
+        rows = mistake_rows(SplitEvaluations(labels, now), "numpy")
         assert "reading the test images" not in stage.text()
         assert f"1 of {len(rows)} · test image {rows[0]}" in stage.text()
         assert "   test images · true label any" in stage.text()

@@ -6,8 +6,8 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, MistakeList, Readings
-from mlpwatch.core.events import EpochRead, EvaluationRead
+from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, MistakeList, SplitEvaluations
+from mlpwatch.core.events import CheckpointEvaluated, EpochLogged
 from mlpwatch.tui.kit.hints import Hints, View
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.mistakes.selection import MistakeSelection
@@ -26,7 +26,7 @@ from tests.support.scenes import digits, evaluation
 def test_of_a_saved_run_no_change_is_known() -> None:
     selection = MistakeSelection("newly-wrong")
     now = {"numpy": evaluation("numpy", 5)}
-    selection.take(Readings(digits().validation_labels, now))  # type: ignore[arg-type]
+    selection.take(SplitEvaluations(digits().validation_labels, now))  # type: ignore[arg-type]
     told = "".join(text for text, _ in lists_text(MISTAKE_LISTS, selection, 200))
     assert "▸ newly wrong –    newly right –" in told
     assert f"NumPy wrong {len(rows_of('numpy'))}    PyTorch wrong –    both wrong –" in told
@@ -40,22 +40,22 @@ def test_what_was_read_wrong_stands_out() -> None:
         int(np.flatnonzero((now["numpy"].predictions != labels) == w)[0]) for w in (1, 0)
     )
     for row, ink in ((wrong, Role.NUMPY), (right, Role.DIM)):
-        assert caption(Readings(labels, now), row, "0123456789")[1][1] == ink  # type: ignore[arg-type]
+        assert caption(SplitEvaluations(labels, now), row, "0123456789")[1][1] == ink  # type: ignore[arg-type]
 
 
 def test_a_checkpoint_within_an_epoch_is_told_by_its_step() -> None:
     state = RunState(epochs=10, epoch_steps=20, names=("numpy", "torch"))
     assert epochs_text(state) == []
-    state.apply(EvaluationRead("numpy", 5, 107, evaluation("numpy", 5)))
+    state.apply(CheckpointEvaluated("numpy", 5, 107, evaluation("numpy", 5)))
     assert [text.split()[:3] for text, _ in epochs_text(state)] == [["NumPy", "step", "107"]]
-    state.apply(EvaluationRead("numpy", 6, 120, evaluation("numpy", 6)))
+    state.apply(CheckpointEvaluated("numpy", 6, 120, evaluation("numpy", 6)))
     assert [text.split()[:3] for text, _ in epochs_text(state)] == [["NumPy", "epoch", "6"]]
     # A cell opens what its checkpoint read, unless the log tells of a later epoch.
     engine, log = state.engines["numpy"], evaluation("numpy", 7).confusion
-    state.apply(EpochRead("numpy", 7, 140, 1.0, 0.5, 0.5, 0.5, log))
-    state.apply(EvaluationRead("numpy", 6, 137, evaluation("numpy", 6)))
+    state.apply(EpochLogged("numpy", 7, 140, 1.0, 0.5, 0.5, 0.5, log))
+    state.apply(CheckpointEvaluated("numpy", 6, 137, evaluation("numpy", 6)))
     assert engine.confusion is log
-    state.apply(EvaluationRead("numpy", 7, 147, evaluation("numpy", 8)))
+    state.apply(CheckpointEvaluated("numpy", 7, 147, evaluation("numpy", 8)))
     assert engine.confusion is evaluation("numpy", 8).confusion
 
 
@@ -63,7 +63,7 @@ def test_a_checkpoint_within_an_epoch_is_told_by_its_step() -> None:
 def test_all_lists_are_told_in_80_columns_also_with_thousands_in_each(which: MistakeList) -> None:
     selection = MistakeSelection(which)
     both = {name: evaluation(name, 5) for name in ("numpy", "torch")}
-    selection.take(Readings(digits().validation_labels, both, both))  # type: ignore[arg-type]
+    selection.take(SplitEvaluations(digits().validation_labels, both, both))  # type: ignore[arg-type]
     for count in (88, 8888):
         with mock.patch.object(MistakeSelection, "count", return_value=count):
             pieces = lists_text(MISTAKE_LISTS, selection, 80)

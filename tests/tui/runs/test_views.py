@@ -144,7 +144,7 @@ async def test_its_mistakes_come_from_its_weights() -> None:
     session.start()
     assert session.join(60)
     session.run.release()
-    wrong = session.outcomes["numpy"].validation
+    wrong = session.results["numpy"].validation
     assert wrong is not None
     count = len(wrong.predictions) - int(wrong.confusion.trace())
     async with on_stage(training(), saved=SAVED) as stage:

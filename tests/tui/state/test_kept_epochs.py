@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.events import EpochRead, GapMeasured
+from mlpwatch.core.events import EpochLogged, GapMeasured
 from mlpwatch.tui.dashboard.crosshair import gap_at
 from mlpwatch.tui.state.kept_epochs import MOST_EPOCHS, NEWEST_EPOCHS, is_kept
 from mlpwatch.tui.state.run_state import RunState
@@ -17,9 +17,9 @@ BEHIND = 3_000
 """The slower engine has done fewer."""
 
 
-def epoch(engine: EngineName, number: int) -> EpochRead:
+def epoch(engine: EngineName, number: int) -> EpochLogged:
     counts = np.full((2, 2), number, np.int64)
-    return EpochRead(engine, number, number * STEPS, number / 10, 0.5, 0.5, number / LONG, counts)
+    return EpochLogged(engine, number, number * STEPS, number / 10, 0.5, 0.5, number / LONG, counts)
 
 
 def long_run() -> RunState:

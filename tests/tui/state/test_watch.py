@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.events import EpochRead, Event, StepsDone
+from mlpwatch.core.events import EpochLogged, Event, StepGroup
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.core.scheduling import NICENESS
 from mlpwatch.tui.state.watch import SPEEDS, Report, Watch
@@ -225,11 +225,11 @@ def test_leaving_while_loading_starts_no_training() -> None:
 
 def test_a_resumed_run_begins_with_its_past() -> None:
     past: list[Event] = [
-        EpochRead("torch", n, n * 20, n * 1.0, 1.0, 1.0, 0.5, np.eye(10, dtype=np.int64) * n)
+        EpochLogged("torch", n, n * 20, n * 1.0, 1.0, 1.0, 0.5, np.eye(10, dtype=np.int64) * n)
         for n in (1, 2)
     ]
     steps: list[Event] = [
-        StepsDone("torch", n * 4, 4, n * 0.2, 0.5, 0.25, 0.75) for n in range(1, 11)
+        StepGroup("torch", n * 4, 4, n * 0.2, 0.5, 0.25, 0.75) for n in range(1, 11)
     ]
     watch = opened(FakeSession(past=[*past, *steps, gap(1)]))
     assert watch.state is not None

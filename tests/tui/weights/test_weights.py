@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlpwatch.core.analysis.weight_store import WeightsShown
+from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.analysis.weight_tiles import DeadCount, first_layer, shared_scale
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
@@ -51,7 +51,7 @@ async def test_every_cell_is_the_weights_it_stands_for(engine: EngineName, step:
         steps: dict[EngineName, int] = {"numpy": 107, "torch": 67}
         scale = shared_scale(
             *(
-                first_layer(WeightsShown(name, 0, at, weights(name, at)), (8, 8))
+                first_layer(WeightSnapshot(name, 0, at, weights(name, at)), (8, 8))
                 for name, at in steps.items()
             )
         )
@@ -93,14 +93,14 @@ async def test_weights_follow_training() -> None:
 
 async def test_it_asks_for_weights_by_itself_but_not_after_the_end() -> None:
     async with on_stage(training()) as stage:
-        assert stage.session.board.latest("numpy").step == 100, "the end of epoch 5"  # type: ignore[union-attr]
+        assert stage.session.weight_store.latest("numpy").step == 100, "the end of epoch 5"  # type: ignore[union-attr]
         await stage.press("w")
-        assert stage.session.board.latest("numpy").step == 107  # type: ignore[union-attr]
+        assert stage.session.weight_store.latest("numpy").step == 107  # type: ignore[union-attr]
     async with on_stage(finished()) as stage:
-        last = stage.session.board.latest("torch")
+        last = stage.session.weight_store.latest("torch")
         await stage.press("w")
         await until(lambda: "step 240" in stage.text(), stage.pilot)
-        assert stage.session.board.latest("torch") is last
+        assert stage.session.weight_store.latest("torch") is last
 
 
 async def test_the_last_page_ends_with_the_last_unit() -> None:
@@ -156,7 +156,7 @@ async def test_without_hidden_layers_each_tile_is_a_class() -> None:
     layers: Tensors = {"layers.0.weight": w, "layers.0.bias": np.zeros(10, np.float32)}
     async with on_stage(training(), session=session) as stage:
         for name in ENGINE_NAMES:
-            session.board.show(WeightsShown(name, 5, 240, layers))
+            session.weight_store.publish(WeightSnapshot(name, 5, 240, layers))
         session.ask_for_weights = lambda: None  # type: ignore[method-assign]
         await stage.press("w")
         await until(lambda: "class 0" in stage.text(), stage.pilot)

@@ -16,18 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.remote import server as order_server
-from mlpwatch.core.remote.client import OrderClient
+from mlpwatch.core.remote import server as command_server
+from mlpwatch.core.remote.client import CommandClient
 from mlpwatch.core.remote.protocol import (
     MAX_LINE_BYTES,
-    Order,
+    Command,
     Status,
-    answer_line,
-    order_line,
+    encode_answer,
+    encode_command,
     parse_answer,
-    parse_order,
+    parse_command,
 )
-from mlpwatch.core.remote.server import MOST_PEERS, OrderServer
+from mlpwatch.core.remote.server import MOST_PEERS, CommandServer
 from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
 from mlpwatch.core.training.session import Session
 
@@ -81,8 +81,8 @@ def session(tmp_path: Path) -> ObedientSession:
 
 
 @pytest.fixture
-def server(session: ObedientSession) -> Iterator[OrderServer]:
-    server = OrderServer(cast("Session", session))
+def server(session: ObedientSession) -> Iterator[CommandServer]:
+    server = CommandServer(cast("Session", session))
     server.start()
     yield server
     server.close()
@@ -104,26 +104,26 @@ def ask(folder: Path, line: bytes) -> bytes:
 
 
 ORDERS = [
-    Order("status"),
-    Order("pause", ("numpy",)),
-    Order("resume", ("numpy", "torch")),
-    Order("step"),
-    Order("save"),
-    Order("limit", steps_per_second=2.5),
-    Order("limit"),
-    Order("stop"),
+    Command("status"),
+    Command("pause", ("numpy",)),
+    Command("resume", ("numpy", "torch")),
+    Command("step"),
+    Command("save"),
+    Command("limit", steps_per_second=2.5),
+    Command("limit"),
+    Command("stop"),
 ]
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_an_order_goes_there_and_back(order: Order) -> None:
-    assert parse_order(order_line(order).strip()) == order
+def test_an_order_goes_there_and_back(order: Command) -> None:
+    assert parse_command(encode_command(order).strip()) == order
 
 
 def test_a_status_goes_there_and_back() -> None:
     status = Status(7, ("torch",), {"numpy": 1, "torch": 2}, 50.0)
-    assert parse_answer(answer_line(status)) == status
-    assert parse_answer(answer_line("no")) == "no"
+    assert parse_answer(encode_answer(status)) == status
+    assert parse_answer(encode_answer("no")) == "no"
 
 
 @pytest.mark.parametrize(
@@ -149,21 +149,21 @@ def test_a_status_goes_there_and_back() -> None:
 )
 def test_what_is_no_order_is_refused_by_name(line: bytes, fault: str) -> None:
     with pytest.raises(ValueError, match=r".+") as caught:
-        parse_order(line)
+        parse_command(line)
     assert fault in str(caught.value)
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_parsers_fail_otherwise(raw: bytes) -> None:
-    for parse in (parse_order, parse_answer):
+    for parse in (parse_command, parse_answer):
         with suppress(ValueError):
             parse(raw)
 
 
-def test_orders_reach_the_session(server: OrderServer, session: ObedientSession) -> None:
+def test_orders_reach_the_session(server: CommandServer, session: ObedientSession) -> None:
     assert server
     failures: list[str] = []
-    client = OrderClient(session.folder, failures.append)
+    client = CommandClient(session.folder, failures.append)
     client.start()
     for order in ORDERS:
         client.send(order)
@@ -179,14 +179,14 @@ def test_orders_reach_the_session(server: OrderServer, session: ObedientSession)
 
 
 def test_only_the_owner_may_use_the_socket(
-    server: OrderServer, session: ObedientSession, monkeypatch: pytest.MonkeyPatch
+    server: CommandServer, session: ObedientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert server
     found = (session.folder / SOCKET_NAME).stat()
     assert stat.S_ISSOCK(found.st_mode)
     assert stat.S_IMODE(found.st_mode) == 0o600
     monkeypatch.setattr("mlpwatch.core.remote.sockets.os.geteuid", lambda: os.getuid() + 1)
-    assert ask(session.folder, order_line(Order("stop"))) == b""
+    assert ask(session.folder, encode_command(Command("stop"))) == b""
     assert session.orders == []
 
 
@@ -194,9 +194,9 @@ def test_a_folder_with_a_long_path_has_a_socket_too(tmp_path: Path) -> None:
     folder = tmp_path / ("d" * 100) / ("e" * 100)
     folder.mkdir(parents=True)
     session = ObedientSession(folder)
-    server = OrderServer(cast("Session", session))
+    server = CommandServer(cast("Session", session))
     server.start()
-    assert b'"ok":true' in ask(folder, order_line(Order("step")))
+    assert b'"ok":true' in ask(folder, encode_command(Command("step")))
     server.close()
     assert session.orders == [("step",)]
     assert not (folder / SOCKET_NAME).exists()
@@ -211,14 +211,14 @@ def test_a_socket_that_a_killed_process_left_is_replaced(tmp_path: Path) -> None
     with pytest.raises(ConnectionRefusedError):
         connect(tmp_path, SECONDS)
     session = ObedientSession(tmp_path)
-    server = OrderServer(cast("Session", session))
+    server = CommandServer(cast("Session", session))
     server.start()
-    assert b'"ok":true' in ask(tmp_path, order_line(Order("status")))
+    assert b'"ok":true' in ask(tmp_path, encode_command(Command("status")))
     server.close()
 
 
 def test_a_folder_that_can_have_no_socket_stops_nothing(tmp_path: Path) -> None:
-    server = OrderServer(cast("Session", ObedientSession(tmp_path / "not there")))
+    server = CommandServer(cast("Session", ObedientSession(tmp_path / "not there")))
     server.start()
     server.close()
 
@@ -236,47 +236,47 @@ def test_garbage_is_told_and_dropped_and_the_next_is_served(
     tmp_path: Path, garbage: bytes, fault: bytes
 ) -> None:
     session = ObedientSession(tmp_path, RunConfig(only="numpy"))
-    server = OrderServer(cast("Session", session))
+    server = CommandServer(cast("Session", session))
     server.start()
     with connect(tmp_path, SECONDS) as peer:
         peer.sendall(garbage)
         received = peer.makefile("rb").read()  # to the end: it hangs up
     assert b'"ok":false' in received
     assert fault in received
-    assert b'"ok":true' in ask(tmp_path, order_line(Order("status")))
+    assert b'"ok":true' in ask(tmp_path, encode_command(Command("status")))
     server.close()
     assert session.orders == []
 
 
-def test_one_peer_too_many_is_hung_up_on(server: OrderServer, session: ObedientSession) -> None:
+def test_one_peer_too_many_is_hung_up_on(server: CommandServer, session: ObedientSession) -> None:
     assert server
     peers = [connect(session.folder, SECONDS) for _ in range(MOST_PEERS)]
     for peer in peers:
-        peer.sendall(order_line(Order("status")))
+        peer.sendall(encode_command(Command("status")))
         assert peer.recv(MAX_LINE_BYTES)
-    assert ask(session.folder, order_line(Order("status"))) == b""
+    assert ask(session.folder, encode_command(Command("status"))) == b""
     for peer in peers:
         peer.close()
     wait_until(lambda: not server._received)
-    assert b'"ok":true' in ask(session.folder, order_line(Order("status")))
+    assert b'"ok":true' in ask(session.folder, encode_command(Command("status")))
 
 
 def test_a_peer_that_takes_no_answer_is_dropped(
-    server: OrderServer, session: ObedientSession, monkeypatch: pytest.MonkeyPatch
+    server: CommandServer, session: ObedientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_server, "ROUND_SECONDS", 0.0)
+    monkeypatch.setattr(command_server, "ROUND_SECONDS", 0.0)
     with connect(session.folder, SECONDS) as deaf:
         with suppress(OSError):
             while server._received or not session.orders:
-                deaf.sendall(order_line(Order("step")) * 20)
+                deaf.sendall(encode_command(Command("step")) * 20)
         wait_until(lambda: not server._received)
 
 
 def test_nobody_there_is_a_failure_in_words(tmp_path: Path) -> None:
     failures: list[str] = []
-    client = OrderClient(tmp_path, failures.append)
+    client = CommandClient(tmp_path, failures.append)
     client.start()
-    client.send(Order("save"))
+    client.send(Command("save"))
     client.close()
     client.join(SECONDS)
     assert failures == [
