@@ -25,7 +25,7 @@ def painted(
 ) -> Canvas:
     chart = chart or Chart()
     chart.look = Look(ascii_only)
-    chart.draw(
+    chart.update(
         "loss",
         series,
         x_limits=x_limits,

@@ -61,7 +61,7 @@ class Chart(CellView):
         self._empty = WAITING
         self._plot = Plot()
 
-    def draw(
+    def update(
         self,
         title: str | tuple[str, ...],
         series: Sequence[Series],

@@ -146,7 +146,7 @@ class ChartRows:
         log_y: bool = False,
         empty: str = AFTER_EPOCH,
     ) -> None:
-        chart.draw(
+        chart.update(
             title,
             series,
             x_limits=x.limits,

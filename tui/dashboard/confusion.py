@@ -90,7 +90,7 @@ class ConfusionMatrix(CellView, can_focus=True):
             and self._room_for_scores(*self.size) is not None
         )
 
-    def draw(
+    def update(
         self,
         counts: "NDArray[np.int64] | None",
         names: Sequence[str],

@@ -95,7 +95,7 @@ class Matrices:
             title: of the panel, with its mark.
         """
         for name, engine in state.engines.items():
-            self._find(name).draw(
+            self._find(name).update(
                 self.counts(engine, state),
                 names,
                 title + self._subtitle(engine, state),

@@ -75,7 +75,7 @@ class Dashboard(ClosesOnce[None]):
         """Make header, one row of panels after another, message and footer."""
         line = TextLine(id="header")
         # In the first frame: the update after it shares the interpreter with torch's import.
-        line.draw(*header(self._watch))
+        line.update(*header(self._watch))
         yield line
         with Horizontal(id="status"):
             for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
@@ -261,16 +261,16 @@ class Dashboard(ClosesOnce[None]):
         return min(HEAD_ROWS + classes, max(HEAD_ROWS + 10, self.size.height // 3))
 
     def _draw_lines(self) -> None:
-        self.query_one("#header", TextLine).draw(*header(self._watch, self._cost.text))
+        self.query_one("#header", TextLine).update(*header(self._watch, self._cost.text))
         is_shown, width = self._panel == "confusion", self.size.width
         cell = cell_text(self._matrix_row, self._watch, width) if is_shown else []
         told = message(self._watch, cell, self._charts.options, self._charts.step)
-        self.query_one("#message", TextLine).draw(told)
+        self.query_one("#message", TextLine).update(told)
         state, session = self._watch.state, self._watch.session
         if state and session:
             for name, engine in state.engines.items():
                 speed = Speed(session.config.batch_size, session.threads(name))
-                self.query_one(f"#{name}-status", StatusPanel).draw(engine, state.epochs, speed)
+                self.query_one(f"#{name}-status", StatusPanel).update(engine, state.epochs, speed)
 
     def _draw_matrices(self) -> None:
         state, session = self._watch.state, self._watch.session

@@ -57,7 +57,7 @@ class DrawScreen(ClosesOnce[None]):
         if not can_draw(self):
             return
         if session is None or state is None:
-            self.query_one("#header", TextLine).draw(*header(self._watch))
+            self.query_one("#header", TextLine).update(*header(self._watch))
             return
         if self._easel is None:
             self._easel = Easel(session.dataset, session.config.pixel_range)
@@ -180,7 +180,7 @@ class DrawScreen(ClosesOnce[None]):
         session, easel, readings = self._watch.session, self._easel, self._readings
         if not can_draw(self) or session is None or easel is None or readings is None:
             return
-        self.query_one("#header", TextLine).draw(*header(self._watch))
+        self.query_one("#header", TextLine).update(*header(self._watch))
         scene = DrawScene(
             pixels=easel.pixels,
             seen=easel.seen,
@@ -193,7 +193,7 @@ class DrawScreen(ClosesOnce[None]):
             own=readings.own,
             chosen=readings.kept.chosen,
         )
-        self.query_one(DrawView).draw(scene)
+        self.query_one(DrawView).update(scene)
         self._draw_message(session.dataset.class_names, easel, readings)
 
     def _draw_message(self, names: str, easel: Easel, readings: DrawReadings) -> None:
@@ -204,4 +204,4 @@ class DrawScreen(ClosesOnce[None]):
             text = f"what is it? {names[0]} to {names[-1]} keeps it so labelled, escape does not"
         elif not text and state is not None and (state.message_is_new or state.message_is_bad):
             role, text = (Role.BAD if state.message_is_bad else Role.DIM), state.message
-        self.query_one("#message", TextLine).draw([(f" {text or easel.centring_note}", role)])
+        self.query_one("#message", TextLine).update([(f" {text or easel.centring_note}", role)])

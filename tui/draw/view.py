@@ -92,7 +92,7 @@ class DrawView(CellView):
     _last: Point | None = None
     _erases = False
 
-    def draw(self, scene: DrawScene) -> None:
+    def update(self, scene: DrawScene) -> None:
         """Show a scene."""
         self._scene = scene
         self.repaint()

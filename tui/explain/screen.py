@@ -124,24 +124,24 @@ class ExplainScreen(ClosesOnce[None]):
         state, session = self._watch.state, self._watch.session
         if not can_draw(self) or state is None or session is None:
             return
-        self.query_one("#header", TextLine).draw(*header(self._watch))
+        self.query_one("#header", TextLine).update(*header(self._watch))
         self.query_one(Chart).display = self._page == 0
         self.query_one(BatchStrips).display = self._page > 0
         if self._page:
             strips = batch_strips(self._page, session.dataset, session.config, state, self._walk)
-            self.query_one(BatchStrips).draw(strips)
+            self.query_one(BatchStrips).update(strips)
             rows = tour_rows(self._page, session.config, state, self._walk, look_of(self))
             # Header and footer take a row each, the margins a column each.
             fitting = squeezed(rows, self.size.width - 2, self.size.height - 2)
-            self.query_one(TextBlock).draw(fitting)
+            self.query_one(TextBlock).update(fitting)
             return
         classes = session.dataset.classes
         rows = story(session.config, classes, state, self._comparison, look_of(self))
         rows = [page_title(0, look_of(self)), *rows]
         room = self.size.height - 2 - CHART_ROWS
-        self.query_one(TextBlock).draw(without_blanks(rows, self.size.width - 2, room))
+        self.query_one(TextBlock).update(without_blanks(rows, self.size.width - 2, room))
         options = ChartOptions(overlay=len(state.engines) > 1)
-        self.query_one(Chart).draw(
+        self.query_one(Chart).update(
             "accuracy %",
             accuracy_series(state.engines.values(), state, options),
             x_limits=self._limits.x(state, options),

@@ -33,7 +33,7 @@ class BatchStrips(CellView):
 
     _by_model: Sequence[Strip] = ()
 
-    def draw(self, strips: Sequence[Strip]) -> None:
+    def update(self, strips: Sequence[Strip]) -> None:
         """Show as many strips as there is room for below each other."""
         self._by_model = strips
         self.repaint()

@@ -71,7 +71,7 @@ class ContactSheet(CellView):
         across, down = self._grid(self.size.width, self.size.height)
         return across * down
 
-    def draw(
+    def update(
         self, source: SheetSource | None, cursor: int, renderer: Renderer, *, absent: str = ""
     ) -> None:
         """Show the page with the image at place `cursor` of a list; `absent` without a list."""

@@ -15,7 +15,7 @@ class DigitView(CellView):
     _renderer: Renderer = "ramp"
     _absent = ""
 
-    def draw(
+    def update(
         self,
         image: NDArray[np.floating] | None,
         renderer: Renderer = "ramp",

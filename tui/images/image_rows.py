@@ -46,7 +46,7 @@ class ImageRowsView(CellView):
     _renderer: Renderer = "ramp"
     _instead = _note = ""
 
-    def draw(
+    def update(
         self, rows: Sequence[ImageRow], renderer: Renderer, *, instead: str = "", note: str = ""
     ) -> None:
         """Show a note above rows, or the words `instead` without one."""

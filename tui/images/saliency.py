@@ -72,7 +72,7 @@ class SaliencyView(CellView):
 
     _saliency: Saliency | None = None
 
-    def draw(self, saliency: Saliency | None) -> None:
+    def update(self, saliency: Saliency | None) -> None:
         """Show an image with its gradient, or nothing."""
         self._saliency = saliency
         self.repaint()

@@ -96,7 +96,7 @@ class TilesView(CellView):
     _tile_size = TileSize(SMALL_COLUMNS, SMALL_COLUMNS // 2)
     _full = 1.0
 
-    def draw(self, tiles: Sequence[Tile], size: TileSize, full: float) -> None:
+    def update(self, tiles: Sequence[Tile], size: TileSize, full: float) -> None:
         """Show tiles.
 
         Args:

@@ -47,7 +47,7 @@ class Question(ModalScreen[bool], ClosesOnce[bool]):
 
     def on_mount(self) -> None:
         """Ask."""
-        self.query_one(TextBlock).draw(self._rows)
+        self.query_one(TextBlock).update(self._rows)
 
     def action_answer(self, answer: bool) -> None:
         """Give the answer."""
@@ -95,7 +95,7 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
 
     def on_mount(self) -> None:
         """Ask."""
-        self.query_one("#question", TextBlock).draw(self._rows)
+        self.query_one("#question", TextBlock).update(self._rows)
         self._say(self._hints, Role.DIM)
 
     def on_input_changed(self, _event: Input.Changed) -> None:
@@ -116,7 +116,7 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
         self.dismiss(None)
 
     def _say(self, text: str, role: Role) -> None:
-        self.query_one("#fault", TextBlock).draw([[], [(text, role)]])
+        self.query_one("#fault", TextBlock).update([[], [(text, role)]])
 
 
 class TypedLine(Input):

@@ -50,7 +50,7 @@ class StatusPanel(CellView):
         self._epochs = 0
         self._speed = Speed(0, 0)
 
-    def draw(self, engine: "EngineState", epochs: int, speed: Speed) -> None:
+    def update(self, engine: "EngineState", epochs: int, speed: Speed) -> None:
         """Show an engine's state; `epochs` are the planned ones."""
         self._engine, self._epochs, self._speed = engine, epochs, speed
         self.repaint()
@@ -141,7 +141,9 @@ class TextLine(CellView):
         self._left: Sequence[tuple[str, Ink]] = ()
         self._right: Sequence[tuple[str, Ink]] = ()
 
-    def draw(self, left: Sequence[tuple[str, Ink]], right: Sequence[tuple[str, Ink]] = ()) -> None:
+    def update(
+        self, left: Sequence[tuple[str, Ink]], right: Sequence[tuple[str, Ink]] = ()
+    ) -> None:
         """Show pieces of text; the right ones give way, the last first, where there is no room."""
         self._left, self._right = left, right
         self.repaint()

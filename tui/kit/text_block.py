@@ -18,7 +18,7 @@ class TextBlock(CellView):
 
     _rows: Sequence[Row] = ()
 
-    def draw(self, rows: Sequence[Row]) -> None:
+    def update(self, rows: Sequence[Row]) -> None:
         """Show rows of pieces; a row of one piece is folded, others are cut."""
         before, self._rows = self._rows, rows
         # Folded: a longer text may need more rows without being more of them.

@@ -42,7 +42,7 @@ class DigitFactsView(CellView):
 
     _facts: DigitFacts | None = None
 
-    def draw(self, facts: DigitFacts | None) -> None:
+    def update(self, facts: DigitFacts | None) -> None:
         """Show an image's facts; None for an empty list."""
         before, self._facts = self.rows_needed, facts
         if self.is_attached and before != self.rows_needed:

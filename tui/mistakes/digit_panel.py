@@ -191,8 +191,8 @@ class DigitPanel(Horizontal):
     def _draw_digit(self) -> None:
         digit = self._digit
         ink = digit.ink if digit else None
-        self.query_one(DigitView).draw(ink, self._renderer, absent=self._absent)
-        self.query_one(DigitFactsView).draw(digit.facts if digit else None)
+        self.query_one(DigitView).update(ink, self._renderer, absent=self._absent)
+        self.query_one(DigitFactsView).update(digit.facts if digit else None)
 
     def _draw_reasons(self) -> None:
         session, digit, answer = self._watch.session, self._digit, self._reader.answer
@@ -205,17 +205,17 @@ class DigitPanel(Horizontal):
                 searching=self._reader.is_searching,
                 failed=self._reader.has_failed,
             )
-            rows_view.draw((), "ramp", instead=words)
-            saliency_view.draw(None)
+            rows_view.update((), "ramp", instead=words)
+            saliency_view.update(None)
             return
         data = session.dataset
         rows = neighbour_rows(answer, digit.facts, data, session.config)
         newest = self._newest_epoch(answer.engine)
         note = weights_note(answer, newest) if session.config.hidden else ""
-        rows_view.draw(rows, self._small_renderer(), note=note)
+        rows_view.update(rows, self._small_renderer(), note=note)
         gradient = answer.gradient.reshape(data.image_shape)
         title = saliency_title(answer, digit.facts.names, newest)
-        saliency_view.draw(Saliency(digit.ink, gradient, answer.scale, title))
+        saliency_view.update(Saliency(digit.ink, gradient, answer.scale, title))
 
     def _newest_epoch(self, engine: EngineName) -> int:
         """Return the epoch whose reading the bars show, where they show the newest."""

@@ -259,9 +259,9 @@ class MistakesScreen(ClosesOnce[None]):
     def _draw_sheet(self) -> None:
         source, absent = sheet_source(self._selection, self._images), self._why_empty()
         place, renderer = self._selection.place, self._renderers.small
-        self.query_one(ContactSheet).draw(source, place, renderer, absent=absent)
+        self.query_one(ContactSheet).update(source, place, renderer, absent=absent)
         text = detail_text(self._selection, self._images, self.size.width)
-        self.query_one("#detail", TextLine).draw(text)
+        self.query_one("#detail", TextLine).update(text)
 
     def _draw_digit(self) -> None:
         digit = seen_digit(self._selection, self._images)
@@ -285,12 +285,12 @@ class MistakesScreen(ClosesOnce[None]):
 
     def _draw_lists(self) -> None:
         text = lists_text(self._lists(), self._selection, self.size.width)
-        self.query_one("#lists", TextLine).draw(text)
+        self.query_one("#lists", TextLine).update(text)
 
     def _draw_filters(self) -> None:
         text = filters_text(self._images.split, self._selection, self._images.names)
-        self.query_one("#filters", TextLine).draw(text, self._images.epochs_text())
+        self.query_one("#filters", TextLine).update(text, self._images.epochs_text())
 
     def _draw_message(self) -> None:
         text = message_text(self._watch, self._busy, self._hints.of(self._view))
-        self.query_one("#message", TextLine).draw(text)
+        self.query_one("#message", TextLine).update(text)

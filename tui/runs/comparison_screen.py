@@ -78,12 +78,12 @@ class CompareScreen(ClosesOnce[None]):
         """Draw what has changed."""
         if not can_draw(self):
             return
-        self.query_one("#header", TextLine).draw(
+        self.query_one("#header", TextLine).update(
             [(" compare", Role.STRONG), ("  validation after each epoch", Role.TEXT)]
         )
-        self.query_one("#legend", TextBlock).draw(self._legend())
+        self.query_one("#legend", TextBlock).update(self._legend())
         bad = [(f" {self._error}", Role.BAD)]
-        self.query_one("#message", TextLine).draw(bad if self._error else [])
+        self.query_one("#message", TextLine).update(bad if self._error else [])
         shown = engines_of(self._runs)
         for name in ENGINE_NAMES:
             for quantity in ROWS:
@@ -150,7 +150,7 @@ class CompareScreen(ClosesOnce[None]):
         title = _NAMES[quantity]
         if self._epoch is not None:
             title += f" · epoch {self._epoch} · {read_out(self._runs, name, quantity, self._epoch)}"
-        chart.draw(
+        chart.update(
             f"{TITLES[name]} {title}",
             series_of(self._runs, name, quantity, seconds=self._seconds),
             x_limits=self._axes.x(self._runs, seconds=self._seconds),

@@ -74,7 +74,7 @@ class RunsScreen(ClosesOnce[None]):
 
     def on_mount(self) -> None:
         """Begin to read."""
-        self.query_one("#filter-label", TextLine).draw([(" / ", Role.STRONG)])
+        self.query_one("#filter-label", TextLine).update([(" / ", Role.STRONG)])
         self.set_interval(LOOK_SECONDS, self.look)
         self.call_after_refresh(self.look)
         self.call_after_refresh(self.draw)
@@ -86,14 +86,14 @@ class RunsScreen(ClosesOnce[None]):
         """Draw what has changed."""
         if not can_draw(self):
             return
-        self.query_one("#header", TextLine).draw(*self._header())
+        self.query_one("#header", TextLine).update(*self._header())
         note = empty_text(self._index.saved, self._runs, self._error, has_read=self._has_read)
-        self.query_one(RunTable).draw(note)
-        self.query_one("#selected", TextLine).draw(
+        self.query_one(RunTable).update(note)
+        self.query_one("#selected", TextLine).update(
             selected_text(self._runs.selected, self.size.width)
         )
         text, role = self._message
-        self.query_one("#message", TextLine).draw([(f" {text}", role)])
+        self.query_one("#message", TextLine).update([(f" {text}", role)])
 
     def look(self, *, at_once: bool = False) -> None:
         """Read the list again, in a thread, unless it was read just now.

@@ -29,7 +29,7 @@ class RunTable(CellView):
         """Rows that fit."""
         return max(1, self.size.height - 1)
 
-    def draw(self, note: tuple[str, Role]) -> None:
+    def update(self, note: tuple[str, Role]) -> None:
         """Show the list as it is now, or a note where it is empty."""
         self._note = note
         self.repaint()

@@ -210,7 +210,7 @@ class WeightsScreen(ClosesOnce[None]):
         if session is None or not layers:
             state = self._watch.state
             note = NONE_DONE if state and state.ended else ""
-            self.query_one("#units", TextLine).draw([(f" {note}", Role.DIM)])
+            self.query_one("#units", TextLine).update([(f" {note}", Role.DIM)])
             return
         from mlpwatch.core.analysis.weight_tiles import shared_scale  # noqa: PLC0415 - after the first frame
 
@@ -218,17 +218,17 @@ class WeightsScreen(ClosesOnce[None]):
         units, data = self._reader.units, session.dataset
         last = min(self._first + self._grid().tiles, units)
         text = units_text(session.config, data, self._first, last, units)
-        self.query_one("#units", TextLine).draw(
+        self.query_one("#units", TextLine).update(
             text, legend(signed_style(look_of(self)), f"{scale:g}")
         )
         for name, layer in layers.items():
             title = self.query_one(f"#{name}-titles", TextLine)
-            title.draw(model_text(layer), dead_text(self._reader.dead.get(name)))
+            title.update(model_text(layer), dead_text(self._reader.dead.get(name)))
             names = "" if session.config.hidden else data.class_names
             tiles = unit_tiles(layer, self._first, last, self._reader.dead_units(name), names)
-            self.query_one(f"#{name}-tiles", TilesView).draw(tiles, self._tile_size(), scale)
+            self.query_one(f"#{name}-tiles", TilesView).update(tiles, self._tile_size(), scale)
 
     def _draw_lines(self) -> None:
-        self.query_one("#header", TextLine).draw(*header(self._watch))
+        self.query_one("#header", TextLine).update(*header(self._watch))
         text = message_text(self._watch, self._note, self._hints.of("weights"))
-        self.query_one("#message", TextLine).draw(text)
+        self.query_one("#message", TextLine).update(text)

@@ -34,7 +34,7 @@ def test_one_step_alone_is_seen_where_the_whole_run_would_average_it() -> None:
     def rows(spike_at: int) -> set[int]:
         state, chart = state_after(1_500, spike_at=spike_at), Chart()
         series = recent_loss_series([state.engines["numpy"]], ChartOptions(recent=True))
-        chart.draw("loss", series, x_limits=RECENT_X, y_limits=(0, 10))
+        chart.update("loss", series, x_limits=RECENT_X, y_limits=(0, 10))
         canvas = chart.paint(70, 12)
         return {y for y in range(1, 11) if any(c > "\u2800" for c in canvas.row(y))}
 

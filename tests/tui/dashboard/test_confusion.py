@@ -42,7 +42,7 @@ def painted(
 ) -> Canvas:
     matrix = ConfusionMatrix()
     matrix.look = Look(ascii_only)
-    matrix.draw(counts, names, "NumPy", Role.NUMPY, cursor=cursor, facts=facts)
+    matrix.update(counts, names, "NumPy", Role.NUMPY, cursor=cursor, facts=facts)
     return matrix.paint(*size)
 
 
@@ -189,14 +189,14 @@ async def test_a_part_follows_the_cursor_and_says_which_part_it_is() -> None:
     matrix = ConfusionMatrix()
     async with RecordingApp(matrix).run_test(size=(39, 12)) as pilot:
         names = [str(n) for n in range(36)]
-        matrix.draw(counts_of(36, 50), names, "NumPy", Role.NUMPY)
+        matrix.update(counts_of(36, 50), names, "NumPy", Role.NUMPY)
         await pilot.pause()
         assert "1-10 of 36" in matrix.text()
-        matrix.draw(counts_of(36, 50), names, "NumPy", Role.NUMPY, cursor=(30, 35))
+        matrix.update(counts_of(36, 50), names, "NumPy", Role.NUMPY, cursor=(30, 35))
         rows = matrix.text().split("\n")
         assert [row[:2] for row in rows[2:]] == names[21:31]
         assert rows[1].split() == names[24:]
-        matrix.draw(counts_of(36, 50), names, "NumPy", Role.NUMPY, cursor=(29, 30))
+        matrix.update(counts_of(36, 50), names, "NumPy", Role.NUMPY, cursor=(29, 30))
         assert matrix.text().split("\n")[1] == rows[1]  # in view already: nothing scrolls
 
 
@@ -210,7 +210,7 @@ async def test_keys_move_the_cursor_and_open_the_cell() -> None:
 
     app = RecordingApp(matrix)
     async with app.run_test(size=(39, 12), message_hook=record) as pilot:
-        matrix.draw(counts_of(10, 40, t4_9=7), DIGITS, "NumPy", Role.NUMPY)
+        matrix.update(counts_of(10, 40, t4_9=7), DIGITS, "NumPy", Role.NUMPY)
         matrix.blur()
         await pilot.press("tab")
         await pilot.pause()
@@ -238,7 +238,7 @@ async def test_a_click_moves_the_cursor_and_a_second_one_opens() -> None:
 
     app = RecordingApp(matrix, css="ConfusionMatrix { padding: 1 2; width: 43; height: 14; }")
     async with app.run_test(size=(50, 20), message_hook=record) as pilot:
-        matrix.draw(counts_of(10, 487), DIGITS, "NumPy", Role.NUMPY)
+        matrix.update(counts_of(10, 487), DIGITS, "NumPy", Role.NUMPY)
         await pilot.pause()
         await pilot.click(matrix, offset=(2 + 2 + 22 + 2, 1 + 2 + 3))
         assert matrix.cursor == (3, 6)
@@ -254,15 +254,15 @@ async def test_a_moved_cursor_and_new_counts_send_few_bytes() -> None:
     matrix = ConfusionMatrix()
     app = RecordingApp(matrix)
     async with app.run_test(size=(39, 12)) as pilot:
-        matrix.draw(counts_of(10, 487), DIGITS, "NumPy", Role.NUMPY)
+        matrix.update(counts_of(10, 487), DIGITS, "NumPy", Role.NUMPY)
         await pilot.press("tab", "down")
         await pilot.pause()
         app.sent.clear()
-        matrix.draw(counts_of(10, 487, t7_1=3), DIGITS, "NumPy", Role.NUMPY)
+        matrix.update(counts_of(10, 487, t7_1=3), DIGITS, "NumPy", Role.NUMPY)
         await pilot.pause()
         assert 0 < app.sent_bytes() < 60
         app.sent.clear()
-        matrix.draw(counts_of(10, 487, t7_1=3), DIGITS, "NumPy", Role.NUMPY)
+        matrix.update(counts_of(10, 487, t7_1=3), DIGITS, "NumPy", Role.NUMPY)
         await pilot.pause()
         assert app.sent == []
 
@@ -274,5 +274,5 @@ def test_counts_that_do_not_match_the_names_are_refused() -> None:
 
 def test_a_cursor_outside_is_taken_to_the_edge() -> None:
     matrix = ConfusionMatrix()
-    matrix.draw(counts_of(3, 1), "abc", "NumPy", Role.NUMPY, cursor=(7, -1))
+    matrix.update(counts_of(3, 1), "abc", "NumPy", Role.NUMPY, cursor=(7, -1))
     assert matrix.cursor == (2, 0)

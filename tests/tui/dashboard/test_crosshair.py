@@ -111,7 +111,7 @@ async def test_moving_it_sends_two_columns_and_nothing_else() -> None:
     async with app.run_test(size=(70, 12)) as pilot:
         for crosshair in (40.0, 60.0):
             app.sent.clear()
-            chart.draw("loss", [curve], x_limits=(0, 100), y_limits=(0, 2), crosshair=crosshair)
+            chart.update("loss", [curve], x_limits=(0, 100), y_limits=(0, 2), crosshair=crosshair)
             await pilot.pause()
     # 10 rows of two cells, each with its own movement and colour.
     assert 0 < app.sent_bytes() < 10 * 2 * 20
@@ -121,7 +121,7 @@ def test_it_leaves_curves_in_front_and_the_outside_alone() -> None:
     chart, curve = Chart(), Series("train", Role.NUMPY, [(x, 1.0) for x in range(101)])
     chart.look = Look(ascii_only=True)
     for crosshair, bars in ((50.0, 9), (0.0, 9), (100.0, 9), (101.0, 0), (-1.0, 0)):
-        chart.draw("loss", [curve], x_limits=(0, 100), y_limits=(0, 2), crosshair=crosshair)
+        chart.update("loss", [curve], x_limits=(0, 100), y_limits=(0, 2), crosshair=crosshair)
         canvas = chart.paint(70, 12)
         plot = list(product(range(6, 70), range(1, 11)))
         assert sum(canvas.cell(x, y)[0] == "|" for x, y in plot) == bars

@@ -243,11 +243,11 @@ async def test_the_next_large_digit_sends_less_than_four_kilobytes(renderer: Ren
     view = DigitView()
     app = RecordingApp(view)
     async with app.run_test(size=(92, 34)) as pilot:
-        view.draw(large[0], renderer)
+        view.update(large[0], renderer)
         await pilot.pause()
         for image in large[1:]:
             app.sent.clear()
-            view.draw(image, renderer)
+            view.update(image, renderer)
             await pilot.pause()
             assert 0 < app.sent_bytes() < 3_000, "the bars beside it send some hundred more"
 

@@ -84,15 +84,15 @@ def test_what_is_no_image_is_refused(shape: tuple[int, ...]) -> None:
 async def test_the_view_centres_its_image_and_keeps_to_its_pane() -> None:
     view = DigitView()
     async with RecordingApp(view).run_test(size=(60, 30)) as pilot:
-        view.draw(np.ones((8, 8)))
+        view.update(np.ones((8, 8)))
         await pilot.pause()
         rows = view.text().split("\n")
         assert [len(row) - len(row.lstrip()) for row in rows[3:27]] == [6] * 24
         assert rows[2] == rows[27] == ""
-        view.draw(None, absent="no mistakes here")
+        view.update(None, absent="no mistakes here")
         assert view.text().strip() == "no mistakes here"
         for size in ((56, 28), (20, 8), (5, 2), (1, 1)):
             await pilot.resize_terminal(*size)
-            view.draw(ramp_image())
+            view.update(ramp_image())
             await pilot.pause()
             assert len(view.text().split("\n")) == size[1]

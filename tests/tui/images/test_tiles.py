@@ -136,7 +136,7 @@ def test_a_page_shows_each_tile_under_its_name() -> None:
     view = TilesView()
     view.look = Look(ascii_only=True)
     tiles = [Tile(str(n), Role.DIM, np.full((8, 8), sign)) for n, sign in enumerate((1.0, -1.0))]
-    view.draw(tiles, tile_size((8, 8), 14), 1.0)
+    view.update(tiles, tile_size((8, 8), 14), 1.0)
     rows = view.paint(40, 9).text().split("\n")
     assert rows[0] == f"{'0':<20}1"
     assert rows[1:] == [f"{'################':<20}%%%%%%%%%%%%%%%%"] * 8

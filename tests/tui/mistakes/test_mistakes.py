@@ -117,7 +117,7 @@ async def test_true_label_readings_and_probabilities_are_the_evaluations() -> No
         ]
         assert re.findall(r"\d+\.\d", line) == percents
     few = DigitFactsView(id="few")
-    few.draw(
+    few.update(
         DigitFacts("", 7, {"numpy": [0.1, 0.4, 0.0, 0.3, *[0.0] * 3, 0.0, 0.2, 0.0]}, "0123456789")
     )
     rows = few.paint(40, 9).text().split("\n")[6:]

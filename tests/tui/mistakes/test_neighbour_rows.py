@@ -31,13 +31,13 @@ def test_images_share_the_height(
 
 def test_as_many_images_as_fit_are_drawn_with_their_words() -> None:
     view = ImageRowsView()
-    view.draw([ImageRow([("nearest 3", Role.DIM)], np.ones((5, 8, 8)), list("abcde"))], "ramp")
+    view.update([ImageRow([("nearest 3", Role.DIM)], np.ones((5, 8, 8)), list("abcde"))], "ramp")
     note, *rows = view.paint(29, 8).text().split("\n")
     assert (note, rows[0]) == ("", "nearest 3")
     assert rows[1:5] == ["@@@@@@@@ @@@@@@@@ @@@@@@@@"] * 4
     assert rows[5].split() == ["a", "b", "c"]
     large = ImageRow([("nearest 3", Role.DIM)], np.ones((2, 28, 28)), ["1.255", "1.5"], "distance")
-    view.draw([large], "ramp")
+    view.update([large], "ramp")
     assert view.paint(29, 10).text().split("\n")[-1] == "distance 1.255" + "1.5".rjust(15)
     assert view.paint(29, 7).text().split("\n")[-1].split() == ["1.255", "1.5"], "no room for it"
 
