@@ -3,8 +3,9 @@
 import argparse
 import math
 from collections.abc import Callable
-from typing import NoReturn, get_args
+from typing import get_args
 
+from mlpwatch import __version__
 from mlpwatch.core.cli.options import Parser, add_run_options, add_training_options
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
@@ -44,7 +45,7 @@ def build_parser(
         allow_abbrev=False,
         usage="mlpwatch [COMMAND] [OPTIONS]",
     )
-    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="say it and leave")
+    parser.add_argument("--version", action="version", version=f"mlpwatch {__version__}")
     # Without a name of their own, commands would be called after the whole usage line.
     commands = parser.add_subparsers(
         prog="mlpwatch", metavar="COMMAND", required=True, help=argparse.SUPPRESS
@@ -137,23 +138,6 @@ def _add_hangup_option(group: argparse._ArgumentGroup) -> None:
         help="when the terminal is gone: save and end (default), or train on without a screen "
         "until mlpwatch attach finds the run again",
     )
-
-
-class _ShowVersion(argparse.Action):
-    """Prints the version; looks it up only when asked, since that takes 20 ms."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        print(f"mlpwatch {_version()}")  # noqa: T201
-        parser.exit()
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
-
-    try:
-        return version("mlpwatch")
-    except PackageNotFoundError:  # run from a checkout
-        return "(not installed)"
 
 
 def _frames(text: str) -> float:

@@ -60,6 +60,13 @@ def test_core_knows_no_screen_and_only_one_module_imports_torch() -> None:
     assert loaded.isdisjoint({"torch", "sklearn", "pandas"})
 
 
+def test_the_package_itself_loads_nothing_heavy() -> None:
+    heavy = {"torch", "sklearn", "pandas", "numpy", "textual", "rich", "plotext"}
+    loaded = loaded_by("mlpwatch")
+    assert "mlpwatch" in loaded
+    assert loaded.isdisjoint(heavy | {"mlpwatch.tui"})
+
+
 def test_the_command_line_loads_nothing_heavy() -> None:
     loaded = loaded_by("mlpwatch.tui.__main__", "mlpwatch.core.cli.train")
     assert {"mlpwatch", "mlpwatch.tui"} <= loaded
