@@ -5,9 +5,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
-from mlpwatch.core.analysis.gradients import Comparison
+from mlpwatch.core.analysis.gradient_comparison import GradientComparison
 from mlpwatch.core.analysis.inference import Prediction
-from mlpwatch.core.analysis.step_trace import Walk
+from mlpwatch.core.analysis.step_trace import StepTrace
 from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
@@ -94,13 +94,13 @@ class RunSource(Protocol):
     def past_events(self) -> list[Event]:
         """Return what the logs say of earlier training; to be called before `start`."""
 
-    def compare_gradients(self) -> Comparison:
+    def compare_gradients(self) -> GradientComparison:
         """Compare both engines' gradients on the same weights and batch."""
 
     def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
         """Ask an engine about images (images, features), scaled as in training; returns at once."""
 
-    def walk_through(self, previous: Walk | None = None) -> Walk:
+    def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
         """Compute each engine's next step part by part; not for the event loop."""
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:

@@ -39,7 +39,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Reasons:
+class Explanation:
     """The answer."""
 
     engine: EngineName
@@ -60,7 +60,7 @@ def rival_class(probabilities: Sequence[float], true: int) -> int:
     return max(others, key=probabilities.__getitem__)
 
 
-class Reasoner:
+class Explainer:
     """Answers from the weights with which a recent validation was read.
 
     The first question takes the newest weights; from then on newer ones are taken by `prepare`, so
@@ -117,7 +117,7 @@ class Reasoner:
             rest = (thread_time() - started) / MOST_SHARE
             self._rests_until[engine] = monotonic() + max(RENEW_SECONDS, rest)
 
-    def answer(self, question: Question) -> Reasons | None:
+    def answer(self, question: Question) -> Explanation | None:
         """Return the reasons, or None before an engine's first epoch has ended."""
         index = self._index(question.engine)
         if index is None:
@@ -126,7 +126,7 @@ class Reasoner:
         towards = np.array([question.towards], np.int64)
         slope = logit_gradient(weights, question.image[np.newaxis], towards, activation)[0]
         gradient = ink_gradient(slope, self._config.pixel_range)
-        return Reasons(
+        return Explanation(
             engine=question.engine,
             epoch=index.shown.epoch,
             towards=question.towards,

@@ -18,8 +18,8 @@ from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.network.optimizers import learning_rate_at
 
 FLAT = 0.01
-"""A unit is idle where its slope stays below this share of the greatest one that f has: nothing
-flows back through it. For ReLU, whose slope is 0 or 1, that is a dead unit."""
+"""A unit is saturated where f' stays below this share of its greatest value on every image: nothing
+flows back through it. For ReLU, whose derivative is 0 or 1, that is a dead unit."""
 
 States = Mapping[EngineName, EngineState]
 
@@ -31,10 +31,10 @@ class LayerOutput:
     shape: tuple[int, int]
     """(batch, width)"""
     mean: float
-    spread: float
+    std: float
     """Standard deviation over the whole array."""
-    idle: int | None
-    """Units with no slope worth the name on any image of the batch; None for images, logits."""
+    saturated: int | None
+    """Units whose derivative is near 0 on every image of the batch; None for images, logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class BatchPass:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineWalk:
+class EngineTrace:
     """One engine's next step, or the one that it has just taken."""
 
     state: EngineState
@@ -86,10 +86,10 @@ class EngineWalk:
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class StepTrace:
     """One step of every engine of a run."""
 
-    engines: Mapping[EngineName, EngineWalk]
+    engines: Mapping[EngineName, EngineTrace]
     differences: tuple[float, ...]
     """Per layer, max |∂L/∂W_k by hand - by autograd| at NumPy's weights and batch; empty with
     one engine. Where the two losses differ by convention, so do the gradients."""
@@ -97,49 +97,49 @@ class Walk:
     @property
     def newest(self) -> States:
         """What each engine's next step starts from."""
-        return {name: walk.newest for name, walk in self.engines.items()}
+        return {name: trace.newest for name, trace in self.engines.items()}
 
 
-def walk_through(
-    config: RunConfig, dataset: Dataset, states: States, previous: Walk | None = None
-) -> Walk:
+def trace_step(
+    config: RunConfig, dataset: Dataset, states: States, previous: StepTrace | None = None
+) -> StepTrace:
     """Take the next step of each engine apart, or the one that it has taken since `previous`.
 
     Args:
         config: of the run.
         dataset: of the run.
         states: every engine's, as they are now.
-        previous: an earlier walk; where an engine is one step further, its step is shown with
+        previous: an earlier trace; where an engine is one step further, its step is shown with
             the numbers before and after.
     """
     if previous is not None and not _moved(states, previous):
         return previous
-    walks: dict[EngineName, EngineWalk] = {}
+    traces: dict[EngineName, EngineTrace] = {}
     # A network that has diverged shows as NaN; that is no error here.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for name, state in states.items():
             then = previous.newest.get(name) if previous else None
             if previous is not None and then is not None and then.updates == state.updates:
-                walks[name] = previous.engines[name]
+                traces[name] = previous.engines[name]
             elif then is not None and then.updates + 1 == state.updates:
-                walks[name] = _walk(name, config, dataset, then, state)
+                traces[name] = _trace(name, config, dataset, then, state)
             else:
-                walks[name] = _walk(name, config, dataset, state, None)
-        return Walk(walks, _differences(config, dataset, walks))
+                traces[name] = _trace(name, config, dataset, state, None)
+        return StepTrace(traces, _differences(config, dataset, traces))
 
 
-def _moved(states: States, previous: Walk) -> bool:
+def _moved(states: States, previous: StepTrace) -> bool:
     newest = previous.newest
     return any(newest[name].updates != state.updates for name, state in states.items())
 
 
-def _walk(
+def _trace(
     name: EngineName,
     config: RunConfig,
     dataset: Dataset,
     state: EngineState,
     after: EngineState | None,
-) -> EngineWalk:
+) -> EngineTrace:
     epoch_steps = steps_per_epoch(dataset.train_count, config.batch_size)
     epoch, batch = divmod(state.updates, epoch_steps)
     order = batch_order(config.seed, epoch, dataset.train_count)
@@ -160,7 +160,7 @@ def _walk(
         engine.train_batch(np.arange(len(rows)))
     updated = engine.weights() if after is None else after.weights
     changes = {key: updated[key] - array for key, array in state.weights.items()}
-    return EngineWalk(
+    return EngineTrace(
         state=state,
         epoch=epoch,
         batch=batch,
@@ -208,17 +208,17 @@ def _pass(
 
 
 def _output(a: Floats, activation: Activation | None) -> LayerOutput:
-    idle = None
+    saturated = None
     if activation is not None:
-        idle = int((relative_slope(activation, a).max(axis=0) < FLAT).sum())
+        saturated = int((relative_derivative(activation, a).max(axis=0) < FLAT).sum())
     batch, width = a.shape
     # float64: a float32 mean over 50,000 numbers is good to four digits only.
     return LayerOutput(
-        (batch, width), float(a.mean(dtype=np.float64)), float(a.std(dtype=np.float64)), idle
+        (batch, width), float(a.mean(dtype=np.float64)), float(a.std(dtype=np.float64)), saturated
     )
 
 
-def relative_slope(activation: Activation, a: Floats) -> Floats:
+def relative_derivative(activation: Activation, a: Floats) -> Floats:
     """Return f'(z) / max f' (batch, width), 0 to 1, from the activations a = f(z)."""
     if activation == "relu":
         return (a > 0).astype(a.dtype)
@@ -237,13 +237,13 @@ def _norms(tensors: Tensors, kind: str) -> tuple[float, ...]:
 
 
 def _differences(
-    config: RunConfig, dataset: Dataset, walks: Mapping[EngineName, EngineWalk]
+    config: RunConfig, dataset: Dataset, traces: Mapping[EngineName, EngineTrace]
 ) -> tuple[float, ...]:
-    if len(walks) < 2:  # noqa: PLR2004 - a difference needs two
+    if len(traces) < 2:  # noqa: PLR2004 - a difference needs two
         return ()
-    first = next(iter(walks.values()))
+    first = next(iter(traces.values()))
     gradients = []
-    for name in walks:
+    for name in traces:
         engine = _copy_of(name, config, dataset, first.rows)
         # Optimizer memory has no part in a gradient; only the update counter picks the masks.
         own = engine.state()

@@ -22,7 +22,7 @@ class FirstLayer:
     shown: WeightSnapshot
     tiles: Floats
     """(units, height, width); NaN for a pixel that no input belongs to."""
-    spread: float
+    reach: float
     """What `FULL_SHARE` of the absolute weights lie within; NaN if a weight is not finite."""
 
 
@@ -39,25 +39,25 @@ def first_layer(shown: WeightSnapshot, image_shape: tuple[int, int]) -> FirstLay
         height = math.ceil(features / width)
     tiles = np.full((units, height * width), np.nan, w.dtype)
     tiles[:, :features] = w
-    spread = float(np.quantile(np.abs(w), FULL_SHARE))
-    return FirstLayer(shown, tiles.reshape(units, height, width), spread)
+    reach = float(np.quantile(np.abs(w), FULL_SHARE))
+    return FirstLayer(shown, tiles.reshape(units, height, width), reach)
 
 
 def shared_scale(*layers: FirstLayer) -> float:
     """Return the end of a scale for all layers; those that diverged do not count."""
-    return round_scale(max((x.spread for x in layers if math.isfinite(x.spread)), default=0.0))
+    return round_scale(max((x.reach for x in layers if math.isfinite(x.reach)), default=0.0))
 
 
-def round_scale(spread: float) -> float:
+def round_scale(reach: float) -> float:
     """Return the next 1, 2, 3 or 5 times a power of ten; 1 for what is not finite or not above 0.
 
     In such steps the same weight keeps its look for as long as possible while training goes on.
     """
-    if not 0 < spread < math.inf:
+    if not 0 < reach < math.inf:
         return 1.0
-    power = math.floor(math.log10(spread))
+    power = math.floor(math.log10(reach))
     steps = (round(m * 10.0**p, -p) for p, m in product((power, power + 1), (1, 2, 3, 5)))
-    return next(step for step in steps if step >= spread)
+    return next(step for step in steps if step >= reach)
 
 
 @dataclass(frozen=True, slots=True)

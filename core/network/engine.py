@@ -68,7 +68,7 @@ class Engine(Protocol):
                 then one other thread may do so while the engine trains.
         """
 
-    def first_unsound_tensor(self) -> str | None:
+    def first_nonfinite_tensor(self) -> str | None:
         """Return the name of the first weight array with a NaN or infinity, or None."""
 
     def weights(self) -> dict[str, Floats]:

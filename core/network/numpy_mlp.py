@@ -151,7 +151,7 @@ class NumpyMLP:
                 out[chunk] = self._read(images[chunk].astype(self._dtype, copy=False), layers)
         return out
 
-    def first_unsound_tensor(self) -> str | None:
+    def first_nonfinite_tensor(self) -> str | None:
         """Return the first weight array with a NaN or infinity, input side first."""
         unsound = (name for name, a in self._parameters.items() if not np.isfinite(a).all())
         return next(unsound, None)

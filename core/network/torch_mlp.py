@@ -227,7 +227,7 @@ class TorchMLP:
             network.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
         return _copy(network(_share(images).to(self.device, self._dtype)))
 
-    def first_unsound_tensor(self) -> str | None:
+    def first_nonfinite_tensor(self) -> str | None:
         """Return the first weight array with a NaN or infinity, input side first."""
         unsound = (n for n, p in self._weights.items() if not bool(torch.isfinite(p).all()))
         return next(unsound, None)

@@ -9,9 +9,9 @@ from threading import Event as Flag
 from threading import Thread
 from time import monotonic
 
-from mlpwatch.core.analysis.gradients import Comparison
+from mlpwatch.core.analysis.gradient_comparison import GradientComparison
 from mlpwatch.core.analysis.inference import Answer, Prediction, predict
-from mlpwatch.core.analysis.step_trace import Walk
+from mlpwatch.core.analysis.step_trace import StepTrace
 from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName
@@ -137,7 +137,7 @@ class RunFollower:
             self._note(event)
         return past
 
-    def compare_gradients(self) -> Comparison:
+    def compare_gradients(self) -> GradientComparison:
         """Compare both engines on the newest checkpoint; see `RunImages.compare_gradients`."""
         return self._images.compare_gradients()
 
@@ -149,9 +149,9 @@ class RunFollower:
         """Ask an engine's newest saved weights about images; see `RunSource`."""
         return self.ask(name, partial(predict, images=images, loss=loss_for(self.config, name)))
 
-    def walk_through(self, previous: Walk | None = None) -> Walk:
-        """Take the step after the newest checkpoint apart; see `RunImages.walk_through`."""
-        return self._images.walk_through(previous)
+    def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
+        """Take the step after the newest checkpoint apart; see `RunImages.trace_step`."""
+        return self._images.trace_step(previous)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         """Read the test images; see `RunImages.evaluate_test`."""

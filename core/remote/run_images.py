@@ -7,13 +7,13 @@ from threading import Thread
 
 import numpy as np
 
-from mlpwatch.core.analysis.gradients import Comparison, compare_gradients
+from mlpwatch.core.analysis.gradient_comparison import GradientComparison, compare_gradients
 from mlpwatch.core.analysis.inference import (
     Answer,
     evaluate_images,
     inference_engine,
 )
-from mlpwatch.core.analysis.step_trace import Walk, walk_through
+from mlpwatch.core.analysis.step_trace import StepTrace, trace_step
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
@@ -62,7 +62,7 @@ class RunImages:
         """Look for no more checkpoints; returns at once."""
         self._closing.set()
 
-    def compare_gradients(self) -> Comparison:
+    def compare_gradients(self) -> GradientComparison:
         """Compare both engines on the weights of the first one's checkpoint; imports PyTorch.
 
         Raises:
@@ -72,7 +72,7 @@ class RunImages:
         latest = self._weight_store.latest(self._config.engine_names[0])
         return compare_gradients(self._config, data, latest.weights if latest else None)
 
-    def walk_through(self, previous: Walk | None = None) -> Walk:
+    def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
         """Take each engine's step after its newest checkpoint apart; imports PyTorch.
 
         Raises:
@@ -85,7 +85,7 @@ class RunImages:
             if latest is None:
                 raise DataError(f"no checkpoint of {name} yet")
             states[name] = latest.checkpoint.state
-        return walk_through(self._config, data, states, previous)
+        return trace_step(self._config, data, states, previous)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         """Read the test images with each engine's newest saved weights; takes 0.1 s.

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from mlpwatch.core.analysis.gap import GapMeter
-from mlpwatch.core.analysis.gradients import Comparison, compare_gradients
+from mlpwatch.core.analysis.gradient_comparison import GradientComparison, compare_gradients
 from mlpwatch.core.analysis.inference import (
     Answer,
     Prediction,
@@ -17,7 +17,7 @@ from mlpwatch.core.analysis.inference import (
     evaluate_test,
     predict,
 )
-from mlpwatch.core.analysis.step_trace import Walk, walk_through
+from mlpwatch.core.analysis.step_trace import StepTrace, trace_step
 from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
@@ -40,7 +40,7 @@ from mlpwatch.core.training.result import EngineResult, result_of
 from mlpwatch.core.training.trainer import train
 
 ASK_SECONDS = 30.0
-"""How long `walk_through` waits for a trainer: an evaluation or a checkpoint may come first."""
+"""How long `trace_step` waits for a trainer: an evaluation or a checkpoint may come first."""
 
 
 class Session:
@@ -153,7 +153,7 @@ class Session:
         """Whether an engine is told to wait."""
         return self._controls[engine].paused
 
-    def compare_gradients(self) -> Comparison:
+    def compare_gradients(self) -> GradientComparison:
         """Compare both engines on NumPy's newest published weights; takes milliseconds."""
         latest = self.weight_store.latest(next(iter(self._engines)))
         return compare_gradients(self.config, self.dataset, latest.weights if latest else None)
@@ -179,7 +179,7 @@ class Session:
         """Ask an engine about images between two batches; see `RunSource`."""
         return self.ask(name, partial(predict, images=images, loss=loss_for(self.config, name)))
 
-    def walk_through(self, previous: Walk | None = None) -> Walk:
+    def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
         """Take each engine's next step apart, or the one taken since `previous`.
 
         Waits for the trainers to hand over their states, and takes milliseconds of its own: not
@@ -190,7 +190,7 @@ class Session:
         """
         asked = {name: self.ask(name, lambda engine: engine.state()) for name in self._engines}
         states = {name: answer.result(ASK_SECONDS) for name, answer in asked.items()}
-        return walk_through(self.config, self.dataset, states, previous)
+        return trace_step(self.config, self.dataset, states, previous)
 
     def past_events(self) -> list[Event]:
         """Return what a resumed run's logs tell of its epochs and steps; call it before `start`."""

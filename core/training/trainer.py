@@ -166,7 +166,7 @@ class _Training:
             if not math.isfinite(loss):
                 self.mailbox.put_steps(events)
                 what = f"the loss is {loss}"
-                raise self.reporter.diverged(what, step, self.engine.first_unsound_tensor())
+                raise self.reporter.diverged(what, step, self.engine.first_nonfinite_tensor())
         self.mailbox.put_steps(events)
 
     def _end_epoch(self) -> None:
@@ -197,7 +197,7 @@ class _Training:
 
     def _check_sound(self) -> None:
         self._report_steps()
-        if tensor := self.engine.first_unsound_tensor():
+        if tensor := self.engine.first_nonfinite_tensor():
             raise self.reporter.diverged("a weight is not finite", self.step, tensor)
 
     def _may_step(self) -> bool:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.analysis.gradients import Comparison, Gradients
+from mlpwatch.core.analysis.gradient_comparison import EngineGradient, GradientComparison
 from mlpwatch.core.analysis.inference import Prediction
-from mlpwatch.core.analysis.step_trace import Walk
+from mlpwatch.core.analysis.step_trace import StepTrace
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
@@ -33,7 +33,7 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.core.network.engine import initial_weights
 from mlpwatch.core.network.losses import loss_for
-from tests.support.walks import played_prediction, played_walk
+from tests.support.step_trace_samples import played_prediction, sample_trace
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)
 RUN_PATH = Path("saved/2026-11-23-twin-k3f9")
@@ -249,9 +249,9 @@ class FakeSession:
                 path = f"{RUN_PATH}/{name}.safetensors"
                 self.mailbox.put(CheckpointSaved(name, step, path))
 
-    def compare_gradients(self) -> Comparison:
-        engines = {name: Gradients(0.5, (1.25, 0.75)) for name in self.steps}
-        return Comparison(self.config.batch_size, engines, 0.0)
+    def compare_gradients(self) -> GradientComparison:
+        engines = {name: EngineGradient(0.5, (1.25, 0.75)) for name in self.steps}
+        return GradientComparison(self.config.batch_size, engines, 0.0)
 
     def ask_for_weights(self) -> None:
         for name, step in self.steps.items():
@@ -264,8 +264,8 @@ class FakeSession:
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         return {name: evaluation(name, 5, test=True) for name in self.steps}
 
-    def walk_through(self, previous: Walk | None = None) -> Walk:
-        return played_walk(self.config, self.dataset, self.steps, previous)
+    def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
+        return sample_trace(self.config, self.dataset, self.steps, previous)
 
     def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
         self.questions += 1

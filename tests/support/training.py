@@ -98,9 +98,9 @@ class HookedEngine:
         """Pass on."""
         return self.engine.logits(images, weights)
 
-    def first_unsound_tensor(self) -> str | None:
+    def first_nonfinite_tensor(self) -> str | None:
         """Pass on."""
-        return self.engine.first_unsound_tensor()
+        return self.engine.first_nonfinite_tensor()
 
     def weights(self) -> dict[str, Floats]:
         """Pass on."""

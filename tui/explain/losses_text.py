@@ -12,7 +12,7 @@ from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.gradients import Comparison
+    from mlpwatch.core.analysis.gradient_comparison import GradientComparison
 
 _LOSSES = {
     "cross-entropy": "L = 1/B Σb (log Σc exp z − z[label])   softmax, mean over batch",
@@ -30,7 +30,7 @@ def story(
     config: RunConfig,
     classes: int,
     state: RunState,
-    comparison: "Comparison | None",
+    comparison: "GradientComparison | None",
     look: Look,
 ) -> list[Row]:
     """Return the rows above the chart.
@@ -70,7 +70,7 @@ def _loss_row(config: RunConfig, name: EngineName, look: Look) -> Row:
     return [(f"{TITLES[name]:<9}", ACCENTS[name]), (formula, Role.TEXT)]
 
 
-def _numbers(comparison: "Comparison | None") -> list[Row]:
+def _numbers(comparison: "GradientComparison | None") -> list[Row]:
     if comparison is None:
         return [[("computing both gradients on the same weights and batch …", Role.DIM)]]
     names = list(comparison.engines)

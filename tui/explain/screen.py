@@ -23,8 +23,8 @@ from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.gradients import Comparison
-    from mlpwatch.core.analysis.step_trace import Walk
+    from mlpwatch.core.analysis.gradient_comparison import GradientComparison
+    from mlpwatch.core.analysis.step_trace import StepTrace
 
 
 COMPARE_SECONDS = 1.0
@@ -48,11 +48,11 @@ class ExplainScreen(ClosesOnce[None]):
         super().__init__()
         self._watch = watch
         self._limits = ChartLimits()
-        self._comparison: Comparison | None = None
+        self._comparison: GradientComparison | None = None
         self._compared_epoch: int | None = None
         self._compared_at = -COMPARE_SECONDS
         self._page = 0
-        self._walk: Walk | None = None
+        self._trace: StepTrace | None = None
         self._walked_steps: list[int] = []
         self._walking = False
 
@@ -112,7 +112,7 @@ class ExplainScreen(ClosesOnce[None]):
         if session is None or state is None:
             return
         try:
-            self._walk = await asyncio.to_thread(session.walk_through, self._walk)
+            self._trace = await asyncio.to_thread(session.trace_step, self._trace)
         except (MemoryError, RuntimeError, TimeoutError, MlpwatchError) as error:
             state.say(f"the step could not be taken apart: {error}", bad=True)
         finally:
@@ -128,9 +128,9 @@ class ExplainScreen(ClosesOnce[None]):
         self.query_one(Chart).display = self._page == 0
         self.query_one(BatchStrips).display = self._page > 0
         if self._page:
-            strips = batch_strips(self._page, session.dataset, session.config, state, self._walk)
+            strips = batch_strips(self._page, session.dataset, session.config, state, self._trace)
             self.query_one(BatchStrips).update(strips)
-            rows = tour_rows(self._page, session.config, state, self._walk, look_of(self))
+            rows = tour_rows(self._page, session.config, state, self._trace, look_of(self))
             # Header and footer take a row each, the margins a column each.
             fitting = squeezed(rows, self.size.width - 2, self.size.height - 2)
             self.query_one(TextBlock).update(fitting)

@@ -18,7 +18,7 @@ from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.step_trace import EngineWalk, Walk
+    from mlpwatch.core.analysis.step_trace import EngineTrace, StepTrace
 
 PICTURED = 2
 """The last page that shows images of the batch."""
@@ -44,7 +44,7 @@ def is_still(state: RunState) -> bool:
 
 
 def tour_rows(
-    page: int, config: RunConfig, state: RunState, walk: "Walk | None", look: Look
+    page: int, config: RunConfig, state: RunState, trace: "StepTrace | None", look: Look
 ) -> list[Row]:
     """Return a page with numbers, or what to do to see them.
 
@@ -52,7 +52,7 @@ def tour_rows(
         page: 1 to `PAGE_COUNT` - 1.
         config: of the run.
         state: tells whether it is paused or has ended.
-        walk: the step; None until it has been taken apart.
+        trace: the step; None until it has been taken apart.
         look: what the terminal can show.
     """
     rows = [page_title(page, look), []]
@@ -61,29 +61,29 @@ def tour_rows(
             [("Space pauses the models; then this page takes their next step apart:", Role.WARNING)]
         )
         rows.append([("one batch, with the weights as they are at that moment.", Role.DIM)])
-    elif walk is None:
+    elif trace is None:
         rows.append([("taking the next step apart …", Role.DIM)])
     else:
-        rows += [_where(name, one, state, config) for name, one in walk.engines.items()]
+        rows += [_where(name, one, state, config) for name, one in trace.engines.items()]
         rows += [[]]
-        rows += _rows_of(PAGES[page - 1], walk, config, look)
-        rows += [[], [(_next(walk, state), Role.DIM)]]
+        rows += _rows_of(PAGES[page - 1], trace, config, look)
+        rows += [[], [(_next(trace, state), Role.DIM)]]
     return plain(rows) if look.ascii_only else rows
 
 
 def batch_strips(
-    page: int, dataset: Dataset, config: RunConfig, state: RunState, walk: "Walk | None"
+    page: int, dataset: Dataset, config: RunConfig, state: RunState, trace: "StepTrace | None"
 ) -> list[Strip]:
     """Return the worst images of each model's batch.
 
     Only on the pages about the images themselves, forward and loss, while these show a step.
     """
-    if walk is None or page > PICTURED or not is_still(state):
+    if trace is None or page > PICTURED or not is_still(state):
         return []
-    return [_strip(name, one, dataset, config) for name, one in walk.engines.items()]
+    return [_strip(name, one, dataset, config) for name, one in trace.engines.items()]
 
 
-def _strip(name: EngineName, one: "EngineWalk", dataset: Dataset, config: RunConfig) -> Strip:
+def _strip(name: EngineName, one: "EngineTrace", dataset: Dataset, config: RunConfig) -> Strip:
     chosen = one.worst_first[:_MOST_PICTURES]
     images: NDArray[np.floating] = dataset.train_images[one.rows[chosen]]
     images = images.reshape(-1, *dataset.image_shape)
@@ -96,12 +96,12 @@ def _strip(name: EngineName, one: "EngineWalk", dataset: Dataset, config: RunCon
     return Strip(title, images, captions)
 
 
-def _rows_of(page: Page, walk: "Walk", config: RunConfig, look: Look) -> list[Row]:
+def _rows_of(page: Page, trace: "StepTrace", config: RunConfig, look: Look) -> list[Row]:
     formulas: list[Row] = [[(formula, Role.TEXT)] for formula in page.formulas(config)]
-    return [*formulas, [], *page.table(walk, config, look)]
+    return [*formulas, [], *page.table(trace, config, look)]
 
 
-def _where(name: EngineName, one: "EngineWalk", state: RunState, config: RunConfig) -> Row:
+def _where(name: EngineName, one: "EngineTrace", state: RunState, config: RunConfig) -> Row:
     step = one.state.updates + 1
     text = f"step {step:,}: epoch {one.epoch + 1}, batch {one.batch + 1:,} of {state.epoch_steps:,}"
     text += f", {len(one.rows)} images"
@@ -112,11 +112,11 @@ def _where(name: EngineName, one: "EngineWalk", state: RunState, config: RunConf
     return [title, (text, Role.TEXT), (taken, Role.STRONG), (dropout, Role.DIM)]
 
 
-def _next(walk: "Walk", state: RunState) -> str:
-    if any(state.engines[name].step != one.newest.updates for name, one in walk.engines.items()):
+def _next(trace: "StepTrace", state: RunState) -> str:
+    if any(state.engines[name].step != one.newest.updates for name, one in trace.engines.items()):
         return "The run has gone on elsewhere: these are the weights that it saved last."
     if state.ended:
         return "The run has ended: these are the numbers that one more step would have."
-    if any(one.after for one in walk.engines.values()):
+    if any(one.after for one in trace.engines.values()):
         return "Before → after, on the same batch.  . takes the next step, space resumes."
     return "Paused.  . takes this step: numbers become before → after; space resumes."

@@ -18,7 +18,7 @@ from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.step_trace import BatchPass, EngineWalk, LayerOutput, Walk
+    from mlpwatch.core.analysis.step_trace import BatchPass, EngineTrace, LayerOutput, StepTrace
 
 IMAGES_SHOWN = 6
 """Of the batch, on the loss page: with two formulas it just fits into 24 rows."""
@@ -34,7 +34,7 @@ class Page:
     title: str
     formulas: Callable[[RunConfig], Sequence[str]]
     table: Callable[..., list[Row]]
-    """(walk, config, look): heading and rows."""
+    """(trace, config, look): heading and rows."""
 
 
 def number(value: float) -> str:
@@ -55,17 +55,20 @@ def _both(before: float, after: float | None, arrow: str, *, width: int = 8) -> 
     return f"{first} {arrow} {_three_digits(after):<{width}}"
 
 
-def _forward_table(walk: "Walk", config: RunConfig, look: Look) -> list[Row]:  # noqa: ARG001 - as the others
+def _forward_table(trace: "StepTrace", config: RunConfig, look: Look) -> list[Row]:  # noqa: ARG001 - as the others
     idle = "dead" if config.activation == "relu" else "flat"
     rows: list[Row] = [
-        [(" " * 25, Role.TEXT), *((f"{TITLES[name]:<27}", ACCENTS[name]) for name in walk.engines)],
+        [
+            (" " * 25, Role.TEXT),
+            *((f"{TITLES[name]:<27}", ACCENTS[name]) for name in trace.engines),
+        ],
         [
             (f"{'':<15}{'shape':>8}", Role.DIM),
-            *((f"{'mean':>9}{'spread':>9}{idle:>9}", Role.DIM) for _ in walk.engines),
+            *((f"{'mean':>9}{'spread':>9}{idle:>9}", Role.DIM) for _ in trace.engines),
         ],
     ]
-    passes = [one.before for one in walk.engines.values()]
-    later = [one.after for one in walk.engines.values()]
+    passes = [one.before for one in trace.engines.values()]
+    later = [one.after for one in trace.engines.values()]
     count = len(passes[0].outputs)
     for k in range(count):
         label = _layer_name(k, count - 1, config)
@@ -94,35 +97,35 @@ def _layer_name(k: int, last: int, config: RunConfig) -> str:
 
 
 def _output(one: "LayerOutput") -> str:
-    idle = "" if one.idle is None else f"{one.idle}/{one.shape[1]}"
-    return f"{number(one.mean)}{number(one.spread)}{idle:>9}"
+    idle = "" if one.saturated is None else f"{one.saturated}/{one.shape[1]}"
+    return f"{number(one.mean)}{number(one.std)}{idle:>9}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(str(n) for n in shape)
 
 
-def _loss_table(walk: "Walk", config: RunConfig, look: Look) -> list[Row]:
+def _loss_table(trace: "StepTrace", config: RunConfig, look: Look) -> list[Row]:
     arrow = _arrow(look)
     share = "p" if config.loss == "cross-entropy" else "a"
-    names = list(walk.engines)
+    names = list(trace.engines)
     rows: list[Row] = [
         [(f"{TITLES[name]:<40}", ACCENTS[name]) for name in names],
         [(f"label   {share + '[label]':<14}{'loss':>7}{'':11}", Role.DIM) for _ in names],
     ]
-    shown = min(IMAGES_SHOWN, *(len(one.rows) for one in walk.engines.values()))
+    shown = min(IMAGES_SHOWN, *(len(one.rows) for one in trace.engines.values()))
     rows += [
-        [(_image(one, one.worst_first[n], arrow), Role.TEXT) for one in walk.engines.values()]
+        [(_image(one, one.worst_first[n], arrow), Role.TEXT) for one in trace.engines.values()]
         for n in range(shown)
     ]
     means = [
         (f"{'mean of all':<22}{_loss(one.before.loss, _after_loss(one), arrow):<18}", Role.STRONG)
-        for one in walk.engines.values()
+        for one in trace.engines.values()
     ]
     return [*rows, means]
 
 
-def _image(one: "EngineWalk", n: int, arrow: str) -> str:
+def _image(one: "EngineTrace", n: int, arrow: str) -> str:
     later = one.after
     p = _share(one.before, later, n, arrow)
     after = float(later.image_losses[n]) if later else None
@@ -144,63 +147,66 @@ def _fixed(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1e3 else f"{value:.1e}"  # noqa: PLR2004 - seven columns
 
 
-def _after_loss(one: "EngineWalk") -> float | None:
+def _after_loss(one: "EngineTrace") -> float | None:
     return one.after.loss if one.after else None
 
 
-def _backward_table(walk: "Walk", _config: RunConfig, look: Look) -> list[Row]:
-    walks = list(walk.engines.values())
-    heads = [(f"{TITLES[name] + ' norm':<{_NORM_COLUMNS}}", ACCENTS[name]) for name in walk.engines]
-    versus = [("difference", Role.DIM)] if walk.differences else []
+def _backward_table(trace: "StepTrace", _config: RunConfig, look: Look) -> list[Row]:
+    traces = list(trace.engines.values())
+    heads = [(f"{TITLES[n] + ' norm':<{_NORM_COLUMNS}}", ACCENTS[n]) for n in trace.engines]
+    versus = [("difference", Role.DIM)] if trace.differences else []
     rows: list[Row] = [[(f"{'':<12}{'shape':>8}  ", Role.DIM), *heads, *versus]]
     arrow = _arrow(look)
     d = "d" if look.ascii_only else "∂"
-    for k in reversed(range(len(walks[0].weight_norms))):
-        fan_out, fan_in = walks[0].state.weights[f"layers.{k}.weight"].shape
-        norms = [(_norm(one, k, arrow, "weight"), Role.TEXT) for one in walks]
-        biases = [(_norm(one, k, arrow, "bias"), Role.DIM) for one in walks]
-        difference = [(number(walk.differences[k]), Role.STRONG)] if walk.differences else []
+    for k in reversed(range(len(traces[0].weight_norms))):
+        fan_out, fan_in = traces[0].state.weights[f"layers.{k}.weight"].shape
+        norms = [(_norm(one, k, arrow, "weight"), Role.TEXT) for one in traces]
+        biases = [(_norm(one, k, arrow, "bias"), Role.DIM) for one in traces]
+        difference = [(number(trace.differences[k]), Role.STRONG)] if trace.differences else []
         shape = (f"{_shape((fan_in, fan_out)):>8}  ", Role.DIM)
         rows.append([(f"{f'{d}L/{d}W{k}':<12}", Role.STRONG), shape, *norms, *difference])
         rows.append([(f"{f'{d}L/{d}b{k}':<12}{fan_out:>8}  ", Role.DIM), *biases])
-    if walk.differences:
+    if trace.differences:
         text = "difference: by hand − autograd, largest entry, at NumPy's weights and batch"
         rows += [[], [(text, Role.DIM)]]
     return rows
 
 
-def _norm(one: "EngineWalk", k: int, arrow: str, kind: Literal["weight", "bias"]) -> str:
+def _norm(one: "EngineTrace", k: int, arrow: str, kind: Literal["weight", "bias"]) -> str:
     passes = [one.before, one.after] if one.after else [one.before]
     norms = [p.gradient_norms if kind == "weight" else p.bias_gradient_norms for p in passes]
     text = _both(norms[0][k], norms[1][k] if one.after else None, arrow)
     return f"{text:<{_NORM_COLUMNS}}"
 
 
-def _update_table(walk: "Walk", _config: RunConfig, look: Look) -> list[Row]:
-    walks = list(walk.engines.values())
+def _update_table(trace: "StepTrace", _config: RunConfig, look: Look) -> list[Row]:
+    traces = list(trace.engines.values())
     w, d = ("|W|", "|dW|") if look.ascii_only else ("‖W‖", "‖ΔW‖")
     rows: list[Row] = [
-        [(" " * 18, Role.TEXT), *((f"{TITLES[name]:<29}", ACCENTS[name]) for name in walk.engines)],
+        [
+            (" " * 18, Role.TEXT),
+            *((f"{TITLES[name]:<29}", ACCENTS[name]) for name in trace.engines),
+        ],
         [
             (f"{'':<8}{'shape':>8}", Role.DIM),
-            *((f"{w:>9}{d:>10}{d + '/' + w:>10}", Role.DIM) for _ in walks),
+            *((f"{w:>9}{d:>10}{d + '/' + w:>10}", Role.DIM) for _ in traces),
         ],
     ]
-    for k in range(len(walks[0].weight_norms)):
-        shape = _shape(walks[0].state.weights[f"layers.{k}.weight"].shape[::-1])
-        cells = [(_update(one, k), Role.TEXT) for one in walks]
+    for k in range(len(traces[0].weight_norms)):
+        shape = _shape(traces[0].state.weights[f"layers.{k}.weight"].shape[::-1])
+        cells = [(_update(one, k), Role.TEXT) for one in traces]
         rows.append([(f"{f'W{k}':<8}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells])
-    rates = [(f"{one.learning_rate:9.3g}{'':20}", Role.TEXT) for one in walks]
+    rates = [(f"{one.learning_rate:9.3g}{'':20}", Role.TEXT) for one in traces]
     rows.append([(f"{'rate':<16}" if look.ascii_only else f"{'η':<16}", Role.STRONG), *rates])
     arrow = _arrow(look)
     losses = [
         (f"  {_both(one.before.loss, _after_loss(one), arrow, width=7):<27}", Role.STRONG)
-        for one in walks
+        for one in traces
     ]
     return [*rows, [], [(f"{'batch loss':<16}", Role.STRONG), *losses]]
 
 
-def _update(one: "EngineWalk", k: int) -> str:
+def _update(one: "EngineTrace", k: int) -> str:
     norm, change = one.weight_norms[k], one.update_norms[k]
     return f"{number(norm)} {number(change)} {number(change / norm if norm else 0.0)}"
 

@@ -11,7 +11,7 @@ from mlpwatch.core.scheduling import stand_back
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.explanation import Question, Reasoner, Reasons
+    from mlpwatch.core.analysis.explanation import Explainer, Explanation, Question
 
 
 class About(NamedTuple):
@@ -34,14 +34,14 @@ class ReasonsReader:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._reasoner: Reasoner | None = None
+        self._explainer: Explainer | None = None
         self._wanted: tuple[About, Question] | None = None
         self._about: About | None = None
         self._works = False
         self._preparing: Thread | None = None
         self._prepared: set[EngineName] = set()
         self._closing = Flag()
-        self.answer: Reasons | None = None
+        self.answer: Explanation | None = None
         """The newest; perhaps of the image before."""
         self.answers: About | None = None
         """What `answer` is about."""
@@ -69,8 +69,8 @@ class ReasonsReader:
 
     def epoch(self, engine: EngineName) -> int | None:
         """Return after how many epochs an answer would see a network."""
-        reasoner = self._reasoner_of_session()
-        return reasoner.epoch(engine) if reasoner else None
+        explainer = self._explainer_of_session()
+        return explainer.epoch(engine) if explainer else None
 
     def prepare(self, engine: EngineName, *, renew: bool) -> None:
         """Begin to read the training images ahead of questions, if there is anything new to read.
@@ -79,8 +79,8 @@ class ReasonsReader:
             engine: whose network reads.
             renew: also read anew with newer weights, now and then.
         """
-        reasoner = self._reasoner_of_session()
-        if reasoner is None or self._closing.is_set() or not reasoner.is_due(engine):
+        explainer = self._explainer_of_session()
+        if explainer is None or self._closing.is_set() or not explainer.is_due(engine):
             return
         is_busy = self._preparing is not None and self._preparing.is_alive()
         if is_busy or (engine in self._prepared and not renew):
@@ -88,7 +88,7 @@ class ReasonsReader:
         self._prepared.add(engine)
         # Of its own: threads of the event loop's pool can't be put behind the trainers for a while.
         self._preparing = Thread(
-            target=self._prepare, args=(reasoner, engine), name="neighbours", daemon=True
+            target=self._prepare, args=(explainer, engine), name="neighbours", daemon=True
         )
         self._preparing.start()
 
@@ -98,25 +98,25 @@ class ReasonsReader:
 
     async def work(self, draw: Callable[[], None]) -> None:
         """Look into the questions until there is none; call `draw` for each answer."""
-        reasoner = self._reasoner_of_session()
-        if reasoner is None or self._works:
+        explainer = self._explainer_of_session()
+        if explainer is None or self._works:
             return
         self._works = True
         try:
             while self._wanted is not None:
                 (about, question), self._wanted = self._wanted, None
-                answer = await self._answer(reasoner, question)
+                answer = await self._answer(explainer, question)
                 if self._wanted is None:
                     self.answer, self.answers = answer, about
         finally:
             self._works = False
         draw()
 
-    async def _answer(self, reasoner: "Reasoner", question: "Question") -> "Reasons | None":
+    async def _answer(self, explainer: "Explainer", question: "Question") -> "Explanation | None":
         """Return the answer off the event loop; where memory runs out, say so and return None."""
         self.has_failed = False
         try:
-            return await asyncio.to_thread(reasoner.answer, question)
+            return await asyncio.to_thread(explainer.answer, question)
         except MemoryError as error:
             # Training goes on; the next digit, or newer weights, try again.
             self.has_failed = True
@@ -124,19 +124,19 @@ class ReasonsReader:
                 state.say(f"no memory to look for reasons: {error}", bad=True)
             return None
 
-    def _reasoner_of_session(self) -> "Reasoner | None":
-        from mlpwatch.core.analysis.explanation import Reasoner  # noqa: PLC0415 - after the first frame
+    def _explainer_of_session(self) -> "Explainer | None":
+        from mlpwatch.core.analysis.explanation import Explainer  # noqa: PLC0415 - after the first frame
 
         session = self._watch.session
         # A run that lives elsewhere has its images some seconds after it is opened.
-        if self._reasoner is None and session is not None and session.dataset.train_count:
-            self._reasoner = Reasoner(session.dataset, session.config, session.weight_store)
-        return self._reasoner
+        if self._explainer is None and session is not None and session.dataset.train_count:
+            self._explainer = Explainer(session.dataset, session.config, session.weight_store)
+        return self._explainer
 
-    def _prepare(self, reasoner: "Reasoner", engine: EngineName) -> None:
+    def _prepare(self, explainer: "Explainer", engine: EngineName) -> None:
         stand_back()
         try:
-            reasoner.prepare(engine, self._closing.is_set)
+            explainer.prepare(engine, self._closing.is_set)
         except MemoryError:
             # Questions still read the two classes that they are about.
             self._closing.set()

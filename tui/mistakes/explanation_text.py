@@ -13,12 +13,12 @@ from mlpwatch.tui.kit.theme import Ink, Role
 from mlpwatch.tui.mistakes.digit_facts import DigitFacts
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.explanation import Reasons
+    from mlpwatch.core.analysis.explanation import Explanation
     from mlpwatch.core.data.dataset import Dataset
 
 
 def neighbour_rows(
-    answer: "Reasons", facts: DigitFacts, data: "Dataset", config: RunConfig
+    answer: "Explanation", facts: DigitFacts, data: "Dataset", config: RunConfig
 ) -> list[ImageRow]:
     """Return the nearest training images of each class, with their distances.
 
@@ -51,7 +51,7 @@ def ink_of(pixels: NDArray[np.floating], pixel_range: PixelRange) -> NDArray[np.
     return ink
 
 
-def saliency_title(answer: "Reasons", names: str, newest: int) -> str:
+def saliency_title(answer: "Explanation", names: str, newest: int) -> str:
     """Return what the marked pixels tell; of which weights, if the run is at a newer epoch."""
     who, towards = TITLES[answer.engine], names[answer.towards]
     if answer.epoch < newest:
@@ -59,7 +59,7 @@ def saliency_title(answer: "Reasons", names: str, newest: int) -> str:
     return f"{who}: more ink for (+) or against (−) {towards}"
 
 
-def weights_note(answer: "Reasons", newest: int) -> str:
+def weights_note(answer: "Explanation", newest: int) -> str:
     """Return which weights the neighbours were found with, if the run is at a newer epoch."""
     return f"by the weights of epoch {answer.epoch}" if answer.epoch < newest else ""
 

@@ -9,8 +9,8 @@ import mlpwatch.core.analysis.explanation
 from mlpwatch.core.analysis.explanation import (
     MOST_SHARE,
     RENEW_SECONDS,
+    Explainer,
     Question,
-    Reasoner,
     rival_class,
 )
 from mlpwatch.core.analysis.features import last_hidden
@@ -44,8 +44,8 @@ def test_the_answer_is_the_gradient_in_ink_and_both_classes_neighbours(digits: D
     shown = WeightSnapshot("torch", 2, 20, weights(digits, 1))
     board.publish(shown, evaluated=True)
     board.publish(WeightSnapshot("torch", 2, 25, weights(digits, 2)))
-    reasoner, asked = Reasoner(digits, CONFIG, board), question(digits)
-    answer = reasoner.answer(asked)
+    explainer, asked = Explainer(digits, CONFIG, board), question(digits)
+    answer = explainer.answer(asked)
     assert answer is not None
     assert (answer.engine, answer.epoch, answer.towards) == ("torch", 2, 9)
     nine = np.array([9])
@@ -53,14 +53,14 @@ def test_the_answer_is_the_gradient_in_ink_and_both_classes_neighbours(digits: D
     np.testing.assert_array_equal(answer.gradient, 2 * gradient)
     index = NeighbourIndex(digits, shown, "relu")
     assert answer.neighbours == {c: tuple(index.nearest(asked.image, c, 3)) for c in (4, 9)}
-    assert reasoner.nbytes == index.nbytes > 0
+    assert explainer.nbytes == index.nbytes > 0
     assert [rival_class([0.3, 0.5, 0.2], true) for true in range(3)] == [1, 0, 1]
 
 
 def test_before_an_epoch_there_is_no_answer(digits: Dataset) -> None:
     board = WeightStore()
     board.publish(WeightSnapshot("torch", 0, 3, weights(digits, 1)))
-    assert Reasoner(digits, CONFIG, board).answer(question(digits)) is None
+    assert Explainer(digits, CONFIG, board).answer(question(digits)) is None
 
 
 @dataclass
@@ -83,10 +83,10 @@ def showing(data: Dataset, board: WeightStore, epoch: int) -> None:
     board.publish(WeightSnapshot("torch", epoch, epoch, weights(data, epoch)), evaluated=True)
 
 
-def epoch_answered(reasoner: Reasoner, data: Dataset) -> int:
-    answer = reasoner.answer(question(data))
+def epoch_answered(explainer: Explainer, data: Dataset) -> int:
+    answer = explainer.answer(question(data))
     assert answer is not None
-    assert reasoner.epoch("torch") == answer.epoch
+    assert explainer.epoch("torch") == answer.epoch
     return answer.epoch
 
 
@@ -94,24 +94,24 @@ def test_newer_weights_are_prepared_after_a_rest_and_free_the_memory_of_the_old(
     digits: Dataset, clocks: Clocks
 ) -> None:
     board = WeightStore()
-    reasoner = Reasoner(digits, CONFIG, board)
-    assert not reasoner.is_due("torch")
+    explainer = Explainer(digits, CONFIG, board)
+    assert not explainer.is_due("torch")
     showing(digits, board, 1)
-    assert reasoner.is_due("torch")
-    reasoner.prepare("torch")
+    assert explainer.is_due("torch")
+    explainer.prepare("torch")
     everything = 4 * 16 * digits.train_count
-    assert reasoner.nbytes == everything
+    assert explainer.nbytes == everything
     showing(digits, board, 2)
     clocks.now += RENEW_SECONDS / 2
-    assert not reasoner.is_due("torch"), "too soon: reading all training images costs"
+    assert not explainer.is_due("torch"), "too soon: reading all training images costs"
     clocks.now += RENEW_SECONDS / 2
-    assert reasoner.is_due("torch")
-    assert epoch_answered(reasoner, digits) == 1, "no answer waits for newer weights"
-    reasoner.prepare("torch")
-    assert epoch_answered(reasoner, digits) == 2
-    assert reasoner.nbytes == everything, "one index, not two"
+    assert explainer.is_due("torch")
+    assert epoch_answered(explainer, digits) == 1, "no answer waits for newer weights"
+    explainer.prepare("torch")
+    assert epoch_answered(explainer, digits) == 2
+    assert explainer.nbytes == everything, "one index, not two"
     clocks.now += 100
-    assert not reasoner.is_due("torch"), "there is nothing newer"
+    assert not explainer.is_due("torch"), "there is nothing newer"
 
 
 def test_preparations_take_no_more_than_their_share_of_a_core(
@@ -122,14 +122,14 @@ def test_preparations_take_no_more_than_their_share_of_a_core(
 
     monkeypatch.setattr(NeighbourIndex, "prepare", slow)
     board = WeightStore()
-    reasoner = Reasoner(digits, CONFIG, board)
+    explainer = Explainer(digits, CONFIG, board)
     showing(digits, board, 1)
-    reasoner.prepare("torch")
+    explainer.prepare("torch")
     showing(digits, board, 2)
     clocks.now += 2.0 / MOST_SHARE - 1
-    assert not reasoner.is_due("torch")
+    assert not explainer.is_due("torch")
     clocks.now += 1
-    assert reasoner.is_due("torch")
+    assert explainer.is_due("torch")
 
 
 def test_what_was_prepared_is_not_read_again_for_a_question(
@@ -144,11 +144,11 @@ def test_what_was_prepared_is_not_read_again_for_a_question(
     monkeypatch.setattr("mlpwatch.core.analysis.neighbours.last_hidden", noted)
     board = WeightStore()
     showing(digits, board, 1)
-    reasoner = Reasoner(digits, CONFIG, board)
-    before = reasoner.answer(question(digits))
-    reasoner.prepare("torch")
+    explainer = Explainer(digits, CONFIG, board)
+    before = explainer.answer(question(digits))
+    explainer.prepare("torch")
     assert sum(read) == digits.train_count + 2, "each class once, and the image per class"
-    after = reasoner.answer(question(digits))
+    after = explainer.answer(question(digits))
     assert before is not None
     assert after is not None
     assert after.neighbours == before.neighbours
@@ -158,8 +158,8 @@ def test_what_was_prepared_is_not_read_again_for_a_question(
 def test_a_preparation_that_is_stopped_is_due_again(digits: Dataset) -> None:
     board = WeightStore()
     showing(digits, board, 1)
-    reasoner = Reasoner(digits, CONFIG, board)
+    explainer = Explainer(digits, CONFIG, board)
     answers = iter([False, False])
-    reasoner.prepare("torch", lambda: next(answers, True))
-    assert 0 < reasoner.nbytes < 4 * 16 * digits.train_count
-    assert reasoner.is_due("torch")
+    explainer.prepare("torch", lambda: next(answers, True))
+    assert 0 < explainer.nbytes < 4 * 16 * digits.train_count
+    assert explainer.is_due("torch")

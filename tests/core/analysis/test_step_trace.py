@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlpwatch.core.analysis.step_trace import Walk, relative_slope, walk_through
+from mlpwatch.core.analysis.step_trace import StepTrace, relative_derivative, trace_step
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
 from mlpwatch.core.network.dropout import DropoutMasks
@@ -91,12 +91,12 @@ def test_before_the_step_everything_is_as_autograd_finds_it(
 ) -> None:
     config = replace(BASE, **VARIANTS[variant])
     state = trained(name, config, digits, STEPS).state()
-    walk = walk_through(config, digits, {name: state}).engines[name]
+    trace = trace_step(config, digits, {name: state}).engines[name]
     element = config.loss_mean(name) == "element"
     loss, reached, gradients = by_autograd(config, digits, state.weights, STEPS, element)
-    before = walk.before
-    assert (walk.epoch, walk.batch, walk.after) == (0, STEPS, None)
-    np.testing.assert_array_equal(walk.rows, batch(config, digits, STEPS))
+    before = trace.before
+    assert (trace.epoch, trace.batch, trace.after) == (0, STEPS, None)
+    np.testing.assert_array_equal(trace.rows, batch(config, digits, STEPS))
     assert before.loss == pytest.approx(loss, rel=1e-9)
     assert before.image_losses.mean() == pytest.approx(loss, rel=1e-9)
     if config.loss == "cross-entropy":
@@ -104,7 +104,7 @@ def test_before_the_step_everything_is_as_autograd_finds_it(
     assert [output.shape for output in before.outputs] == [array.shape for array in reached]
     for output, array in zip(before.outputs, reached, strict=True):
         assert output.mean == pytest.approx(array.mean(), rel=1e-6, abs=1e-9)
-        assert output.spread == pytest.approx(array.std(), rel=1e-6)
+        assert output.std == pytest.approx(array.std(), rel=1e-6)
     for kind, norms in (("weight", before.gradient_norms), ("bias", before.bias_gradient_norms)):
         found = [np.linalg.norm(g) for k, g in gradients.items() if k.endswith(kind)]
         np.testing.assert_allclose(norms, found, rtol=1e-8)
@@ -119,7 +119,7 @@ def test_the_update_shown_beforehand_is_the_one_that_training_makes(
     engine = trained(name, config, digits, STEPS)
     before = engine.state()
     steps = config.epochs * -(-digits.train_count // config.batch_size)
-    shown = walk_through(config, digits, {name: before})
+    shown = trace_step(config, digits, {name: before})
     rate = config.learning_rate * (1 - STEPS / steps if config.schedule == "linear" else 1)
     assert shown.engines[name].learning_rate == pytest.approx(rate, rel=1e-12)
     engine.set_learning_rate(rate)
@@ -128,7 +128,7 @@ def test_the_update_shown_beforehand_is_the_one_that_training_makes(
     changes = [np.linalg.norm(after.weights[k] - before.weights[k])
                for k in before.weights if k.endswith("weight")]  # fmt: skip
     np.testing.assert_allclose(shown.engines[name].update_norms, changes, rtol=1e-9)
-    taken = walk_through(config, digits, {name: after}, shown).engines[name]
+    taken = trace_step(config, digits, {name: after}, shown).engines[name]
     np.testing.assert_allclose(taken.update_norms, changes, rtol=1e-9)
     norms = [np.linalg.norm(w) for k, w in before.weights.items() if k.endswith("weight")]
     np.testing.assert_allclose(taken.weight_norms, norms, rtol=1e-9)
@@ -156,10 +156,10 @@ def test_by_hand_and_autograd_agree_at_the_same_weights_whatever_step_each_has_r
     digits: Dataset,
 ) -> None:
     config = replace(BASE, dropout=0.2, optimizer="adam")
-    walk = walk_through(config, digits, both(config, digits, 4, 1))
-    assert [one.batch for one in walk.engines.values()] == [4, 1]
-    assert len(walk.differences) == 3
-    assert max(walk.differences) < 1e-12
+    trace = trace_step(config, digits, both(config, digits, 4, 1))
+    assert [one.batch for one in trace.engines.values()] == [4, 1]
+    assert len(trace.differences) == 3
+    assert max(trace.differences) < 1e-12
 
 
 def test_where_the_losses_differ_by_convention_so_do_the_gradients(digits: Dataset) -> None:
@@ -168,33 +168,33 @@ def test_where_the_losses_differ_by_convention_so_do_the_gradients(digits: Datas
     _, _, by_sum = by_autograd(config, digits, states["numpy"].weights, 1, element=False)
     # PyTorch's loss is a tenth of it: one of ten classes.
     largest = [0.9 * np.abs(g).max() for k, g in by_sum.items() if k.endswith("weight")]
-    walk = walk_through(config, digits, states)
-    np.testing.assert_allclose(walk.differences, largest, rtol=1e-6)
+    trace = trace_step(config, digits, states)
+    np.testing.assert_allclose(trace.differences, largest, rtol=1e-6)
 
 
 def test_an_engine_that_stands_still_keeps_its_numbers_while_the_other_goes_on(
     digits: Dataset,
 ) -> None:
-    start = walk_through(BASE, digits, both(BASE, digits, 1, 1))
-    half = walk_through(BASE, digits, both(BASE, digits, 2, 1), start)
+    start = trace_step(BASE, digits, both(BASE, digits, 1, 1))
+    half = trace_step(BASE, digits, both(BASE, digits, 2, 1), start)
     assert half.engines["numpy"].after is not None
     assert half.engines["torch"] is start.engines["torch"]
-    whole = walk_through(BASE, digits, both(BASE, digits, 2, 2), half)
+    whole = trace_step(BASE, digits, both(BASE, digits, 2, 2), half)
     assert whole.engines["numpy"] is half.engines["numpy"]
     assert whole.engines["torch"].after is not None
-    assert walk_through(BASE, digits, both(BASE, digits, 2, 2), whole) is whole
+    assert trace_step(BASE, digits, both(BASE, digits, 2, 2), whole) is whole
 
 
 def test_after_more_than_one_step_it_starts_afresh(digits: Dataset) -> None:
-    start = walk_through(BASE, digits, {"numpy": trained("numpy", BASE, digits, 1).state()})
-    later = walk_through(BASE, digits, {"numpy": trained("numpy", BASE, digits, 4).state()}, start)
+    start = trace_step(BASE, digits, {"numpy": trained("numpy", BASE, digits, 1).state()})
+    later = trace_step(BASE, digits, {"numpy": trained("numpy", BASE, digits, 4).state()}, start)
     assert later.engines["numpy"].after is None
     assert later.engines["numpy"].batch == 4
 
 
 def test_the_worst_images_come_first(digits: Dataset) -> None:
-    walk = walk_through(BASE, digits, {"numpy": trained("numpy", BASE, digits, 1).state()})
-    one = walk.engines["numpy"]
+    trace = trace_step(BASE, digits, {"numpy": trained("numpy", BASE, digits, 1).state()})
+    one = trace.engines["numpy"]
     losses = one.before.image_losses[one.worst_first]
     assert sorted(one.worst_first) == list(range(BASE.batch_size))
     assert (np.diff(losses) <= 0).all()
@@ -204,11 +204,11 @@ def test_the_worst_images_come_first(digits: Dataset) -> None:
 def test_units_without_a_slope_are_counted(digits: Dataset) -> None:
     state = trained("numpy", BASE, digits, 1).state()
     state.weights["layers.0.bias"][:5] = -1e3
-    walk = walk_through(BASE, digits, {"numpy": state})
-    images, first, *_, logits = walk.engines["numpy"].before.outputs
-    assert images.idle is logits.idle is None
-    assert first.idle is not None
-    assert 5 <= first.idle < 12
+    trace = trace_step(BASE, digits, {"numpy": state})
+    images, first, *_, logits = trace.engines["numpy"].before.outputs
+    assert images.saturated is logits.saturated is None
+    assert first.saturated is not None
+    assert 5 <= first.saturated < 12
     config = replace(BASE, activation="sigmoid")
     state = trained("numpy", config, digits, 1).state()
     state.weights["layers.0.bias"][:] = np.linspace(-9, -4, 12)
@@ -217,7 +217,7 @@ def test_units_without_a_slope_are_counted(digits: Dataset) -> None:
     flat = (slopes < 0.01).all(axis=0).sum()
     assert flat < (slopes.mean(axis=0) < 0.01).sum(), "some are steeper on a few images alone"
     assert (
-        walk_through(config, digits, {"numpy": state}).engines["numpy"].before.outputs[1].idle
+        trace_step(config, digits, {"numpy": state}).engines["numpy"].before.outputs[1].saturated
         == flat
     )
 
@@ -230,7 +230,7 @@ def test_slopes_relative_to_the_greatest_are_those_of_finite_differences(activat
     steepest = {"relu": 1.0, "sigmoid": 0.25, "tanh": 1.0}[activation]
     slope = (f(z + 1e-6) - f(z - 1e-6)) / 2e-6
     np.testing.assert_allclose(
-        relative_slope(activation, f(z)),  # type: ignore[arg-type]
+        relative_derivative(activation, f(z)),  # type: ignore[arg-type]
         slope / steepest,
         rtol=1e-6,
         atol=1e-9,
@@ -240,8 +240,8 @@ def test_slopes_relative_to_the_greatest_are_those_of_finite_differences(activat
 def test_a_network_that_has_diverged_is_shown_without_an_error(digits: Dataset) -> None:
     state = trained("numpy", BASE, digits, 1).state()
     state.weights["layers.1.weight"][:] = np.inf
-    walk = walk_through(BASE, digits, {"numpy": state})
-    assert not np.isfinite(walk.engines["numpy"].before.loss)
+    trace = trace_step(BASE, digits, {"numpy": state})
+    assert not np.isfinite(trace.engines["numpy"].before.loss)
 
 
 @pytest.mark.parametrize("recipe", ["twin", "seed", "best"])
@@ -252,7 +252,7 @@ def test_a_finished_run_shows_one_more_step(digits: Dataset, recipe: str) -> Non
     # Beyond the end too, where an older log knows fewer epochs than were trained.
     for place in (0, 5):
         state = EngineState(last.weights, last.slots, last.updates + place)
-        one = walk_through(config, digits, {"numpy": state}).engines["numpy"]
+        one = trace_step(config, digits, {"numpy": state}).engines["numpy"]
         assert (one.epoch, one.batch) == (1, place)
         assert one.learning_rate == (0 if recipe == "best" else config.learning_rate)
 
@@ -265,13 +265,13 @@ def test_a_paused_session_walks_and_one_step_shows_before_and_after(
     with left_alone(session):
         session.pause()
         session.start()
-        walk: Walk = session.walk_through()
-        assert {one.batch for one in walk.engines.values()} == {0}
+        trace: StepTrace = session.trace_step()
+        assert {one.batch for one in trace.engines.values()} == {0}
         session.step()
         for name in config.engine_names:
             while session.ask(name, lambda engine: engine.state().updates).result(SECONDS) < 1:
                 pass
-        taken = session.walk_through(walk)
+        taken = session.trace_step(trace)
         for one in taken.engines.values():
             assert one.after is not None
             assert one.after.loss < one.before.loss
@@ -285,14 +285,14 @@ def test_a_saved_run_walks_through_the_step_after_its_newest_checkpoint(
     session, _ = hooked_session(tmp_path, digits, config)
     session.start()
     assert session.join(SECONDS)
-    shown = session.walk_through()
+    shown = session.trace_step()
     follower = RunFollower(Run.open(session.run.path.parent, session.run.path.name))
     follower.start()
     try:
         deadline = monotonic() + SECONDS
         while not follower.dataset.train_count and monotonic() < deadline:
             sleep(0.01)
-        saved = follower.walk_through()
+        saved = follower.trace_step()
     finally:
         follower.leave()
         follower.join(SECONDS)

@@ -16,8 +16,8 @@ def shown(w: Floats) -> WeightSnapshot:
     return WeightSnapshot("numpy", 1, 9, {"layers.0.weight": w, "layers.0.bias": np.zeros(len(w))})
 
 
-def layer(spread: float) -> FirstLayer:
-    return FirstLayer(shown(np.zeros((1, 1))), np.zeros((1, 1, 1)), spread)
+def layer(reach: float) -> FirstLayer:
+    return FirstLayer(shown(np.zeros((1, 1))), np.zeros((1, 1, 1)), reach)
 
 
 def test_each_weight_lies_where_its_pixel_lies() -> None:
@@ -36,16 +36,16 @@ def test_features_that_are_no_image_fill_a_near_square() -> None:
     assert first_layer(shown(np.ones((3, 10))), (28, 28)).tiles.shape == (3, 3, 4)
 
 
-def test_the_spread_leaves_out_the_few_largest() -> None:
+def test_the_reach_leaves_out_the_few_largest() -> None:
     w = np.linspace(-1, 1, 1_000).reshape(10, 100)
     w[0, 0] = 50.0
-    assert first_layer(shown(w), (10, 10)).spread == pytest.approx(0.98, abs=0.005)
+    assert first_layer(shown(w), (10, 10)).reach == pytest.approx(0.98, abs=0.005)
 
 
 @given(st.floats(1e-8, 1e8))
-def test_the_scale_is_the_next_round_number(spread: float) -> None:
-    scale = shared_scale(layer(spread))
-    assert spread <= scale <= 2.1 * spread
+def test_the_scale_is_the_next_round_number(reach: float) -> None:
+    scale = shared_scale(layer(reach))
+    assert reach <= scale <= 2.1 * reach
     mantissa = scale / 10 ** math.floor(math.log10(scale) + 1e-9)
     assert min(abs(mantissa - round_one) for round_one in (1, 2, 3, 5)) < 1e-6
 

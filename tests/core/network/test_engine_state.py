@@ -181,12 +181,12 @@ def test_initial_weights_have_the_spread_of_their_papers() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_first_unsound_tensor_is_found_from_the_input_side(name: EngineName) -> None:
     engine = fresh(name, "sgd")
-    assert engine.first_unsound_tensor() is None
+    assert engine.first_nonfinite_tensor() is None
     state = engine.state()
     for tensor, value in (("layers.1.weight", np.nan), ("layers.0.bias", -np.inf)):
         state.weights[tensor][0] = value
         engine.load_state(state)
-        assert engine.first_unsound_tensor() == tensor
+        assert engine.first_nonfinite_tensor() == tensor
 
 
 def test_both_engines_read_images_alike_in_any_number() -> None:

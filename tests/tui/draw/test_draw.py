@@ -32,7 +32,7 @@ from tests.support.scenes import (
 )
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until, while_loading
-from tests.support.walks import played_prediction
+from tests.support.step_trace_samples import played_prediction
 
 SEVEN = [((2.2, 1.5), (5.8, 1.5)), ((5.8, 1.5), (3.6, 7.0))]
 

@@ -27,7 +27,7 @@ from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
 from tests.support.scenes import CONFIG, FakeSession, digits, training
 from tests.support.stage import on_stage, until
-from tests.support.walks import played_prediction
+from tests.support.step_trace_samples import played_prediction
 
 
 @pytest.mark.parametrize(

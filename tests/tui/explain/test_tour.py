@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from mlpwatch.core.analysis.step_trace import Walk
+from mlpwatch.core.analysis.step_trace import StepTrace
 from mlpwatch.core.config import OptimizerName, RunConfig
 from mlpwatch.core.events import Event
 from mlpwatch.tui.explain.screen import ExplainScreen
@@ -132,8 +132,8 @@ async def test_the_update_tells_how_far_the_weights_go() -> None:
             "W1", "32x10", "4.50", "0.0625", "0.0139", "4.50", "0.0625", "0.0139",
         ]  # fmt: skip
         assert stage.row("η  ").split() == ["η", "0.3", "0.3"]
-        walk = vars(stage.app.screen)["_walk"]
-        counts = [len(batch_strips(n, digits(), CONFIG, stage.state, walk)) for n in (1, 2, 3, 4)]
+        trace = vars(stage.app.screen)["_trace"]
+        counts = [len(batch_strips(n, digits(), CONFIG, stage.state, trace)) for n in (1, 2, 3, 4)]
         assert counts == [2, 2, 0, 0], "images belong to forward and loss"
         stage.state.engines["numpy"].step += 1
         await stage.press("left", "right")
@@ -207,7 +207,7 @@ async def test_formulas_name_what_this_run_computes() -> None:
 
 async def test_a_failure_is_said_and_the_page_waits() -> None:
     class Broken(FakeSession):
-        def walk_through(self, previous: Walk | None = None) -> Walk:  # noqa: ARG002
+        def trace_step(self, previous: StepTrace | None = None) -> StepTrace:  # noqa: ARG002
             raise TimeoutError("30 s")
 
     async with on_stage(training(), session=Broken()) as stage:

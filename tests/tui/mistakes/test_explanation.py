@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from mlpwatch.core.analysis.explanation import Reasoner
+from mlpwatch.core.analysis.explanation import Explainer
 from mlpwatch.core.analysis.mistakes import SplitEvaluations, mistake_rows
 from mlpwatch.core.analysis.neighbours import NeighbourIndex
 from mlpwatch.core.analysis.saliency import logit_gradient
@@ -124,13 +124,13 @@ async def test_moving_on_shows_the_next_digits_neighbours() -> None:
 
 
 async def test_it_says_that_it_searches_only_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    may_answer, answer = Flag(), Reasoner.answer
+    may_answer, answer = Flag(), Explainer.answer
 
-    def slow(reasoner: Reasoner, question: object) -> object:
+    def slow(explainer: Explainer, question: object) -> object:
         may_answer.wait(30)
-        return answer(reasoner, question)  # type: ignore[arg-type]
+        return answer(explainer, question)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Reasoner, "answer", slow)
+    monkeypatch.setattr(Explainer, "answer", slow)
     async with on_digit() as stage:
         try:
             await stage.says("searching …")
@@ -154,11 +154,11 @@ async def test_it_says_that_it_searches_only_while_it_does(monkeypatch: pytest.M
 async def test_a_lack_of_memory_is_told_and_the_next_digit_tries_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fails(_reasoner: Reasoner, _question: object) -> None:
+    def fails(_explainer: Explainer, _question: object) -> None:
         raise MemoryError("Unable to allocate 2.99 MiB")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Reasoner, "answer", fails)
+        patch.setattr(Explainer, "answer", fails)
         async with on_digit() as stage:
             await stage.says("no memory to look for reasons: Unable to allocate 2.99 MiB")
             await stage.says("not enough memory to look for them")
@@ -221,13 +221,13 @@ async def test_only_the_newest_of_many_questions_is_looked_into(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
-    answer = Reasoner.answer
+    answer = Explainer.answer
 
-    def noted(reasoner: Reasoner, question: object) -> object:
+    def noted(explainer: Explainer, question: object) -> object:
         asked.append(1)
-        return answer(reasoner, question)  # type: ignore[arg-type]
+        return answer(explainer, question)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Reasoner, "answer", noted)
+    monkeypatch.setattr(Explainer, "answer", noted)
     async with on_digit() as stage:
         reader: ReasonsReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
         await until(lambda: reader.fits, stage.pilot)

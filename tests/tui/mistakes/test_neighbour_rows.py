@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlpwatch.core.analysis.explanation import Reasons
+from mlpwatch.core.analysis.explanation import Explanation
 from mlpwatch.core.analysis.neighbours import Neighbour
 from mlpwatch.tui.images.image_rows import ImageRow, ImageRowsView, image_size
 from mlpwatch.tui.kit.theme import Role
@@ -44,7 +44,7 @@ def test_as_many_images_as_fit_are_drawn_with_their_words() -> None:
 
 def test_without_a_hidden_layer_neighbours_are_those_of_the_pixels() -> None:
     facts = DigitFacts("1 of 1", 3, {"numpy": [0.0, 1.0]}, "0123456789")
-    answer = Reasons("numpy", 5, 1, np.zeros(64, np.float32), 1.0, {3: (Neighbour(7, 1.25),)})
+    answer = Explanation("numpy", 5, 1, np.zeros(64, np.float32), 1.0, {3: (Neighbour(7, 1.25),)})
     for hidden, says in (((8,), "nearest 3 in NumPy"), ((), "nearest 3 by its pixels")):
         (row,) = neighbour_rows(answer, facts, digits(), replace(CONFIG, hidden=hidden))
         assert "".join(text for text, _ in row.title) == f"{says} · true label"

@@ -12,7 +12,7 @@ from mlpwatch.core.network.engine import EngineState, build_engine, initial_weig
 
 
 @dataclass(frozen=True, slots=True)
-class Gradients:
+class EngineGradient:
     """What one engine computes, without updating anything."""
 
     loss: float
@@ -21,16 +21,18 @@ class Gradients:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class GradientComparison:
     """Both engines on the same weights and batch."""
 
     batch_size: int
-    engines: Mapping[EngineName, Gradients]
+    engines: Mapping[EngineName, EngineGradient]
     largest_difference: float
     """Largest absolute difference of any weight's or bias's gradient; 0 with one engine."""
 
 
-def compare_gradients(config: RunConfig, dataset: Dataset, weights: Tensors | None) -> Comparison:
+def compare_gradients(
+    config: RunConfig, dataset: Dataset, weights: Tensors | None
+) -> GradientComparison:
     """Compute loss and gradient in each engine of the run, on the first batch of its first epoch.
 
     Args:
@@ -45,7 +47,7 @@ def compare_gradients(config: RunConfig, dataset: Dataset, weights: Tensors | No
         weights = initial_weights(sizes, config)
     # Without optimizer memory or dropout, and on the CPU: nothing here takes part in training.
     still = replace(config, optimizer="sgd", device="cpu", dropout=0.0, input_dropout=0.0)
-    found: dict[EngineName, Gradients] = {}
+    found: dict[EngineName, EngineGradient] = {}
     gradients: list[Tensors] = []
     for name in config.engine_names:
         engine = build_engine(name, still, images, labels, dataset.classes)
@@ -55,9 +57,9 @@ def compare_gradients(config: RunConfig, dataset: Dataset, weights: Tensors | No
         engine.load_state(EngineState(dict(weights)))
         loss, gradient = engine.loss_and_gradient(np.arange(len(rows)))
         norms = [np.linalg.norm(g) for key, g in gradient.items() if key.endswith(".weight")]
-        found[name] = Gradients(loss, tuple(float(norm) for norm in norms))
+        found[name] = EngineGradient(loss, tuple(float(norm) for norm in norms))
         gradients.append(gradient)
-    return Comparison(len(rows), found, _largest_difference(gradients))
+    return GradientComparison(len(rows), found, _largest_difference(gradients))
 
 
 def _largest_difference(gradients: list[Tensors]) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mlpwatch.core.analysis.inference import Prediction
-from mlpwatch.core.analysis.step_trace import BatchPass, EngineWalk, LayerOutput, Walk
+from mlpwatch.core.analysis.step_trace import BatchPass, EngineTrace, LayerOutput, StepTrace
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order
@@ -26,31 +26,31 @@ def played_prediction(
     return Prediction(loss_for(config, name).probabilities(-squares))
 
 
-def played_walk(
+def sample_trace(
     config: RunConfig,
     dataset: Dataset,
     steps: Mapping[EngineName, int],
-    previous: Walk | None,
-) -> Walk:
-    """Return a walk as `core.walkthrough.walk_through` does, without training anything."""
-    walks: dict[EngineName, EngineWalk] = {}
+    previous: StepTrace | None,
+) -> StepTrace:
+    """Return a trace as `analysis.step_trace.trace_step` does, without training anything."""
+    traces: dict[EngineName, EngineTrace] = {}
     for name, step in steps.items():
         then = previous.newest[name].updates if previous else step
         before = then if then + 1 == step else step
         if previous is not None and then == step:
-            walks[name] = previous.engines[name]
+            traces[name] = previous.engines[name]
         else:
-            walks[name] = _walk(config, dataset, before, step)
-    return Walk(walks, (3.2e-8, 1.5e-8) if len(walks) > 1 else ())
+            traces[name] = _trace(config, dataset, before, step)
+    return StepTrace(traces, (3.2e-8, 1.5e-8) if len(traces) > 1 else ())
 
 
-def _walk(config: RunConfig, dataset: Dataset, step: int, now: int) -> EngineWalk:
+def _trace(config: RunConfig, dataset: Dataset, step: int, now: int) -> EngineTrace:
     sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
     weights = initial_weights(sizes, config)
     epoch, batch = divmod(step, -(-dataset.train_count // config.batch_size))
     order = batch_order(config.seed, epoch, dataset.train_count)
     rows = order[batch * config.batch_size : (batch + 1) * config.batch_size]
-    return EngineWalk(
+    return EngineTrace(
         state=EngineState(weights, {}, step),
         epoch=epoch,
         batch=batch,
