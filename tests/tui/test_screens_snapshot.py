@@ -12,6 +12,8 @@ from tests.support.scenes import WHY_DIVERGED, ended, failed, finished, training
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until, while_loading
 
+pytestmark = pytest.mark.slow
+
 SMALL, MEDIUM, LARGE = (80, 24), (140, 40), (220, 60)
 
 EVENTS = {"training": training, "paused": training, "ended": finished, "failed": failed}

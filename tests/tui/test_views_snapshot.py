@@ -9,6 +9,8 @@ from tests.support.scenes import training
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until
 
+pytestmark = pytest.mark.slow
+
 VIEWS = {
     "percent": "tab tab c",
     "difference": "c",

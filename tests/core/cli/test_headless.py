@@ -17,6 +17,8 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.__main__ import main
 from tests.support.checkout import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 60.0
 
 RESULT_KEYS = {"run", "dataset", "recipe", "epochs", "engines", "max_weight_difference"}

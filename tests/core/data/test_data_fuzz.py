@@ -24,7 +24,7 @@ from tests.support.sample_files import (
     write_zip,
 )
 
-pytestmark = pytest.mark.usefixtures("traced")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("traced")]
 
 MUTATIONS = int(os.environ.get("MLPWATCH_FUZZ", "400"))
 """Per kind of file."""

@@ -15,7 +15,7 @@ from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.training.launch import new_session
 from tests.support.checkout import CHECKOUT
 
-pytestmark = pytest.mark.xdist_group("mnist")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mnist")]
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,8 @@ from tests.support.run_scenes import runs_of_all_kinds
 from tests.support.scenes import training
 from tests.support.stage import NEVER_FPS, on_stage
 
+pytestmark = pytest.mark.slow
+
 PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "everywhere": MlpwatchApp,
     "dashboard": Dashboard,

@@ -34,6 +34,8 @@ from tests.support.scenes import (
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until
 
+pytestmark = pytest.mark.slow
+
 EPOCHS: dict[EngineName, int] = {"numpy": 5, "torch": 3}
 STEPS: dict[EngineName, int] = {"numpy": 100, "torch": 60}
 """The newest epochs' ends in the scene."""

@@ -9,7 +9,7 @@ from tests.support.scenes import training
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage
 
-pytestmark = pytest.mark.usefixtures("runs")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runs")]
 
 SIZES = {"80x24": (80, 24), "140x40": (140, 40), "220x60": (220, 60)}
 

@@ -19,6 +19,8 @@ from mlpwatch.tui.runs.switch import why_not
 from tests.support.scenes import FakeSession, training
 from tests.support.stage import Stage, on_stage, until
 
+pytestmark = pytest.mark.slow
+
 CONFIG = from_recipe("twin", data="digits", hidden=(8,), epochs=100_000, only="numpy", threads=1)
 
 

@@ -17,7 +17,7 @@ from tests.support.run_scenes import DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE,
 from tests.support.scenes import trained, training
 from tests.support.stage import Stage, on_stage, until
 
-pytestmark = pytest.mark.usefixtures("runs")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runs")]
 
 SAVED = Path("saved")
 

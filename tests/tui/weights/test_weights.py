@@ -21,6 +21,8 @@ from mlpwatch.tui.weights.text import dead_text
 from tests.support.scenes import CONFIG, FakeSession, finished, trained, training, weights
 from tests.support.stage import Stage, on_stage, until
 
+pytestmark = pytest.mark.slow
+
 SIZES = [(80, 24), (140, 40), (220, 60)]
 
 
