@@ -27,7 +27,7 @@ from mlpwatch.core.training.trainer import train
 from tests.bench.bench_data import load_bench_data
 from tests.bench.contenders import SHAPES
 from tests.bench.tables import spread
-from tests.support.training import MemoryRecorder
+from tests.support.samples.training import MemoryRecorder
 
 EPOCHS = 4
 MANY, FEW = 10_000, 10

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from tests.bench.pty_reader import PtyProgram, environment
+from tests.support.pty.noted import NotedProgram, environment
 
 POINTS_PER_SECOND = 20
 
@@ -69,7 +69,7 @@ def logging_run(wandb: Path, folder: Path) -> Iterator[Path]:
         logger.wait()
 
 
-def leet(wandb: Path, run: Path, folder: Path, *, filled: bool = False) -> PtyProgram:
+def leet(wandb: Path, run: Path, folder: Path, *, filled: bool = False) -> NotedProgram:
     """Start LEET on a run, with its default layout, or four charts that fill the screen."""
     config = folder / ("leet-filled" if filled else "leet-default")
     config.mkdir(exist_ok=True)
@@ -81,7 +81,7 @@ def leet(wandb: Path, run: Path, folder: Path, *, filled: bool = False) -> PtyPr
         }
         (config / "wandb-leet.json").write_text(json.dumps(layout))
     env = _env(folder) | {"WANDB_CONFIG_DIR": str(config)}
-    return PtyProgram([str(wandb), "leet", "run", str(run)], folder, env)
+    return NotedProgram([str(wandb), "leet", "run", str(run)], folder, env)
 
 
 def _env(folder: Path) -> dict[str, str]:

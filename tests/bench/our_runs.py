@@ -11,8 +11,8 @@ from typing import Any
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from tests.bench.bench_data import load_bench_data
-from tests.bench.pty_reader import PtyProgram, environment
 from tests.support.checkout import CHECKOUT
+from tests.support.pty.noted import NotedProgram, environment
 
 START_SECONDS = 120.0
 """For whatever is waited for: a busy machine takes tens of seconds to import torch."""
@@ -55,41 +55,41 @@ def training_options(folder: Path, data: str, epochs: int) -> list[str]:
     return ["--data", data, "--recipe", "twin", f"--epochs={epochs}", f"--saved={folder}"]
 
 
-def watching(folder: Path, data: str, epochs: int, **env: str) -> PtyProgram:
+def watching(folder: Path, data: str, epochs: int, **env: str) -> NotedProgram:
     """Start mlpwatch with its screen."""
     options = training_options(folder, data, epochs)
-    return PtyProgram([sys.executable, "-m", "mlpwatch", *options], folder, environment(**env))
+    return NotedProgram([sys.executable, "-m", "mlpwatch", *options], folder, environment(**env))
 
 
 @contextmanager
 def watched_with_validation(
     folder: Path, data: str, epochs: int, held_out: int
-) -> Iterator[PtyProgram]:
+) -> Iterator[NotedProgram]:
     """Start mlpwatch with this many images for validation, yield once it trains, and quit."""
     options = training_options(folder, data, epochs)
     command = [sys.executable, "-c", _HOLDING_OUT, str(held_out), *options]
-    with PtyProgram(command, folder) as program:
+    with NotedProgram(command, folder) as program:
         yield from _until_quit(program)
 
 
 @contextmanager
-def watched(folder: Path, data: str, epochs: int, **env: str) -> Iterator[PtyProgram]:
+def watched(folder: Path, data: str, epochs: int, **env: str) -> Iterator[NotedProgram]:
     """Start mlpwatch with its screen, yield once it trains, and quit."""
     with watching(folder, data, epochs, **env) as program:
         yield from _until_quit(program)
 
 
-def _until_quit(program: PtyProgram) -> Iterator[PtyProgram]:
+def _until_quit(program: NotedProgram) -> Iterator[NotedProgram]:
     program.read_until(lambda: program.saw(TRAINING), START_SECONDS, pause=0.02)
     yield program
     if program.process.poll() is None:
         program.end(b"q")
 
 
-def training(folder: Path, data: str, epochs: int) -> PtyProgram:
+def training(folder: Path, data: str, epochs: int) -> NotedProgram:
     """Start `mlpwatch train`; in a terminal too, so that both are scheduled alike."""
     options = training_options(folder, data, epochs)
-    return PtyProgram([sys.executable, "-m", "mlpwatch", "train", *options], folder)
+    return NotedProgram([sys.executable, "-m", "mlpwatch", "train", *options], folder)
 
 
 def logged_speeds(saved: Path) -> dict[EngineName, float]:

@@ -14,9 +14,9 @@ from time import perf_counter
 from mlpwatch.core.runs.index import RunIndex
 from mlpwatch.core.runs.listing import list_runs
 from tests.bench.our_runs import START_SECONDS, scratch, watched
-from tests.bench.pty_reader import PtyProgram
 from tests.bench.verdicts import Row, print_rows, quantile
-from tests.support.many_runs import make_many_runs
+from tests.support.pty.noted import NotedProgram
+from tests.support.samples.many_runs import make_many_runs
 
 ROUNDS = 5
 
@@ -55,7 +55,7 @@ def screen_rows(saved: Path, presses: int) -> list[Row]:
         program.send(b" ")
         program.read(2.0)
         before = len(program.chunks)
-        pressed = program.send(b"r")
+        pressed = program.press(b"r")
         shown = program.read_until(lambda: program.saw(b"finished", before), START_SECONDS)
         program.read(3.0)
         steps = [_press(program, DOWN) for _ in range(presses)]
@@ -78,10 +78,10 @@ def screen_rows(saved: Path, presses: int) -> list[Row]:
     ]
 
 
-def _press(program: PtyProgram, key: bytes) -> tuple[int, float]:
+def _press(program: NotedProgram, key: bytes) -> tuple[int, float]:
     """Return the bytes that a key brought, and the milliseconds until the first of them."""
     chunks, received = len(program.chunks), program.received
-    at = program.send(key)
+    at = program.press(key)
     program.read(ANSWER_SECONDS, pause=0.0)
     answers = program.chunks[chunks:]
     waited = answers[0].at - at if answers else ANSWER_SECONDS

@@ -15,7 +15,7 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.events import EpochDone, Event, StepDone
 from mlpwatch.tui.state.run_state import RunState
 from tests.bench.verdicts import Row, say
-from tests.support.scenes import FakeSession, epoch_done, gap, loss_at
+from tests.support.samples.scenes import FakeSession, epoch_done, gap, loss_at
 from tests.support.stage import Stage, on_stage
 
 FEW, MANY = 1_000, 1_000_000

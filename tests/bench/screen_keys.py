@@ -13,8 +13,8 @@ from pathlib import Path
 import pyte
 
 from tests.bench.our_runs import START_SECONDS, TRAINING, watched, watching
-from tests.bench.pty_reader import COLUMNS, ROWS, PtyProgram
 from tests.bench.verdicts import Row, quantile, say
+from tests.support.pty.noted import COLUMNS, ROWS, NotedProgram
 
 EPOCHS = 2_000
 """Longer than any reading."""
@@ -111,21 +111,21 @@ def import_rows(folder: Path, data: str, rounds: int) -> list[Row]:
     ]
 
 
-def wait_for_frame(program: PtyProgram) -> float:
+def wait_for_frame(program: NotedProgram) -> float:
     """Drain until mlpwatch has drawn its first frame; return when."""
     return program.read_until(lambda: program.saw(b"mlpwatch"), START_SECONDS)
 
 
-def press_key(program: PtyProgram, key: bytes, signature: Signature) -> Press:
+def press_key(program: NotedProgram, key: bytes, signature: Signature) -> Press:
     """Type a key, and note what comes until the next one may be typed."""
     before = len(program.chunks)
-    press = Press(program.send(key), before, key, signature)
+    press = Press(program.press(key), before, key, signature)
     # At a random moment of the frame; long enough that no two answers overlap.
     program.read(WAIT_SECONDS + random.uniform(0.0, 0.25), pause=0.0)
     return press
 
 
-def answers(program: PtyProgram, presses: list[Press]) -> list[float]:
+def answers(program: NotedProgram, presses: list[Press]) -> list[float]:
     """Return the milliseconds from each key to the first change of what it alone changes."""
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.ByteStream(screen)

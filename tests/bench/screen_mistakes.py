@@ -11,9 +11,9 @@ from collections.abc import Hashable
 from pathlib import Path
 
 from tests.bench.our_runs import watched_with_validation
-from tests.bench.pty_reader import PtyProgram
 from tests.bench.screen_keys import EPOCHS, Press, Signature, answers, press_key, say_slowest
 from tests.bench.verdicts import Row, quantile
+from tests.support.pty.noted import NotedProgram
 
 RIGHT, LEFT, PAGE_DOWN, PAGE_UP = b"\x1b[C", b"\x1b[D", b"\x1b[6~", b"\x1b[5~"
 
@@ -90,6 +90,6 @@ def mistake_rows(folder: Path, data: str, rounds: int) -> list[Row]:
     ]
 
 
-def _kilobytes(program: PtyProgram, press: Press) -> float:
+def _kilobytes(program: NotedProgram, press: Press) -> float:
     answer = [c for c in program.chunks if 0 <= c.at - press.at < ANSWER_SECONDS]
     return sum(len(chunk.data) for chunk in answer) / 1_000

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from tests.bench.our_runs import START_SECONDS, epochs_logged, logged_speeds, training, watching
-from tests.bench.pty_reader import PtyProgram
 from tests.bench.verdicts import Row, load, say
+from tests.support.pty.noted import NotedProgram
 
 EPOCHS = 2_000
 """Longer than any reading."""
@@ -46,7 +46,7 @@ def speed_rows(folder: Path, data: str, rounds: int, seconds: float) -> list[Row
 
 
 def _with_screen(saved: Path, data: str, seconds: float, shares: list[float]) -> Speeds:
-    def train(program: PtyProgram) -> None:
+    def train(program: NotedProgram) -> None:
         before = _main_thread_seconds(program.process.pid)
         program.read(seconds)
         took = _main_thread_seconds(program.process.pid) - before
@@ -57,7 +57,7 @@ def _with_screen(saved: Path, data: str, seconds: float, shares: list[float]) ->
 
 
 def _without_screen(saved: Path, data: str, seconds: float) -> Speeds:
-    def train(program: PtyProgram) -> None:
+    def train(program: NotedProgram) -> None:
         program.read(seconds)
         program.process.send_signal(signal.SIGTERM)
         while program.process.poll() is None:
@@ -66,7 +66,7 @@ def _without_screen(saved: Path, data: str, seconds: float) -> Speeds:
     return _speeds(training(saved, data, EPOCHS), saved, train)
 
 
-def _speeds(program: PtyProgram, saved: Path, train: Callable[[PtyProgram], None]) -> Speeds:
+def _speeds(program: NotedProgram, saved: Path, train: Callable[[NotedProgram], None]) -> Speeds:
     with program:
         # Measure from the first epoch on: start and import are no training.
         program.read_until(lambda: epochs_logged(saved), START_SECONDS, pause=0.1)

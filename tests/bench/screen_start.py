@@ -13,8 +13,8 @@ from time import monotonic
 
 from tests.bench import leet
 from tests.bench.our_runs import START_SECONDS, watched, watching
-from tests.bench.pty_reader import PtyProgram, environment
 from tests.bench.verdicts import Row
+from tests.support.pty.noted import NotedProgram, environment
 
 EPOCHS = 2_000
 """Longer than any reading."""
@@ -68,7 +68,7 @@ def start_rows(folder: Path, data: str, rounds: int, wandb: str | None) -> list[
             with leet.leet(leet.find_wandb(wandb), run, folder) as program:
                 theirs.append(_first_frame(program, leet.DRAWN, b"q"))
     for _ in range(rounds + 1):
-        with PtyProgram([sys.executable, "-c", _BARE], folder) as program:
+        with NotedProgram([sys.executable, "-c", _BARE], folder) as program:
             bare.append(_first_frame(program, b"ready", b"\x11"))
         with watching(folder, data, EPOCHS) as program:
             ours.append(_first_frame(program, b"mlpwatch", b"q"))
@@ -128,7 +128,7 @@ def memory_rows(folder: Path, data: str, rounds: int) -> list[Row]:
     ]
 
 
-def _first_frame(program: PtyProgram, words: bytes, quit_keys: bytes) -> float:
+def _first_frame(program: NotedProgram, words: bytes, quit_keys: bytes) -> float:
     """Return the seconds from the start of a program to these words on its terminal."""
     drawn = program.read_until(lambda: program.saw(words), START_SECONDS)
     program.send(quit_keys)
@@ -139,7 +139,7 @@ def _first_step(folder: Path) -> float:
     told = folder / "first-step"
     told.unlink(missing_ok=True)
     options = ["--data", "digits", "--recipe", "twin", f"--saved={folder}", str(told)]
-    with PtyProgram([sys.executable, "-c", _FIRST_STEP, *options], folder) as program:
+    with NotedProgram([sys.executable, "-c", _FIRST_STEP, *options], folder) as program:
         program.read_until(
             lambda: told.is_file() and told.read_text().endswith("\n"), START_SECONDS, pause=0.02
         )
@@ -150,6 +150,6 @@ def _first_step(folder: Path) -> float:
 
 
 def _import_seconds(folder: Path) -> float:
-    with PtyProgram([sys.executable, "-c", _IMPORTS], folder) as program:
+    with NotedProgram([sys.executable, "-c", _IMPORTS], folder) as program:
         program.process.wait()
         return monotonic() - program.started_at

@@ -14,8 +14,8 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.our_runs import data_argument, epochs_logged, scratch, watched
-from tests.bench.pty_reader import PtyProgram
 from tests.bench.verdicts import say
+from tests.support.pty.noted import NotedProgram
 
 MOST_GROWTH_MB = 5.0
 """From the end of the warm-up to the end."""
@@ -105,7 +105,7 @@ def faults_of(samples: list[Sample]) -> list[str]:
     return found
 
 
-def _drain(program: PtyProgram, seconds: float) -> None:
+def _drain(program: NotedProgram, seconds: float) -> None:
     """Take what comes and forget it: notes of an hour would fill our own memory."""
     program.read(seconds)
     program.chunks.clear()

@@ -17,8 +17,9 @@ from threading import Thread
 from time import monotonic
 from typing import NamedTuple
 
-from tests.support.ssh_server import remote_mlpwatch, ssh_server
-from tests.support.terminal import Terminal, wait_until
+from tests.support.pty.ssh_server import remote_mlpwatch, ssh_server
+from tests.support.terminal import Terminal
+from tests.support.waiting import wait_until
 
 SETTLE_SECONDS = 5.0
 """After both models' first epoch, before counting begins."""

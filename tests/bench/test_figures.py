@@ -10,10 +10,10 @@ import pytest
 from mlpwatch.core.events import StepDone
 from tests.bench import evaluation, together, turns
 from tests.bench.our_runs import WARM_UP_EPOCHS, epochs_logged, logged_speeds
-from tests.bench.pty_reader import Chunk, PtyProgram
 from tests.bench.screen_keys import WAIT_SECONDS, Press, answers
 from tests.bench.tables import print_table, spread
 from tests.bench.verdicts import Row, print_rows, quantile
+from tests.support.pty.noted import Chunk, NotedProgram
 
 
 def test_the_spread_is_half_of_what_lies_between_the_quartiles() -> None:
@@ -136,6 +136,6 @@ def test_the_answer_to_a_key_is_the_first_change_of_what_it_alone_changes() -> N
         Chunk(10.4, b"\x1b[Hhelp   "),
         Chunk(30.0, b"\x1b[Hcharts"),
     ]
-    program = cast("PtyProgram", SimpleNamespace(chunks=chunks))
+    program = cast("NotedProgram", SimpleNamespace(chunks=chunks))
     presses = [Press(at, before, b"?", lambda rows: rows[0]) for at, before in ((10.1, 1), (20, 3))]
     assert answers(program, presses) == pytest.approx([300.0, 1_000 * WAIT_SECONDS])

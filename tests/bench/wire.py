@@ -15,8 +15,8 @@ from statistics import median
 
 from tests.bench import leet
 from tests.bench.our_runs import START_SECONDS, data_argument, epochs_logged, scratch, watched
-from tests.bench.pty_reader import PtyProgram
 from tests.bench.verdicts import Row, load, print_rows, say
+from tests.support.pty.noted import NotedProgram
 
 SETTLE_SECONDS = 5.0
 """After a start, a pause or an end: the last numbers come within a second, and after two or three
@@ -91,7 +91,7 @@ def _leet_round(
             say(f"{name} {rate:,.0f} B/s, {load()}")
 
 
-def _wait_for_charts(program: PtyProgram, *, filled: bool) -> None:
+def _wait_for_charts(program: NotedProgram, *, filled: bool) -> None:
     drawn = b"val_loss" if filled else leet.DRAWN
     program.read_until(lambda: program.saw(drawn), START_SECONDS, pause=0.02)
 

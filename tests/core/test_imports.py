@@ -22,7 +22,7 @@ SAY_LOADED = (
 # State and gradient too: whatever of the optimizer a run may touch.
 TRAIN_EVERY_OPTIMIZER = """
 import sys
-from tests.support.engines import build, small_config, small_images
+from tests.support.samples.engines import build, small_config, small_images
 images = small_images()
 for optimizer in ("sgd", "momentum", "adam"):
     engine = build("torch", small_config(optimizer=optimizer), images)

@@ -7,7 +7,7 @@ import pytest
 from mlpwatch.core.remote.follower import RunFollower
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.core.training.session import Session
-from tests.support.scenes import FakeSession
+from tests.support.samples.scenes import FakeSession
 
 SOURCES: tuple[Callable[..., RunSource], ...] = (Session, RunFollower, FakeSession)
 """mypy compares each member of these classes with the protocol's, types and argument names."""

@@ -15,15 +15,9 @@ import pytest
 from mlpwatch.core.remote.protocol import Command, encode_command
 from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
 from mlpwatch.core.runs.run import Run
-from tests.support.run_losses import nothing_lost
-from tests.support.terminal import (
-    DEADLINE_SECONDS,
-    Terminal,
-    assert_restored,
-    environment,
-    mlpwatch_command,
-    wait_until,
-)
+from tests.support.faults.run_losses import nothing_lost
+from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
+from tests.support.waiting import DEADLINE_SECONDS, wait_until
 
 pytestmark = pytest.mark.xdist_group("attach")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.runs.run import Run
-from tests.support.disk_faults import FAULTS, fill, run_on_disk, small_disk, survive
-from tests.support.run_losses import nothing_lost
+from tests.support.faults.disk_faults import FAULTS, fill, run_on_disk, small_disk, survive
+from tests.support.faults.run_losses import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("disk")
 

@@ -1,6 +1,6 @@
 """The emulator that the tests of real terminals look at keeps two screens apart."""
 
-from tests.support.emulator import Emulator
+from tests.support.pty.emulator import Emulator
 
 
 def test_the_alternate_screen_is_empty_at_first_and_gone_afterwards() -> None:

@@ -9,16 +9,11 @@ import pytest
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.text import MAX_LINE_LENGTH
-from tests.support.faulty_runs import faulty_environment
-from tests.support.run_losses import nothing_lost
-from tests.support.sample_files import sample_arrays, write_npz
-from tests.support.terminal import (
-    DEADLINE_SECONDS,
-    Terminal,
-    assert_restored,
-    environment,
-    mlpwatch_command,
-)
+from tests.support.faults.faulty_runs import faulty_environment
+from tests.support.faults.run_losses import nothing_lost
+from tests.support.samples.sample_files import sample_arrays, write_npz
+from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.xdist_group("hostile")
 

@@ -10,15 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faulty_runs import DEMO
-from tests.support.run_losses import nothing_lost
-from tests.support.terminal import (
-    Terminal,
-    assert_restored,
-    environment,
-    mlpwatch_command,
-    wait_until,
-)
+from tests.support.faults.faulty_runs import DEMO
+from tests.support.faults.run_losses import nothing_lost
+from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("jobs")
 

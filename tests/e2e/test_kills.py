@@ -15,7 +15,7 @@ from mlpwatch.core.data.dataset import batch_order, load_dataset, steps_per_epoc
 from mlpwatch.core.network.engine import build_engine
 from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.runs.run import Run
-from tests.support.killing import Kills
+from tests.support.faults.killing import Kills
 
 pytestmark = pytest.mark.xdist_group("kills")
 

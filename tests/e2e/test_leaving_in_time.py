@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.runs.run import Run
-from tests.support.ending import seconds_to_end
-from tests.support.faulty_runs import (
+from tests.support.faults.faulty_runs import (
     LEAVE_LIMIT_SECONDS,
     faulty_environment,
     headless,
@@ -16,15 +15,9 @@ from tests.support.faulty_runs import (
     wait_for_epochs,
     watched,
 )
-from tests.support.run_losses import nothing_lost
-from tests.support.terminal import (
-    DEADLINE_SECONDS,
-    Terminal,
-    assert_restored,
-    environment,
-    mlpwatch_command,
-    wait_until,
-)
+from tests.support.faults.run_losses import nothing_lost
+from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
+from tests.support.waiting import DEADLINE_SECONDS, seconds_to_end, wait_until
 
 pytestmark = pytest.mark.xdist_group("leaving")
 

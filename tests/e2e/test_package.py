@@ -11,7 +11,8 @@ import pytest
 
 import mlpwatch
 from tests.support.checkout import CHECKOUT
-from tests.support.terminal import DEADLINE_SECONDS, Terminal, assert_restored, environment
+from tests.support.terminal import Terminal, assert_restored, environment
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.xdist_group("package")
 

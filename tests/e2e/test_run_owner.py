@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faulty_runs import headless, wait_for_epochs
-from tests.support.run_losses import nothing_lost
-from tests.support.terminal import DEADLINE_SECONDS, environment, mlpwatch_command, wait_until
+from tests.support.faults.faulty_runs import headless, wait_for_epochs
+from tests.support.faults.run_losses import nothing_lost
+from tests.support.terminal import environment, mlpwatch_command
+from tests.support.waiting import DEADLINE_SECONDS, wait_until
 
 pytestmark = pytest.mark.xdist_group("owner")
 

@@ -8,14 +8,9 @@ import pytest
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.listing import list_runs
-from tests.support.run_scenes import make_run
-from tests.support.terminal import (
-    Terminal,
-    assert_restored,
-    environment,
-    mlpwatch_command,
-    wait_until,
-)
+from tests.support.samples.run_scenes import make_run
+from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("terminal")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.runs.run import Run
-from tests.support.run_losses import nothing_lost
+from tests.support.faults.run_losses import nothing_lost
 from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
 
 pytestmark = pytest.mark.xdist_group("signals")

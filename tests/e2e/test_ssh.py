@@ -9,9 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.emulator import Emulator
-from tests.support.ssh_server import KEYGEN, SSH, SSHD, SshServerError, remote_mlpwatch, ssh_server
-from tests.support.terminal import Terminal, assert_restored, wait_until
+from tests.support.pty.emulator import Emulator
+from tests.support.pty.ssh_server import (
+    KEYGEN,
+    SSH,
+    SSHD,
+    SshServerError,
+    remote_mlpwatch,
+    ssh_server,
+)
+from tests.support.terminal import Terminal, assert_restored
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("signals"),

@@ -8,7 +8,8 @@ import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.runs.run import Run
-from tests.support.terminal import Terminal, environment, mlpwatch_command, wait_until, written_at
+from tests.support.terminal import Terminal, environment, mlpwatch_command, written_at
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("terminal")
 

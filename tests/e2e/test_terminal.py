@@ -13,14 +13,13 @@ import pytest
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.runs.run import Run
 from tests.support.terminal import (
-    DEADLINE_SECONDS,
     Terminal,
     assert_restored,
     environment,
     mlpwatch_command,
-    wait_until,
     written_at,
 )
+from tests.support.waiting import DEADLINE_SECONDS, wait_until
 
 pytestmark = pytest.mark.xdist_group("terminal")
 

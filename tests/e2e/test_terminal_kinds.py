@@ -9,13 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.terminal import (
-    DEADLINE_SECONDS,
-    Terminal,
-    environment,
-    mlpwatch_command,
-    wait_until,
-)
+from tests.support.terminal import Terminal, environment, mlpwatch_command
+from tests.support.waiting import DEADLINE_SECONDS, wait_until
 
 pytestmark = pytest.mark.xdist_group("terminal")
 

@@ -15,7 +15,7 @@ from mlpwatch.core.run_source import RunSource
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Report, Watch
-from tests.support.scenes import RUN_PATH, FakeSession
+from tests.support.samples.scenes import RUN_PATH, FakeSession
 from tests.support.screen_text import screen_text
 
 DEADLINE_SECONDS = 30.0

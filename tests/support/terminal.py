@@ -1,36 +1,20 @@
-"""A real pseudo-terminal with a program in it, and an emulator of what a person sees."""
+"""A program in a pseudo-terminal, and an emulator of what a person sees there."""
 
-import fcntl
 import os
 import re
 import select
-import struct
-import subprocess
 import sys
 import termios
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Thread
-from time import monotonic, sleep
-from types import TracebackType
-from typing import Self
+from time import monotonic
 
 from tests.support.checkout import CHECKOUT
-from tests.support.emulator import Emulator
-from tests.support.ending import seconds_to_end
-
-DEADLINE_SECONDS = 60.0
-"""For anything that is waited for: slow and busy machines need tens of seconds to import torch."""
-
-_LOOK_SECONDS = 0.02
-"""Between two looks at what is waited for."""
-
-_LAUNCHER = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execvp(sys.argv[1], sys.argv[1:])"
-)
-"""Makes the terminal the controlling one, so that ctrl+c and hangups become signals."""
+from tests.support.pty.emulator import Emulator
+from tests.support.pty.program import PtyProgram
+from tests.support.waiting import DEADLINE_SECONDS, seconds_to_end
 
 _NOT_PASSED_ON = {
     "NO_COLOR", "SSH_CONNECTION", "TMUX", "COLUMNS", "LINES", "CI", "TEXTUAL_FPS",
@@ -52,8 +36,8 @@ def environment(**changes: str) -> dict[str, str]:
     return kept | base | changes
 
 
-class Terminal:
-    """A program in a terminal of its own; use as a context manager.
+class Terminal(PtyProgram):
+    """A program in a terminal that an emulator follows; use as a context manager.
 
     Args:
         command: program and arguments.
@@ -63,7 +47,7 @@ class Terminal:
         env: the program's environment; None for `environment()`.
         controlling: hangups and typed keys become signals; False for a terminal that the program
             merely reads and writes.
-        answers: it tells where its cursor is when it is asked, as real ones do.
+        answers: it says where its cursor is when it is asked, as real ones do.
     """
 
     def __init__(
@@ -81,36 +65,21 @@ class Terminal:
         self.screen = Emulator(columns, rows, self.send if answers else None)
         self._changed = Condition()
         self._received = bytearray()
-        self._main, self._side = os.openpty()
         self._woken, self._wake = os.pipe()
-        self._set_size(columns, rows)
-        self.attributes_before = termios.tcgetattr(self._side)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCHER, *command] if controlling else command,
-            stdin=self._side, stdout=self._side, stderr=self._side,
-            cwd=folder, env=dict(env or environment()), start_new_session=True,
+        super().__init__(
+            command, folder, columns=columns, rows=rows, env=env or environment(),
+            controlling=controlling,
         )  # fmt: skip
         self._start_reading()
 
-    def __enter__(self) -> Self:
-        """Return the running terminal."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """End the program if it still runs, and close the terminal."""
-        if self.process.poll() is None:
-            self.process.kill()
-        seconds_to_end(self.process)
-        self._close_side()
+        self.kill()
+        self.close_side()
         self._stop_reading()
-        for descriptor in (self._main, self._woken, self._wake):
-            if descriptor >= 0:
-                os.close(descriptor)
+        super().close()
+        for descriptor in (self._woken, self._wake):
+            os.close(descriptor)
 
     def text(self) -> str:
         """Return the rows of the screen, without blanks at their ends."""
@@ -143,15 +112,11 @@ class Terminal:
                 left -= min(monotonic() - began, 1.0)
             return self.text()
 
-    def send(self, keys: str) -> None:
-        """Type these characters."""
-        os.write(self._main, keys.encode())
-
     def resize(self, columns: int, rows: int) -> None:
         """Change the size, as dragging a window's corner does."""
         with self._changed:
             self.screen.resize(rows, columns)
-        self._set_size(columns, rows)
+        super().resize(columns, rows)
 
     def wipe(self) -> None:
         """Lose what is shown, as terminals do that were made smaller for a moment."""
@@ -160,11 +125,10 @@ class Terminal:
 
     def hang_up(self) -> None:
         """Close the terminal's window: the program gets SIGHUP and nobody reads it any more."""
-        self._close_side()
+        self.close_side()
         self._stop_reading()
         # The kernel hangs up when the last descriptor of this side is closed.
-        os.close(self._main)
-        self._main = -1
+        super().close()
 
     def stall(self) -> None:
         """Take nothing more of what the program sends, as a link does that has stalled."""
@@ -186,9 +150,9 @@ class Terminal:
         """Wait for the program's end and its last output; return its exit status."""
         seconds_to_end(self.process, seconds)
         status: int = self.process.returncode
-        if self._side >= 0:
-            self.attributes_after = termios.tcgetattr(self._side)
-        self._close_side()
+        if self.side >= 0:
+            self.attributes_after = termios.tcgetattr(self.side)
+        self.close_side()
         self._reader.join(seconds)
         return status
 
@@ -197,14 +161,6 @@ class Terminal:
         _, found, rest = self.received().rpartition(b"\x1b[?1049l")
         assert found, "the alternate screen was not left"
         return [line.strip() for line in _without_sequences(rest).splitlines() if line.strip()]
-
-    def _set_size(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self._main, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def _close_side(self) -> None:
-        if self._side >= 0:
-            os.close(self._side)
-        self._side = -1
 
     def _start_reading(self) -> None:
         self._reader = Thread(target=self._read, name="terminal-reader", daemon=True)
@@ -216,13 +172,13 @@ class Terminal:
 
     def _read(self) -> None:
         while True:
-            ready, _, _ = select.select([self._main, self._woken], [], [])
-            if self._main not in ready:
+            ready, _, _ = select.select([self.main, self._woken], [], [])
+            if self.main not in ready:
                 return
             data = b""
             # EIO: the last program has closed the other side.
             with suppress(OSError):
-                data = os.read(self._main, 65_536)
+                data = os.read(self.main, 65_536)
             with self._changed:
                 self._received += data
                 self.screen.show(data)
@@ -244,20 +200,6 @@ def written_at(path: Path) -> int:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
-
-
-def wait_until(condition: Callable[[], object], seconds: float = DEADLINE_SECONDS) -> None:
-    """Look again and again until a condition holds.
-
-    Raises:
-        TimeoutError: it did not in time.
-    """
-    # Looks are counted, not seconds: on a machine that was suspended all time is up at once.
-    for _ in range(round(seconds / _LOOK_SECONDS)):
-        if condition():
-            return
-        sleep(_LOOK_SECONDS)
-    raise TimeoutError(f"not within {seconds:g} s")
 
 
 def assert_restored(terminal: Terminal) -> None:

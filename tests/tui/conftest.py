@@ -7,7 +7,7 @@ from time import tzset
 import pytest
 
 from mlpwatch.core.runs.run import Run
-from tests.support.run_scenes import runs_of_all_kinds
+from tests.support.samples.run_scenes import runs_of_all_kinds
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
 from mlpwatch.tui.mistakes.screen import MistakesScreen
-from tests.support.scenes import training
+from tests.support.samples.scenes import training
 from tests.support.stage import on_stage
 
 TURNS = 60

@@ -8,7 +8,7 @@ from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.events import Event
 from mlpwatch.tui.charts.chart import NONE_DONE
 from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
-from tests.support.scenes import WHY_DIVERGED, ended, failed, finished, training
+from tests.support.samples.scenes import WHY_DIVERGED, ended, failed, finished, training
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until, while_loading
 

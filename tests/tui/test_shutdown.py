@@ -5,7 +5,7 @@ from threading import Event as Flag
 
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
 from mlpwatch.tui.state.watch import Watch
-from tests.support.scenes import FakeSession, digits, training
+from tests.support.samples.scenes import FakeSession, digits, training
 from tests.support.stage import on_stage, until
 
 

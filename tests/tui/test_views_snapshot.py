@@ -5,7 +5,7 @@ from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
 
 from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
-from tests.support.scenes import training
+from tests.support.samples.scenes import training
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until
 

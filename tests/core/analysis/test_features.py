@@ -11,7 +11,7 @@ from mlpwatch.core.analysis.features import (
     layer_weights,
 )
 from mlpwatch.core.config import Activation
-from tests.support.engines import FEATURES, build, small_config, small_images
+from tests.support.samples.engines import FEATURES, build, small_config, small_images
 
 
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 3)], ids=len)

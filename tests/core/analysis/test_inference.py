@@ -9,7 +9,7 @@ import pytest
 from mlpwatch.core.analysis.inference import evaluate_test
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.training.launch import new_session
-from tests.support.training import tiny_dataset
+from tests.support.samples.training import tiny_dataset
 
 CONFIG = RunConfig(data="digits", hidden=(8,), epochs=2, threads=1, dropout=0.2)
 

@@ -9,7 +9,7 @@ from mlpwatch.core.arrays import Floats, Tensors
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.events import EpochDone, StepDone
 from mlpwatch.core.training import trainer
-from tests.support.training import SECONDS, HookedEngine, Training
+from tests.support.samples.training import SECONDS, HookedEngine, Training
 
 
 class SlowReader(HookedEngine):

@@ -10,7 +10,7 @@ from mlpwatch.core.analysis.saliency import ink_gradient, logit_gradient
 from mlpwatch.core.arrays import Floats, Labels
 from mlpwatch.core.config import Activation, Dtype
 from mlpwatch.core.network.torch_mlp import MLP
-from tests.support.engines import build, small_config, small_images, smallest_relu_sum
+from tests.support.samples.engines import build, small_config, small_images, smallest_relu_sum
 
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "sigmoid", "tanh")
 DEPTHS = ((), (4,), (4, 3), (4, 3, 4))

@@ -18,7 +18,7 @@ from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.remote.follower import RunFollower
 from mlpwatch.core.runs.run import Run
 from tests.core.training.test_session import hooked_session, left_alone
-from tests.support.training import SECONDS
+from tests.support.samples.training import SECONDS
 
 BASE = RunConfig(data="digits", hidden=(12, 7), dtype="float64", batch_size=50, learning_rate=0.1)
 STEPS = 3

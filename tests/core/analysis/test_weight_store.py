@@ -11,8 +11,8 @@ from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import EpochDone, Event, Paused
 from mlpwatch.core.network.engine import EngineState
-from tests.support.engines import assert_same_bits
-from tests.support.training import SECONDS, Training
+from tests.support.samples.engines import assert_same_bits
+from tests.support.samples.training import SECONDS, Training
 
 NAMES: tuple[EngineName, ...] = ("numpy", "torch")
 

@@ -14,7 +14,7 @@ import pytest
 from mlpwatch.core.data.dataset import load_dataset
 from mlpwatch.core.data.npz import read_npz
 from mlpwatch.core.errors import DataError
-from tests.support.sample_files import (
+from tests.support.samples.sample_files import (
     npy_bytes,
     npy_with_header,
     sample_arrays,

@@ -19,8 +19,8 @@ from mlpwatch.core.files import checkpoint_errors as errors
 from mlpwatch.core.files import tensor_files
 from mlpwatch.core.runs.checkpoints import checkpoint_path, previous_path
 from mlpwatch.core.runs.run import DatasetCard, Run
-from tests.support.checkpoint_samples import SIZES, sample_checkpoint
-from tests.support.run_losses import left_alone
+from tests.support.faults.run_losses import left_alone
+from tests.support.samples.checkpoint_samples import SIZES, sample_checkpoint
 
 CONFIG = RunConfig(hidden=(4,), optimizer="momentum")
 CARD = DatasetCard("six", "0" * 64, (2, 3), 3)

@@ -20,7 +20,7 @@ from mlpwatch.core.data.dataset import (
     steps_per_epoch,
 )
 from mlpwatch.core.errors import DataError
-from tests.support.sample_files import sample_arrays, write_idx_folder, write_npz
+from tests.support.samples.sample_files import sample_arrays, write_idx_folder, write_npz
 
 ARRAYS = ("images", "labels", "source_rows", "test_images", "test_labels")
 VIEWS = ("train_images", "train_labels", "validation_images", "validation_labels")

@@ -16,8 +16,8 @@ import pytest
 
 from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.errors import DataError
-from tests.support.run_losses import Loss, check
-from tests.support.sample_files import (
+from tests.support.faults.run_losses import Loss, check
+from tests.support.samples.sample_files import (
     sample_arrays,
     sample_members,
     write_idx_folder,

@@ -14,7 +14,7 @@ from mlpwatch.core.data.dataset import (
     load_dataset,
 )
 from mlpwatch.core.errors import DataError
-from tests.support.sample_files import sample_arrays, write_idx_folder, write_npz
+from tests.support.samples.sample_files import sample_arrays, write_idx_folder, write_npz
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from mlpwatch.core.data.dataset import load_dataset
 from mlpwatch.core.data.idx import read_idx
 from mlpwatch.core.errors import DataError
-from tests.support.sample_files import (
+from tests.support.samples.sample_files import (
     IDX_TYPE_CODES,
     idx_bytes,
     sample_arrays,

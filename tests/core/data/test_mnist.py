@@ -15,14 +15,14 @@ from mlpwatch.core.data.mnist import fetch_mnist, load_cached_mnist
 from mlpwatch.core.data.openml import OpenmlSource
 from mlpwatch.core.data.sources import cache_folder, mnist_cache_path
 from mlpwatch.core.errors import DataError, DownloadError
-from tests.support.openml_server import (
+from tests.support.samples.openml_server import (
     FILE_PATH,
     FakeOpenml,
     point_sklearn_at,
     serve_openml,
     write_arff,
 )
-from tests.support.sample_files import write_npz
+from tests.support.samples.sample_files import write_npz
 
 SMALL = OpenmlSource(
     side=4, train_count=60, test_count=20, retries=1, retry_seconds=0.001, report_seconds=0.02

@@ -10,7 +10,7 @@ from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
 from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
 from mlpwatch.core.drawing.sketch import Sketch
 from mlpwatch.core.network.engine import Engine, build_engine
-from tests.support.drawn_digits import input_of, sketch_of
+from tests.support.samples.drawn_digits import input_of, sketch_of
 
 MNIST = centring_for("mnist")
 PLACES = [(1.0, (0.0, 0.0)), (0.6, (0.05, 0.3)), (0.8, (0.2, -0.02))]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.network.dropout import DropoutMasks
-from tests.support.engines import build_both, small_config, small_images
+from tests.support.samples.engines import build_both, small_config, small_images
 
 SHARES = {"dropout": 0.3, "input_dropout": 0.2}
 

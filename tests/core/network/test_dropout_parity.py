@@ -6,7 +6,7 @@ import pytest
 from mlpwatch.core.arrays import Rows
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.network.dropout import DropoutMasks
-from tests.support.engines import (
+from tests.support.samples.engines import (
     assert_close,
     assert_same_bits,
     build,

@@ -11,7 +11,7 @@ from mlpwatch.core.config import EngineName, OptimizerName, PixelRange
 from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
 from mlpwatch.core.network.engine import Engine, EngineState, build_engine, initial_weights
-from tests.support.engines import (
+from tests.support.samples.engines import (
     SAMPLES,
     assert_close,
     assert_same_bits,

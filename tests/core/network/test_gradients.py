@@ -11,7 +11,7 @@ from mlpwatch.core.config import Activation, Dtype, EngineName, LossMean, LossNa
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.numpy_mlp import NumpyMLP
 from mlpwatch.core.network.torch_mlp import TorchMLP
-from tests.support.engines import (
+from tests.support.samples.engines import (
     assert_close,
     build,
     build_both,

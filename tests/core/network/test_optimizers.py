@@ -12,7 +12,7 @@ from mlpwatch.core.arrays import Rows
 from mlpwatch.core.config import OptimizerName, RunConfig
 from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.network.optimizers import learning_rate_at, optimizer_for
-from tests.support.engines import (
+from tests.support.samples.engines import (
     SAMPLES,
     assert_close,
     batches,

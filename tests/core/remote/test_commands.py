@@ -3,11 +3,10 @@
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import cast
 
@@ -30,6 +29,7 @@ from mlpwatch.core.remote.protocol import (
 from mlpwatch.core.remote.server import MOST_PEERS, CommandServer
 from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
 from mlpwatch.core.training.session import Session
+from tests.support.waiting import wait_until
 
 SECONDS = 30.0
 
@@ -86,13 +86,6 @@ def server(session: ObedientSession) -> Iterator[CommandServer]:
     server.start()
     yield server
     server.close()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = monotonic() + SECONDS
-    while not condition():
-        assert monotonic() < deadline, "not in time"
-        sleep(0.001)
 
 
 def ask(folder: Path, line: bytes) -> bytes:

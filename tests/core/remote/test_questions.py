@@ -12,7 +12,7 @@ from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.training.control import Control
 from tests.core.training.test_session import CONFIG, finish, hooked_session, left_alone
-from tests.support.training import SECONDS
+from tests.support.samples.training import SECONDS
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from mlpwatch.core.runs.checkpoints import (
 )
 from mlpwatch.core.runs.metrics import MetricsLog
 from tests.support.checkout import CHECKOUT
-from tests.support.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
-from tests.support.doomed_writer import BIG
+from tests.support.faults.doomed_writer import BIG
+from tests.support.samples.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 
 SYSTEM_CALLS = 4
 """Of one write, in order: fsync of the file, two renames, fsync of the folder."""
@@ -34,7 +34,7 @@ def writer(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     command = [
         sys.executable,
         "-m",
-        "tests.support.doomed_writer",
+        "tests.support.faults.doomed_writer",
         str(folder),
         *map(str, arguments),
     ]

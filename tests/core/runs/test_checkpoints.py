@@ -27,7 +27,7 @@ from mlpwatch.core.runs.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from tests.support.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
+from tests.support.samples.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 
 VIEWS: tuple[Callable[[Floats], Floats], ...] = (
     lambda a: a,

@@ -16,7 +16,7 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.events import EpochDone
 from mlpwatch.core.runs.confusion_log import ConfusionLine, ConfusionLog, accuracy_of
 from mlpwatch.core.training.launch import new_session, resumed_session
-from tests.support.training import VALIDATION, Training
+from tests.support.samples.training import VALIDATION, Training
 
 SQUARES = st.integers(1, 36).flatmap(
     lambda side: arrays(np.int64, (side, side), elements=st.sampled_from([0, 0, 0, 1, 7, 60_000]))

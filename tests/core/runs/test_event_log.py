@@ -32,7 +32,7 @@ from mlpwatch.core.runs.event_log import (
 )
 from mlpwatch.core.runs.event_writer import EventWriter
 from mlpwatch.core.runs.step_sums import FRESH_SECONDS, MOST_GROUPS, StepSums
-from tests.support.scenes import epoch_done, evaluation
+from tests.support.samples.scenes import epoch_done, evaluation
 
 ENTRIES: list[Entry] = [
     Plan(20, 860),

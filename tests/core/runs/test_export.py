@@ -11,7 +11,7 @@ import pytest
 
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.export import ExportKind, export_runs
-from tests.support.run_samples import create, line
+from tests.support.samples.run_samples import create, line
 
 
 @pytest.fixture

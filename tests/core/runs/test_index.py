@@ -11,7 +11,7 @@ from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.index import RunIndex
 from mlpwatch.core.runs.listing import METRICS_NAME, RunSummary, list_runs, summarize_run
 from mlpwatch.core.runs.run import Run
-from tests.support.run_samples import create, line
+from tests.support.samples.run_samples import create, line
 
 
 @pytest.fixture

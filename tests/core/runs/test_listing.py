@@ -12,8 +12,8 @@ import pytest
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.listing import EngineSummary, RunSummary
 from mlpwatch.core.runs.run import list_runs
-from tests.support.many_runs import make_many_runs
-from tests.support.run_samples import CONFIG, NOON, create, line
+from tests.support.samples.many_runs import make_many_runs
+from tests.support.samples.run_samples import CONFIG, NOON, create, line
 
 
 @pytest.fixture

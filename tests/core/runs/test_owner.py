@@ -16,7 +16,7 @@ from mlpwatch.core.runs.changes import delete_run, rename_run
 from mlpwatch.core.runs.lock import RunLock
 from mlpwatch.core.runs.owner import OWNER_NAME, Owner, read_owner, this_process, write_owner
 from mlpwatch.core.runs.run import Run
-from tests.support.run_samples import create
+from tests.support.samples.run_samples import create
 
 
 def dead_pid() -> int:

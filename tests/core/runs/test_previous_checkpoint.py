@@ -13,7 +13,7 @@ from mlpwatch.core.runs.checkpoints import (
     read_latest,
     write_checkpoint,
 )
-from tests.support.checkpoint_samples import sample_checkpoint
+from tests.support.samples.checkpoint_samples import sample_checkpoint
 
 
 def test_the_one_before_is_kept_and_read_when_the_newest_is_bad(tmp_path: Path) -> None:

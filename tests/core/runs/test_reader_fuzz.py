@@ -24,9 +24,9 @@ from mlpwatch.core.runs.manifest import CARD_NAME, read_card
 from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.runs.owner import OWNER_NAME, read_owner, write_owner
 from tests.core.data.test_data_fuzz import LONGEST_SECONDS, MUTATIONS, SLACK_BYTES, mutated
-from tests.support.checkpoint_samples import sample_checkpoint
-from tests.support.run_losses import Loss, check
-from tests.support.run_samples import create, line
+from tests.support.faults.run_losses import Loss, check
+from tests.support.samples.checkpoint_samples import sample_checkpoint
+from tests.support.samples.run_samples import create, line
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from mlpwatch.core.files.line_tail import MOST_BYTES
 from mlpwatch.core.runs.confusion_log import ConfusionLine
 from mlpwatch.core.runs.metrics import MetricsLine, parse_metrics_line
 from mlpwatch.core.runs.replay import RunTail, damage_notes
-from tests.support.run_samples import create, line
+from tests.support.samples.run_samples import create, line
 
 
 def test_a_log_of_many_repeated_lines_tells_each_epoch_once_and_parses_each_line_once(

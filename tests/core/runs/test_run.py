@@ -23,7 +23,7 @@ from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position, checkpoint_path
 from mlpwatch.core.runs.run import DatasetCard, MetricsLine, Run
 from tests.support.checkout import CHECKOUT
-from tests.support.checkpoint_samples import SIZES, sample_checkpoint
+from tests.support.samples.checkpoint_samples import SIZES, sample_checkpoint
 
 DIGITS = DatasetCard("digits", "ab" * 32, (2, 3), 3)
 CONFIG = RunConfig(hidden=(4,), optimizer="momentum", seed=5)

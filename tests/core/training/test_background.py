@@ -8,7 +8,7 @@ import pytest
 
 from mlpwatch.core.scheduling import NICENESS, stand_back
 from mlpwatch.core.training.background import Background
-from tests.support.training import SECONDS
+from tests.support.samples.training import SECONDS
 
 
 def test_jobs_run_elsewhere_one_after_the_other() -> None:

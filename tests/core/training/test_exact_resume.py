@@ -7,8 +7,8 @@ import pytest
 from mlpwatch.core.config import EngineName, OptimizerName
 from mlpwatch.core.events import EpochDone, RunEnded, RunStarted, StepDone
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
-from tests.support.engines import assert_same_bits
-from tests.support.training import Training
+from tests.support.samples.engines import assert_same_bits
+from tests.support.samples.training import Training
 
 NAMES: tuple[EngineName, ...] = ("numpy", "torch")
 OPTIMIZERS: tuple[OptimizerName, ...] = ("sgd", "momentum", "adam")

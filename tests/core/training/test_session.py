@@ -26,8 +26,8 @@ from mlpwatch.core.runs.run import DatasetCard, Run
 from mlpwatch.core.scheduling import SHARED_SECONDS
 from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
-from tests.support.engines import assert_same_bits
-from tests.support.training import SECONDS, HookedEngine
+from tests.support.samples.engines import assert_same_bits
+from tests.support.samples.training import SECONDS, HookedEngine
 
 CONFIG = RunConfig(data="digits", hidden=(16,), epochs=2, threads=2)
 

@@ -19,7 +19,7 @@ from mlpwatch.core.events import (
     RunStarted,
     StepDone,
 )
-from tests.support.training import SECONDS, TEST, TRAIN, VALIDATION, Training
+from tests.support.samples.training import SECONDS, TEST, TRAIN, VALIDATION, Training
 
 NAMES: tuple[EngineName, ...] = ("numpy", "torch")
 EPOCH_STEPS = 6

@@ -5,7 +5,7 @@ import numpy as np
 from mlpwatch.core.arrays import Floats, Tensors
 from mlpwatch.core.events import RunEnded, RunStarted, StepDone
 from mlpwatch.core.network.engine import EngineState
-from tests.support.training import SECONDS, HookedEngine, Training
+from tests.support.samples.training import SECONDS, HookedEngine, Training
 
 
 class NoLogitsEngine(HookedEngine):

@@ -11,8 +11,16 @@ from mlpwatch.tui.charts.chart import Chart, Limits, Marker, Series
 from mlpwatch.tui.charts.scales import LABEL_COLUMNS
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role
-from tests.support.chart_samples import MARKERS, PLAN, cells, changed, loss_curve, painted, train
-from tests.support.recording import RecordingApp
+from tests.support.pty.recording import RecordingApp
+from tests.support.samples.chart_samples import (
+    MARKERS,
+    PLAN,
+    cells,
+    changed,
+    loss_curve,
+    painted,
+    train,
+)
 
 
 def test_title_left_legend_right_and_labels_in_one_column() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from mlpwatch.tui.charts.chart import Series
 from mlpwatch.tui.kit.theme import Role
-from tests.support.chart_samples import PLAN, cells, loss_curve, painted, train
+from tests.support.samples.chart_samples import PLAN, cells, loss_curve, painted, train
 
 BAND = [(x, y) for x in range(0, PLAN, 100) for y in (0.5, 2.0)]
 

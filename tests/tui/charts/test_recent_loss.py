@@ -9,7 +9,7 @@ from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.state.curves import RECENT_CAPACITY
 from mlpwatch.tui.state.run_state import RunState
-from tests.support.scenes import CONFIG, EPOCH_STEPS
+from tests.support.samples.scenes import CONFIG, EPOCH_STEPS
 from tests.support.stage import Stage, on_stage
 
 

@@ -17,7 +17,7 @@ from mlpwatch.tui.dashboard.confusion_layout import HEAD_ROWS, count_role, count
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import HEAT, Role
-from tests.support.recording import RecordingApp
+from tests.support.pty.recording import RecordingApp
 
 DIGITS = "0123456789"
 

@@ -12,8 +12,8 @@ from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
-from tests.support.recording import RecordingApp
-from tests.support.scenes import (
+from tests.support.pty.recording import RecordingApp
+from tests.support.samples.scenes import (
     CONFIG,
     EPOCH_STEPS,
     FakeSession,

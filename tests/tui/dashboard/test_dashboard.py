@@ -9,7 +9,7 @@ import pytest
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import CheckpointSaved, EpochLogged, Event, SaveFailed
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
-from tests.support.scenes import (
+from tests.support.samples.scenes import (
     CONFIG,
     WHY_DIVERGED,
     FakeSession,

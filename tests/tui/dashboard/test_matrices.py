@@ -15,7 +15,7 @@ from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.score_table import scores_canvas
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.look import Look
-from tests.support.scenes import (
+from tests.support.samples.scenes import (
     CONFIG,
     FakeSession,
     digits,

@@ -19,8 +19,8 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
 from mlpwatch.core.drawing.sketch import Sketch
 from mlpwatch.tui.draw.view import DrawView
-from tests.support.draw_effects import ink
-from tests.support.scenes import (
+from tests.support.keys.draw_effects import ink
+from tests.support.samples.scenes import (
     CONFIG,
     FakeSession,
     digits,
@@ -30,9 +30,9 @@ from tests.support.scenes import (
     trained,
     training,
 )
+from tests.support.samples.step_trace_samples import played_prediction
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until, while_loading
-from tests.support.step_trace_samples import played_prediction
 
 SEVEN = [((2.2, 1.5), (5.8, 1.5)), ((5.8, 1.5), (3.6, 7.0))]
 

@@ -25,9 +25,9 @@ from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
-from tests.support.scenes import CONFIG, FakeSession, digits, training
+from tests.support.samples.scenes import CONFIG, FakeSession, digits, training
+from tests.support.samples.step_trace_samples import played_prediction
 from tests.support.stage import on_stage, until
-from tests.support.step_trace_samples import played_prediction
 
 
 @pytest.mark.parametrize(

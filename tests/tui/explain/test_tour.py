@@ -19,7 +19,7 @@ from mlpwatch.tui.explain.tour_formulas import (
 )
 from mlpwatch.tui.kit.text_block import Row, without_blanks
 from mlpwatch.tui.kit.theme import Role
-from tests.support.scenes import CONFIG, FakeSession, digits, ended, started, training
+from tests.support.samples.scenes import CONFIG, FakeSession, digits, ended, started, training
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until
 

@@ -12,7 +12,7 @@ from mlpwatch.tui.help.screen import HelpScreen
 from mlpwatch.tui.help.text import help_text, laid_out
 from mlpwatch.tui.kit.keys import KEYS
 from mlpwatch.tui.kit.look import Look
-from tests.support.scenes import training
+from tests.support.samples.scenes import training
 from tests.support.stage import on_stage
 
 

@@ -28,8 +28,8 @@ from mlpwatch.tui.images.renderers import (
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
 from mlpwatch.tui.mistakes.selection import MistakeSelection
-from tests.support.recording import RecordingApp
-from tests.support.scenes import CONFIG, digits, evaluation, training
+from tests.support.pty.recording import RecordingApp
+from tests.support.samples.scenes import CONFIG, digits, evaluation, training
 from tests.support.stage import Stage, on_stage
 
 IMAGES = arrays(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.tui.images.digit import RAMP, digit_rows, resample
 from mlpwatch.tui.images.digit_view import DigitView
-from tests.support.recording import RecordingApp
+from tests.support.pty.recording import RecordingApp
 
 IMAGES = arrays(
     np.float32,

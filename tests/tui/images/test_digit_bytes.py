@@ -18,7 +18,7 @@ from mlpwatch.core.network.engine import build_engine
 from mlpwatch.tui.images.digit import resample
 from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
 from mlpwatch.tui.terminal.textual_internals import CompositorUpdate
-from tests.support.scenes import CONFIG, EPOCH_STEPS, FakeSession, digits, training
+from tests.support.samples.scenes import CONFIG, EPOCH_STEPS, FakeSession, digits, training
 from tests.support.stage import Stage, on_stage, until
 
 MOST_BYTES = 4_000

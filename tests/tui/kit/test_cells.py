@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlpwatch.tui.kit.cells import MERGE_GAP, Canvas, CellView
 from mlpwatch.tui.kit.theme import Role, palette_for
-from tests.support.recording import RecordingApp, StockApp, Terminal
+from tests.support.pty.recording import RecordingApp, StockApp, Terminal
 
 CELLS = st.tuples(
     st.integers(-3, 12), st.integers(-2, 5), st.text(max_size=6), st.sampled_from(Role)

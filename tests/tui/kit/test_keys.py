@@ -24,16 +24,16 @@ from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.screen import RunsScreen
 from mlpwatch.tui.weights.screen import WeightsScreen
-from tests.support import (  # noqa: F401 - each adds to EFFECTS
+from tests.support.keys import (  # noqa: F401 - each adds to EFFECTS
     dashboard_key_effects,
     draw_effects,
     mistakes_key_effects,
     run_key_effects,
     weights_key_effects,
 )
-from tests.support.key_effects import EFFECTS, phases
-from tests.support.run_scenes import runs_of_all_kinds
-from tests.support.scenes import training
+from tests.support.keys.key_effects import EFFECTS, phases
+from tests.support.samples.run_scenes import runs_of_all_kinds
+from tests.support.samples.scenes import training
 from tests.support.stage import NEVER_FPS, on_stage
 
 pytestmark = pytest.mark.slow

@@ -21,8 +21,8 @@ from mlpwatch.tui.images.saliency import STRONG, WEAK, SaliencyView
 from mlpwatch.tui.kit.theme import Shade
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
 from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
-from tests.support.mistake_samples import rows_of
-from tests.support.scenes import (
+from tests.support.samples.mistake_samples import rows_of
+from tests.support.samples.scenes import (
     CONFIG,
     FakeSession,
     digits,

@@ -13,8 +13,8 @@ from mlpwatch.tui.images.digit import digit_rows
 from mlpwatch.tui.images.digit_view import DigitView
 from mlpwatch.tui.mistakes.digit_facts import DigitFacts, DigitFactsView
 from mlpwatch.tui.mistakes.text import LIST_TITLES
-from tests.support.mistake_samples import EPOCHS, drawn, rows_of, without_margins
-from tests.support.scenes import (
+from tests.support.samples.mistake_samples import EPOCHS, drawn, rows_of, without_margins
+from tests.support.samples.scenes import (
     CONFIG,
     TRAIN,
     FakeSession,

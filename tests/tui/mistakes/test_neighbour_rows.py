@@ -11,7 +11,7 @@ from mlpwatch.tui.images.image_rows import ImageRow, ImageRowsView, image_size
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.mistakes.digit_facts import DigitFacts
 from mlpwatch.tui.mistakes.explanation_text import neighbour_rows
-from tests.support.scenes import CONFIG, digits
+from tests.support.samples.scenes import CONFIG, digits
 
 
 @pytest.mark.parametrize(

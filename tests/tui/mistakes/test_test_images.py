@@ -10,8 +10,8 @@ from mlpwatch.tui.images.contact_sheet import ContactSheet
 from mlpwatch.tui.images.digit import digit_rows
 from mlpwatch.tui.images.digit_view import DigitView
 from mlpwatch.tui.images.renderers import small_canvases
-from tests.support.mistake_samples import EPOCHS, drawn, without_margins
-from tests.support.scenes import (
+from tests.support.samples.mistake_samples import EPOCHS, drawn, without_margins
+from tests.support.samples.scenes import (
     FakeSession,
     digits,
     ended,

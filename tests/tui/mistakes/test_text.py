@@ -19,8 +19,8 @@ from mlpwatch.tui.mistakes.text import (
     why_empty,
 )
 from mlpwatch.tui.state.run_state import RunState
-from tests.support.mistake_samples import rows_of
-from tests.support.scenes import digits, evaluation
+from tests.support.samples.mistake_samples import rows_of
+from tests.support.samples.scenes import digits, evaluation
 
 
 def test_of_a_saved_run_no_change_is_known() -> None:

@@ -16,7 +16,7 @@ from mlpwatch.tui.runs.comparison import (
     read_out,
     series_of,
 )
-from tests.support.run_scenes import make_run
+from tests.support.samples.run_scenes import make_run
 
 TWIN = from_recipe("twin", data="digits", epochs=12)
 

@@ -14,8 +14,8 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.charts.chart import Chart
 from mlpwatch.tui.kit.lines import TextLine
 from mlpwatch.tui.runs.table import RunTable
-from tests.support.run_key_effects import BY_AGE, compare, listed, selected
-from tests.support.run_scenes import (
+from tests.support.keys.run_key_effects import BY_AGE, compare, listed, selected
+from tests.support.samples.run_scenes import (
     ALONE,
     DAMAGED,
     ELSEWHERE,
@@ -26,7 +26,7 @@ from tests.support.run_scenes import (
     lines,
     make_run,
 )
-from tests.support.scenes import trained, training
+from tests.support.samples.scenes import trained, training
 from tests.support.stage import Stage, on_stage, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runs")]

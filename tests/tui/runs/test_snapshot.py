@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from tests.support.scenes import training
+from tests.support.samples.scenes import training
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage
 

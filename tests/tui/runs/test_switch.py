@@ -16,7 +16,7 @@ from mlpwatch.tui.kit.dialogs import LineEntry, Question
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.screen import RunsScreen
 from mlpwatch.tui.runs.switch import why_not
-from tests.support.scenes import FakeSession, training
+from tests.support.samples.scenes import FakeSession, training
 from tests.support.stage import Stage, on_stage, until
 
 pytestmark = pytest.mark.slow

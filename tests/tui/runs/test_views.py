@@ -13,8 +13,8 @@ from mlpwatch.core.training.launch import new_session
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.runs.screen import RunsScreen
-from tests.support.run_scenes import DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, lines
-from tests.support.scenes import trained, training
+from tests.support.samples.run_scenes import DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, lines
+from tests.support.samples.scenes import trained, training
 from tests.support.stage import Stage, on_stage, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runs")]

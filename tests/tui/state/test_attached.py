@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from mlpwatch.tui.state.watch import MANY_EVENTS, Watch
-from tests.support.scenes import FakeSession, digits, trained, training
+from tests.support.samples.scenes import FakeSession, digits, trained, training
 from tests.support.stage import Stage, on_stage, until
 
 

@@ -17,7 +17,14 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.tui.state.engine_state import LOSS_WINDOW
 from mlpwatch.tui.state.run_state import RunState
-from tests.support.scenes import EPOCH_STEPS, ended, epoch_done, evaluation, started, trained
+from tests.support.samples.scenes import (
+    EPOCH_STEPS,
+    ended,
+    epoch_done,
+    evaluation,
+    started,
+    trained,
+)
 
 
 def state_after(*events: Event, names: tuple[EngineName, ...] = ("numpy", "torch")) -> RunState:

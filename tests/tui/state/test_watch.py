@@ -2,11 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from threading import Event as Flag
 from threading import Thread, get_native_id
-from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -16,16 +14,10 @@ from mlpwatch.core.events import EpochLogged, Event, StepGroup
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.core.scheduling import NICENESS
 from mlpwatch.tui.state.watch import SPEEDS, Report, Watch
-from tests.support.scenes import CONFIG, FakeSession, digits, gap, started, trained
+from tests.support.samples.scenes import CONFIG, FakeSession, digits, gap, started, trained
+from tests.support.waiting import wait_until
 
 DEADLINE_SECONDS = 30.0
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert monotonic() < deadline, "not in time"
-        sleep(0.001)
 
 
 def opened(session: FakeSession) -> Watch:

@@ -14,7 +14,7 @@ from mlpwatch.tui.terminal.app import LOOK_SECONDS, MOST_WAITING, Missed, Termin
 from mlpwatch.tui.terminal.frame_flow import FrameFlow
 from mlpwatch.tui.terminal.output import Output
 from mlpwatch.tui.terminal.textual_internals import ChopsUpdate, LayoutUpdate
-from tests.support.recording import RecordingApp, Terminal
+from tests.support.pty.recording import RecordingApp, Terminal
 from tests.support.stage import until
 
 DEADLINE_SECONDS = 30.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from mlpwatch.tui.terminal.cost import FPS_STEPS, READING_SECONDS, CostMeter
-from tests.support.scenes import trained, training
+from tests.support.samples.scenes import trained, training
 from tests.support.stage import on_stage, until
 
 

@@ -14,7 +14,7 @@ from textual.geometry import Size
 from mlpwatch.core.scheduling import SHARED_SECONDS, UNSHARED_SECONDS, keep_interpreter
 from mlpwatch.tui.terminal.driver import TerminalDriver
 from mlpwatch.tui.terminal.event_loop import ANSWER_SECONDS, ScreenLoop, answer_soon
-from tests.support.terminal import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)

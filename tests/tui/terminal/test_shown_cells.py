@@ -14,7 +14,7 @@ from textual.widgets import Static
 from mlpwatch.tui.terminal.shown_cells import ShownCells
 from mlpwatch.tui.terminal.spans import CellsUpdate
 from mlpwatch.tui.terminal.textual_internals import ChopsUpdate, LayoutUpdate
-from tests.support.recording import RecordingApp
+from tests.support.pty.recording import RecordingApp
 
 WIDTH, HEIGHT = 16, 3
 CONSOLE = Console(force_terminal=True, color_system="truecolor", width=WIDTH)

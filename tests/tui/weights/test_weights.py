@@ -18,7 +18,7 @@ from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.weights.reader import WeightsReader
 from mlpwatch.tui.weights.screen import WeightsScreen
 from mlpwatch.tui.weights.text import dead_text
-from tests.support.scenes import CONFIG, FakeSession, finished, trained, training, weights
+from tests.support.samples.scenes import CONFIG, FakeSession, finished, trained, training, weights
 from tests.support.stage import Stage, on_stage, until
 
 pytestmark = pytest.mark.slow

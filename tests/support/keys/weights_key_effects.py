@@ -1,7 +1,7 @@
-"""What each key does on the weights screen; see `tests.support.key_effects`."""
+"""What each key does on the weights screen; see `tests.support.keys.key_effects`."""
 
 from mlpwatch.tui.dashboard.screen import Dashboard
-from tests.support.key_effects import EFFECTS, Effect, effect
+from tests.support.keys.key_effects import EFFECTS, Effect, effect
 from tests.support.stage import Stage, until
 
 

@@ -9,8 +9,16 @@ from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.screen import RunsScreen
-from tests.support.key_effects import EFFECTS, Effect, effect
-from tests.support.run_scenes import ALONE, DAMAGED, ELSEWHERE, FAILED, FINISHED, HERE, STOPPED
+from tests.support.keys.key_effects import EFFECTS, Effect, effect
+from tests.support.samples.run_scenes import (
+    ALONE,
+    DAMAGED,
+    ELSEWHERE,
+    FAILED,
+    FINISHED,
+    HERE,
+    STOPPED,
+)
 from tests.support.stage import Stage, until
 
 BY_AGE = [HERE, ELSEWHERE, FINISHED, STOPPED, FAILED, ALONE, DAMAGED]

@@ -12,9 +12,9 @@ from mlpwatch.core.runs.checkpoints import previous_path
 from mlpwatch.core.runs.event_log import EVENTS_NAME
 from mlpwatch.core.runs.listing import METRICS_NAME
 from mlpwatch.core.runs.run import DatasetCard, Run
-from tests.support.checkpoint_samples import SIZES, sample_checkpoint
-from tests.support.run_losses import left_alone, nothing_lost
-from tests.support.run_samples import line
+from tests.support.faults.run_losses import left_alone, nothing_lost
+from tests.support.samples.checkpoint_samples import SIZES, sample_checkpoint
+from tests.support.samples.run_samples import line
 
 CONFIG = RunConfig(hidden=(4,), optimizer="momentum", only="numpy")
 CARD = DatasetCard("six", "0" * 64, (2, 3), 3)

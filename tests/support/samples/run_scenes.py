@@ -12,7 +12,7 @@ from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.manifest import RunCard
 from mlpwatch.core.runs.metrics import MetricsLine
 from mlpwatch.core.runs.run import DatasetCard, Run
-from tests.support.scenes import RUN_PATH
+from tests.support.samples.scenes import RUN_PATH
 
 DIGITS = DatasetCard("digits", "ab" * 32, (8, 8), 10)
 MNIST = DatasetCard("mnist", "cd" * 32, (28, 28), 10)

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.checkout import CHECKOUT
-from tests.support.terminal import DEADLINE_SECONDS, mlpwatch_command, wait_until
+from tests.support.terminal import mlpwatch_command
+from tests.support.waiting import DEADLINE_SECONDS, wait_until
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
 SSH = shutil.which("ssh")

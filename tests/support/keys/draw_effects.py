@@ -1,9 +1,9 @@
-"""What each key of the draw screen and of the tour does; see `tests.support.key_effects`."""
+"""What each key of the draw screen and of the tour does; see `tests.support.keys.key_effects`."""
 
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.draw.screen import DrawScreen
 from mlpwatch.tui.draw.view import DrawView
-from tests.support.key_effects import EFFECTS, Effect, effect, phases
+from tests.support.keys.key_effects import EFFECTS, Effect, effect, phases
 from tests.support.stage import Stage, until
 
 

@@ -1,8 +1,8 @@
-"""What each key does among the mistakes; see `tests.support.key_effects`."""
+"""What each key does among the mistakes; see `tests.support.keys.key_effects`."""
 
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.images.digit_view import DigitView
-from tests.support.key_effects import EFFECTS, Effect, effect
+from tests.support.keys.key_effects import EFFECTS, Effect, effect
 from tests.support.stage import Stage
 
 

@@ -1,8 +1,8 @@
 """A program that writes checkpoints until something ends it.
 
-Usage: python -m tests.support.doomed_writer FOLDER loop
-       python -m tests.support.doomed_writer FOLDER die STEP CALL   (killed before that system call)
-       python -m tests.support.doomed_writer FOLDER limit BYTES    (files can't grow beyond BYTES)
+Usage: python -m tests.support.faults.doomed_writer FOLDER loop
+       python -m tests.support.faults.doomed_writer FOLDER die STEP CALL   (before that call)
+       python -m tests.support.faults.doomed_writer FOLDER limit BYTES   (of each file)
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import Any
 
 from mlpwatch.core.runs.checkpoints import checkpoint_path, write_checkpoint
 from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
-from tests.support.checkpoint_samples import sample_checkpoint
+from tests.support.samples.checkpoint_samples import sample_checkpoint
 
 BIG = (784, 50, 10)
 

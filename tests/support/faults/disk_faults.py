@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.runs.run import Run
-from tests.support.faulty_runs import DEMO
-from tests.support.run_losses import nothing_lost
+from tests.support.faults.faulty_runs import DEMO
+from tests.support.faults.run_losses import nothing_lost
 from tests.support.terminal import Terminal, environment, mlpwatch_command
 
 TMPFS_BYTES = 256 * 1024

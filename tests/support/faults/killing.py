@@ -16,10 +16,10 @@ from mlpwatch.core.runs.listing import METRICS_NAME
 from mlpwatch.core.runs.manifest import CARD_NAME
 from mlpwatch.core.runs.owner import OWNER_NAME
 from mlpwatch.core.runs.run import Run
-from tests.support.ending import last_words
-from tests.support.faulty_runs import faulty_environment
-from tests.support.run_losses import Standing, compare, standing
-from tests.support.terminal import mlpwatch_command, wait_until, written_at
+from tests.support.faults.faulty_runs import faulty_environment
+from tests.support.faults.run_losses import Standing, compare, standing
+from tests.support.terminal import mlpwatch_command, written_at
+from tests.support.waiting import last_words, wait_until
 
 OPTIONS = ("--only", "numpy", "--threads", "1")
 NEW = (

@@ -1,4 +1,4 @@
-"""What each key does on the dashboard and in the explanation; see `tests.support.key_effects`."""
+"""What each key does on the dashboard and in the explanation; see `key_effects`."""
 
 import re
 
@@ -7,7 +7,7 @@ from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.explain.screen import ExplainScreen
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.weights.screen import WeightsScreen
-from tests.support.key_effects import EFFECTS, Effect, effect
+from tests.support.keys.key_effects import EFFECTS, Effect, effect
 from tests.support.stage import Stage
 
 

@@ -33,7 +33,7 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.core.network.engine import initial_weights
 from mlpwatch.core.network.losses import loss_for
-from tests.support.step_trace_samples import played_prediction, sample_trace
+from tests.support.samples.step_trace_samples import played_prediction, sample_trace
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)
 RUN_PATH = Path("saved/2026-11-23-twin-k3f9")

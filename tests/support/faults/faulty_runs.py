@@ -1,4 +1,4 @@
-"""Real mlpwatch processes that something goes wrong with; see `tests/support/faulty`."""
+"""Real mlpwatch processes that something goes wrong with; see `tests/support/faults/faulty`."""
 
 import os
 import re
@@ -9,16 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.checkout import CHECKOUT
-from tests.support.ending import seconds_to_end
-from tests.support.run_losses import nothing_lost
-from tests.support.terminal import (
-    Terminal,
-    environment,
-    mlpwatch_command,
-    wait_until,
-)
+from tests.support.faults.run_losses import nothing_lost
+from tests.support.terminal import Terminal, environment, mlpwatch_command
+from tests.support.waiting import seconds_to_end, wait_until
 
-FAULTY = CHECKOUT / "tests" / "support" / "faulty"
+FAULTY = CHECKOUT / "tests" / "support" / "faults" / "faulty"
 
 LEAVE_LIMIT_SECONDS = 3.0
 """Leaving takes two seconds at most on a machine that is not busy with other tests."""

@@ -4,20 +4,15 @@ Whoever drains the terminal shares the cores with what is measured: this reads u
 something has come, notes the time and sleeps. An emulator reads the notes when the run is over.
 """
 
-import fcntl
 import os
 import select
-import struct
-import subprocess
-import sys
-import termios
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from tests.support.pty.program import PtyProgram
 from tests.support.terminal import environment as terminal_environment
 
 COLUMNS, ROWS = 140, 40
@@ -25,18 +20,6 @@ COLUMNS, ROWS = 140, 40
 
 PAUSE_SECONDS = 0.02
 """Sleep after a read: 50 wake-ups a second at most; the kernel keeps what comes meanwhile."""
-
-_LAUNCHER = """
-import fcntl, os, sys, termios
-from contextlib import suppress
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-if os.nice(0) < 0:
-    with suppress(OSError), open("/proc/self/autogroup", "w") as group:
-        group.write(str(os.nice(0)))
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
-"""Makes the terminal the controlling one, as a shell does. Linux weighs a new session as a whole
-and at nice 0 (sched(7), autogrouping): what the benchmark was given is handed on to it."""
 
 
 class Chunk(NamedTuple):
@@ -52,7 +35,7 @@ def environment(**changes: str) -> dict[str, str]:
     return terminal_environment(**{"COLORTERM": "truecolor"} | changes)
 
 
-class PtyProgram:
+class NotedProgram(PtyProgram):
     """A program in a terminal of 140x40; use as a context manager.
 
     Args:
@@ -65,41 +48,24 @@ class PtyProgram:
         self, command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None
     ) -> None:
         self.chunks: list[Chunk] = []
-        self._main, side = os.openpty()
-        os.set_blocking(self._main, False)
-        fcntl.ioctl(self._main, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.started_at = monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-S", "-E", "-c", _LAUNCHER, *command],
-            stdin=side, stdout=side, stderr=side,
-            cwd=folder, env=dict(env or environment()), start_new_session=True,
-        )  # fmt: skip
-        os.close(side)
+        super().__init__(command, folder, columns=COLUMNS, rows=ROWS, env=env or environment())
+        self.close_side()
+        os.set_blocking(self.main, False)
 
-    def __enter__(self) -> Self:
-        """Return the running program."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """End the program if it still runs, and close the terminal."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self._main)
+        self.kill()
+        super().close()
 
     @property
     def received(self) -> int:
         """Bytes so far."""
         return sum(len(chunk.data) for chunk in self.chunks)
 
-    def send(self, keys: bytes) -> float:
+    def press(self, keys: bytes) -> float:
         """Type these keys; return the time."""
-        os.write(self._main, keys)
+        self.send(keys)
         return monotonic()
 
     def read(self, seconds: float, pause: float = PAUSE_SECONDS) -> int:
@@ -111,7 +77,7 @@ class PtyProgram:
         """
         before, deadline = self.received, monotonic() + seconds
         while (left := deadline - monotonic()) > 0:
-            if select.select([self._main], [], [], left)[0]:
+            if select.select([self.main], [], [], left)[0]:
                 if not self._take() and self.process.poll() is not None:
                     break
                 sleep(min(pause, max(0.0, deadline - monotonic())))
@@ -128,7 +94,7 @@ class PtyProgram:
             if monotonic() > deadline or self.process.poll() is not None:
                 last = b"".join(chunk.data for chunk in self.chunks)[-2_000:]
                 raise TimeoutError(f"not within {seconds:g} s; the program last wrote {last!r}")
-            if select.select([self._main], [], [], 0.05)[0]:
+            if select.select([self.main], [], [], 0.05)[0]:
                 self._take()
                 sleep(pause)
         return self.chunks[-1].at if self.chunks else monotonic()
@@ -156,7 +122,7 @@ class PtyProgram:
         parts = []
         # EIO: the last program has closed the other side. EAGAIN: nothing more for now.
         with suppress(OSError):
-            while data := os.read(self._main, 65_536):
+            while data := os.read(self.main, 65_536):
                 parts.append(data)
         if parts:
             self.chunks.append(Chunk(monotonic(), b"".join(parts)))
