@@ -45,3 +45,10 @@ class GreyLevels:
     """(samples, features), read-only; the rows of `Dataset.train_images`."""
 
     scale: PixelScale
+
+
+def ink_of(pixels: NDArray[np.floating], pixel_range: PixelRange) -> NDArray[np.floating]:
+    """Return ink from 0 to 1 for pixels in the networks' range."""
+    if pixel_range == "-1..1":
+        pixels = (pixels + 1) / 2
+    return pixels

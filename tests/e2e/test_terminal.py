@@ -98,13 +98,13 @@ def assert_loads_in_either_engine(folder: Path) -> None:
 def assert_mistakes_open_and_close(terminal: Terminal) -> None:
     """Open the mistakes, check the first digit, and go back by the sheet to the dashboard."""
     terminal.send("m")
-    title = r"1 of \d+ · validation image [\d,]+ · true \d · NumPy reads \d"
+    title = r"1 of \d+ · validation image [\d,]+ · true \d · NumPy predicts \d"
     terminal.wait_for(lambda text: re.search(title, text))
     terminal.send("\r")
     parts = (
         r"[@#%*+=]{4}",  # the digit
-        r"NumPy +reads \d +\d+\.\d %  (right|wrong)",
-        r"PyTorch +reads \d +\d+\.\d %  (right|wrong)",
+        r"NumPy +predicts \d +\d+\.\d %  (right|wrong)",
+        r"PyTorch +predicts \d +\d+\.\d %  (right|wrong)",
         "1 of ",
     )
     terminal.wait_for(lambda text: all(re.search(part, text) for part in parts))

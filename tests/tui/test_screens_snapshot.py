@@ -7,7 +7,7 @@ from syrupy.assertion import SnapshotAssertion
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.events import Event
 from mlpwatch.tui.charts.chart import NONE_DONE
-from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
+from mlpwatch.tui.mistakes.explanation_reader import ExplanationReader
 from tests.support.samples.scenes import WHY_DIVERGED, ended, failed, finished, training
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until, while_loading
@@ -43,7 +43,7 @@ async def test_dashboard(scene: str, size: tuple[int, int], snapshot: SnapshotAs
 
 async def reasons_found(stage: Stage, size: tuple[int, int]) -> None:
     """Wait for the neighbours, where there is room for them."""
-    reader: ReasonsReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
+    reader: ExplanationReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
     await until(lambda: size == SMALL or reader.fits, stage.pilot)
 
 

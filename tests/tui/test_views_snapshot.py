@@ -4,7 +4,7 @@ import pytest
 from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
 
-from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
+from mlpwatch.tui.mistakes.explanation_reader import ExplanationReader
 from tests.support.samples.scenes import training
 from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until
@@ -47,7 +47,7 @@ async def is_there(stage: Stage, view: str) -> None:
     match view:
         case "digit" | "gradient":
             panel = stage.app.screen.query_one("#digit-row")
-            reader: ReasonsReader = vars(panel)["_reader"]
+            reader: ExplanationReader = vars(panel)["_reader"]
             shows = panel.size.width > 80 or view == "gradient"
             await until(lambda: reader.fits or not shows, stage.pilot)
         case "drawing":

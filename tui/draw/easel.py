@@ -1,4 +1,4 @@
-"""Paper, pen and eraser of the draw screen: what is drawn, and what the networks see of it."""
+"""The state of the draw screen: the sketch, pen and eraser, and the networks' view of it."""
 
 from mlpwatch.core.config import PixelRange
 from mlpwatch.core.data.dataset import Dataset
@@ -9,11 +9,11 @@ Point = tuple[float, float]
 
 
 class Easel:
-    """One sketch and the pen above it.
+    """One sketch and the pen on it.
 
     Args:
         dataset: decides the paper's size, and how drawings are centred.
-        pixel_range: what the networks read black and white as.
+        pixel_range: of the networks' input.
     """
 
     def __init__(self, dataset: Dataset, pixel_range: PixelRange) -> None:
@@ -28,23 +28,23 @@ class Easel:
         self.cursor: tuple[int, int] | None = self._place
         """The pixel (x, y) under the pen; None while the mouse draws."""
         self.pixels = self._sketch.pixels
-        """The drawing (height, width)."""
+        """The drawing (height, width), ink from 0 to 1."""
         self.seen = self.pixels
-        """What the networks see of it."""
+        """The image that the networks get, as ink too."""
 
     @property
     def is_blank(self) -> bool:
-        """Whether there is nothing on the paper."""
+        """Whether the paper is empty."""
         return self._sketch.is_blank
 
     @property
     def network_input(self) -> Ink:
-        """What the networks read, (1, features), in the run's pixel range."""
+        """The networks' input (1, features), in the run's pixel range."""
         return network_input(self.seen, self._pixel_range)
 
     @property
     def pen(self) -> tuple[str, str]:
-        """What the pen does, in more and in fewer words."""
+        """What the pen does, in a longer and a shorter wording."""
         tool, does = ("eraser", "erase") if self.erases else ("pen", "draw")
         if self._pen_down:
             return f"{tool} down: arrows {does}", f"{tool} down"
@@ -52,18 +52,18 @@ class Easel:
 
     @property
     def centring_note(self) -> str:
-        """What happens to the drawing before the networks see it."""
+        """How the drawing is changed before the networks see it."""
         if self.centres:
             return f"networks see it {self._centring.says}; n: as drawn"
         return f"networks see it as drawn; n: {self._centring.says}"
 
     def stroke(self, start: Point, end: Point, *, erases: bool) -> None:
-        """Draw or erase with the mouse; the eraser of the keys counts too."""
+        """Draw or erase with the mouse; the eraser chosen by key counts too."""
         self.cursor = None
         self._mark(start, end, erases=erases or self.erases)
 
     def move(self, right: int, down: int) -> None:
-        """Move the pen by pixels, no further than the edge; it draws if it is down."""
+        """Move the pen by pixels, up to the edge; it draws if it is down."""
         (x, y), (height, width) = self._place, self._sketch.shape
         self._place = (min(max(x + right, 0), width - 1), min(max(y + down, 0), height - 1))
         self.cursor = self._place
@@ -78,7 +78,7 @@ class Easel:
             self._mark(_middle(self._place), _middle(self._place), erases=self.erases)
 
     def clear(self) -> None:
-        """Take a new sheet, with the pen up."""
+        """Clear the paper and lift the pen."""
         self._sketch.clear()
         self._pen_down = False
         self._look()
@@ -89,7 +89,7 @@ class Easel:
         self._look()
 
     def toggle_centring(self) -> None:
-        """Let the networks see the drawing as it stands, or centred."""
+        """Show the networks the drawing as it is, or centred."""
         self.centres = not self.centres
         self._look()
 

@@ -1,17 +1,39 @@
-"""A person's own set on the draw screen: kept, chosen, deleted and taken back."""
+"""The own set on the draw screen: drawings kept, chosen, deleted and restored."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.drawing.own_set import Drawing, DrawingSet
 from mlpwatch.core.errors import DataError
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """One drawing of the own set, with both models' predictions."""
+
+    label: int
+    predictions: Mapping[EngineName, tuple[int, float]]
+    """Predicted class and its probability, of each model that has been asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSet:
+    """The labelled drawings of the person at the screen."""
+
+    rows: Sequence[KeptRow] = ()
+    """Oldest first."""
+    accuracies: Mapping[EngineName, float] = field(default_factory=dict)
+    """0 to 1."""
+
+
 class KeptDrawings:
-    """Changes the set one step after another, off the event loop, and says what came of each.
+    """Changes the set in a thread, one change at a time; each returns what to say about it.
 
     Args:
         dataset: whose set.
@@ -22,18 +44,18 @@ class KeptDrawings:
         self._turn = asyncio.Lock()
         self._deleted: list[Drawing] = []
         self.drawings: list[Drawing] = []
-        """As they were read last, oldest first."""
+        """As last read, oldest first."""
         self.chosen: int | None = None
-        """Which one is chosen, counted from the newest; None for none."""
+        """The chosen one, counted from the newest; None for none."""
 
     def choose(self, by: int) -> None:
-        """Choose an older drawing, or below 0 a newer one; the newest first."""
+        """Choose an older drawing, or a newer one if `by` is below 0; the newest first."""
         if self.drawings:
             wanted = 0 if self.chosen is None else self.chosen + by
             self.chosen = min(max(wanted, 0), len(self.drawings) - 1)
 
     async def read(self) -> list[Drawing]:
-        """Read the set.
+        """Read the set from disk.
 
         Raises:
             DataError: it can't be read.
@@ -44,7 +66,7 @@ class KeptDrawings:
             return self.drawings
 
     async def add(self, label: int, picture: NDArray[np.float32]) -> str:
-        """Keep one more drawing, (height, width) of ink."""
+        """Keep a drawing, (height, width) of ink."""
         async with self._turn:
             try:
                 await asyncio.to_thread(self._set.add, label, picture)
@@ -54,7 +76,7 @@ class KeptDrawings:
             return f"kept in {self._set.path}"
 
     async def delete(self) -> str:
-        """Delete the drawing that is chosen, or the newest."""
+        """Delete the chosen drawing, or the newest."""
         async with self._turn:
             if not self.drawings:
                 return "nothing to delete: your set is empty"
@@ -67,13 +89,13 @@ class KeptDrawings:
             self._deleted.append(drawing)
             del self.drawings[place]
             self._keep_choice()
-            return f"deleted a {self._names[drawing.label]} from your set; u takes it back"
+            return f"deleted a {self._names[drawing.label]} from your set; u restores it"
 
     async def take_back(self) -> str:
-        """Keep the drawing again that was deleted last; it is then the newest."""
+        """Restore the drawing that was deleted last; it is then the newest."""
         async with self._turn:
             if not self._deleted:
-                return "nothing to take back: nothing was deleted since you came here"
+                return "nothing to restore: nothing was deleted since this screen was opened"
             drawing = self._deleted[-1]
             try:
                 await asyncio.to_thread(self._set.restore, drawing)
@@ -81,7 +103,7 @@ class KeptDrawings:
                 return str(error)
             self._deleted.pop()
             self.drawings.append(drawing)
-            return f"kept again: a {self._names[drawing.label]}"
+            return f"restored a {self._names[drawing.label]}"
 
     def _keep_choice(self) -> None:
         if self.chosen is not None:

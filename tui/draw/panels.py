@@ -1,11 +1,13 @@
-"""The parts of the draw screen beside the paper: bars of both models, and the person's own set."""
+"""The parts of the draw screen beside the paper: both models' bars, and the own set."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.tui.draw.kept_drawings import OwnSet
 from mlpwatch.tui.formatting import TITLES, count
+from mlpwatch.tui.kit.bars import most_probable, share_bar
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
@@ -14,34 +16,14 @@ from mlpwatch.tui.kit.theme import Role
 Box = tuple[int, int, int, int]
 """First column, first row, columns, rows."""
 
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LABEL_COLUMNS = 3
 _NUMBER_COLUMNS = 6
 _SMALLEST_BAR = 3
 _SET_COLUMNS, _NARROW_SET_COLUMNS = 10, 7
-"""Of each model's readings; without decimals where there is no room for them."""
+"""Of each model's predictions; the narrow ones have no decimals."""
 
-_READING_COLUMNS = 9
-"""Class, percent, and the mark of a wrong one."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRow:
-    """One drawing of the person's set, as both models read it."""
-
-    label: int
-    readings: Mapping[EngineName, tuple[int, float]]
-    """Predicted class and its probability, of each model that has read it."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnSet:
-    """The person's labelled drawings."""
-
-    rows: Sequence[KeptRow] = ()
-    """Oldest first."""
-    accuracies: Mapping[EngineName, float] = field(default_factory=dict)
-    """0 to 1."""
+_PREDICTION_COLUMNS = 9
+"""Class, percent, and the mark of a wrong prediction."""
 
 
 def put_bars(
@@ -60,18 +42,18 @@ def put_bars(
         box: where.
         names: one character per class.
         engines: the columns, left to right.
-        probabilities: by class, 0 to 1; of no model while nothing is drawn.
+        probabilities: by class, 0 to 1; empty while nothing is drawn.
         look: what the terminal can show.
     """
     left, top, width, height = box
     share = (width - _LABEL_COLUMNS) // max(1, len(engines))
-    classes = _most_telling(len(names), probabilities, height - 1)
+    classes = most_probable(probabilities, len(names), height - 1)
     for n, engine in enumerate(engines):
         x = left + _LABEL_COLUMNS + n * share
         canvas.put(x + 2, top, TITLES[engine], ACCENTS[engine])
         found = probabilities.get(engine)
         if found and not all(map(isfinite, found)):
-            # A diverged model; of its numbers none would be the largest.
+            # A diverged model: NaN has no largest.
             canvas.put(x + 2, top + 1, "not a number", Role.BAD)
             continue
         winner = max(range(len(found)), key=found.__getitem__) if found else None
@@ -97,20 +79,10 @@ def _put_row(canvas: Canvas, place: tuple[int, int, int], row: _Row, look: Look)
     if row.wins:
         canvas.put(x, y, ">" if look.ascii_only else "▸", Role.STRONG)
     if columns >= _SMALLEST_BAR:
-        canvas.put(x + 2, y, bar(row.probability, columns, look), row.accent)
+        canvas.put(x + 2, y, share_bar(row.probability, columns, look), row.accent)
     number = f"{row.probability * 100:{_NUMBER_COLUMNS}.1f}"
     role = Role.STRONG if row.wins else Role.DIM
     canvas.put(x + 2 + max(0, columns), y, number, role)
-
-
-def bar(share: float, columns: int, look: Look) -> str:
-    """Return a bar for a share of 0 to 1, to an eighth of a column; nothing for NaN."""
-    if not 0 <= share <= 1:
-        return ""
-    if look.ascii_only:
-        return "=" * round(share * columns)
-    whole, eighths = divmod(round(share * columns * 8), 8)
-    return "█" * whole + (_EIGHTHS[eighths] if eighths else "")
 
 
 def put_own_set(
@@ -122,7 +94,7 @@ def put_own_set(
     *,
     chosen: int | None,
 ) -> None:
-    """Draw the set's size, both accuracies, and drawings, newest first, as far as there is room.
+    """Draw the set's size, both accuracies, and as many drawings as fit, newest first.
 
     Args:
         canvas: to draw on.
@@ -130,7 +102,7 @@ def put_own_set(
         own: the set.
         names: one character per class.
         engines: the columns, left to right.
-        chosen: the one that must be in sight and stands out, counted from the newest.
+        chosen: the highlighted one, always in sight, counted from the newest.
     """
     left, top, width, height = box
     size = count(len(own.rows), "drawing")
@@ -148,9 +120,9 @@ def put_own_set(
         role = Role.CURSOR if place == chosen else Role.STRONG
         canvas.put(left, y, f" {names[row.label]} ", role)
         for x, engine in zip(columns, engines, strict=True):
-            if reading := row.readings.get(engine):
-                told = names[reading[0]] + _percent(reading[1], columns)
-                _put_reading(canvas, left + x, y, told, is_right=reading[0] == row.label)
+            if found := row.predictions.get(engine):
+                text = names[found[0]] + _percent(found[1], columns)
+                _put_prediction(canvas, left + x, y, text, is_right=found[0] == row.label)
 
 
 def _put_accuracies(
@@ -165,42 +137,29 @@ def _put_accuracies(
             canvas.put(left + x, top + 2, f"{accuracy[1:]} %", Role.STRONG)
 
 
-def _put_reading(canvas: Canvas, x: int, y: int, told: str, *, is_right: bool) -> None:
-    """Draw the class that a model read, in its colour, its percent, and a mark if it is wrong."""
+def _put_prediction(canvas: Canvas, x: int, y: int, text: str, *, is_right: bool) -> None:
+    """Draw the predicted class in its colour, its percent, and a mark if it is wrong."""
     role = Role.GOOD if is_right else Role.BAD
-    end = canvas.put(x, y, told[0], role)
-    end = canvas.put(end, y, told[1:], Role.TEXT)
+    end = canvas.put(x, y, text[0], role)
+    end = canvas.put(end, y, text[1:], Role.TEXT)
     if not is_right:
         canvas.put(end, y, " x", role)
 
 
 def _fitting(width: int, *wordings: str) -> str:
-    """Return the first that is not too wide, or the last."""
+    """Return the first wording that fits, or the last."""
     return next((words for words in wordings if len(words) <= width), wordings[-1])
 
 
 def _set_columns(width: int, engines: int) -> range:
-    """Return where in the set's box each model's readings begin."""
+    """Return the columns of the set's box at which each model's predictions begin."""
     first = _LABEL_COLUMNS + 1
-    if width >= first + (engines - 1) * _SET_COLUMNS + _READING_COLUMNS:
+    if width >= first + (engines - 1) * _SET_COLUMNS + _PREDICTION_COLUMNS:
         return range(first, first + engines * _SET_COLUMNS, _SET_COLUMNS)
     first = _LABEL_COLUMNS
     return range(first, first + engines * _NARROW_SET_COLUMNS, _NARROW_SET_COLUMNS)
 
 
 def _percent(share: float, columns: range) -> str:
-    """Return a share of 0 to 1 in percent, with a decimal where there is room for it."""
+    """Return a share of 0 to 1 in percent; with a decimal in wide columns."""
     return f" {share * 100:5.1f}" if columns.step == _SET_COLUMNS else f" {share * 100:3.0f}"
-
-
-def _most_telling(
-    classes: int, probabilities: Mapping[EngineName, Sequence[float]], rows: int
-) -> list[int]:
-    """Return all classes, or where there is no room the most probable ones, in their order."""
-    if classes <= rows or not probabilities:
-        return list(range(classes))[: max(0, rows)]
-
-    def most(number: int) -> float:
-        return max(found[number] for found in probabilities.values())
-
-    return sorted(sorted(range(classes), key=most, reverse=True)[: max(0, rows)])

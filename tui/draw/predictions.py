@@ -1,4 +1,4 @@
-"""What both models make of the drawing and of the kept ones: asked one question at a time."""
+"""Both models' predictions for the drawing and for the own set, one question at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,8 +11,7 @@ from mlpwatch.core.drawing.normalisation import network_input
 from mlpwatch.core.drawing.own_set import Drawing
 from mlpwatch.core.errors import DataError, MlpwatchError
 from mlpwatch.tui.draw.easel import Easel
-from mlpwatch.tui.draw.kept_drawings import KeptDrawings
-from mlpwatch.tui.draw.panels import KeptRow, OwnSet
+from mlpwatch.tui.draw.kept_drawings import KeptDrawings, KeptRow, OwnSet
 from mlpwatch.tui.state.run_state import RunState
 
 if TYPE_CHECKING:
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
     from mlpwatch.core.run_source import RunSource
 
 
-class DrawReadings:
-    """Asks anew when the drawing has changed or a model has learned, never twice at once.
+class DrawPredictions:
+    """Asks again when the drawing has changed or a model has learned, never twice at once.
 
     Args:
         session: whose networks are asked.
-        state: tells how far they are.
+        state: counts their steps and epochs.
         easel: holds the drawing.
-        show: called when there is something new to show.
+        show: called when something has changed.
     """
 
     def __init__(
@@ -40,23 +39,23 @@ class DrawReadings:
         self._session, self._state, self._easel, self._show = session, state, easel, show
         self.kept = KeptDrawings(session.dataset)
         self.probabilities: dict[EngineName, list[float]] = {}
-        """Of the drawing, by class; empty while the paper is blank."""
+        """For the drawing, by class; empty while the paper is blank."""
         self.own = OwnSet()
         self.error = ""
-        """Why something could not be read, in one line."""
+        """Why the models or the set could not be read, in one line."""
         self.stale = True
-        """The drawing has changed since it was read."""
+        """The drawing has changed since the models were asked."""
         self._asking = False
         self._steps: list[int] = []
         self._epochs: list[int] | None = None
-        self._set_readings = 0
+        self._set_reads = 0
 
     def is_due(self) -> bool:
-        """Whether there is something to ask, and nobody asking."""
-        # The end of an epoch may be told after its last step, and no further step come.
+        """Whether there is something to ask and no question is under way."""
+        # The event of an epoch's end may come after its last step, with no step behind it.
         return not self._asking and (self._is_changed() or self._epochs != self._epochs_now())
 
-    async def read(self) -> None:
+    async def ask(self) -> None:
         """Ask about the drawing until it no longer changes, and about the set once an epoch."""
         if self._asking:
             return
@@ -64,32 +63,32 @@ class DrawReadings:
         try:
             while self._is_changed():
                 self.stale, self._steps = False, self._steps_now()
-                await self._read_drawing()
+                await self._ask_about_drawing()
                 self._show()
             if self._epochs != self._epochs_now():
-                await self.read_set()
+                await self.ask_about_set()
         except (MemoryError, RuntimeError, MlpwatchError) as error:
-            # PyTorch raises RuntimeError where memory runs out. Training goes on.
+            # PyTorch raises RuntimeError without memory. Training continues.
             self.error = f"the models could not be asked: {error}"
         finally:
             self._asking = False
         self._show()
 
-    async def read_set(self) -> None:
-        """Read the kept drawings from disk, and ask both models about them."""
-        self._epochs, self._set_readings = self._epochs_now(), self._set_readings + 1
-        this_one = self._set_readings
+    async def ask_about_set(self) -> None:
+        """Read the own set from disk, and ask both models about it."""
+        self._epochs, self._set_reads = self._epochs_now(), self._set_reads + 1
+        this_one = self._set_reads
         try:
             drawings = await self.kept.read()
         except DataError as error:
             self.error = str(error)
             return
         found = await self._ask(self._inputs(drawings)) if drawings else {}
-        # A drawing may have been kept or deleted while the models read.
-        if this_one == self._set_readings:
+        # A drawing may have been kept or deleted while the models were asked.
+        if this_one == self._set_reads:
             self.own = _own_set(drawings, found)
 
-    async def _read_drawing(self) -> None:
+    async def _ask_about_drawing(self) -> None:
         if self._easel.is_blank:
             self.probabilities = {}
             return
@@ -119,12 +118,12 @@ class DrawReadings:
 
 def _own_set(drawings: list[Drawing], found: "dict[EngineName, Prediction]") -> OwnSet:
     labels = [drawing.label for drawing in drawings]
-    read = {
+    predicted = {
         name: [(int(c), float(p)) for c, p in zip(one.classes, one.confidences, strict=True)]
         for name, one in found.items()
     }
     rows = [
-        KeptRow(label, {name: pairs[n] for name, pairs in read.items()})
+        KeptRow(label, {name: pairs[n] for name, pairs in predicted.items()})
         for n, label in enumerate(labels)
     ]
     return OwnSet(rows, {name: one.accuracy(labels) for name, one in found.items()})

@@ -1,4 +1,4 @@
-"""The draw screen: a person's own digit, read by both models while it is drawn."""
+"""The draw screen: a digit of your own, with both models' predictions while it is drawn."""
 
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
@@ -9,7 +9,7 @@ from textual.events import Key as KeyEvent
 
 from mlpwatch.tui.draw.easel import Easel
 from mlpwatch.tui.draw.kept_drawings import KeptDrawings
-from mlpwatch.tui.draw.predictions import DrawReadings
+from mlpwatch.tui.draw.predictions import DrawPredictions
 from mlpwatch.tui.draw.view import DrawScene, DrawView
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -22,10 +22,10 @@ HINT = ("draw a digit:", "mouse, or space and arrows")
 
 
 class DrawScreen(ClosesOnce[None]):
-    """Hands strokes to the easel, and the easel's picture to both models.
+    """Gives strokes to the easel, and the easel's picture to both models.
 
     Args:
-        watch: the session that is followed.
+        watch: of the run.
     """
 
     WHERE: ClassVar[Where] = "draw"
@@ -35,7 +35,7 @@ class DrawScreen(ClosesOnce[None]):
         super().__init__()
         self._watch = watch
         self._easel: Easel | None = None
-        self._readings: DrawReadings | None = None
+        self._predictions: DrawPredictions | None = None
         self._asks_label = False
         self._note = ""
         """An answer to the last key, until the next stroke."""
@@ -52,7 +52,7 @@ class DrawScreen(ClosesOnce[None]):
         self.call_after_refresh(self.update, numbers=True)
 
     def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
-        """Read anew if a model has learned since, and draw."""
+        """Ask the models again if one has learned since, and draw."""
         session, state = self._watch.session, self._watch.state
         if not can_draw(self):
             return
@@ -61,9 +61,9 @@ class DrawScreen(ClosesOnce[None]):
             return
         if self._easel is None:
             self._easel = Easel(session.dataset, session.config.pixel_range)
-            self._readings = DrawReadings(session, state, self._easel, self._draw)
-        if self._readings is not None and self._readings.is_due():
-            self.run_worker(self._readings.read())
+            self._predictions = DrawPredictions(session, state, self._easel, self._draw)
+        if self._predictions is not None and self._predictions.is_due():
+            self.run_worker(self._predictions.ask())
         self._draw()
 
     def on_draw_view_stroke(self, event: DrawView.Stroke) -> None:
@@ -78,7 +78,7 @@ class DrawScreen(ClosesOnce[None]):
             event.stop()
 
     def take_key(self, event: KeyEvent) -> bool:
-        """While a label is asked for, take the next key as the answer."""
+        """While a label is asked for, take the next key as the label."""
         session = self._watch.session
         if not self._asks_label or session is None:
             return False
@@ -93,7 +93,7 @@ class DrawScreen(ClosesOnce[None]):
         return True
 
     def action_move(self, right: int, down: int) -> None:
-        """Move the pen, which leaves a line where it is down."""
+        """Move the pen; if it is down, it draws."""
         if self._easel is not None:
             self._easel.move(right, down)
             self._changed()
@@ -111,7 +111,7 @@ class DrawScreen(ClosesOnce[None]):
             self._draw()
 
     def action_clear(self) -> None:
-        """Take a new sheet of paper."""
+        """Clear the paper."""
         if self._easel is not None:
             self._easel.clear()
             self._changed()
@@ -123,13 +123,13 @@ class DrawScreen(ClosesOnce[None]):
             self._changed()
 
     def action_toggle_centring(self) -> None:
-        """Show the networks the drawing as it stands, or centred."""
+        """Show the networks the drawing as it is, or centred."""
         if self._easel is not None:
             self._easel.toggle_centring()
             self._changed()
 
     def action_keep(self) -> None:
-        """Ask which label the drawing has."""
+        """Ask for the label of the drawing."""
         if self._easel is None:
             return
         self._asks_label = not self._easel.is_blank
@@ -138,8 +138,8 @@ class DrawScreen(ClosesOnce[None]):
 
     def action_choose(self, by: int) -> None:
         """Choose one of the kept drawings, newest first."""
-        if self._readings is not None:
-            self._readings.kept.choose(by)
+        if self._predictions is not None:
+            self._predictions.kept.choose(by)
             self._draw()
 
     def action_delete(self) -> None:
@@ -147,7 +147,7 @@ class DrawScreen(ClosesOnce[None]):
         self._change_set(lambda kept, _: kept.delete())
 
     def action_take_back(self) -> None:
-        """Keep the drawing again that was deleted last."""
+        """Restore the drawing that was deleted last."""
         self._change_set(lambda kept, _: kept.take_back())
 
     def action_back(self) -> None:
@@ -156,29 +156,29 @@ class DrawScreen(ClosesOnce[None]):
 
     def _changed(self) -> None:
         self._note, self._asks_label = "", False
-        if self._readings is not None:
-            self._readings.stale = True
-            if self._readings.is_due():
-                self.run_worker(self._readings.read())
+        if self._predictions is not None:
+            self._predictions.stale = True
+            if self._predictions.is_due():
+                self.run_worker(self._predictions.ask())
         self._draw()
 
     def _change_set(self, change: Callable[[KeptDrawings, Easel], Awaitable[str]]) -> None:
-        """Change the person's set, say what came of it, and have both models read it anew."""
-        if self._easel is None or self._readings is None:
+        """Change the own set, say what happened, and ask both models about it again."""
+        if self._easel is None or self._predictions is None:
             return
-        readings, done = self._readings, change(self._readings.kept, self._easel)
+        predictions, done = self._predictions, change(self._predictions.kept, self._easel)
 
         async def follow() -> None:
             self._note = await done
             self._draw()
-            await readings.read_set()
+            await predictions.ask_about_set()
             self._draw()
 
         self.run_worker(follow())
 
     def _draw(self) -> None:
-        session, easel, readings = self._watch.session, self._easel, self._readings
-        if not can_draw(self) or session is None or easel is None or readings is None:
+        session, easel, predictions = self._watch.session, self._easel, self._predictions
+        if not can_draw(self) or session is None or easel is None or predictions is None:
             return
         self.query_one("#header", TextLine).update(*header(self._watch))
         scene = DrawScene(
@@ -189,16 +189,16 @@ class DrawScreen(ClosesOnce[None]):
             hint=() if easel.touched else HINT,
             names=session.dataset.class_names,
             engines=session.config.engine_names,
-            probabilities=readings.probabilities,
-            own=readings.own,
-            chosen=readings.kept.chosen,
+            probabilities=predictions.probabilities,
+            own=predictions.own,
+            chosen=predictions.kept.chosen,
         )
         self.query_one(DrawView).update(scene)
-        self._draw_message(session.dataset.class_names, easel, readings)
+        self._draw_message(session.dataset.class_names, easel, predictions)
 
-    def _draw_message(self, names: str, easel: Easel, readings: DrawReadings) -> None:
+    def _draw_message(self, names: str, easel: Easel, predictions: DrawPredictions) -> None:
         state = self._watch.state
-        role, text = Role.DIM, self._note or readings.error
+        role, text = Role.DIM, self._note or predictions.error
         if self._asks_label:
             role = Role.WARNING
             text = f"what is it? {names[0]} to {names[-1]} keeps it so labelled, escape does not"

@@ -1,4 +1,4 @@
-"""The draw screen's middle: paper and pen, what the networks see, bars, the person's set."""
+"""The middle of the draw screen: paper and pen, the networks' view, bars, the own set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,9 @@ from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.message import Message
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.draw.panels import OwnSet, put_bars, put_own_set
+from mlpwatch.tui.draw.easel import Point
+from mlpwatch.tui.draw.kept_drawings import OwnSet
+from mlpwatch.tui.draw.panels import put_bars, put_own_set
 from mlpwatch.tui.images.pixel_grid import (
     PixelGrid,
     grid_for,
@@ -20,13 +22,11 @@ from mlpwatch.tui.images.pixel_grid import (
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
 
-Point = tuple[float, float]
-
 _PANEL_COLUMNS = 44
-"""Kept free beside the paper; 9 columns of bar for each of two models."""
+"""Reserved beside the paper: 9 columns of bar for each of two models."""
 
 _NARROW, _NARROW_PANEL_COLUMNS = 76, 36
-"""Below so many columns for all, bars give way to paper: 5 columns of bar for each model."""
+"""Below 76 columns in all, bars give way to paper: 5 columns of bar for each model."""
 
 _GAP = 2
 _PAPER_FRAME = 2
@@ -40,17 +40,17 @@ _FEWEST_ROWS = 8
 _RIGHT_BUTTON = 3
 _SET_COLUMNS = 26
 _ROOMY = 30
-"""Rows from which a blank one parts bars and pictures."""
+"""Rows from which a blank one separates bars and pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrawScene:
-    """All that there is to show."""
+    """Everything that the view shows."""
 
     pixels: NDArray[np.floating]
     """The drawing (height, width), ink from 0 to 1."""
     seen: NDArray[np.floating]
-    """What the networks see of it, as ink too."""
+    """The image that the networks get, as ink too."""
     cursor: tuple[int, int] | None
     """The pixel (x, y) under the pen; None while the mouse draws."""
     pen: Sequence[str]
@@ -63,7 +63,7 @@ class DrawScene:
     probabilities: Mapping[EngineName, Sequence[float]] = field(default_factory=dict)
     own: OwnSet = field(default_factory=OwnSet)
     chosen: int | None = None
-    """Which of the person's set, counted from the newest."""
+    """The chosen drawing of the own set, counted from the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class DrawView(CellView):
         self.repaint()
 
     def on_mouse_down(self, event: MouseDown) -> None:
-        """Begin a stroke where there is paper."""
+        """Begin a stroke on the paper."""
         point = self._point(event, anywhere=False)
         if point is not None:
             self._last, self._erases = point, event.button == _RIGHT_BUTTON
@@ -106,7 +106,7 @@ class DrawView(CellView):
             self.post_message(self.Stroke(point, point, erases=self._erases))
 
     def on_mouse_move(self, event: MouseMove) -> None:
-        """Go on with the stroke, off the paper too."""
+        """Continue the stroke, off the paper too."""
         point = self._point(event, anywhere=True)
         if self._last is not None and point is not None:
             self.post_message(self.Stroke(self._last, point, erases=self._erases))
@@ -118,7 +118,7 @@ class DrawView(CellView):
         self.release_mouse()
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return paper at the left; at the right bars, and below them picture and set."""
+        """Return the paper at the left; at the right bars, below them picture and set."""
         canvas, scene = Canvas(width, height), self._scene
         if scene is None:
             return canvas
@@ -141,7 +141,7 @@ class DrawView(CellView):
         return canvas
 
     def _put_refusal(self, canvas: Canvas, least: tuple[int, int]) -> None:
-        """Say how large the terminal has to be, of which others take some columns and rows."""
+        """Say how large the terminal has to be, with the columns and rows around this view."""
         columns = max(least[0], canvas.width) + self.app.size.width - canvas.width
         rows = max(least[1], canvas.height) + self.app.size.height - canvas.height
         lines = ("too small to draw on", f"it takes a terminal of {columns}x{rows}")
@@ -156,7 +156,7 @@ class DrawView(CellView):
                 canvas.put(1 + (grid.columns - len(line)) // 2, y, line, Role.DIM)
         if scene.cursor is not None:
             column, row, columns, rows = grid.cells_of(*scene.cursor)
-            # Reversed characters are seen on ink too; a grey blank would not be.
+            # A reversed character can be seen on ink too; a grey blank could not.
             lines = in_characters(scene.pixels, grid, self.look)
             for y, line in enumerate(lines[row : row + rows], start=row + 1):
                 canvas.put(1 + column, y, line[column : column + columns], Role.CURSOR)
@@ -182,9 +182,9 @@ class DrawView(CellView):
 
 
 def least_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the columns and rows below which an image (height, width) can't be drawn with care.
+    """Return the columns and rows below which an image (height, width) can't be drawn on.
 
-    MNIST's digits take 14 columns and 7 rows then, smaller ones a column per pixel.
+    MNIST's digits then take 14 columns and 7 rows, smaller ones a column per pixel.
     """
     height, width = shape
     across = max(-(-width // 2), min(width, _FEWEST_COLUMNS))
@@ -199,7 +199,7 @@ def _places(scene: DrawScene, width: int, height: int) -> _Places:
     panel = _PANEL_COLUMNS if width >= _NARROW else _NARROW_PANEL_COLUMNS
     paper = grid_for(size, width - panel - _PAPER_FRAME, height - _PAPER_FRAME - _PEN_ROWS)
     right = paper.columns + _PAPER_FRAME + _GAP
-    # Rows for picture and set, however many classes there are: those of a small picture, or ten.
+    # Rows of picture and set do not depend on the classes: those of a small picture, ten at most.
     below = min(10, size[0] // 2 + 2)
     bars = min(len(scene.names) + 1, max(height - below, 2))
     columns = max((width - right) // 2, width - right - _GAP - _SET_COLUMNS)

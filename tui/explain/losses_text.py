@@ -1,11 +1,10 @@
-"""The words of the explanation: two losses, two gradients, one ratio, with this run's numbers."""
+"""The first page: two losses, two gradients and their ratio, with this run's numbers."""
 
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
-from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.run_text import gap_text
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
@@ -20,30 +19,26 @@ _LOSSES = {
     "element": "L = 1/(B·C) Σb Σc (a − y)²   nn.MSELoss(): mean over them",
 }
 
-_TO_ASCII = str.maketrans({"Σ": "sum_", "−": "-", "·": "*", "²": "^2"})
-
 ROUNDING = 1e-3
-"""Weight differences below this are rounding; float32 stays below it over an epoch of MNIST."""
+"""Weight differences below this are rounding: float32 stays below it for an epoch of MNIST."""
 
 
-def story(
+def losses_rows(
     config: RunConfig,
     classes: int,
     state: RunState,
     comparison: "GradientComparison | None",
-    look: Look,
 ) -> list[Row]:
     """Return the rows above the chart.
 
     Args:
         config: of the run.
         classes: of the data set.
-        state: for the accuracies and the gap.
+        state: has the gap.
         comparison: both gradients at the same weights; None while they are computed.
-        look: what the terminal can show.
     """
     rows: list[Row] = [[(_headline(config), Role.STRONG)], []]
-    rows += [_loss_row(config, name, look) for name in config.engine_names]
+    rows += [_loss_row(config, name) for name in config.engine_names]
     rows.append([])
     rows += _numbers(comparison)
     rows += [[], [(_conclusion(config, classes, state), Role.TEXT)]]
@@ -64,19 +59,18 @@ def _headline(config: RunConfig) -> str:
     return "One network, its loss and its gradients"
 
 
-def _loss_row(config: RunConfig, name: EngineName, look: Look) -> Row:
+def _loss_row(config: RunConfig, name: EngineName) -> Row:
     kind = config.loss if config.loss == "cross-entropy" else config.loss_mean(name)
-    formula = _LOSSES[kind].translate(_TO_ASCII) if look.ascii_only else _LOSSES[kind]
-    return [(f"{TITLES[name]:<9}", ACCENTS[name]), (formula, Role.TEXT)]
+    return [(f"{TITLES[name]:<9}", ACCENTS[name]), (_LOSSES[kind], Role.TEXT)]
 
 
 def _numbers(comparison: "GradientComparison | None") -> list[Row]:
     if comparison is None:
-        return [[("computing both gradients on the same weights and batch …", Role.DIM)]]
+        return [[("computing both gradients at the same weights and batch …", Role.DIM)]]
     names = list(comparison.engines)
-    where = f"On the same weights and the same {comparison.batch_size} images:"
+    where = f"At the same weights, for the same {comparison.batch_size} images:"
     if len(names) == 1:
-        where = f"On its weights of now and {comparison.batch_size} images:"
+        where = f"At its present weights, for {comparison.batch_size} images:"
     heads = [(f"{TITLES[name]:>13}", ACCENTS[name]) for name in names]
     ratio = [(f"{'ratio':>10}", Role.DIM)] if len(names) > 1 else []
     rows: list[Row] = [[(where, Role.DIM)], [(" " * 26, Role.TEXT), *heads, *ratio]]

@@ -1,4 +1,4 @@
-"""The explanation: the story of this run's two losses, then a tour through one training step."""
+"""The explanation: this run's two losses, then one training step, part by part."""
 
 import asyncio
 from time import monotonic
@@ -10,8 +10,9 @@ from textual.binding import BindingType
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, Chart
 from mlpwatch.tui.charts.chart_data import ChartLimits, ChartOptions, accuracy_series
-from mlpwatch.tui.explain.losses_text import story
+from mlpwatch.tui.explain.losses_text import losses_rows
 from mlpwatch.tui.explain.tour import PAGE_COUNT, batch_strips, is_still, page_title, tour_rows
+from mlpwatch.tui.explain.tour_formulas import ascii_rows
 from mlpwatch.tui.images.batch_strip import BatchStrips
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
 
 
 COMPARE_SECONDS = 1.0
-"""Least time between two comparisons: each builds both engines once more, on one batch."""
+"""Least time between two comparisons: each builds both engines again, for one batch."""
 
 CHART_ROWS = 7
-"""Of the first page's chart with its margin; with fewer it has no x axis."""
+"""Of the first page's chart and its margin; with fewer it has no x axis."""
 
 
 class ExplainScreen(ClosesOnce[None]):
-    """A first page that follows the run, and four that take one step of the paused run apart.
+    """A first page that follows the run, and four about one step of the paused run.
 
     Args:
-        watch: the session that is followed.
+        watch: of the run.
     """
 
     WHERE: ClassVar[Where] = "explain"
@@ -51,16 +52,17 @@ class ExplainScreen(ClosesOnce[None]):
         self._comparison: GradientComparison | None = None
         self._compared_epoch: int | None = None
         self._compared_at = -COMPARE_SECONDS
+        self._comparing = False
         self._page = 0
         self._trace: StepTrace | None = None
-        self._walked_steps: list[int] = []
-        self._walking = False
+        self._traced_steps: list[int] = []
+        self._tracing = False
 
     def compose(self) -> ComposeResult:
-        """Make header, story, chart and footer."""
+        """Make header, text, chart, pictures and footer."""
         yield TextLine(id="header")
-        yield TextBlock(id="story")
-        yield Chart(id="story-chart")
+        yield TextBlock(id="explain-text")
+        yield Chart(id="explain-chart")
         yield BatchStrips(id="batch")
         yield Footer(footer_keys("explain", attached=self._watch.attached))
 
@@ -69,19 +71,21 @@ class ExplainScreen(ClosesOnce[None]):
         self.call_after_refresh(self.update, numbers=True)
 
     def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
-        """Draw, and compare again if an epoch has ended since."""
+        """Draw, and compare again if an epoch has ended."""
         state, session = self._watch.state, self._watch.session
         if not can_draw(self) or state is None or session is None:
             return
         epoch = max((engine.epochs_done for engine in state.engines.values()), default=0)
-        if epoch != self._compared_epoch and monotonic() - self._compared_at >= COMPARE_SECONDS:
-            self._compared_epoch, self._compared_at = epoch, monotonic()
+        is_due = monotonic() - self._compared_at >= COMPARE_SECONDS
+        if epoch != self._compared_epoch and is_due and not self._comparing:
+            # One at a time: a slow comparison must not replace the result of a later one.
+            self._comparing, self._compared_epoch = True, epoch
             self.run_worker(self._compare())
         self._follow_steps(state)
         self._draw()
 
     def action_turn(self, by: int) -> None:
-        """Go some pages on or back, round the ends."""
+        """Turn by so many pages, round the ends."""
         self._page = (self._page + by) % PAGE_COUNT
         self.update()
 
@@ -96,28 +100,30 @@ class ExplainScreen(ClosesOnce[None]):
         try:
             self._comparison = await asyncio.to_thread(session.compare_gradients)
         except (MemoryError, RuntimeError, MlpwatchError) as error:
-            # PyTorch raises RuntimeError where memory runs out. Training goes on.
-            state.say(f"the gradients could not be compared: {error}", bad=True)
+            # PyTorch raises RuntimeError without memory. Training continues.
+            state.say(f"the gradients could not be compared: {error or 'out of memory'}", bad=True)
+        finally:
+            self._comparing, self._compared_at = False, monotonic()
         self._draw()
 
     def _follow_steps(self, state: RunState) -> None:
-        """Take the next step apart where the run stands still at another one than before."""
+        """Compute the next step if the run stands still at another one than before."""
         steps = [engine.step for engine in state.engines.values()]
-        if self._page and is_still(state) and not self._walking and steps != self._walked_steps:
-            self._walking, self._walked_steps = True, steps
-            self.run_worker(self._take_apart())
+        if self._page and is_still(state) and not self._tracing and steps != self._traced_steps:
+            self._tracing, self._traced_steps = True, steps
+            self.run_worker(self._trace_step())
 
-    async def _take_apart(self) -> None:
+    async def _trace_step(self) -> None:
         session, state = self._watch.session, self._watch.state
         if session is None or state is None:
             return
         try:
             self._trace = await asyncio.to_thread(session.trace_step, self._trace)
         except (MemoryError, RuntimeError, TimeoutError, MlpwatchError) as error:
-            state.say(f"the step could not be taken apart: {error}", bad=True)
+            state.say(f"the step could not be computed: {error or 'out of memory'}", bad=True)
         finally:
-            self._walking = False
-        # Another step may have been taken meanwhile.
+            self._tracing = False
+        # Another step may have been trained meanwhile.
         self.update()
 
     def _draw(self) -> None:
@@ -136,8 +142,9 @@ class ExplainScreen(ClosesOnce[None]):
             self.query_one(TextBlock).update(fitting)
             return
         classes = session.dataset.classes
-        rows = story(session.config, classes, state, self._comparison, look_of(self))
-        rows = [page_title(0, look_of(self)), *rows]
+        rows = losses_rows(session.config, classes, state, self._comparison)
+        look = look_of(self)
+        rows = [page_title(0, look), *(ascii_rows(rows) if look.ascii_only else rows)]
         room = self.size.height - 2 - CHART_ROWS
         self.query_one(TextBlock).update(without_blanks(rows, self.size.width - 2, room))
         options = ChartOptions(overlay=len(state.engines) > 1)

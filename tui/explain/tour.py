@@ -1,13 +1,11 @@
-"""The guided tour's frame: pages, their headings, and what stands there without numbers yet."""
+"""The tour's frame: page titles, the step that is shown, and what to do to see its numbers."""
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.tui.explain.tour_formulas import plain
+from mlpwatch.core.data.pixels import ink_of
+from mlpwatch.tui.explain.tour_formulas import ascii_rows
 from mlpwatch.tui.explain.tour_pages import PAGES, Page
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.images.batch_strip import Strip
@@ -26,11 +24,11 @@ PICTURED = 2
 _MOST_PICTURES = 8
 
 PAGE_COUNT = 1 + len(PAGES)
-"""The story of the two losses comes first."""
+"""The page about the two losses comes first."""
 
 
 def page_title(page: int, look: Look) -> Row:
-    """Return the row that says where in the tour one is; pages count from 0."""
+    """Return a page's number and title; pages count from 0."""
     place = (f"{page + 1}/{PAGE_COUNT}  ", Role.DIM)
     next_key, both_keys = ("right", "left, right") if look.ascii_only else ("→", "← →")
     if page == 0:
@@ -39,45 +37,42 @@ def page_title(page: int, look: Look) -> Row:
 
 
 def is_still(state: RunState) -> bool:
-    """Return whether no engine trains, so that its next step can be looked at."""
+    """Return whether no engine trains, so that the next step is known."""
     return all(engine.phase == "paused" or engine.ended for engine in state.engines.values())
 
 
 def tour_rows(
     page: int, config: RunConfig, state: RunState, trace: "StepTrace | None", look: Look
 ) -> list[Row]:
-    """Return a page with numbers, or what to do to see them.
+    """Return a page with its numbers, or how to get them.
 
     Args:
         page: 1 to `PAGE_COUNT` - 1.
         config: of the run.
-        state: tells whether it is paused or has ended.
-        trace: the step; None until it has been taken apart.
+        state: of the run.
+        trace: the step; None until it is computed.
         look: what the terminal can show.
     """
     rows = [page_title(page, look), []]
     if not is_still(state):
         rows.append(
-            [("Space pauses the models; then this page takes their next step apart:", Role.WARNING)]
+            [("Space pauses the models; then this page shows their next step:", Role.WARNING)]
         )
-        rows.append([("one batch, with the weights as they are at that moment.", Role.DIM)])
+        rows.append([("one batch, at the weights of that moment.", Role.DIM)])
     elif trace is None:
-        rows.append([("taking the next step apart …", Role.DIM)])
+        rows.append([("computing the next step …", Role.DIM)])
     else:
         rows += [_where(name, one, state, config) for name, one in trace.engines.items()]
         rows += [[]]
         rows += _rows_of(PAGES[page - 1], trace, config, look)
         rows += [[], [(_next(trace, state), Role.DIM)]]
-    return plain(rows) if look.ascii_only else rows
+    return ascii_rows(rows) if look.ascii_only else rows
 
 
 def batch_strips(
     page: int, dataset: Dataset, config: RunConfig, state: RunState, trace: "StepTrace | None"
 ) -> list[Strip]:
-    """Return the worst images of each model's batch.
-
-    Only on the pages about the images themselves, forward and loss, while these show a step.
-    """
+    """Return the worst images of each model's batch, for the pages forward and loss."""
     if trace is None or page > PICTURED or not is_still(state):
         return []
     return [_strip(name, one, dataset, config) for name, one in trace.engines.items()]
@@ -85,10 +80,8 @@ def batch_strips(
 
 def _strip(name: EngineName, one: "EngineTrace", dataset: Dataset, config: RunConfig) -> Strip:
     chosen = one.worst_first[:_MOST_PICTURES]
-    images: NDArray[np.floating] = dataset.train_images[one.rows[chosen]]
-    images = images.reshape(-1, *dataset.image_shape)
-    if config.pixel_range == "-1..1":
-        images = (images + 1) / 2
+    pixels = dataset.train_images[one.rows[chosen]].reshape(-1, *dataset.image_shape)
+    images = ink_of(pixels, config.pixel_range)
     shares = (one.after or one.before).label_probabilities
     names = dataset.class_names
     captions = [f"{names[int(one.labels[n])]}  {float(shares[n]) * 100:5.1f} %" for n in chosen]
@@ -106,7 +99,7 @@ def _where(name: EngineName, one: "EngineTrace", state: RunState, config: RunCon
     text = f"step {step:,}: epoch {one.epoch + 1}, batch {one.batch + 1:,} of {state.epoch_steps:,}"
     text += f", {len(one.rows)} images"
     taken = "  taken" if one.after else "  ended" if state.engines[name].ended else ""
-    # Last, for in 80 columns there is no room for all when numbers are large.
+    # Last: with large numbers 80 columns have no room for it.
     dropout = "  with dropout" if config.dropout or config.input_dropout else ""
     title = (f"{TITLES[name]:<9}", ACCENTS[name])
     return [title, (text, Role.TEXT), (taken, Role.STRONG), (dropout, Role.DIM)]
@@ -114,9 +107,9 @@ def _where(name: EngineName, one: "EngineTrace", state: RunState, config: RunCon
 
 def _next(trace: "StepTrace", state: RunState) -> str:
     if any(state.engines[name].step != one.newest.updates for name, one in trace.engines.items()):
-        return "The run has gone on elsewhere: these are the weights that it saved last."
+        return "The run trains elsewhere: these are the weights that it saved last."
     if state.ended:
-        return "The run has ended: these are the numbers that one more step would have."
+        return "The run has ended: these are the numbers of one more step."
     if any(one.after for one in trace.engines.values()):
         return "Before → after, on the same batch.  . takes the next step, space resumes."
     return "Paused.  . takes this step: numbers become before → after; space resumes."

@@ -1,4 +1,4 @@
-"""The tour's formulas, as they stand in the hand-written network, and their plain spelling."""
+"""The tour's formulas, as in the hand-written network, and their ASCII spelling."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ _PLAIN = {
 }  # fmt: skip
 
 
-def plain(rows: Sequence[Row]) -> list[Row]:
-    """Return rows with every character in ASCII; formulas grow, tables hold none."""
+def ascii_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return rows in ASCII only. Formulas grow longer; tables have no such characters."""
     table = str.maketrans(_PLAIN)
-    # As a sum over a named index is spelled on the first page: `sum_c`.
+    # Without a blank a sum names its index: `sum_c`.
     return [
         [(text.replace("Σ ", "sum ").translate(table), role) for text, role in row] for row in rows
     ]

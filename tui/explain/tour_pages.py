@@ -1,4 +1,4 @@
-"""The tour's pages after the story: forward, loss, backward, update, each with its table."""
+"""The tour's pages: forward, loss, backward, update, each with its table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mlpwatch.tui.explain.tour_formulas import (
     loss_formulas,
     update_formulas,
 )
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import TITLES, three_digits
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import BatchPass, EngineTrace, LayerOutput, StepTrace
 
 IMAGES_SHOWN = 6
-"""Of the batch, on the loss page: with two formulas it just fits into 24 rows."""
+"""Images of the batch on the loss page: with two formulas they just fit into 24 rows."""
 
 _NORM_COLUMNS = 22
-"""Of two norms and the arrow between them; 19 at most are written."""
+"""Of two norms with an arrow between them; at most 19 are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +38,20 @@ class Page:
 
 
 def number(value: float) -> str:
-    """Return three digits that count, in nine columns: `0.130`, `1.23e-05`."""
-    return f"{_three_digits(value):>9}"
-
-
-def _three_digits(value: float) -> str:
-    # With the zeros at the end, so that before and after are equally wide; no bare point.
-    return f"{value:#.3g}".rstrip(".")
+    """Return three significant digits in nine columns: `0.130`, `1.23e-05`."""
+    return f"{three_digits(value):>9}"
 
 
 def _both(before: float, after: float | None, arrow: str, *, width: int = 8) -> str:
     """Return `before -> after`, in the same columns with or without the latter."""
-    first = f"{_three_digits(before):>{width}}"
+    first = f"{three_digits(before):>{width}}"
     if after is None:
         return first + " " * (len(arrow) + width + 2)
-    return f"{first} {arrow} {_three_digits(after):<{width}}"
+    return f"{first} {arrow} {three_digits(after):<{width}}"
 
 
 def _forward_table(trace: "StepTrace", config: RunConfig, look: Look) -> list[Row]:  # noqa: ARG001 - as the others
-    idle = "dead" if config.activation == "relu" else "flat"
+    saturated = "dead" if config.activation == "relu" else "flat"
     rows: list[Row] = [
         [
             (" " * 25, Role.TEXT),
@@ -64,7 +59,7 @@ def _forward_table(trace: "StepTrace", config: RunConfig, look: Look) -> list[Ro
         ],
         [
             (f"{'':<15}{'shape':>8}", Role.DIM),
-            *((f"{'mean':>9}{'spread':>9}{idle:>9}", Role.DIM) for _ in trace.engines),
+            *((f"{'mean':>9}{'std':>9}{saturated:>9}", Role.DIM) for _ in trace.engines),
         ],
     ]
     passes = [one.before for one in trace.engines.values()]
@@ -75,18 +70,18 @@ def _forward_table(trace: "StepTrace", config: RunConfig, look: Look) -> list[Ro
         shape = _shape(passes[0].outputs[k].shape)
         cells = [(_output(one.outputs[k]), Role.TEXT) for one in passes]
         rows.append([(f"{label:<15}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells])
-        # What enters the network does not change with its weights.
+        # The input does not change with the weights.
         if k and any(later):
             after = [(_output(one.outputs[k]) if one else " " * 27, Role.STRONG) for one in later]
             rows.append([(f"{'    after':<23}", Role.DIM), *after])
     if count > 2:  # noqa: PLR2004 - images and logits alone have no such units
-        rows += [[], [(_IDLE_SAYS[idle], Role.DIM)]]
+        rows += [[], [(_IDLE_SAYS[saturated], Role.DIM)]]
     return rows
 
 
 _IDLE_SAYS = {
     "dead": "dead: units above 0 on no image of the batch; nothing flows back through them",
-    "flat": "flat: units whose slope stays below 1 % of the steepest on every image",
+    "flat": "flat: units whose derivative stays below 1 % of the steepest on every image",
 }
 
 
@@ -97,8 +92,8 @@ def _layer_name(k: int, last: int, config: RunConfig) -> str:
 
 
 def _output(one: "LayerOutput") -> str:
-    idle = "" if one.saturated is None else f"{one.saturated}/{one.shape[1]}"
-    return f"{number(one.mean)}{number(one.std)}{idle:>9}"
+    saturated = "" if one.saturated is None else f"{one.saturated}/{one.shape[1]}"
+    return f"{number(one.mean)}{number(one.std)}{saturated:>9}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -153,7 +148,9 @@ def _after_loss(one: "EngineTrace") -> float | None:
 
 def _backward_table(trace: "StepTrace", _config: RunConfig, look: Look) -> list[Row]:
     traces = list(trace.engines.values())
-    heads = [(f"{TITLES[n] + ' norm':<{_NORM_COLUMNS}}", ACCENTS[n]) for n in trace.engines]
+    heads = [
+        (f"{TITLES[name] + ' norm':<{_NORM_COLUMNS}}", ACCENTS[name]) for name in trace.engines
+    ]
     versus = [("difference", Role.DIM)] if trace.differences else []
     rows: list[Row] = [[(f"{'':<12}{'shape':>8}  ", Role.DIM), *heads, *versus]]
     arrow = _arrow(look)

@@ -1,10 +1,8 @@
-"""One digit in full: its image, what both models read, and why one of them reads it so."""
+"""One enlarged digit: its image, both models' predictions, and the explanation of one."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
@@ -16,26 +14,27 @@ from mlpwatch.tui.images.renderers import Renderer
 from mlpwatch.tui.images.saliency import Saliency, SaliencyView
 from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.presence import can_draw
-from mlpwatch.tui.mistakes.digit_facts import DigitFacts, DigitFactsView
-from mlpwatch.tui.mistakes.explanation_reader import About, ReasonsReader
+from mlpwatch.tui.mistakes.digit_facts import DigitFactsView
+from mlpwatch.tui.mistakes.explanation_reader import About, ExplanationReader
 from mlpwatch.tui.mistakes.explanation_text import (
     instead_of_neighbours,
     neighbour_rows,
     saliency_title,
     weights_note,
 )
+from mlpwatch.tui.mistakes.split_images import SeenDigit
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.explanation import Question
 
-Gradient = Literal["off", "reading", "true"]
-"""Of which class's logit: none, what the model read, the true label."""
+Gradient = Literal["off", "predicted", "true"]
+"""Of which class's logit: none, the predicted one, the true label."""
 
-GRADIENTS: tuple[Gradient, ...] = ("off", "reading", "true")
+GRADIENTS: tuple[Gradient, ...] = ("off", "predicted", "true")
 
 NEIGHBOURS = 5
-"""Training images asked for per class: as many as fit side by side on the largest screens."""
+"""Training images asked for per class: as many fit side by side on the largest screens."""
 
 NEIGHBOUR_ROWS = 13
 """Rows below the bars from which the neighbours are shown there: twice a title, four rows of
@@ -44,39 +43,25 @@ an image and a distance."""
 SEARCHING_SECONDS = 0.1
 """How long the screen stays as it is before it says that it searches."""
 
-
 PREPARE_SECONDS = 1.0
-"""Between two looks whether there are newer weights to find neighbours with."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeenDigit:
-    """The digit that is looked at."""
-
-    split: str
-    row: int
-    image: NDArray[np.floating]
-    """(features,), as the networks read it."""
-    ink: NDArray[np.floating]
-    """(height, width) from 0 to 1."""
-    facts: DigitFacts
+"""Between two checks for newer weights."""
 
 
 class DigitPanel(Horizontal):
-    """Shows a digit at once, and its reasons as soon as they are found.
+    """Shows a digit at once, and its explanation as soon as it is computed.
 
     Args:
-        watch: the session that is followed.
+        watch: of the run.
         id: for the stylesheet.
     """
 
     class Failed(Message):
-        """The reasons could not be found; why is said in the run's state."""
+        """There is no explanation; the run's message says why."""
 
     def __init__(self, watch: Watch, *, id: str) -> None:
         super().__init__(id=id)
         self._watch = watch
-        self._reader = ReasonsReader(watch)
+        self._reader = ExplanationReader(watch)
         self._digit: SeenDigit | None = None
         self._renderer: Renderer = "ramp"
         self._absent = ""
@@ -85,53 +70,55 @@ class DigitPanel(Horizontal):
         self._alone = False
 
     def compose(self) -> ComposeResult:
-        """Make the image, plain and with its gradient, the bars, and the neighbours."""
+        """Make the image, plain and with its gradient, the bars and the neighbours."""
         yield DigitView(id="digit")
         yield SaliencyView(id="saliency")
-        with Vertical(id="reading"):
+        with Vertical(id="digit-side"):
             yield DigitFactsView(id="facts")
             yield ImageRowsView(id="neighbours")
 
     def on_mount(self) -> None:
-        """Read the training images while the first digit is chosen, and anew now and then."""
+        """Index the training images while the first digit is chosen, and again now and then."""
         self.set_interval(PREPARE_SECONDS, self.prepare)
         self.prepare()
 
     def on_unmount(self) -> None:
-        """Read no more of them."""
+        """Stop the indexing."""
         self._reader.close()
 
     def prepare(self) -> None:
-        """Have the reasons found before they are asked for; show those of newer weights."""
+        """Prepare explanations before they are asked for; update the one shown to newer weights."""
         session = self._watch.session
         if session is None or not can_draw(self):
             return
-        shows_reasons = self.is_on_screen and self._question() is not None
-        self._reader.prepare(self._engine(list(session.config.engine_names)), renew=shows_reasons)
-        if shows_reasons:
+        shows_explanation = self.is_on_screen and self._question() is not None
+        self._reader.prepare(
+            self._engine(list(session.config.engine_names)), renew=shows_explanation
+        )
+        if shows_explanation:
             self._follow()
 
     def look_at(
         self, digit: SeenDigit | None, renderer: Renderer = "ramp", *, absent: str = ""
     ) -> None:
-        """Show a digit, or the words `absent` without one."""
+        """Show a digit; without one the words `absent`."""
         self._digit, self._renderer, self._absent = digit, renderer, absent
         self._draw_digit()
         self._follow()
 
     @property
     def shows_gradient(self) -> bool:
-        """Whether the gradient stands in place of the plain image."""
+        """Whether the gradient is shown in place of the plain image."""
         return self._gradient != "off"
 
     def next_gradient(self) -> None:
-        """Draw no gradient, that of what the model read, or that of the true label."""
+        """Draw no gradient, that of the predicted class, or that of the true label."""
         self._gradient = GRADIENTS[(GRADIENTS.index(self._gradient) + 1) % len(GRADIENTS)]
         self._draw_digit()
         self._follow()
 
     def next_model(self) -> None:
-        """Ask the other model for its reasons."""
+        """Explain the other model's prediction."""
         names = list(self._digit.facts.probabilities) if self._digit else []
         if names:
             here = names.index(self._engine(names))
@@ -139,12 +126,12 @@ class DigitPanel(Horizontal):
             self._follow()
 
     def toggle_neighbours(self) -> None:
-        """Give the place beside the image to the neighbours alone, or to the bars first."""
+        """Show the neighbours alone beside the image, or the bars first."""
         self._alone = not self._alone
         self._follow()
 
     def _show_what_fits(self) -> None:
-        """Show what there is room for."""
+        """Hide what has no room."""
         facts = self.query_one(DigitFactsView)
         room = self.size.height - facts.rows_needed
         facts.display = not self._alone
@@ -156,7 +143,7 @@ class DigitPanel(Horizontal):
         return self._chosen if self._chosen in names else names[0]
 
     def _follow(self) -> None:
-        """Arrange, ask what is not known yet, and draw what is; hidden, wait for the size."""
+        """Arrange, ask for what is unknown, and draw the rest; while hidden, wait for the size."""
         if not self.size.height:
             return
         self._show_what_fits()
@@ -164,13 +151,13 @@ class DigitPanel(Horizontal):
         if asked and self._reader.ask(*asked):
             self.run_worker(self._reader.work(self._answered))
         if self._reader.fits or asked is None:
-            self._draw_reasons()
+            self._draw_explanation()
         else:
-            # Mostly the answer is there before: nothing is drawn twice.
-            self.set_timer(SEARCHING_SECONDS, self._draw_reasons)
+            # The answer mostly comes sooner: then nothing is drawn twice.
+            self.set_timer(SEARCHING_SECONDS, self._draw_explanation)
 
     def _answered(self) -> None:
-        self._draw_reasons()
+        self._draw_explanation()
         if self._reader.has_failed:
             self.post_message(self.Failed())
 
@@ -182,8 +169,8 @@ class DigitPanel(Horizontal):
             return None
         engine = self._engine(list(digit.facts.probabilities))
         probabilities, true = digit.facts.probabilities[engine], digit.facts.true
-        read = int(np.argmax(probabilities))
-        towards = true if self._gradient == "true" else read
+        predicted = int(np.argmax(probabilities))
+        towards = true if self._gradient == "true" else predicted
         about = About(engine, digit.split, digit.row, towards, self._reader.epoch(engine))
         classes = (true, rival_class(probabilities, true))
         return about, Question(engine, digit.image, classes, towards, NEIGHBOURS)
@@ -194,7 +181,7 @@ class DigitPanel(Horizontal):
         self.query_one(DigitView).update(ink, self._renderer, absent=self._absent)
         self.query_one(DigitFactsView).update(digit.facts if digit else None)
 
-    def _draw_reasons(self) -> None:
+    def _draw_explanation(self) -> None:
         session, digit, answer = self._watch.session, self._digit, self._reader.answer
         if not can_draw(self) or session is None:
             return
@@ -218,15 +205,12 @@ class DigitPanel(Horizontal):
         saliency_view.update(Saliency(digit.ink, gradient, answer.scale, title))
 
     def _newest_epoch(self, engine: EngineName) -> int:
-        """Return the epoch whose reading the bars show, where they show the newest."""
+        """Return the newest epoch, whose predictions the bars show."""
         state = self._watch.state
         epochs = state.engines[engine].epochs if state else ()
         return epochs[-1].epoch if epochs else 0
 
     def _small_renderer(self) -> Renderer:
-        """Return how neighbours are drawn: their pixels are too many for characters."""
-        return (
-            "braille"
-            if self._renderer == "ramp" and not look_of(self).ascii_only
-            else self._renderer
-        )
+        """Return how neighbours are drawn: characters have too few pixels for them."""
+        is_ramp = self._renderer == "ramp"
+        return "braille" if is_ramp and not look_of(self).ascii_only else self._renderer

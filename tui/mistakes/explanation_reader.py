@@ -1,4 +1,4 @@
-"""Reasons for one image after another, looked for off the event loop."""
+"""Explanations of one image after another, computed off the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,14 +22,14 @@ class About(NamedTuple):
     row: int
     towards: int
     epoch: int | None
-    """Of the network that is asked."""
+    """Of the network that is asked; None before its first."""
 
 
-class ReasonsReader:
-    """Answers the newest question; those asked while one is looked into are passed over.
+class ExplanationReader:
+    """Answers the newest question; older ones that still wait are dropped.
 
     Args:
-        watch: the session that is followed.
+        watch: of the run.
     """
 
     def __init__(self, watch: Watch) -> None:
@@ -46,38 +46,38 @@ class ReasonsReader:
         self.answers: About | None = None
         """What `answer` is about."""
         self.has_failed = False
-        """Whether there was no memory for the newest answer."""
+        """Whether the newest answer found no memory."""
 
     @property
     def is_searching(self) -> bool:
-        """Whether another image's answer is still looked for."""
+        """Whether the answer shown is of another image and a new one is on its way."""
         return self._works and not self.fits
 
     @property
     def fits(self) -> bool:
-        """Whether the answer is about the image asked for last, be it of an earlier epoch."""
+        """Whether the answer is about the image asked for last; its epoch may be older."""
         if self._about is None or self.answers is None:
             return False
         return self._about[:4] == self.answers[:4]
 
     def ask(self, about: About, question: "Question") -> bool:
-        """Take a question; say whether `work` has to be started for it."""
+        """Take a question; return whether `work` has to be started for it."""
         if about == self._about:
             return False
         self._about, self._wanted = about, (about, question)
         return not self._works
 
     def epoch(self, engine: EngineName) -> int | None:
-        """Return after how many epochs an answer would see a network."""
+        """Return the epoch of the weights that an answer would use."""
         explainer = self._explainer_of_session()
         return explainer.epoch(engine) if explainer else None
 
     def prepare(self, engine: EngineName, *, renew: bool) -> None:
-        """Begin to read the training images ahead of questions, if there is anything new to read.
+        """Start to index the training images before they are asked for, if there are newer weights.
 
         Args:
-            engine: whose network reads.
-            renew: also read anew with newer weights, now and then.
+            engine: whose network is used.
+            renew: also do it again with newer weights, now and then.
         """
         explainer = self._explainer_of_session()
         if explainer is None or self._closing.is_set() or not explainer.is_due(engine):
@@ -86,18 +86,18 @@ class ReasonsReader:
         if is_busy or (engine in self._prepared and not renew):
             return
         self._prepared.add(engine)
-        # Of its own: threads of the event loop's pool can't be put behind the trainers for a while.
+        # A thread of its own: only such a one can be given a lower priority than the trainers.
         self._preparing = Thread(
             target=self._prepare, args=(explainer, engine), name="neighbours", daemon=True
         )
         self._preparing.start()
 
     def close(self) -> None:
-        """Leave off preparing, soon; returns at once."""
+        """Ask the preparation to stop; returns at once."""
         self._closing.set()
 
     async def work(self, draw: Callable[[], None]) -> None:
-        """Look into the questions until there is none; call `draw` for each answer."""
+        """Answer questions until none is left, then call `draw`."""
         explainer = self._explainer_of_session()
         if explainer is None or self._works:
             return
@@ -113,22 +113,23 @@ class ReasonsReader:
         draw()
 
     async def _answer(self, explainer: "Explainer", question: "Question") -> "Explanation | None":
-        """Return the answer off the event loop; where memory runs out, say so and return None."""
+        """Return the answer, computed in a thread; None and a message if memory runs out."""
         self.has_failed = False
         try:
             return await asyncio.to_thread(explainer.answer, question)
-        except MemoryError as error:
-            # Training goes on; the next digit, or newer weights, try again.
+        except (MemoryError, RuntimeError) as error:
+            # PyTorch raises RuntimeError without memory. Training continues; the next digit or
+            # newer weights try again.
             self.has_failed = True
             if state := self._watch.state:
-                state.say(f"no memory to look for reasons: {error}", bad=True)
+                state.say(f"no memory to explain this digit: {error}", bad=True)
             return None
 
     def _explainer_of_session(self) -> "Explainer | None":
         from mlpwatch.core.analysis.explanation import Explainer  # noqa: PLC0415 - after the first frame
 
         session = self._watch.session
-        # A run that lives elsewhere has its images some seconds after it is opened.
+        # An attached run has its images some seconds after it is opened.
         if self._explainer is None and session is not None and session.dataset.train_count:
             self._explainer = Explainer(session.dataset, session.config, session.weight_store)
         return self._explainer
@@ -137,6 +138,6 @@ class ReasonsReader:
         stand_back()
         try:
             explainer.prepare(engine, self._closing.is_set)
-        except MemoryError:
-            # Questions still read the two classes that they are about.
+        except (MemoryError, RuntimeError):
+            # Questions still index the two classes that they ask for.
             self._closing.set()

@@ -1,16 +1,16 @@
-"""What is said of the reasons for a reading, and the rows of training images."""
+"""The words of a digit's explanation, and the rows of its nearest training images."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlpwatch.core.config import PixelRange, RunConfig
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.formatting import TITLES, three_digits
 from mlpwatch.tui.images.image_rows import ImageRow
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Ink, Role
-from mlpwatch.tui.mistakes.digit_facts import DigitFacts
+from mlpwatch.tui.mistakes.split_images import DigitFacts
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.explanation import Explanation
@@ -22,13 +22,13 @@ def neighbour_rows(
 ) -> list[ImageRow]:
     """Return the nearest training images of each class, with their distances.
 
-    These are distances in the last hidden layer; without one, of the pixels, for both models.
+    Distances are measured in the last hidden layer; without one, between pixels.
     """
     rows = []
-    read = int(np.argmax(facts.probabilities[answer.engine]))
+    predicted = int(np.argmax(facts.probabilities[answer.engine]))
     for label, neighbours in answer.neighbours.items():
-        which = "true label" if label == facts.true else "what it reads"
-        if label not in (facts.true, read):
+        which = "true label" if label == facts.true else "prediction"
+        if label not in (facts.true, predicted):
             which = "second guess"
         title: list[tuple[str, Ink]] = [
             (f"nearest {facts.names[label]}", Role.STRONG),
@@ -44,15 +44,8 @@ def neighbour_rows(
     return rows
 
 
-def ink_of(pixels: NDArray[np.floating], pixel_range: PixelRange) -> NDArray[np.floating]:
-    """Return ink from 0 to 1 of pixels as the networks read them."""
-    low = -1.0 if pixel_range == "-1..1" else 0.0
-    ink: NDArray[np.floating] = (pixels - low) / (1.0 - low)
-    return ink
-
-
 def saliency_title(answer: "Explanation", names: str, newest: int) -> str:
-    """Return what the marked pixels tell; of which weights, if the run is at a newer epoch."""
+    """Return what the marks mean, and the epoch of the weights if the run is at a newer one."""
     who, towards = TITLES[answer.engine], names[answer.towards]
     if answer.epoch < newest:
         return f"{who}, epoch {answer.epoch}: for (+) or against (−) {towards}"
@@ -60,14 +53,14 @@ def saliency_title(answer: "Explanation", names: str, newest: int) -> str:
 
 
 def weights_note(answer: "Explanation", newest: int) -> str:
-    """Return which weights the neighbours were found with, if the run is at a newer epoch."""
+    """Return the epoch of the weights if the run is at a newer one; else nothing."""
     return f"by the weights of epoch {answer.epoch}" if answer.epoch < newest else ""
 
 
 def instead_of_neighbours(*, no_digit: bool, searching: bool, failed: bool) -> str:
-    """Return what is said where there is no answer."""
+    """Return the words shown while there is no answer."""
     if no_digit:
         return ""
     if failed and not searching:
         return "not enough memory to look for them"
-    return "searching …" if searching else "no weights to look into yet"
+    return "searching …" if searching else "no weights yet"

@@ -1,4 +1,4 @@
-"""The mistakes browser: the digits that were read wrong, or differently; many, or one large."""
+"""The mistakes screen: digits that a model got wrong, as a sheet of many or one enlarged."""
 
 from time import monotonic
 from typing import ClassVar
@@ -20,19 +20,24 @@ from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
 from mlpwatch.tui.mistakes.selection import MistakeSelection
 from mlpwatch.tui.mistakes.split_images import SplitImages
-from mlpwatch.tui.mistakes.text import LIST_TITLES, filters_text, lists_text, why_empty
-from mlpwatch.tui.mistakes.views import detail_text, seen_digit, sheet_source
+from mlpwatch.tui.mistakes.text import (
+    LIST_TITLES,
+    detail_text,
+    filters_text,
+    lists_text,
+    why_empty,
+)
 from mlpwatch.tui.state.watch import Watch
 
 
 class MistakesScreen(ClosesOnce[None]):
-    """Follows the newest evaluation; the digit that is looked at stays until one moves on.
+    """Follows the newest predictions; the digit under the cursor stays until it is left.
 
     Args:
-        watch: the session that is followed.
+        watch: of the run.
         selection: the list, filters, order and place to begin with.
-        renderers: how pixels are drawn; what is chosen here stays chosen.
-        hints: told once.
+        renderers: how pixels are drawn; a choice made here is kept.
+        hints: shown for the first few keys.
     """
 
     WHERE: ClassVar[Where] = "mistakes"
@@ -66,7 +71,7 @@ class MistakesScreen(ClosesOnce[None]):
         yield Footer(footer_keys("mistakes", attached=self._watch.attached))
 
     def on_mount(self) -> None:
-        """Draw the lists for the first frame, and all once the size is known."""
+        """Draw the lists for the first frame, and everything once the size is known."""
         self._watch.mark_read()
         self._arrange()
         self._take_in(at_once=True)
@@ -86,11 +91,11 @@ class MistakesScreen(ClosesOnce[None]):
         self._acted()
 
     def on_digit_panel_failed(self) -> None:
-        """Tell at once that there are no reasons."""
+        """Say at once that there is no explanation."""
         self._draw_message()
 
     def update(self, *, numbers: bool = False) -> None:
-        """Take in a new evaluation, if there is one, and draw."""
+        """Take in new predictions, if there are any, and draw."""
         if not can_draw(self):
             return
         if self._take_in(at_once=numbers) or numbers:
@@ -99,16 +104,16 @@ class MistakesScreen(ClosesOnce[None]):
         self._draw_message()
 
     def action_move(self, by: int) -> None:
-        """Go some digits on or back, round the ends."""
+        """Move by so many digits, round the ends."""
         self._selection.move(by)
         self._acted()
 
     def action_move_row(self, by: int) -> None:
-        """Go a row down or up in the sheet; from a large digit to the next or the one before."""
+        """Move by a row of the sheet; an enlarged digit by one digit."""
         self._move(by * self.query_one(ContactSheet).across, by)
 
     def action_move_page(self, by: int) -> None:
-        """Go a page of the sheet on or back; from a large digit ten digits."""
+        """Move by a page of the sheet; an enlarged digit by ten digits."""
         self._move(by * self.query_one(ContactSheet).per_page, 10 * by)
 
     def _move(self, in_sheet: int, of_large_digits: int) -> None:
@@ -119,12 +124,12 @@ class MistakesScreen(ClosesOnce[None]):
         self._acted()
 
     def action_open(self) -> None:
-        """Show the digit under the cursor alone and large."""
+        """Enlarge the digit under the cursor."""
         if self._selection.row is not None:
             self._show("digit")
 
     def action_next_renderer(self) -> None:
-        """Draw pixels in the next way that the terminal can show."""
+        """Draw pixels in the next of the ways that the terminal has."""
         is_small = self._view == "sheet"
         hides = not is_small and self.query_one(DigitPanel).shows_gradient
         told = self._renderers.next(small=is_small, under_gradient=hides)
@@ -143,14 +148,14 @@ class MistakesScreen(ClosesOnce[None]):
         self._acted()
 
     def action_next_list(self, by: int) -> None:
-        """Switch to another list of those that this run has."""
+        """Switch to another of the lists that this run has."""
         lists = self._lists()
         place = lists.index(self._selection.which) + by
         self._selection.choose_list(lists[place % len(lists)])
         self._acted()
 
     def action_next_order(self) -> None:
-        """Sort by image, by confidence in the wrong answer, by loss or by true label."""
+        """Sort by image, confidence in the wrong answer, loss or true label."""
         self._selection.next_order()
         self._acted()
 
@@ -172,11 +177,11 @@ class MistakesScreen(ClosesOnce[None]):
         self._acted()
 
     def action_next_gradient(self) -> None:
-        """Mark the pixels that speak for what the model read, for the true label, or none."""
+        """Mark the pixels that speak for the predicted class, for the true label, or none."""
         self._enlarged().next_gradient()
 
     def action_other_model(self) -> None:
-        """Ask the other model for its reasons."""
+        """Explain the other model's prediction."""
         self._enlarged().next_model()
 
     def action_toggle_neighbours(self) -> None:
@@ -184,7 +189,7 @@ class MistakesScreen(ClosesOnce[None]):
         self._enlarged().toggle_neighbours()
 
     def action_toggle_test(self) -> None:
-        """Turn to the test images, read with the newest epoch's weights, or back."""
+        """Turn to the test images, predicted with the newest epoch's weights, or back."""
         if self._busy or self._watch.session is None:
             return
         if self._images.split == "test":
@@ -196,39 +201,39 @@ class MistakesScreen(ClosesOnce[None]):
             self.run_worker(self._read_test())
 
     def action_back(self) -> None:
-        """Go back from a large digit to the sheet, and from there to the dashboard."""
+        """Go back from an enlarged digit to the sheet, and from there to the dashboard."""
         if self._view == "digit":
             self._show("sheet")
             return
         if self._images.split == "test":
-            self._leave_test()  # whoever comes back begins with the validation images
+            self._leave_test()  # the next visit begins with the validation images
         self.dismiss()
 
     def _leave_test(self) -> None:
         self._images.split = "validation"
-        self._selection.start_with(self._images.readings)
+        self._selection.start_with(self._images.predictions)
 
     async def _read_test(self) -> None:
-        """Read the test images off the event loop, then show them."""
+        """Predict the test images in a thread, then show them."""
         try:
             await self._images.read_test()
         except (MemoryError, RuntimeError, MlpwatchError) as error:
-            # PyTorch raises RuntimeError where memory runs out. Training goes on.
+            # PyTorch raises RuntimeError without memory. Training continues.
             if state := self._watch.state:
                 state.say(f"the test images could not be read: {error}", bad=True)
         self._busy = ""
-        self._selection.start_with(self._images.readings)
+        self._selection.start_with(self._images.predictions)
         if can_draw(self):
             self.update(numbers=True)
 
     def _take_in(self, *, at_once: bool) -> bool:
-        """Take in a new evaluation, but only so often; say whether there was one."""
-        if not self._selection.is_news(self._images.readings):
+        """Take in new predictions, but only so often; return whether there were any."""
+        if not self._selection.is_news(self._images.predictions):
             return False
         if (pace := self._paces[self._view]).allows(monotonic(), at_once=at_once):
             self._late = None
-            return self._selection.take(self._images.readings)
-        # After a pause or the end no event comes that would show the last one.
+            return self._selection.take(self._images.predictions)
+        # After a pause or the end no further event would show the last ones.
         self._late = self._late or self.set_timer(pace.seconds, self.update)
         return False
 
@@ -245,26 +250,28 @@ class MistakesScreen(ClosesOnce[None]):
             self._draw_digit()
 
     def _acted(self) -> None:
-        """Show what a key or a click did."""
+        """Show the effect of a key or a click."""
         self._hints.count_key(self._view)
         self._draw()
         self._draw_message()
 
     def _enlarged(self) -> DigitPanel:
-        """Return the large digit's panel, where reasons are told."""
+        """Enlarge the digit, which has the explanation, and return its panel."""
         if self._view == "sheet":
             self.action_open()
         return self.query_one(DigitPanel)
 
     def _draw_sheet(self) -> None:
-        source, absent = sheet_source(self._selection, self._images), self._why_empty()
+        source, absent = self._images.sheet_source(self._selection), self._why_empty()
         place, renderer = self._selection.place, self._renderers.small
         self.query_one(ContactSheet).update(source, place, renderer, absent=absent)
-        text = detail_text(self._selection, self._images, self.size.width)
+        row, images = self._selection.row, self._images
+        title = "" if row is None else images.title(row)
+        text = detail_text(self._selection, title, images.names, self.size.width)
         self.query_one("#detail", TextLine).update(text)
 
     def _draw_digit(self) -> None:
-        digit = seen_digit(self._selection, self._images)
+        digit = self._images.seen_digit(self._selection)
         self.query_one(DigitPanel).look_at(digit, self._renderers.large, absent=self._why_empty())
 
     def _why_empty(self) -> str:

@@ -1,4 +1,4 @@
-"""Which mistakes are looked at: the list, its filters and order, and the place in it."""
+"""The state of the mistakes screen: list, filters, order, and the place in the list."""
 
 import numpy as np
 
@@ -12,12 +12,12 @@ from mlpwatch.core.analysis.mistakes import (
 
 
 class MistakeSelection:
-    """Selects anew when readings, list, filters or order change; moving only looks up.
+    """Selects again when predictions, list, filters or order change; moving only looks up.
 
     Args:
         which: the list to begin with.
         true: only images of this class.
-        predicted: only images read as this class.
+        predicted: only images for which this class is predicted.
     """
 
     def __init__(
@@ -26,8 +26,8 @@ class MistakeSelection:
         self.which, self.true, self.predicted = which, true, predicted
         self.order: SortOrder = "image"
         self.row: int | None = None
-        """The image that is looked at; it stays when a new epoch drops it from the list."""
-        self.readings = SplitEvaluations(np.empty(0, np.int64))
+        """The image under the cursor; it stays when a new epoch drops it from the list."""
+        self.predictions = SplitEvaluations(np.empty(0, np.int64))
         self.rows = np.empty(0, np.intp)
         self._place = 0
         self._counts: dict[MistakeList, int] = {}
@@ -39,23 +39,23 @@ class MistakeSelection:
 
     @property
     def is_here(self) -> bool:
-        """Whether the image that is looked at is in the list."""
+        """Whether the image under the cursor is in the list."""
         return 0 <= self._place < len(self.rows) and self.rows[self._place] == self.row
 
     @property
     def place(self) -> int:
-        """Place in the list of the image that is looked at, from 0; the last known one."""
+        """Place in the list of the image under the cursor, from 0; the last known one."""
         return self._place
 
-    def is_news(self, readings: SplitEvaluations) -> bool:
-        """Tell whether these readings are others than those that it has."""
-        return not _same(readings, self.readings)
+    def is_news(self, predictions: SplitEvaluations) -> bool:
+        """Return whether these predictions differ from the present ones."""
+        return not _same(predictions, self.predictions)
 
-    def take(self, readings: SplitEvaluations) -> bool:
-        """Select from these readings; return False if they are those that it has."""
-        if not self.is_news(readings):
+    def take(self, predictions: SplitEvaluations) -> bool:
+        """Select from these predictions; return False if they are the present ones."""
+        if not self.is_news(predictions):
             return False
-        self.readings = readings
+        self.predictions = predictions
         self._counts.clear()
         self._select()
         return True
@@ -63,12 +63,12 @@ class MistakeSelection:
     def count(self, which: MistakeList) -> int:
         """Return the length of a list without filters."""
         if which not in self._counts:
-            self._counts[which] = len(mistake_rows(self.readings, which))
+            self._counts[which] = len(mistake_rows(self.predictions, which))
         return self._counts[which]
 
-    def start_with(self, readings: SplitEvaluations) -> None:
+    def start_with(self, predictions: SplitEvaluations) -> None:
         """Turn to the first image of another split."""
-        self.readings = readings
+        self.predictions = predictions
         self._counts.clear()
         self._start_over()
 
@@ -87,7 +87,7 @@ class MistakeSelection:
         self.filter(_following(self.true, classes), self.predicted)
 
     def next_predicted(self, classes: int) -> None:
-        """Keep only what was read as the next class of so many; after the last, all."""
+        """Keep only the next predicted class of so many; after the last, all."""
         self.filter(self.true, _following(self.predicted, classes))
 
     def next_order(self) -> None:
@@ -96,14 +96,14 @@ class MistakeSelection:
         self._start_over()
 
     def move(self, by: int) -> None:
-        """Go some images on or back, round the ends."""
-        # One that left the list made room: its place is now the next one's.
+        """Move by so many images, round the ends."""
+        # An image that left the list made room: the next one is now at its place.
         by -= not self.is_here and by > 0
         if len(self.rows):
             self.go_to((self._place + by) % len(self.rows))
 
     def move_within(self, by: int) -> None:
-        """Go some images on or back, no further than the ends."""
+        """Move by so many images, no further than the ends."""
         self.go_to(max(0, self._place + by))
 
     def go_to(self, place: int) -> None:
@@ -118,7 +118,9 @@ class MistakeSelection:
         self._select()
 
     def _select(self) -> None:
-        self.rows = mistake_rows(self.readings, self.which, self.true, self.predicted, self.order)
+        self.rows = mistake_rows(
+            self.predictions, self.which, self.true, self.predicted, self.order
+        )
         if self.row is None:
             self.go_to(0)
             return
@@ -135,6 +137,6 @@ def _following(number: int | None, classes: int) -> int | None:
 
 
 def _same(one: SplitEvaluations, other: SplitEvaluations) -> bool:
-    """Return whether two readings of one split hold the very same evaluations."""
+    """Return whether two sets of predictions hold the very same evaluations."""
     pairs = ((one.now, other.now), (one.before, other.before))
     return all(a.keys() == b.keys() and all(a[name] is b[name] for name in a) for a, b in pairs)

@@ -1,6 +1,8 @@
-"""The images of a split with what the models made of them, for the mistakes browser."""
+"""The images of a split, the models' predictions for them, and what the screen shows of those."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,11 +10,16 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.mistakes import SplitEvaluations
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.data.pixels import ink_of
+from mlpwatch.tui.images.contact_sheet import SheetSource
 from mlpwatch.tui.kit.theme import Text
-from mlpwatch.tui.mistakes.explanation_text import ink_of
+from mlpwatch.tui.mistakes.selection import MistakeSelection
 from mlpwatch.tui.mistakes.text import (
     Split,
+    caption,
     epochs_text,
+    place_text,
+    predicted_before,
     test_epochs_text,
     weights_places,
 )
@@ -23,11 +30,41 @@ if TYPE_CHECKING:
     from mlpwatch.core.run_source import RunSource
 
 
+@dataclass(frozen=True, slots=True)
+class DigitFacts:
+    """One image and what the models predict for it."""
+
+    place: str
+    """Position in the list, and the image's number."""
+    true: int
+    probabilities: Mapping[EngineName, Sequence[float]]
+    """By class, 0 to 1, of each engine that has been evaluated."""
+    names: str
+    """One character per class."""
+    before: Mapping[EngineName, int] = field(default_factory=dict)
+    """Predictions of the epoch before, of those engines for which they are shown."""
+    note: str = ""
+    """A few words about the probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDigit:
+    """The image on the screen."""
+
+    split: str
+    row: int
+    image: NDArray[np.floating]
+    """(features,), as the networks get it."""
+    ink: NDArray[np.floating]
+    """(height, width) from 0 to 1."""
+    facts: DigitFacts
+
+
 class SplitImages:
-    """Validation images by default, as the newest epoch read them; the test images on demand.
+    """Validation images by default, with the newest epoch's predictions; test images on demand.
 
     Args:
-        watch: the session that is followed.
+        watch: of the run.
     """
 
     def __init__(self, watch: Watch) -> None:
@@ -42,8 +79,8 @@ class SplitImages:
         return self._watch.session.dataset.class_names if self._watch.session else ""
 
     @property
-    def readings(self) -> SplitEvaluations:
-        """What the models made of the split; while loading, of nothing."""
+    def predictions(self) -> SplitEvaluations:
+        """Both models' predictions for the split; of no image while loading."""
         session, state = self._watch.session, self._watch.state
         if session is None or state is None:
             return SplitEvaluations(np.empty(0, np.int64))
@@ -58,7 +95,7 @@ class SplitImages:
 
     @property
     def missing(self) -> str:
-        """Why there are no images, where there are none."""
+        """Why there are no images; empty if there are."""
         return self._watch.session.images_missing if self._watch.session else ""
 
     @property
@@ -66,32 +103,16 @@ class SplitImages:
         """(height, width) of an image, in pixels."""
         return self._session().dataset.image_shape
 
-    @property
-    def probabilities_note(self) -> str:
-        """What is to be known of probabilities that are no softmax."""
-        is_mse = self._session().config.loss == "mse"
-        return "sigmoids: need not sum to 100 %" if is_mse else ""
-
     def epochs_text(self) -> Text:
-        """Return after which epochs the models are seen."""
+        """Return the epochs whose weights made the predictions."""
         if self.split == "test":
             return test_epochs_text(self._test_places)
         return epochs_text(self._watch.state)
-
-    def pixels(self, row: int) -> NDArray[np.float32]:
-        """Return an image (features,) as the networks read it."""
-        pixels: NDArray[np.float32] = self._images[row]
-        return pixels
 
     def inks(self, rows: NDArray[np.intp]) -> NDArray[np.floating]:
         """Return images (images, height, width) of ink from 0 to 1."""
         pixels = self._images[rows].reshape(-1, *self.shape)
         return ink_of(pixels, self._session().config.pixel_range)
-
-    @property
-    def _images(self) -> NDArray[np.float32]:
-        data = self._session().dataset
-        return data.test_images if self.split == "test" else data.validation_images
 
     def title(self, row: int) -> str:
         """Return split and number of an image, as its source counts them."""
@@ -100,24 +121,62 @@ class SplitImages:
             return f"test image {row:,}"
         return f"validation image {int(data.source_rows[data.train_count + row]):,}"
 
+    def sheet_source(self, selection: MistakeSelection) -> SheetSource | None:
+        """Return the images of a list; None if it is empty."""
+        if not len(selection.rows):
+            return None
+        predictions, names = selection.predictions, self.names
+        return SheetSource(
+            selection.rows,
+            self.shape,
+            self.inks,
+            lambda row: caption(predictions, row, names),
+            self.split,
+        )
+
+    def seen_digit(self, selection: MistakeSelection) -> SeenDigit | None:
+        """Return the image under the cursor with both models' predictions; None without one."""
+        row, predictions = selection.row, selection.predictions
+        if row is None:
+            return None
+        is_mse = self._session().config.loss == "mse"
+        facts = DigitFacts(
+            place=f"{place_text(selection)} · {self.title(row)}",
+            true=int(predictions.labels[row]),
+            probabilities={
+                name: [float(p) for p in one.probabilities[row]]
+                for name, one in predictions.now.items()
+            },
+            names=self.names,
+            before=predicted_before(predictions, row, selection.which),
+            note="sigmoids: need not sum to 100 %" if is_mse else "",
+        )
+        ink = self.inks(np.array([row]))[0]
+        return SeenDigit(self.split, row, self._images[row], ink, facts)
+
     async def read_test(self) -> None:
-        """Turn to the test images, read off the event loop with the newest epoch's weights.
+        """Turn to the test images; the newest epoch's weights predict them in a thread.
 
         Raises:
-            MemoryError: there is no room for it; the split is as before.
+            MemoryError: there is no room for it; the split stays as it was.
             RuntimeError: the same, from PyTorch.
-            DataError: the images are not there.
+            DataError: the images are missing.
         """
         session, state = self._session(), self._watch.state
         if state is None:
             return
         places = weights_places(state)
-        # After the end, those readings that the run's result tells; a log tells no images.
+        # An ended run has its own test predictions; one from a log has them without images.
         test = {name: e.test for name, e in state.engines.items() if e.test and len(e.test.losses)}
         if not state.ended or not test:
             test = await asyncio.to_thread(session.evaluate_test)
         self._test, self.split = test, "test"
         self._test_places = {name: places[name] for name in test if name in places}
+
+    @property
+    def _images(self) -> NDArray[np.float32]:
+        data = self._session().dataset
+        return data.test_images if self.split == "test" else data.validation_images
 
     def _session(self) -> "RunSource":
         session = self._watch.session

@@ -1,4 +1,4 @@
-"""What the mistakes browser says in words: its lists, filters and order, and why there is none."""
+"""The words of the mistakes screen: its lists, filters and order, and why a list is empty."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -42,13 +42,12 @@ _ORDER_TITLES: Mapping[SortOrder, str] = {
 
 
 def lists_text(lists: Sequence[MistakeList], selection: MistakeSelection, width: int) -> Text:
-    """Return the lists with their lengths; where it is narrow, the others by one word."""
-    wide = sum(len(LIST_TITLES[which]) + 10 for which in lists) <= width
-    if wide:
+    """Return the lists with their lengths; on narrow screens the others by one word each."""
+    if sum(len(LIST_TITLES[which]) + 10 for which in lists) <= width:
         return _lists_in_a_row(lists, selection, LIST_TITLES, 2, 2)
-    spread = _lists_in_a_row(lists, selection, _SHORT_TITLES, 1, 1)
-    fits = sum(len(text) for text, _ in spread) <= width
-    return spread if fits else _lists_in_a_row(lists, selection, _SHORT_TITLES, 0, 1)
+    spaced = _lists_in_a_row(lists, selection, _SHORT_TITLES, 1, 1)
+    fits = sum(len(text) for text, _ in spaced) <= width
+    return spaced if fits else _lists_in_a_row(lists, selection, _SHORT_TITLES, 0, 1)
 
 
 def _lists_in_a_row(
@@ -64,7 +63,7 @@ def _lists_in_a_row(
         is_current = which == selection.which
         title = "▸ " + LIST_TITLES[which] if is_current else " " * before + titles[which]
         pieces.append((title, Role.STRONG if is_current else Role.DIM))
-        count = f"{selection.count(which):,}" if knows(selection.readings, which) else "–"
+        count = f"{selection.count(which):,}" if knows(selection.predictions, which) else "–"
         pieces.append((f" {count}" + " " * behind, Role.DIM))
     return pieces
 
@@ -74,15 +73,16 @@ def is_change(which: MistakeList) -> bool:
     return which in ("newly-wrong", "newly-right")
 
 
-def knows(readings: SplitEvaluations, which: MistakeList) -> bool:
+def knows(predictions: SplitEvaluations, which: MistakeList) -> bool:
     """Return whether a list's length is known."""
     if is_change(which):
-        return bool(readings.before)
-    return which in readings.now or (which in ("both", "disagree") and len(readings.now) > 1)
+        return bool(predictions.before)
+    both = which in ("both", "disagree") and len(predictions.now) > 1
+    return which in predictions.now or both
 
 
 def filters_text(split: Split, selection: MistakeSelection, names: str) -> Text:
-    """Return split, filters and order; what is not as at the beginning stands out."""
+    """Return split, filters and order; whatever differs from the defaults stands out."""
     true = "any" if selection.true is None else names[selection.true]
     predicted = "any" if selection.predicted is None else names[selection.predicted]
     pieces: Text = [("   ", Role.TEXT)]
@@ -95,7 +95,7 @@ def filters_text(split: Split, selection: MistakeSelection, names: str) -> Text:
 
 
 def epochs_text(state: RunState | None) -> Text:
-    """Return after which epoch each model is seen, and whether it trains on."""
+    """Return the epoch of each model's predictions, and its state unless it trains."""
     pieces: Text = []
     for name, place in weights_places(state).items():
         phase = state.engines[name].phase if state else ""
@@ -105,7 +105,7 @@ def epochs_text(state: RunState | None) -> Text:
 
 
 def weights_places(state: RunState | None) -> dict[EngineName, str]:
-    """Return the epoch, or where a checkpoint lies within one the step, of each one's reading."""
+    """Return the epoch of each model's predictions, or the step if it is within an epoch."""
     places = {}
     for name, engine in state.engines.items() if state else ():
         if state and engine.validation is not None:
@@ -115,62 +115,74 @@ def weights_places(state: RunState | None) -> dict[EngineName, str]:
 
 
 def test_epochs_text(places: Mapping[EngineName, str]) -> Text:
-    """Return the epochs whose weights read the test images."""
+    """Return the epochs whose weights predicted the test images."""
     return [(f"{TITLES[name]} {place}  ", ACCENTS[name]) for name, place in places.items()]
 
 
-def caption(readings: SplitEvaluations, row: int, names: str) -> Text:
-    """Return an image's true class and what each model reads it as."""
-    pieces: Text = [(f"{names[readings.labels[row]]} →", Role.DIM)]
-    for name, one in readings.now.items():
-        read = int(one.predictions[row])
-        right = read == readings.labels[row]
-        pieces.append((f" {names[read]}", Role.DIM if right else ACCENTS[name]))
+def caption(predictions: SplitEvaluations, row: int, names: str) -> Text:
+    """Return an image's true class and each model's prediction: `4 → 9 4`."""
+    pieces: Text = [(f"{names[predictions.labels[row]]} →", Role.DIM)]
+    for name, one in predictions.now.items():
+        predicted = int(one.predictions[row])
+        right = predicted == predictions.labels[row]
+        pieces.append((f" {names[predicted]}", Role.DIM if right else ACCENTS[name]))
     return pieces
 
 
-def reading_text(
-    readings: SplitEvaluations, row: int | None, names: str, which: MistakeList = "both"
-) -> Text:
-    """Return an image's true class, and what each model reads it as with which probability.
+def detail_text(selection: MistakeSelection, title: str, names: str, width: int) -> Text:
+    """Return place, title and predictions of the image under the cursor; empty without one.
 
-    In the lists of changes also what it was read as an epoch before.
+    The title, which the sheet can do without, is left out if there is no room.
     """
-    if row is None:
+    row, predictions = selection.row, selection.predictions
+    if row is None or not len(selection.rows):
         return []
-    pieces: Text = [(f" · true {names[readings.labels[row]]}", Role.STRONG)]
-    for n, (name, one) in enumerate(readings.now.items()):
-        read = int(one.predictions[row])
-        share = 100 * float(one.probabilities[row, read])
-        before, verb = (", ", "") if n else (" · ", "reads ")
-        text = f"{before}{TITLES[name]} {verb}{names[read]} {share:.1f} %"
-        if (was := read_before(readings, row, which).get(name)) is not None:
-            text += f" (was {names[was]})"
-        pieces.append((text, ACCENTS[name]))
-    return pieces
+    told: Text = [(f" · true {names[predictions.labels[row]]}", Role.STRONG)]
+    was = predicted_before(predictions, row, selection.which)
+    for n, (name, one) in enumerate(predictions.now.items()):
+        predicted = int(one.predictions[row])
+        share = 100 * float(one.probabilities[row, predicted])
+        before, verb = (", ", "") if n else (" · ", "predicts ")
+        text = f"{before}{TITLES[name]} {verb}{names[predicted]} {share:.1f} %"
+        if name in was:
+            text += f" (was {names[was[name]]})"
+        told.append((text, ACCENTS[name]))
+    place, number = f" {place_text(selection)}", f" · {title}"
+    length = len(place) + len(number) + sum(len(text) for text, _ in told)
+    return [(place + (number if length <= width else ""), Role.TEXT), *told]
 
 
-def read_before(readings: SplitEvaluations, row: int, which: MistakeList) -> dict[EngineName, int]:
-    """Return what each model read in an image an epoch before, where that was something else.
+def place_text(selection: MistakeSelection) -> str:
+    """Return the place in the list of the image under the cursor."""
+    if not selection.is_here:
+        return "no longer here"
+    return f"{selection.place + 1:,} of {len(selection.rows):,}"
 
-    Only for the lists of changes; elsewhere it would distract.
+
+def predicted_before(
+    predictions: SplitEvaluations, row: int, which: MistakeList
+) -> dict[EngineName, int]:
+    """Return each model's prediction of the epoch before, if it was another.
+
+    Only for the two lists of changes; elsewhere it would distract.
     """
     if not is_change(which):
         return {}
     return {
         name: int(one.predictions[row])
-        for name, one in readings.before.items()
-        if name in readings.now and one.predictions[row] != readings.now[name].predictions[row]
+        for name, one in predictions.before.items()
+        if name in predictions.now
+        and one.predictions[row] != predictions.now[name].predictions[row]
     }
 
 
 def why_empty(split: Split, selection: MistakeSelection, *, ended: bool) -> str:
-    """Return why no digit is shown; `ended`: nothing more will be read."""
-    if not selection.readings.now:
+    """Return why no digit is shown; `ended`: no more predictions will come."""
+    if not selection.predictions.now:
         if ended:
             return NONE_DONE
         return "after the first epoch, what was read wrong appears here"
-    if not knows(selection.readings, selection.which):
+    if not knows(selection.predictions, selection.which):
         if split == "test":
             return "no epoch before to compare with: T goes back to the validation images"
         if ended:

@@ -1,4 +1,4 @@
-"""What the runs screen does to runs: each order asks what it must, then works in a thread."""
+"""The actions of the runs screen: each asks what it must, then works in a thread."""
 
 import asyncio
 from pathlib import Path
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from mlpwatch.tui.runs.screen import RunsScreen
 
 
-class RunOrders:
+class RunActions:
     """Compares, resumes, renames, deletes and exports on behalf of the runs screen.
 
     Args:
         owner: trains the run on the dashboard.
-        screen: says what came of an order.
+        screen: shows the outcome.
         runs: the list with its cursor and marks.
     """
 
@@ -37,7 +37,7 @@ class RunOrders:
         self._owner, self._screen, self._runs = owner, screen, runs
 
     def open(self) -> None:
-        """Look at the selected run: from its folder, wherever it trains, or on the dashboard."""
+        """Show the selected run: from its folder, wherever it trains, or on the dashboard."""
         run = self._runs.selected
         if run is None:
             return
@@ -50,7 +50,7 @@ class RunOrders:
             self._owner.look_at(Followed(_watch_of(run), names))
 
     def compare(self) -> None:
-        """Lay the marked runs over each other, or show the selected one's curves."""
+        """Show the marked runs' curves in one chart; without marks the selected one's."""
         runs = [
             ComparedRun(self._runs.mark_number(run) or 0, run.summary.path)
             for run in self._chosen()
@@ -62,12 +62,12 @@ class RunOrders:
             self._screen.say("a damaged run has no curves to show", bad=True)
 
     async def resume(self) -> None:
-        """Ask, and put the selected run in the place of the one on the dashboard."""
+        """Ask, then replace the run on the dashboard by the selected one."""
         if run := self._runs.selected:
             await RunSwitch(self._owner, self._screen.say).resume(run)
 
     async def rename(self) -> None:
-        """Ask for a new name of the selected run, and give it."""
+        """Ask for a new name of the selected run, and rename it."""
         run = self._changeable("renamed")
         if run is None:
             return
@@ -92,7 +92,7 @@ class RunOrders:
         self._screen.look(at_once=True)
 
     async def delete(self) -> None:
-        """Say what goes with the selected run, ask, and delete it."""
+        """Say what will be deleted with the selected run, ask, and delete it."""
         run = self._changeable("deleted")
         if run is None:
             return
@@ -129,12 +129,12 @@ class RunOrders:
         self._screen.say(f"wrote the metrics of {what} to {printable(path)}")
 
     def _chosen(self) -> list[ListedRun]:
-        """Return the marked runs, or the selected one where none is marked."""
+        """Return the marked runs; without marks the selected one."""
         selected = self._runs.selected
         return self._runs.marked or ([selected] if selected else [])
 
     def _changeable(self, what: str) -> ListedRun | None:
-        """Return the selected run, or say why it can't be changed."""
+        """Return the selected run; None and a message if it can't be changed."""
         run = self._runs.selected
         if run is None:
             return None
@@ -151,12 +151,12 @@ class RunOrders:
 
 
 def _watch_of(run: ListedRun) -> Watch:
-    """Return what follows a run from its folder, not yet opened."""
+    """Return a watch that reads a run from its folder, not yet opened."""
     path = run.summary.path
 
     def start(report: Report) -> "RunFollower":
         report(f"reading {run.summary.name}")
-        # Not at the top: NumPy's part of it takes longer than the screen.
+        # Not at the top: importing it takes longer than showing the screen.
         from mlpwatch.core.remote.follower import RunFollower  # noqa: PLC0415
         from mlpwatch.core.runs.run import Run  # noqa: PLC0415
 
@@ -166,7 +166,7 @@ def _watch_of(run: ListedRun) -> Watch:
 
 
 def deletion_facts(run: ListedRun, contents: Contents) -> list[str]:
-    """Return what a deletion takes away, a line each."""
+    """Return what a deletion removes, a line each."""
     if contents.link_target:
         return [
             f"It is a link to {contents.link_target}.",

@@ -1,4 +1,4 @@
-"""What the list of runs shows of each run: its columns, how they sort, which of them fit."""
+"""The columns of the runs list: their cells, how they sort, and which of them fit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from mlpwatch.tui.kit.theme import Role
 
 ABSENT = "–"
 
-GAP = 2
-"""Blank columns between two columns."""
+COLUMN_GAP = 2
+"""Blank cells between two columns."""
 
 _ALL_BUT_ONE = 0.99995
-"""From here on two digits would read 100.00 %, a column too many."""
+"""From here on two decimals would give 100.00 %, one cell too many."""
 
 _STATE_ROLES = {
     "finished": Role.GOOD,
@@ -29,17 +29,17 @@ _STATE_ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """A saved run, and what this process has to do with it."""
+    """A saved run, and its relation to this process."""
 
     summary: RunSummary
     is_here: bool = False
-    """Whether it is the one on the dashboard."""
+    """Whether it is the run on the dashboard."""
     has_ended_here: bool = False
-    """Whether this process trained it and is done with it."""
+    """Whether this process trained it and has ended it."""
 
     @property
     def state(self) -> str:
-        """In words: `running here`, `finished`, and so on."""
+        """In words: `running here`, `finished` and so on."""
         if self.summary.state != "training":
             return self.summary.state
         if self.has_ended_here:
@@ -48,16 +48,16 @@ class ListedRun:
 
     @property
     def is_held_elsewhere(self) -> bool:
-        """Whether another process, or a training in this one, keeps it from being changed."""
+        """Whether another process, or training in this one, holds it."""
         return self.summary.is_held and not self.has_ended_here
 
     def engine(self, name: EngineName) -> EngineSummary | None:
-        """How far one engine came; None where the run does not train it."""
+        """One engine's progress; None if the run does not train it."""
         return next((one for one in self.summary.engines if one.engine == name), None)
 
     @property
     def epochs_done(self) -> int | None:
-        """By the engine that came further; None where nothing is known."""
+        """Of the engine that is further; None if nothing is known."""
         return max((one.epochs_done for one in self.summary.engines), default=None)
 
 
@@ -67,22 +67,22 @@ class Column:
 
     heading: str
     width: int
-    """0 takes what the others leave."""
+    """0 takes the cells that the others leave."""
     cell: Callable[[ListedRun], tuple[str, Role]]
     key: Callable[[ListedRun], Any]
-    """What it sorts by; a run whose key is None comes last, whichever way the others go."""
+    """What it sorts by; a run whose key is None comes last in either direction."""
     importance: int
-    """Where there is little room, the least important go first; equals go together."""
+    """On narrow screens the least important are left out first, equal ones together."""
     descends: bool = False
-    """Sorted with the greatest first unless asked otherwise."""
+    """Sorted with the greatest first by default."""
     is_number: bool = False
-    """At the right of its column."""
+    """Aligned at the right."""
     role: Role = Role.DIM
     """Of the heading."""
 
 
 def share_and_split(engine: EngineSummary | None) -> tuple[float | None, str]:
-    """Return test accuracy where the run has ended, else the last validation accuracy."""
+    """Return the test accuracy of an ended run, else the last validation accuracy."""
     if engine is None:
         return None, ""
     if engine.test_accuracy is not None:
@@ -154,16 +154,16 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 NEWEST_FIRST = 1
-"""The column that the list begins with."""
+"""The column that the list is sorted by at first."""
 
 SHORTEST_NAME = 20
-"""Columns that a name has at least: one that mlpwatch makes, `2026-11-23-twin-k3f9`."""
+"""Cells that a name has at least: those of a default name, `2026-11-23-twin-k3f9`."""
 
 
 def fitting_columns(width: int, longest_name: int) -> list[tuple[Column, int]]:
     """Return the columns that fit, with their widths; all but the name's are fixed.
 
-    The name's is as wide as the longest one: beyond that, a gap would part names from numbers.
+    The name's is as wide as the longest name: wider, a gap would separate names from numbers.
     """
     shown = list(COLUMNS)
     while len(shown) > 1 and _least_width(shown) > width:
@@ -175,17 +175,19 @@ def fitting_columns(width: int, longest_name: int) -> list[tuple[Column, int]]:
 
 
 def sorted_runs(runs: Sequence[ListedRun], column: Column, *, descends: bool) -> list[ListedRun]:
-    """Return the runs by a column; where it says nothing of a run, the run comes last."""
+    """Return the runs sorted by a column; runs without a value in it come last."""
     known = [run for run in runs if column.key(run) is not None]
     unknown = [run for run in runs if column.key(run) is None]
     return sorted(known, key=column.key, reverse=descends) + unknown
 
 
 def matches(run: ListedRun, text: str) -> bool:
-    """Return whether each word of a filter is somewhere in what the list says of a run."""
+    """Return whether each word of a filter is somewhere in a run's cells."""
     found = " ".join(column.cell(run)[0] for column in COLUMNS).lower()
     return all(word in found for word in text.lower().split())
 
 
 def _least_width(columns: Sequence[Column]) -> int:
-    return sum(column.width or SHORTEST_NAME for column in columns) + GAP * (len(columns) - 1)
+    return sum(column.width or SHORTEST_NAME for column in columns) + COLUMN_GAP * (
+        len(columns) - 1
+    )

@@ -1,4 +1,4 @@
-"""Up to four saved runs over each other: their curves, and what tells their settings apart."""
+"""The state of the comparison: curves, axes and differing settings of up to four runs."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from mlpwatch.tui.state.curves import Curve
 Quantity = Literal["val_loss", "val_accuracy"]
 
 MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
-"""By the number of the run: runs differ without colour too."""
+"""By the run's number: runs differ without colour too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class EngineCurves:
     lines: dict[int, MetricsLine]
     """By epoch."""
     curves: dict[tuple[Quantity, bool], Curve]
-    """By quantity, and whether over seconds; accuracies in percent."""
+    """By quantity, and whether the x axis is in seconds; accuracies in percent."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class ComparedRun:
     """One of the runs.
 
     Args:
-        number: 0 to 3, of its mark; decides hue and line.
+        number: 0 to 3, of its mark; decides colour and line.
         folder: of the run.
     """
 
@@ -53,7 +53,7 @@ class ComparedRun:
         return printable(self.folder.name)
 
     def read(self) -> bool:
-        """Read settings and metrics if they have changed since; say whether they have.
+        """Read settings and metrics again if they have changed; return whether they have.
 
         Raises:
             RunError: they can't be read.
@@ -73,12 +73,12 @@ class ComparedRun:
 
 @dataclass(slots=True)
 class Axes:
-    """The limits that all charts of a kind share; they only widen."""
+    """Limits shared by all charts of a kind; they only widen."""
 
     _kept: dict[tuple[str, bool], Limits] = field(default_factory=dict)
 
     def x(self, runs: Sequence[ComparedRun], *, seconds: bool) -> Limits:
-        """Return the x limits: what the longest run has done."""
+        """Return the x limits: those of the longest run."""
         ends = [
             curve.last[0]
             for run in runs
@@ -103,7 +103,7 @@ class Axes:
 
 
 def engines_of(runs: Iterable[ComparedRun]) -> list[EngineName]:
-    """Return the engines that any of the runs trains, left to right."""
+    """Return the engines that at least one run trains, left to right."""
     trained = {name for run in runs for name in run.engines}
     return [name for name in ENGINE_NAMES if name in trained]
 
@@ -124,10 +124,10 @@ def series_of(
     ]
 
 
-def read_out(
+def values_at(
     runs: Iterable[ComparedRun], engine: EngineName, quantity: Quantity, epoch: int
 ) -> str:
-    """Return each run's value after an epoch, behind its number."""
+    """Return each run's value after an epoch, behind the run's number."""
     found = []
     for run in runs:
         curves = run.engines.get(engine)
@@ -136,11 +136,11 @@ def read_out(
             is_loss = quantity == "val_loss"
             value = f"{line.val_loss:.4f}" if is_loss else f"{line.val_accuracy:.2%}"
             found.append(f"{run.number + 1}: {value}")
-    return "  ".join(found) or "nobody was there"
+    return "  ".join(found) or "no run has it"
 
 
 def differing_settings(runs: Sequence[ComparedRun]) -> list[str]:
-    """Return for each run those settings in which not all of the runs agree."""
+    """Return for each run the settings that differ between the runs."""
     configs = [run.config for run in runs]
     known = [config for config in configs if config is not None]
     names = [

@@ -1,4 +1,4 @@
-"""The comparison: up to four saved runs' validation curves over each other."""
+"""The comparison: validation curves of up to four saved runs in the same charts."""
 
 import asyncio
 from typing import ClassVar
@@ -24,12 +24,12 @@ from mlpwatch.tui.runs.comparison import (
     Quantity,
     differing_settings,
     engines_of,
-    read_out,
     series_of,
+    values_at,
 )
 
-LOOK_SECONDS = 2.0
-"""Time between two looks whether a run has gone on."""
+REREAD_SECONDS = 2.0
+"""Time between two checks for new epochs."""
 
 ROWS: tuple[Quantity, ...] = ("val_loss", "val_accuracy")
 
@@ -37,7 +37,7 @@ _NAMES: dict[Quantity, str] = {"val_loss": "loss", "val_accuracy": "accuracy %"}
 
 
 class CompareScreen(ClosesOnce[None]):
-    """Draws each run in a hue and a line of its own; follows those that still run.
+    """Draws each run in its own colour and line; follows those that still train.
 
     Args:
         runs: with their numbers, not yet read.
@@ -68,11 +68,11 @@ class CompareScreen(ClosesOnce[None]):
 
     def on_mount(self) -> None:
         """Begin to read."""
-        self.set_interval(LOOK_SECONDS, self._look)
+        self.set_interval(REREAD_SECONDS, self._look)
         self.call_after_refresh(self._look)
 
     def update(self, *, numbers: bool = False) -> None:
-        """Draw nothing: what a run reports while it trains is read from its folder."""
+        """Draw nothing: the progress of runs is read from their folders."""
 
     def draw(self) -> None:
         """Draw what has changed."""
@@ -103,7 +103,7 @@ class CompareScreen(ClosesOnce[None]):
         self.draw()
 
     def action_move(self, epochs: int) -> None:
-        """Move the crosshair; beyond the last epoch there is none."""
+        """Move the crosshair; beyond the last epoch it goes away."""
         last = max(
             (max(one.lines, default=0) for run in self._runs for one in run.engines.values()),
             default=0,
@@ -113,7 +113,7 @@ class CompareScreen(ClosesOnce[None]):
         self.draw()
 
     def action_back(self) -> None:
-        """Leave the crosshair, then the screen."""
+        """Remove the crosshair, then close the screen."""
         if self._epoch is not None:
             self._epoch = None
             self.draw()
@@ -149,7 +149,9 @@ class CompareScreen(ClosesOnce[None]):
     def _draw_chart(self, chart: Chart, name: EngineName, quantity: Quantity) -> None:
         title = _NAMES[quantity]
         if self._epoch is not None:
-            title += f" · epoch {self._epoch} · {read_out(self._runs, name, quantity, self._epoch)}"
+            title += (
+                f" · epoch {self._epoch} · {values_at(self._runs, name, quantity, self._epoch)}"
+            )
         chart.update(
             f"{TITLES[name]} {title}",
             series_of(self._runs, name, quantity, seconds=self._seconds),

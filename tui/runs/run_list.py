@@ -1,4 +1,4 @@
-"""The list of runs as one looks at it: filter, order, cursor and marks. No Textual here."""
+"""The state of the runs screen: filter, order, cursor and marks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -8,11 +8,11 @@ from mlpwatch.core.text import printable
 from mlpwatch.tui.runs.columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
 
 MOST_MARKED = 4
-"""As many as charts lie over each other and can be told apart."""
+"""Curves that can be told apart in one chart."""
 
 
 class RunList:
-    """Keeps cursor and marks on their runs while runs come, go and change places."""
+    """Keeps cursor and marks on their runs while runs appear, vanish and change places."""
 
     def __init__(self) -> None:
         self._all: list[ListedRun] = []
@@ -28,12 +28,12 @@ class RunList:
 
     @property
     def count(self) -> int:
-        """How many runs there are, shown or not."""
+        """All runs, shown or not."""
         return len(self._all)
 
     @property
     def longest_name(self) -> int:
-        """Columns that the longest name takes, of runs shown or not: a filter moves no column."""
+        """Cells of the longest name, of runs shown or not: a filter moves no column."""
         return max((len(run.summary.name) for run in self._all), default=0)
 
     @property
@@ -48,7 +48,7 @@ class RunList:
         return [by_path[path] for path in self._marks if path in by_path]
 
     def replace(self, runs: Iterable[ListedRun]) -> None:
-        """Take in a fresh list."""
+        """Replace the list by a newer one."""
         self._all = list(runs)
         self._arrange()
 
@@ -58,18 +58,18 @@ class RunList:
         self._arrange()
 
     def sort_by(self, steps: int) -> None:
-        """Sort by another column: so many to the right, round the ends."""
+        """Sort by the column so many to the right, round the ends."""
         self.column = (self.column + steps) % len(COLUMNS)
         self.descends = COLUMNS[self.column].descends
         self._arrange()
 
     def reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse the order."""
         self.descends = not self.descends
         self._arrange()
 
     def move(self, rows: int) -> None:
-        """Move the cursor, to the ends at most."""
+        """Move the cursor, no further than the ends."""
         self.row = max(0, min(self.row + rows, len(self.shown) - 1))
 
     def go_to(self, path: Path) -> None:
@@ -82,13 +82,13 @@ class RunList:
         return self._marks.index(path) if path in self._marks else None
 
     def toggle_mark(self) -> bool:
-        """Mark the selected run, or take its mark away; False where there is no mark left."""
+        """Mark the selected run, or take its mark away; return False if no mark is left."""
         run = self.selected
         if run is None:
             return True
         there = {one.summary.path for one in self._all}
-        # Only here is the mark of a run that is gone given away: a list that was read just
-        # before a run was renamed does not have its new name yet.
+        # The mark of a run that is gone is freed only here: a list that was read just before a
+        # run was renamed lacks its new name.
         free = [number for number, path in enumerate(self._marks) if path not in there]
         number = self.mark_number(run)
         if number is not None:
@@ -98,7 +98,7 @@ class RunList:
         return number is not None or bool(free)
 
     def follow(self, old: Path, new: Path) -> None:
-        """Keep cursor and mark on a run that was renamed."""
+        """Keep cursor and mark on a renamed run."""
         self._marks = [new if path == old else path for path in self._marks]
         self._all = [_renamed(run, new) if run.summary.path == old else run for run in self._all]
         self._arrange()

@@ -22,24 +22,23 @@ from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.runs.actions import RunOrders
+from mlpwatch.tui.runs.actions import RunActions
 from mlpwatch.tui.runs.columns import COLUMNS, ListedRun
 from mlpwatch.tui.runs.run_list import MOST_MARKED, RunList
-from mlpwatch.tui.runs.table import RunTable
-from mlpwatch.tui.runs.text import empty_text, selected_text
+from mlpwatch.tui.runs.table import RunTable, empty_text, selected_text
 
 if TYPE_CHECKING:
     from mlpwatch.tui.run_stack import FollowedApp
 
 LOOK_SECONDS = 2.0
-"""Time between two looks for changes; one takes 0.08 s for a thousand runs."""
+"""Time between two reads of the list; one takes 0.08 s for a thousand runs."""
 
 LOOK_SHARE = 0.05
-"""Of the time, spent on looking at most: with ten times as many runs it looks less often."""
+"""Most of the time that may be spent on reading: ten times as many runs are read less often."""
 
 
 class RunsScreen(ClosesOnce[None]):
-    """Lists the runs of one folder, and follows what becomes of them.
+    """Lists the runs of one folder, and follows their changes.
 
     Args:
         owner: trains the run on the dashboard.
@@ -48,21 +47,21 @@ class RunsScreen(ClosesOnce[None]):
 
     WHERE: ClassVar[Where] = "runs"
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
-    # The filter's line takes the keys only after `/`.
+    # The filter's line takes keys only after `/`.
     AUTO_FOCUS = ""
 
     def __init__(self, owner: "FollowedApp", saved: Path) -> None:
         super().__init__()
         self._owner, self._index, self._runs = owner, RunIndex(saved), RunList()
-        self._orders = RunOrders(owner, self, self._runs)
+        self._run_actions = RunActions(owner, self, self._runs)
         self._error = ""
-        """Why there is no list."""
+        """Why the list can't be read."""
         self._has_read = self._is_reading = self._is_stale = self._is_asking = False
         self._not_before = 0.0
         self._message: tuple[str, Role] = ("", Role.DIM)
 
     def compose(self) -> ComposeResult:
-        """Make header, filter, list, what is known of the selected run, message and footer."""
+        """Make header, filter, list, a line about the selected run, message and footer."""
         yield TextLine(id="header")
         with Horizontal(id="filter-row"):
             yield TextLine(id="filter-label")
@@ -80,7 +79,7 @@ class RunsScreen(ClosesOnce[None]):
         self.call_after_refresh(self.draw)
 
     def update(self, *, numbers: bool = False) -> None:
-        """Draw nothing: what a run reports while it trains is read from its folder."""
+        """Draw nothing: the progress of runs is read from their folders."""
 
     def draw(self) -> None:
         """Draw what has changed."""
@@ -96,10 +95,10 @@ class RunsScreen(ClosesOnce[None]):
         self.query_one("#message", TextLine).update([(f" {text}", role)])
 
     def look(self, *, at_once: bool = False) -> None:
-        """Read the list again, in a thread, unless it was read just now.
+        """Read the list again in a thread, unless it was read just now.
 
         Args:
-            at_once: something has changed; if it is being read, it is read once more after that.
+            at_once: something has changed; if a read is under way, another one follows it.
         """
         self._is_stale |= self._is_reading and at_once
         if self._is_reading or (monotonic() < self._not_before and not at_once):
@@ -113,7 +112,7 @@ class RunsScreen(ClosesOnce[None]):
         self.draw()
 
     def is_here(self, run: ListedRun) -> bool:
-        """Whether a run is the one on the dashboard, training or ended."""
+        """Return whether a run is the one on the dashboard, training or ended."""
         return self._is_path_here(run.summary.path)
 
     def on_click(self, event: Click) -> None:
@@ -127,16 +126,16 @@ class RunsScreen(ClosesOnce[None]):
                 self.action_open()
 
     def action_move(self, rows: int) -> None:
-        """Go some runs on or back."""
+        """Move the cursor by so many runs."""
         self._runs.move(rows)
         self.say("")
 
     def action_move_page(self, pages: int) -> None:
-        """Go some pages on or back."""
+        """Move the cursor by so many pages."""
         self.action_move(pages * self.query_one(RunTable).page)
 
     def action_end(self, direction: int) -> None:
-        """Go to the first or the last run."""
+        """Move the cursor to the first or the last run."""
         self.action_move(direction * self._runs.count)
 
     def action_sort(self, steps: int) -> None:
@@ -145,13 +144,13 @@ class RunsScreen(ClosesOnce[None]):
         self.draw()
 
     def action_reverse(self) -> None:
-        """Sort the other way round."""
+        """Reverse the order."""
         self._runs.reverse()
         self.draw()
 
     def action_filter(self) -> None:
-        """Type words that a run must hold."""
-        # At once, not through the queue: what is typed next is for the line.
+        """Type words that a run must contain."""
+        # At once, not through the queue: the next keys typed are for the line.
         self.set_focus(self.query_one("#filter", Input))
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -160,7 +159,7 @@ class RunsScreen(ClosesOnce[None]):
         self.say("")
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
-        """Keep the filter, and give the keys back to the list."""
+        """Keep the filter; keys go to the list again."""
         self.set_focus(None)
 
     def action_mark(self) -> None:
@@ -171,32 +170,32 @@ class RunsScreen(ClosesOnce[None]):
             self.say(f"{MOST_MARKED} runs fit into one chart; m takes a mark away", bad=True)
 
     def action_open(self) -> None:
-        """Look at the selected run as the dashboard shows it."""
-        self._orders.open()
+        """Show the selected run on a dashboard."""
+        self._run_actions.open()
 
     def action_compare(self) -> None:
-        """Lay the marked runs over each other, or show the selected one's curves."""
-        self._orders.compare()
+        """Show the marked runs' curves in one chart; without marks the selected one's."""
+        self._run_actions.compare()
 
     async def action_resume(self) -> None:
-        """Go on with the selected run here."""
-        # The app's, not the screen's: when the run has been replaced this screen is gone.
-        self._owner.run_worker(self._orders.resume(), exclusive=True, group="resume")
+        """Resume the selected run here."""
+        # The app's worker, not the screen's: once the run is replaced, this screen is gone.
+        self._owner.run_worker(self._run_actions.resume(), exclusive=True, group="resume")
 
     async def action_rename(self) -> None:
         """Give the selected run another name."""
-        self._ask(self._orders.rename)
+        self._ask(self._run_actions.rename)
 
     async def action_delete(self) -> None:
         """Delete the selected run."""
-        self._ask(self._orders.delete)
+        self._ask(self._run_actions.delete)
 
     async def action_export(self, kind: str) -> None:
         """Write the metrics of the marked runs, or of the selected one, to a file."""
-        self.run_worker(self._orders.export("csv" if kind == "csv" else "json"))
+        self.run_worker(self._run_actions.export("csv" if kind == "csv" else "json"))
 
     def action_back(self) -> None:
-        """Leave the filter, then the screen."""
+        """Clear the filter, then close the screen."""
         line = self.query_one("#filter", Input)
         if line.has_focus or line.value:
             line.value = ""
@@ -204,12 +203,12 @@ class RunsScreen(ClosesOnce[None]):
         else:
             self.dismiss()
 
-    def _ask(self, order: Callable[[], Awaitable[None]]) -> None:
-        """Begin what asks first; keys typed ahead of its question give no other order."""
+    def _ask(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Start an action that asks first; keys typed ahead of its question start no other."""
 
         async def asked() -> None:
             try:
-                await order()
+                await action()
             finally:
                 self._is_asking = False
 
@@ -234,7 +233,7 @@ class RunsScreen(ClosesOnce[None]):
 
     def _listed(self, summary: RunSummary) -> ListedRun:
         watch, is_here = self._owner.main_watch, self._is_path_here(summary.path)
-        # A follower ends with its screen, whatever becomes of the run.
+        # A follower ends with its screen, not with the run.
         has_ended = watch.session is not None and watch.session.ended and not watch.attached
         return ListedRun(summary, is_here, has_ended_here=is_here and has_ended)
 

@@ -1,4 +1,4 @@
-"""Puts a saved run in the place of the one on the dashboard, and trains on."""
+"""Resumes a saved run in place of the one on the dashboard."""
 
 import asyncio
 from contextlib import suppress
@@ -22,35 +22,35 @@ if TYPE_CHECKING:
 END_SECONDS = 10.0
 """How long the run on the dashboard may take to save and end."""
 
-LOOK_SECONDS = 0.05
-"""Between two looks whether the trainers have ended."""
+POLL_SECONDS = 0.05
+"""Between two checks whether the trainers have ended."""
 
 
 class Say(Protocol):
     """Shows a line on the screen."""
 
     def __call__(self, text: str, *, bad: bool = False) -> None:
-        """Show it; `bad` news in another colour."""
+        """Show it; bad news in another colour."""
 
 
 class RunSwitch:
     """Resumes a saved run inside the app.
 
-    The saved run is loaded first: where that fails, the run on the dashboard has lost nothing.
+    The saved run is loaded first: if that fails, the run on the dashboard trains on.
 
     Args:
         app: whose run is replaced.
-        say: shows what is going on.
+        say: shows progress and errors.
     """
 
     def __init__(self, app: FollowedApp, say: Say) -> None:
         self._app, self._say = app, say
 
     async def resume(self, run: ListedRun) -> bool:
-        """Ask, load, save and end the run on the dashboard, and go on with this one.
+        """Ask, load, save and end the run on the dashboard, and resume this one.
 
         Returns:
-            Whether it trains now; if not, a line has said why.
+            Whether it trains now; if not, a message says why.
         """
         name = run.summary.name
         current = self._app.main_watch.session
@@ -61,8 +61,8 @@ class RunSwitch:
             self._say(why, bad=True)
             return False
         facts = [
-            *where_it_goes_on(run),
-            what_becomes_of(current, attached=self._app.main_watch.attached),
+            *progress_facts(run),
+            fate_of_current(current, attached=self._app.main_watch.attached),
         ]
         epochs = None
         if run.summary.state == "finished":
@@ -86,7 +86,7 @@ class RunSwitch:
         return await self._app.push_screen_wait(question)
 
     async def _ask_for_epochs(self, run: ListedRun, facts: list[str]) -> int | None:
-        """Ask how long a finished run is to be; None where it stays as it is."""
+        """Ask for the new number of epochs of a finished run; None to leave it as it is."""
         done = run.epochs_done or 0
         entry = LineEntry(
             f"Go on with {run.summary.name}: how many epochs in all?",
@@ -102,8 +102,8 @@ class RunSwitch:
     async def _replace(
         self, current: "RunSource", run: ListedRun, epochs: int | None
     ) -> "Session | None":
-        """Load a run and end the current one; None, after a word, where either fails."""
-        # What this process has trained to its end is let go first: its own lock would refuse it.
+        """Load a run and end the current one; None and a message if either fails."""
+        # A run that this process has ended is released first: its own lock would refuse it.
         if run.has_ended_here and not await self._end(current):
             return None
         try:
@@ -115,7 +115,7 @@ class RunSwitch:
                     current.run.acquire()
             return None
         if not run.has_ended_here and not await self._end(current):
-            if result:  # it told of the end that the run still has
+            if result:  # the run still has the end that this file describes
                 with suppress(OSError):
                     await asyncio.to_thread(loaded.run.write_result, result)
             loaded.run.release()
@@ -123,7 +123,7 @@ class RunSwitch:
         return loaded
 
     async def _end(self, session: "RunSource") -> bool:
-        """Save and end a session, or leave a run that lives elsewhere; say where that takes long.
+        """Save and end a session, or leave an attached run; a message if that takes too long.
 
         Returns:
             Whether it has ended.
@@ -140,12 +140,12 @@ class RunSwitch:
         while not session.ended:
             if monotonic() > deadline:
                 return False
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         return await asyncio.to_thread(session.join, END_SECONDS)
 
 
 def why_not(run: ListedRun) -> str:
-    """Return why a run can't go on here, or nothing."""
+    """Return why a run can't be resumed here, or nothing."""
     summary = run.summary
     if summary.state == "damaged":
         return summary.reason
@@ -160,14 +160,14 @@ def why_not(run: ListedRun) -> str:
 
 
 def more_epochs(text: str, done: int) -> int:
-    """Return how many epochs a finished run is to have in all.
+    """Return the total number of epochs typed for a finished run.
 
     Args:
-        text: as it was typed.
+        text: as typed.
         done: epochs that it has.
 
     Raises:
-        ConfigError: no whole number, or not more than were done.
+        ConfigError: not a whole number, or not more than are done.
     """
     try:
         epochs = int(text)
@@ -181,8 +181,8 @@ def more_epochs(text: str, done: int) -> int:
     return epochs
 
 
-def where_it_goes_on(run: ListedRun) -> list[str]:
-    """Return a line per engine that the run trains."""
+def progress_facts(run: ListedRun) -> list[str]:
+    """Return a line about the progress of each engine."""
     found = []
     for name in ENGINE_NAMES:
         if engine := run.engine(name):
@@ -191,19 +191,19 @@ def where_it_goes_on(run: ListedRun) -> list[str]:
     return found
 
 
-def what_becomes_of(session: "RunSource", *, attached: bool) -> str:
-    """Return what happens to the run on the dashboard."""
+def fate_of_current(session: "RunSource", *, attached: bool) -> str:
+    """Return what will happen to the run on the dashboard."""
     name = session.run.path.name
     if attached:
-        return f"{name}, now on the dashboard, lives elsewhere and is left alone."
+        return f"{name}, now on the dashboard, trains elsewhere and is left alone."
     if session.ended:
         return f"{name}, now on the dashboard, has ended and is saved."
     return f"{name}, now training here, is saved and ended first; it can be resumed like this one."
 
 
 def _load(path: Path, epochs: int | None) -> "tuple[Session, dict[str, Any] | None]":
-    """Return a session that is ready to start, and the run's result so far, which it discards."""
-    # Not at the top: whoever opens the screen need not wait for what a resume imports.
+    """Return a session ready to start, and the run's old result, which loading removes."""
+    # Not at the top: the screen opens faster without what a resume imports.
     from mlpwatch.core.runs.run import Run  # noqa: PLC0415
     from mlpwatch.core.training.launch import resumed_session  # noqa: PLC0415
 

@@ -1,8 +1,23 @@
-"""The list of runs on the screen: a heading, and as many rows as there is room for."""
+"""The list of runs on the screen: heading, rows, and one line about the selected run."""
 
+from pathlib import Path
+
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.text import printable
+from mlpwatch.tui import formatting
+from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.cells import Canvas, CellView
-from mlpwatch.tui.kit.theme import RUNS, Role
-from mlpwatch.tui.runs.columns import COLUMNS, GAP, Column, ListedRun, fitting_columns
+from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.theme import RUNS, Role, Text
+from mlpwatch.tui.runs.columns import (
+    COLUMN_GAP,
+    COLUMNS,
+    Column,
+    ListedRun,
+    fitting_columns,
+    hidden_text,
+    when_text,
+)
 from mlpwatch.tui.runs.run_list import RunList
 
 _LEFT = 3
@@ -12,10 +27,10 @@ _DESCENDS = {True: "↓", False: "↑"}
 
 
 class RunTable(CellView):
-    """Paints only the rows that are seen: ten thousand runs cost what forty do.
+    """Paints only the visible rows: ten thousand runs cost as much as forty.
 
-    Where the cursor leaves the page, the page moves on by half its height, not by a row: a
-    terminal is sent one page for twenty rows instead of one for each.
+    When the cursor leaves the page, the page scrolls by half its height: one page is sent for
+    twenty rows instead of one for each row.
     """
 
     def __init__(self, runs: RunList, *, id: str) -> None:
@@ -30,12 +45,12 @@ class RunTable(CellView):
         return max(1, self.size.height - 1)
 
     def update(self, note: tuple[str, Role]) -> None:
-        """Show the list as it is now, or a note where it is empty."""
+        """Show the list as it is now; if it is empty, a note."""
         self._note = note
         self.repaint()
 
     def row_at(self, y: int) -> int | None:
-        """Return which run is on a row of the screen, counted from the heading."""
+        """Return the run on a row of the view, counted from the heading; None without one."""
         row = self._top + y - 1
         return row if y > 0 and row < len(self._runs.shown) else None
 
@@ -69,7 +84,7 @@ class RunTable(CellView):
             text = _cut(f"{column.heading}{arrow}", width)
             text = text.rjust(width) if column.is_number else text
             canvas.put(x, 0, text, Role.STRONG if is_sorted else column.role)
-            x += width + GAP
+            x += width + COLUMN_GAP
 
     def _put_run(
         self, canvas: Canvas, y: int, run: ListedRun, columns: list[tuple[Column, int]]
@@ -86,7 +101,48 @@ class RunTable(CellView):
             if is_selected and column is COLUMNS[0]:
                 role = Role.CURSOR
             canvas.put(x, y, text.rjust(width) if column.is_number else text, role)
-            x += width + GAP
+            x += width + COLUMN_GAP
+
+
+def empty_text(saved: Path, runs: RunList, error: str, *, has_read: bool) -> tuple[str, Role]:
+    """Return the note shown in place of an empty list."""
+    if error:
+        return error, Role.BAD
+    if not has_read:
+        return "reading …", Role.DIM
+    if runs.count:
+        return f"nothing matches '{printable(runs.filter)}'; escape shows all runs", Role.DIM
+    return f"no runs in {printable(saved)} yet; mlpwatch trains one and saves it", Role.DIM
+
+
+def selected_text(run: ListedRun | None, width: int) -> Text:
+    """Return one line about a run: what is wrong with it, or its settings and progress.
+
+    Without room for both models their progress is left out: the list has one number of each.
+    """
+    if run is None:
+        return []
+    summary = run.summary
+    if summary.reason:
+        return [(f" {summary.reason}", Role.BAD)]
+    facts = [when_text(summary), summary.dataset, summary.recipe, f"hidden {hidden_text(summary)}"]
+    what: Text = [(" " + " · ".join(str(fact) for fact in facts), Role.TEXT)]
+    both = [*what, *_progress(run)]
+    return both if sum(len(text) for text, _ in both) <= width else what
+
+
+def _progress(run: ListedRun) -> Text:
+    pieces: Text = []
+    for name in ENGINE_NAMES:
+        engine = run.engine(name)
+        if engine is None:
+            continue
+        known = [formatting.count(engine.epochs_done, "epoch")]
+        for split, share in (("val", engine.val_accuracy), ("test", engine.test_accuracy)):
+            if share is not None:
+                known.append(f"{split} {share:.2%}")
+        pieces += [(f"   {TITLES[name]} ", ACCENTS[name]), (", ".join(known), Role.TEXT)]
+    return pieces
 
 
 def _cut(text: str, width: int) -> str:

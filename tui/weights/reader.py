@@ -1,4 +1,4 @@
-"""Copies of both models' weights, asked for and made into tiles off the event loop."""
+"""The state of the weights screen: copies of both models' weights as tiles, made in a thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.weight_tiles import DeadCount, FirstLayer
 
 DEAD_SECONDS = 3.0
-"""Least time between two counts of dead units: each reads all validation images, 60 ms of a core
+"""Least time between two counts of dead units: each predicts all validation images, 60 ms of a core
 at 784-512-256-10."""
 
 
 class WeightsReader:
-    """Keeps each model's newest first layer, and which of its units are dead.
+    """Keeps each model's newest first layer and its dead units.
 
     Args:
-        watch: the session that is followed.
+        watch: of the run.
     """
 
     def __init__(self, watch: Watch) -> None:
@@ -33,28 +33,28 @@ class WeightsReader:
 
     @property
     def units(self) -> int:
-        """Units of the first layer; 0 before its weights are there."""
+        """Units of the first layer; 0 before its first weights."""
         return max((len(layer.tiles) for layer in self.layers.values()), default=0)
 
     def dead_units(self, name: EngineName) -> set[int]:
-        """Return the first layer's dead units as far as they have been counted."""
+        """Return the first layer's dead units; none before they have been counted."""
         count = self.dead.get(name)
         return {int(unit) for unit in count.layers[0].nonzero()[0]} if count else set()
 
     def ask(self) -> None:
-        """Ask the trainers for copies; they come between two batches."""
+        """Ask the trainers for copies, which they make between two batches."""
         session = self._watch.session
         if session and not session.ended:
             session.ask_for_weights()
 
     def has_news(self) -> bool:
-        """Tell whether `read` has anything to do."""
+        """Return whether `read` has anything to do."""
         return not self._reads and any(
             self._is_new(one) or self._is_due(one) for one in self._all()
         )
 
     async def read(self, draw: Callable[[], None]) -> None:
-        """Take what is new, in a thread, and draw it; the dead units a little later."""
+        """Make tiles of new weights in a thread and draw them, then count dead units and draw."""
         from mlpwatch.core.analysis.weight_tiles import count_dead, first_layer  # noqa: PLC0415 - first frame
 
         session = self._watch.session
@@ -71,6 +71,10 @@ class WeightsReader:
                 images = data.validation_images
                 self.dead[one.engine] = await asyncio.to_thread(count_dead, one, images)
             draw()
+        except (MemoryError, RuntimeError) as error:
+            # PyTorch raises RuntimeError without memory. Training continues, newer weights retry.
+            if state := self._watch.state:
+                state.say(f"the weights could not be read: {error or 'out of memory'}", bad=True)
         finally:
             self._reads = False
 
@@ -86,7 +90,7 @@ class WeightsReader:
         return layer is None or layer.shown.step != shown.step
 
     def _is_due(self, shown: "WeightSnapshot") -> bool:
-        """Tell whether dead units are to be counted: there may be some, and it has been a while."""
+        """Return whether dead units are due to be counted, for a network that may have some."""
         session, count = self._watch.session, self.dead.get(shown.engine)
         if session is None or session.config.activation != "relu" or not session.config.hidden:
             return False

@@ -1,4 +1,4 @@
-"""The first layer's weights as tiles of the image's shape, live, for either model or both."""
+"""The first layer's weights as tiles of the image's shape, for either model or both."""
 
 from typing import ClassVar
 
@@ -36,14 +36,14 @@ from mlpwatch.tui.weights.text import (
     units_text,
 )
 
-LOOK_SECONDS = 1.0
-"""Between two looks at the weights while training goes on; at least, since they cost 2 to 10 kB."""
+REFRESH_SECONDS = 1.0
+"""Least time between two pictures of the weights, which cost 2 to 10 kB."""
 
-LOOK_FRAMES = 4
-"""Frames of the dashboard between two looks: over SSH, with 2 per second, two seconds."""
+REFRESH_FRAMES = 4
+"""Frames of the dashboard between two pictures: over SSH, with 2 per second, two seconds."""
 
-ANSWER_SECONDS = 0.1
-"""How long after asking the answer is looked for: a batch takes less."""
+TAKE_SECONDS = 0.1
+"""Time between asking for weights and taking them: a batch takes less."""
 
 BOTH_COLUMNS = 100
 """Columns from which both models are shown side by side."""
@@ -53,10 +53,10 @@ class WeightsScreen(ClosesOnce[None]):
     """Asks the trainers for copies of their weights, once a second at most.
 
     Args:
-        watch: the session that is followed.
+        watch: of the run.
         names: the engines that train, left to right.
-        fps: looks into the mailbox per second.
-        hints: told once.
+        fps: frames per second of the dashboard.
+        hints: shown for the first few keys.
     """
 
     WHERE: ClassVar[Where] = "weights"
@@ -71,7 +71,7 @@ class WeightsScreen(ClosesOnce[None]):
         hints: Hints,
     ) -> None:
         super().__init__()
-        self._look_seconds = max(LOOK_SECONDS, LOOK_FRAMES / fps)
+        self._look_seconds = max(REFRESH_SECONDS, REFRESH_FRAMES / fps)
         self._watch, self._names = watch, names
         self._reader = WeightsReader(watch)
         self._alone: EngineName | None = None
@@ -95,10 +95,10 @@ class WeightsScreen(ClosesOnce[None]):
         yield Footer(footer_keys("weights", attached=self._watch.attached))
 
     def on_mount(self) -> None:
-        """Draw once the size is known, and look at the weights from now on."""
+        """Draw once the size is known, then refresh the weights."""
         self._watch.mark_read()
         self._arrange()
-        # Not before the layout stands: each pass over it would send all tiles again.
+        # Only after the layout is done: each pass over it would send all tiles again.
         self.call_after_refresh(self._look)
         self.set_interval(self._look_seconds, self._look)
 
@@ -107,18 +107,18 @@ class WeightsScreen(ClosesOnce[None]):
         self._arrange()
 
     def update(self, *, numbers: bool = False) -> None:
-        """Draw header and message; with `numbers` look at the weights too."""
+        """Draw header and message; with `numbers` the weights too."""
         if can_draw(self):
             self._draw_lines()
             if numbers:
                 self._take()
 
     def action_page(self, by: int) -> None:
-        """Go some pages on or back."""
+        """Move by so many pages."""
         self._go_to(self._first + by * self._grid().tiles)
 
     def action_row(self, by: int) -> None:
-        """Go some rows of tiles on or back."""
+        """Move by so many rows of tiles."""
         self._go_to(self._first + by * self._grid().across)
 
     def action_first(self) -> None:
@@ -130,7 +130,7 @@ class WeightsScreen(ClosesOnce[None]):
         self._go_to(self._reader.units)
 
     def action_next_model(self) -> None:
-        """Show the next model alone, or both where there is room."""
+        """Show the next model alone, or both if there is room."""
         choices: list[EngineName | None] = [*self._names]
         if len(self._names) > 1 and self.size.width >= BOTH_COLUMNS:
             choices.insert(0, None)
@@ -144,12 +144,12 @@ class WeightsScreen(ClosesOnce[None]):
         self._arrange()
 
     def action_next_dead(self) -> None:
-        """Go to the next unit that no validation image wakes, round the end."""
+        """Go to the next dead unit, round the end."""
         found = sorted(set().union(*(self._reader.dead_units(n) for n in self._shown_names())))
         if found:
             self._sought = next((unit for unit in found if unit > self._sought), found[0])
             self._go_to(self._sought)
-        # Said here and not by the run: on another screen it would answer nothing.
+        # A note of this screen, not a message of the run: on another screen it would mean nothing.
         self._note = sought_text(self._sought, len(found))
         self._draw_lines()
 
@@ -172,7 +172,7 @@ class WeightsScreen(ClosesOnce[None]):
         return tile_size(shape, LARGE_COLUMNS if self._large else SMALL_COLUMNS)
 
     def _go_to(self, unit: int) -> None:
-        """Begin with the row of tiles that holds a unit; no row below the last one is empty."""
+        """Scroll to the row of tiles with a unit; the last page is always full."""
         if not can_draw(self):
             return
         self._note = ""
@@ -196,7 +196,7 @@ class WeightsScreen(ClosesOnce[None]):
         """Ask for the weights, and take them a moment later."""
         self._reader.ask()
         self._take()
-        self.set_timer(ANSWER_SECONDS, self._take)
+        self.set_timer(TAKE_SECONDS, self._take)
 
     def _take(self) -> None:
         if can_draw(self) and self._reader.has_news():

@@ -1,4 +1,4 @@
-"""What the weights screen says in words, and the tiles with their names."""
+"""The words of the weights screen, and the tiles with their names."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def units_text(config: RunConfig, data: "Dataset", first: int, last: int, units: int) -> Text:
-    """Return which units are shown: `last` is the one after."""
+    """Return which units are shown; `last` is the one after the last."""
     shown = f"{first}–{last - 1} of {units}" if last > first + 1 else f"{first} of {units}"
     if config.hidden:
         return [(f" first layer: units {shown}, {data.features} weights each", Role.TEXT)]
@@ -23,7 +23,7 @@ def units_text(config: RunConfig, data: "Dataset", first: int, last: int, units:
 
 
 def model_text(layer: "FirstLayer") -> Text:
-    """Return whose weights these are, and how old."""
+    """Return the model of these weights, and their epoch and step."""
     shown = layer.shown
     return [
         (TITLES[shown.engine], ACCENTS[shown.engine]),
@@ -32,7 +32,7 @@ def model_text(layer: "FirstLayer") -> Text:
 
 
 def dead_text(count: "DeadCount | None") -> Text:
-    """Return how many hidden units are dead, layer by layer; nothing where none can be."""
+    """Return the number of dead units in each hidden layer; nothing if none can be dead."""
     if count is None:
         return []
     if not any(dead for dead, _ in count.counts):
@@ -42,22 +42,22 @@ def dead_text(count: "DeadCount | None") -> Text:
 
 
 def sought_text(unit: int, dead: int) -> str:
-    """Return what was found when the next of some dead units was sought."""
+    """Return the answer to a search for the next dead unit."""
     if not dead:
         return "no unit of the first layer is dead"
-    return f"unit {unit} is dead: above 0 on no validation image, so nothing teaches it any more"
+    return f"unit {unit} is dead: 0 on every validation image, so its weights no longer change"
 
 
 def unit_tiles(
     layer: "FirstLayer", first: int, last: int, dead: set[int], class_names: str
 ) -> list[Tile]:
-    """Return the tiles of some units; the dead ones say so.
+    """Return the tiles of some units; dead ones are marked.
 
     Args:
         layer: all units.
         first: the first one wanted.
         last: the one after the last.
-        dead: units that no validation image wakes.
+        dead: units whose output is 0 on every validation image.
         class_names: one character per unit for a network without hidden layers, else empty.
     """
     tiles = []

@@ -107,7 +107,7 @@ async def deletes_the_newest(stage: Stage, key: str) -> None:
     await keeps(stage, "71")
     await stage.press(key)
     await until(lambda: "your set  1 drawing" in stage.text(), stage.pilot)
-    assert "deleted a 1 from your set; u takes it back" in stage.text()
+    assert "deleted a 1 from your set; u restores it" in stage.text()
     await stage.press(key)
     await until(lambda: "your set  0 drawings" in stage.text(), stage.pilot)
     await stage.press(key)
@@ -119,10 +119,10 @@ async def takes_back_what_was_deleted(stage: Stage, key: str) -> None:
     await keeps(stage, "71")
     await stage.press("backspace", "backspace", key)
     await until(lambda: "your set  1 drawing" in stage.text(), stage.pilot)
-    assert "kept again: a 7" in stage.text()
+    assert "restored a 7" in stage.text()
     await stage.press(key, key)
     await until(lambda: "your set  2 drawings" in stage.text(), stage.pilot)
-    await stage.says("nothing to take back")
+    await stage.says("nothing to restore")
 
 
 @effect("draw", "choose(1)")

@@ -57,7 +57,7 @@ async def turns_to_the_test_images_and_back(stage: Stage, key: str) -> None:
 async def enlarges_the_digit(stage: Stage, key: str) -> None:
     await stage.press("m", "right", key)
     assert stage.app.screen.query_one(DigitView).display
-    assert "true label    6" in stage.text()
+    assert "true label       6" in stage.text()
     assert "2 of 90 · validation image 1,007" in stage.text()
 
 
@@ -80,7 +80,7 @@ async def goes_back_to_the_dashboard(stage: Stage, key: str) -> None:
 async def marks_what_speaks_for_the_reading_then_for_the_true_label(stage: Stage, key: str) -> None:
     await stage.press("m", "enter")
     assert "more ink for" not in stage.text()
-    for label in (stage.row("NumPy   reads").split("reads ")[1][0], true_label(stage)):
+    for label in (stage.row("NumPy   predicts").split("predicts ")[1][0], true_label(stage)):
         await stage.press(key)
         await stage.says(f"against (−) {label}")
     await stage.press(key)

@@ -15,8 +15,9 @@ from mlpwatch.core.analysis.inference import Prediction
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.tui.draw.easel import Easel
-from mlpwatch.tui.draw.panels import KeptRow, OwnSet, put_own_set
-from mlpwatch.tui.draw.predictions import DrawReadings
+from mlpwatch.tui.draw.kept_drawings import KeptRow, OwnSet
+from mlpwatch.tui.draw.panels import put_own_set
+from mlpwatch.tui.draw.predictions import DrawPredictions
 from mlpwatch.tui.draw.screen import DrawScreen
 from mlpwatch.tui.draw.view import DrawView, least_size
 from mlpwatch.tui.images.pixel_grid import RAMPS, PixelGrid, grid_for, put_pixels
@@ -51,14 +52,14 @@ def test_a_cell_of_several_pixels_has_their_mean_ink() -> None:
 
 
 def test_the_own_set_is_told_in_fewer_words_where_there_is_little_room() -> None:
-    readings = OwnSet(
+    predictions = OwnSet(
         [KeptRow(3, {"numpy": (3, 0.914), "torch": (5, 1.0)})], {"numpy": 0.914, "torch": 1.0}
     )
     wide = ["your set  1 drawing", "is  NumPy     PyTorch", "     91.4 %   100.0 %"]
     narrow = ["set  1 drawing", "is NumPy  PyTorch", "    91 %  100 %", " 3 3  91  5 100 x"]
     for width, rows in ((23, [*wide, " 3  3  91.4   5 100.0 x"]), (17, narrow)):
         canvas = Canvas(width, 4)
-        put_own_set(canvas, (0, 0, width, 4), readings, "0123456789", ENGINE_NAMES, chosen=None)
+        put_own_set(canvas, (0, 0, width, 4), predictions, "0123456789", ENGINE_NAMES, chosen=None)
         assert canvas.text().split("\n") == rows
 
 
@@ -96,13 +97,13 @@ async def test_a_reading_of_the_set_that_comes_late_is_left_out() -> None:
 
     session, easel = Slow(), Easel(digits(), "0..1")
     state = RunState(12, 20, ENGINE_NAMES)
-    readings = DrawReadings(session, state, easel, lambda: None)
+    predictions = DrawPredictions(session, state, easel, lambda: None)
     for row in (0, 60):
-        await readings.kept.add(row % 10, digits().images[row].reshape(8, 8))
-    first = asyncio.create_task(readings.read_set())
+        await predictions.kept.add(row % 10, digits().images[row].reshape(8, 8))
+    first = asyncio.create_task(predictions.ask_about_set())
     await until_waiting(waiting, 2)
-    await readings.kept.add(3, np.ones((8, 8), np.float32))
-    second = asyncio.create_task(readings.read_set())
+    await predictions.kept.add(3, np.ones((8, 8), np.float32))
+    second = asyncio.create_task(predictions.ask_about_set())
     await until_waiting(waiting, 4)
     for answer in waiting[2:]:
         answer()
@@ -110,11 +111,11 @@ async def test_a_reading_of_the_set_that_comes_late_is_left_out() -> None:
     for answer in waiting[:2]:
         answer()
     await first
-    assert len(readings.own.rows) == 3
+    assert len(predictions.own.rows) == 3
     images = np.concatenate([digits().images[[0, 60]], np.ones((1, 64))]).astype(np.float32)
     read = played_prediction("numpy", CONFIG, digits(), images).classes
     assert len(set(read)) > 1
-    assert [row.readings["numpy"][0] for row in readings.own.rows] == read.tolist()
+    assert [row.predictions["numpy"][0] for row in predictions.own.rows] == read.tolist()
 
 
 async def until_waiting(waiting: list[Callable[[], None]], count: int) -> None:

@@ -62,7 +62,7 @@ async def test_pages_go_round_both_ends() -> None:
 async def test_a_run_that_trains_is_not_stopped_unasked_and_is_told_how() -> None:
     async with on_stage(training()) as stage:
         await stage.press("e", "right")
-        assert "Space pauses the models; then this page takes their next step apart" in stage.text()
+        assert "Space pauses the models; then this page shows their next step" in stage.text()
         assert {engine.phase for engine in stage.state.engines.values()} == {"training"}
         await stage.press("space")
         await until(lambda: "NumPy    step 108: epoch 6, batch 8" in stage.text(), stage.pilot)
@@ -137,7 +137,7 @@ async def test_the_update_tells_how_far_the_weights_go() -> None:
         assert counts == [2, 2, 0, 0], "images belong to forward and loss"
         stage.state.engines["numpy"].step += 1
         await stage.press("left", "right")
-        await stage.says("The run has gone on elsewhere: these are the weights that it saved last")
+        await stage.says("The run trains elsewhere: these are the weights that it saved last")
 
 
 async def test_an_ended_run_shows_the_step_that_would_come() -> None:
@@ -176,7 +176,7 @@ async def test_plain_ascii_is_plain_and_fits(optimizer: str, loss: str) -> None:
     async with on_stage(training(), (80, 24), session=session, ascii_only=True) as stage:
         await turn_to(stage, 1)
         await take_step(stage)
-        assert "flat: units whose slope stays below 1 %" in stage.text()
+        assert "flat: units whose derivative stays below 1 %" in stage.text()
         for page in PAGES:
             assert f"  {page}" in stage.text()
             assert stage.text().isascii()
@@ -212,7 +212,7 @@ async def test_a_failure_is_said_and_the_page_waits() -> None:
 
     async with on_stage(training(), session=Broken()) as stage:
         await stage.press("space", "e", "right")
-        await until(lambda: "could not be taken apart" in stage.state.message, stage.pilot)
+        await until(lambda: "could not be computed" in stage.state.message, stage.pilot)
         assert isinstance(stage.app.screen, ExplainScreen)
 
 

@@ -16,7 +16,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.network.engine import build_engine
 from mlpwatch.tui.images.digit import resample
-from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
+from mlpwatch.tui.mistakes.explanation_reader import ExplanationReader
 from mlpwatch.tui.terminal.textual_internals import CompositorUpdate
 from tests.support.samples.scenes import CONFIG, EPOCH_STEPS, FakeSession, digits, training
 from tests.support.stage import Stage, on_stage, until
@@ -81,7 +81,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def bytes_per_digit(stage: Stage, sent: list[str]) -> list[int]:
     """Go from digit to digit, and count what each costs with its neighbours."""
-    reader: ReasonsReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
+    reader: ExplanationReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
     counts = []
     for _ in range(DIGITS):
         await until(lambda: reader.fits, stage.pilot)

@@ -20,7 +20,7 @@ from mlpwatch.tui.images.image_rows import ImageRowsView
 from mlpwatch.tui.images.saliency import STRONG, WEAK, SaliencyView
 from mlpwatch.tui.kit.theme import Shade
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
-from mlpwatch.tui.mistakes.explanation_reader import ReasonsReader
+from mlpwatch.tui.mistakes.explanation_reader import ExplanationReader
 from tests.support.samples.mistake_samples import rows_of
 from tests.support.samples.scenes import (
     CONFIG,
@@ -65,7 +65,7 @@ def first_row() -> int:
 
 @pytest.mark.parametrize("engine", ["numpy", "torch"])
 async def test_the_neighbours_are_those_of_the_newest_evaluated_weights(engine: EngineName) -> None:
-    row, data, keys, which = first_row(), digits(), [], "what it reads"
+    row, data, keys, which = first_row(), digits(), [], "prediction"
     if engine == "torch":
         # One that PyTorch reads right: there the next probable class competes.
         rows = rows_of("numpy")
@@ -162,7 +162,7 @@ async def test_a_lack_of_memory_is_told_and_the_next_digit_tries_again(
     with monkeypatch.context() as patch:
         patch.setattr(Explainer, "answer", fails)
         async with on_digit() as stage:
-            await stage.says("no memory to look for reasons: Unable to allocate 2.99 MiB")
+            await stage.says("no memory to explain this digit: Unable to allocate 2.99 MiB")
             await stage.says("not enough memory to look for them")
             patch.undo()
             await stage.press("right")
@@ -206,7 +206,7 @@ async def test_without_weights_it_says_so() -> None:
     async with on_stage(training(), session=session) as stage:
         session.weight_store = WeightStore()
         await stage.press("m", "enter")
-        await stage.says("no weights to look into yet")
+        await stage.says("no weights yet")
 
 
 async def test_the_small_screen_asks_for_nothing_that_it_does_not_show() -> None:
@@ -231,7 +231,7 @@ async def test_only_the_newest_of_many_questions_is_looked_into(
 
     monkeypatch.setattr(Explainer, "answer", noted)
     async with on_digit() as stage:
-        reader: ReasonsReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
+        reader: ExplanationReader = vars(stage.app.screen.query_one("#digit-row"))["_reader"]
         await until(lambda: reader.fits, stage.pilot)
         before = len(asked)
         for _ in range(20):

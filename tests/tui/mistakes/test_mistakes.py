@@ -11,7 +11,8 @@ from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.images.digit import digit_rows
 from mlpwatch.tui.images.digit_view import DigitView
-from mlpwatch.tui.mistakes.digit_facts import DigitFacts, DigitFactsView
+from mlpwatch.tui.mistakes.digit_facts import DigitFactsView
+from mlpwatch.tui.mistakes.split_images import DigitFacts
 from mlpwatch.tui.mistakes.text import LIST_TITLES
 from tests.support.samples.mistake_samples import EPOCHS, drawn, rows_of, without_margins
 from tests.support.samples.scenes import (
@@ -100,13 +101,15 @@ async def test_true_label_readings_and_probabilities_are_the_evaluations() -> No
         await stage.press("m", "enter", "right")
         row = rows_of("numpy")[1]
         true = digits().validation_labels[row]
-        assert f"true label    {true}" in stage.text()
+        assert f"true label       {true}" in stage.text()
         for title, engine in zip(("NumPy", "PyTorch"), EPOCHS, strict=True):
             shares = evaluation(engine, EPOCHS[engine]).probabilities[row]
             read = int(shares.argmax())
             verdict = "right" if read == true else "wrong"
             percent = f"{float(shares[read]) * 100:5.1f} %"
-            assert stage.row(f"{title:<8}reads").endswith(f"reads {read} {percent}  {verdict}")
+            assert stage.row(f"{title:<8}predicts").endswith(
+                f"predicts {read} {percent}  {verdict}"
+            )
         bars = stage.app.screen.query_one(DigitFactsView).text().split("\n")[-30:]
     for number in range(10):
         (line,) = [line for line in bars if line[:3] in (f"> {number}", f"  {number}")]
@@ -160,8 +163,8 @@ async def test_a_confusion_cell_opens_exactly_the_images_that_it_counts() -> Non
         assert f"true label {true} · read as {predicted}" in stage.text()
         assert f"1 of {worst.max()} " in stage.text()
         for _ in range(int(worst.max())):
-            assert f"true label    {true}" in stage.text()
-            assert f"NumPy   reads {predicted}" in stage.text()
+            assert f"true label       {true}" in stage.text()
+            assert f"NumPy   predicts {predicted}" in stage.text()
             await stage.press("right")
         assert f"1 of {worst.max()} " in stage.text()
 
@@ -207,7 +210,7 @@ async def test_a_new_epoch_keeps_the_digit_that_is_looked_at() -> None:
         await stage.feed(epoch_done("numpy", 12), epoch_done("torch", 12))
         assert drawn(stage) == before
         assert f"validation image {TRAIN + row:,}" in stage.text()
-        assert f"NumPy   reads {later.predictions[row]}" in stage.text()
+        assert f"NumPy   predicts {later.predictions[row]}" in stage.text()
         assert "no longer here" in stage.text()
         await stage.press("right")
         assert "no longer here" not in stage.text()
@@ -240,13 +243,13 @@ async def test_the_bars_of_a_digit_follow_the_training_only_so_often(
     async with on_stage(training(), (80, 24)) as stage:
         await stage.press("m", "enter")
         await stage.feed(epoch_done("numpy", 6))
-        seen = stage.row("NumPy   reads")
+        seen = stage.row("NumPy   predicts")
         stage.state.apply_all([epoch_done("numpy", 12)])
         now[0] += 0.04
         stage.app.update_screen()
-        assert stage.row("NumPy   reads") == seen
+        assert stage.row("NumPy   predicts") == seen
         now[0] += 0.02
-        await until(lambda: stage.row("NumPy   reads") != seen, stage.pilot)
+        await until(lambda: stage.row("NumPy   predicts") != seen, stage.pilot)
 
 
 async def test_no_mistake_at_all_is_said() -> None:

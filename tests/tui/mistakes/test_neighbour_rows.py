@@ -9,8 +9,8 @@ from mlpwatch.core.analysis.explanation import Explanation
 from mlpwatch.core.analysis.neighbours import Neighbour
 from mlpwatch.tui.images.image_rows import ImageRow, ImageRowsView, image_size
 from mlpwatch.tui.kit.theme import Role
-from mlpwatch.tui.mistakes.digit_facts import DigitFacts
 from mlpwatch.tui.mistakes.explanation_text import neighbour_rows
+from mlpwatch.tui.mistakes.split_images import DigitFacts
 from tests.support.samples.scenes import CONFIG, digits
 
 

@@ -13,8 +13,8 @@ from mlpwatch.tui.runs.comparison import (
     ComparedRun,
     differing_settings,
     engines_of,
-    read_out,
     series_of,
+    values_at,
 )
 from tests.support.samples.run_scenes import make_run
 
@@ -66,9 +66,9 @@ def test_axes_show_the_longest_run_and_only_widen(runs: list[ComparedRun]) -> No
 def test_values_are_read_out_where_there_are_any(runs: list[ComparedRun]) -> None:
     first, second = (run.engines["torch"].lines[2] for run in runs)
     expected = f"1: {first.val_accuracy:.2%}  4: {second.val_accuracy:.2%}"
-    assert read_out(runs, "torch", "val_accuracy", 2) == expected
-    assert read_out(runs, "torch", "val_loss", 5).startswith("4: ")
-    assert read_out(runs, "numpy", "val_loss", 99) == "nobody was there"
+    assert values_at(runs, "torch", "val_accuracy", 2) == expected
+    assert values_at(runs, "torch", "val_loss", 5).startswith("4: ")
+    assert values_at(runs, "numpy", "val_loss", 99) == "no run has it"
 
 
 def test_only_a_run_that_has_changed_is_read_again(runs: list[ComparedRun], tmp_path: Path) -> None:

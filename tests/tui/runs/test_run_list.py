@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.runs.listing import EngineSummary, RunSummary
-from mlpwatch.tui.runs.columns import COLUMNS, GAP, ListedRun, fitting_columns, matches
+from mlpwatch.tui.runs.columns import COLUMN_GAP, COLUMNS, ListedRun, fitting_columns, matches
 from mlpwatch.tui.runs.run_list import RunList
 
 
@@ -167,7 +167,7 @@ def test_a_deleted_run_gives_its_mark_back() -> None:
 @pytest.mark.parametrize("width", range(1, 230))
 def test_columns_fit_and_a_long_name_takes_the_rest(width: int) -> None:
     columns = fitting_columns(width, longest_name=250)
-    taken = sum(taken for _, taken in columns) + GAP * (len(columns) - 1)
+    taken = sum(taken for _, taken in columns) + COLUMN_GAP * (len(columns) - 1)
     assert taken == width
     assert columns[0][0].heading == "run"
     assert columns[0][1] >= min(width, 20)
