@@ -166,12 +166,12 @@ def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> i
 def _end(app: "MlpwatchApp", status: int) -> int:
     """Say on the normal screen how it went, or go on without one; return the exit status."""
     # Another one than at the start where a run was resumed on the screen.
-    following = app.main_watch
-    if app.goes_on_without_screen:
+    following = app.runs.main
+    if app.shutdown.goes_on_without_screen:
         from mlpwatch.tui.hangup import go_on  # noqa: PLC0415
 
         return go_on(following)
-    if following.error is not None and not app.asked_to_leave:
+    if following.error is not None and not app.shutdown.is_asked:
         raise following.error
     if following.session is not None and following.attached:
         _say_at_last([following.farewell])
@@ -181,7 +181,7 @@ def _end(app: "MlpwatchApp", status: int) -> int:
     session = following.session
     if not isinstance(session, Session):
         return status
-    if not app.asked_to_leave:
+    if not app.shutdown.is_asked:
         # The screen ended by itself: the terminal was closed, or drawing failed. Save all the same.
         session.stop()
         session.join(LEAVE_SECONDS)
@@ -213,7 +213,7 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     app = MlpwatchApp(watch, names, screen)
     with asyncio.Runner(loop_factory=ScreenLoop) as runner:
         status = runner.run(app.run_async(mouse=screen.mouse))
-    return _end(app, status or app.status or app.return_code or 0)
+    return _end(app, status or app.shutdown.status or app.return_code or 0)
 
 
 def _say_at_last(lines: list[str]) -> None:

@@ -1,9 +1,11 @@
-"""The app: screens, global keys, the timer that drains the mailbox, signals, orderly exit."""
+"""The app: screens, global keys, and the timer that drains the mailbox."""
 
+import os
 import shutil
 from functools import partial
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from weakref import ref
 
 from textual.app import SystemCommand
@@ -21,12 +23,15 @@ from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import KEYS, Where, bindings
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.presence import TakesKeys
-from mlpwatch.tui.run_stack import Followed
-from mlpwatch.tui.screen_options import ScreenOptions
-from mlpwatch.tui.shutdown import LeavingApp
+from mlpwatch.tui.run_stack import RunStack
+from mlpwatch.tui.runs.host import Followed
+from mlpwatch.tui.shutdown import Shutdown
 from mlpwatch.tui.startup import collect_from_now_on
 from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.terminal.app import TerminalApp
 from mlpwatch.tui.terminal.ascii_filter import AsciiFilter
+from mlpwatch.tui.terminal.cost import CostMeter
+from mlpwatch.tui.terminal.traits import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,13 +40,34 @@ if TYPE_CHECKING:
     from mlpwatch.tui.images.renderer_choice import RendererChoice
     from mlpwatch.tui.mistakes.selection import MistakeSelection
 
-__all__ = ["MlpwatchApp", "ScreenOptions"]
-
 STOP_AGAIN_SECONDS = 5.0
 """Within this time a second press of the key that ends the run confirms the first."""
 
 
-class MlpwatchApp(LeavingApp):
+DEFAULT_FPS = 4.0
+SSH_FPS = 2.0
+"""Over SSH half as often: bytes and latency count more there."""
+
+
+class ScreenOptions(NamedTuple):
+    """What the command line says of the screen."""
+
+    fps: float | None = None
+    """Looks into the mailbox per second; None for the default of this kind of terminal."""
+    mouse: bool = True
+    ascii_only: bool = False
+    saved: Path = Path("saved")
+    """The folder of all runs."""
+    goes_on_after_hangup: bool = False
+    """A terminal that is gone ends the screen alone, not the training."""
+
+    @property
+    def frames_per_second(self) -> float:
+        """What was asked for, or the default of this kind of terminal."""
+        return self.fps or (SSH_FPS if is_remote() else DEFAULT_FPS)
+
+
+class MlpwatchApp(TerminalApp[int]):
     """Follows one session from loading to the end; returns the exit status.
 
     Args:
@@ -56,7 +82,17 @@ class MlpwatchApp(LeavingApp):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, watch: Watch, names: tuple[EngineName, ...], options: ScreenOptions) -> None:
-        super().__init__(Followed(watch, names), options)
+        # With NO_COLOR Textual would still send greys of its theme; terminal colours send none.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
+        self._options = options
+        self._cost = CostMeter(options.frames_per_second, self.bytes_taken)
+        self.runs = RunStack(self, Followed(watch, names), self._dashboard)
+        self.shutdown = Shutdown(
+            self,
+            self.runs,
+            partial(self.update_screen, numbers=True),
+            goes_on_after_hangup=options.goes_on_after_hangup,
+        )
         self._ticker: Timer | None = None
         self._hints = Hints()
         self._renderers: RendererChoice | None = None
@@ -65,6 +101,13 @@ class MlpwatchApp(LeavingApp):
         self._stop_asked_at = -STOP_AGAIN_SECONDS
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
+
+    def get_default_screen(self) -> Dashboard:
+        """Return the dashboard of the run that trains here."""
+        return self.runs.main_dashboard()
+
+    def _dashboard(self, followed: Followed) -> Dashboard:
+        return Dashboard(*followed, self._cost)
 
     @property
     def look(self) -> Look:
@@ -79,14 +122,14 @@ class MlpwatchApp(LeavingApp):
 
     def on_mount(self) -> None:
         """Start loading, drawing and listening to signals."""
-        self.listen()
+        self.shutdown.listen()
         self._set_fps(self._cost.fps)
         # Only after the first frame: importing torch holds the interpreter for a second.
         self.call_after_refresh(self._begin_loading)
 
     def _begin_loading(self) -> None:
         collect_from_now_on()
-        self.main_watch.open()
+        self.runs.main.open()
 
     def on_resize(self, _event: Resize) -> None:
         """Draw everything anew even if the size is as before: it may have been another between."""
@@ -152,7 +195,7 @@ class MlpwatchApp(LeavingApp):
 
         self._renderers = self._renderers or RendererChoice(self.look)
         screen = MistakesScreen(
-            self.watch_session,
+            self.runs.top,
             selection=selection,
             renderers=self._renderers,
             hints=self._hints,
@@ -163,24 +206,24 @@ class MlpwatchApp(LeavingApp):
         """Browse what was read wrong, from where it was left, or from the first model on."""
         from mlpwatch.tui.mistakes.selection import MistakeSelection  # noqa: PLC0415
 
-        watch = self.watch_session
+        watch = self.runs.top
         if self._left is None or self._left[0]() is not watch:
-            self._left = ref(watch), MistakeSelection(self._names[0])
+            self._left = ref(watch), MistakeSelection(self.runs.names[0])
         self._browse(self._left[1])
 
     def action_explain(self) -> None:
         """Tell why the two models differ, or do not."""
         from mlpwatch.tui.explain.screen import ExplainScreen  # noqa: PLC0415 - after the first frame
 
-        self.push_screen(ExplainScreen(self.watch_session))
+        self.push_screen(ExplainScreen(self.runs.top))
 
     def action_weights(self) -> None:
         """Show the first layer's weights."""
         from mlpwatch.tui.weights.screen import WeightsScreen  # noqa: PLC0415 - after the first frame
 
         screen = WeightsScreen(
-            self.watch_session,
-            self._names,
+            self.runs.top,
+            self.runs.names,
             fps=self._cost.fps,
             hints=self._hints,
         )
@@ -190,35 +233,39 @@ class MlpwatchApp(LeavingApp):
         """Draw a digit for both models to read."""
         from mlpwatch.tui.draw.screen import DrawScreen  # noqa: PLC0415 - after the first frame
 
-        self.push_screen(DrawScreen(self.watch_session))
+        self.push_screen(DrawScreen(self.runs.top))
+
+    def action_runs(self) -> None:
+        """List the saved runs; go back to the list from one of them."""
+        self.runs.show_list(self._options.saved)
 
     def action_toggle_pause(self) -> None:
         """Pause or resume both."""
-        self.watch_session.toggle_pause()
+        self.runs.top.toggle_pause()
 
     def action_toggle_pause_engine(self, name: EngineName) -> None:
         """Pause or resume one."""
-        if name in self._names:
-            self.watch_session.toggle_pause(name)
+        if name in self.runs.names:
+            self.runs.top.toggle_pause(name)
 
     def action_step(self) -> None:
         """Train one batch while paused."""
-        self.watch_session.step()
+        self.runs.top.step()
 
     def action_save(self) -> None:
         """Save both now."""
-        self.watch_session.save()
+        self.runs.top.save()
         self.update_screen(numbers=True)
 
     def action_stop(self) -> None:
         """End the run, the second time; ask the first time."""
-        state = self.watch_session.state
+        state = self.runs.top.state
         if state is None or state.ended:
             return
         confirmed = monotonic() - self._stop_asked_at < STOP_AGAIN_SECONDS
         self._stop_asked_at = -STOP_AGAIN_SECONDS if confirmed else monotonic()
         if confirmed:
-            self.watch_session.stop()
+            self.runs.top.stop()
             state.say("saving, then ending the run; resume goes on with it")
         else:
             state.say("X again within 5 seconds saves the run and ends its training", bad=True)
@@ -226,12 +273,12 @@ class MlpwatchApp(LeavingApp):
 
     def action_faster(self) -> None:
         """Raise or lift the speed limit."""
-        self.watch_session.faster()
+        self.runs.top.faster()
         self.update_screen(numbers=True)
 
     def action_slower(self) -> None:
         """Lower the speed limit."""
-        self.watch_session.slower()
+        self.runs.top.slower()
         self.update_screen(numbers=True)
 
     def action_faster_screen(self) -> None:
@@ -241,6 +288,33 @@ class MlpwatchApp(LeavingApp):
     def action_slower_screen(self) -> None:
         """Look into the mailbox less often: fewer bytes over a thin link."""
         self._set_fps(self._cost.slower())
+
+    def action_leave(self) -> None:
+        """Save and quit."""
+        self.shutdown.leave()
+
+    async def action_quit(self) -> None:
+        """Save and quit; the command palette's way."""
+        self.shutdown.leave()
+
+    def action_interrupt(self) -> None:
+        """Save and quit with the status of Ctrl-C; at once the second time."""
+        self.shutdown.interrupt()
+
+    def action_suspend_process(self) -> None:
+        """Stop, and give the terminal back to the shell, whose `fg` continues."""
+        if self.shutdown.may_suspend():
+            super().action_suspend_process()
+
+    def update_screen(self, *, numbers: bool = False) -> None:
+        """Let the screen draw what has changed.
+
+        Args:
+            numbers: those too that otherwise change twice a second at most.
+        """
+        update = getattr(self.screen, "update", None)
+        if update is not None:
+            update(numbers=numbers)
 
     def action_help(self) -> None:
         """Show all keys."""
@@ -264,8 +338,8 @@ class MlpwatchApp(LeavingApp):
 
     def _tick(self) -> None:
         self._follow_size()
-        watch = self.main_watch
-        happened = self._poll_all()
+        watch = self.runs.main
+        happened = self.runs.poll()
         cost_changed = self._cost.read()
         if watch.error is not None:
             self.exit(1)

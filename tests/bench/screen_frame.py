@@ -49,7 +49,7 @@ async def _costs(rounds: int) -> dict[int, list[float]]:
     for _ in range(rounds):
         for done, state in states.items():
             async with on_stage(session=_session()) as stage:
-                stage.app.watch_session.state = deepcopy(state)
+                stage.app.runs.top.state = deepcopy(state)
                 await stage.look()
                 await _frame_cost(stage)  # fills caches
                 costs[done].append(await _frame_cost(stage))

@@ -36,7 +36,7 @@ async def _until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
 
 async def _half_trained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     """Hold each model at half of its steps, however much faster the other is."""
-    watch = app.watch_session
+    watch = app.runs.top
     await _until(lambda: watch.state is not None, pilot)
     assert watch.state is not None
     engines = watch.state.engines
@@ -69,8 +69,8 @@ async def _drawn(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     await pilot.press("d")
     await pilot.pause(0.2)
     corners = [(0.27, 0.2), (0.74, 0.2), (0.42, 0.86)]
-    assert app.watch_session.session is not None
-    side = app.watch_session.session.dataset.image_shape[0]
+    assert app.runs.top.session is not None
+    side = app.runs.top.session.dataset.image_shape[0]
     places = [(x * side, y * side) for x, y in corners]
     for start, end in pairwise(places):
         stroke = DrawView.Stroke(start, end, erases=False)
@@ -117,7 +117,7 @@ async def take(name: str, data: str, theme: str, folder: Path) -> Path:
             await scene(app, pilot)
             svg = app.export_screenshot()
             await pilot.press("q")
-            await _until(lambda: app.watch_session.left, pilot)
+            await _until(lambda: app.runs.top.left, pilot)
     path = folder / f"{name}.svg"
     path.write_text(svg)
     if shutil.which("rsvg-convert"):

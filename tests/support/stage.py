@@ -34,7 +34,7 @@ class Stage:
     @property
     def state(self) -> RunState:
         """The state of the run that trains here."""
-        state = self.app.main_watch.state
+        state = self.app.runs.main.state
         assert state is not None, "still loading"
         return state
 
@@ -51,8 +51,8 @@ class Stage:
 
     async def look(self) -> None:
         """Do what the app's timer does."""
-        self.app.main_watch.poll()
-        self.app.watch_session.poll()
+        self.app.runs.main.poll()
+        self.app.runs.top.poll()
         if update := getattr(self.app.screen, "update", None):
             update(numbers=True)
         await self.pilot.pause()

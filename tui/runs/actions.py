@@ -11,10 +11,10 @@ from mlpwatch.core.runs.names import check_run_name
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
-from mlpwatch.tui.run_stack import Followed, FollowedApp
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.comparison import ComparedRun
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
+from mlpwatch.tui.runs.host import Followed, RunsHost
 from mlpwatch.tui.runs.run_list import RunList
 from mlpwatch.tui.runs.switch import RunSwitch
 from mlpwatch.tui.state.watch import Report, Watch
@@ -28,13 +28,13 @@ class RunActions:
     """Compares, resumes, renames, deletes and exports on behalf of the runs screen.
 
     Args:
-        owner: trains the run on the dashboard.
+        host: keeps the run that trains here.
         screen: shows the outcome.
         runs: the list with its cursor and marks.
     """
 
-    def __init__(self, owner: FollowedApp, screen: "RunsScreen", runs: RunList) -> None:
-        self._owner, self._screen, self._runs = owner, screen, runs
+    def __init__(self, host: RunsHost, screen: "RunsScreen", runs: RunList) -> None:
+        self._host, self._screen, self._runs = host, screen, runs
 
     def open(self) -> None:
         """Show the selected run: from its folder, wherever it trains, or on the dashboard."""
@@ -47,7 +47,7 @@ class RunActions:
             self._screen.say(run.summary.reason, bad=True)
         else:
             names = tuple(engine.engine for engine in run.summary.engines)
-            self._owner.look_at(Followed(_watch_of(run), names))
+            self._host.view(Followed(_watch_of(run), names))
 
     def compare(self) -> None:
         """Show the marked runs' curves in one chart; without marks the selected one's."""
@@ -57,14 +57,14 @@ class RunActions:
             if run.summary.state != "damaged"
         ]
         if runs:
-            self._owner.push_screen(CompareScreen(runs))
+            self._screen.app.push_screen(CompareScreen(runs))
         elif self._chosen():
             self._screen.say("a damaged run has no curves to show", bad=True)
 
     async def resume(self) -> None:
         """Ask, then replace the run on the dashboard by the selected one."""
         if run := self._runs.selected:
-            await RunSwitch(self._owner, self._screen.say).resume(run)
+            await RunSwitch(self._host, self._screen.app, self._screen.say).resume(run)
 
     async def rename(self) -> None:
         """Ask for a new name of the selected run, and rename it."""
@@ -79,7 +79,7 @@ class RunActions:
             yes="renames it",
             no="keeps the old name",
         )
-        name = await self._owner.push_screen_wait(entry)
+        name = await self._screen.app.push_screen_wait(entry)
         if name is None or name == old.name:
             return
         try:
@@ -105,7 +105,7 @@ class RunActions:
                 yes="deletes it for good",
                 no="keeps it",
             )
-            if not await self._owner.push_screen_wait(question):
+            if not await self._screen.app.push_screen_wait(question):
                 return
             await asyncio.to_thread(delete_run, saved, name)
         except MlpwatchError as error:

@@ -28,7 +28,7 @@ from mlpwatch.tui.runs.run_list import MOST_MARKED, RunList
 from mlpwatch.tui.runs.table import RunTable, empty_text, selected_text
 
 if TYPE_CHECKING:
-    from mlpwatch.tui.run_stack import FollowedApp
+    from mlpwatch.tui.runs.host import RunsHost
 
 LOOK_SECONDS = 2.0
 """Time between two reads of the list; one takes 0.08 s for a thousand runs."""
@@ -41,7 +41,7 @@ class RunsScreen(ClosesOnce[None]):
     """Lists the runs of one folder, and follows their changes.
 
     Args:
-        owner: trains the run on the dashboard.
+        host: keeps the run that trains here.
         saved: the folder.
     """
 
@@ -50,10 +50,10 @@ class RunsScreen(ClosesOnce[None]):
     # The filter's line takes keys only after `/`.
     AUTO_FOCUS = ""
 
-    def __init__(self, owner: "FollowedApp", saved: Path) -> None:
+    def __init__(self, host: "RunsHost", saved: Path) -> None:
         super().__init__()
-        self._owner, self._index, self._runs = owner, RunIndex(saved), RunList()
-        self._run_actions = RunActions(owner, self, self._runs)
+        self._host, self._index, self._runs = host, RunIndex(saved), RunList()
+        self._run_actions = RunActions(host, self, self._runs)
         self._error = ""
         """Why the list can't be read."""
         self._has_read = self._is_reading = self._is_stale = self._is_asking = False
@@ -180,7 +180,7 @@ class RunsScreen(ClosesOnce[None]):
     async def action_resume(self) -> None:
         """Resume the selected run here."""
         # The app's worker, not the screen's: once the run is replaced, this screen is gone.
-        self._owner.run_worker(self._run_actions.resume(), exclusive=True, group="resume")
+        self.app.run_worker(self._run_actions.resume(), exclusive=True, group="resume")
 
     async def action_rename(self) -> None:
         """Give the selected run another name."""
@@ -232,13 +232,13 @@ class RunsScreen(ClosesOnce[None]):
             self.look(at_once=True)
 
     def _listed(self, summary: RunSummary) -> ListedRun:
-        watch, is_here = self._owner.main_watch, self._is_path_here(summary.path)
+        watch, is_here = self._host.main, self._is_path_here(summary.path)
         # A follower ends with its screen, not with the run.
         has_ended = watch.session is not None and watch.session.ended and not watch.attached
         return ListedRun(summary, is_here, has_ended_here=is_here and has_ended)
 
     def _is_path_here(self, path: Path) -> bool:
-        session = self._owner.main_watch.session
+        session = self._host.main.session
         return session is not None and Path(session.run.path).resolve() == path.resolve()
 
     def _header(self) -> tuple[list[tuple[str, Role]], list[tuple[str, Role]]]:

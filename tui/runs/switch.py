@@ -7,12 +7,14 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from textual.app import App
+
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS
 from mlpwatch.core.errors import ConfigError, MlpwatchError
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.dialogs import LineEntry, Question
-from mlpwatch.tui.run_stack import Followed, FollowedApp
 from mlpwatch.tui.runs.columns import ListedRun
+from mlpwatch.tui.runs.host import Followed, RunsHost
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
@@ -39,12 +41,13 @@ class RunSwitch:
     The saved run is loaded first: if that fails, the run on the dashboard trains on.
 
     Args:
-        app: whose run is replaced.
+        host: keeps the run that is replaced.
+        app: asks.
         say: shows progress and errors.
     """
 
-    def __init__(self, app: FollowedApp, say: Say) -> None:
-        self._app, self._say = app, say
+    def __init__(self, host: RunsHost, app: App[object], say: Say) -> None:
+        self._host, self._app, self._say = host, app, say
 
     async def resume(self, run: ListedRun) -> bool:
         """Ask, load, save and end the run on the dashboard, and resume this one.
@@ -53,7 +56,7 @@ class RunSwitch:
             Whether it trains now; if not, a message says why.
         """
         name = run.summary.name
-        current = self._app.main_watch.session
+        current = self._host.main.session
         if current is None:
             self._say("the run on the dashboard is still loading; try again in a moment", bad=True)
             return False
@@ -62,7 +65,7 @@ class RunSwitch:
             return False
         facts = [
             *progress_facts(run),
-            fate_of_current(current, attached=self._app.main_watch.attached),
+            fate_of_current(current, attached=self._host.main.attached),
         ]
         epochs = None
         if run.summary.state == "finished":
@@ -76,7 +79,7 @@ class RunSwitch:
         if loaded is None:
             return False
         watch = Watch(lambda _report: loaded)
-        await self._app.follow(Followed(watch, loaded.config.engine_names))
+        await self._host.replace(Followed(watch, loaded.config.engine_names))
         return True
 
     async def _ask(self, name: str, facts: list[str]) -> bool:

@@ -84,7 +84,7 @@ async def test_while_training_it_is_drawn_every_other_second_and_at_once_when_pa
         await stage.press("f")
         before = shown(stage)
         stage.session.feed(StepDone("numpy", n, n / 100, 1.0) for n in range(400, 700))
-        stage.app.watch_session.poll()
+        stage.app.runs.top.poll()
         assert isinstance(stage.app.screen, Dashboard)
         stage.app.screen.update()
         assert shown(stage) is before

@@ -48,7 +48,7 @@ async def test_keys_typed_in_one_burst_behind_it_are_not_lost() -> None:
                 stage.app.post_message(Key(name, character))
             await stage.pilot.pause()
             assert isinstance(stage.app.screen, left), burst
-            assert not stage.app.asked_to_leave
+            assert not stage.app.shutdown.is_asked
 
 
 @pytest.mark.parametrize(("size", "columns"), [((80, 24), 1), ((140, 40), 2), ((220, 60), 3)])

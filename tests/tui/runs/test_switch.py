@@ -52,7 +52,7 @@ async def ask_for(stage: Stage, name: str) -> None:
 
 
 def run_here(stage: Stage) -> str:
-    session = stage.app.watch_session.session
+    session = stage.app.runs.top.session
     return session.run.path.name if session else ""
 
 
@@ -60,7 +60,7 @@ async def until_here(stage: Stage, name: str) -> None:
     """Wait until a run is the one on the dashboard."""
 
     def is_here() -> bool:
-        stage.app.watch_session.poll()
+        stage.app.runs.top.poll()
         return run_here(stage) == name
 
     await until(is_here, stage.pilot)
@@ -72,7 +72,7 @@ async def test_the_run_here_ends_and_the_saved_one_trains_on(saved: Path) -> Non
         await until_here(stage, "old")
         assert stage.session.ended, "the other one was stopped, and has saved"
         assert isinstance(stage.app.screen, Dashboard)
-        watch = stage.app.watch_session
+        watch = stage.app.runs.top
         await until(
             lambda: watch.poll() and watch.state and watch.state.engines["numpy"].step > 2,
             stage.pilot,
@@ -117,7 +117,7 @@ async def test_a_run_that_does_not_end_keeps_its_place(
         await ask_how_long(stage, "done")
         await stage.press("enter")
         await stage.see("has not ended yet")
-        assert stage.app.watch_session.session is not None
+        assert stage.app.runs.top.session is not None
         assert run_here(stage) != "done"
         assert not is_locked(saved / "done")
         assert Run.open(saved, "done").read_result() == result, "it has ended as before"
@@ -133,7 +133,7 @@ async def ask_how_long(stage: Stage, name: str) -> None:
 
 async def until_ended(stage: Stage, epochs: int) -> None:
     """Wait until NumPy has done all epochs, and the screen knows."""
-    watch = stage.app.watch_session
+    watch = stage.app.runs.top
 
     def has_ended() -> bool:
         watch.poll()
@@ -154,14 +154,14 @@ async def test_a_finished_run_goes_on_for_longer_and_so_does_one_that_finished_h
         await until_here(stage, "done")
         await until_ended(stage, 4)  # twice as many, unless one says otherwise
         assert is_locked(saved / "done"), "it is on the dashboard"
-        before = stage.app.main_watch
+        before = stage.app.runs.main
 
         await ask_how_long(stage, "done")
         assert "done, now on the dashboard, has ended and is saved." in stage.text()
         await stage.press("ctrl+u", *"5", "enter")
-        await until(lambda: stage.app.main_watch is not before, stage.pilot)
+        await until(lambda: stage.app.runs.main is not before, stage.pilot)
         await until_ended(stage, 5)
-        session = stage.app.main_watch.session
+        session = stage.app.runs.main.session
         assert session is not None
         assert session.join(30)
     assert [line.epoch for line in Run.open(saved, "done").read_metrics()] == [1, 2, 3, 4, 5]

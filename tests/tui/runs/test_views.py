@@ -26,9 +26,7 @@ async def open_run(stage: Stage, name: str) -> None:
     """Open a run from the list, and wait until it has been read."""
     await stage.open_runs()
     await stage.press("slash", *name, "enter", "enter")
-    await until(
-        lambda: stage.app.watch_session.poll() or stage.app.watch_session.state, stage.pilot
-    )
+    await until(lambda: stage.app.runs.top.poll() or stage.app.runs.top.state, stage.pilot)
     await stage.look()
 
 
@@ -93,7 +91,7 @@ async def test_the_run_here_is_on_the_dashboard_already() -> None:
         await stage.open_runs()
         await stage.press("slash", *HERE, "enter", "enter")
         assert isinstance(stage.app.screen, Dashboard)
-        assert not stage.app.is_looking_elsewhere
+        assert not stage.app.runs.is_viewing
 
 
 async def test_a_damaged_run_says_what_is_damaged() -> None:
@@ -112,7 +110,7 @@ async def test_a_run_that_has_gone_meanwhile_goes_back_to_the_list() -> None:
         await stage.press("enter")
         await stage.see("not found")
         assert isinstance(stage.app.screen, RunsScreen)
-        assert not stage.app.is_looking_elsewhere
+        assert not stage.app.runs.is_viewing
         await until(lambda: f"  {FINISHED}  " not in stage.text(), stage.pilot)
 
 

@@ -51,13 +51,13 @@ async def test_a_limit_that_another_terminal_set_is_shown() -> None:
 async def test_what_comes_in_bursts_is_taken_in_without_waiting_for_the_next_frame() -> None:
     async with attached() as stage:
         stage.session.feed(trained("numpy", 100 + MANY_EVENTS, first=101))
-        stage.app._poll_all()
-        assert not stage.app._poll_all(), "nothing new"
+        stage.app.runs.poll()
+        assert not stage.app.runs.poll(), "nothing new"
         stage.session.feed(trained("numpy", 150 + MANY_EVENTS, first=101 + MANY_EVENTS))
         numpy = stage.state.engines["numpy"]
         await until(lambda: numpy.step == 150 + MANY_EVENTS, stage.pilot)
-        assert stage.app._poll_all(), "the next frame shows it"
-        assert not stage.app._poll_all()
+        assert stage.app.runs.poll(), "the next frame shows it"
+        assert not stage.app.runs.poll()
 
 
 async def test_leaving_stops_nothing() -> None:
@@ -65,7 +65,7 @@ async def test_leaving_stops_nothing() -> None:
     session = FakeSession()
     session.leave = lambda: left.append(True)  # type: ignore[method-assign]
     async with attached(session) as stage:
-        watch: Watch = stage.app.watch_session
+        watch: Watch = stage.app.runs.top
         watch.leave()
         assert left == [True]
         assert not session.ended

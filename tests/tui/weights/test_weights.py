@@ -81,7 +81,7 @@ async def test_it_says_whose_weights_how_old_and_how_many_units_are_dead() -> No
         assert "first layer: units 0–8 of 32, 64 weights each" in stage.text()
         deeper = DeadCount(107, (np.array([False, False]), np.array([True, False, True])))
         assert dead_text(deeper)[0][0] == "dead units: 0 of 2, 2 of 3 "
-        reader = WeightsReader(stage.app.watch_session)
+        reader = WeightsReader(stage.app.runs.top)
         reader.dead["numpy"] = deeper
         assert reader.dead_units("numpy") == set(), "tiles are of the first layer"
 
