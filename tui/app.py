@@ -19,10 +19,10 @@ from textual.timer import Timer
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.help.screen import HelpScreen, Palette
+from mlpwatch.tui.kit.base_screen import TakesKeys
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import KEYS, Where, bindings
 from mlpwatch.tui.kit.look import Look
-from mlpwatch.tui.kit.presence import TakesKeys
 from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.runs.host import Followed
 from mlpwatch.tui.shutdown import Shutdown

@@ -29,7 +29,7 @@ HEAVY = {"numpy", "torch", "sklearn", "pandas", "scipy", "plotext", "safetensors
 
 NOT_SHOWN_YET = {
     # 10 ms: the types of events, and the state that is made from them.
-    "mlpwatch.core.events", "mlpwatch.tui.state.run_state", "mlpwatch.tui.state.engine_state",
+    "mlpwatch.core.events", "mlpwatch.tui.state.run_state", "mlpwatch.tui.state.engine_view",
     "mlpwatch.core.training.session", "mlpwatch.core.training.launch",
     # Read at terminals that do not tell their colours; needed for names that are given or made.
     "curses", "secrets", "mlpwatch.core.runs.names",

@@ -13,7 +13,7 @@ from mlpwatch.tui.state.curves import RECENT_CAPACITY, Curve
 
 if TYPE_CHECKING:
     from mlpwatch.tui.state.epoch_curves import GapCurves
-    from mlpwatch.tui.state.run_state import EngineState, RunState
+    from mlpwatch.tui.state.run_state import EngineView, RunState
 
 BANDS: dict[EngineName, Role] = {"numpy": Role.NUMPY_BAND, "torch": Role.TORCH_BAND}
 CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
@@ -103,7 +103,7 @@ class ChartLimits:
 
 
 def loss_series(
-    engines: Iterable["EngineState"], state: "RunState", options: ChartOptions
+    engines: Iterable["EngineView"], state: "RunState", options: ChartOptions
 ) -> list[Series]:
     """Return train and validation loss of the given engines."""
     series = []
@@ -122,7 +122,7 @@ def loss_series(
     return series
 
 
-def recent_loss_series(engines: Iterable["EngineState"], options: ChartOptions) -> list[Series]:
+def recent_loss_series(engines: Iterable["EngineView"], options: ChartOptions) -> list[Series]:
     """Return the loss of the last 1,000 steps of the given engines, each counted from its newest.
 
     So the axis stands still, and two engines of unlike speed lie above each other.
@@ -145,7 +145,7 @@ def recent_loss_series(engines: Iterable["EngineState"], options: ChartOptions) 
 
 
 def accuracy_series(
-    engines: Iterable["EngineState"], state: "RunState", options: ChartOptions
+    engines: Iterable["EngineView"], state: "RunState", options: ChartOptions
 ) -> list[Series]:
     """Return the validation accuracy in percent of the given engines."""
     series = []
@@ -201,7 +201,7 @@ def _means(curve: Curve, scale: float) -> list[tuple[float, float]]:
 
 
 def _train(
-    engine: "EngineState", state: "RunState", options: ChartOptions
+    engine: "EngineView", state: "RunState", options: ChartOptions
 ) -> list[tuple[float, float]]:
     if options.by_seconds:
         live = [(point.x, point.mean) for point in engine.loss_by_second.points()]
@@ -220,7 +220,7 @@ def _train(
 
 
 def _spread(
-    engine: "EngineState", state: "RunState", options: ChartOptions
+    engine: "EngineView", state: "RunState", options: ChartOptions
 ) -> list[tuple[float, float]]:
     """Return the lowest and the highest loss of each full bucket that holds several steps."""
     curve, scale = engine.loss_by_step, float(state.epoch_steps)
@@ -233,7 +233,7 @@ def _spread(
 
 
 def _by_epoch(
-    engine: "EngineState", state: "RunState", options: ChartOptions, what: str
+    engine: "EngineView", state: "RunState", options: ChartOptions, what: str
 ) -> list[tuple[float, float]]:
     curves = engine.epochs_by_second if options.by_seconds else engine.epochs_by_step
     scale = 1 if options.by_seconds else state.epoch_steps

@@ -28,7 +28,7 @@ from mlpwatch.tui.dashboard.crosshair import (
 from mlpwatch.tui.kit.pace import RECENT_SECONDS, Pace
 
 if TYPE_CHECKING:
-    from mlpwatch.tui.state.run_state import EngineState, RunState
+    from mlpwatch.tui.state.run_state import EngineView, RunState
 
 Row = Literal["loss", "accuracy"]
 Find = Callable[[EngineName, Row], Chart]
@@ -77,7 +77,7 @@ class ChartRows:
         steps = steps_of(state, self.options, stride, columns)
         self.step = moved(state, self.step, steps, right)
 
-    def _draw_loss(self, engines: list["EngineState"], state: "RunState", marked: str) -> None:
+    def _draw_loss(self, engines: list["EngineView"], state: "RunState", marked: str) -> None:
         self._put(
             self._find(engines[0].name, "loss"),
             self._title("loss", engines, state, marked, ""),
@@ -89,7 +89,7 @@ class ChartRows:
         )
 
     def _draw_recent_loss(
-        self, engines: list["EngineState"], state: "RunState", marked: str
+        self, engines: list["EngineView"], state: "RunState", marked: str
     ) -> None:
         first = engines[0]
         crosshair = None if self.step is None else float(self.step - first.step)
@@ -103,7 +103,7 @@ class ChartRows:
             empty=_unless_ended(engines, WAITING),
         )
 
-    def _draw_accuracy(self, engines: list["EngineState"], state: "RunState", marked: str) -> None:
+    def _draw_accuracy(self, engines: list["EngineView"], state: "RunState", marked: str) -> None:
         self._put(
             self._find(engines[0].name, "accuracy"),
             self._title("accuracy", engines, state, marked, " %"),
@@ -128,7 +128,7 @@ class ChartRows:
         title = "  gap by layer"
         self._put(self._find(name, "accuracy"), (title, told), series, axis, limits, log_y=True)
 
-    def _run_axis(self, state: "RunState", engine: "EngineState") -> "_Axis":
+    def _run_axis(self, state: "RunState", engine: "EngineView") -> "_Axis":
         return _Axis(
             self._limits.x(state, self.options),
             "sec" if self.options.by_seconds else "epoch",
@@ -158,7 +158,7 @@ class ChartRows:
         )
 
     def _title(
-        self, row: Row, engines: list["EngineState"], state: "RunState", marked: str, what: str
+        self, row: Row, engines: list["EngineView"], state: "RunState", marked: str, what: str
     ) -> tuple[str, ...]:
         """Return the title in pieces, of which the last are left out where there is no room."""
         title = panel_title(row, marked) + what
@@ -170,7 +170,7 @@ class ChartRows:
         return title, f" · {place(self.step, state)}: {values}", spread
 
 
-def _unless_ended(engines: list["EngineState"], to_come: str) -> str:
+def _unless_ended(engines: list["EngineView"], to_come: str) -> str:
     """Return what an empty chart says: what is to come, or that it won't."""
     return NONE_DONE if all(engine.ended for engine in engines) else to_come
 

@@ -8,7 +8,7 @@ from mlpwatch.tui.state.curves import RECENT_CAPACITY
 
 if TYPE_CHECKING:
     from mlpwatch.core.events import GapMeasured
-    from mlpwatch.tui.state.run_state import EngineState, EpochPoint, Phase, RunState
+    from mlpwatch.tui.state.run_state import EngineView, EpochPoint, Phase, RunState
 
 BROKEN: tuple["Phase", ...] = ("diverged", "failed")
 
@@ -63,7 +63,7 @@ def steps_of(state: "RunState", options: ChartOptions, stride: Stride, columns: 
     return max(1, round(next(iter(state.engines.values())).loss_by_step.stride))
 
 
-def reading(engine: "EngineState", options: ChartOptions, step: int) -> Reading | None:
+def reading(engine: "EngineView", options: ChartOptions, step: int) -> Reading | None:
     """Return what a model's curves hold at a step; None where it has not come so far."""
     if step > engine.step:
         return None
@@ -79,9 +79,7 @@ def reading(engine: "EngineState", options: ChartOptions, step: int) -> Reading 
     return Reading(later[0].train_loss if later else None, None, epoch)
 
 
-def read_out(
-    panel: str, engine: "EngineState", options: ChartOptions, step: int
-) -> tuple[str, str]:
+def read_out(panel: str, engine: "EngineView", options: ChartOptions, step: int) -> tuple[str, str]:
     """Return what the `loss` or `accuracy` chart shows of a step, and the batches' spread."""
     read = reading(engine, options, step)
     if read is None:
@@ -111,7 +109,7 @@ def gap_at(state: "RunState", step: int | None) -> "GapMeasured | None":
 
 
 def crosshair_x(
-    engine: "EngineState", state: "RunState", options: ChartOptions, step: int | None
+    engine: "EngineView", state: "RunState", options: ChartOptions, step: int | None
 ) -> float | None:
     """Return where a step lies on the run's x axis; None for no step, or one to come."""
     if step is None:
@@ -121,7 +119,7 @@ def crosshair_x(
     return None if step > engine.step else _seconds(engine, step)
 
 
-def _seconds(engine: "EngineState", step: int) -> float:
+def _seconds(engine: "EngineView", step: int) -> float:
     """Return the training time at a step, in proportion between the epochs' ends around it."""
     before, later = engine.last_epoch(step), engine.epochs_from(step)
     s0, t0 = (before.step, before.seconds) if before else (0, 0.0)

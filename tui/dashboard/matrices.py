@@ -17,7 +17,7 @@ from mlpwatch.tui.state.watch import Watch
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.scores import ClassScores, PairDifference
     from mlpwatch.core.runs.confusion_log import Matrix
-    from mlpwatch.tui.state.run_state import EngineState, RunState
+    from mlpwatch.tui.state.run_state import EngineView, RunState
 
 CHOOSE_A_CELL = "arrows choose a cell, enter shows its digits; c: row %, difference, scores"
 
@@ -42,7 +42,7 @@ class Matrices:
         self._scores: dict[EngineName, tuple[Matrix, ClassScores]] = {}
         self._differences: tuple[Matrix, Matrix, tuple[PairDifference, ...]] | None = None
 
-    def counts(self, engine: "EngineState", state: "RunState") -> "Matrix | None":
+    def counts(self, engine: "EngineView", state: "RunState") -> "Matrix | None":
         """Return the matrix that is shown of an engine, if there is one."""
         epoch = self._shared_epoch(state)
         return engine.confusion if epoch is None else engine.matrices.get(epoch)
@@ -144,7 +144,7 @@ class Matrices:
             return MatrixFacts("difference", other=second)
         return MatrixFacts("difference", differences=self._differences_of(first, second))
 
-    def _why_absent(self, engine: "EngineState") -> str:
+    def _why_absent(self, engine: "EngineView") -> str:
         if self.epoch is None:
             return NONE_DONE if engine.ended else AFTER_EPOCH
         newest = max(engine.matrices, default=0)
@@ -171,7 +171,7 @@ class Matrices:
             known = self._differences = one, other, largest_differences(one, other)
         return known[2]
 
-    def _subtitle(self, engine: "EngineState", state: "RunState") -> str:
+    def _subtitle(self, engine: "EngineView", state: "RunState") -> str:
         what: dict[MatrixMode, str] = {
             "counts": "",
             "percent": " row %",
@@ -183,7 +183,7 @@ class Matrices:
             return text
         return f"{text} · epoch {epoch}{self._accuracy(engine, state)}"
 
-    def _accuracy(self, engine: "EngineState", state: "RunState") -> str:
+    def _accuracy(self, engine: "EngineView", state: "RunState") -> str:
         from mlpwatch.core.runs.confusion_log import accuracy_of  # noqa: PLC0415 - after the first frame
 
         counts = self.counts(engine, state)

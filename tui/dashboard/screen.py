@@ -19,10 +19,10 @@ from mlpwatch.tui.dashboard.confusion_layout import HEAD_ROWS
 from mlpwatch.tui.dashboard.crosshair import Stride
 from mlpwatch.tui.dashboard.matrices import Matrices, cell_text
 from mlpwatch.tui.dashboard.text import message
+from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, Speed, StatusPanel, TextLine
 from mlpwatch.tui.kit.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
-from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.cost import CostMeter

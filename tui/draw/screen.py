@@ -11,9 +11,9 @@ from mlpwatch.tui.draw.easel import Easel
 from mlpwatch.tui.draw.kept_drawings import KeptDrawings
 from mlpwatch.tui.draw.predictions import DrawPredictions
 from mlpwatch.tui.draw.view import DrawScene, DrawView
+from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
-from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch

@@ -14,10 +14,10 @@ from mlpwatch.tui.explain.losses_text import losses_rows
 from mlpwatch.tui.explain.tour import PAGE_COUNT, batch_strips, is_still, page_title, tour_rows
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
 from mlpwatch.tui.images.batch_strip import BatchStrips
+from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.look import look_of
-from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.kit.text_block import TextBlock, squeezed, without_blanks
 from mlpwatch.tui.state.run_state import RunState

@@ -13,9 +13,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from mlpwatch.tui.help.text import FRAME_COLUMNS, HELP_COLUMNS, laid_out
+from mlpwatch.tui.kit.base_screen import ClosesOnce
 from mlpwatch.tui.kit.keys import Where
 from mlpwatch.tui.kit.look import look_of
-from mlpwatch.tui.kit.presence import ClosesOnce
 
 _SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
 

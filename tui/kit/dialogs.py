@@ -10,13 +10,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.tui.kit.base_screen import ClosesOnce
 from mlpwatch.tui.kit.keys import KEYS, Where, bindings
-from mlpwatch.tui.kit.presence import ClosesOnce
 from mlpwatch.tui.kit.text_block import Row, TextBlock
 from mlpwatch.tui.kit.theme import Role
 
 
-class Question(ModalScreen[bool], ClosesOnce[bool]):
+class Confirmation(ModalScreen[bool], ClosesOnce[bool]):
     """Asks yes or no; dismissed with the answer.
 
     Args:

@@ -13,7 +13,7 @@ from mlpwatch.tui.kit.keys import Key
 from mlpwatch.tui.kit.theme import Ink, Role
 
 if TYPE_CHECKING:
-    from mlpwatch.tui.state.run_state import EngineState
+    from mlpwatch.tui.state.run_state import EngineView
 
 WIDE = 60
 """Columns from which a status fits into two rows."""
@@ -46,11 +46,11 @@ class StatusPanel(CellView):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._title, self._accent = TITLES[engine], ACCENTS[engine]
-        self._engine: EngineState | None = None
+        self._engine: EngineView | None = None
         self._epochs = 0
         self._speed = Speed(0, 0)
 
-    def update(self, engine: "EngineState", epochs: int, speed: Speed) -> None:
+    def update(self, engine: "EngineView", epochs: int, speed: Speed) -> None:
         """Show an engine's state; `epochs` are the planned ones."""
         self._engine, self._epochs, self._speed = engine, epochs, speed
         self.repaint()
@@ -82,7 +82,7 @@ class StatusPanel(CellView):
                     x = canvas.put(x, y, text, role) + 3
         return canvas
 
-    def _put_progress(self, canvas: Canvas, engine: "EngineState") -> None:
+    def _put_progress(self, canvas: Canvas, engine: "EngineView") -> None:
         accent = self._accent
         phase = engine.phase
         digits = len(str(self._epochs))
@@ -101,7 +101,7 @@ class StatusPanel(CellView):
         x = canvas.put(start + columns + 1, 0, f"{epoch}  ")
         canvas.put(x, 0, phase, _PHASE_ROLES.get(phase, Role.TEXT))
 
-    def _facts(self, engine: "EngineState", *, wide: bool) -> list[list[tuple[str, Role]]]:
+    def _facts(self, engine: "EngineView", *, wide: bool) -> list[list[tuple[str, Role]]]:
         per_second = engine.steps_per_second
         samples = None if per_second is None else per_second * self._speed.batch_size
         accuracy = engine.epochs[-1].validation_accuracy if engine.epochs else None
@@ -118,7 +118,7 @@ class StatusPanel(CellView):
         return [[loss, val], [speed, time]]
 
     @staticmethod
-    def _time(engine: "EngineState") -> str:
+    def _time(engine: "EngineView") -> str:
         if engine.ended or engine.seconds_left is None:
             return formatting.duration(engine.seconds)
         left = formatting.duration(engine.seconds_left)

@@ -12,11 +12,11 @@ from mlpwatch.core.analysis.mistakes import MistakeList
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.tui.images.contact_sheet import ContactSheet
 from mlpwatch.tui.images.renderer_choice import RendererChoice
+from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.hints import Hints, View, message_text
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
-from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
 from mlpwatch.tui.mistakes.selection import MistakeSelection
 from mlpwatch.tui.mistakes.split_images import SplitImages

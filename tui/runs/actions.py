@@ -10,7 +10,7 @@ from mlpwatch.core.runs.export import ExportKind, export_runs
 from mlpwatch.core.runs.names import check_run_name
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
-from mlpwatch.tui.kit.dialogs import LineEntry, Question
+from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.comparison import ComparedRun
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
@@ -99,7 +99,7 @@ class RunActions:
         saved, name = run.summary.path.parent, run.summary.path.name
         try:
             contents = await asyncio.to_thread(measure_run, saved, name)
-            question = Question(
+            question = Confirmation(
                 f"Delete {run.summary.name}?",
                 deletion_facts(run, contents),
                 yes="deletes it for good",

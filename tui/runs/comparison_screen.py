@@ -11,10 +11,10 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.errors import RunError
 from mlpwatch.tui.charts.chart import Chart, marker_sample
 from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.look import look_of
-from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.text_block import Row, TextBlock
 from mlpwatch.tui.kit.theme import RUNS, Role
 from mlpwatch.tui.runs.comparison import (

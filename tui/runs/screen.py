@@ -17,10 +17,10 @@ from mlpwatch.core.runs.index import RunIndex
 from mlpwatch.core.runs.listing import RunSummary
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
+from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.dialogs import TypedLine
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
-from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.runs.actions import RunActions
 from mlpwatch.tui.runs.columns import COLUMNS, ListedRun

@@ -12,7 +12,7 @@ from textual.app import App
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS
 from mlpwatch.core.errors import ConfigError, MlpwatchError
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.kit.dialogs import LineEntry, Question
+from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.host import Followed, RunsHost
 from mlpwatch.tui.state.watch import Watch
@@ -83,7 +83,7 @@ class RunSwitch:
         return True
 
     async def _ask(self, name: str, facts: list[str]) -> bool:
-        question = Question(
+        question = Confirmation(
             f"Go on with {name} here?", facts, yes="goes on with it", no="changes nothing"
         )
         return await self._app.push_screen_wait(question)

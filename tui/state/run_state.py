@@ -16,11 +16,10 @@ from mlpwatch.core.events import (
     SaveFailed,
 )
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.state.engine_state import ENDED, EngineState, EpochPoint, Phase
-from mlpwatch.tui.state.epoch_curves import GapCurves
-from mlpwatch.tui.state.kept_epochs import MOST_EPOCHS, is_kept
+from mlpwatch.tui.state.engine_view import ENDED, EngineView, EpochPoint, Phase
+from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, GapCurves, is_kept
 
-__all__ = ["ENDED", "EngineState", "EpochPoint", "Phase", "RunState"]
+__all__ = ["ENDED", "EngineView", "EpochPoint", "Phase", "RunState"]
 
 
 @dataclass(slots=True)
@@ -36,7 +35,7 @@ class RunState:
     epochs: int
     epoch_steps: int
     names: tuple[EngineName, ...]
-    engines: dict[EngineName, EngineState] = field(init=False)
+    engines: dict[EngineName, EngineView] = field(init=False)
     gaps: list[GapMeasured] = field(default_factory=list)
     """One per epoch that both engines have done, of those that are kept."""
     gaps_by_step: GapCurves = field(init=False)
@@ -51,7 +50,7 @@ class RunState:
 
     def __post_init__(self) -> None:
         """Make one state per engine, and the curves of the gap."""
-        self.engines = {name: EngineState(name, self.planned_steps) for name in self.names}
+        self.engines = {name: EngineView(name, self.planned_steps) for name in self.names}
         self.gaps_by_step = GapCurves(planned=self.planned_steps)
         self.gaps_by_second = GapCurves()
 
@@ -94,7 +93,7 @@ class RunState:
             case _:
                 self._apply_to(self.engines[event.engine], event)
 
-    def _apply_to(self, engine: EngineState, event: EngineEvent) -> None:
+    def _apply_to(self, engine: EngineView, event: EngineEvent) -> None:
         engine.apply(event)
         match event:
             case GapMeasured():
@@ -108,7 +107,7 @@ class RunState:
                 # In the model's own half the reason is cut; this line is the widest.
                 self.say(f"{TITLES[event.engine]} {event.reason}: {event.detail}", bad=True)
 
-    def _add_gap(self, engine: EngineState, gap: GapMeasured) -> None:
+    def _add_gap(self, engine: EngineView, gap: GapMeasured) -> None:
         point = engine.last_epoch(gap.step)
         self.gaps.append(gap)
         if len(self.gaps) > MOST_EPOCHS:

@@ -19,11 +19,11 @@ from mlpwatch.tui.images.tiles import (
     grid,
     tile_size,
 )
+from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.hints import Hints, message_text
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.look import look_of
-from mlpwatch.tui.kit.presence import ClosesOnce, can_draw
 from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch

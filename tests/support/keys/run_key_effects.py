@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.kit.dialogs import LineEntry, Question
+from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.screen import RunsScreen
 from tests.support.keys.key_effects import EFFECTS, Effect, effect
@@ -229,7 +229,7 @@ def answers(ask: str, shows: Callable[[Stage], bool], *, kept: bool) -> Effect:
     async def proof(stage: Stage, key: str) -> None:
         await stage.open_runs()
         await stage.press("down", "down", ask)
-        await until(lambda: isinstance(stage.app.screen, Question | LineEntry), stage.pilot)
+        await until(lambda: isinstance(stage.app.screen, Confirmation | LineEntry), stage.pilot)
         await stage.press(key)
         await until(lambda: shows(stage), stage.pilot)
         assert Path(f"saved/{FINISHED}").exists() == kept

@@ -17,7 +17,7 @@ from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.draw.screen import DrawScreen
 from mlpwatch.tui.explain.screen import ExplainScreen
 from mlpwatch.tui.help.text import help_text
-from mlpwatch.tui.kit.dialogs import LineEntry, Question
+from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.mistakes.screen import MistakesScreen
@@ -46,7 +46,7 @@ PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "weights": WeightsScreen,
     "runs": RunsScreen,
     "compare": CompareScreen,
-    "question": Question,
+    "question": Confirmation,
     "entry": LineEntry,
     "draw": DrawScreen,
 }

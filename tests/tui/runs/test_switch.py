@@ -12,7 +12,7 @@ from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.kit.dialogs import LineEntry, Question
+from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.screen import RunsScreen
 from mlpwatch.tui.runs.switch import why_not
@@ -47,7 +47,7 @@ async def ask_for(stage: Stage, name: str) -> None:
     """Ask to resume a run, and say yes."""
     await stage.open_runs()
     await stage.press("slash", *name, "enter", "c")
-    await until(lambda: isinstance(stage.app.screen, Question), stage.pilot)
+    await until(lambda: isinstance(stage.app.screen, Confirmation), stage.pilot)
     await stage.press("y")
 
 

@@ -15,7 +15,7 @@ from mlpwatch.core.events import (
     SaveFailed,
     StepDone,
 )
-from mlpwatch.tui.state.engine_state import LOSS_WINDOW
+from mlpwatch.tui.state.engine_view import LOSS_WINDOW
 from mlpwatch.tui.state.run_state import RunState
 from tests.support.samples.scenes import (
     EPOCH_STEPS,

@@ -8,7 +8,7 @@ import numpy as np
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.events import EpochLogged, GapMeasured
 from mlpwatch.tui.dashboard.crosshair import gap_at
-from mlpwatch.tui.state.kept_epochs import MOST_EPOCHS, NEWEST_EPOCHS, is_kept
+from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, NEWEST_EPOCHS, is_kept
 from mlpwatch.tui.state.run_state import RunState
 
 STEPS = 20

@@ -19,8 +19,7 @@ from mlpwatch.core.events import (
     StepGroup,
 )
 from mlpwatch.tui.state.curves import Curve, Point
-from mlpwatch.tui.state.epoch_curves import EpochCurves
-from mlpwatch.tui.state.kept_epochs import MOST_EPOCHS, is_kept
+from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, EpochCurves, is_kept
 
 if TYPE_CHECKING:
     from mlpwatch.core.evaluation import Evaluation
@@ -57,7 +56,7 @@ class EpochPoint:
 
 
 @dataclass(slots=True)
-class EngineState:
+class EngineView:
     """One engine, as far as its events have told."""
 
     name: EngineName
