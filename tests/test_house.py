@@ -11,6 +11,8 @@ from tests.support.checkout import CHECKOUT
 
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 60
+FEWEST_LINES_ALONE = 60
+"""A module with fewer lines and one importer belongs into that importer's folder or file."""
 
 TOP_LEVEL = {".gitignore", ".pre-commit-config.yaml", "LICENSE", "README.md", "pyproject.toml"}
 TOP_LEVEL_FOLDERS = {".ci", ".github", ".src", "core", "saved", "tests", "tui"}
@@ -48,6 +50,72 @@ def test_a_long_function_is_found_inside_another() -> None:
         ("outer", MOST_LINES_OF_A_FUNCTION + 3),
         ("inner", MOST_LINES_OF_A_FUNCTION + 1),
     ]
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the full names of all that a file imports: modules, and what it takes from them."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def misplaced(modules: dict[str, Path]) -> dict[str, str]:
+    """Return each small module whose one importer lies in another folder, and that importer."""
+    importers = {name: imports_of(path) for name, path in modules.items()}
+    found = {}
+    for name, path in modules.items():
+        if path.name.startswith("__") or path.read_text().count("\n") >= FEWEST_LINES_ALONE:
+            continue
+        users = [user for user, imported in importers.items() if name in imported]
+        if len(users) == 1 and modules[users[0]].parent != path.parent:
+            found[name] = users[0]
+    return found
+
+
+def product() -> dict[str, Path]:
+    """Return the path of each module of the product, by its name."""
+    return {
+        ".".join(("mlpwatch", *path.relative_to(CHECKOUT).with_suffix("").parts)): path
+        for path in sources()
+        if path.relative_to(CHECKOUT).parts[0] != "tests"
+    }
+
+
+def public_names(text: str) -> list[str]:
+    """Return the public classes and functions at the top level of a file."""
+    return [
+        node.name
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("_")
+    ]
+
+
+def test_no_public_name_is_defined_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for module, path in product().items():
+        for name in public_names(path.read_text()):
+            places.setdefault(name, []).append(module)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_a_small_module_in_another_folder_than_its_importer_is_found(tmp_path: Path) -> None:
+    files = {
+        "a.small": "X = 1\n",
+        "b.user": "from a.small import X\n",
+        "b.beside": "Y = 1\n",
+        "b.other": "from b import beside\n",
+    }
+    modules = {name: tmp_path / f"{name.replace('.', '/')}.py" for name in files}
+    for name, path in modules.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(files[name])
+    assert misplaced(modules) == {"a.small": "b.user"}
+    assert public_names("class A: pass\ndef b(): pass\ndef _c(): pass\n") == ["A", "b"]
 
 
 def test_the_top_level_holds_what_belongs_there() -> None:

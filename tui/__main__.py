@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from mlpwatch.core.cli.options import config_for_resume, config_from
 from mlpwatch.core.cli.signals import stop_on_signals
-from mlpwatch.core.cli.train import train
+from mlpwatch.core.cli.train import run_train
 from mlpwatch.core.errors import InputError, MlpwatchError
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.command_line import build_parser
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; what a user can cause is one line on stderr."""
     try:
         parser = build_parser(
-            watch=watch, train=train, resume=resume, attach=attach, runs=runs, fetch=fetch
+            watch=watch, train=run_train, resume=resume, attach=attach, runs=runs, fetch=fetch
         )
         options = parser.parse_args(_with_command(arguments))
         command: Callable[[argparse.Namespace], int] = options.command
@@ -77,7 +77,7 @@ def watch(options: argparse.Namespace) -> int:
     """Train and watch; where there is no terminal, train as `mlpwatch train` does."""
     config = config_from(options)
     if _says_no_screen():
-        return train(options)
+        return run_train(options)
     from mlpwatch.core.data.sources import check_source, resolve_source  # noqa: PLC0415
 
     # What can be known at once is said before the screen changes.

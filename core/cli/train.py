@@ -14,7 +14,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
-def train(options: argparse.Namespace) -> int:
+def run_train(options: argparse.Namespace) -> int:
     """Run `mlpwatch train` and return its exit status.
 
     Raises:

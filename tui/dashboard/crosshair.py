@@ -63,7 +63,7 @@ def steps_of(state: "RunState", options: ChartOptions, stride: Stride, columns: 
     return max(1, round(next(iter(state.engines.values())).loss_by_step.stride))
 
 
-def reading(engine: "EngineView", options: ChartOptions, step: int) -> Reading | None:
+def reading_at(engine: "EngineView", options: ChartOptions, step: int) -> Reading | None:
     """Return what a model's curves hold at a step; None where it has not come so far."""
     if step > engine.step:
         return None
@@ -81,7 +81,7 @@ def reading(engine: "EngineView", options: ChartOptions, step: int) -> Reading |
 
 def read_out(panel: str, engine: "EngineView", options: ChartOptions, step: int) -> tuple[str, str]:
     """Return what the `loss` or `accuracy` chart shows of a step, and the batches' spread."""
-    read = reading(engine, options, step)
+    read = reading_at(engine, options, step)
     if read is None:
         return "not yet", ""
     if panel == "accuracy":

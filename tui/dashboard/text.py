@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.charts.chart_data import ChartOptions
-from mlpwatch.tui.dashboard.crosshair import place, reading
+from mlpwatch.tui.dashboard.crosshair import place, reading_at
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.run_text import gap_text
 from mlpwatch.tui.kit.theme import Role, Text
@@ -42,7 +42,7 @@ def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
     """Return how far apart both models were at a step; empty for one model alone."""
     if len(state.engines) == 1:
         return ""
-    read = {name: reading(engine, options, step) for name, engine in state.engines.items()}
+    read = {name: reading_at(engine, options, step) for name, engine in state.engines.items()}
     if missing := [TITLES[name] for name, one in read.items() if one is None]:
         return f"{place(step, state)} · {' and '.join(missing)} not there yet"
     first, second = (one for one in read.values() if one is not None)

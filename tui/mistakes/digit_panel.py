@@ -8,13 +8,13 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.images.digit_view import DigitView
 from mlpwatch.tui.images.image_rows import ImageRowsView
 from mlpwatch.tui.images.renderers import Renderer
 from mlpwatch.tui.images.saliency import Saliency, SaliencyView
 from mlpwatch.tui.kit.base_screen import can_draw
 from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.mistakes.digit_facts import DigitFactsView
+from mlpwatch.tui.mistakes.digit_view import DigitView
 from mlpwatch.tui.mistakes.explanation_reader import About, ExplanationReader
 from mlpwatch.tui.mistakes.explanation_text import (
     instead_of_neighbours,

@@ -27,7 +27,7 @@ _UNSEEN_ON_BLANKS = ("", "1", "2")
 """Attributes that leave no trace on a blank: none, bold, dim. Nor does its foreground."""
 
 
-class Run(NamedTuple):
+class StyledRun(NamedTuple):
     """Text of one style in one row."""
 
     x: int
@@ -73,7 +73,7 @@ class ShownCells:
         """Take nothing for shown: the terminal may have lost it."""
         self._rows.clear()
 
-    def news(self, runs: Iterable[Run]) -> Iterator[Run]:
+    def news(self, runs: Iterable[StyledRun]) -> Iterator[StyledRun]:
         """Yield the parts of runs that the terminal does not show yet, and note them as shown."""
         for run in runs:
             if run.end == run.x:  # Textual cuts rows into segments that may have no text
@@ -99,7 +99,7 @@ class ShownCells:
                 )
 
 
-def _cells(run: Run) -> tuple[list[str | None], list[Codes]]:
+def _cells(run: StyledRun) -> tuple[list[str | None], list[Codes]]:
     """Return what each cell of a run shows."""
     width, text, codes = run.end - run.x, run.text, run.codes
     if len(text) != width or not _ONE_COLUMN.fullmatch(text):
@@ -116,7 +116,7 @@ def _on_blanks(codes: Codes) -> Codes:
     return "", "", codes[2]
 
 
-def _changed(run: Run, differ: list[int]) -> Iterator[Run]:
+def _changed(run: StyledRun, differ: list[int]) -> Iterator[StyledRun]:
     """Yield the parts of a run around these of its cells; parts near each other as one."""
     start = differ[0]
     for last, following in zip(differ, [*differ[1:], None], strict=True):

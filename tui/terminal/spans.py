@@ -17,7 +17,7 @@ from textual.app import ReturnType
 from textual.screen import Screen
 from textual.strip import Strip
 
-from mlpwatch.tui.terminal.shown_cells import PLAIN, Codes, Run, ShownCells
+from mlpwatch.tui.terminal.shown_cells import PLAIN, Codes, ShownCells, StyledRun
 from mlpwatch.tui.terminal.textual_internals import (
     ChopsUpdate,
     CompositorUpdate,
@@ -84,13 +84,13 @@ class CellsUpdate(CompositorUpdate):
         return "".join(_in_shorter_order(list(band), console.width) for _, band in bands)
 
 
-def _in_shorter_order(runs: list[Run], width: int) -> str:
+def _in_shorter_order(runs: list[StyledRun], width: int) -> str:
     """Return the terminal sequences of these runs, by place or by style.
 
     Where colours alternate, as in a matrix, moving costs less than naming them again: 400 bytes
     instead of 1,200 for one of ten classes. In text it is the other way round.
     """
-    by_style: dict[Codes, list[Run]] = {}
+    by_style: dict[Codes, list[StyledRun]] = {}
     for run in runs:
         by_style.setdefault(run.codes, []).append(run)
     in_order = _drawn(runs, width)
@@ -100,7 +100,7 @@ def _in_shorter_order(runs: list[Run], width: int) -> str:
     return min(in_order, _drawn(sorted_runs, width), key=len)
 
 
-def _runs(update: ChopsUpdate | LayoutUpdate, system: ColorSystem) -> Iterator[Run]:
+def _runs(update: ChopsUpdate | LayoutUpdate, system: ColorSystem) -> Iterator[StyledRun]:
     """Yield an update's cells, one run for each stretch of one style."""
     if isinstance(update, LayoutUpdate):
         for y, strips in enumerate(update.strips, update.region.y):
@@ -118,7 +118,7 @@ def _runs(update: ChopsUpdate | LayoutUpdate, system: ColorSystem) -> Iterator[R
 
 def _cut(
     strip: Strip, place: tuple[int, int], columns: range, system: ColorSystem
-) -> Iterator[Run]:
+) -> Iterator[StyledRun]:
     """Yield the runs within some columns of a strip that begins at a place (column, row).
 
     `Strip.crop` makes a strip of them, with seven caches, for a single reading: for the pictures
@@ -138,7 +138,7 @@ def _cut(
         x = end
 
 
-def _run(x: int, y: int, end: int, segment: Segment, system: ColorSystem) -> Run:
+def _run(x: int, y: int, end: int, segment: Segment, system: ColorSystem) -> StyledRun:
     text, style, _ = segment
     codes = PLAIN
     if style is not None and style.link:
@@ -146,10 +146,10 @@ def _run(x: int, y: int, end: int, segment: Segment, system: ColorSystem) -> Run
         text = Strip.render_style(style, text, system)
     elif style is not None:
         codes = _style_codes(style, system)
-    return Run(x, y, end, text, codes)
+    return StyledRun(x, y, end, text, codes)
 
 
-def _drawn(runs: Iterable[Run], width: int) -> str:
+def _drawn(runs: Iterable[StyledRun], width: int) -> str:
     """Return the terminal sequences of these runs on a terminal of this width."""
     output: list[str] = []
     at_x, at_y, codes, is_sure = -1, -1, PLAIN, False
@@ -170,7 +170,7 @@ def _drawn(runs: Iterable[Run], width: int) -> str:
     return "".join(output)
 
 
-def _move(run: Run, at_x: int | None, at_y: int) -> str:
+def _move(run: StyledRun, at_x: int | None, at_y: int) -> str:
     """Return the movement to a run's place from a column, where it is known, and a row or -1.
 
     A column alone takes 3 bytes less than row and column (CHA and CUP of ECMA-48, 8.3.9 and

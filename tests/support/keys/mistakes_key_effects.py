@@ -1,7 +1,7 @@
 """What each key does among the mistakes; see `tests.support.keys.key_effects`."""
 
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.images.digit_view import DigitView
+from mlpwatch.tui.mistakes.digit_view import DigitView
 from tests.support.keys.key_effects import EFFECTS, Effect, effect
 from tests.support.stage import Stage
 

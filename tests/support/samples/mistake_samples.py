@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mlpwatch.core.analysis.mistakes import MistakeList, SortOrder, SplitEvaluations, mistake_rows
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.images.digit_view import DigitView
+from mlpwatch.tui.mistakes.digit_view import DigitView
 from tests.support.samples.scenes import (
     digits,
     evaluation,

@@ -7,7 +7,7 @@ import pytest
 from mlpwatch.core.events import StepDone
 from mlpwatch.tui.charts.chart import Chart, Series
 from mlpwatch.tui.charts.chart_data import ChartOptions
-from mlpwatch.tui.dashboard.crosshair import crosshair_x, moved, read_out, reading
+from mlpwatch.tui.dashboard.crosshair import crosshair_x, moved, read_out, reading_at
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
@@ -185,7 +185,7 @@ def test_steps_before_a_resume_read_their_epoch_s_mean() -> None:
     engine = state.engines["numpy"]
     state.apply_all([epoch_done("numpy", 1), epoch_done("numpy", 2)])
     state.apply_all(trained("numpy", 60, first=41))
-    read = reading(engine, ChartOptions(), 30)
+    read = reading_at(engine, ChartOptions(), 30)
     assert read is not None
     assert read.loss == epoch_done("numpy", 2).train_loss
     assert read.epoch is not None

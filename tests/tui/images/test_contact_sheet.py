@@ -16,7 +16,6 @@ from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.images.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
 from mlpwatch.tui.images.digit import RAMP, resample
-from mlpwatch.tui.images.digit_view import DigitView
 from mlpwatch.tui.images.renderers import (
     INK,
     Renderer,
@@ -27,6 +26,7 @@ from mlpwatch.tui.images.renderers import (
 )
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
+from mlpwatch.tui.mistakes.digit_view import DigitView
 from mlpwatch.tui.mistakes.selection import MistakeSelection
 from tests.support.pty.recording import RecordingApp
 from tests.support.samples.scenes import CONFIG, digits, evaluation, training

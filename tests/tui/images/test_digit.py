@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from mlpwatch.tui.images.digit import RAMP, digit_rows, resample
-from mlpwatch.tui.images.digit_view import DigitView
+from mlpwatch.tui.mistakes.digit_view import DigitView
 from tests.support.pty.recording import RecordingApp
 
 IMAGES = arrays(

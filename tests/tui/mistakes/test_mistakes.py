@@ -10,8 +10,8 @@ from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, SortOrder
 from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.images.digit import digit_rows
-from mlpwatch.tui.images.digit_view import DigitView
 from mlpwatch.tui.mistakes.digit_facts import DigitFactsView
+from mlpwatch.tui.mistakes.digit_view import DigitView
 from mlpwatch.tui.mistakes.split_images import DigitFacts
 from mlpwatch.tui.mistakes.text import LIST_TITLES
 from tests.support.samples.mistake_samples import EPOCHS, drawn, rows_of, without_margins

@@ -8,8 +8,8 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.tui.images.contact_sheet import ContactSheet
 from mlpwatch.tui.images.digit import digit_rows
-from mlpwatch.tui.images.digit_view import DigitView
 from mlpwatch.tui.images.renderers import small_canvases
+from mlpwatch.tui.mistakes.digit_view import DigitView
 from tests.support.samples.mistake_samples import EPOCHS, drawn, without_margins
 from tests.support.samples.scenes import (
     FakeSession,
