@@ -1,37 +1,14 @@
 """How good the predictions are: accuracy and confusion matrix, by scikit-learn."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mlpwatch.core.epochs import Evaluation
 
 if TYPE_CHECKING:
     from mlpwatch.core.arrays import Floats, Labels
     from mlpwatch.core.network.losses import Loss
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One reading of one split. Its arrays are read-only."""
-
-    loss: float
-    """Mean over the images."""
-
-    accuracy: float
-    """Share of the images whose most probable class is the true one, 0 to 1."""
-
-    confusion: NDArray[np.int64]
-    """(classes, classes) counts: true class down, predicted class across."""
-
-    probabilities: NDArray[np.float32]
-    """(samples, classes): softmax for cross-entropy, one sigmoid per class for mse."""
-
-    losses: NDArray[np.float32]
-    """(samples,) the loss of each image."""
-
-    predictions: NDArray[np.intp]
-    """(samples,) the most probable class of each image."""
 
 
 def evaluate(logits: "Floats", labels: "Labels", loss: "Loss") -> Evaluation:
@@ -62,15 +39,3 @@ def evaluate(logits: "Floats", labels: "Labels", loss: "Loss") -> Evaluation:
     for array in arrays:
         array.flags.writeable = False
     return evaluation
-
-
-def numbers_alone(loss: float, accuracy: float, classes: int) -> Evaluation:
-    """Return an evaluation of which only these two numbers are known; it has no images."""
-    return Evaluation(
-        loss=loss,
-        accuracy=accuracy,
-        confusion=np.zeros((classes, classes), np.int64),
-        probabilities=np.empty((0, classes), np.float32),
-        losses=np.empty(0, np.float32),
-        predictions=np.empty(0, np.intp),
-    )

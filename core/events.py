@@ -1,7 +1,7 @@
-"""What a trainer tells the world: the event types, and the mailbox that carries them.
+"""What a trainer reports: the event types, and the mailbox that carries them.
 
-`StepGroup`, `EpochLogged`, `CheckpointEvaluated`, `LogRewritten` and `Notice` come from a run's
-folder: they tell a follower what the mailbox tells the screen beside the trainer.
+`StepGroup`, `CheckpointEvaluated`, `LogRewritten` and `Notice` are read from a run's folder, for a
+screen in another process than the trainer.
 
 Legal order, per engine: one `RunStarted` first; then any number of the others; one `RunEnded`
 last, whatever happens.
@@ -9,19 +9,17 @@ last, whatever happens.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import nan
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, get_args
 
 from mlpwatch.core.config import EngineName
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.epochs import EpochRecord, Evaluation
 
 EndReason = Literal["finished", "stopped", "diverged", "failed"]
+
+END_REASONS: tuple[EndReason, ...] = get_args(EndReason)
 
 STEP_LANE_CAPACITY = 65_536
 """Steps kept for a screen that does not drain: 24 s at 2,700 steps/s, 6 MB."""
@@ -73,45 +71,42 @@ class StepGroup:
 
 @dataclass(frozen=True, slots=True)
 class EpochDone:
-    """One pass over the training images ended, and the validation images were read."""
+    """One pass over the training images ended, and the validation images were evaluated."""
 
-    engine: EngineName
-    epoch: int
-    """Epochs done so far, counted from 1."""
-    step: int
-    seconds: float
-    train_loss: float
-    """Mean over the epoch's images, each loss taken before its batch's update."""
-    samples_per_second: float
-    """Training images per second of this epoch, evaluation not counted."""
-    validation: "Evaluation"
+    record: EpochRecord
+    validation: Evaluation | None = None
+    """The predictions for each image; None for an epoch that was read from a log."""
 
+    @property
+    def engine(self) -> EngineName:
+        """Of the record, as all that follows."""
+        return self.record.engine
 
-@dataclass(frozen=True, slots=True)
-class EpochLogged:
-    """An epoch as a run's logs tell of it, without the reading of each image."""
+    @property
+    def epoch(self) -> int:
+        """Epochs done so far, counted from 1."""
+        return self.record.epoch
 
-    engine: EngineName
-    epoch: int
-    step: int
-    seconds: float
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
-    """0 to 1."""
-    confusion: "NDArray[np.int64] | None"
-    """(classes, classes) counts: true class down, predicted class across; None if not logged."""
+    @property
+    def step(self) -> int:
+        """Updates done so far."""
+        return self.record.step
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far."""
+        return self.record.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointEvaluated:
-    """The validation images were read by a saved run's newest checkpoint."""
+    """The validation images were evaluated with a saved run's newest checkpoint."""
 
     engine: EngineName
     epoch: int
     """Whole epochs that the checkpoint had done."""
     step: int
-    validation: "Evaluation"
+    validation: Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +170,12 @@ class RunEnded:
     """One line for a reader; empty when finished."""
     step: int
     seconds: float
-    test: "Evaluation | None"
-    """On the test images, once, at the end; None unless finished or stopped."""
+    test_loss: float = nan
+    """Mean over the test images, evaluated once, at the end; NaN unless finished or stopped."""
+    test_accuracy: float = nan
+    """0 to 1; NaN likewise."""
+    test: Evaluation | None = field(default=None, compare=False)
+    """The predictions for each test image; None where it was read from a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +201,6 @@ EngineEvent = (
     | StepDone
     | StepGroup
     | EpochDone
-    | EpochLogged
     | CheckpointEvaluated
     | GapMeasured
     | Paused

@@ -12,7 +12,7 @@ from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.events import Event, Mailbox
 
 

@@ -83,7 +83,7 @@ def watch(options: argparse.Namespace) -> int:
     # What can be known at once is said before the screen changes.
     check_source(resolve_source(config.data))
     if options.name is not None:
-        from mlpwatch.core.runs.names import check_run_name  # noqa: PLC0415
+        from mlpwatch.core.runs.layout import check_run_name  # noqa: PLC0415
 
         check_run_name(options.name)
 

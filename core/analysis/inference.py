@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mlpwatch.core.arrays import Floats, Labels, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.evaluation import Evaluation, evaluate
+from mlpwatch.core.epochs import Evaluation
+from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 from mlpwatch.core.network.losses import Loss, loss_for
 

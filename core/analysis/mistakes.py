@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Labels
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.epochs import Evaluation
 
 MistakeList = Literal["numpy", "torch", "both", "disagree", "newly-wrong", "newly-right"]
 """Wrong in NumPy, in PyTorch, in both; read differently by the two; wrong in some model that had

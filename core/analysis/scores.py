@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.runs.confusion_log import Matrix
+from mlpwatch.core.epochs import Matrix
 
 
 class Pair(NamedTuple):

@@ -113,12 +113,12 @@ def _report(session: Session) -> None:
 
 def _line(event: Event, epochs: int) -> str | None:
     match event:
-        case EpochDone():
+        case EpochDone(record=epoch):
             return (
-                f"{event.engine:<5}  epoch {event.epoch:>{len(str(epochs))}}/{epochs}"
-                f"  train loss {event.train_loss:.4f}  val loss {event.validation.loss:.4f}"
-                f"  val accuracy {event.validation.accuracy:7.2%}"
-                f"  {event.samples_per_second:>9,.0f} samples/s"
+                f"{epoch.engine:<5}  epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}"
+                f"  train loss {epoch.train_loss:.4f}  val loss {epoch.val_loss:.4f}"
+                f"  val accuracy {epoch.val_accuracy:7.2%}"
+                f"  {epoch.samples_per_second:>9,.0f} samples/s"
             )
         case SaveFailed():
             return f"{event.engine:<5}  not saved at {event.path}: {event.detail}"

@@ -24,7 +24,7 @@ def run_train(options: argparse.Namespace) -> int:
     with stop_on_signals() as request:
         # After the check: this imports NumPy, scikit-learn and torch, and takes seconds.
         from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415
-        from mlpwatch.core.runs.names import check_run_name  # noqa: PLC0415
+        from mlpwatch.core.runs.layout import check_run_name  # noqa: PLC0415
         from mlpwatch.core.training.launch import new_session  # noqa: PLC0415
 
         if options.name is not None:

@@ -1,10 +1,15 @@
 """Files that are whole after any crash: written beside, synced, then renamed."""
 
 import errno
+import fcntl
 import os
+import re
+import secrets
 import shutil
+import stat
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import time
@@ -12,22 +17,74 @@ from time import time
 _SUFFIX = ".tmp"
 _BUILDING_PREFIX = ".new-"
 
+_GET_PATH, _PATH_BYTES = 50, 1024
+"""`F_GETPATH` and `MAXPATHLEN` of macOS; Python 3.11 has no name for the first."""
+
 STALE_SECONDS = 3600.0
 """No run takes that long to be made: building its folder takes milliseconds."""
 
 
-def replace_durably(path: Path, data: bytes, previous: Path | None = None) -> None:
+class OpenFolder:
+    """A folder by its descriptor: it stays the same one, whatever becomes of its path.
+
+    Closed when nothing refers to it any more, so never under a write that is under way.
+
+    Args:
+        path: of the folder now.
+
+    Raises:
+        OSError: no such folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        """Close the descriptor."""
+        if hasattr(self, "handle"):
+            os.close(self.handle)
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether a path leads to this folder."""
+        try:
+            return os.path.samestat(path.stat(), os.fstat(self.handle))
+        except OSError:
+            return False
+
+    def whereabouts(self) -> Path | None:
+        """Return the folder's path now; None where it was deleted or the system does not say."""
+        with suppress(OSError):
+            if sys.platform == "darwin":
+                raw = fcntl.fcntl(self.handle, _GET_PATH, bytes(_PATH_BYTES))
+                path = Path(os.fsdecode(raw.rstrip(b"\0")))
+            else:
+                path = Path(f"/proc/self/fd/{self.handle}").readlink()
+            return path if self.is_at(path) else None
+        return None
+
+
+def replace_durably(
+    path: Path,
+    data: bytes | Iterable[bytes],
+    previous: Path | None = None,
+    *,
+    folder: OpenFolder | None = None,
+) -> None:
     """Write `data` to `path` so that a kill or a power cut never leaves half a file there.
 
     Args:
         path: the file to create or to replace.
-        data: its whole new content.
-        previous: the name that the file now at `path` keeps; None to let it go.
+        data: its whole new content, in one piece or in several.
+        previous: the name, in the same folder, that the file now at `path` keeps; None to let it
+            go.
+        folder: of `path`; then only the file's name counts. None to find it by its path.
 
     Raises:
         OSError: for example a full disk; `path` is then as it was, and whole.
     """
-    temporary = _write_beside(path, data)
+    at = folder.handle if folder else None
+    target, kept = _name(path, folder), _name(previous, folder) if previous else None
+    temporary = _write_beside(path, (data,) if isinstance(data, bytes) else data, folder)
     # Three files, two names. At every instant one of the names holds a whole file:
     #   before 1: path = old, previous = older
     #   1 -> 2:   path is absent, previous = old (whole; the new one still has its own name)
@@ -36,42 +93,64 @@ def replace_durably(path: Path, data: bytes, previous: Path | None = None) -> No
     # file systems have none, and the reader looks at both names anyway.
     was_moved = False
     try:
-        if previous is not None and path.exists():
-            path.replace(previous)  # 1
-            was_moved = True
-        temporary.replace(path)  # 2
+        if kept is not None:
+            with suppress(FileNotFoundError):
+                os.replace(target, kept, src_dir_fd=at, dst_dir_fd=at)  # 1
+                was_moved = True
+        os.replace(temporary, target, src_dir_fd=at, dst_dir_fd=at)  # 2
     except BaseException:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if was_moved and previous is not None:
+            os.unlink(temporary, dir_fd=at)
+        if was_moved and kept is not None:
             with suppress(OSError):
-                previous.replace(path)
+                os.replace(kept, target, src_dir_fd=at, dst_dir_fd=at)
         raise
-    sync_folder(path.parent)
+    sync_folder(path.parent, folder)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` survive a power cut.
+def sync_folder(path: Path, folder: OpenFolder | None = None) -> None:
+    """Make renames inside a folder survive a power cut.
 
     Raises:
         OSError: the disk failed.
     """
-    handle = os.open(folder, os.O_RDONLY)
+    opened = folder or OpenFolder(path)
     try:
-        os.fsync(handle)
+        os.fsync(opened.handle)
     except OSError as error:
         # Some network and FUSE file systems can't sync a folder; the files are still whole.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
-    finally:
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY, *, folder: OpenFolder | None = None) -> int:
+    """Open a regular file and return its descriptor; never wait for what is none.
+
+    Raises:
+        OSError: it can't be opened, or is a FIFO, a device, a folder.
+    """
+    # Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
+    extra = os.O_NONBLOCK | os.O_CLOEXEC
+    at = folder.handle if folder else None
+    handle = os.open(_name(path, folder), flags | extra, 0o600, dir_fd=at)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return handle
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete the unfinished files that a killed writer left; call it as the only writer."""
-    for leftover in folder.glob(f".*{_SUFFIX}"):
-        with suppress(OSError):
-            leftover.unlink()
+def remove_leftovers(path: Path, names: Collection[str]) -> None:
+    """Delete the unfinished files that a killed writer left; call it as the only writer.
+
+    Args:
+        path: of the folder.
+        names: of the files that were to be replaced; other files are left alone.
+    """
+    unfinished = re.compile(rf"\.({'|'.join(map(re.escape, names))})\.\w{{8}}{re.escape(_SUFFIX)}")
+    for leftover in path.iterdir():
+        if unfinished.fullmatch(leftover.name):
+            with suppress(OSError):
+                leftover.unlink()
 
 
 @contextmanager
@@ -95,15 +174,22 @@ def building_folder(parent: Path) -> Iterator[Path]:
         raise
 
 
-def _write_beside(path: Path, data: bytes) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent)
-    temporary = Path(name)
+def _name(path: Path, folder: OpenFolder | None) -> str:
+    return path.name if folder else str(path)
+
+
+def _write_beside(path: Path, pieces: Iterable[bytes], folder: OpenFolder | None) -> str:
+    at = folder.handle if folder else None
+    name = _name(path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SUFFIX}"), folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    handle = os.open(name, flags, 0o600, dir_fd=at)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            os.unlink(name, dir_fd=at)
         raise
-    return temporary
+    return name

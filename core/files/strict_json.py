@@ -2,9 +2,12 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+from mlpwatch.core.files.durable import open_regular
 
 MAX_FILE_BYTES = 4 * 2**20
 """Largest JSON file that is read whole; a run's files of this kind hold about 1 kB."""
@@ -49,29 +52,27 @@ def read_object(path: Path) -> dict[str, Any]:
     """Read one JSON object from a file.
 
     Raises:
-        OSError: the file can't be opened or read.
-        ValueError: not a regular file, too large, or not a JSON object.
+        OSError: the file can't be opened or read, or is no regular one.
+        ValueError: too large, or not a JSON object.
     """
-    size = path.stat().st_size
-    if not path.is_file():
-        # Opening a FIFO would wait for a writer for ever.
-        raise JsonError("not a regular file")
-    if size > MAX_FILE_BYTES:
-        raise JsonError(f"{size:,} bytes, where at most {MAX_FILE_BYTES:,} were expected")
-    return parse_object(path.read_bytes())
+    with os.fdopen(open_regular(path), "rb") as file:
+        if (size := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
+            raise JsonError(f"{size:,} bytes, where at most {MAX_FILE_BYTES:,} were expected")
+        return parse_object(file.read(MAX_FILE_BYTES))
 
 
-def take_whole(fields: Mapping[str, Any], key: str) -> int:
-    """Return a whole number of at least 0.
+def take_whole(fields: Mapping[str, Any], key: str, *, most: int = 2**63 - 1) -> int:
+    """Return a whole number from 0 to `most`.
 
     Raises:
         JsonError: the field is missing or something else.
     """
     value = fields.get(key)
     # A boolean is an int, but not of its type.
-    if type(value) is int and 0 <= value < 2**63:
+    if type(value) is int and 0 <= value <= most:
         return value
-    raise JsonError(f"{key} {value!r:.40}: expected a whole number of at least 0")
+    range_ = "of at least 0" if most == 2**63 - 1 else f"from 0 to {most:,}"
+    raise JsonError(f"{key} {value!r:.40}: expected a whole number {range_}")
 
 
 def take_number(fields: Mapping[str, Any], key: str) -> float:
@@ -94,6 +95,18 @@ def take_number(fields: Mapping[str, Any], key: str) -> float:
     if math.isinf(number):
         raise JsonError(f"{key}: expected a number of 64 bits")
     return number
+
+
+def take_share(fields: Mapping[str, Any], key: str) -> float:
+    """Return a number from 0 to 1, or NaN for null.
+
+    Raises:
+        JsonError: the field is missing or something else.
+    """
+    share = take_number(fields, key)
+    if share < 0 or share > 1:
+        raise JsonError(f"{key} {share}: expected a number from 0 to 1")
+    return share
 
 
 def take_text(fields: Mapping[str, Any], key: str) -> str:

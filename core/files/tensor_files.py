@@ -11,16 +11,10 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from mlpwatch.core.arrays import Floats, Tensors
-from mlpwatch.core.files.checkpoint_errors import (
-    ChecksumMismatchError,
-    ForeignCheckpointError,
-    MalformedCheckpointError,
-    MissingCheckpointError,
-    NewerFormatError,
-    TruncatedCheckpointError,
-    UnreadableCheckpointError,
-)
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.files.durable import open_regular
 from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json
+from mlpwatch.core.text import printable
 
 FORMAT = 1
 """Raise it when an older mlpwatch would misread a new file."""
@@ -33,6 +27,63 @@ LENGTH_BYTES = 8
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Room for 50,000 layers; a larger claim is not one of our files."""
+
+
+class CheckpointError(RunError):
+    """Base: training can't resume from this file.
+
+    Args:
+        path: of the file.
+        fault: what was found and what was expected.
+        advice: what to do.
+    """
+
+    def __init__(
+        self, path: Path, fault: str, advice: str = "restore a copy or start a new run"
+    ) -> None:
+        self.fault = f"{printable(path)}: {printable(fault)}"
+        """The message without the advice."""
+        super().__init__(f"{self.fault}; {advice}")
+
+
+class MissingCheckpointError(CheckpointError):
+    """No file of that name."""
+
+
+class UnreadableCheckpointError(CheckpointError):
+    """The system does not let us read it, or it is not a regular file."""
+
+
+class TruncatedCheckpointError(CheckpointError):
+    """Shorter than its own header says; also an empty file."""
+
+
+class MalformedCheckpointError(CheckpointError):
+    """Not a safetensors file, or one whose header contradicts itself."""
+
+
+class ForeignCheckpointError(CheckpointError):
+    """A sound safetensors file of another program or of another run."""
+
+
+class NewerFormatError(CheckpointError):
+    """Written by a later mlpwatch."""
+
+
+class ChecksumMismatchError(CheckpointError):
+    """Some bit is not as it was written."""
+
+
+class ShapeMismatchError(CheckpointError):
+    """Tensors of another network: names or shapes differ."""
+
+
+class DtypeMismatchError(CheckpointError):
+    """Tensors of another precision than the run's."""
+
+
+class NonFiniteWeightsError(CheckpointError):
+    """A weight or an optimizer slot holds NaN or infinity."""
 
 
 def encode(tensors: Tensors, fields: Mapping[str, Any]) -> bytes:
@@ -86,18 +137,17 @@ def _checksum(tensors: Mapping[str, Floats], metadata: Mapping[str, Any]) -> str
 def _read_whole(path: Path) -> tuple[bytes, str]:
     """Return the file's bytes and our metadata text; nothing is allocated by a claimed size."""
     try:
-        if not path.is_file():
-            if path.exists():
-                raise UnreadableCheckpointError(path, "not a regular file", "move it away")
-            raise MissingCheckpointError(path, "no such checkpoint", "see mlpwatch runs")
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             size = os.fstat(file.fileno()).st_size
             header = _read_header(path, file, size)
             text = _our_metadata(path, header)
             file.seek(0)
             return file.read(size), text
+    except FileNotFoundError:
+        raise MissingCheckpointError(path, "no such checkpoint", "see mlpwatch runs") from None
     except OSError as error:
-        raise UnreadableCheckpointError(path, str(error.strerror), "make it readable") from None
+        advice = "make it a readable file"
+        raise UnreadableCheckpointError(path, str(error.strerror), advice) from None
 
 
 def _read_header(path: Path, file: BinaryIO, size: int) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.events import (
-    EpochLogged,
+    EpochDone,
     Event,
     LogRewritten,
     Mailbox,
@@ -36,8 +36,7 @@ from mlpwatch.core.remote.protocol import Command, CommandName
 from mlpwatch.core.remote.run_images import RunImages
 from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.lock import is_locked
-from mlpwatch.core.runs.recorded_end import recorded_end
-from mlpwatch.core.runs.replay import RunTail, damage_notes
+from mlpwatch.core.runs.replay import RunTail, damage_notes, recorded_end
 from mlpwatch.core.runs.run import Run
 
 FOLLOW_SECONDS = 0.5
@@ -252,7 +251,7 @@ class RunFollower:
         """Return how long the run is meant to be, by its logs or as well as can be told."""
         if self._tail.plan:
             return self._tail.plan
-        lines = self._tail.last_lines.values()
+        lines = self._tail.last_epochs.values()
         epoch_steps = max((line.step // line.epoch for line in lines if line.epoch), default=1)
         return Plan(self.run.config.epochs, max(1, epoch_steps))
 
@@ -266,7 +265,7 @@ class RunFollower:
 
     def _note(self, event: Event) -> None:
         match event:
-            case StepGroup() | EpochLogged():
+            case StepGroup() | EpochDone():
                 step, seconds = self._last.get(event.engine, (0, 0.0))
                 self._last[event.engine] = max(step, event.step), max(seconds, event.seconds)
             case RunStarted():
@@ -291,4 +290,4 @@ class RunFollower:
             return replace(ended, step=step, seconds=seconds)
         detail = f"its process is gone; mlpwatch resume {self.run.name} goes on"
         # Runs of an older mlpwatch have no event log, whether they were stopped or killed.
-        return RunEnded(name, "stopped", detail if self._tail.plan else "", step, seconds, None)
+        return RunEnded(name, "stopped", detail if self._tail.plan else "", step, seconds)

@@ -17,12 +17,12 @@ from mlpwatch.core.analysis.step_trace import StepTrace, trace_step
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
+from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import DataError, MlpwatchError
-from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.events import CheckpointEvaluated, Event, Notice
 from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.runs.checkpoints import checkpoint_path
-from mlpwatch.core.runs.manifest import DatasetCard
+from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.run import Run
 
 LOOK_SECONDS = 1.0
@@ -189,20 +189,20 @@ class RunImages:
         self._tell(CheckpointEvaluated(name, at.epoch, at.step, validation))
 
 
-def without_images(card: DatasetCard) -> Dataset:
+def without_images(info: DatasetInfo) -> Dataset:
     """Return a data set of the right shape that holds no images."""
-    features = int(np.prod(card.image_shape))
+    features = int(np.prod(info.image_shape))
     no_images, no_labels = np.empty((0, features), np.float32), np.empty(0, np.int64)
-    height, width = card.image_shape
+    height, width = info.image_shape
     return Dataset(
-        name=card.name,
+        name=info.name,
         image_shape=(height, width),
-        classes=card.classes,
+        classes=info.classes,
         images=no_images,
         labels=no_labels,
         train_count=0,
         source_rows=np.empty(0, np.intp),
         test_images=no_images,
         test_labels=no_labels,
-        sha256=card.sha256,
+        sha256=info.sha256,
     )

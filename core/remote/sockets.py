@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-SOCKET_NAME = "control.sock"
+from mlpwatch.core.runs.layout import SOCKET_NAME
 
 BACKLOG = 64
 """Connections that may wait to be taken; beyond, connecting fails at once."""

@@ -11,10 +11,9 @@ from pathlib import Path
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.durable import replace_durably, sync_folder
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.runs.listing import RESULT_NAME, read_result
+from mlpwatch.core.runs.layout import MANIFEST_NAME, RESULT_NAME, check_run_name
+from mlpwatch.core.runs.listing import read_result
 from mlpwatch.core.runs.lock import RunLock
-from mlpwatch.core.runs.manifest import CARD_NAME
-from mlpwatch.core.runs.names import check_run_name
 from mlpwatch.core.text import printable
 
 _DOOMED_PREFIX = ".deleted-"
@@ -47,9 +46,9 @@ def measure_run(saved: Path, name: str) -> Contents:
         return Contents(1, 0, printable(path.readlink()))
     with _named_errors(path, "can't be read"), os.scandir(path) as entries:
         sizes = [_file_size(path, entry) for entry in entries]
-    if not (path / CARD_NAME).is_file():
+    if not (path / MANIFEST_NAME).is_file():
         raise RunError(
-            f"{printable(path)}: without {CARD_NAME}, so it may be no run; delete it by hand"
+            f"{printable(path)}: without {MANIFEST_NAME}, so it may be no run; delete it by hand"
         )
     return Contents(len(sizes), sum(sizes))
 
@@ -148,7 +147,7 @@ def _held(path: Path, *, required: bool) -> Iterator[None]:
     A damaged run may have nothing to lock; then nobody trains it, unless a lock is `required`.
     """
     lock = RunLock(path)
-    if required or (path / CARD_NAME).is_file():
+    if required or (path / MANIFEST_NAME).is_file():
         lock.acquire()
     try:
         yield

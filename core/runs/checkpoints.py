@@ -10,15 +10,6 @@ import numpy as np
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.files import tensor_files
-from mlpwatch.core.files.checkpoint_errors import (
-    CheckpointError,
-    DtypeMismatchError,
-    ForeignCheckpointError,
-    MalformedCheckpointError,
-    MissingCheckpointError,
-    NonFiniteWeightsError,
-    ShapeMismatchError,
-)
 from mlpwatch.core.files.durable import replace_durably
 from mlpwatch.core.files.strict_json import (
     JsonError,
@@ -27,7 +18,17 @@ from mlpwatch.core.files.strict_json import (
     take_object,
     take_whole,
 )
+from mlpwatch.core.files.tensor_files import (
+    CheckpointError,
+    DtypeMismatchError,
+    ForeignCheckpointError,
+    MalformedCheckpointError,
+    MissingCheckpointError,
+    NonFiniteWeightsError,
+    ShapeMismatchError,
+)
 from mlpwatch.core.network.engine import EngineState
+from mlpwatch.core.runs.layout import checkpoint_name, previous_name
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -83,12 +84,12 @@ class LatestCheckpoint:
 
 def checkpoint_path(folder: Path, engine: EngineName) -> Path:
     """Return the path of an engine's newest checkpoint in a run folder."""
-    return folder / f"{engine}.safetensors"
+    return folder / checkpoint_name(engine)
 
 
 def previous_path(path: Path) -> Path:
     """Return the name under which the checkpoint before `path` is kept."""
-    return path.with_name(path.name + ".previous")
+    return path.with_name(previous_name(path.name))
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint, seed: int) -> None:

@@ -1,23 +1,24 @@
-"""The event log: what a screen needs to know of a run between its epochs, line by line.
+"""The event log: what a screen shows of a run between its epochs, line by line.
 
-The batch losses, summed up; the gap of the two networks after each epoch; pauses, saves, ends. With
-the metrics log it holds all that charts show, so that a run can be watched from another terminal
-and a resumed one goes on without a seam. Nobody resumes from it: it is never synced, and what is
-damaged is left out.
+Batch losses in groups; the gap of the two networks after each epoch; pauses, saves, ends. With the
+metrics log it holds all that charts show, so that a run can be watched from another terminal and
+the curves of a resumed one have no gap. No training resumes from it: it is never synced, and
+damaged lines are left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
-from typing import Any, get_args
+from typing import Any
 
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
 from mlpwatch.core.events import (
+    END_REASONS,
     CheckpointSaved,
-    EndReason,
     GapMeasured,
     Paused,
     Resumed,
+    RunEnded,
     RunStarted,
     SaveFailed,
     StepGroup,
@@ -28,17 +29,14 @@ from mlpwatch.core.files.strict_json import (
     parse_object,
     take_choice,
     take_number,
+    take_share,
     take_text,
     take_whole,
     to_json,
 )
 
-EVENTS_NAME = "events.jsonl"
-
 MOST_TEXT = 400
 """Characters of a reason that are kept; a path and an error message fit."""
-
-_REASONS: tuple[EndReason, ...] = get_args(EndReason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +48,6 @@ class Plan:
     """Steps per epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineEnded:
-    """How an engine ended, in numbers alone: a `RunEnded` without the test images' reading."""
-
-    engine: EngineName
-    reason: EndReason
-    detail: str
-    step: int
-    seconds: float
-    test_loss: float
-    """NaN where the test images were not read."""
-    test_accuracy: float
-    """0 to 1; NaN likewise."""
-
-
 Entry = (
     Plan
     | RunStarted
@@ -74,7 +57,7 @@ Entry = (
     | Resumed
     | CheckpointSaved
     | SaveFailed
-    | EngineEnded
+    | RunEnded
 )
 """What the log holds."""
 
@@ -86,7 +69,7 @@ _KINDS: Mapping[type, str] = {
     Resumed: "resumed",
     CheckpointSaved: "saved",
     SaveFailed: "save failed",
-    EngineEnded: "ended",
+    RunEnded: "ended",
 }
 
 
@@ -112,12 +95,12 @@ class EventLog(LineFile):
         return [entry for raw in whole if (entry := parse_entry(raw)) is not None]
 
     def trim(self, done: Mapping[EngineName, tuple[int, int]]) -> None:
-        """Keep only what a resumed run does not tell anew: sums of steps, and gaps.
+        """Keep only what a resumed run does not report again: groups of steps, and gaps.
 
-        Lines that can't be read stay, as in the other logs: somebody may still mend them.
+        Lines that can't be read stay, as in the other logs: somebody may still repair them.
 
         Args:
-            done: each engine's steps and epochs, as far as its checkpoint has come.
+            done: the steps and epochs of each engine's checkpoint.
 
         Raises:
             OSError: the file can't be replaced; it is as it was.
@@ -140,7 +123,8 @@ class EventLog(LineFile):
 
 def _line(entry: Entry) -> str:
     if not isinstance(entry, StepGroup):
-        return to_json({"kind": _KINDS[type(entry)], **asdict(entry)})
+        values = {one.name: getattr(entry, one.name) for one in fields(entry) if one.compare}
+        return to_json({"kind": _KINDS[type(entry)], **values})
     # Some hundred a second, in 2 µs each instead of 22: the trainers wait for the interpreter.
     numbers = (entry.seconds, entry.loss, entry.low, entry.high)
     seconds, loss, low, high = (f"{x:.9g}" if isfinite(x) else "null" for x in numbers)
@@ -153,79 +137,79 @@ def _line(entry: Entry) -> str:
 def parse_entry(raw: bytes) -> Entry | None:
     """Return the entry of one line; None where it is damaged or of another kind."""
     try:
-        fields = parse_object(raw)
-        kind = take_text(fields, "kind")
-        return _parse_plan(fields) if kind == "plan" else _PARSERS[kind](fields, _engine(fields))
+        values = parse_object(raw)
+        kind = take_text(values, "kind")
+        return _parse_plan(values) if kind == "plan" else _PARSERS[kind](values, _engine(values))
     except (ValueError, KeyError):
         return None
 
 
-def _engine(fields: Mapping[str, Any]) -> EngineName:
-    return take_choice(fields, "engine", ENGINE_NAMES)
+def _engine(values: Mapping[str, Any]) -> EngineName:
+    return take_choice(values, "engine", ENGINE_NAMES)
 
 
-def _text(fields: Mapping[str, Any], key: str) -> str:
-    return take_text(fields, key)[:MOST_TEXT]
+def _text(values: Mapping[str, Any], key: str) -> str:
+    return take_text(values, key)[:MOST_TEXT]
 
 
-def _parse_plan(fields: Mapping[str, Any]) -> Plan:
-    plan = Plan(take_whole(fields, "epochs"), take_whole(fields, "epoch_steps"))
+def _parse_plan(values: Mapping[str, Any]) -> Plan:
+    plan = Plan(take_whole(values, "epochs"), take_whole(values, "epoch_steps"))
     if not (0 < plan.epochs <= MAX_EPOCHS and plan.epoch_steps > 0):
         raise JsonError(f"{plan}: expected at least one epoch and one step")
     return plan
 
 
-def _parse_started(fields: Mapping[str, Any], engine: EngineName) -> RunStarted:
+def _parse_started(values: Mapping[str, Any], engine: EngineName) -> RunStarted:
     return RunStarted(
         engine,
-        parameters=take_whole(fields, "parameters"),
-        threads=take_whole(fields, "threads"),
-        first_step=take_whole(fields, "first_step"),
-        seconds=_seconds(fields),
+        parameters=take_whole(values, "parameters"),
+        threads=take_whole(values, "threads"),
+        first_step=take_whole(values, "first_step"),
+        seconds=_seconds(values),
     )
 
 
-def _parse_steps(fields: Mapping[str, Any], engine: EngineName) -> StepGroup:
-    numbers = (take_number(fields, key) for key in ("loss", "low", "high"))
-    step, count = take_whole(fields, "step"), take_whole(fields, "count")
+def _parse_steps(values: Mapping[str, Any], engine: EngineName) -> StepGroup:
+    numbers = (take_number(values, key) for key in ("loss", "low", "high"))
+    step, count = take_whole(values, "step"), take_whole(values, "count")
     if not 0 < count <= step:
         raise JsonError(f"count {count}: expected 1 to {step}")
-    return StepGroup(engine, step, count, _seconds(fields), *numbers)
+    return StepGroup(engine, step, count, _seconds(values), *numbers)
 
 
-def _parse_gap(fields: Mapping[str, Any], engine: EngineName) -> GapMeasured:
-    layers = fields.get("layer_differences")
+def _parse_gap(values: Mapping[str, Any], engine: EngineName) -> GapMeasured:
+    layers = values.get("layer_differences")
     if not isinstance(layers, list):
         raise JsonError("layer_differences: expected a list")
     return GapMeasured(
         engine,
-        epoch=take_whole(fields, "epoch"),
-        step=take_whole(fields, "step"),
-        weight_difference=take_number(fields, "weight_difference"),
+        epoch=take_whole(values, "epoch"),
+        step=take_whole(values, "step"),
+        weight_difference=take_number(values, "weight_difference"),
         layer_differences=tuple(take_number({"layer": one}, "layer") for one in layers),
-        loss_difference=take_number(fields, "loss_difference"),
+        loss_difference=take_number(values, "loss_difference"),
     )
 
 
-def _parse_failure(fields: Mapping[str, Any], engine: EngineName) -> SaveFailed:
-    step = take_whole(fields, "step")
-    return SaveFailed(engine, step, _text(fields, "path"), _text(fields, "detail"))
+def _parse_failure(values: Mapping[str, Any], engine: EngineName) -> SaveFailed:
+    step = take_whole(values, "step")
+    return SaveFailed(engine, step, _text(values, "path"), _text(values, "detail"))
 
 
-def _parse_end(fields: Mapping[str, Any], engine: EngineName) -> EngineEnded:
-    return EngineEnded(
+def _parse_end(values: Mapping[str, Any], engine: EngineName) -> RunEnded:
+    return RunEnded(
         engine,
-        reason=take_choice(fields, "reason", _REASONS),
-        detail=_text(fields, "detail"),
-        step=take_whole(fields, "step"),
-        seconds=_seconds(fields),
-        test_loss=take_number(fields, "test_loss"),
-        test_accuracy=take_number(fields, "test_accuracy"),
+        reason=take_choice(values, "reason", END_REASONS),
+        detail=_text(values, "detail"),
+        step=take_whole(values, "step"),
+        seconds=_seconds(values),
+        test_loss=take_number(values, "test_loss"),
+        test_accuracy=take_share(values, "test_accuracy"),
     )
 
 
-def _seconds(fields: Mapping[str, Any]) -> float:
-    seconds = take_number(fields, "seconds")
+def _seconds(values: Mapping[str, Any]) -> float:
+    seconds = take_number(values, "seconds")
     if not seconds >= 0:
         raise JsonError(f"seconds {seconds}: expected 0 or more")
     return seconds
@@ -235,10 +219,10 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, Any], EngineName], Entry]] = {
     "started": _parse_started,
     "steps": _parse_steps,
     "gap": _parse_gap,
-    "paused": lambda fields, engine: Paused(engine, take_whole(fields, "step")),
-    "resumed": lambda fields, engine: Resumed(engine, take_whole(fields, "step")),
-    "saved": lambda fields, engine: CheckpointSaved(
-        engine, take_whole(fields, "step"), _text(fields, "path")
+    "paused": lambda values, engine: Paused(engine, take_whole(values, "step")),
+    "resumed": lambda values, engine: Resumed(engine, take_whole(values, "step")),
+    "saved": lambda values, engine: CheckpointSaved(
+        engine, take_whole(values, "step"), _text(values, "path")
     ),
     "save failed": _parse_failure,
     "ended": _parse_end,

@@ -5,20 +5,20 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME, read_result
-from mlpwatch.core.runs.manifest import read_card
-from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
+from mlpwatch.core.runs.layout import METRICS_NAME, RESULT_NAME
+from mlpwatch.core.runs.listing import read_result
+from mlpwatch.core.runs.manifest import read_manifest
+from mlpwatch.core.runs.metrics import NUMBERS, MetricsLog
 from mlpwatch.core.text import printable
 
 ExportKind = Literal["csv", "json"]
-
-_COLUMNS = tuple(field.name for field in fields(MetricsLine))
 
 _MAX_STEM = 100
 """Characters of a file's name before its number and ending."""
@@ -60,10 +60,10 @@ def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
 def _csv(runs: Sequence[Path]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("run", *_COLUMNS))
+    writer.writerow(("run", *NUMBERS))
     for run in runs:
-        for line in MetricsLog(run / METRICS_NAME).read().lines:
-            values = (getattr(line, name) for name in _COLUMNS)
+        for line in _epochs(run):
+            values = (getattr(line, name) for name in NUMBERS)
             writer.writerow((printable(run.name), *map(_cell, values)))
     return text.getvalue()
 
@@ -73,16 +73,20 @@ def _cell(value: object) -> object:
 
 
 def _object(run: Path) -> dict[str, Any]:
-    card = read_card(run)
+    manifest = read_manifest(run)
     return {
         "run": printable(run.name),
-        "created": card.created.isoformat(),
-        "dataset": asdict(card.dataset),
-        "config": card.config.to_dict(),
-        "versions": card.versions,
+        "created": manifest.created.isoformat(),
+        "dataset": asdict(manifest.dataset),
+        "config": manifest.config.to_dict(),
+        "versions": manifest.versions,
         "result": read_result(run / RESULT_NAME),
-        "metrics": [asdict(line) for line in MetricsLog(run / METRICS_NAME).read().lines],
+        "metrics": [{name: getattr(line, name) for name in NUMBERS} for line in _epochs(run)],
     }
+
+
+def _epochs(run: Path) -> tuple[EpochRecord, ...]:
+    return MetricsLog(run / METRICS_NAME).read().lines
 
 
 def _safe_stem(name: str) -> str:

@@ -1,17 +1,86 @@
-"""The lock on a run folder: one process at a time trains a run."""
+"""The lock on a run folder, and the process that holds it: one at a time trains a run."""
 
 import fcntl
 import os
+import socket
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import sleep
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.runs.manifest import CARD_NAME
-from mlpwatch.core.runs.owner import OWNER_NAME, read_owner
+from mlpwatch.core.files.durable import open_regular, replace_durably
+from mlpwatch.core.files.strict_json import JsonError, read_object, take_text, take_whole, to_json
+from mlpwatch.core.runs.layout import MANIFEST_NAME, OWNER_NAME
 from mlpwatch.core.text import printable
 
 _TRIES = 5
 _RETRY_SECONDS = 0.01
+
+_MAX_HOST = 255
+"""Characters of a host name, as POSIX has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One process on one machine."""
+
+    pid: int
+    host: str
+
+    def __str__(self) -> str:
+        """Return words for a message."""
+        where = "" if self.host == socket.gethostname() else f" on {self.host}"
+        return f"process {self.pid}{where}"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is of another machine, where this one can't see if it lives."""
+        return self.host != socket.gethostname()
+
+    @property
+    def may_live(self) -> bool:
+        """Whether it runs, or may run for all that this machine can see."""
+        if self.is_elsewhere:
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (OSError, OverflowError):  # of another user, or no pid at all
+            return True
+        return self.pid != os.getpid()
+
+
+def this_process() -> Owner:
+    """Return the owner that this process is."""
+    return Owner(os.getpid(), socket.gethostname())
+
+
+def read_owner(folder: Path) -> Owner | None:
+    """Return who trains a run or, where its process was killed, trained it last.
+
+    None after an orderly end, and where the file can't be read: it serves messages alone.
+    """
+    try:
+        values = read_object(folder / OWNER_NAME)
+        pid, host = take_whole(values, "pid"), take_text(values, "host")
+    except (OSError, ValueError, JsonError):
+        return None
+    return Owner(pid, host) if pid > 0 and host.isprintable() and len(host) <= _MAX_HOST else None
+
+
+def write_owner(folder: Path) -> None:
+    """Name this process as the one that trains a run; a full disk is no reason not to train."""
+    with suppress(OSError):
+        replace_durably(folder / OWNER_NAME, to_json(asdict(this_process())).encode())
+
+
+def remove_owner(folder: Path) -> None:
+    """Say that nobody trains a run any more, unless another process has taken it over."""
+    if read_owner(folder) == this_process():
+        with suppress(OSError):
+            (folder / OWNER_NAME).unlink()
 
 
 class RunLock:
@@ -37,10 +106,10 @@ class RunLock:
         """
         if self._handle is not None:
             return
-        card = self._folder / CARD_NAME
+        card = self._folder / MANIFEST_NAME
         try:
             # For writing: NFS turns flock into a byte-range lock, which asks for that.
-            handle = os.open(card, os.O_RDWR)
+            handle = open_regular(card, os.O_RDWR)
         except OSError as error:
             raise RunError(
                 f"{printable(self._folder)}: {error.strerror}; make the run folder writable"
@@ -75,7 +144,7 @@ class RunLock:
 def is_locked(folder: Path) -> bool:
     """Say whether some process, this one included, trains this run."""
     try:
-        handle = os.open(folder / CARD_NAME, os.O_RDONLY)
+        handle = open_regular(folder / MANIFEST_NAME)
     except OSError:
         return False
     try:

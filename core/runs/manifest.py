@@ -18,11 +18,10 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
+from mlpwatch.core.runs.layout import MANIFEST_NAME
 from mlpwatch.core.text import printable
 
-CARD_NAME = "config.json"
-
-CARD_FORMAT = 1
+MANIFEST_FORMAT = 1
 """Raise it when an older mlpwatch would misread a new run folder."""
 
 _PACKAGES = ("mlpwatch", "numpy", "torch", "scikit-learn")
@@ -31,7 +30,7 @@ _FIELDS = {"format", "config", "dataset", "versions", "created"}
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetCard:
+class DatasetInfo:
     """Which data a run was trained on, so that resuming can check that they are the same."""
 
     name: str
@@ -42,7 +41,7 @@ class DatasetCard:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build a card from its `asdict` as JSON gives it back.
+        """Build one from its `asdict` as JSON gives it back.
 
         Raises:
             JsonError: a field is missing or of the wrong kind.
@@ -56,11 +55,11 @@ class DatasetCard:
 
 
 @dataclass(frozen=True, slots=True)
-class RunCard:
+class RunManifest:
     """What is known of a run before it begins."""
 
     config: RunConfig
-    dataset: DatasetCard
+    dataset: DatasetInfo
     created: datetime
     """In UTC."""
     versions: dict[str, str]
@@ -73,22 +72,22 @@ class RunCard:
             OSError: for example a full disk; nothing was written.
         """
         values = {
-            "format": CARD_FORMAT,
+            "format": MANIFEST_FORMAT,
             "config": self.config.to_dict(),
             "dataset": asdict(self.dataset),
             "versions": self.versions,
             "created": self.created.isoformat(),
         }
-        replace_durably(folder / CARD_NAME, (to_json(values, indent=2) + "\n").encode())
+        replace_durably(folder / MANIFEST_NAME, (to_json(values, indent=2) + "\n").encode())
 
 
-def read_card(folder: Path) -> RunCard:
+def read_manifest(folder: Path) -> RunManifest:
     """Read `config.json` of a run folder.
 
     Raises:
         RunError: missing, damaged or written by a newer mlpwatch.
     """
-    path = folder / CARD_NAME
+    path = folder / MANIFEST_NAME
     try:
         return _parse(read_object(path))
     except FileNotFoundError:
@@ -112,9 +111,9 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-def _parse(values: dict[str, Any]) -> RunCard:
-    if (version := take_whole(values, "format")) > CARD_FORMAT:
-        raise JsonError(f"format {version}, newer than {CARD_FORMAT}: update mlpwatch")
+def _parse(values: dict[str, Any]) -> RunManifest:
+    if (version := take_whole(values, "format")) > MANIFEST_FORMAT:
+        raise JsonError(f"format {version}, newer than {MANIFEST_FORMAT}: update mlpwatch")
     if unknown := sorted(set(values) - _FIELDS):
         raise JsonError(f"unknown field {unknown[0]!r:.40}: perhaps of a newer mlpwatch")
     config = take_object(values, "config")
@@ -123,9 +122,9 @@ def _parse(values: dict[str, Any]) -> RunCard:
     created = datetime.fromisoformat(take_text(values, "created"))
     if created.tzinfo is None:
         raise JsonError(f"created {values['created']!r:.40}: expected a time zone")
-    return RunCard(
+    return RunManifest(
         RunConfig.from_dict(config),
-        DatasetCard.from_dict(take_object(values, "dataset")),
+        DatasetInfo.from_dict(take_object(values, "dataset")),
         created.astimezone(UTC),
         {name: take_text(versions, name) for name in versions},
     )

@@ -1,46 +1,39 @@
-"""The metrics log: one JSON object per engine and epoch, appended line by line."""
+"""The metrics log: one line per engine and epoch, with its confusion matrix."""
 
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from itertools import groupby
+from math import isnan, nan
+from typing import Any
 
-from mlpwatch.core.config import ENGINE_NAMES, EngineName
+import numpy as np
+
+from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
+from mlpwatch.core.data.raw_data import MAX_CLASSES
+from mlpwatch.core.epochs import EpochRecord, Matrix
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import (
+    JsonError,
     parse_object,
     take_choice,
     take_number,
+    take_object,
+    take_share,
     take_whole,
     to_json,
 )
 
-TAIL_BYTES = 16_384
-"""Read first for the newest lines: about 80 lines of 200 bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsLine:
-    """One engine at the end of one epoch. A number that is not finite is null in the file."""
-
-    engine: EngineName
-    epoch: int
-    """Epochs done so far, counted from 1."""
-    step: int
-    """Updates done so far."""
-    seconds: float
-    """Training time so far."""
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
-    """0 to 1."""
-    samples_per_second: float
+NUMBERS = tuple(field.name for field in fields(EpochRecord) if field.name != "confusion")
+"""The columns of an epoch, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsReading:
     """What a metrics file holds."""
 
-    lines: tuple[MetricsLine, ...]
-    """In the order of the file."""
+    lines: tuple[EpochRecord, ...]
+    """In the order of the file, without their matrices; of an epoch that is there twice, the
+    later line."""
     skipped: int
     """Damaged lines between the others."""
     torn: bool
@@ -50,13 +43,13 @@ class MetricsReading:
 class MetricsLog(LineFile):
     """One metrics file. Safe from several threads; one process at a time writes."""
 
-    def append(self, *lines: MetricsLine) -> None:
+    def append(self, *records: EpochRecord) -> None:
         """Add lines and wait until they are on disk; a torn last line is cut off first.
 
         Raises:
             OSError: for example a full disk; nothing was added.
         """
-        self.append_text("\n".join(to_json(asdict(line)) for line in lines))
+        self.append_text("\n".join(map(_line, records)))
 
     def read(self) -> MetricsReading:
         """Read the whole file; one that does not exist is empty.
@@ -64,77 +57,147 @@ class MetricsLog(LineFile):
         Raises:
             RunError: the file can't be read.
         """
-        lines: list[MetricsLine] = []
+        found: dict[tuple[EngineName, int], EpochRecord] = {}
         skipped, torn = 0, False
         for raw in self.raw_lines():
             if not raw.endswith(b"\n"):
                 torn = True
-            elif line := parse_metrics_line(raw):
-                lines.append(line)
+            elif record := parse_epoch(raw, with_confusion=False):
+                found[record.engine, record.epoch] = record
             else:
                 skipped += 1
-        return MetricsReading(tuple(lines), skipped, torn)
+        return MetricsReading(tuple(found.values()), skipped, torn)
 
     def trim(self, engine: EngineName, epoch: int) -> None:
         """Drop this engine's lines of later epochs than `epoch`, and a torn last line.
 
-        After a crash the log may be ahead of the checkpoint that training goes on from.
+        After a crash the log may be ahead of the checkpoint that training resumes from.
 
         Raises:
             OSError: the file can't be replaced; it is as it was.
             RunError: the file can't be read.
         """
         name = f'"{engine}"'.encode()  # looked for first: half of the lines need no parsing
-        self.trim_lines(
-            lambda raw: name in raw and _is_later(parse_metrics_line(raw), engine, epoch)
-        )
 
-    def newest(self, engines: Collection[EngineName]) -> dict[EngineName, MetricsLine]:
-        """Return each engine's last line, reading only the end of the file where that suffices.
+        def is_later(raw: bytes) -> bool:
+            record = parse_epoch(raw, with_confusion=False) if name in raw else None
+            return record is not None and record.engine == engine and record.epoch > epoch
+
+        self.trim_lines(is_later)
+
+    def newest(self, engines: Collection[EngineName]) -> dict[EngineName, EpochRecord]:
+        """Return each engine's last line, reading backwards only as far as it takes.
 
         Raises:
             RunError: the file can't be read.
         """
-        found = _last_lines(self.read_from(-TAIL_BYTES), engines)
-        if len(found) < len(engines):
-            found = _last_lines(self.read_from(0), engines)
+        found: dict[EngineName, EpochRecord] = {}
+        missing = {f'"{name}"'.encode() for name in engines}
+        for raw in self.lines_from_end():
+            # Before parsing: the other engine may have ended a hundred thousand lines earlier.
+            if any(name in raw for name in missing):
+                record = parse_epoch(raw, with_confusion=False)
+                if record is not None and record.engine in engines:
+                    found.setdefault(record.engine, record)
+                    missing.discard(f'"{record.engine}"'.encode())
+            if not missing:
+                break
         return found
 
 
-def parse_metrics_line(raw: bytes) -> MetricsLine | None:
-    """Return the epoch of one line; None where it is damaged."""
+def parse_epoch(raw: bytes, *, with_confusion: bool = True) -> EpochRecord | None:
+    """Return the epoch of one line; None where it is damaged or impossible.
+
+    Args:
+        raw: the line, with or without its line feed.
+        with_confusion: whether the matrix is wanted: it takes as long as all the rest.
+    """
     try:
-        fields = parse_object(raw)
-        return MetricsLine(
-            engine=take_choice(fields, "engine", ENGINE_NAMES),
-            epoch=take_whole(fields, "epoch"),
-            step=take_whole(fields, "step"),
-            seconds=take_number(fields, "seconds"),
-            train_loss=take_number(fields, "train_loss"),
-            val_loss=take_number(fields, "val_loss"),
-            val_accuracy=take_number(fields, "val_accuracy"),
-            samples_per_second=take_number(fields, "samples_per_second"),
+        values = parse_object(raw)
+        return EpochRecord(
+            engine=take_choice(values, "engine", ENGINE_NAMES),
+            epoch=take_whole(values, "epoch", most=MAX_EPOCHS),
+            step=take_whole(values, "step"),
+            seconds=_from_zero(values, "seconds"),
+            train_loss=take_number(values, "train_loss"),
+            val_loss=take_number(values, "val_loss"),
+            val_accuracy=take_share(values, "val_accuracy"),
+            samples_per_second=_from_zero(values, "samples_per_second"),
+            train_accuracy=take_share({"train_accuracy": nan, **values}, "train_accuracy"),
+            confusion=_matrix_in(values) if with_confusion else None,
         )
     except ValueError:
         return None
 
 
-def _last_lines(data: bytes, engines: Collection[EngineName]) -> dict[EngineName, MetricsLine]:
-    found: dict[EngineName, MetricsLine] = {}
-    missing = {name.encode() for name in engines}
-    # What follows the last line feed is torn; a first line cut by the seek does not parse.
-    for raw in reversed(data.split(b"\n")[:-1]):
-        # Before parsing: the other engine may have ended a hundred thousand lines earlier.
-        if not any(name in raw for name in missing):
-            continue
-        line = parse_metrics_line(raw)
-        if line is not None and line.engine in engines and line.engine not in found:
-            found[line.engine] = line
-            missing.remove(line.engine.encode())
-        if not missing:
-            break
-    return found
+def parse_old_confusion(raw: bytes) -> tuple[EngineName, int, Matrix] | None:
+    """Return engine, epoch and matrix of a line of `confusion.jsonl`; None where it is damaged."""
+    try:
+        values = parse_object(raw)
+        engine = take_choice(values, "engine", ENGINE_NAMES)
+        return engine, take_whole(values, "epoch", most=MAX_EPOCHS), _take_matrix(values)
+    except ValueError:
+        return None
 
 
-def _is_later(line: MetricsLine | None, engine: EngineName, epoch: int) -> bool:
-    return line is not None and line.engine == engine and line.epoch > epoch
+def matrix_text(counts: Matrix) -> dict[str, Any]:
+    """Return a matrix as JSON values: row by row, -n for a stretch of n zeros.
+
+    Ten classes take about 300 bytes.
+    """
+    return {"classes": len(counts), "counts": list(_packed(counts.ravel().tolist()))}
+
+
+def _line(record: EpochRecord) -> str:
+    values: dict[str, Any] = {name: getattr(record, name) for name in NUMBERS}
+    if isnan(record.train_accuracy):
+        del values["train_accuracy"]
+    if record.confusion is not None:
+        values["confusion"] = matrix_text(record.confusion)
+    return to_json(values)
+
+
+def _packed(counts: Iterable[int]) -> Iterator[int]:
+    for is_zero, stretch in groupby(counts, key=lambda count: count == 0):
+        same = list(stretch)
+        yield from [-len(same)] if is_zero else same
+
+
+def _from_zero(values: Mapping[str, Any], key: str) -> float:
+    number = take_number(values, key)
+    if number < 0:
+        raise JsonError(f"{key} {number}: expected 0 or more")
+    return number
+
+
+def _matrix_in(values: Mapping[str, Any]) -> "Matrix | None":
+    if values.get("confusion") is None:
+        return None
+    return _take_matrix(take_object(values, "confusion"))
+
+
+def _take_matrix(values: Mapping[str, Any]) -> Matrix:
+    """Return a matrix as `matrix_text` packed it.
+
+    Raises:
+        JsonError: the counts are no square matrix of whole numbers.
+    """
+    classes = take_whole(values, "classes", most=MAX_CLASSES)
+    packed = values.get("counts")
+    if classes < 1 or not isinstance(packed, list):
+        raise JsonError(f"classes {classes}: expected 1 to {MAX_CLASSES}, and a list of counts")
+    counts = np.zeros(classes * classes, np.int64)
+    place = 0
+    for count in packed:
+        # A boolean is an int to Python.
+        if type(count) is not int or not -len(counts) <= count < 2**31:
+            raise JsonError(f"count {count!r:.40}: expected a whole number")
+        if place >= len(counts):
+            raise JsonError(f"more than {len(counts)} counts")
+        if count >= 0:
+            counts[place] = count
+        place += max(1, -count)
+    if place != len(counts):
+        raise JsonError(f"{place} counts: expected {len(counts)}")
+    counts.flags.writeable = False
+    return counts.reshape(classes, classes)

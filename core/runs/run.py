@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.durable import (
     building_folder,
@@ -22,27 +23,25 @@ from mlpwatch.core.network.engine import layer_sizes
 from mlpwatch.core.network.optimizers import SLOTS
 from mlpwatch.core.runs import checkpoints
 from mlpwatch.core.runs.checkpoints import Checkpoint, LatestCheckpoint
-from mlpwatch.core.runs.confusion_log import CONFUSION_NAME, ConfusionLog
-from mlpwatch.core.runs.event_log import EVENTS_NAME, EventLog
-from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME, RunSummary, list_runs, read_result
-from mlpwatch.core.runs.lock import RunLock
-from mlpwatch.core.runs.manifest import DatasetCard, RunCard, installed_versions, read_card
-from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog, MetricsReading
-from mlpwatch.core.runs.names import check_run_name, new_run_name
-from mlpwatch.core.runs.owner import read_owner, remove_owner, this_process, write_owner
+from mlpwatch.core.runs.event_log import EventLog
+from mlpwatch.core.runs.layout import (
+    EVENTS_NAME,
+    METRICS_NAME,
+    RESULT_NAME,
+    check_run_name,
+    new_run_name,
+    unfinished_names,
+)
+from mlpwatch.core.runs.listing import list_runs, read_result
+from mlpwatch.core.runs.lock import RunLock, read_owner, remove_owner, this_process, write_owner
+from mlpwatch.core.runs.manifest import (
+    DatasetInfo,
+    RunManifest,
+    installed_versions,
+    read_manifest,
+)
+from mlpwatch.core.runs.metrics import MetricsLog, MetricsReading
 from mlpwatch.core.text import printable
-
-__all__ = [
-    "DatasetCard",
-    "LatestCheckpoint",
-    "MetricsLine",
-    "MetricsReading",
-    "Run",
-    "RunSummary",
-    "check_run_name",
-    "list_runs",
-    "new_run_name",
-]
 
 
 class Run:
@@ -50,19 +49,18 @@ class Run:
 
     Args:
         path: of the folder.
-        card: what its `config.json` holds.
+        manifest: what its `config.json` holds.
     """
 
-    def __init__(self, path: Path, card: RunCard) -> None:
+    def __init__(self, path: Path, manifest: RunManifest) -> None:
         self.path = path
-        self.card = card
-        self.confusion = ConfusionLog(path / CONFUSION_NAME)
+        self.manifest = manifest
         self.events = EventLog(path / EVENTS_NAME)
         self._metrics = MetricsLog(path / METRICS_NAME)
         self._lock = RunLock(path)
 
     @classmethod
-    def create(cls, saved: Path, name: str | None, config: RunConfig, dataset: DatasetCard) -> Self:
+    def create(cls, saved: Path, name: str | None, config: RunConfig, dataset: DatasetInfo) -> Self:
         """Make a new run folder, readable by its owner alone; `saved` is made where needed.
 
         Args:
@@ -77,15 +75,15 @@ class Run:
         """
         if name is not None:
             check_run_name(name)
-        card = RunCard(config, dataset, datetime.now(UTC), installed_versions())
+        manifest = RunManifest(config, dataset, datetime.now(UTC), installed_versions())
         try:
-            path = saved / (name or _free_name(saved, config, card.created))
+            path = saved / (name or _free_name(saved, config, manifest.created))
             if path.exists() or path.is_symlink():
                 raise RunError(
                     f"run '{printable(path.name)}': exists already in {printable(saved)}; "
                     f"choose another --name, or mlpwatch resume {printable(path.name)}"
                 )
-            _make_folder(path, card)
+            _make_folder(path, manifest)
         except (FileExistsError, NotADirectoryError):
             raise RunError(
                 f"{printable(saved)}: not a folder; give a folder with --saved"
@@ -95,7 +93,7 @@ class Run:
                 f"{printable(saved)}: no run can be made here, {error.strerror}; "
                 "free some space or give another folder with --saved"
             ) from None
-        return cls(path, card)
+        return cls(path, manifest)
 
     @classmethod
     def open(cls, saved: Path, name_or_path: str) -> Self:
@@ -105,7 +103,7 @@ class Run:
             RunError: no such run, or its `config.json` is damaged or of a newer mlpwatch.
         """
         path = _find(saved, name_or_path)
-        return cls(path, read_card(path))
+        return cls(path, read_manifest(path))
 
     @property
     def name(self) -> str:
@@ -115,17 +113,17 @@ class Run:
     @property
     def config(self) -> RunConfig:
         """The settings that the run was created with."""
-        return self.card.config
+        return self.manifest.config
 
     @property
-    def dataset(self) -> DatasetCard:
+    def dataset(self) -> DatasetInfo:
         """The data set that the run was created with."""
-        return self.card.dataset
+        return self.manifest.dataset
 
     @property
     def created(self) -> datetime:
         """When, in UTC."""
-        return self.card.created
+        return self.manifest.created
 
     def acquire(self) -> str:
         """Keep other processes from training this run, until `release` or the process ends.
@@ -140,7 +138,7 @@ class Run:
         self._lock.acquire()
         before = read_owner(self.path)
         write_owner(self.path)
-        remove_leftovers(self.path)
+        remove_leftovers(self.path, unfinished_names())
         if before is None or before == this_process():
             return ""
         if before.may_live and not before.is_elsewhere:
@@ -178,15 +176,15 @@ class Run:
             self.path, engine, self._shapes(), dtype=self.config.dtype, seed=self.config.seed
         )
 
-    def append_metrics(self, *lines: MetricsLine) -> None:
+    def append_metrics(self, *records: EpochRecord) -> None:
         """Add lines to `metrics.jsonl` and wait until they are on disk.
 
         Raises:
             OSError: for example a full disk; nothing was added.
         """
-        self._metrics.append(*lines)
+        self._metrics.append(*records)
 
-    def read_metrics(self) -> list[MetricsLine]:
+    def read_metrics(self) -> list[EpochRecord]:
         """Read `metrics.jsonl` without its damaged lines; see `read_metrics_log`.
 
         Raises:
@@ -259,14 +257,14 @@ def _free_name(saved: Path, config: RunConfig, now: datetime) -> str:
     return name
 
 
-def _make_folder(path: Path, card: RunCard) -> None:
+def _make_folder(path: Path, manifest: RunManifest) -> None:
     """Build the folder under a hidden name and rename it, so that no half-made run is listed."""
     saved = path.parent
     made = [folder for folder in (saved, *saved.parents) if not folder.exists()]
     try:
         saved.mkdir(parents=True, exist_ok=True)
         with building_folder(saved) as building:
-            card.write(building)
+            manifest.write(building)
             # Fails where another process has just made a run of this name.
             building.rename(path)
         sync_folder(saved)

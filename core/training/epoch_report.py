@@ -8,13 +8,12 @@ from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
+from mlpwatch.core.epochs import EpochRecord, Evaluation
 from mlpwatch.core.errors import DivergedError
-from mlpwatch.core.evaluation import Evaluation, evaluate
+from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.events import EpochDone, Mailbox
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.core.runs.confusion_log import ConfusionLine
-from mlpwatch.core.runs.run import MetricsLine
 from mlpwatch.core.training.recorder import Recorder
 
 _OUTPUT = "the output layer's sums"
@@ -104,29 +103,19 @@ class EpochReporter:
 
     def _tell(self, ended: EndedEpoch, validation: Evaluation) -> None:
         to, name, epoch, step = self._outlets, self._engine.name, ended.epoch, ended.step
-        event = EpochDone(
+        record = EpochRecord(
             engine=name,
             epoch=epoch,
             step=step,
             seconds=ended.seconds,
             train_loss=ended.train_loss,
+            val_loss=validation.loss,
+            val_accuracy=validation.accuracy,
             samples_per_second=ended.samples_per_second,
-            validation=validation,
+            confusion=validation.confusion,
         )
-        to.mailbox.put(event)
-        to.recorder.record(
-            MetricsLine(
-                engine=name,
-                epoch=epoch,
-                step=step,
-                seconds=ended.seconds,
-                train_loss=ended.train_loss,
-                val_loss=validation.loss,
-                val_accuracy=validation.accuracy,
-                samples_per_second=ended.samples_per_second,
-            )
-        )
-        to.recorder.record(ConfusionLine(name, epoch, step, validation.confusion))
+        to.mailbox.put(EpochDone(record, validation))
+        to.recorder.record(record)
         if to.gap_meter is None:
             return
         own = PublishedWeights(name, epoch, step, ended.train_loss, ended.weights)

@@ -9,8 +9,9 @@ from mlpwatch.core.data.dataset import Dataset, load_dataset, resolve_source
 from mlpwatch.core.errors import ConfigError, DataError, RunError
 from mlpwatch.core.network.engine import Engine, build_engine
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
+from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.replay import RunTail, damage_notes
-from mlpwatch.core.runs.run import DatasetCard, Run
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.session import Session
 
 Report = Callable[[str], None]
@@ -28,8 +29,8 @@ def new_session(config: RunConfig, saved: Path, name: str | None, report: Report
     """
     config, dataset = _load_new(config, report)
     engines = _build(config, dataset, report)
-    card = DatasetCard(dataset.name, dataset.sha256, dataset.image_shape, dataset.classes)
-    run = Run.create(saved, name, config, card)
+    info = DatasetInfo(dataset.name, dataset.sha256, dataset.image_shape, dataset.classes)
+    run = Run.create(saved, name, config, info)
     run.acquire()
     return Session(config, dataset, engines, run)
 
@@ -129,7 +130,6 @@ def _forget_what_comes_after(
         for name in config.engine_names:
             epoch = positions[name].epoch if name in positions else 0
             run.trim_metrics(name, epoch)
-            run.confusion.trim(name, epoch)
         done = {name: (at.step, at.epoch) for name, at in positions.items()}
         run.events.trim(dict.fromkeys(config.engine_names, (0, 0)) | done)
     except OSError as error:

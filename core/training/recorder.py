@@ -6,17 +6,14 @@ from time import monotonic
 from typing import Protocol
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.events import CheckpointSaved, Mailbox, SaveFailed
 from mlpwatch.core.runs.checkpoints import Checkpoint
-from mlpwatch.core.runs.confusion_log import ConfusionLine
-from mlpwatch.core.runs.run import MetricsLine, Run
+from mlpwatch.core.runs.run import Run
 
 FLUSH_SECONDS = 10.0
 """How long an end waits for a disk that does not answer."""
-
-LogLine = MetricsLine | ConfusionLine
-"""What an epoch leaves in the run's logs."""
 
 
 class Recorder(Protocol):
@@ -25,8 +22,8 @@ class Recorder(Protocol):
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint soon; a newer one of the same engine may replace it."""
 
-    def record(self, line: LogLine) -> None:
-        """Append a line to the log that it belongs to, soon."""
+    def record(self, epoch: EpochRecord) -> None:
+        """Append an epoch to the metrics, soon."""
 
     def flush(self) -> None:
         """Wait until all that was handed over is on disk, or has failed."""
@@ -47,7 +44,7 @@ class DiskRecorder:
         self._mailbox = mailbox
         self._changed = Condition()
         self._checkpoints: dict[EngineName, Checkpoint] = {}
-        self._lines: deque[LogLine] = deque()
+        self._lines: deque[EpochRecord] = deque()
         self._busy = False
         self._closing = False
         self._failed: dict[EngineName, tuple[Checkpoint, str]] = {}
@@ -66,7 +63,7 @@ class DiskRecorder:
 
     @property
     def unwritten_lines(self) -> int:
-        """Lines of the logs that could not be written so far."""
+        """Lines of the metrics that could not be written so far."""
         return self._unwritten_lines
 
     @property
@@ -101,10 +98,10 @@ class DiskRecorder:
             self._checkpoints = failed | self._checkpoints
             self._changed.notify_all()
 
-    def record(self, line: LogLine) -> None:
+    def record(self, epoch: EpochRecord) -> None:
         """See `Recorder`."""
         with self._changed:
-            self._lines.append(line)
+            self._lines.append(epoch)
             self._changed.notify_all()
 
     def flush(self) -> None:
@@ -124,7 +121,7 @@ class DiskRecorder:
         return bool(self._checkpoints or self._lines)
 
     def _work(self) -> None:
-        lines: deque[LogLine] = deque()
+        lines: deque[EpochRecord] = deque()
         while True:
             with self._changed:
                 self._busy = False
@@ -157,22 +154,16 @@ class DiskRecorder:
             self._saved_as_of[engine] = handed_over_at
         self._mailbox.put(CheckpointSaved(engine, step, str(path)))
 
-    def _write_lines(self, lines: deque[LogLine]) -> None:
-        """Append all lines, each log's in one piece, and take them out; what fails stays in.
+    def _write_lines(self, lines: deque[EpochRecord]) -> None:
+        """Append all lines and take them out; those that fail stay in.
 
         One sync for all that has come: with one each, small epochs would come faster than a disk
         takes them (100 a second; a sync of a disk that turns takes 10 ms), and wait in memory.
         """
-        epochs = [line for line in lines if isinstance(line, MetricsLine)]
-        matrices = [line for line in lines if isinstance(line, ConfusionLine)]
+        if not lines:
+            return
         try:
-            # An epoch's line before its matrix: who follows the run waits for the matrix.
-            if epochs:
-                self._run.append_metrics(*epochs)
-            lines.clear()
-            lines.extend(matrices)
-            if matrices:
-                self._run.confusion.append(*matrices)
+            self._run.append_metrics(*lines)
         except Exception as error:  # as above
             self._unwritten_lines = len(lines)
             path, first = str(self._run.path), lines[0]

@@ -7,7 +7,7 @@ from typing import Any
 from mlpwatch.core.analysis.gap import layer_differences
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.events import EndReason
 from mlpwatch.core.runs.checkpoints import Position
 

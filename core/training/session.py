@@ -22,9 +22,9 @@ from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
+from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.evaluation import Evaluation
-from mlpwatch.core.events import EpochLogged, Event, GapMeasured, Mailbox, StepGroup
+from mlpwatch.core.events import EpochDone, Event, GapMeasured, Mailbox, StepGroup
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.remote.server import CommandServer
@@ -194,8 +194,8 @@ class Session:
 
     def past_events(self) -> list[Event]:
         """Return what a resumed run's logs tell of its epochs and steps; call it before `start`."""
-        past = RunTail(self.run).read(is_final=True) or []
-        return [event for event in past if isinstance(event, (EpochLogged, StepGroup, GapMeasured))]
+        past = RunTail(self.run).read() or []
+        return [event for event in past if isinstance(event, (EpochDone, StepGroup, GapMeasured))]
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         """Read the test images with each engine's weights of its last epoch; takes 0.1 s.

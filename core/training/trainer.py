@@ -8,8 +8,8 @@ from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Rows, Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
+from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import DivergedError, error_text
-from mlpwatch.core.evaluation import Evaluation
 from mlpwatch.core.events import (
     EndReason,
     Mailbox,
@@ -126,8 +126,17 @@ class _Training:
         self.clocks.stop()
         self.background.close()
         self.recorder.flush()
+        scores = (test.loss, test.accuracy) if test else (math.nan, math.nan)
         self.mailbox.put(
-            RunEnded(self.engine.name, reason, detail, self.step, self.clocks.total.seconds, test)
+            RunEnded(
+                self.engine.name,
+                reason,
+                detail,
+                self.step,
+                self.clocks.total.seconds,
+                *scores,
+                test=test,
+            )
         )
         return self._outcome(reason, detail, test)
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-from mlpwatch.core.runs.index import RunIndex
-from mlpwatch.core.runs.listing import list_runs
+from mlpwatch.core.runs.listing import RunIndex, list_runs
 from tests.bench.our_runs import START_SECONDS, scratch, watched
 from tests.bench.verdicts import Row, print_rows, quantile
 from tests.support.pty.noted import NotedProgram

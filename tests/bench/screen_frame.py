@@ -103,4 +103,6 @@ def _events(first: int, last: int) -> Iterator[Event]:
 
 def _epoch(name: EngineName, epoch: int, step: int, seconds: float) -> EpochDone:
     """Return an epoch's end with one of twelve evaluations, so that cells change."""
-    return replace(epoch_done(name, epoch % 12 + 1), epoch=epoch, step=step, seconds=seconds)
+    done = epoch_done(name, epoch % 12 + 1)
+    record = replace(done.record, epoch=epoch, step=step, seconds=seconds)
+    return EpochDone(record, done.validation)

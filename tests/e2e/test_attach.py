@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.remote.protocol import Command, encode_command
-from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
+from mlpwatch.core.remote.sockets import connect
+from mlpwatch.core.runs.layout import SOCKET_NAME
 from mlpwatch.core.runs.run import Run
 from tests.support.faults.run_losses import nothing_lost
 from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command

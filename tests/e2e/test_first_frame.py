@@ -32,7 +32,7 @@ NOT_SHOWN_YET = {
     "mlpwatch.core.events", "mlpwatch.tui.state.run_state", "mlpwatch.tui.state.engine_view",
     "mlpwatch.core.training.session", "mlpwatch.core.training.launch",
     # Read at terminals that do not tell their colours; needed for names that are given or made.
-    "curses", "secrets", "mlpwatch.core.runs.names",
+    "curses", "secrets", "mlpwatch.core.runs.layout",
 }  # fmt: skip
 
 LATER_FEATURES = ("mistakes", "runs", "draw", "explain", "weights")

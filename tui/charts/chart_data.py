@@ -134,7 +134,7 @@ def recent_loss_series(engines: Iterable["EngineView"], options: ChartOptions) -
         last, _ = engine.loss_by_step.last or (0.0, 0.0)
         train = [(x - last, y) for x, y in engine.loss_by_step.recent()]
         newest = engine.epochs_from(last + RECENT_X[0])
-        validation = [(p.step - last, p.validation_loss) for p in newest]
+        validation = [(p.step - last, p.val_loss) for p in newest]
         line = LINES[engine.name] if options.overlay else "braille"
         mark = MARKS[engine.name] if options.overlay else "dot"
         series += [

@@ -7,8 +7,9 @@ from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.state.curves import RECENT_CAPACITY
 
 if TYPE_CHECKING:
+    from mlpwatch.core.epochs import EpochRecord
     from mlpwatch.core.events import GapMeasured
-    from mlpwatch.tui.state.run_state import EngineView, EpochPoint, Phase, RunState
+    from mlpwatch.tui.state.run_state import EngineView, Phase, RunState
 
 BROKEN: tuple["Phase", ...] = ("diverged", "failed")
 
@@ -24,7 +25,7 @@ class Reading(NamedTuple):
     nothing is known of it."""
     spread: tuple[float, float] | None
     """The lowest and the highest batch of that bucket, if it holds several."""
-    epoch: "EpochPoint | None"
+    epoch: "EpochRecord | None"
     """The newest epoch then; None before the first."""
 
 
@@ -85,10 +86,8 @@ def read_out(panel: str, engine: "EngineView", options: ChartOptions, step: int)
     if read is None:
         return "not yet", ""
     if panel == "accuracy":
-        return (
-            f"{100 * read.epoch.validation_accuracy:.2f} %" if read.epoch else "no epoch yet"
-        ), ""
-    validation = f", val {read.epoch.validation_loss:.4f}" if read.epoch else ""
+        return (f"{100 * read.epoch.val_accuracy:.2f} %" if read.epoch else "no epoch yet"), ""
+    validation = f", val {read.epoch.val_loss:.4f}" if read.epoch else ""
     spread = ", batches {:.4f} to {:.4f}".format(*read.spread) if read.spread else ""
     loss = "no batch" if read.loss is None else f"{read.loss:.4f}"
     return loss + validation, spread

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.epochs import accuracy_of
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
@@ -16,7 +17,7 @@ from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.scores import ClassScores, PairDifference
-    from mlpwatch.core.runs.confusion_log import Matrix
+    from mlpwatch.core.epochs import Matrix
     from mlpwatch.tui.state.run_state import EngineView, RunState
 
 CHOOSE_A_CELL = "arrows choose a cell, enter shows its digits; c: row %, difference, scores"
@@ -184,8 +185,6 @@ class Matrices:
         return f"{text} · epoch {epoch}{self._accuracy(engine, state)}"
 
     def _accuracy(self, engine: "EngineView", state: "RunState") -> str:
-        from mlpwatch.core.runs.confusion_log import accuracy_of  # noqa: PLC0415 - after the first frame
-
         counts = self.counts(engine, state)
         if counts is None or self.mode == "difference":
             return ""

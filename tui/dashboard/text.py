@@ -50,8 +50,8 @@ def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
     if first.loss is not None and second.loss is not None:
         parts.append(f"loss {first.loss - second.loss:+.1e}")
     if first.epoch and second.epoch:
-        validation = first.epoch.validation_loss - second.epoch.validation_loss
-        accuracy = (first.epoch.validation_accuracy - second.epoch.validation_accuracy) * 100
+        validation = first.epoch.val_loss - second.epoch.val_loss
+        accuracy = (first.epoch.val_accuracy - second.epoch.val_accuracy) * 100
         parts += [f"val {validation:+.1e}", f"accuracy {accuracy:+.2f} %"]
     names = " − ".join(TITLES[name] for name in read)
     return f"{place(step, state)} · {names}: {', '.join(parts)}"

@@ -1,6 +1,7 @@
 """The lines of text around the charts: header, a model's status, message, footer."""
 
 from collections.abc import Sequence
+from math import isfinite
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,14 +105,14 @@ class StatusPanel(CellView):
     def _facts(self, engine: "EngineView", *, wide: bool) -> list[list[tuple[str, Role]]]:
         per_second = engine.steps_per_second
         samples = None if per_second is None else per_second * self._speed.batch_size
-        accuracy = engine.epochs[-1].validation_accuracy if engine.epochs else None
+        accuracy = engine.epochs[-1].val_accuracy if engine.epochs else None
         loss = (f"loss {formatting.loss(engine.loss)}", Role.TEXT)
         val = (f"val {formatting.percent(accuracy)}", Role.TEXT)
         speed = (f"{formatting.rate(samples)} samples/s", Role.TEXT)
         threads = (formatting.count(self._speed.threads, "thread"), Role.DIM)
         time = (self._time(engine), Role.DIM)
-        if engine.test is not None:
-            test = (f"test {formatting.percent(engine.test.accuracy)}", Role.STRONG)
+        if isfinite(engine.test_accuracy):
+            test = (f"test {formatting.percent(engine.test_accuracy)}", Role.STRONG)
             return [[test, val, loss, speed, time]] if wide else [[test, val], [loss, speed]]
         if wide:
             return [[loss, val, speed, threads, time]]

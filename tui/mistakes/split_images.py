@@ -26,7 +26,7 @@ from mlpwatch.tui.mistakes.text import (
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
-    from mlpwatch.core.evaluation import Evaluation
+    from mlpwatch.core.epochs import Evaluation
     from mlpwatch.core.run_source import RunSource
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.runs.changes import Contents, delete_run, measure_run, rename_run
 from mlpwatch.core.runs.export import ExportKind, export_runs
-from mlpwatch.core.runs.names import check_run_name
+from mlpwatch.core.runs.layout import check_run_name
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
-from mlpwatch.core.runs.listing import METRICS_NAME
-from mlpwatch.core.runs.manifest import read_card
-from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
+from mlpwatch.core.epochs import EpochRecord
+from mlpwatch.core.runs.layout import METRICS_NAME
+from mlpwatch.core.runs.manifest import read_manifest
+from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.text import printable
 from mlpwatch.tui.charts.chart import Limits, Marker, Series, nice_limits
 from mlpwatch.tui.kit.theme import RUNS
@@ -25,7 +26,7 @@ MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
 class EngineCurves:
     """One engine's epochs in one run, thinned."""
 
-    lines: dict[int, MetricsLine]
+    lines: dict[int, EpochRecord]
     """By epoch."""
     curves: dict[tuple[Quantity, bool], Curve]
     """By quantity, and whether the x axis is in seconds; accuracies in percent."""
@@ -61,7 +62,7 @@ class ComparedRun:
         stamp = _stamp(self.folder / METRICS_NAME)
         if self.config is not None and stamp == self._stamp:
             return False
-        self.config = read_card(self.folder).config
+        self.config = read_manifest(self.folder).config
         lines = MetricsLog(self.folder / METRICS_NAME).read().lines
         self.engines = {
             name: _curves_of(line for line in lines if line.engine == name)
@@ -156,7 +157,7 @@ def differing_settings(runs: Sequence[ComparedRun]) -> list[str]:
     ]
 
 
-def _curves_of(lines: Iterable[MetricsLine]) -> EngineCurves:
+def _curves_of(lines: Iterable[EpochRecord]) -> EngineCurves:
     by_epoch = {line.epoch: line for line in lines}
     curves: dict[tuple[Quantity, bool], Curve] = {
         ("val_loss", False): Curve(),

@@ -13,8 +13,7 @@ from textual.events import Click
 from textual.widgets import Input
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.runs.index import RunIndex
-from mlpwatch.core.runs.listing import RunSummary
+from mlpwatch.core.runs.listing import RunIndex, RunSummary
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw

@@ -3,14 +3,15 @@
 from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from math import nan
+from typing import Literal
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.epochs import EpochRecord, Evaluation, Matrix
 from mlpwatch.core.events import (
     CheckpointEvaluated,
     EngineEvent,
     EpochDone,
-    EpochLogged,
     Paused,
     Resumed,
     RunEnded,
@@ -20,10 +21,6 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.tui.state.curves import Curve, Point
 from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, EpochCurves, is_kept
-
-if TYPE_CHECKING:
-    from mlpwatch.core.evaluation import Evaluation
-    from mlpwatch.core.runs.confusion_log import Matrix
 
 Phase = Literal["waiting", "training", "paused", "finished", "stopped", "diverged", "failed"]
 
@@ -42,19 +39,6 @@ LOSS_WINDOW = 20
 """Batches that the status's loss is a mean of: one batch alone jumps too much to read."""
 
 
-@dataclass(frozen=True, slots=True)
-class EpochPoint:
-    """What one epoch left for the charts."""
-
-    epoch: int
-    step: int
-    seconds: float
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
-    """0 to 1."""
-
-
 @dataclass(slots=True)
 class EngineView:
     """One engine, as far as its events have told."""
@@ -67,18 +51,20 @@ class EngineView:
     parameters: int = 0
     detail: str = ""
     """Why the engine ended, if not as planned."""
-    epochs: list[EpochPoint] = field(default_factory=list)
+    epochs: list[EpochRecord] = field(default_factory=list)
     """Those that are kept; the newest is always there."""
-    validation: "Evaluation | None" = None
+    validation: Evaluation | None = None
     validation_step: int = 0
     """Step of the weights of that reading."""
-    validation_before: "Evaluation | None" = None
+    validation_before: Evaluation | None = None
     """Of the epoch before the newest, if this process saw it."""
     confusion: "Matrix | None" = None
     """Of the newest epoch; the reading of each image may be of an older one, or missing."""
-    matrices: "dict[int, Matrix]" = field(default_factory=dict)
+    matrices: dict[int, Matrix] = field(default_factory=dict)
     """Confusion matrices by epoch, those that are kept; 800 bytes each for ten classes."""
-    test: "Evaluation | None" = None
+    test: Evaluation | None = None
+    """The predictions for each test image; None where a log told of the end."""
+    test_accuracy: float = nan
     loss_by_step: Curve = field(init=False)
     loss_by_second: Curve = field(init=False)
     epochs_by_step: EpochCurves = field(init=False)
@@ -125,12 +111,12 @@ class EngineView:
             return None
         return (self.planned_steps - self.step) / rate
 
-    def last_epoch(self, step: int) -> EpochPoint | None:
+    def last_epoch(self, step: int) -> EpochRecord | None:
         """Return the newest epoch that ended at a step or before it; None before the first."""
         ended = bisect_right(self.epochs, step, key=lambda point: point.step)
         return self.epochs[ended - 1] if ended else None
 
-    def epochs_from(self, step: float) -> list[EpochPoint]:
+    def epochs_from(self, step: float) -> list[EpochRecord]:
         """Return the epochs that ended at a step or after it."""
         return self.epochs[bisect_left(self.epochs, step, key=lambda point: point.step) :]
 
@@ -143,8 +129,6 @@ class EngineView:
                 self._add_steps(event)
             case EpochDone():
                 self._add_epoch(event)
-            case EpochLogged():
-                self._add_past_epoch(event)
             case CheckpointEvaluated():
                 self._add_evaluation(event)
             case RunStarted():
@@ -189,36 +173,22 @@ class EngineView:
                 readings.popleft()
 
     def _add_epoch(self, event: EpochDone) -> None:
-        """Take in one epoch."""
-        self.validation_before, self.validation = self.validation, event.validation
-        self.validation_step = event.step
-        self.confusion = self.matrices[event.epoch] = event.validation.confusion
-        self._add_point(
-            EpochPoint(
-                epoch=event.epoch,
-                step=event.step,
-                seconds=event.seconds,
-                train_loss=event.train_loss,
-                validation_loss=event.validation.loss,
-                validation_accuracy=event.validation.accuracy,
-            )
-        )
-
-    def _add_past_epoch(self, event: EpochLogged) -> None:
-        """Take in one epoch that a log tells of."""
+        """Take in one epoch, of a trainer or of a log."""
         self.step, self.seconds = max(self.step, event.step), max(self.seconds, event.seconds)
-        if event.confusion is not None:
-            self.confusion = self.matrices[event.epoch] = event.confusion
-        self._add_point(
-            EpochPoint(
-                epoch=event.epoch,
-                step=event.step,
-                seconds=event.seconds,
-                train_loss=event.train_loss,
-                validation_loss=event.validation_loss,
-                validation_accuracy=event.validation_accuracy,
-            )
-        )
+        if event.validation is not None:
+            self.validation_before, self.validation = self.validation, event.validation
+            self.validation_step = event.step
+        epoch = event.record
+        if epoch.confusion is not None:
+            self.confusion = self.matrices[epoch.epoch] = epoch.confusion
+        self.epochs.append(epoch)
+        self.epochs_by_step.add(epoch.step, epoch)
+        self.epochs_by_second.add(epoch.seconds, epoch)
+        if len(self.epochs) > MOST_EPOCHS:
+            newest = epoch.epoch
+            self.epochs = [old for old in self.epochs if is_kept(old.epoch, newest)]
+            kept = self.matrices.items()
+            self.matrices = {epoch: old for epoch, old in kept if is_kept(epoch, newest)}
 
     def _add_evaluation(self, event: CheckpointEvaluated) -> None:
         """Take in what a checkpoint reads the images as."""
@@ -226,18 +196,8 @@ class EngineView:
         if self.confusion is None or not self.epochs or event.epoch >= self.epochs[-1].epoch:
             self.confusion = event.validation.confusion
 
-    def _add_point(self, point: EpochPoint) -> None:
-        """Take in an epoch's point."""
-        self.epochs.append(point)
-        self.epochs_by_step.add(point.step, point)
-        self.epochs_by_second.add(point.seconds, point)
-        if len(self.epochs) > MOST_EPOCHS:
-            newest = point.epoch
-            self.epochs = [old for old in self.epochs if is_kept(old.epoch, newest)]
-            kept = self.matrices.items()
-            self.matrices = {epoch: old for epoch, old in kept if is_kept(epoch, newest)}
-
     def _end(self, event: RunEnded) -> None:
         """Take in the last event."""
         self.phase, self.detail, self.test = event.reason, event.detail, event.test
+        self.test_accuracy = event.test_accuracy
         self.step, self.seconds = event.step, event.seconds

@@ -1,7 +1,6 @@
 """What epochs leave for the charts, in bounded space however many there are."""
 
-from typing import Protocol
-
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import GapMeasured
 from mlpwatch.tui.state.curves import Curve
 
@@ -30,22 +29,6 @@ def is_kept(epoch: int, newest: int) -> bool:
     return epoch > newest - NEWEST_EPOCHS or epoch % stride == 0
 
 
-class EpochNumbers(Protocol):
-    """The three quantities of an epoch that are charted."""
-
-    @property
-    def train_loss(self) -> float:
-        """Mean over the epoch's images."""
-
-    @property
-    def validation_loss(self) -> float:
-        """After the epoch."""
-
-    @property
-    def validation_accuracy(self) -> float:
-        """After the epoch, 0 to 1."""
-
-
 class EpochCurves:
     """Each quantity as a curve over steps or seconds: every epoch its own point up to 500.
 
@@ -61,11 +44,11 @@ class EpochCurves:
         self.validation_loss = Curve(planned=planned)
         self.validation_accuracy = Curve(planned=planned)
 
-    def add(self, x: float, epoch: EpochNumbers) -> None:
+    def add(self, x: float, epoch: EpochRecord) -> None:
         """Add one epoch, which ended at x."""
         self.train_loss.add(x, epoch.train_loss)
-        self.validation_loss.add(x, epoch.validation_loss)
-        self.validation_accuracy.add(x, epoch.validation_accuracy)
+        self.validation_loss.add(x, epoch.val_loss)
+        self.validation_accuracy.add(x, epoch.val_accuracy)
 
 
 class GapCurves:

@@ -16,10 +16,10 @@ from mlpwatch.core.events import (
     SaveFailed,
 )
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.state.engine_view import ENDED, EngineView, EpochPoint, Phase
+from mlpwatch.tui.state.engine_view import ENDED, EngineView, Phase
 from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, GapCurves, is_kept
 
-__all__ = ["ENDED", "EngineView", "EpochPoint", "Phase", "RunState"]
+__all__ = ["ENDED", "EngineView", "Phase", "RunState"]
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ from mlpwatch.core.analysis.mistakes import (
     mistake_rows,
 )
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.evaluation import Evaluation, evaluate
+from mlpwatch.core.epochs import Evaluation
+from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import CrossEntropy
 
 CLASSES = 4

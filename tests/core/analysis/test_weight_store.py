@@ -71,6 +71,7 @@ def test_who_reads_an_epochs_event_finds_the_weights_it_was_evaluated_with(
         assert latest is evaluated
         assert (evaluated.epoch, evaluated.step) == (event.epoch, event.step)
         training.engine.load_state(EngineState(dict(evaluated.weights)))
+        assert event.validation is not None
         logits = training.engine.logits(training.dataset.validation_images)
         np.testing.assert_array_equal(logits.argmax(axis=1), event.validation.predictions)
     last = training.weight_store.latest(name)

@@ -15,15 +15,16 @@ import safetensors.numpy
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.files import checkpoint_errors as errors
 from mlpwatch.core.files import tensor_files
+from mlpwatch.core.files import tensor_files as errors
 from mlpwatch.core.runs.checkpoints import checkpoint_path, previous_path
-from mlpwatch.core.runs.run import DatasetCard, Run
+from mlpwatch.core.runs.manifest import DatasetInfo
+from mlpwatch.core.runs.run import Run
 from tests.support.faults.run_losses import left_alone
 from tests.support.samples.checkpoint_samples import SIZES, sample_checkpoint
 
 CONFIG = RunConfig(hidden=(4,), optimizer="momentum")
-CARD = DatasetCard("six", "0" * 64, (2, 3), 3)
+CARD = DatasetInfo("six", "0" * 64, (2, 3), 3)
 NEWEST, BEFORE = 25, 13
 
 Damage = Callable[[bytes], bytes]

@@ -27,7 +27,8 @@ from mlpwatch.core.remote.protocol import (
     parse_command,
 )
 from mlpwatch.core.remote.server import MOST_PEERS, CommandServer
-from mlpwatch.core.remote.sockets import SOCKET_NAME, connect
+from mlpwatch.core.remote.sockets import connect
+from mlpwatch.core.runs.layout import SOCKET_NAME
 from mlpwatch.core.training.session import Session
 from tests.support.waiting import wait_until
 

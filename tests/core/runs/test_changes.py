@@ -10,7 +10,7 @@ import pytest
 
 from mlpwatch.core.errors import InputError, RunError
 from mlpwatch.core.runs.changes import Contents, delete_run, measure_run, rename_run
-from mlpwatch.core.runs.run import list_runs
+from mlpwatch.core.runs.listing import list_runs
 from tests.support.samples.run_samples import create, line
 
 OUTSIDE = ["", ".", "..", "../outside", "one/..", "/etc", "a\0b", "../saved/one"]

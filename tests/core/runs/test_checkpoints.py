@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import ENGINE_NAMES
-from mlpwatch.core.files import checkpoint_errors as errors
 from mlpwatch.core.files import tensor_files
+from mlpwatch.core.files import tensor_files as errors
 from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.runs.checkpoints import (
     Checkpoint,

@@ -22,17 +22,10 @@ from mlpwatch.core.events import (
     StepDone,
     StepGroup,
 )
-from mlpwatch.core.runs.event_log import (
-    EVENTS_NAME,
-    EngineEnded,
-    Entry,
-    EventLog,
-    Plan,
-    parse_entry,
-)
-from mlpwatch.core.runs.event_writer import EventWriter
-from mlpwatch.core.runs.step_sums import FRESH_SECONDS, MOST_GROUPS, StepSums
-from tests.support.samples.scenes import epoch_done, evaluation
+from mlpwatch.core.runs.event_log import Entry, EventLog, Plan, parse_entry
+from mlpwatch.core.runs.event_writer import FRESH_SECONDS, MOST_GROUPS, EventWriter, StepGroups
+from mlpwatch.core.runs.layout import EVENTS_NAME
+from tests.support.samples.scenes import epoch_done
 
 ENTRIES: list[Entry] = [
     Plan(20, 860),
@@ -43,7 +36,7 @@ ENTRIES: list[Entry] = [
     Resumed("numpy", 900),
     CheckpointSaved("torch", 860, "saved/demo/torch.safetensors"),
     SaveFailed("torch", 870, "saved/demo", "No space left on device"),
-    EngineEnded("numpy", "finished", "", 17_200, 12.5, 0.125, 0.9625),
+    RunEnded("numpy", "finished", "", 17_200, 12.5, 0.125, 0.9625),
 ]
 
 
@@ -122,13 +115,13 @@ def test_a_resume_keeps_the_curves_up_to_the_checkpoint(log: EventLog) -> None:
 
 
 def test_a_short_run_keeps_every_step() -> None:
-    sums = StepSums("numpy", MOST_GROUPS)
+    sums = StepGroups("numpy", MOST_GROUPS)
     assert [one.count for one in sums.add(steps(1, 50))] == [1] * 50
 
 
 def test_a_long_run_keeps_a_fixed_number_of_sums() -> None:
     planned = 100 * MOST_GROUPS
-    sums = StepSums("numpy", planned)
+    sums = StepGroups("numpy", planned)
     made = [
         one for n in range(1, planned, 400) for one in sums.add(steps(n, n + 399, seconds=1e-6))
     ]
@@ -138,7 +131,7 @@ def test_a_long_run_keeps_a_fixed_number_of_sums() -> None:
 
 
 def test_what_is_left_is_summed_up_at_the_end_and_the_next_sum_ends_where_it_would_have() -> None:
-    sums = StepSums("numpy", 10 * MOST_GROUPS)
+    sums = StepGroups("numpy", 10 * MOST_GROUPS)
     assert sums.add(steps(1, 7)) == []
     (rest,) = sums.close()
     assert (rest.step, rest.count) == (7, 7)
@@ -148,7 +141,7 @@ def test_what_is_left_is_summed_up_at_the_end_and_the_next_sum_ends_where_it_wou
 
 
 def test_a_slow_run_is_told_of_every_second() -> None:
-    sums = StepSums("numpy", 1_000 * MOST_GROUPS)
+    sums = StepGroups("numpy", 1_000 * MOST_GROUPS)
     made = sums.add(steps(1, 100, seconds=0.1))
     gaps = np.diff([one.seconds for one in made])
     assert len(made) > 8
@@ -160,14 +153,14 @@ def test_the_writer_writes_what_a_mailbox_is_given(log: EventLog) -> None:
     writer.take((ENTRIES[1],))  # type: ignore[arg-type]
     writer.take(steps(1, 3))
     writer.take((epoch_done("numpy", 1),))
-    writer.take((RunEnded("numpy", "finished", "", 240, 12.0, evaluation("numpy", 1)),))
+    writer.take((RunEnded("numpy", "finished", "", 240, 12.0, 0.25, 0.9625),))
     writer.start()
     writer.close()
     plan, started, *sums, ended = log.read()
     assert (plan, started) == (Plan(12, 20), ENTRIES[1])
     assert [one.loss for one in sums if isinstance(one, StepGroup)] == [1.0, 2.0, 3.0]
-    assert isinstance(ended, EngineEnded)
-    assert ended.test_accuracy == evaluation("numpy", 1).accuracy
+    assert isinstance(ended, RunEnded)
+    assert ended.test_accuracy == 0.9625
 
 
 def test_what_could_not_be_written_is_written_later(

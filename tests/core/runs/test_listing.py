@@ -1,6 +1,7 @@
 """The list of runs shows every folder, whatever is in it, and stays quick."""
 
 import json
+import math
 import os
 from collections import Counter
 from dataclasses import replace
@@ -10,8 +11,7 @@ from time import process_time
 import pytest
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.runs.listing import EngineSummary, RunSummary
-from mlpwatch.core.runs.run import list_runs
+from mlpwatch.core.runs.listing import EngineSummary, RunSummary, list_runs
 from tests.support.samples.many_runs import make_many_runs
 from tests.support.samples.run_samples import CONFIG, NOON, create, line
 
@@ -98,19 +98,33 @@ def test_a_run_that_was_made_longer_has_planned_what_it_has_done(saved: Path) ->
     assert only(saved).epochs_planned == 7
 
 
-@pytest.mark.parametrize("accuracy", [float("nan"), 1.5, -0.1])
-def test_an_accuracy_that_is_none_is_not_shown(saved: Path, accuracy: float) -> None:
+def ended(accuracy: str, *more: str) -> str:
+    return '{"engines": {"numpy": {' + ", ".join([f'"test_accuracy": {accuracy}', *more]) + "}}}"
+
+
+def test_an_accuracy_that_is_not_known_is_not_shown(saved: Path) -> None:
     run = create(saved, "one", replace(CONFIG, only="numpy"))
-    run.append_metrics(line("numpy", 1, accuracy))
-    run.write_result({"engines": {"numpy": {"test_accuracy": accuracy}}})
+    run.append_metrics(line("numpy", 1, math.nan))
+    run.write_result({"engines": {"numpy": {"test_accuracy": math.nan}}})
     assert only(saved).engines == (EngineSummary("numpy", 1, None, None),)
 
 
-@pytest.mark.parametrize("result", [{}, {"engines": []}, {"engines": {"numpy": "good"}}])
-def test_a_result_of_another_shape_is_no_result(saved: Path, result: dict[str, object]) -> None:
-    run = create(saved, "one", replace(CONFIG, only="numpy"))
-    run.write_result(result)
-    assert only(saved).engines[0].test_accuracy is None
+@pytest.mark.parametrize(
+    "result",
+    [
+        {}, {"engines": []}, {"engines": {"numpy": "good"}}, ended("1.5"), ended("-0.1"),
+        ended("1" + "0" * 400), ended("1" + "0" * 9_000), ended('"x"'), ended("[]"), ended("true"),
+        ended("0.5", '"ended": "won"'), ended("0.5", '"ended": "failed", "detail": 5'),
+    ],
+)  # fmt: skip
+def test_a_result_that_makes_no_sense_is_a_damaged_run(saved: Path, result: object) -> None:
+    create(saved, "good")
+    folder = create(saved, "bad", replace(CONFIG, only="numpy")).path
+    (folder / "result.json").write_text(result if isinstance(result, str) else json.dumps(result))
+    runs = {run.name: run for run in list_runs(saved)}
+    assert (runs["good"].state, runs["bad"].state) == ("stopped", "damaged")
+    assert "result.json" in runs["bad"].reason
+    assert len(runs["bad"].reason) < 300
 
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "result.json"])
@@ -130,8 +144,8 @@ def test_one_bad_folder_never_hides_the_others(saved: Path, name: str, kind: str
             bad.symlink_to(bad)
     runs = {run.name: run for run in list_runs(saved)}
     assert runs["good"].state == "stopped"
-    # A damaged line of metrics is skipped; a link that leads nowhere is no file.
-    harmless = name == "metrics.jsonl" and kind in ("garbage", "loop")
+    # A damaged line of metrics is skipped.
+    harmless = name == "metrics.jsonl" and kind == "garbage"
     assert runs["bad"].state == ("stopped" if harmless else "damaged")
     assert (name in runs["bad"].reason) == (not harmless)
     assert runs["bad"].reason == "" or runs["bad"].reason.isprintable()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.recipes import from_recipe
-from mlpwatch.core.runs.names import check_run_name, new_run_name
+from mlpwatch.core.runs.layout import check_run_name, new_run_name
 from mlpwatch.core.text import printable
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.changes import delete_run, rename_run
-from mlpwatch.core.runs.lock import RunLock
-from mlpwatch.core.runs.owner import OWNER_NAME, Owner, read_owner, this_process, write_owner
+from mlpwatch.core.runs.layout import OWNER_NAME
+from mlpwatch.core.runs.lock import Owner, RunLock, read_owner, this_process, write_owner
 from mlpwatch.core.runs.run import Run
 from tests.support.samples.run_samples import create
 
@@ -156,10 +156,10 @@ def test_a_damaged_owner_file_hinders_nobody(run: Run, content: bytes) -> None:
 def test_a_disk_that_takes_no_owner_file_still_trains(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **_folder: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mlpwatch.core.runs.owner.replace_durably", full)
+    monkeypatch.setattr("mlpwatch.core.runs.lock.replace_durably", full)
     assert run.acquire() == ""
 
 

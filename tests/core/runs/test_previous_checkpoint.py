@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.files import checkpoint_errors as errors
+from mlpwatch.core.files import tensor_files as errors
 from mlpwatch.core.runs.checkpoints import (
     checkpoint_path,
     previous_path,

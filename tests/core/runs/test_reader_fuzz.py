@@ -7,7 +7,7 @@ import random
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import process_time
 
@@ -17,16 +17,25 @@ import pytest
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.events import CheckpointSaved, RunStarted, SaveFailed
 from mlpwatch.core.runs.checkpoints import read_checkpoint, write_checkpoint
-from mlpwatch.core.runs.confusion_log import CONFUSION_NAME, ConfusionLine, ConfusionLog
-from mlpwatch.core.runs.event_log import EVENTS_NAME, EventLog, Plan
-from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME, read_result
-from mlpwatch.core.runs.manifest import CARD_NAME, read_card
+from mlpwatch.core.runs.event_log import EventLog, Plan
+from mlpwatch.core.runs.layout import (
+    CONFUSION_NAME,
+    EVENTS_NAME,
+    MANIFEST_NAME,
+    METRICS_NAME,
+    OWNER_NAME,
+    RESULT_NAME,
+)
+from mlpwatch.core.runs.listing import read_result
+from mlpwatch.core.runs.lock import read_owner, write_owner
+from mlpwatch.core.runs.manifest import read_manifest
 from mlpwatch.core.runs.metrics import MetricsLog
-from mlpwatch.core.runs.owner import OWNER_NAME, read_owner, write_owner
+from mlpwatch.core.runs.replay import RunTail
+from mlpwatch.core.runs.run import Run
 from tests.core.data.test_data_fuzz import LONGEST_SECONDS, MUTATIONS, SLACK_BYTES, mutated
 from tests.support.faults.run_losses import Loss, check
 from tests.support.samples.checkpoint_samples import sample_checkpoint
-from tests.support.samples.run_samples import create, line
+from tests.support.samples.run_samples import create, line, old_confusion_line
 
 
 @dataclass(frozen=True)
@@ -39,14 +48,16 @@ class Reader:
 
 
 def make_metrics(folder: Path) -> None:
+    counts = np.arange(100, dtype=np.int64).reshape(10, 10)
     for epoch in range(1, 6):
-        MetricsLog(folder / METRICS_NAME).append(line("numpy", epoch))
+        MetricsLog(folder / METRICS_NAME).append(replace(line("numpy", epoch), confusion=counts))
 
 
 def make_confusion(folder: Path) -> None:
-    for epoch in range(1, 4):
-        counts = np.arange(9, dtype=np.int64).reshape(3, 3)
-        ConfusionLog(folder / CONFUSION_NAME).append(ConfusionLine("numpy", epoch, epoch, counts))
+    make_metrics(folder)
+    counts = np.arange(100, dtype=np.int64).reshape(10, 10)
+    lines = [old_confusion_line("numpy", epoch, counts) for epoch in range(1, 4)]
+    (folder / CONFUSION_NAME).write_text("".join(lines))
 
 
 def make_events(folder: Path) -> None:
@@ -60,17 +71,23 @@ def make_events(folder: Path) -> None:
     )
 
 
+def read_logs(folder: Path) -> None:
+    """Read what the list, the comparison and a follower read."""
+    run = Run.open(folder.parent, folder.name)
+    run.read_metrics()
+    MetricsLog(folder / METRICS_NAME).newest(["numpy", "torch"])
+    RunTail(run).read()
+
+
 READERS = [
     Reader(
         "checkpoint.safetensors",
         lambda folder: write_checkpoint(folder / "checkpoint.safetensors", sample_checkpoint(3), 0),
         lambda folder: read_checkpoint(folder / "checkpoint.safetensors"),
     ),
-    Reader(CARD_NAME, lambda _folder: None, read_card),
-    Reader(METRICS_NAME, make_metrics, lambda folder: MetricsLog(folder / METRICS_NAME).read()),
-    Reader(
-        CONFUSION_NAME, make_confusion, lambda folder: ConfusionLog(folder / CONFUSION_NAME).read(3)
-    ),
+    Reader(MANIFEST_NAME, lambda _folder: None, read_manifest),
+    Reader(METRICS_NAME, make_metrics, read_logs),
+    Reader(CONFUSION_NAME, make_confusion, read_logs),
     Reader(EVENTS_NAME, make_events, lambda folder: EventLog(folder / EVENTS_NAME).read()),
     Reader(
         RESULT_NAME,

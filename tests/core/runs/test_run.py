@@ -15,17 +15,19 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import OptimizerName, RunConfig
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import InputError, RunError
-from mlpwatch.core.files.checkpoint_errors import ForeignCheckpointError, ShapeMismatchError
 from mlpwatch.core.files.durable import STALE_SECONDS
+from mlpwatch.core.files.tensor_files import ForeignCheckpointError, ShapeMismatchError
 from mlpwatch.core.network.engine import build_engine
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position, checkpoint_path
-from mlpwatch.core.runs.run import DatasetCard, MetricsLine, Run
+from mlpwatch.core.runs.manifest import DatasetInfo
+from mlpwatch.core.runs.run import Run
 from tests.support.checkout import CHECKOUT
 from tests.support.samples.checkpoint_samples import SIZES, sample_checkpoint
 
-DIGITS = DatasetCard("digits", "ab" * 32, (2, 3), 3)
+DIGITS = DatasetInfo("digits", "ab" * 32, (2, 3), 3)
 CONFIG = RunConfig(hidden=(4,), optimizer="momentum", seed=5)
 
 
@@ -43,11 +45,11 @@ def test_a_run_opens_as_it_was_created(tmp_path: Path) -> None:
     config = from_recipe("seed", hidden=(30, 20), seed=2**63 - 1, threads=2, only="torch")
     created = Run.create(saved, None, config, DIGITS)
     opened = Run.open(saved, created.name)
-    assert opened.card == created.card
+    assert opened.manifest == created.manifest
     assert (opened.config, opened.dataset) == (config, DIGITS)
     assert abs(opened.created - datetime.now(UTC)) < timedelta(minutes=1)
     assert opened.created.tzinfo is UTC
-    assert {"mlpwatch", "numpy", "torch", "scikit-learn", "python"} == set(opened.card.versions)
+    assert {"mlpwatch", "numpy", "torch", "scikit-learn", "python"} == set(opened.manifest.versions)
 
 
 def test_the_folder_is_its_owners_alone_and_holds_nothing_else(run: Run) -> None:
@@ -236,7 +238,7 @@ def test_result_and_metrics_come_back(run: Run) -> None:
     (run.path / "result.json").write_text("{")
     with pytest.raises(RunError, match=r"result\.json"):
         run.read_result()
-    lines = [MetricsLine("numpy", epoch, epoch, 1.0, 1.0, 1.0, 1.0, 1.0) for epoch in (1, 2)]
+    lines = [EpochRecord("numpy", epoch, epoch, 1.0, 1.0, 1.0, 1.0, 1.0) for epoch in (1, 2)]
     for line in lines:
         run.append_metrics(line)
     assert run.read_metrics() == lines
@@ -276,7 +278,10 @@ def test_one_process_at_a_time_holds_a_run_and_a_kill_frees_it(run: Run) -> None
 
 
 def test_taking_a_run_clears_what_a_killed_writer_left(run: Run) -> None:
-    (run.path / ".numpy.safetensors.x.tmp").write_bytes(b"half")
+    (run.path / ".numpy.safetensors.x1_zb2y3.tmp").write_bytes(b"half")
+    mine = {run.path / name for name in (".thesis.tmp", ".notes.12345678.tmp")}
+    for path in mine:
+        path.touch()
     run.acquire()
     run.release()
-    assert list(run.path.iterdir()) == [card_path(run)]
+    assert set(run.path.iterdir()) == {card_path(run), *mine}

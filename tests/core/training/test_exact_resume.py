@@ -52,9 +52,9 @@ def test_a_resumed_run_ends_with_the_same_bits(
     epochs = [*stopped.of(EpochDone), *resumed.of(EpochDone)]
     assert [e.epoch for e in epochs] == [1, 2, 3]
     for found, expected in zip(epochs, whole.of(EpochDone), strict=True):
-        assert found.train_loss == expected.train_loss
+        assert found.record.train_loss == expected.record.train_loss
         assert found.validation.loss == expected.validation.loss
-    assert resumed.of(RunEnded)[0].test.loss == whole.of(RunEnded)[0].test.loss
+    assert resumed.of(RunEnded)[0].test_loss == whole.of(RunEnded)[0].test_loss
 
 
 def test_a_resumed_run_counts_on() -> None:
@@ -79,7 +79,7 @@ def test_a_run_stopped_twice_in_one_epoch_still_reports_its_whole_loss() -> None
     again.run()
     last = Training("numpy", start=again.recorder.saves[-1], epochs=1)
     last.run()
-    assert last.of(EpochDone)[0].train_loss == whole.of(EpochDone)[0].train_loss
+    assert last.of(EpochDone)[0].record.train_loss == whole.of(EpochDone)[0].record.train_loss
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,8 +8,9 @@ import pytest
 from mlpwatch.core.cli.headless import summary_lines
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.runs.event_log import EngineEnded
-from mlpwatch.core.runs.run import Run, list_runs
+from mlpwatch.core.events import RunEnded
+from mlpwatch.core.runs.listing import list_runs
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
 
@@ -55,7 +56,7 @@ def test_a_longer_run_that_was_interrupted_goes_on_to_its_new_end(
     assert again.results["numpy"].position.epoch == 5
     assert [line.epoch for line in run.read_metrics()] == [1, 2, 3, 4, 5]
     # The process may end right after this: what the curves lack by now is lost.
-    assert any(isinstance(entry, EngineEnded) for entry in run.events.read())
+    assert any(isinstance(entry, RunEnded) for entry in run.events.read())
 
 
 def test_what_is_said_after_a_divergence_claims_no_save(tmp_path: Path) -> None:

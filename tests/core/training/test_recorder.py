@@ -5,21 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-import numpy as np
 import pytest
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import CheckpointSaved, Mailbox, SaveFailed
 from mlpwatch.core.network.engine import EngineState, initial_weights, layer_sizes
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
-from mlpwatch.core.runs.confusion_log import ConfusionLine
-from mlpwatch.core.runs.metrics import MetricsLine
-from mlpwatch.core.runs.run import DatasetCard, Run
+from mlpwatch.core.runs.manifest import DatasetInfo
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.recorder import DiskRecorder
 
 CONFIG = RunConfig(hidden=(3,))
-CARD = DatasetCard("tiny", "0" * 64, (2, 2), 2)
-LINE = MetricsLine("numpy", 1, 10, 0.5, 0.7, 0.8, 0.9, 100.0)
+CARD = DatasetInfo("tiny", "0" * 64, (2, 2), 2)
+LINE = EpochRecord("numpy", 1, 10, 0.5, 0.7, 0.8, 0.9, 100.0)
 
 
 def checkpoint(step: int) -> Checkpoint:
@@ -106,29 +105,11 @@ def test_metrics_that_fail_are_counted_and_written_later(
     assert [type(event) for event in mailbox.drain().events] == [SaveFailed]
     assert recorder.unwritten_lines == 1
     monkeypatch.undo()
-    recorder.record(LINE)
+    second = replace(LINE, epoch=2)
+    recorder.record(second)
     recorder.close()
     assert recorder.unwritten_lines == 0
-    assert run.read_metrics() == [LINE, LINE]
-
-
-def test_a_matrix_that_fails_is_written_later_and_no_line_twice(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recorder = DiskRecorder(run, Mailbox())
-    monkeypatch.setattr(run.confusion, "append", failing(OSError(28, "No space left on device")))
-    recorder.record(LINE)
-    recorder.record(ConfusionLine("numpy", 1, 10, np.eye(2, dtype=np.int64)))
-    recorder.flush()
-    assert recorder.unwritten_lines == 1
-    monkeypatch.undo()
-    recorder.record(LINE)
-    recorder.close()
-    assert recorder.unwritten_lines == 0
-    assert run.read_metrics() == [LINE, LINE]
-    assert [counts.tolist() for counts in run.confusion.read(2)["numpy"].values()] == [
-        [[1, 0], [0, 1]]
-    ]
+    assert run.read_metrics() == [LINE, second]
 
 
 def test_lines_that_come_while_the_disk_is_busy_are_written_together(
@@ -137,7 +118,7 @@ def test_lines_that_come_while_the_disk_is_busy_are_written_together(
     recorder, write = DiskRecorder(run, Mailbox()), run.append_metrics
     answers, asked, written = Event(), Event(), []
 
-    def write_slowly(*lines: MetricsLine) -> None:
+    def write_slowly(*lines: EpochRecord) -> None:
         written.append(len(lines))
         asked.set()
         assert answers.wait(20)
@@ -149,9 +130,7 @@ def test_lines_that_come_while_the_disk_is_busy_are_written_together(
     later = [replace(LINE, epoch=epoch) for epoch in range(2, 102)]
     for line in later:
         recorder.record(line)
-        recorder.record(ConfusionLine("numpy", line.epoch, 10, np.eye(2, dtype=np.int64)))
     answers.set()
     assert recorder.close()
     assert written == [1, 100]
     assert run.read_metrics() == [LINE, *later]
-    assert len(run.confusion.read(2)["numpy"]) == 100

@@ -4,16 +4,18 @@ import errno
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mlpwatch.core.files.line_file
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.events import GapMeasured, StepGroup
-from mlpwatch.core.runs.event_log import EVENTS_NAME
+from mlpwatch.core.runs.layout import EVENTS_NAME
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session, resumed_session
+from tests.support.samples.run_samples import old_confusion_line
 
 CONFIG = RunConfig(data="digits", hidden=(8,), epochs=3, threads=2)
 
@@ -30,6 +32,9 @@ def saved(tmp_path: Path) -> Path:
 
 def test_a_resumed_run_says_how_many_lines_are_damaged_and_keeps_them(saved: Path) -> None:
     names = [EVENTS_NAME, "metrics.jsonl", "confusion.jsonl"]
+    counts = np.eye(10, dtype=np.int64)
+    lines = [old_confusion_line("numpy", epoch, counts) for epoch in (1, 2)]
+    (saved / "demo" / "confusion.jsonl").write_text("".join(lines))
     for name in names:
         path = saved / "demo" / name
         first, *rest = path.read_bytes().splitlines(True)
@@ -37,12 +42,13 @@ def test_a_resumed_run_says_how_many_lines_are_damaged_and_keeps_them(saved: Pat
     said: list[str] = []
     run = Run.open(saved, "demo")
     session = resumed_session(run, replace(run.config, epochs=4), said.append)
-    told = [f"{name}: 1 damaged line passed over; only what they told is missing" for name in names]
+    told = [f"{name}: 1 damaged line left out; only what they held is missing" for name in names]
     assert set(told) <= set(said)
     assert set(told) <= set(session.notes)
     run.release()
     for name in names:
         assert b"\x00\xff{garbage\n" in (saved / "demo" / name).read_bytes()
+    for name in names[:2]:
         assert not (saved / "demo" / name).read_bytes().endswith(b'{"to'), "a torn end is cut off"
 
 
@@ -56,7 +62,6 @@ def test_an_engine_that_lost_its_checkpoints_starts_anew_in_the_logs_too(saved: 
     assert {event.engine for event in events if isinstance(event, StepGroup)} == {"numpy"}
     assert not any(isinstance(event, GapMeasured) for event in events)
     assert {line.engine for line in run.read_metrics()} == {"numpy"}
-    assert run.confusion.read(run.dataset.classes)["torch"] == {}
 
 
 def test_a_resume_for_which_there_is_no_room_leaves_the_run_as_it_had_ended(
@@ -65,7 +70,7 @@ def test_a_resume_for_which_there_is_no_room_leaves_the_run_as_it_had_ended(
     run = Run.open(saved, "demo")
     files = sorted((saved / "demo").iterdir())
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **_folder: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(mlpwatch.core.files.line_file, "replace_durably", fail)

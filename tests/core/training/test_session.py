@@ -22,7 +22,8 @@ from mlpwatch.core.events import (
     StepDone,
 )
 from mlpwatch.core.network.engine import Engine, build_engine
-from mlpwatch.core.runs.run import DatasetCard, Run
+from mlpwatch.core.runs.manifest import DatasetInfo
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.scheduling import SHARED_SECONDS
 from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
@@ -50,7 +51,7 @@ def hooked_session(
         )
         for name in config.engine_names
     }
-    card = DatasetCard(dataset.name, dataset.sha256, dataset.image_shape, dataset.classes)
+    card = DatasetInfo(dataset.name, dataset.sha256, dataset.image_shape, dataset.classes)
     given: Mapping[EngineName, Engine] = engines
     return Session(config, dataset, given, Run.create(folder, "run", config, card)), engines
 

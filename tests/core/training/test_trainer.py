@@ -84,10 +84,12 @@ def test_the_epochs_loss_is_the_mean_over_its_images(name: EngineName) -> None:
     sizes = np.array([16, 16, 16, 16, 16, 10])
     losses = np.array([event.loss for event in training.of(StepDone)]).reshape(3, EPOCH_STEPS)
     expected = (losses * sizes).sum(axis=1) / TRAIN
-    assert [e.train_loss for e in training.of(EpochDone)] == pytest.approx(expected, rel=1e-12)
+    assert [e.record.train_loss for e in training.of(EpochDone)] == pytest.approx(
+        expected, rel=1e-12
+    )
     assert expected[2] < expected[0]
     lines = training.recorder.lines
-    assert [line.train_loss for line in lines] == [e.train_loss for e in training.of(EpochDone)]
+    assert lines == [e.record for e in training.of(EpochDone)]
     assert [(line.epoch, line.step) for line in lines] == [(1, 6), (2, 12), (3, 18)]
     assert all(line.engine == name and line.samples_per_second > 0 for line in lines)
 
@@ -203,7 +205,7 @@ def test_the_clock_stands_while_paused(monkeypatch: pytest.MonkeyPatch) -> None:
     result = training.run()
     assert len(training.of(Paused)) == 1
     assert 0 < assert_legal_order(training, "finished").seconds < 10
-    assert all(event.samples_per_second > TRAIN / 10 for event in training.of(EpochDone))
+    assert all(event.record.samples_per_second > TRAIN / 10 for event in training.of(EpochDone))
     assert result.samples_per_second > TRAIN / 10
 
 

@@ -13,8 +13,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.runs.checkpoints import checkpoint_path, write_checkpoint
-from mlpwatch.core.runs.metrics import MetricsLine, MetricsLog
+from mlpwatch.core.runs.metrics import MetricsLog
 from tests.support.samples.checkpoint_samples import sample_checkpoint
 
 BIG = (784, 50, 10)
@@ -32,14 +33,14 @@ def die_while_writing(path: Path, step: int, fatal_call: int) -> None:
     calls = count(1)
 
     def deadly(function: Any) -> Any:  # noqa: ANN401
-        def call(*args: object) -> object:
+        def call(*args: object, **folders: object) -> object:
             if next(calls) == fatal_call:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return function(*args)
+            return function(*args, **folders)
 
         return call
 
-    for owner, name in ((os, "fsync"), (Path, "replace")):
+    for owner, name in ((os, "fsync"), (os, "replace")):
         setattr(owner, name, deadly(getattr(owner, name)))
     write_checkpoint(path, sample_checkpoint(step), 0)
 
@@ -51,7 +52,7 @@ def write_on_a_full_disk(path: Path, limit: int) -> None:
 
     def fill_log() -> None:
         for epoch in range(limit):
-            log.append(MetricsLine("numpy", epoch, 1, 0, 0, 0, 0, 0))
+            log.append(EpochRecord("numpy", epoch, 1, 0, 0, 0, 0, 0))
 
     def save_big() -> None:
         write_checkpoint(path, sample_checkpoint(9, BIG), 0)

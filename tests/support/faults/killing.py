@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.remote.sockets import SOCKET_NAME
 from mlpwatch.core.runs.checkpoints import checkpoint_path
-from mlpwatch.core.runs.confusion_log import CONFUSION_NAME
-from mlpwatch.core.runs.event_log import EVENTS_NAME
-from mlpwatch.core.runs.listing import METRICS_NAME
-from mlpwatch.core.runs.manifest import CARD_NAME
-from mlpwatch.core.runs.owner import OWNER_NAME
+from mlpwatch.core.runs.layout import (
+    EVENTS_NAME,
+    MANIFEST_NAME,
+    METRICS_NAME,
+    OWNER_NAME,
+    SOCKET_NAME,
+)
 from mlpwatch.core.runs.run import Run
 from tests.support.faults.faulty_runs import faulty_environment
 from tests.support.faults.run_losses import Standing, compare, standing
@@ -32,7 +33,7 @@ LATEST_KILL_SECONDS = 0.3
 """After the first new checkpoint; at a save every 5 steps there are hundreds in this time."""
 
 NAMES = {
-    CARD_NAME, METRICS_NAME, CONFUSION_NAME, EVENTS_NAME, OWNER_NAME, SOCKET_NAME,
+    MANIFEST_NAME, METRICS_NAME, EVENTS_NAME, OWNER_NAME, SOCKET_NAME,
     "numpy.safetensors", "numpy.safetensors.previous",
 }  # fmt: skip
 """What a run folder holds; besides these, only the unfinished file that a kill interrupted."""

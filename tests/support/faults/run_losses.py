@@ -15,13 +15,15 @@ from pathlib import Path
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.events import StepGroup
-from mlpwatch.core.remote.sockets import SOCKET_NAME
 from mlpwatch.core.runs.checkpoints import LatestCheckpoint
-from mlpwatch.core.runs.confusion_log import CONFUSION_NAME
-from mlpwatch.core.runs.event_log import EVENTS_NAME
-from mlpwatch.core.runs.listing import METRICS_NAME, RESULT_NAME
-from mlpwatch.core.runs.manifest import CARD_NAME
-from mlpwatch.core.runs.owner import OWNER_NAME
+from mlpwatch.core.runs.layout import (
+    EVENTS_NAME,
+    MANIFEST_NAME,
+    METRICS_NAME,
+    OWNER_NAME,
+    RESULT_NAME,
+    SOCKET_NAME,
+)
 from mlpwatch.core.runs.run import Run
 
 FLEETING = re.compile(
@@ -70,7 +72,7 @@ class Standing:
 def standing(saved: Path) -> dict[str, Standing]:
     """Return what each readable run under `saved` holds."""
     found = {}
-    for card in sorted(saved.glob(f"*/{CARD_NAME}")):
+    for card in sorted(saved.glob(f"*/{MANIFEST_NAME}")):
         try:
             found[card.parent.name] = _standing(Run.open(saved, card.parent.name))
         except RunError:
@@ -135,10 +137,8 @@ def check(found: Loss) -> None:
 def _standing(run: Run) -> Standing:
     newest = {name: _newest(run, name) for name in run.config.engine_names}
     positions = {name: one.checkpoint.position for name, one in newest.items() if one}
-    matrices = run.confusion.read(run.dataset.classes)
     sums = [entry for entry in run.events.read() if isinstance(entry, StepGroup)]
     lines: set[Line] = {(METRICS_NAME, line.engine, line.epoch) for line in run.read_metrics()}
-    lines |= {(CONFUSION_NAME, engine, epoch) for engine, of in matrices.items() for epoch in of}
     lines |= {(EVENTS_NAME, entry.engine, entry.step) for entry in sums}
     names = (path.name for path in run.path.iterdir())
     return Standing(

@@ -9,15 +9,15 @@ import pytest
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.events import StepGroup
 from mlpwatch.core.runs.checkpoints import previous_path
-from mlpwatch.core.runs.event_log import EVENTS_NAME
-from mlpwatch.core.runs.listing import METRICS_NAME
-from mlpwatch.core.runs.run import DatasetCard, Run
+from mlpwatch.core.runs.layout import EVENTS_NAME, METRICS_NAME
+from mlpwatch.core.runs.manifest import DatasetInfo
+from mlpwatch.core.runs.run import Run
 from tests.support.faults.run_losses import left_alone, nothing_lost
 from tests.support.samples.checkpoint_samples import SIZES, sample_checkpoint
 from tests.support.samples.run_samples import line
 
 CONFIG = RunConfig(hidden=(4,), optimizer="momentum", only="numpy")
-CARD = DatasetCard("six", "0" * 64, (2, 3), 3)
+CARD = DatasetInfo("six", "0" * 64, (2, 3), 3)
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mlpwatch.core.config import RecipeName
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.recipes import from_recipe
-from mlpwatch.core.runs.manifest import DatasetCard, RunCard
-from mlpwatch.core.runs.metrics import MetricsLine
+from mlpwatch.core.runs.manifest import DatasetInfo, RunManifest
 
 EPOCHS = 50
 
 _RECIPES: tuple[RecipeName, ...] = ("twin", "seed", "best")
-_MNIST = DatasetCard("mnist", "cd" * 32, (28, 28), 10)
+_MNIST = DatasetInfo("mnist", "cd" * 32, (28, 28), 10)
 _BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -28,7 +28,7 @@ def make_many_runs(saved: Path, count: int) -> None:
         folder.mkdir()
         if recipe not in cards:
             config = from_recipe(recipe, data="mnist", epochs=EPOCHS)
-            RunCard(config, DatasetCard("mnist", "cd" * 32, (28, 28), 10), created, {}).write(
+            RunManifest(config, DatasetInfo("mnist", "cd" * 32, (28, 28), 10), created, {}).write(
                 folder
             )
             cards[recipe] = json.loads((folder / "config.json").read_text())
@@ -43,7 +43,7 @@ def make_many_runs(saved: Path, count: int) -> None:
 
 def _metrics(epochs: int) -> str:
     lines = [
-        MetricsLine(name, epoch, epoch * 844, epoch * 1.5, 0.2, 0.25, 0.9 + 1e-3 * epoch, 1e5)
+        EpochRecord(name, epoch, epoch * 844, epoch * 1.5, 0.2, 0.25, 0.9 + 1e-3 * epoch, 1e5)
         for epoch in range(1, epochs + 1)
         for name in ("numpy", "torch")
     ]

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.recipes import from_recipe
-from mlpwatch.core.runs.manifest import RunCard
-from mlpwatch.core.runs.metrics import MetricsLine
-from mlpwatch.core.runs.run import DatasetCard, Run
+from mlpwatch.core.runs.manifest import DatasetInfo, RunManifest
+from mlpwatch.core.runs.run import Run
 from tests.support.samples.scenes import RUN_PATH
 
-DIGITS = DatasetCard("digits", "ab" * 32, (8, 8), 10)
-MNIST = DatasetCard("mnist", "cd" * 32, (28, 28), 10)
+DIGITS = DatasetInfo("digits", "ab" * 32, (8, 8), 10)
+MNIST = DatasetInfo("mnist", "cd" * 32, (28, 28), 10)
 
 HERE = RUN_PATH.name
 ELSEWHERE = "2026-11-22-best-m2xa"
@@ -30,12 +30,12 @@ PEAKS: dict[str, float] = {
 }  # fmt: skip
 
 
-def lines(engine: EngineName, epochs: int, peak: float) -> Iterator[MetricsLine]:
+def lines(engine: EngineName, epochs: int, peak: float) -> Iterator[EpochRecord]:
     """Epochs that learn up to a peak; PyTorch a little slower and lower."""
     behind = 0.0 if engine == "numpy" else 0.004
     for epoch in range(1, epochs + 1):
         left = math.exp(-epoch / (3 if engine == "numpy" else 3.6))
-        yield MetricsLine(
+        yield EpochRecord(
             engine=engine,
             epoch=epoch,
             step=epoch * 20,
@@ -54,7 +54,7 @@ def make_run(
     (saved / name).mkdir(parents=True)
     dataset = MNIST if config.data == "mnist" else DIGITS
     created = datetime(2026, 11, day, 9 + day % 8, 5 * day % 60, tzinfo=UTC)
-    RunCard(config, dataset, created, {"numpy": "2"}).write(saved / name)
+    RunManifest(config, dataset, created, {"numpy": "2"}).write(saved / name)
     run = Run.open(saved, name)
     for engine, epochs in done.items():
         for line in lines(engine, epochs, PEAKS.get(name, 0.9)):

@@ -17,7 +17,8 @@ from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.evaluation import Evaluation, evaluate
+from mlpwatch.core.epochs import EpochRecord, Evaluation, Matrix
+from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.events import (
     CheckpointSaved,
     EndReason,
@@ -96,15 +97,35 @@ def epoch_done(engine: EngineName, epoch: int) -> EpochDone:
     """The end of an epoch."""
     step = epoch * EPOCH_STEPS
     losses = [loss_at(engine, n) for n in range(step - EPOCH_STEPS + 1, step + 1)]
-    return EpochDone(
+    validation = evaluation(engine, epoch)
+    record = EpochRecord(
         engine=engine,
         epoch=epoch,
         step=step,
         seconds=step * STEP_SECONDS[engine],
         train_loss=sum(losses) / len(losses),
+        val_loss=validation.loss,
+        val_accuracy=validation.accuracy,
         samples_per_second=CONFIG.batch_size / STEP_SECONDS[engine],
-        validation=evaluation(engine, epoch),
+        confusion=validation.confusion,
     )
+    return EpochDone(record, validation)
+
+
+def epoch_read(
+    engine: EngineName,
+    epoch: int,
+    *,
+    epoch_steps: int = EPOCH_STEPS,
+    train_loss: float = 1.0,
+    val_loss: float = 1.0,
+    accuracy: float = 0.5,
+    confusion: "Matrix | None" = None,
+) -> EpochDone:
+    """An epoch as a log has it, without the predictions for each image."""
+    step, seconds = epoch * epoch_steps, float(epoch)
+    numbers = (train_loss, val_loss, accuracy, 1e5)
+    return EpochDone(EpochRecord(engine, epoch, step, seconds, *numbers, confusion=confusion))
 
 
 def trained(engine: EngineName, steps: int, *, first: int = 1) -> Iterator[Event]:
@@ -126,8 +147,11 @@ def ended(
     engine: EngineName, reason: EndReason = "finished", detail: str = "", *, step: int = 240
 ) -> RunEnded:
     """The last event of an engine."""
-    test = evaluation(engine, 12, test=True) if reason in ("finished", "stopped") else None
-    return RunEnded(engine, reason, detail, step, step * STEP_SECONDS[engine], test)
+    seconds = step * STEP_SECONDS[engine]
+    if reason not in ("finished", "stopped"):
+        return RunEnded(engine, reason, detail, step, seconds)
+    test = evaluation(engine, 12, test=True)
+    return RunEnded(engine, reason, detail, step, seconds, test.loss, test.accuracy, test)
 
 
 def training() -> list[Event]:

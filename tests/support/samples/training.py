@@ -10,13 +10,11 @@ from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import Event, Mailbox, StepDone
 from mlpwatch.core.network.engine import Engine, EngineState, build_engine
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
-from mlpwatch.core.runs.confusion_log import ConfusionLine
-from mlpwatch.core.runs.metrics import MetricsLine
 from mlpwatch.core.training.control import Control
-from mlpwatch.core.training.recorder import LogLine
 from mlpwatch.core.training.result import EngineResult
 from mlpwatch.core.training.trainer import train
 
@@ -142,8 +140,7 @@ class MemoryRecorder:
 
     def __init__(self) -> None:
         self.saves: list[Checkpoint] = []
-        self.lines: list[MetricsLine] = []
-        self.matrices: list[ConfusionLine] = []
+        self.lines: list[EpochRecord] = []
         self.flushes = 0
         self.on_save: Callable[[], None] = lambda: None
 
@@ -152,12 +149,9 @@ class MemoryRecorder:
         self.saves.append(checkpoint)
         self.on_save()
 
-    def record(self, line: LogLine) -> None:
+    def record(self, epoch: EpochRecord) -> None:
         """Keep a line."""
-        if isinstance(line, ConfusionLine):
-            self.matrices.append(line)
-        else:
-            self.lines.append(line)
+        self.lines.append(epoch)
 
     def flush(self) -> None:
         """Count."""

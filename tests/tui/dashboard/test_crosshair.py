@@ -74,11 +74,11 @@ async def test_it_works_in_a_zoomed_panel_and_on_a_small_terminal() -> None:
 async def test_the_message_tells_the_difference_of_both_models() -> None:
     async with on_stage(training(), (80, 24)) as stage:
         await stage.press("pageup")
-        numpy, torch = epoch_done("numpy", 3), epoch_done("torch", 3)
-        accuracy = numpy.validation.accuracy - torch.validation.accuracy
+        numpy, torch = epoch_done("numpy", 3).record, epoch_done("torch", 3).record
+        accuracy = numpy.val_accuracy - torch.val_accuracy
         assert (
             f"epoch 3 · NumPy − PyTorch: loss {loss_at('numpy', 60) - loss_at('torch', 60):+.1e}, "
-            f"val {numpy.validation.loss - torch.validation.loss:+.1e}, "
+            f"val {numpy.val_loss - torch.val_loss:+.1e}, "
             f"accuracy {accuracy * 100:+.2f} %"
         ) in stage.text()
         await stage.press("pagedown")
@@ -150,7 +150,7 @@ async def test_shift_and_arrow_move_it_by_one_point() -> None:
     async with on_stage(training()) as stage:
         await stage.press("pageup", "shift+left")
         assert (
-            f"step 59: {loss_at('numpy', 59):.4f}, val {epoch_done('numpy', 2).validation.loss:.4f}"
+            f"step 59: {loss_at('numpy', 59):.4f}, val {epoch_done('numpy', 2).record.val_loss:.4f}"
             in stage.row("▸ loss")
         )
         await stage.press("shift+right")
@@ -187,7 +187,7 @@ def test_steps_before_a_resume_read_their_epoch_s_mean() -> None:
     state.apply_all(trained("numpy", 60, first=41))
     read = reading_at(engine, ChartOptions(), 30)
     assert read is not None
-    assert read.loss == epoch_done("numpy", 2).train_loss
+    assert read.loss == epoch_done("numpy", 2).record.train_loss
     assert read.epoch is not None
     assert read.epoch.epoch == 1
 

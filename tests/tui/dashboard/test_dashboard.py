@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.events import CheckpointSaved, EpochLogged, Event, SaveFailed
+from mlpwatch.core.events import CheckpointSaved, Event, SaveFailed
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from tests.support.samples.scenes import (
     CONFIG,
@@ -16,6 +16,7 @@ from tests.support.samples.scenes import (
     digits,
     ended,
     epoch_done,
+    epoch_read,
     evaluation,
     failed,
     finished,
@@ -188,21 +189,18 @@ async def test_a_double_click_opens_the_digits_of_that_model() -> None:
 async def test_the_epoch_read_out_tells_the_epochs_numbers() -> None:
     async with on_stage(training()) as stage:
         await stage.press("pageup")
-        event = epoch_done("numpy", 3)
-        numbers = f"epoch 3: {loss_at('numpy', 60):.4f}, val {event.validation.loss:.4f}"
+        record = epoch_done("numpy", 3).record
+        numbers = f"epoch 3: {loss_at('numpy', 60):.4f}, val {record.val_loss:.4f}"
         assert numbers in stage.row("▸ loss")
-        assert f"epoch 3: {100 * event.validation.accuracy:.2f} %" in stage.row("accuracy %")
+        assert f"epoch 3: {100 * record.val_accuracy:.2f} %" in stage.row("accuracy %")
 
 
 async def test_a_resumed_run_shows_its_past_at_once() -> None:
     past: list[Event] = [
-        EpochLogged(
-            engine=engine, epoch=n, step=n * 20, seconds=n * 1.0, train_loss=1.0 / n,
-            validation_loss=1.1 / n, validation_accuracy=0.5 + n / 10, confusion=None,
-        )
+        epoch_read(engine, n, train_loss=1.0 / n, val_loss=1.1 / n, accuracy=0.5 + n / 10)
         for engine in ("numpy", "torch")
         for n in (1, 2, 3)
-    ]  # fmt: skip
+    ]
     session = FakeSession(past=past)
     async with on_stage(session=session) as stage:
         await stage.feed(started("numpy", first_step=65, seconds=3.2))

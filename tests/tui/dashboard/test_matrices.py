@@ -10,7 +10,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from mlpwatch.core.analysis.scores import score_classes
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.events import EpochLogged, Event
+from mlpwatch.core.events import Event
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.score_table import scores_canvas
 from mlpwatch.tui.dashboard.screen import Dashboard
@@ -20,6 +20,7 @@ from tests.support.samples.scenes import (
     FakeSession,
     digits,
     epoch_done,
+    epoch_read,
     evaluation,
     finished,
     started,
@@ -185,9 +186,7 @@ async def test_a_cell_of_an_earlier_epoch_is_read_out_and_opens_nothing() -> Non
 
 async def test_a_resumed_runs_earlier_epochs_come_from_its_log() -> None:
     past: list[Event] = [
-        EpochLogged(name, n, 20 * n, 1.0 * n, 1.0, 1.0, 0.5, counts(name, n))
-        for name in ENGINE_NAMES
-        for n in (1, 2, 3)
+        epoch_read(name, n, confusion=counts(name, n)) for name in ENGINE_NAMES for n in (1, 2, 3)
     ]
     async with on_stage(session=FakeSession(past=past)) as stage:
         for name in ENGINE_NAMES:

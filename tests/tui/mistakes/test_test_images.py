@@ -5,7 +5,7 @@ from threading import Event as Flag
 
 from mlpwatch.core.analysis.mistakes import SplitEvaluations, mistake_rows
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.evaluation import Evaluation
+from mlpwatch.core.epochs import Evaluation
 from mlpwatch.tui.images.contact_sheet import ContactSheet
 from mlpwatch.tui.images.digit import digit_rows
 from mlpwatch.tui.images.renderers import small_canvases

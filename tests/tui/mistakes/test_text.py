@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, MistakeList, SplitEvaluations
-from mlpwatch.core.events import CheckpointEvaluated, EpochLogged
+from mlpwatch.core.events import CheckpointEvaluated
 from mlpwatch.tui.kit.hints import Hints, View
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.mistakes.selection import MistakeSelection
@@ -20,7 +20,7 @@ from mlpwatch.tui.mistakes.text import (
 )
 from mlpwatch.tui.state.run_state import RunState
 from tests.support.samples.mistake_samples import rows_of
-from tests.support.samples.scenes import digits, evaluation
+from tests.support.samples.scenes import digits, epoch_read, evaluation
 
 
 def test_of_a_saved_run_no_change_is_known() -> None:
@@ -52,7 +52,7 @@ def test_a_checkpoint_within_an_epoch_is_told_by_its_step() -> None:
     assert [text.split()[:3] for text, _ in epochs_text(state)] == [["NumPy", "epoch", "6"]]
     # A cell opens what its checkpoint read, unless the log tells of a later epoch.
     engine, log = state.engines["numpy"], evaluation("numpy", 7).confusion
-    state.apply(EpochLogged("numpy", 7, 140, 1.0, 0.5, 0.5, 0.5, log))
+    state.apply(epoch_read("numpy", 7, confusion=log))
     state.apply(CheckpointEvaluated("numpy", 6, 137, evaluation("numpy", 6)))
     assert engine.confusion is log
     state.apply(CheckpointEvaluated("numpy", 7, 147, evaluation("numpy", 8)))

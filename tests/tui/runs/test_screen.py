@@ -7,7 +7,7 @@ from threading import Event as Flag
 
 import pytest
 
-import mlpwatch.core.runs.index
+import mlpwatch.core.runs.listing
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.listing import RunSummary, summarize_run
 from mlpwatch.core.runs.run import Run
@@ -224,7 +224,7 @@ async def test_a_slow_disk_holds_up_no_key(monkeypatch: pytest.MonkeyPatch) -> N
         may_read.wait(30)
         return summarize_run(folder)
 
-    monkeypatch.setattr(mlpwatch.core.runs.index, "summarize_run", slow)
+    monkeypatch.setattr(mlpwatch.core.runs.listing, "summarize_run", slow)
     async with on_stage(training(), saved=SAVED) as stage:
         await stage.press("r")
         assert "reading …" in stage.text()

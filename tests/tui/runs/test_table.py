@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.runs.run import DatasetCard, MetricsLine, Run
+from mlpwatch.core.epochs import EpochRecord
+from mlpwatch.core.runs.manifest import DatasetInfo
+from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.runs.listing_text import runs_as_json, runs_as_text
 
 CONFIG = RunConfig(data="digits", hidden=(32, 16), epochs=3)
-CARD = DatasetCard("digits", "0" * 64, (8, 8), 10)
+CARD = DatasetInfo("digits", "0" * 64, (8, 8), 10)
 
 
-def line(epoch: int, accuracy: float) -> MetricsLine:
-    return MetricsLine(
+def line(epoch: int, accuracy: float) -> EpochRecord:
+    return EpochRecord(
         engine="numpy",
         epoch=epoch,
         step=epoch * 20,

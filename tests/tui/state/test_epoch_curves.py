@@ -6,10 +6,11 @@ from itertools import pairwise
 import numpy as np
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.events import EpochLogged, GapMeasured
+from mlpwatch.core.events import EpochDone, GapMeasured
 from mlpwatch.tui.dashboard.crosshair import gap_at
 from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, NEWEST_EPOCHS, is_kept
 from mlpwatch.tui.state.run_state import RunState
+from tests.support.samples.scenes import epoch_read
 
 STEPS = 20
 LONG = 5_000
@@ -17,9 +18,9 @@ BEHIND = 3_000
 """The slower engine has done fewer."""
 
 
-def epoch(engine: EngineName, number: int) -> EpochLogged:
+def epoch(engine: EngineName, number: int) -> EpochDone:
     counts = np.full((2, 2), number, np.int64)
-    return EpochLogged(engine, number, number * STEPS, number / 10, 0.5, 0.5, number / LONG, counts)
+    return epoch_read(engine, number, epoch_steps=STEPS, accuracy=number / LONG, confusion=counts)
 
 
 def long_run() -> RunState:

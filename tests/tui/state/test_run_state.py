@@ -81,9 +81,7 @@ def test_an_epoch_leaves_its_point_and_its_evaluation() -> None:
     engine = state_after(started("torch"), event).engines["torch"]
     (point,) = engine.epochs
     assert (point.epoch, point.step, point.seconds) == (2, 40, event.seconds)
-    assert point.train_loss == event.train_loss
-    assert point.validation_loss == event.validation.loss
-    assert point.validation_accuracy == event.validation.accuracy
+    assert point is event.record
     assert engine.validation is event.validation
 
 

@@ -10,11 +10,19 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.events import EpochLogged, Event, StepGroup
+from mlpwatch.core.events import Event, StepGroup
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.core.scheduling import NICENESS
 from mlpwatch.tui.state.watch import SPEEDS, Report, Watch
-from tests.support.samples.scenes import CONFIG, FakeSession, digits, gap, started, trained
+from tests.support.samples.scenes import (
+    CONFIG,
+    FakeSession,
+    digits,
+    epoch_read,
+    gap,
+    started,
+    trained,
+)
 from tests.support.waiting import wait_until
 
 DEADLINE_SECONDS = 30.0
@@ -217,8 +225,7 @@ def test_leaving_while_loading_starts_no_training() -> None:
 
 def test_a_resumed_run_begins_with_its_past() -> None:
     past: list[Event] = [
-        EpochLogged("torch", n, n * 20, n * 1.0, 1.0, 1.0, 0.5, np.eye(10, dtype=np.int64) * n)
-        for n in (1, 2)
+        epoch_read("torch", n, confusion=np.eye(10, dtype=np.int64) * n) for n in (1, 2)
     ]
     steps: list[Event] = [
         StepGroup("torch", n * 4, 4, n * 0.2, 0.5, 0.25, 0.75) for n in range(1, 11)

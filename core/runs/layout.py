@@ -1,20 +1,57 @@
-"""Names of runs: made, checked, and made safe to show."""
+"""The names of runs, and of every file in a run's folder."""
 
 import secrets
 from datetime import UTC, datetime
 
-from mlpwatch.core.config import RunConfig
+from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.text import printable
 
+MANIFEST_NAME = "config.json"
+"""Settings, data and versions. Written once; `flock` on it is the lock of the run."""
+
+METRICS_NAME = "metrics.jsonl"
+"""One line per engine and epoch, with its confusion matrix."""
+
+EVENTS_NAME = "events.jsonl"
+"""Batch losses in groups, pauses, saves, ends."""
+
+RESULT_NAME = "result.json"
+"""How the run ended; absent while it trains or may be resumed."""
+
+OWNER_NAME = "owner.json"
+"""The process that trains the run; absent after an orderly end."""
+
+SOCKET_NAME = "control.sock"
+"""Takes orders while the run is trained."""
+
+CONFUSION_NAME = "confusion.jsonl"
+"""The matrices of runs from before they stood in `metrics.jsonl`. Read, never written."""
+
 MAX_NAME_LENGTH = 100
-"""Characters; more would not fit a line of the list."""
+"""Characters of a run's name; more would not fit a line of the list."""
 
 MAX_NAME_BYTES = 255
 """UTF-8 bytes that ext4, XFS, APFS and NTFS allow in one folder name."""
 
 TAIL_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 """Lowercase letters and digits without the look-alikes l, o, 0 and 1."""
+
+
+def checkpoint_name(engine: EngineName) -> str:
+    """Return the file name of an engine's newest checkpoint."""
+    return f"{engine}.safetensors"
+
+
+def previous_name(name: str) -> str:
+    """Return the file name of the checkpoint before the one called `name`."""
+    return f"{name}.previous"
+
+
+def unfinished_names() -> tuple[str, ...]:
+    """Return the names of the files that are replaced as a whole, and may be left half-written."""
+    checkpoints = (checkpoint_name(engine) for engine in ENGINE_NAMES)
+    return MANIFEST_NAME, METRICS_NAME, EVENTS_NAME, RESULT_NAME, OWNER_NAME, *checkpoints
 
 
 def new_run_name(config: RunConfig, now: datetime) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import mlpwatch.core.runs.index
+import mlpwatch.core.runs.listing
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.runs.index import RunIndex
-from mlpwatch.core.runs.listing import METRICS_NAME, RunSummary, list_runs, summarize_run
+from mlpwatch.core.runs.layout import METRICS_NAME
+from mlpwatch.core.runs.listing import RunIndex, RunSummary, list_runs, summarize_run
 from mlpwatch.core.runs.run import Run
 from tests.support.samples.run_samples import create, line
 
@@ -30,7 +30,7 @@ def read_folders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         read.append(folder.name)
         return summarize_run(folder)
 
-    monkeypatch.setattr(mlpwatch.core.runs.index, "summarize_run", noting)
+    monkeypatch.setattr(mlpwatch.core.runs.listing, "summarize_run", noting)
     return read
 
 

@@ -1,0 +1,71 @@
+"""What an epoch of one engine leaves: its numbers, and what the network predicted.
+
+No NumPy at import: the screen draws its first frame before that is loaded.
+"""
+
+from dataclasses import dataclass, field
+from math import nan
+from typing import TYPE_CHECKING, TypeAlias
+
+from mlpwatch.core.config import EngineName
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Matrix: TypeAlias = "NDArray[np.int64]"
+"""(classes, classes) counts: true class down, predicted class across; read-only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The predictions for one split. Its arrays are read-only."""
+
+    loss: float
+    """Mean over the images."""
+
+    accuracy: float
+    """Share of the images whose most probable class is the true one, 0 to 1."""
+
+    confusion: Matrix
+
+    probabilities: "NDArray[np.float32]"
+    """(samples, classes): softmax for cross-entropy, one sigmoid per class for mse."""
+
+    losses: "NDArray[np.float32]"
+    """(samples,) the loss of each image."""
+
+    predictions: "NDArray[np.intp]"
+    """(samples,) the most probable class of each image."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One engine at the end of one epoch: a line of `metrics.jsonl`, a point of the charts.
+
+    A number that is unknown or not finite is NaN here and null in the file.
+    """
+
+    engine: EngineName
+    epoch: int
+    """Epochs done so far, counted from 1."""
+    step: int
+    """Updates done so far."""
+    seconds: float
+    """Training time so far."""
+    train_loss: float
+    """Mean over the epoch's images, each loss taken before its batch's update."""
+    val_loss: float
+    val_accuracy: float
+    """0 to 1."""
+    samples_per_second: float
+    """Training images per second of this epoch, evaluation not counted."""
+    train_accuracy: float = nan
+    """0 to 1, of the training images; NaN where they were not evaluated."""
+    confusion: "Matrix | None" = field(default=None, compare=False, repr=False)
+    """Of the validation images; None where it is not known."""
+
+
+def accuracy_of(counts: Matrix) -> float:
+    """Return the share of the images that lie on the diagonal, 0 to 1; 0 for no images."""
+    return float(counts.trace() / max(1, counts.sum()))
