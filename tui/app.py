@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlpwatch.core.analysis.mistakes import MistakeList
-    from mlpwatch.tui.images.renderer_choice import RendererChoice
+    from mlpwatch.tui.images.renderers import RendererChoice
     from mlpwatch.tui.mistakes.selection import MistakeSelection
 
 STOP_AGAIN_SECONDS = 5.0
@@ -190,7 +190,7 @@ class MlpwatchApp(TerminalApp[int]):
         self._browse(MistakeSelection(which, true, predicted))
 
     def _browse(self, selection: "MistakeSelection") -> None:
-        from mlpwatch.tui.images.renderer_choice import RendererChoice  # noqa: PLC0415
+        from mlpwatch.tui.images.renderers import RendererChoice  # noqa: PLC0415
         from mlpwatch.tui.mistakes.screen import MistakesScreen  # noqa: PLC0415
 
         self._renderers = self._renderers or RendererChoice(self.look)

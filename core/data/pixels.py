@@ -1,6 +1,7 @@
 """From a file's grey levels to the numbers that a network reads."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,3 +53,25 @@ def ink_of(pixels: NDArray[np.floating], pixel_range: PixelRange) -> NDArray[np.
     if pixel_range == "-1..1":
         pixels = (pixels + 1) / 2
     return pixels
+
+
+def area_average(images: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.float64]:
+    """Return images (…, height, width) averaged by exact area to (…, rows, columns).
+
+    Output pixel i covers the stretch from i * height / rows to (i + 1) * height / rows, and so
+    across; the mean stays.
+    """
+    down, across = _area_weights(images.shape[-2], rows), _area_weights(images.shape[-1], columns)
+    averaged: NDArray[np.float64] = down @ images.astype(np.float64) @ across.T
+    return averaged
+
+
+@lru_cache(64)
+def _area_weights(source: int, target: int) -> NDArray[np.float64]:
+    """Return (target, source): each source pixel's share in each target pixel; rows sum to 1."""
+    edges = np.arange(target + 1) * (source / target)
+    starts = np.arange(source)
+    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
+    weights: NDArray[np.float64] = np.clip(overlap, 0.0, None) * (target / source)
+    weights.flags.writeable = False
+    return weights

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import PixelRange
-from mlpwatch.core.data.pixels import PixelScale
+from mlpwatch.core.data.pixels import PixelScale, area_average
 from mlpwatch.core.drawing.sketch import FINE, Ink, block_means
 
 MNIST_SIDE, MNIST_BOX = 28, 20
@@ -69,7 +69,7 @@ def network_input(ink: Ink, pixel_range: PixelRange) -> NDArray[np.float32]:
 def _centre_mass(cut: Ink, shape: tuple[int, int]) -> Ink:
     box = max(1, round(max(shape) * MNIST_BOX / MNIST_SIDE))
     height, width = (max(1, round(box * n / max(cut.shape))) for n in cut.shape)
-    scaled = _resize(cut, height, width)
+    scaled = area_average(cut, height, width).astype(np.float32)
     mass = scaled.sum(dtype=np.float64)
     # Centres of pixels lie at halves; the field's centre at half its size.
     y = float((scaled.sum(axis=1) @ (np.arange(height) + 0.5)) / mass)
@@ -81,24 +81,9 @@ def _fill_height(cut: Ink, shape: tuple[int, int]) -> Ink:
     field = (shape[0] * FINE, shape[1] * FINE)
     height = field[0]
     width = round(min(field[1] * DIGITS_WIDTH_SHARE, cut.shape[1] * height / cut.shape[0]))
-    bitmap = _resize(cut, height, max(1, width)) > _FULL_INK
+    bitmap = area_average(cut, height, max(1, width)) > _FULL_INK
     left = (field[1] - bitmap.shape[1]) // 2
     return block_means(_place(bitmap.astype(np.float32), 0, left, field), FINE)
-
-
-def _resize(ink: Ink, height: int, width: int) -> Ink:
-    """Return the ink averaged by exact area to (height, width); the mean stays."""
-    down, across = _area_shares(ink.shape[0], height), _area_shares(ink.shape[1], width)
-    return (down @ ink @ across.T).astype(np.float32)
-
-
-def _area_shares(source: int, target: int) -> NDArray[np.float64]:
-    """Return (target, source): each source cell's share in each target cell; rows sum to 1."""
-    edges = np.arange(target + 1) * (source / target)
-    starts = np.arange(source)
-    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
-    shares: NDArray[np.float64] = np.clip(overlap, 0.0, None) * (target / source)
-    return shares
 
 
 def _place(ink: Ink, top: int, left: int, shape: tuple[int, int]) -> Ink:

@@ -20,8 +20,8 @@ CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
 SOFT_CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY_SOFT, "torch": Role.TORCH_SOFT}
 
 # In one chart the models differ by marker too: a line and dots, or dashes and circles.
-LINES: dict[EngineName, Marker] = {"numpy": "braille", "torch": "dashed"}
-MARKS: dict[EngineName, Marker] = {"numpy": "dot", "torch": "circle"}
+_LINE_OF: dict[EngineName, Marker] = {"numpy": "braille", "torch": "dashed"}
+_MARK_OF: dict[EngineName, Marker] = {"numpy": "dot", "torch": "circle"}
 
 
 RECENT_X: Limits = (-float(RECENT_CAPACITY), 0.0)
@@ -110,8 +110,8 @@ def loss_series(
     for engine in engines:
         # Four labels of two models must fit beside the title.
         labels = (TITLES[engine.name], "val") if options.overlay else ("train", "validation")
-        line = LINES[engine.name] if options.overlay else "braille"
-        mark = MARKS[engine.name] if options.overlay else "dot"
+        line = _LINE_OF[engine.name] if options.overlay else "braille"
+        mark = _MARK_OF[engine.name] if options.overlay else "dot"
         train = Series(labels[0], CURVES[engine.name], _train(engine, state, options), line)
         points = _by_epoch(engine, state, options, "validation_loss")
         validation = Series(labels[1], SOFT_CURVES[engine.name], points, mark)
@@ -135,8 +135,8 @@ def recent_loss_series(engines: Iterable["EngineView"], options: ChartOptions) -
         train = [(x - last, y) for x, y in engine.loss_by_step.recent()]
         newest = engine.epochs_from(last + RECENT_X[0])
         validation = [(p.step - last, p.val_loss) for p in newest]
-        line = LINES[engine.name] if options.overlay else "braille"
-        mark = MARKS[engine.name] if options.overlay else "dot"
+        line = _LINE_OF[engine.name] if options.overlay else "braille"
+        mark = _MARK_OF[engine.name] if options.overlay else "dot"
         series += [
             Series(labels[0], CURVES[engine.name], train, line, in_full=True),
             Series(labels[1], SOFT_CURVES[engine.name], validation, mark),
@@ -153,7 +153,7 @@ def accuracy_series(
         points = _by_epoch(engine, state, options, "validation_accuracy")
         percent = [(x, y * 100) for x, y in points]
         label = TITLES[engine.name] if options.overlay else "validation"
-        line = LINES[engine.name] if options.overlay else "braille"
+        line = _LINE_OF[engine.name] if options.overlay else "braille"
         series.append(Series(label, CURVES[engine.name], percent, line))
     return series
 

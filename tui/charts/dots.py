@@ -29,7 +29,7 @@ _ROWS_FOR_X_LABELS = 5
 """Rows below which the x labels make room for the curve."""
 _COLUMNS_FOR_Y_LABELS = 24
 
-Point = tuple[float, float]
+XY = tuple[float, float]
 """(x, y); a y that is NaN or infinite is a gap."""
 
 Dots = list[tuple[int, int]]
@@ -42,7 +42,7 @@ class Series(NamedTuple):
     label: str
     """For the legend."""
     role: Role
-    points: Sequence[Point]
+    points: Sequence[XY]
     """By ascending x."""
     marker: Marker = "braille"
     in_full: bool = False
@@ -151,7 +151,7 @@ def _spacing(series: Series, frame: Frame) -> int:
     return _MARK_SPACING if is_crowded(series, frame) else 1
 
 
-def _points_from(series: Series, frame: Frame, first: int) -> Sequence[Point]:
+def _points_from(series: Series, frame: Frame, first: int) -> Sequence[XY]:
     """Return the points that decide what stands from dot column `first` on."""
     if first <= 0:
         return series.points
@@ -166,7 +166,7 @@ def _points_from(series: Series, frame: Frame, first: int) -> Sequence[Point]:
 
 
 def _joined(
-    points: Sequence[Point], frame: Frame, spacing: int, is_line: bool
+    points: Sequence[XY], frame: Frame, spacing: int, is_line: bool
 ) -> Iterator[tuple[int, int]]:
     """Yield the dots of the averages; those of a line are joined, except over a gap."""
     before: tuple[int, int] | None = None
@@ -177,7 +177,7 @@ def _joined(
         before = dot
 
 
-def _strokes(points: Sequence[Point], frame: Frame, *, joined: bool) -> Iterator[tuple[int, int]]:
+def _strokes(points: Sequence[XY], frame: Frame, *, joined: bool) -> Iterator[tuple[int, int]]:
     """Yield each column's stroke from its lowest to its highest point.
 
     Joined strokes bridge the gap of one row between neighbours.
@@ -208,7 +208,7 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, i
         )
 
 
-def _averages(points: Sequence[Point], frame: Frame, spacing: int) -> Iterator[tuple[int, float]]:
+def _averages(points: Sequence[XY], frame: Frame, spacing: int) -> Iterator[tuple[int, float]]:
     """Yield the first column and the mean height of each group of columns; NaN for a gap."""
     for group, heights in _by_column(points, frame, spacing).items():
         if 0 <= group * spacing < DOTS_ACROSS * frame.columns:
@@ -216,7 +216,7 @@ def _averages(points: Sequence[Point], frame: Frame, spacing: int) -> Iterator[t
             yield group * spacing, sum(known) / len(known) if known else math.nan
 
 
-def _by_column(points: Sequence[Point], frame: Frame, spacing: int) -> dict[int, list[float]]:
+def _by_column(points: Sequence[XY], frame: Frame, spacing: int) -> dict[int, list[float]]:
     """Return the heights in each group of columns, from left to right."""
     groups: dict[int, list[float]] = {}
     column, height = frame.across(), frame.up()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mlpwatch.tui.charts.axes import draw_axes
 from mlpwatch.tui.charts.dots import DOTS_ACROSS, DOTS_DOWN, Frame, Marker, Series
 from mlpwatch.tui.charts.traces import Trace
-from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.tui.kit.cells import BRAILLE_DOTS, Canvas, braille
 
 _GLYPHS: dict[Marker, tuple[str, str]] = {
     "braille": ("", "*"),
@@ -15,10 +15,6 @@ _GLYPHS: dict[Marker, tuple[str, str]] = {
     "band": ("", ":"),
 }
 """A marker's character with and without Unicode; empty for braille dots."""
-
-_BRAILLE = 0x2800
-_DOT_BITS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
-"""The bit of a braille dot by column and row, from the lower left one (Unicode, 15.6)."""
 
 
 class Plot:
@@ -63,7 +59,7 @@ def _draw_curves(
             for row, mask in _packed(trace.cells.get(column, ())).items():
                 y = frame.rows - 1 - row
                 if one.marker != "band" or canvas.cell(x, y)[0] == " ":
-                    canvas.put(x, y, glyph or chr(_BRAILLE + mask), one.role)
+                    canvas.put(x, y, glyph or braille(mask), one.role)
     return canvas
 
 
@@ -72,5 +68,5 @@ def _packed(dots: Sequence[tuple[int, int]]) -> dict[int, int]:
     masks: dict[int, int] = {}
     for x, y in dots:
         row = y // DOTS_DOWN
-        masks[row] = masks.get(row, 0) | _DOT_BITS[x % DOTS_ACROSS][y % DOTS_DOWN]
+        masks[row] = masks.get(row, 0) | BRAILLE_DOTS[-1 - y % DOTS_DOWN][x % DOTS_ACROSS]
     return masks

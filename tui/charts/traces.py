@@ -6,10 +6,10 @@ from itertools import zip_longest
 from mlpwatch.tui.charts.dots import (
     DOTS_ACROSS,
     LINES,
+    XY,
     Dots,
     Frame,
     Marker,
-    Point,
     Series,
     dashed,
     enlarged,
@@ -18,7 +18,7 @@ from mlpwatch.tui.charts.dots import (
     series_dots,
 )
 
-Cells = dict[int, Dots]
+DotsByColumn = dict[int, Dots]
 """Dots by the column of their cell."""
 
 
@@ -35,8 +35,8 @@ class Trace:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
         self._series: Series | None = None
-        self._raw: Cells = {}
-        self.cells: Cells = {}
+        self._raw: DotsByColumn = {}
+        self.cells: DotsByColumn = {}
         """What to draw."""
 
     def update(self, series: Series) -> set[int]:
@@ -51,7 +51,7 @@ class Trace:
         columns = drawn.keys() | self.cells.keys()
         return {x for x in columns if drawn.get(x) != self.cells.get(x)}
 
-    def _styled(self, marker: Marker) -> Cells:
+    def _styled(self, marker: Marker) -> DotsByColumn:
         """Return the dots as the marker wants them."""
         cells = self._raw
         if marker == "dashed":
@@ -80,14 +80,14 @@ def _crowds(before: Series, after: Series, frame: Frame) -> bool:
     return is_crowded(before, frame) != is_crowded(after, frame)
 
 
-def _common(before: Sequence[Point], after: Sequence[Point]) -> int:
+def _common(before: Sequence[XY], after: Sequence[XY]) -> int:
     """Return how many leading points are the same."""
     pairs = enumerate(zip_longest(before, after))
     return next((n for n, (old, new) in pairs if old != new), len(after))
 
 
-def _by_cell(dots: Dots) -> Cells:
-    cells: Cells = {}
+def _by_cell(dots: Dots) -> DotsByColumn:
+    cells: DotsByColumn = {}
     for dot in dots:
         cells.setdefault(dot[0] // DOTS_ACROSS, []).append(dot)
     return cells

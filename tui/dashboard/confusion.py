@@ -7,7 +7,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Click, Focus
 from textual.message import Message
 
-from mlpwatch.tui.dashboard.confusion_cells import Cells, MatrixFacts
+from mlpwatch.tui.dashboard.confusion_cells import CellTexts, MatrixFacts
 from mlpwatch.tui.dashboard.confusion_layout import (
     HEAD_ROWS,
     LONGEST_NAME,
@@ -155,7 +155,7 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def _put_cells(self, canvas: Canvas, layout: Layout, counts: "NDArray[np.int64]") -> None:
         zero = "." if self.look.ascii_only else "·"
-        cells = Cells(counts, self._facts, zero, int(mistakes(counts).max()))
+        cells = CellTexts(counts, self._facts, zero, int(mistakes(counts).max()))
         for y, true in enumerate(layout.rows, start=HEAD_ROWS):
             for n, (x, text, role) in enumerate(cells.row(true, layout)):
                 at_cursor = (true, layout.columns[n]) == self._cursor

@@ -49,7 +49,7 @@ class MatrixFacts:
         )
 
 
-class Cells(NamedTuple):
+class CellTexts(NamedTuple):
     """Writes the cells of one matrix."""
 
     counts: "NDArray[np.int64]"

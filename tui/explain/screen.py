@@ -13,7 +13,7 @@ from mlpwatch.tui.charts.chart_data import ChartLimits, ChartOptions, accuracy_s
 from mlpwatch.tui.explain.losses_text import losses_rows
 from mlpwatch.tui.explain.tour import PAGE_COUNT, batch_strips, is_still, page_title, tour_rows
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
-from mlpwatch.tui.images.batch_strip import BatchStrips
+from mlpwatch.tui.images.image_rows import BatchStrips
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine

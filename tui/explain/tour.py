@@ -8,7 +8,7 @@ from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
 from mlpwatch.tui.explain.tour_pages import PAGES, Page
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.images.batch_strip import Strip
+from mlpwatch.tui.images.image_rows import Strip
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row

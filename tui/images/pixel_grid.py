@@ -5,18 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.images.renderers import grey_canvases
+from mlpwatch.tui.images.renderers import grey_canvases, line_canvases
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
 
 RAMPS = {False: " ░▒▓█", True: " .:-=+*#%@"}
 """From no ink to full ink, by `Look.ascii_only`."""
-
-_HALVES = " ▄▀█"
-"""By which half of a cell has ink: none, the lower, the upper, both."""
-
-_INKED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +90,8 @@ def put_pixels(
 def in_characters(image: NDArray[np.floating], grid: PixelGrid, look: Look) -> list[str]:
     """Return rows of characters by ink; of half blocks where a cell is two pixels high."""
     if grid.shrink == 1 and not look.ascii_only:
-        return _half_blocks(image)
+        [halves] = line_canvases(image[np.newaxis], grid.columns, grid.rows, "half blocks")
+        return [halves.row(y) for y in range(halves.height)]
     ramp = RAMPS[look.ascii_only]
     levels = np.rint(_on_cells(image, grid) * (len(ramp) - 1)).astype(int)
     return ["".join(ramp[level] for level in row) for row in levels]
@@ -127,9 +123,3 @@ def _on_squares(image: NDArray[np.floating], grid: PixelGrid) -> NDArray[np.floa
     padded = np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1])))
     means: NDArray[np.floating] = padded.reshape(-1, side, grid.columns, side).mean(axis=(1, 3))
     return means
-
-
-def _half_blocks(image: NDArray[np.floating]) -> list[str]:
-    padded = np.pad(image, ((0, image.shape[0] % 2), (0, 0))) >= _INKED
-    codes = 2 * padded[::2].astype(int) + padded[1::2].astype(int)
-    return ["".join(_HALVES[code] for code in row) for row in codes]

@@ -1,25 +1,32 @@
 """Images as cells of a terminal: an ASCII ramp, half blocks in grey, or braille dots."""
 
 from functools import cache
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.images.digit import RAMP, digit_rows, resample
-from mlpwatch.tui.kit.cells import Canvas
+from mlpwatch.core.data.pixels import area_average
+from mlpwatch.tui.kit.cells import BRAILLE_DOTS, Canvas, braille
 from mlpwatch.tui.kit.look import Look
-from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Ink, Role
+from mlpwatch.tui.kit.theme import GREY_STEPS, SHADE_STEPS, Grey, Ink, Role, Shade
 
 Renderer = Literal["ramp", "half blocks", "braille"]
 """Ten characters of growing ink, two columns per pixel; two grey pixels per cell; eight dots."""
 
+RAMP = " .:-=+*#%@"
+"""From no ink to full ink; plain ASCII on every terminal."""
+
+COLUMNS_PER_PIXEL = 2
+"""A terminal's cell is about twice as high as wide."""
+
 INK = 0.5
 """Ink from which a braille dot is set."""
 
-_BRAILLE = 0x2800
-_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
-"""What each dot of a cell adds to its code point (Unicode 15, chapter 21.1)."""
+_SMALL_BY_WORTH: tuple[Renderer, ...] = ("half blocks", "braille", "ramp")
+"""In 14 by 7 cells: 196 grey pixels, 784 black or white ones, 98 of ten characters."""
+
+_Number = TypeVar("_Number", np.floating, np.integer)
 
 _Glyphs = tuple[tuple[str, ...], tuple[Ink, ...]]
 """Characters and inks by code."""
@@ -30,6 +37,47 @@ def renderers(look: Look) -> tuple[Renderer, ...]:
     if look.ascii_only:
         return ("ramp",)
     return ("ramp", "half blocks", "braille") if look.has_greys else ("ramp", "braille")
+
+
+class RendererChoice:
+    """A large image begins as characters, small ones as what shows most of them.
+
+    Args:
+        look: what the terminal can show.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._able = renderers(look)
+        self._small: Renderer | None = None
+        self.large: Renderer = "ramp"
+
+    @property
+    def small(self) -> Renderer:
+        """The one for small images."""
+        if self._small is not None:
+            return self._small
+        return next(one for one in _SMALL_BY_WORTH if one in self._able)
+
+    def next(self, *, small: bool, under_gradient: bool = False) -> str:
+        """Go to the next one that the terminal can show; return why it can't be seen, if so.
+
+        Args:
+            small: of small images, not of a large one.
+            under_gradient: the large image is hidden by its gradient.
+        """
+        able = self._able
+        if len(able) == 1:
+            return "plain ASCII draws pixels as characters only"
+        current = self.small if small else self.large
+        following = able[(able.index(current) + 1) % len(able)]
+        if small:
+            self._small = following
+        else:
+            self.large = following
+        if not under_gradient:
+            return ""
+        shown = "characters" if following == "ramp" else following
+        return f"the gradient needs characters; without it (g) the digit shows as {shown}"
 
 
 def image_canvas(
@@ -76,7 +124,7 @@ def small_canvases(
 def grey_canvases(pixels: NDArray[np.floating]) -> list[Canvas]:
     """Return pictures (pictures, height, width) of ink from 0 to 1 with two pixels in each cell."""
     tops, bottoms = (np.rint(half * GREY_STEPS) for half in _pairs(pixels))
-    return _canvases((GREY_STEPS + 1) * tops + bottoms, _half_block_glyphs())
+    return _canvases((GREY_STEPS + 1) * tops + bottoms, _half_blocks_in_grey())
 
 
 def line_canvases(
@@ -115,41 +163,99 @@ def _braille_codes(pixels: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return the dots of cells of four by two pixels (pictures, height, width)."""
     dots = _padded(pixels, 4, 2) >= INK
     pictures, height, width = dots.shape
-    cells = dots.reshape(pictures, height // 4, 4, width // 2, 2) * _DOTS[:, None, :]
+    cells = (
+        dots.reshape(pictures, height // 4, 4, width // 2, 2) * np.array(BRAILLE_DOTS)[:, None, :]
+    )
     codes: NDArray[np.int64] = cells.sum(axis=(2, 4))
     return codes
 
 
 @cache
 def _braille_glyphs() -> _Glyphs:
-    # A real blank for none: some fonts draw U+2800 as eight hollow dots.
-    return _in_text(" " + "".join(chr(_BRAILLE + code) for code in range(1, 256)))
+    return _in_text("".join(map(braille, range(256))))
+
+
+def shade_canvas(levels: NDArray[np.integer]) -> Canvas:
+    """Return signed levels (height, width) from -4 to 4 with two pixels in each cell."""
+    tops, bottoms = (half + SHADE_STEPS for half in _pairs(levels[np.newaxis]))
+    return _canvases((2 * SHADE_STEPS + 1) * tops + bottoms, _half_blocks_in_shades())[0]
 
 
 @cache
-def _half_block_glyphs() -> _Glyphs:
+def _half_blocks_in_grey() -> _Glyphs:
     """Return the half blocks by the upper grey times `GREY_STEPS + 1` plus the lower."""
-    steps = range(GREY_STEPS + 1)
-    blocks = [_half_block(top, bottom) for top in steps for bottom in steps]
-    return tuple(character for character, _ in blocks), tuple(ink for _, ink in blocks)
+    return _half_blocks(range(GREY_STEPS + 1), Grey)
 
 
-def _half_block(top: int, bottom: int) -> tuple[str, Ink]:
+@cache
+def _half_blocks_in_shades() -> _Glyphs:
+    """Return the half blocks by level plus `SHADE_STEPS`: the upper's times 9 plus the lower's."""
+    return _half_blocks(range(-SHADE_STEPS, SHADE_STEPS + 1), Shade)
+
+
+def _half_blocks(levels: range, ink: type[Grey] | type[Shade]) -> _Glyphs:
+    blocks = [_half_block(top, bottom, ink) for top in levels for bottom in levels]
+    return tuple(character for character, _ in blocks), tuple(own for _, own in blocks)
+
+
+def _half_block(top: int, bottom: int, ink: type[Grey] | type[Shade]) -> tuple[str, Ink]:
     if top == bottom:
         # A blank on coloured ground: one byte, where a full block has three.
-        return " ", Grey(top, top) if top else Role.TEXT
+        return " ", ink(top, top) if top else Role.TEXT
     if not top:
-        return "▄", Grey(bottom)
-    return "▀", Grey(top, bottom)
+        return "▄", ink(bottom)
+    return "▀", ink(top, bottom)
 
 
-def _pairs(pixels: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _pairs(pixels: NDArray[_Number]) -> tuple[NDArray[_Number], NDArray[_Number]]:
     """Return every other row of pictures (pictures, height, width), and the rows below them."""
     padded = _padded(pixels, 2, 1)
     return padded[:, ::2], padded[:, 1::2]
 
 
-def _padded(pixels: NDArray[np.floating], down: int, across: int) -> NDArray[np.floating]:
+def _padded(pixels: NDArray[_Number], down: int, across: int) -> NDArray[_Number]:
     """Return pictures with blank pixels at bottom and right, up to whole cells."""
     height, width = pixels.shape[1:]
     return np.pad(pixels, ((0, 0), (0, -height % down), (0, -width % across)))
+
+
+def digit_rows(image: NDArray[np.floating], columns: int, rows: int) -> list[str]:
+    """Return an image as text, as large as fits with square pixels.
+
+    Images that fit are enlarged by a whole factor; larger ones are averaged down by exact
+    area, so that the mean stays.
+
+    Args:
+        image: (height, width) ink from 0 to 1; NaN counts as 0, beyond 1 as 1.
+        columns: columns at most; below 2 nothing fits.
+        rows: rows at most.
+
+    Raises:
+        ValueError: the image is not two-dimensional or has no pixels.
+    """
+    if image.ndim != 2 or 0 in image.shape:  # noqa: PLR2004
+        raise ValueError(f"image {image.shape}: expected (height, width), both above 0")
+    pixels = resample(image, columns // COLUMNS_PER_PIXEL, rows)
+    levels = np.rint(pixels * (len(RAMP) - 1)).astype(int)
+    return ["".join(RAMP[level] * COLUMNS_PER_PIXEL for level in row) for row in levels]
+
+
+def resample(image: NDArray[np.floating], width: int, height: int) -> NDArray[np.float64]:
+    """Return the image (rows, columns) at the largest size within width and height.
+
+    Args:
+        image: (height, width), or (images, height, width) for as many at once. NumPy gives the
+            interpreter away for each operation on more than 500 numbers, and while both engines
+            train it takes 0.1 ms to get it back: a page of 32 one by one, 25 ms.
+        width: columns of pixels at most.
+        height: rows of pixels at most.
+    """
+    ink = np.clip(np.nan_to_num(image.astype(np.float64)), 0.0, 1.0)
+    if width < 1 or height < 1:
+        return np.zeros((*ink.shape[:-2], 0, 0))
+    rows, columns = ink.shape[-2:]
+    scale = min(width / columns, height / rows)
+    if scale >= 1:
+        factor = int(scale)
+        return ink.repeat(factor, axis=-2).repeat(factor, axis=-1)
+    return area_average(ink, max(1, int(rows * scale + 1e-9)), max(1, int(columns * scale + 1e-9)))

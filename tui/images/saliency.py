@@ -6,7 +6,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.images.digit import COLUMNS_PER_PIXEL, RAMP, area_weights, resample
+from mlpwatch.core.data.pixels import area_average
+from mlpwatch.tui.images.renderers import COLUMNS_PER_PIXEL, RAMP, resample
 from mlpwatch.tui.images.signed import Levels, SignedStyle, glyph, role_of, signed_style
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Ink, Role, Shade
@@ -83,10 +84,8 @@ class SaliencyView(CellView):
         if shown is None:
             return canvas
         ink = resample(shown.ink, width // COLUMNS_PER_PIXEL, height - 2)
-        down = area_weights(shown.gradient.shape[0], ink.shape[0])
-        across = area_weights(shown.gradient.shape[1], ink.shape[1])
         with np.errstate(invalid="ignore", over="ignore"):
-            gradient = down @ np.nan_to_num(shown.gradient.astype(np.float64)) @ across.T
+            gradient = area_average(np.nan_to_num(shown.gradient), *ink.shape)
         levels = marked_levels(gradient, shown.scale)
         top = max(0, (height - 2 - len(ink)) // 2)
         left = max(0, (width - COLUMNS_PER_PIXEL * ink.shape[1]) // 2)

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.tui.images.renderers import shade_canvas
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import SHADE_STEPS, Role, Shade
@@ -44,26 +45,13 @@ def signed_levels(values: NDArray[np.floating], full: float) -> Levels:
 def put_levels(canvas: Canvas, x: int, y: int, levels: Levels, style: SignedStyle) -> None:
     """Draw levels with their top left corner in a cell; as `halves` two rows of them per cell."""
     if style == "halves":
-        for row, (top, bottom) in enumerate(zip(levels[::2], levels[1::2], strict=True), start=y):
-            for column, (above, below) in enumerate(
-                zip(top.tolist(), bottom.tolist(), strict=True), start=x
-            ):
-                _put_halves(canvas, column, row, above, below)
+        canvas.paste(shade_canvas(levels), x, y)
         return
     for row, line in enumerate(levels.tolist(), start=y):
         column = x
         for sign, group in groupby(line, key=lambda level: (level > 0) - (level < 0)):
             text = "".join(glyph(level, style) for level in group)
             column = canvas.put(column, row, text, role_of(sign))
-
-
-def _put_halves(canvas: Canvas, x: int, y: int, above: int, below: int) -> None:
-    if above == below:
-        canvas.put(x, y, "█" if above else " ", Shade(above))
-    elif not above:
-        canvas.put(x, y, "▄", Shade(below))
-    else:
-        canvas.put(x, y, "▀", Shade(above, below))
 
 
 def glyph(level: int, style: SignedStyle) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.images.digit import area_weights
+from mlpwatch.core.data.pixels import area_average
 from mlpwatch.tui.images.signed import pixels_per_cell, put_levels, signed_levels, signed_style
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
@@ -83,10 +83,7 @@ def grid(size: TileSize, width: int, height: int) -> Grid:
 def shrink(pixels: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.float64]:
     """Return (rows, columns): the mean of the pixels that each covers, NaN counted as 0."""
     with np.errstate(invalid="ignore", over="ignore"):
-        down = area_weights(pixels.shape[0], rows)
-        across = area_weights(pixels.shape[1], columns)
-        shrunk: NDArray[np.float64] = down @ np.nan_to_num(pixels.astype(np.float64)) @ across.T
-    return shrunk
+        return area_average(np.nan_to_num(pixels), rows, columns)
 
 
 class TilesView(CellView):

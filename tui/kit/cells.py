@@ -19,14 +19,23 @@ MERGE_GAP = 4
 """Unchanged columns between two changed spans that are sent rather than jumped over:
 a jump costs about 8 bytes, a braille character 3."""
 
+BRAILLE_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+"""The bit of each dot of a braille cell by row, from the top, and column (Unicode 15, 21.1)."""
+
 _BLANK_BRAILLE = "\u2800"
+
+
+def braille(dots: int) -> str:
+    """Return the character of these dots; a real blank for none."""
+    # Some fonts draw U+2800 as eight hollow dots.
+    return chr(ord(_BLANK_BRAILLE) + dots) if dots else " "
 
 
 @lru_cache(4096)
 def _one_column(character: str) -> str:
     """Return the character, or "?" if it would not fill exactly one column."""
     if character == _BLANK_BRAILLE:
-        return " "  # some fonts draw U+2800 as eight hollow dots
+        return " "
     return character if character.isprintable() and cell_len(character) == 1 else "?"
 
 

@@ -11,7 +11,7 @@ from textual.timer import Timer
 from mlpwatch.core.analysis.mistakes import MistakeList
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.tui.images.contact_sheet import ContactSheet
-from mlpwatch.tui.images.renderer_choice import RendererChoice
+from mlpwatch.tui.images.renderers import RendererChoice
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.hints import Hints, View, message_text
 from mlpwatch.tui.kit.keys import Where, bindings, footer_keys

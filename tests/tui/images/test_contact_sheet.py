@@ -15,13 +15,14 @@ from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, SplitEvaluations, mis
 from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.images.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
-from mlpwatch.tui.images.digit import RAMP, resample
 from mlpwatch.tui.images.renderers import (
     INK,
+    RAMP,
     Renderer,
     image_canvas,
     line_canvases,
     renderers,
+    resample,
     small_canvases,
 )
 from mlpwatch.tui.kit.look import Look

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from mlpwatch.tui.images.digit import RAMP, digit_rows, resample
+from mlpwatch.tui.images.renderers import RAMP, digit_rows, resample
 from mlpwatch.tui.mistakes.digit_view import DigitView
 from tests.support.pty.recording import RecordingApp
 

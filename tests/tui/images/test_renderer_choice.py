@@ -1,6 +1,6 @@
 """The key for the way of drawing says so where nothing else would show that it was pressed."""
 
-from mlpwatch.tui.images.renderer_choice import RendererChoice
+from mlpwatch.tui.images.renderers import RendererChoice
 from mlpwatch.tui.kit.look import Look
 
 

@@ -53,7 +53,7 @@ def test_halves_show_two_pixels_in_a_cell_each_in_its_shade() -> None:
         (" ", Role.TEXT),
         ("▀", Shade(3, 0)),
         ("▄", Shade(-1)),
-        ("█", Shade(2)),
+        (" ", Shade(2, 2)),
         ("▀", Shade(4, -4)),
     ]
 

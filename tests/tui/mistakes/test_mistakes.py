@@ -9,7 +9,7 @@ import pytest
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, SortOrder
 from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.tui.images.digit import digit_rows
+from mlpwatch.tui.images.renderers import digit_rows
 from mlpwatch.tui.mistakes.digit_facts import DigitFactsView
 from mlpwatch.tui.mistakes.digit_view import DigitView
 from mlpwatch.tui.mistakes.split_images import DigitFacts

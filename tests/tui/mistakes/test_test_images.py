@@ -7,8 +7,7 @@ from mlpwatch.core.analysis.mistakes import SplitEvaluations, mistake_rows
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.tui.images.contact_sheet import ContactSheet
-from mlpwatch.tui.images.digit import digit_rows
-from mlpwatch.tui.images.renderers import small_canvases
+from mlpwatch.tui.images.renderers import digit_rows, small_canvases
 from mlpwatch.tui.mistakes.digit_view import DigitView
 from tests.support.samples.mistake_samples import EPOCHS, drawn, without_margins
 from tests.support.samples.scenes import (
