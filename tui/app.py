@@ -132,16 +132,16 @@ class MlpwatchApp(TerminalApp[int]):
         self.runs.main.open()
 
     def on_resize(self, _event: Resize) -> None:
-        """Draw everything anew even if the size is as before: it may have been another between."""
+        """Draw everything, even at the same size: the terminal may have had another in between."""
         self.forget_what_is_shown()
         self.screen.refresh()
 
     async def on_key(self, event: Key) -> None:
-        """Give a key that was typed ahead of the line or screen that it is for to it.
+        """Hand over a key that was typed before its line or screen had opened.
 
         Over a slow link keys come in bursts: those behind the `/` that opens a filter, or the `?`
-        that opens the help, are under way to the screen before by then. A line or screen that has
-        been asked takes such a key itself, and it never comes here.
+        that opens the help, are still sent to the screen before. Keys that come later go to the
+        line or screen directly, and never come here.
         """
         from textual.widgets import Input  # noqa: PLC0415 - after the first frame
 
@@ -164,7 +164,7 @@ class MlpwatchApp(TerminalApp[int]):
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
         yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
         for command in super().get_system_commands(screen):
-            # "Quit" stands in the table, and saves; "Keys" squeezes the screen for a second help.
+            # "Quit" is in the table, and saves; "Keys" would be a second help beside the screen.
             if command.title not in ("Quit", "Keys"):
                 yield command
 

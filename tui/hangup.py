@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlpwatch.tui.state.watch import Watch
 
 OnHangup = Literal["save", "continue"]
-"""Save and end, or go on without a screen."""
+"""Save and end, or continue without a screen."""
 
 LOOK_SECONDS = 0.1
 """Time between two looks whether training has ended."""
@@ -45,7 +45,7 @@ def go_on(watch: "Watch") -> int:
         if not isinstance(watch.session, Session):
             return request.exit_status
         if watch.limit_is_automatic:
-            # It is there for whoever watches.
+            # It exists only so that people can watch.
             watch.session.set_steps_per_second(None)
         return _train_on(watch.session, request)
 

@@ -41,11 +41,11 @@ class Shutdown:
         self._goes_on_after_hangup = goes_on_after_hangup
         self._signal_at = -math.inf
         self.goes_on_without_screen = False
-        """The terminal is gone, and training is to go on."""
+        """The terminal is gone, and training shall continue."""
         self.is_asked = False
         """A key or a signal has asked for the end."""
         self.status = 0
-        """The exit status that the key or signal stands for."""
+        """The exit status that belongs to the key or signal."""
 
     def listen(self) -> None:
         """Listen to signals and to the terminal's hangup; call it once the loop runs."""

@@ -49,7 +49,7 @@ class HelpScreen(ModalScreen[None], ClosesOnce[None]):
         self._lay_out(self.app.size)
 
     def on_resize(self, event: Resize) -> None:
-        """Lay the keys out anew."""
+        """Lay the keys out for the new size."""
         self._lay_out(event.size)
 
     def on_key(self, event: KeyEvent) -> None:

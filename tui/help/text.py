@@ -22,7 +22,7 @@ _HEADINGS: dict[Where, str] = {
 }
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
-"""A plain ">" would name another key."""
+"""A plain `>` is another key."""
 
 HELP_COLUMNS = 72
 """Of a column of keys: no line is longer."""
@@ -49,7 +49,7 @@ def help_text(here: Where = "dashboard", width: int = HELP_COLUMNS, look: Look =
 
     Args:
         here: what works there comes first.
-        width: in columns; a longer line goes on below its own text, not below the key.
+        width: in columns; a longer line continues below its own text, not below the key.
         look: without arrows their keys are named in words.
     """
     return "\n".join(_stacked(_sections(here, width, look)))

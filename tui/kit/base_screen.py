@@ -1,4 +1,4 @@
-"""What holds for screens however late they are told: to draw, to close, to take a key."""
+"""What all screens share: when they may draw, how they close, how they get late keys."""
 
 from typing import Protocol, runtime_checkable
 
@@ -20,10 +20,10 @@ def can_draw(view: Widget) -> bool:
 
 
 class ClosesOnce(Screen[ScreenResultType]):
-    """A screen that closes itself alone: told twice, or from below another, it stays still.
+    """A screen that closes only itself, and only once.
 
-    Textual takes away whatever is on top. Keys typed in a burst, or a command of the palette
-    after an escape, would close the screen below too, and with the last one end the app.
+    Textual closes the screen on top, whichever that is. Keys typed in a burst, or a palette command
+    after an escape, would close the screen below too; closing the last one ends the app.
     """
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
@@ -35,10 +35,10 @@ class ClosesOnce(Screen[ScreenResultType]):
 class TakesKeys(Protocol):
     """A screen that at times takes keys which no binding names: any key, or a label.
 
-    Keys typed in a burst behind the one that makes it do so have passed it by then; the app hands
+    In a burst, keys behind the one that asks for them arrive before the screen does; the app hands
     them over.
     """
 
     def take_key(self, event: Key) -> bool:
-        """Take a key, if it is waited for; tell whether it was."""
+        """Take a key if the screen waits for it; return whether it did."""
         ...

@@ -191,7 +191,7 @@ class CellView(Widget):
         return canvas
 
     def repaint(self) -> None:
-        """Paint anew and send the cells that changed; out of sight, once it comes into sight."""
+        """Paint and send the cells that changed; while out of sight, wait until it is seen."""
         self._is_behind = not (self.is_attached and self.is_on_screen)
         if not self._is_behind:
             self.show(self.paint(*self.size))

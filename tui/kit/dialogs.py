@@ -60,7 +60,7 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
     Args:
         title: what is asked, in one line.
         text: to begin with.
-        check: raises the error that tells what is wrong with a text.
+        check: raises the error that says what is wrong with a text.
         yes: what enter does.
         no: what escape does.
         facts: what enter would do besides, a line each; long ones are folded.

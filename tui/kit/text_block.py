@@ -55,7 +55,7 @@ def _folded(rows: Sequence[Row], width: int) -> list[Row]:
 
 
 def without_blanks(rows: Sequence[Row], width: int, height: int) -> list[Row]:
-    """Return rows without blank ones, from the last up, as far as it takes to fit."""
+    """Return rows with blank ones removed, the last first, until they fit."""
     kept = list(rows)
     for n in reversed(range(len(kept))):
         if not kept[n] and len(_folded(kept, width)) > height:
@@ -64,9 +64,9 @@ def without_blanks(rows: Sequence[Row], width: int, height: int) -> list[Row]:
 
 
 def squeezed(rows: Sequence[Row], width: int, height: int) -> list[Row]:
-    """Return rows that fit: without blank ones, as far as it takes.
+    """Return rows that fit: blank ones are removed first, then rows before the last.
 
-    What is too long even so is cut in the middle: first rows say what it is, the last what to do.
+    The first rows say what it is, the last what to do.
     """
     kept = without_blanks(rows, width, height)
     while len(_folded(kept, width)) > height > 2:  # noqa: PLR2004 - title and last row stay

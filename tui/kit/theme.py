@@ -13,7 +13,7 @@ from textual.color import Color
 
 
 class Role(StrEnum):
-    """What a character on the screen stands for."""
+    """The meaning of a character on the screen."""
 
     TEXT = auto()
     DIM = auto()
@@ -91,8 +91,8 @@ HEAT: tuple[Role, ...] = (Role.HEAT_1, Role.HEAT_2, Role.HEAT_3, Role.HEAT_4, Ro
 RUNS: tuple[Role, ...] = (Role.RUN_1, Role.RUN_2, Role.RUN_3, Role.RUN_4)
 """Of runs that lie over each other in one chart; the models' own hues stay theirs."""
 
-# Orange and sky blue are the pair of Okabe and Ito 2008 that all common kinds of colour
-# blindness tell apart; on light ground both are darkened until they reach 4.5:1 on #D8D8D8.
+# Orange and sky blue are the pair of Okabe and Ito 2008, which people with any common colour
+# blindness can tell apart; on light ground both are darkened until they reach 4.5:1 on #D8D8D8.
 # Every colour was also chosen by what 16-colour terminals make of it: NumPy dark yellow,
 # PyTorch cyan, good green, bad red, heat magenta. Heat grows in contrast, not in hue alone.
 _DARK: Mapping[Role, str] = {
@@ -192,7 +192,7 @@ def shade_style(shade: Shade, dark: bool) -> Style:
     ground = _shade_colour(shade.ground, dark) if shade.ground else None
     if shade.fore is not None:
         return Style(color=_shade_colour(shade.fore, dark) if shade.fore else None, bgcolor=ground)
-    # What stands on a ground has to be read on the strongest too.
+    # Text has to be readable on the strongest shade too.
     text = Color.parse(ground).get_contrast_text(1.0).hex if ground else None
     return Style(color=text, bgcolor=ground)
 

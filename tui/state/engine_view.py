@@ -33,7 +33,7 @@ RATE_SAMPLE_SECONDS = 0.1
 """Least time between two readings of the window: 30 readings, however fast the steps come."""
 
 WARM_UP_SECONDS = 1.0
-"""Training time before a remaining time is told; first steps load libraries and caches."""
+"""Training time before a remaining time is shown; the first steps load libraries and caches."""
 
 LOSS_WINDOW = 20
 """Batches that the status's loss is a mean of: one batch alone jumps too much to read."""
@@ -41,7 +41,7 @@ LOSS_WINDOW = 20
 
 @dataclass(slots=True)
 class EngineView:
-    """One engine, as far as its events have told."""
+    """One engine, as its events describe it."""
 
     name: EngineName
     planned_steps: int
@@ -82,7 +82,7 @@ class EngineView:
 
     @property
     def epochs_done(self) -> int:
-        """Whole epochs so far, as far as they were told."""
+        """Whole epochs so far."""
         return self.epochs[-1].epoch if self.epochs else 0
 
     @property
@@ -121,7 +121,7 @@ class EngineView:
         return self.epochs[bisect_left(self.epochs, step, key=lambda point: point.step) :]
 
     def apply(self, event: EngineEvent) -> None:
-        """Take in one event; what is not told here leaves an engine as it is."""
+        """Take in one event; events without a case here change nothing."""
         match event:
             case StepDone():
                 self._add_step(event)
@@ -141,7 +141,6 @@ class EngineView:
                 self._end(event)
 
     def _start(self, event: RunStarted) -> None:
-        """Take in the first event."""
         self.phase = "training"
         self.parameters = event.parameters
         self.step, self.seconds = event.first_step, event.seconds
@@ -149,14 +148,12 @@ class EngineView:
         self._readings.append(self._first_reading)
 
     def _add_step(self, event: StepDone) -> None:
-        """Take in one step."""
         self.loss_by_step.add(event.step, event.loss)
         self.loss_by_second.add(event.seconds, event.loss)
         self._losses.append(event.loss)
         self._advance(event)
 
     def _add_steps(self, event: StepGroup) -> None:
-        """Take in steps that were summed up."""
         sums = (event.loss, event.low, event.high)
         middle = event.step - (event.count - 1) / 2
         self.loss_by_step.add_sum(event.count, Point(middle, *sums))
@@ -173,7 +170,6 @@ class EngineView:
                 readings.popleft()
 
     def _add_epoch(self, event: EpochDone) -> None:
-        """Take in one epoch, of a trainer or of a log."""
         self.step, self.seconds = max(self.step, event.step), max(self.seconds, event.seconds)
         if event.validation is not None:
             self.validation_before, self.validation = self.validation, event.validation
@@ -191,13 +187,11 @@ class EngineView:
             self.matrices = {epoch: old for epoch, old in kept if is_kept(epoch, newest)}
 
     def _add_evaluation(self, event: CheckpointEvaluated) -> None:
-        """Take in what a checkpoint reads the images as."""
         self.validation, self.validation_step = event.validation, event.step
         if self.confusion is None or not self.epochs or event.epoch >= self.epochs[-1].epoch:
             self.confusion = event.validation.confusion
 
     def _end(self, event: RunEnded) -> None:
-        """Take in the last event."""
         self.phase, self.detail, self.test = event.reason, event.detail, event.test
         self.test_accuracy = event.test_accuracy
         self.step, self.seconds = event.step, event.seconds

@@ -71,7 +71,7 @@ class RunState:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until both have ended; None while it can't be told."""
+        """Until both have ended; None while unknown."""
         left = [engine.seconds_left for engine in self.engines.values() if not engine.ended]
         known = [seconds for seconds in left if seconds is not None]
         return max(known) if known and len(known) == len(left) else None
