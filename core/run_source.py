@@ -74,6 +74,10 @@ class RunSource(Protocol):
         """The speed limit, or None."""
 
     @property
+    def lockstep(self) -> bool:
+        """Whether all engines are kept at the same step."""
+
+    @property
     def images_missing(self) -> str:
         """Why there are no images, in one line; empty if there are."""
 
@@ -113,7 +117,7 @@ class RunSource(Protocol):
         """Start the threads that train, or follow."""
 
     def pause(self, *engines: EngineName) -> None:
-        """Pause the named engines, or all."""
+        """Pause the named engines, or all; several stop at the same step."""
 
     def resume(self, *engines: EngineName) -> None:
         """Let the named engines, or all, train on."""
@@ -126,6 +130,9 @@ class RunSource(Protocol):
 
     def set_steps_per_second(self, limit: float | None) -> None:
         """Limit the speed of every engine; None lifts the limit."""
+
+    def set_lockstep(self, lockstep: bool) -> None:
+        """Keep all engines at the same step, the faster waiting, or no longer."""
 
     def stop(self) -> None:
         """Save and end the run, wherever it trains."""

@@ -75,6 +75,8 @@ def summary_lines(session: Session) -> list[str]:
         where = f"{session.save_error}; {stands} (run {session.run.path})"
     elif all(session.last_saved_step(name) is None for name in session.config.engine_names):
         where = f"no checkpoint in {session.run.path}"
+    elif not any(session.last_saved_step(name) for name in session.config.engine_names):
+        where = f"nothing but the start is saved in {session.run.path}"
     else:
         where = f"run saved in {session.run.path}"
     return [one_line(" · ".join(parts) or "nothing trained"), one_line(where)]

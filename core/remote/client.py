@@ -1,4 +1,4 @@
-"""Sends orders to a run that another process trains, and asks how it stands."""
+"""Sends commands to a run that another process trains, and asks for its status."""
 
 import socket
 from collections.abc import Callable
@@ -24,31 +24,37 @@ ANSWER_SECONDS = 2.0
 
 
 class CommandClient:
-    """Keeps a connection in a thread of its own; orders are taken at once, and sent soon.
+    """Keeps a connection in its own thread; commands are taken at once, and sent soon.
 
     Args:
         folder: the run folder.
-        on_failure: told, in that thread, why an order did not arrive or was refused.
+        on_failure: called in that thread with the reason why a command failed.
+        on_status: called in that thread with each answer.
     """
 
-    def __init__(self, folder: Path, on_failure: Callable[[str], None]) -> None:
-        self._folder, self._on_failure = folder, on_failure
+    def __init__(
+        self,
+        folder: Path,
+        on_failure: Callable[[str], None],
+        on_status: Callable[[Status], None] = lambda _status: None,
+    ) -> None:
+        self._folder, self._on_failure, self._on_status = folder, on_failure, on_status
         self._orders: SimpleQueue[Command | None] = SimpleQueue()
         self._socket: socket.socket | None = None
         self._thread = Thread(target=self._work, name="order-client", daemon=True)
         self.status: Status | None = None
-        """The newest answer; None while nobody answers."""
+        """The newest answer; None while there is none."""
 
     def start(self) -> None:
         """Begin to ask."""
         self._thread.start()
 
     def send(self, order: Command) -> None:
-        """Send an order soon."""
+        """Send a command soon."""
         self._orders.put(order)
 
     def close(self) -> None:
-        """Hang up; orders that have been taken are sent before."""
+        """Hang up, after the commands that have been taken are sent."""
         self._orders.put(None)
 
     def join(self, seconds: float) -> None:
@@ -79,6 +85,7 @@ class CommandClient:
             self.status = None
         if isinstance(answer, Status):
             self.status = answer
+            self._on_status(answer)
         elif order.name != "status":
             self._on_failure(f"{order.name} did not arrive: {answer}")
 
@@ -86,8 +93,8 @@ class CommandClient:
         """Send one line and read one.
 
         Raises:
-            OSError: nobody is there.
-            ValueError: what came back is no answer.
+            OSError: no process listens.
+            ValueError: it did not send an answer.
         """
         if self._socket is None:
             self._socket = connect(self._folder, ANSWER_SECONDS)

@@ -1,13 +1,14 @@
-"""A run folder read as if it were a session: trained by another process, or by nobody any more."""
+"""The `RunSource` of a run that another process trains, or trained: its folder is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from math import inf
 from threading import Event as Flag
-from threading import Thread
+from threading import Lock, Thread
 from time import monotonic
+from typing import TypeVar
 
 from mlpwatch.core.analysis.gradient_comparison import GradientComparison
 from mlpwatch.core.analysis.inference import Answer, Prediction, predict
@@ -32,7 +33,7 @@ from mlpwatch.core.events import (
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.remote.client import ASK_SECONDS, CommandClient
-from mlpwatch.core.remote.protocol import Command, CommandName
+from mlpwatch.core.remote.protocol import Command, CommandName, Status
 from mlpwatch.core.remote.run_images import RunImages
 from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.lock import is_locked
@@ -43,21 +44,26 @@ FOLLOW_SECONDS = 0.5
 """Time between two looks into the logs, which are written every 0.7 s."""
 
 BURST = 2_000
-"""Events told at a time: the screen takes them in within 16 ms, and looks after its keys between
-two bursts. A long run that somebody resumed has half a million to tell anew."""
+"""Events sent at a time: the screen takes 16 ms for them, and handles keys between two bursts. A
+long run that was resumed sends half a million again."""
 
 TAKEN_SECONDS = 0.005
 """Time between two looks whether a burst has been taken."""
 
+ORDERED_SECONDS = 2 * ASK_SECONDS
+"""For so long a setting is shown as it was ordered here, whatever older answers say."""
+
+Setting = TypeVar("Setting")
+
 
 class RunFollower:
-    """Follows a run from its folder alone, and stands where a `core.session.Session` would.
+    """Follows a run by reading its folder.
 
-    It takes no lock, so nobody notices; several may follow one run. `past_events` tells what has
-    been, its mailbox what comes. Orders go to the process that trains the run, if there is one,
-    through the socket in its folder: `stop` ends the run, `leave` ends the following alone.
+    It takes no lock, so several may follow one run. Commands go to the process that trains the
+    run, if there is one, through the socket in its folder: `stop` ends the run, `leave` only ends
+    the following.
 
-    Making one reads the logs: not for an event loop. After `start` two threads read on.
+    The constructor reads the logs: not for an event loop. After `start` two threads read on.
 
     Args:
         run: see `Run.open`.
@@ -67,7 +73,7 @@ class RunFollower:
     """
 
     notes = ()
-    """What the process that trains it should know; a follower is told by the logs."""
+    """None: the logs say it."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -79,12 +85,15 @@ class RunFollower:
         self.epoch_steps = plan.epoch_steps
         """Steps per epoch."""
         self._images = RunImages(run, self.config, self.weight_store, self.mailbox.put)
-        self._client = CommandClient(run.path, self._on_failure)
+        self._client = CommandClient(run.path, self._on_failure, self._on_status)
         self.is_live = is_locked(run.path)
-        """Whether some process trains this run, as of the last look."""
+        """Whether a process trains this run, as of the last look."""
         self._limit: tuple[float | None, float] = (None, -inf)
+        self._lockstep: tuple[bool, float] = (False, -inf)
         """Ordered last, and when on the monotonic clock."""
-        self._paused: set[EngineName] = set()
+        self._lock = Lock()
+        self._paused: frozenset[EngineName] = frozenset()
+        """Changed by three threads: under the lock, see `_change_paused`."""
         self._threads: dict[EngineName, int] = {}
         self._last: dict[EngineName, tuple[int, float]] = {}
         self._ended: set[EngineName] = set()
@@ -94,43 +103,54 @@ class RunFollower:
 
     @property
     def dataset(self) -> Dataset:
-        """Of the run; without images until they are loaded, and where they can't be."""
+        """Of the run; without images until they are loaded."""
         return self._images.dataset
 
     @property
     def images_missing(self) -> str:
-        """Why there are no images to show, in one line; empty where there are."""
+        """Why there are no images, in one line; empty if there are."""
         return self._images.missing
 
     @property
     def ended(self) -> bool:
-        """Whether the following has ended; the run's own ends are in the mailbox."""
+        """Whether the following has ended; the ends of the engines are in the mailbox."""
         return self._closing.is_set()
 
     @property
     def save_error(self) -> str | None:
-        """None: what the trainers could not save, the mailbox tells."""
+        """None: the logs say what could not be saved."""
         return None
 
     @property
     def steps_per_second(self) -> float | None:
         """The speed limit as of the last answer or order, or None."""
-        limit, since = self._limit
-        if monotonic() - since < 2 * ASK_SECONDS or self._client.status is None:
-            return limit
-        return self._client.status.steps_per_second
+        return self._setting(self._limit, lambda status: status.steps_per_second)
+
+    @property
+    def lockstep(self) -> bool:
+        """Whether all engines are kept at the same step, as of the last answer or order."""
+        return self._setting(self._lockstep, lambda status: status.lockstep)
+
+    def _setting(
+        self, ordered: tuple[Setting, float], answered: Callable[[Status], Setting]
+    ) -> Setting:
+        value, since = ordered
+        status = self._client.status
+        if monotonic() - since < ORDERED_SECONDS or status is None:
+            return value
+        return answered(status)
 
     def threads(self, engine: EngineName) -> int:
-        """Threads that an engine may use, as far as is known."""
+        """Threads that an engine may use, as of the last answer or start."""
         status = self._client.status
         return (status.threads if status else self._threads).get(engine, 1)
 
     def paused(self, engine: EngineName) -> bool:
-        """Whether an engine is told to wait."""
+        """Whether an engine has been paused."""
         return engine in self._paused
 
     def past_events(self) -> list[Event]:
-        """Return what has been so far; call it before `start`. The mailbox tells what comes."""
+        """Return the events so far; to be called before `start`. The mailbox brings the others."""
         past, self._first = self._first, []
         for event in past:
             self._note(event)
@@ -141,7 +161,7 @@ class RunFollower:
         return self._images.compare_gradients()
 
     def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
-        """Have an engine's newest saved weights read; see `RunImages.ask`."""
+        """Put a question to an engine's newest saved weights; see `RunImages.ask`."""
         return self._images.ask(name, question)
 
     def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
@@ -153,27 +173,27 @@ class RunFollower:
         return self._images.trace_step(previous)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
-        """Read the test images; see `RunImages.evaluate_test`."""
+        """Evaluate the test images; see `RunImages.evaluate_test`."""
         return self._images.evaluate_test()
 
     def ask_for_weights(self) -> None:
-        """Do nothing: the folder holds no newer weights than those of the last checkpoint."""
+        """No effect: the folder has no newer weights than those of the last checkpoint."""
 
     def start(self) -> None:
-        """Begin to tell what comes."""
+        """Begin to follow."""
         self._thread.start()
         self._images.start()
         self._client.start()
 
     def pause(self, *engines: EngineName) -> None:
-        """Make the named engines, or all, wait."""
+        """Pause the named engines, or all."""
         if self._order(Command("pause", engines)):
-            self._paused |= set(engines or self.config.engine_names)
+            self._change_paused(add=engines or self.config.engine_names)
 
     def resume(self, *engines: EngineName) -> None:
-        """Let the named engines, or all, go on."""
+        """Let the named engines, or all, train on."""
         if self._order(Command("resume", engines)):
-            self._paused -= set(engines or self.config.engine_names)
+            self._change_paused(drop=engines or self.config.engine_names)
 
     def step(self) -> None:
         """Let every paused engine train on one more batch."""
@@ -188,18 +208,23 @@ class RunFollower:
         if self._order(Command("limit", steps_per_second=limit)):
             self._limit = (limit, monotonic())
 
+    def set_lockstep(self, lockstep: bool) -> None:
+        """Keep all engines at the same step, the faster waiting, or no longer."""
+        if self._order(Command("lockstep", on=lockstep)):
+            self._lockstep = (lockstep, monotonic())
+
     def stop(self) -> None:
         """End the run: each engine saves and ends."""
         self._order(Command("stop"))
 
     def leave(self) -> None:
-        """End the following; the run is left alone. Orders given before are sent."""
+        """End the following; the run continues. Commands given before are sent."""
         self._closing.set()
         self._images.close()
         self._client.close()
 
     def join(self, seconds: float) -> bool:
-        """Wait until orders given before are sent, for some seconds; never for loading data."""
+        """Wait until commands given before are sent, for some seconds; not for loading data."""
         deadline = monotonic() + seconds
         self._client.join(seconds)
         if self._thread.ident is not None:
@@ -216,8 +241,22 @@ class RunFollower:
         return False
 
     def _on_failure(self, why: str) -> None:
-        self._paused = set(self._client.status.paused) if self._client.status else set()
+        if self._client.status is None:
+            self._set_paused(())
         self.mailbox.put(Notice(why, is_bad=True))
+
+    def _on_status(self, status: Status) -> None:
+        self._set_paused(status.paused)
+
+    def _set_paused(self, engines: Iterable[EngineName]) -> None:
+        with self._lock:
+            self._paused = frozenset(engines)
+
+    def _change_paused(
+        self, add: Iterable[EngineName] = (), drop: Iterable[EngineName] = ()
+    ) -> None:
+        with self._lock:
+            self._paused = (self._paused | frozenset(add)) - frozenset(drop)
 
     def _follow(self) -> None:
         while True:
@@ -226,36 +265,37 @@ class RunFollower:
                 return
 
     def _look(self) -> None:
-        # Before the logs: what a process wrote before its end is then read in this look.
+        # Before the logs: then this look reads what a process wrote before its end.
         self.is_live = is_locked(self.run.path)
         events = self._tail.read()
         if events is None:
             events = [self._start_over(), *(self._tail.read() or [])]
-        self._tell(events)
+        self._send(events)
         if not self.is_live:
-            self._tell([self._end(name) for name in self._unfinished()])
-        self._tell_of_damage()
+            self._send([self._end(name) for name in self._unfinished()])
+        self._report_damage()
 
-    def _tell_of_damage(self) -> None:
+    def _report_damage(self) -> None:
         before, self._damage = self._damage, damage_notes(self._tail)
         if self._damage != before:
-            self._tell([Notice(" · ".join(self._damage), is_bad=True)] if self._damage else [])
+            self._send([Notice(" · ".join(self._damage), is_bad=True)] if self._damage else [])
 
     def _start_over(self) -> Event:
-        self._last, self._ended, self._paused = {}, set(), set()
+        self._last, self._ended = {}, set()
+        self._set_paused(())
         plan = self._plan()
         self.config = replace(self.config, epochs=plan.epochs)
         return LogRewritten(plan.epochs, plan.epoch_steps)
 
     def _plan(self) -> Plan:
-        """Return how long the run is meant to be, by its logs or as well as can be told."""
+        """Return the planned length of the run, from its logs or estimated from its epochs."""
         if self._tail.plan:
             return self._tail.plan
         lines = self._tail.last_epochs.values()
         epoch_steps = max((line.step // line.epoch for line in lines if line.epoch), default=1)
         return Plan(self.run.config.epochs, max(1, epoch_steps))
 
-    def _tell(self, events: list[Event]) -> None:
+    def _send(self, events: list[Event]) -> None:
         for number, event in enumerate(events, 1):
             self._note(event)
             self.mailbox.put(event)
@@ -271,11 +311,11 @@ class RunFollower:
             case RunStarted():
                 self._threads[event.engine] = event.threads
                 self._ended.discard(event.engine)
-                self._paused.discard(event.engine)
+                self._change_paused(drop=[event.engine])
             case Paused():
-                self._paused.add(event.engine)
+                self._change_paused(add=[event.engine])
             case Resumed():
-                self._paused.discard(event.engine)
+                self._change_paused(drop=[event.engine])
             case RunEnded():
                 self._ended.add(event.engine)
 
@@ -283,7 +323,7 @@ class RunFollower:
         return [name for name in self.config.engine_names if name not in self._ended]
 
     def _end(self, name: EngineName) -> RunEnded:
-        """Return the end of an engine whose process is gone without a word in the event log."""
+        """Return the end of an engine whose process ended without writing it to the event log."""
         step, seconds = self._last.get(name, (0, 0.0))
         ended = recorded_end(self.run, name)
         if ended is not None:

@@ -1,12 +1,12 @@
-"""Orders to a run from another process: one JSON object per line each way, strict and bounded.
+"""Commands to a run from another process: one JSON object per line each way, strict and bounded.
 
-A request: {"order": "pause", "engines": ["numpy"]}, {"order": "limit", "steps_per_second": 50}, or
-an order alone. The answer: {"ok": true, "status": {...}}, or {"ok": false, "error": "..."}.
+A request: {"order": "pause", "engines": ["numpy"]}, {"order": "limit", "steps_per_second": 50},
+{"order": "lockstep", "on": true}, or an order alone. The answer: {"ok": true, "status": {...}}, or
+{"ok": false, "error": "..."}.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any, Literal, get_args
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
@@ -21,27 +21,40 @@ from mlpwatch.core.files.strict_json import (
     to_json,
 )
 
-CommandName = Literal["status", "pause", "resume", "step", "save", "limit", "stop"]
+CommandName = Literal["status", "pause", "resume", "step", "save", "limit", "lockstep", "stop"]
 COMMAND_NAMES: tuple[CommandName, ...] = get_args(CommandName)
 
 MAX_LINE_BYTES = 4_096
 """Of a request or an answer, with its line feed; the longest honest one has 600."""
 
-MAX_STEPS_PER_SECOND = 1e6
+RANGES: Mapping[str, tuple[float, float]] = {
+    "steps_per_second": (1e-3, 1e6),
+    "process": (1, 2**31 - 1),
+    "threads": (1, 65_536),
+}
+"""Least and greatest value of every number that a request or an answer may hold: such a number
+reaches waits and arithmetic of the trainers, or the screen of a follower."""
 
-_TAKES: Mapping[str, str] = {"pause": "engines", "resume": "engines", "limit": "steps_per_second"}
-"""The one field that an order may have besides its name."""
+_TAKES: Mapping[str, str] = {
+    "pause": "engines",
+    "resume": "engines",
+    "limit": "steps_per_second",
+    "lockstep": "on",
+}
+"""The one field that a request may have besides its order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a run is told to do."""
+    """What a run is to do."""
 
     name: CommandName
     engines: tuple[EngineName, ...] = ()
-    """Whom `pause` and `resume` mean; empty for all."""
+    """For `pause` and `resume`; empty for all."""
     steps_per_second: float | None = None
     """For `limit`; None lifts it."""
+    on: bool = False
+    """For `lockstep`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +64,29 @@ class Status:
     process: int
     """Number of the process that trains."""
     paused: tuple[EngineName, ...] = ()
-    """Engines that are told to wait."""
+    """Engines that have been paused."""
     threads: Mapping[EngineName, int] = field(default_factory=dict)
     """That each engine may use."""
     steps_per_second: float | None = None
     """The speed limit, if any."""
+    lockstep: bool = False
+    """Whether all engines are kept at the same step."""
 
 
 def encode_command(order: Command) -> bytes:
-    """Return an order as a line."""
+    """Return a command as a line."""
     values: dict[str, Any] = {"order": order.name}
     if order.engines:
         values["engines"] = list(order.engines)
     if order.name == "limit":
         values["steps_per_second"] = order.steps_per_second
+    if order.name == "lockstep":
+        values["on"] = order.on
     return f"{to_json(values)}\n".encode()
 
 
 def parse_command(line: bytes) -> Command:
-    """Return the order of a line.
+    """Return the command of a line.
 
     Raises:
         ValueError: the line holds something else; the message says what was expected.
@@ -81,11 +98,13 @@ def parse_command(line: bytes) -> Command:
         raise JsonError(f"field {unknown[0]!r:.40}: order {name!r} has none such")
     if name == "limit":
         return Command(name, steps_per_second=_limit(fields))
+    if name == "lockstep":
+        return Command(name, on=_switch(fields, "on"))
     return Command(name, _engines(fields.get("engines", [])))
 
 
 def check_engines(order: Command, trained: tuple[EngineName, ...]) -> None:
-    """Check that an order names only engines that the run trains.
+    """Check that a command names only engines that the run trains.
 
     Raises:
         JsonError: it names another one.
@@ -104,6 +123,7 @@ def encode_answer(status: Status | str) -> bytes:
         "paused": list(status.paused),
         "threads": dict(status.threads),
         "steps_per_second": status.steps_per_second,
+        "lockstep": status.lockstep,
     }
     return f"{to_json({'ok': True, 'status': values})}\n".encode()
 
@@ -120,10 +140,16 @@ def parse_answer(line: bytes) -> Status | str:
     status = take_object(fields, "status")
     threads = take_object(status, "threads")
     return Status(
-        process=take_whole(status, "process"),
+        process=int(_in_range("process", take_whole(status, "process"))),
         paused=_engines(status.get("paused")),
-        threads={name: take_whole(threads, name) for name in ENGINE_NAMES if name in threads},
+        threads={
+            name: int(_in_range("threads", take_whole(threads, name)))
+            for name in ENGINE_NAMES
+            if name in threads
+        },
         steps_per_second=_limit(status),
+        # An older mlpwatch does not answer this.
+        lockstep="lockstep" in status and _switch(status, "lockstep"),
     )
 
 
@@ -136,10 +162,18 @@ def _engines(value: object) -> tuple[EngineName, ...]:
 def _limit(fields: Mapping[str, Any]) -> float | None:
     if "steps_per_second" in fields and fields["steps_per_second"] is None:
         return None
-    limit = take_number(fields, "steps_per_second")
-    if not (isfinite(limit) and 0 < limit <= MAX_STEPS_PER_SECOND):
-        raise JsonError(
-            f"steps_per_second {limit:g}: expected null, or a number above 0 and up to "
-            f"{MAX_STEPS_PER_SECOND:,.0f}"
-        )
-    return limit
+    return _in_range("steps_per_second", take_number(fields, "steps_per_second"))
+
+
+def _in_range(key: str, value: float) -> float:
+    least, most = RANGES[key]
+    if least <= value <= most:
+        return value
+    raise JsonError(f"{key} {value:g}: expected a number from {least:g} to {most:,.0f}")
+
+
+def _switch(fields: Mapping[str, Any], key: str) -> bool:
+    value = fields.get(key)
+    if isinstance(value, bool):
+        return value
+    raise JsonError(f"{key} {value!r:.40}: expected true or false")

@@ -1,9 +1,9 @@
-"""A saved run's images, and what its newest checkpoints read them as."""
+"""The images of a saved run, and the predictions of its newest checkpoints."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Event as Flag
-from threading import Thread
+from threading import Lock, Thread
 
 import numpy as np
 
@@ -26,32 +26,32 @@ from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.run import Run
 
 LOOK_SECONDS = 1.0
-"""Time between two looks whether there is a newer checkpoint; one is written every 30 s."""
+"""Time between two looks for a newer checkpoint; one is written every 30 s."""
 
 
 class RunImages:
-    """Loads the images and reads them again with each new checkpoint, in a thread of its own.
+    """Loads the images and evaluates them with each new checkpoint, in its own thread.
 
-    A NumPy network reads for both engines, so that PyTorch need not be imported: their logits
+    A NumPy network predicts for both engines, so that PyTorch need not be imported: their logits
     differ by rounding.
 
     Args:
         run: whose checkpoints.
         config: of the run.
         weight_store: receives the weights.
-        tell: receives the evaluations, and what is wrong, in that thread.
+        send: receives the evaluations and notices, in that thread.
     """
 
     def __init__(
-        self, run: Run, config: RunConfig, weight_store: WeightStore, tell: Callable[[Event], None]
+        self, run: Run, config: RunConfig, weight_store: WeightStore, send: Callable[[Event], None]
     ) -> None:
-        self._run, self._config, self._weight_store, self._tell = run, config, weight_store, tell
+        self._run, self._config, self._weight_store, self._send = run, config, weight_store, send
         self.dataset = without_images(run.dataset)
         """Its shape and classes are right from the start; the images come later, or not at all."""
         self.missing = f"loading {config.data}"
-        """Why there is nothing to show, in one line; empty once there is."""
+        """Why there is nothing to show, in one line; empty if there is."""
         self._seen: dict[EngineName, tuple[int, int, int]] = {}
-        self._closing = Flag()
+        self._closing, self._comparing = Flag(), Lock()
         self._thread = Thread(target=self._work, name="run-images", daemon=True)
 
     def start(self) -> None:
@@ -69,11 +69,13 @@ class RunImages:
             DataError: the images are not there.
         """
         data = self._loaded()
-        latest = self._weight_store.latest(self._config.engine_names[0])
-        return compare_gradients(self._config, data, latest.weights if latest else None)
+        # One at a time: of two that overlap, the one with the older weights might end last.
+        with self._comparing:
+            latest = self._weight_store.latest(self._config.engine_names[0])
+            return compare_gradients(self._config, data, latest.weights if latest else None)
 
     def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
-        """Take each engine's step after its newest checkpoint apart; imports PyTorch.
+        """Compute each engine's step after its newest checkpoint part by part; imports PyTorch.
 
         Raises:
             DataError: the images or a checkpoint are not there.
@@ -88,7 +90,7 @@ class RunImages:
         return trace_step(self._config, data, states, previous)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
-        """Read the test images with each engine's newest saved weights; takes 0.1 s.
+        """Evaluate the test images with each engine's newest saved weights; takes 0.1 s.
 
         Raises:
             DataError: the images are not there.
@@ -105,21 +107,21 @@ class RunImages:
         }
 
     def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
-        """Have a NumPy network with an engine's newest saved weights read; returns at once.
+        """Put a question to a NumPy network with an engine's newest saved weights; returns at once.
 
         Args:
             name: which engine.
             question: changes nothing.
 
         Returns:
-            The answer, later; a `DataError` where no checkpoint has been read.
+            The answer, later; a `DataError` if no checkpoint has been read.
         """
         answer: Future[Answer] = Future()
 
         def reply() -> None:
             try:
                 answer.set_result(question(self._engine(name)))
-            except Exception as error:  # the asker's affair
+            except Exception as error:  # raised by `answer.result()`
                 answer.set_exception(error)
 
         Thread(target=reply, name=f"ask-{name}", daemon=True).start()
@@ -156,10 +158,10 @@ class RunImages:
 
     def _give_up(self, why: str) -> None:
         self.missing = f"no images: {why}"
-        self._tell(Notice(self.missing, is_bad=True))
+        self._send(Notice(self.missing, is_bad=True))
 
     def _look(self, name: EngineName) -> None:
-        """Read the images if an engine's checkpoint is not the one of the look before."""
+        """Evaluate the images if an engine has a new checkpoint."""
         try:
             found = checkpoint_path(self._run.path, name).stat()
         except OSError:
@@ -171,7 +173,7 @@ class RunImages:
         try:
             self._read(name)
         except (MlpwatchError, OSError, MemoryError) as error:
-            self._tell(Notice(f"no mistakes of {name}: {error}", is_bad=True))
+            self._send(Notice(f"no mistakes of {name}: {error}", is_bad=True))
 
     def _read(self, name: EngineName) -> None:
         latest = self._run.read_latest(name)
@@ -186,7 +188,7 @@ class RunImages:
             self._config, name, state.weights, images, labels, classes=classes
         )
         self.missing = ""
-        self._tell(CheckpointEvaluated(name, at.epoch, at.step, validation))
+        self._send(CheckpointEvaluated(name, at.epoch, at.step, validation))
 
 
 def without_images(info: DatasetInfo) -> Dataset:

@@ -1,53 +1,87 @@
-"""Takes orders for a session from other processes of the same user, through its run's socket."""
+"""Takes commands for a run from other processes of the same user, through the run's socket."""
 
 import os
 import selectors
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
+from time import monotonic
+from typing import Protocol
 
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.remote.protocol import (
     MAX_LINE_BYTES,
-    Command,
     Status,
     check_engines,
     encode_answer,
     parse_command,
 )
 from mlpwatch.core.remote.sockets import is_owner, listen, remove_socket
-from mlpwatch.core.run_source import RunSource
 
-MOST_PEERS = 16
-"""Connected at once; each attached screen is one."""
+MOST_PEERS = 64
+"""Connected at once; each attached screen is one. With one more, the peer that has been silent for
+longest is dropped: attached screens ask every second."""
 
 ROUND_SECONDS, ROUND_BYTES = 0.01, 512
-"""Least time between two rounds, and what is read of a peer in each: some 30 orders. One that
+"""Least time between two rounds, and what is read of a peer in each: some 30 commands. A peer that
 floods costs the trainers a tenth of a core, not all of it."""
 
 LOOK_SECONDS = 0.25
-"""Time between two looks whether to close, while nobody says anything."""
+"""Time between two looks whether to close, while nothing arrives."""
+
+
+class Commanded(Protocol):
+    """The part of a run that obeys."""
+
+    @property
+    def config(self) -> RunConfig: ...  # noqa: D102 - as in RunSource, like all others
+    @property
+    def steps_per_second(self) -> float | None: ...  # noqa: D102
+    @property
+    def lockstep(self) -> bool: ...  # noqa: D102
+    def threads(self, engine: EngineName) -> int: ...  # noqa: D102
+    def paused(self, engine: EngineName) -> bool: ...  # noqa: D102
+    def pause(self, *engines: EngineName) -> None: ...  # noqa: D102
+    def resume(self, *engines: EngineName) -> None: ...  # noqa: D102
+    def step(self) -> None: ...  # noqa: D102
+    def save(self) -> None: ...  # noqa: D102
+    def set_steps_per_second(self, limit: float | None) -> None: ...  # noqa: D102
+    def set_lockstep(self, lockstep: bool) -> None: ...  # noqa: D102
+    def stop(self) -> None: ...  # noqa: D102
+
+
+@dataclass(slots=True)
+class _Peer:
+    received: bytes
+    """The start of a line."""
+    heard_at: float
+    """On the monotonic clock."""
 
 
 class CommandServer:
-    """One thread for all peers. Whatever they send, a trainer sees legal orders alone.
+    """Serves all peers in one thread. A trainer gets valid commands only, whatever they send.
 
     Args:
-        session: obeys.
+        run: obeys.
+        folder: of the run.
     """
 
-    def __init__(self, session: RunSource) -> None:
-        self._session = session
+    def __init__(self, run: Commanded, folder: Path) -> None:
+        self._run, self._folder = run, folder
         self._closing = Flag()
         self._selector = selectors.DefaultSelector()
-        self._received: dict[socket.socket, bytes] = {}
+        self._peers: dict[socket.socket, _Peer] = {}
         self._listening: socket.socket | None = None
-        self._thread = Thread(target=self._work, name="orders", daemon=True)
+        self._thread = Thread(target=self._work, name="commands", daemon=True)
 
     def start(self) -> None:
-        """Listen; where the folder can have no socket, the run goes on without orders."""
+        """Listen. A run whose folder can have no socket takes no commands."""
         try:
-            self._listening = listen(self._session.run.path)
+            self._listening = listen(self._folder)
         except OSError:
             return
         self._listening.setblocking(False)
@@ -60,7 +94,7 @@ class CommandServer:
             return
         self._closing.set()
         self._thread.join(4 * LOOK_SECONDS)
-        remove_socket(self._session.run.path)
+        remove_socket(self._folder)
 
     def _work(self) -> None:
         while not self._closing.is_set():
@@ -72,29 +106,31 @@ class CommandServer:
                     self._serve(key.fileobj)
             if ready:
                 self._closing.wait(ROUND_SECONDS)
-        for peer in list(self._received):
+        for peer in list(self._peers):
             self._drop(peer)
         if self._listening:
             self._listening.close()
         self._selector.close()
 
     def _accept(self) -> None:
-        if self._listening is None:
-            return
-        try:
-            peer, _ = self._listening.accept()
-        except OSError:
-            # It has gone already, or there are no descriptors left.
-            return
-        if len(self._received) >= MOST_PEERS or not is_owner(peer):
-            peer.close()
-            return
-        peer.setblocking(False)
-        self._received[peer] = b""
-        self._selector.register(peer, selectors.EVENT_READ)
+        """Take all connections that wait, so that a burst of them fills no queue."""
+        while self._listening is not None:
+            try:
+                peer, _ = self._listening.accept()
+            except OSError:
+                # None is left, the peer has gone already, or there are no more descriptors.
+                return
+            if not is_owner(peer):
+                peer.close()
+                continue
+            if len(self._peers) >= MOST_PEERS:
+                self._drop(min(self._peers, key=lambda one: self._peers[one].heard_at))
+            peer.setblocking(False)
+            self._peers[peer] = _Peer(b"", monotonic())
+            self._selector.register(peer, selectors.EVENT_READ)
 
     def _serve(self, peer: socket.socket) -> None:
-        """Answer what a peer has sent; whoever sends anything but orders is told and dropped."""
+        """Answer what a peer has sent; one that sends anything else is told so and dropped."""
         try:
             data = peer.recv(ROUND_BYTES)
         except OSError:
@@ -102,13 +138,18 @@ class CommandServer:
         if not data:
             self._drop(peer)
             return
-        *lines, rest = (self._received[peer] + data).split(b"\n")
+        state = self._peers.get(peer)
+        if state is None:
+            # Dropped in this round, for a new one.
+            return
+        state.heard_at = monotonic()
+        *lines, rest = (state.received + data).split(b"\n")
         for line in lines:
             answer = self._obey(line)
             if not self._send(peer, answer) or isinstance(answer, str):
                 self._drop(peer)
                 return
-        self._received[peer] = rest
+        state.received = rest
         if len(rest) >= MAX_LINE_BYTES:
             self._send(peer, f"a line of {MAX_LINE_BYTES:,} bytes or more: expected one order")
             self._drop(peer)
@@ -116,37 +157,35 @@ class CommandServer:
     def _obey(self, line: bytes) -> Status | str:
         try:
             order = parse_command(line)
-            check_engines(order, self._session.config.engine_names)
+            check_engines(order, self._run.config.engine_names)
         except ValueError as error:
             return str(error)
-        session = self._session
-        match order:
-            case Command(name="pause", engines=engines):
-                session.pause(*engines)
-            case Command(name="resume", engines=engines):
-                session.resume(*engines)
-            case Command(name="step"):
-                session.step()
-            case Command(name="save"):
-                session.save()
-            case Command(name="limit", steps_per_second=limit):
-                session.set_steps_per_second(limit)
-            case Command(name="stop"):
-                session.stop()
+        run = self._run
+        act: dict[str, Callable[[], None]] = {
+            "pause": lambda: run.pause(*order.engines),
+            "resume": lambda: run.resume(*order.engines),
+            "step": run.step,
+            "save": run.save,
+            "limit": lambda: run.set_steps_per_second(order.steps_per_second),
+            "lockstep": lambda: run.set_lockstep(order.on),
+            "stop": run.stop,
+            "status": lambda: None,
+        }
+        act[order.name]()
         return self._status()
 
     def _status(self) -> Status:
-        session = self._session
-        names = session.config.engine_names
+        run, names = self._run, self._run.config.engine_names
         return Status(
             process=os.getpid(),
-            paused=tuple(name for name in names if session.paused(name)),
-            threads={name: session.threads(name) for name in names},
-            steps_per_second=session.steps_per_second,
+            paused=tuple(name for name in names if run.paused(name)),
+            threads={name: run.threads(name) for name in names},
+            steps_per_second=run.steps_per_second,
+            lockstep=run.lockstep,
         )
 
     def _send(self, peer: socket.socket, answer: Status | str) -> bool:
-        """Send an answer; False where the peer does not take it at once."""
+        """Send an answer; False if the peer does not take it at once."""
         line = encode_answer(answer)
         try:
             return peer.send(line) == len(line)
@@ -154,7 +193,7 @@ class CommandServer:
             return False
 
     def _drop(self, peer: socket.socket) -> None:
-        self._received.pop(peer, None)
+        self._peers.pop(peer, None)
         with suppress(KeyError, ValueError):
             self._selector.unregister(peer)
         peer.close()

@@ -1,4 +1,4 @@
-"""The Unix socket in a run folder: bound and found whatever the length of the folder's path."""
+"""The Unix socket in a run folder, whatever the length of the folder's path."""
 
 import os
 import socket
@@ -6,20 +6,24 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 from mlpwatch.core.runs.layout import SOCKET_NAME
 
 BACKLOG = 64
-"""Connections that may wait to be taken; beyond, connecting fails at once."""
+"""Connections that may wait to be accepted."""
+
+RETRY_SECONDS = 0.01
+"""Time between two attempts to connect while so many wait."""
 
 MAX_ADDRESS_BYTES = 103
 """What every system takes as a socket's path: macOS 103, Linux 107."""
 
 
 def listen(folder: Path) -> socket.socket:
-    """Return a socket that listens in a run folder, for its owner alone.
+    """Return a socket that listens in a run folder, for its owner only.
 
-    A socket that a killed process left there is removed: call it as the one who trains the run.
+    Removes a socket that a killed process left there: only the process that trains may call this.
 
     Raises:
         OSError: the folder can't be written, or has no sockets (FAT, some network file systems).
@@ -43,29 +47,42 @@ def connect(folder: Path, seconds: float) -> socket.socket:
     """Return a socket that is connected to the run's, with a time limit on every call.
 
     Raises:
-        OSError: nobody listens there.
+        OSError: no process listens there.
     """
     connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connected.settimeout(seconds)
         with _address(folder) as address:
-            connected.connect(address)
+            _connect_patiently(connected, address, monotonic() + seconds)
     except BaseException:
         connected.close()
         raise
     return connected
 
 
+def _connect_patiently(connected: socket.socket, address: str, deadline: float) -> None:
+    while True:
+        try:
+            connected.connect(address)
+        except BlockingIOError:
+            # Linux: `BACKLOG` connections wait already. The server takes them 100 times a second.
+            if monotonic() > deadline:
+                raise
+            sleep(RETRY_SECONDS)
+        else:
+            return
+
+
 def remove_socket(folder: Path) -> None:
-    """Remove the socket's file; whatever is wrong with it."""
+    """Remove the socket's file, if it can be removed."""
     with suppress(OSError):
         (folder / SOCKET_NAME).unlink()
 
 
 def is_owner(peer: socket.socket) -> bool:
-    """Say whether the other side is a process of this one's user; True where that can't be told.
+    """Return whether the peer is a process of the same user; True if the system can't say.
 
-    Then the modes of the file and the folder alone keep others out.
+    Then only the modes of the file and the folder keep others out.
     """
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:

@@ -6,13 +6,17 @@ from contextlib import suppress
 from math import ceil, inf, isfinite, nan
 from threading import Event as Flag
 from threading import Thread
+from typing import assert_never
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import (
+    CheckpointEvaluated,
     CheckpointSaved,
     EpochDone,
     Event,
     GapMeasured,
+    LogRewritten,
+    Notice,
     Paused,
     Resumed,
     RunEnded,
@@ -168,9 +172,12 @@ class EventWriter:
             case RunStarted() | GapMeasured() | CheckpointSaved() | SaveFailed():
                 return [event]
             case Paused() | Resumed():
-                # Who looks at a paused run sees its last step.
+                # A follower of a paused run sees its last step.
                 return [*self._so_far(event.engine), event]
-        return []
+            case StepDone() | StepGroup() | CheckpointEvaluated() | LogRewritten() | Notice():
+                return []  # steps are above; the others come from logs
+            case _:
+                assert_never(event)
 
     def _so_far(self, engine: EngineName) -> list[Entry]:
         return [*self._sums[engine].close()]

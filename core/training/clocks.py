@@ -1,14 +1,17 @@
-"""Training time: clocks that stand while a trainer waits."""
+"""Training time: clocks that stop while a trainer waits, and the spacing of steps."""
 
 import math
 from time import perf_counter
 
+MOST_WAIT_SECONDS = 60.0
+"""Longest single wait for a step, however low the speed limit: a wait of years overflows."""
+
 
 class Stopwatch:
-    """Seconds while running; starts stopped.
+    """Counts seconds while it runs; starts stopped.
 
     Args:
-        seconds: what it shows at first, for a resumed run.
+        seconds: its first value, for a resumed run.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -17,18 +20,18 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Seconds shown now."""
+        """Seconds so far."""
         if self._started_at is None:
             return self._before
         return self._before + perf_counter() - self._started_at
 
     def start(self) -> None:
-        """Go on; does nothing while running."""
+        """Start. No effect while it runs."""
         if self._started_at is None:
             self._started_at = perf_counter()
 
     def stop(self) -> None:
-        """Stand; does nothing while standing."""
+        """Stop. No effect if stopped."""
         self._before = self.seconds
         self._started_at = None
 
@@ -38,7 +41,7 @@ class TrainingClocks:
 
     Args:
         seconds: training time already spent, for a resumed run.
-        epoch_seconds: of it, inside the epoch that goes on.
+        epoch_seconds: the part of it inside the current epoch.
     """
 
     def __init__(self, seconds: float, epoch_seconds: float) -> None:
@@ -60,7 +63,7 @@ class TrainingClocks:
             clock.stop()
 
     def stop_steps(self) -> None:
-        """Stop what counts steps only; an evaluation begins."""
+        """Stop the two that count steps only: an evaluation begins."""
         self.epoch.stop()
         self.steps.stop()
 
@@ -76,11 +79,15 @@ class StepPacer:
         self._last_due = -math.inf
 
     def wait_seconds(self, steps_per_second: float) -> float:
-        """Return how long to wait for the next step; at 0 it is taken."""
+        """Return how long to wait before asking again; at 0 the step may be taken."""
         now, due = perf_counter(), self._last_due + 1 / steps_per_second
         if now < due:
-            return due - now
+            return min(due - now, MOST_WAIT_SECONDS)
         # Counted from when this step was due, so that the lateness of waits does not add up;
         # from now at the first step, and after a pause or a slow evaluation.
         self._last_due = due if now - due < 1 / steps_per_second else now
         return 0.0
+
+    def count_step(self) -> None:
+        """Count a step that was taken without a wait."""
+        self._last_due = perf_counter()

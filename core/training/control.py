@@ -1,17 +1,55 @@
-"""Orders from outside to one trainer: a level (run, pause, stop), and counted requests."""
+"""Orders to the trainers of one run: a level (run, pause, stop), requests, and keeping in step."""
 
 from collections import deque
 from collections.abc import Callable
 from threading import Condition
+from time import monotonic
 from typing import Literal
 
-Action = Literal["run", "step", "save", "show", "threads", "wait", "stop"]
-"""What a trainer does next: train on, train one batch while paused, write a checkpoint, show
-its weights, take a new thread count, wait, or end."""
+Action = Literal["run", "catch-up", "step", "save", "show", "threads", "wait", "hold", "stop"]
+"""What a trainer does next: train a batch, train one without heeding the speed limit, train one
+batch while paused, write a checkpoint, publish its weights, take a new thread count, wait while
+paused, wait for the other engine in lockstep, or end."""
 
 LEAVE_SECONDS = 1.2
-"""How long leaving waits for the trainers, which look up once per batch, and for the disk. With the
+"""How long leaving waits for the trainers, which look once per batch, and for the disk. With the
 screen's own end, 0.1 to 0.4 s on a busy machine, it stays below two seconds."""
+
+SAVE_REST_SECONDS = 0.5
+"""Least time between two requested checkpoints of an engine that trains. Each copies all weights
+and waits for the epoch before: a request with every step took half of the training speed."""
+
+
+class ControlGroup:
+    """What the controls of one run share: a lock, and whether their engines keep in step."""
+
+    def __init__(self) -> None:
+        self.changed = Condition()
+        self.controls: list[Control] = []
+        self.lockstep = False
+        """Whether no engine may be a step ahead of another; see `set_lockstep`."""
+
+    def set_lockstep(self, lockstep: bool) -> None:
+        """Let the faster engine wait for the slower one after each step, or no longer.
+
+        An engine that is behind catches up first, even while paused.
+        """
+        with self.changed:
+            self.lockstep = lockstep
+            self.wake_all()
+
+    def pause_level(self, controls: list["Control"]) -> None:
+        """Pause several engines at the same step: the leader waits, the others catch up."""
+        with self.changed:
+            for control in controls:
+                control.begin_pause(levels=len(controls) > 1)
+            self.wake_all()
+
+    def wake_all(self) -> None:
+        """Let every trainer look at its orders again; the caller holds the lock."""
+        for control in self.controls:
+            control.is_calm = control.is_fast = False
+        self.changed.notify_all()
 
 
 class Control:
@@ -23,25 +61,40 @@ class Control:
     Args:
         threads: threads that the engine may use at first.
         steps_per_second: the speed limit, or None.
+        group: shared with the other engines of the run.
     """
 
-    def __init__(self, threads: int = 1, steps_per_second: float | None = None) -> None:
-        self._changed = Condition()
+    def __init__(
+        self,
+        threads: int = 1,
+        steps_per_second: float | None = None,
+        group: ControlGroup | None = None,
+    ) -> None:
+        self._group = group or ControlGroup()
+        self._group.controls.append(self)
+        self._changed = self._group.changed
         self._level: Literal["run", "pause", "stop"] = "run"
+        self._levels = False
+        """Paused together with others: it trains up to the step of the one that is ahead."""
+        self._step = 0
+        """Steps done as of the last `take` that looked."""
         self._steps_granted = 0
-        self._saves_wanted = 0
+        self._save_wanted = False
+        self._saved_at = -SAVE_REST_SECONDS
         self._weights_wanted = False
         self._calls: deque[Callable[[], None]] = deque()
         self._closed = False
         self._threads = threads
         self._threads_new = True
         self._steps_per_second = steps_per_second
-        self._calm: Action | None = None
-        """`run` or `wait` while nothing has changed since the trainer took that order."""
+        self.is_calm = False
+        """Nothing has changed since the trainer's last `take`: it may sleep."""
+        self.is_fast = False
+        """Nothing has changed, and the order was to run: `take` need not look."""
 
     @property
     def paused(self) -> bool:
-        """Whether the trainer is told to wait."""
+        """Whether the engine has been paused."""
         return self._level == "pause"
 
     @property
@@ -56,40 +109,46 @@ class Control:
 
     def pause(self) -> None:
         """Wait from the next batch on."""
-        with self._changed:
-            if self._level == "run":
-                self._level = "pause"
-            self._notify()
+        self._group.pause_level([self])
+
+    def begin_pause(self, *, levels: bool) -> None:
+        """Pause, perhaps together with others; the caller holds the lock and wakes all."""
+        if self._level == "run":
+            self._level, self._levels = "pause", levels
+        elif not levels:
+            # Paused alone while it catches up: it stops where it is.
+            self._levels = False
 
     def resume(self) -> None:
-        """Go on; steps granted while paused and not yet taken are forgotten."""
+        """Train on; steps granted while paused and not yet taken are dropped."""
         with self._changed:
             if self._level == "pause":
                 self._level = "run"
+            self._levels = False
             self._steps_granted = 0
-            self._notify()
+            self._group.wake_all()
 
     def step(self) -> None:
-        """Train on one more batch while paused; does nothing otherwise."""
+        """Train one more batch while paused. No effect otherwise."""
         with self._changed:
             if self._level == "pause":
                 self._steps_granted += 1
             self._notify()
 
     def save(self) -> None:
-        """Write a checkpoint before the next batch; a stop saves anyway."""
+        """Write a checkpoint soon; requests within `SAVE_REST_SECONDS` share one."""
         with self._changed:
-            self._saves_wanted += 1
+            self._save_wanted = True
             self._notify()
 
     def show_weights(self) -> None:
-        """Publish a copy of the weights before the next batch; paused or not."""
+        """Publish the weights before the next batch, paused or not."""
         with self._changed:
             self._weights_wanted = True
             self._notify()
 
     def stop(self) -> None:
-        """End the run; wakes a paused trainer. Nothing undoes it."""
+        """End the run; wakes a paused trainer. It can't be undone."""
         with self._changed:
             self._level = "stop"
             self._notify()
@@ -101,7 +160,7 @@ class Control:
             function: quick, since training waits for it; must not raise.
 
         Returns:
-            False if the trainer has ended and will call nothing any more.
+            False if the trainer has ended and makes no more calls.
         """
         with self._changed:
             if not self._closed:
@@ -110,9 +169,10 @@ class Control:
             return not self._closed
 
     def close(self) -> None:
-        """Call what is left to call; from the trainer's thread, after its last batch."""
+        """Make the calls that are left; from the trainer's thread, after its last batch."""
         with self._changed:
             self._closed = True
+            self._group.wake_all()
         self._call_all()
 
     def set_threads(self, threads: int) -> None:
@@ -128,26 +188,32 @@ class Control:
             self._steps_per_second = limit
             self._notify()
 
-    def take(self) -> Action:
-        """Return the next order at once, counting down requests; make the calls asked for."""
-        if self._calm == "run":
+    def take(self, step: int = 0) -> Action:
+        """Return the next action at once, and count down requests; make the calls asked for.
+
+        Args:
+            step: steps done so far.
+        """
+        if self.is_fast:
             return "run"
         while True:
-            # Not under the lock: whoever gives an order must not wait for them.
+            # Without the lock: giving an order must not wait for these calls.
             self._call_all()
             with self._changed:
                 if self._calls:
                     continue
-                order = self._take()
-                self._calm = order if order in ("run", "wait") else None
-                return order
+                self._arrive(step)
+                action = self._take()
+                self.is_calm = action in ("run", "catch-up", "wait", "hold")
+                may_run = action == "run" and not self._save_wanted
+                self.is_fast = may_run and not self._group.lockstep
+                return action
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Block until anything changes, or for some seconds, whichever comes first."""
+    def wait(self, seconds: float | None = None) -> bool:
+        """Block until anything changes, or for some seconds; False if those ran out."""
         with self._changed:
             # An order given since the last `take` must not be slept over.
-            if self._calm is not None:
-                self._changed.wait(seconds)
+            return not self.is_calm or self._changed.wait_for(lambda: not self.is_calm, seconds)
 
     def _call_all(self) -> None:
         while self._calls:
@@ -159,9 +225,8 @@ class Control:
             return "threads"
         if self._level == "stop":
             return "stop"
-        if self._saves_wanted:
-            # One save answers every request made so far.
-            self._saves_wanted = 0
+        if self._save_wanted and self._may_save():
+            self._save_wanted, self._saved_at = False, monotonic()
             return "save"
         if self._weights_wanted:
             self._weights_wanted = False
@@ -169,8 +234,43 @@ class Control:
         if self._level == "pause" and self._steps_granted:
             self._steps_granted -= 1
             return "step"
-        return "wait" if self._level == "pause" else "run"
+        if self._is_behind():
+            return "catch-up"
+        if self._level == "pause":
+            return "wait"
+        return "hold" if self._is_ahead() else "run"
+
+    def _may_save(self) -> bool:
+        # While paused a checkpoint costs no training.
+        return self.paused or monotonic() - self._saved_at >= SAVE_REST_SECONDS
+
+    def _arrive(self, step: int) -> None:
+        """Note the steps done; wake the others if it matters to them."""
+        if step == self._step:
+            return
+        leads = all(step > other._step for other in self._others())
+        self._step = step
+        if self._group.lockstep or (self._levels and leads):
+            self._group.wake_all()
+
+    def _is_behind(self) -> bool:
+        """Whether another engine is ahead that this one is to catch up with."""
+        return any(
+            other._step > self._step
+            for other in self._others()
+            if self._group.lockstep or (self._levels and other._levels)
+        )
+
+    def _is_ahead(self) -> bool:
+        """Whether this engine is to wait for another one before its next step."""
+        return self._group.lockstep and any(
+            other._step < self._step or (other.paused and other._step == self._step)
+            for other in self._others()
+        )
+
+    def _others(self) -> list["Control"]:
+        return [one for one in self._group.controls if one is not self and not one._closed]
 
     def _notify(self) -> None:
-        self._calm = None
+        self.is_calm = self.is_fast = False
         self._changed.notify_all()

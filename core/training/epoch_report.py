@@ -1,7 +1,11 @@
-"""What goes out at an epoch's end: the validation images are read, and everyone is told."""
+"""The end of an epoch: the validation images are evaluated, the logs and the screen get it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from math import nan
+from threading import Condition, Thread
 
 from mlpwatch.core.analysis.gap import GapMeter, PublishedWeights
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
@@ -14,6 +18,8 @@ from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.events import EpochDone, Mailbox
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
+from mlpwatch.core.runs.checkpoints import Checkpoint
+from mlpwatch.core.scheduling import stand_back
 from mlpwatch.core.training.recorder import Recorder
 
 _OUTPUT = "the output layer's sums"
@@ -21,7 +27,7 @@ _OUTPUT = "the output layer's sums"
 
 @dataclass(frozen=True, slots=True)
 class EndedEpoch:
-    """One pass over the training images, before the validation images are read."""
+    """One pass over the training images, before the validation."""
 
     epoch: int
     """Epochs done so far, counted from 1."""
@@ -36,7 +42,7 @@ class EndedEpoch:
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """Where a trainer's news go."""
+    """Where a trainer sends what happens."""
 
     mailbox: Mailbox
     """Receives the events."""
@@ -45,17 +51,86 @@ class Outlets:
     gap_meter: GapMeter | None = None
     """Receives the weights at each epoch's end; None where one engine trains alone."""
     weight_store: WeightStore | None = None
-    """Receives the weights then, at each checkpoint, and when the control asks."""
+    """Receives the weights at each epoch's end, at checkpoints, and on request."""
+
+
+class Background:
+    """Does one job after the other in its own thread; an error is raised at the next `submit`.
+
+    The thread is a daemon, so that leaving need not wait for it, and starts with the first job.
+
+    Args:
+        name: of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._changed = Condition()
+        self._job: Callable[[], None] | None = None
+        self._error: BaseException | None = None
+        self._thread: Thread | None = None
+        self._closing = False
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Wait for the job before, and hand over this one.
+
+        Raises:
+            Exception: what the job before raised; this one is not done then.
+        """
+        self.wait()
+        with self._changed:
+            self._job = job
+            self._changed.notify_all()
+        if self._thread is None:
+            self._thread = Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until no job is left.
+
+        Raises:
+            Exception: what the last job raised; once.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._job is None)
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        """Finish the current job, then end the thread; its error is dropped."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        stand_back()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._job is not None or self._closing)
+                job = self._job
+            if job is None:
+                return
+            error: BaseException | None = None
+            try:
+                job()
+            except Exception as raised:  # raised again by `wait`
+                error = raised
+            with self._changed:
+                self._job, self._error = None, error
+                self._changed.notify_all()
 
 
 class EpochReporter:
-    """Reads the validation images with an epoch's weights, and tells everyone.
+    """Evaluates the validation images with an epoch's weights, and sends what comes of it.
 
     Args:
-        engine: reads images with the weights that it is given.
+        engine: evaluates with the weights that it is given.
         dataset: holds the validation images.
         config: its loss and batch size are used.
-        outlets: who is told.
+        outlets: receive it.
     """
 
     def __init__(
@@ -64,44 +139,64 @@ class EpochReporter:
         self._engine, self._dataset, self._outlets = engine, dataset, outlets
         self._loss = loss_for(config, engine.name)
         self._epoch_steps = steps_per_epoch(dataset.train_count, config.batch_size)
+        self.background = Background(f"report-{engine.name}")
         self.validation: Evaluation | None = None
         """Of the newest epoch reported."""
 
-    def report(self, ended: EndedEpoch) -> None:
-        """Read and tell; may run beside the training.
+    def submit(self, ended: EndedEpoch, checkpoint: Checkpoint | None) -> None:
+        """Report an epoch beside the training; wait for the epoch before.
 
         Raises:
-            DivergedError: the validation loss is not finite.
+            DivergedError: the validation loss of the epoch before is not finite.
         """
+        self.background.submit(partial(self._report, ended, checkpoint))
+
+    def _report(self, ended: EndedEpoch, checkpoint: Checkpoint | None) -> None:
         data = self._dataset
         logits = self._engine.logits(data.validation_images, ended.weights)
         validation = evaluate(logits, data.validation_labels, self._loss)
         if not math.isfinite(validation.loss):
             what = f"the validation loss is {validation.loss}"
-            # Not in a weight: the trainer has looked.
+            # No weight is to blame: the trainer has checked them.
             raise self.diverged(what, ended.step, None)
         self.validation = validation
         if self._outlets.weight_store is not None:
-            # Before the event: who has read it finds the weights that it was made with.
-            name = self._engine.name
-            shown = WeightSnapshot(name, ended.epoch, ended.step, ended.weights)
-            self._outlets.weight_store.publish(shown, evaluated=True)
-        self._tell(ended, validation)
+            # Before the event: its reader finds the weights that it was made with.
+            snapshot = WeightSnapshot(self._engine.name, ended.epoch, ended.step, ended.weights)
+            self._outlets.weight_store.publish(snapshot, evaluated=True)
+        self._send(ended, validation)
+        if checkpoint is not None:
+            # Not before the epoch's line is in the log: a resumed run would lack it.
+            self._outlets.recorder.save(checkpoint)
 
-    def read_test(self) -> Evaluation:
-        """Read the test images with the engine's own weights, while it does not train."""
+    def _train_accuracy(self, ended: EndedEpoch) -> float:
+        """Return the share of training images that are predicted right, without dropout.
+
+        Of a sample that is as large as the validation images: it costs what the validation costs.
+        All training images of MNIST would cost eleven times as much. The split shuffles the
+        images, so that the first ones are a random sample, the same in each epoch.
+        """
+        data = self._dataset
+        count = min(data.train_count, len(data.validation_labels))
+        if not count:
+            return nan
+        logits = self._engine.logits(data.train_images[:count], ended.weights)
+        return float((logits.argmax(axis=1) == data.train_labels[:count]).mean())
+
+    def evaluate_test(self) -> Evaluation:
+        """Evaluate the test images with the engine's own weights, while it does not train."""
         logits = self._engine.logits(self._dataset.test_images)
         return evaluate(logits, self._dataset.test_labels, self._loss)
 
     def diverged(self, what: str, step: int, tensor: str | None) -> DivergedError:
-        """Make an error that says what is not finite, where and since when, and what to do."""
+        """Return an error that says what is not finite, where and since when, and what to do."""
         epoch, batch = divmod(step - 1, self._epoch_steps)
         return DivergedError(
             f"{what} at step {step:,} (epoch {epoch + 1}, batch {batch + 1}), "
             f"first in {tensor or _OUTPUT}; try a lower --learning-rate"
         )
 
-    def _tell(self, ended: EndedEpoch, validation: Evaluation) -> None:
+    def _send(self, ended: EndedEpoch, validation: Evaluation) -> None:
         to, name, epoch, step = self._outlets, self._engine.name, ended.epoch, ended.step
         record = EpochRecord(
             engine=name,
@@ -112,6 +207,7 @@ class EpochReporter:
             val_loss=validation.loss,
             val_accuracy=validation.accuracy,
             samples_per_second=ended.samples_per_second,
+            train_accuracy=self._train_accuracy(ended),
             confusion=validation.confusion,
         )
         to.mailbox.put(EpochDone(record, validation))

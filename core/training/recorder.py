@@ -1,4 +1,4 @@
-"""Puts checkpoints and metrics on disk in a thread of its own, off the trainers' time."""
+"""Writes checkpoints and log lines in its own thread, so that training does not wait."""
 
 from collections import deque
 from threading import Condition, Thread
@@ -17,22 +17,22 @@ FLUSH_SECONDS = 10.0
 
 
 class Recorder(Protocol):
-    """Takes what a trainer hands over, without holding it up."""
+    """Takes what a trainer hands over; the trainer does not wait."""
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint soon; a newer one of the same engine may replace it."""
 
     def record(self, epoch: EpochRecord) -> None:
-        """Append an epoch to the metrics, soon."""
+        """Append an epoch to the metrics soon."""
 
     def flush(self) -> None:
         """Wait until all that was handed over is on disk, or has failed."""
 
 
 class DiskRecorder:
-    """Writes into one run folder; says `CheckpointSaved` or `SaveFailed` through the mailbox.
+    """Writes into one run folder; sends `CheckpointSaved` or `SaveFailed` to the mailbox.
 
-    Lines that could not be written stay in line and are tried again with the next.
+    Lines that could not be written are kept, and tried again with the next ones.
 
     Args:
         run: the run folder.
@@ -53,6 +53,9 @@ class DiskRecorder:
         self._handed_over_at: dict[EngineName, float] = {}
         self._saved_as_of: dict[EngineName, float] = {}
         self._thread = Thread(target=self._work, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
         self._thread.start()
 
     @property
@@ -114,7 +117,8 @@ class DiskRecorder:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(seconds)
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _has_work(self) -> bool:
@@ -142,7 +146,7 @@ class DiskRecorder:
         engine, step = checkpoint.engine, checkpoint.position.step
         try:
             path = self._run.write_checkpoint(checkpoint)
-        except Exception as error:  # whatever it is, training goes on and the screen says why
+        except Exception as error:  # whatever it is, training continues and the screen says why
             reason = _reason(error)
             with self._changed:
                 self._failed[engine] = (checkpoint, reason)
@@ -155,10 +159,10 @@ class DiskRecorder:
         self._mailbox.put(CheckpointSaved(engine, step, str(path)))
 
     def _write_lines(self, lines: deque[EpochRecord]) -> None:
-        """Append all lines and take them out; those that fail stay in.
+        """Append all lines in one write; those that fail stay in `lines`.
 
-        One sync for all that has come: with one each, small epochs would come faster than a disk
-        takes them (100 a second; a sync of a disk that turns takes 10 ms), and wait in memory.
+        One sync for all of them: small epochs end 100 times a second, and a sync of a hard disk
+        takes 10 ms.
         """
         if not lines:
             return

@@ -1,4 +1,4 @@
-"""Two trainers at work: their threads, thread budgets and orders, from start to join."""
+"""A run that trains in this process: trainers, their threads and orders, from start to join."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ from mlpwatch.core.runs.event_writer import EventWriter
 from mlpwatch.core.runs.replay import RunTail
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.scheduling import available_cores, share_interpreter
-from mlpwatch.core.training.control import Control
+from mlpwatch.core.training.control import Control, ControlGroup
 from mlpwatch.core.training.recorder import DiskRecorder
 from mlpwatch.core.training.result import EngineResult, result_of
 from mlpwatch.core.training.trainer import train
@@ -44,15 +44,15 @@ ASK_SECONDS = 30.0
 
 
 class Session:
-    """One run at work. Orders may come from any thread and return at once.
+    """One run, trained in this process: the `RunSource` that learns.
 
     Args:
         config: what to train.
         dataset: shared by both engines.
         engines: fresh, or loaded with the states that belong to `positions`.
         run: the folder that receives checkpoints and metrics.
-        positions: where each engine goes on; engines not named start afresh.
-        notes: what a person should know of the run that goes on, one line each.
+        positions: where each engine continues; the others start at the first step.
+        notes: what a person should know about a resumed run, one line each.
     """
 
     def __init__(
@@ -72,17 +72,18 @@ class Session:
             run.events, Plan(config.epochs, self.epoch_steps), self._engines
         )
         self.mailbox = Mailbox(listener=self._event_writer.take)
-        self._command_server = CommandServer(self)
+        self._command_server = CommandServer(self, run.path)
         self._positions = dict(positions or {})
         self._cores = config.threads or available_cores()
         share = max(1, self._cores // len(self._engines))
-        self._controls = {name: Control(threads=share) for name in self._engines}
+        self._group = ControlGroup()
+        self._controls = {name: Control(share, group=self._group) for name in self._engines}
         self.gap_meter, self.weight_store = GapMeter(), WeightStore()
         self._recorder = DiskRecorder(run, self.mailbox)
         self._results: dict[EngineName, EngineResult] = {}
         self._result_error: str | None = None
         self._stopped_at = math.inf
-        self._lock = Lock()
+        self._lock, self._comparing = Lock(), Lock()
         # Daemons: a second Ctrl-C leaves at once, whatever the trainers are doing.
         self._threads = [
             Thread(target=self._train, args=(name,), name=f"train-{name}", daemon=True)
@@ -93,6 +94,11 @@ class Session:
     def epoch_steps(self) -> int:
         """Steps per epoch."""
         return steps_per_epoch(self.dataset.train_count, self.config.batch_size)
+
+    @property
+    def lockstep(self) -> bool:
+        """Whether all engines are kept at the same step."""
+        return self._group.lockstep
 
     @property
     def steps_per_second(self) -> float | None:
@@ -150,28 +156,30 @@ class Session:
         return self._controls[engine].threads
 
     def paused(self, engine: EngineName) -> bool:
-        """Whether an engine is told to wait."""
+        """Whether an engine has been paused."""
         return self._controls[engine].paused
 
     def compare_gradients(self) -> GradientComparison:
         """Compare both engines on NumPy's newest published weights; takes milliseconds."""
-        latest = self.weight_store.latest(next(iter(self._engines)))
-        return compare_gradients(self.config, self.dataset, latest.weights if latest else None)
+        # One at a time: of two that overlap, the one with the older weights might end last.
+        with self._comparing:
+            latest = self.weight_store.latest(next(iter(self._engines)))
+            return compare_gradients(self.config, self.dataset, latest.weights if latest else None)
 
     def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
-        """Have an engine read between two batches, by whoever trains it; returns at once.
+        """Let the thread that trains an engine answer between two batches; returns at once.
 
         Args:
             name: which engine.
             question: changes nothing, takes milliseconds at most; training waits for it.
 
         Returns:
-            The answer, later; what the question raises is raised by `result()`.
+            The answer, later; `result()` raises what the question raises.
         """
         answer: Future[Answer] = Future()
         call = partial(answer_with, answer, question, self._engines[name])
         if not self._controls[name].call(call):
-            # Nobody trains this engine any more, and questions only read it.
+            # It is no longer trained, and questions only read it.
             Thread(target=call, name=f"ask-{name}", daemon=True).start()
         return answer
 
@@ -180,10 +188,9 @@ class Session:
         return self.ask(name, partial(predict, images=images, loss=loss_for(self.config, name)))
 
     def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
-        """Take each engine's next step apart, or the one taken since `previous`.
+        """Compute each engine's next step part by part, or the one taken since `previous`.
 
-        Waits for the trainers to hand over their states, and takes milliseconds of its own: not
-        for the event loop.
+        Waits for the trainers' states, and takes milliseconds: not for the event loop.
 
         Raises:
             TimeoutError: a trainer was busy for longer than `ASK_SECONDS`.
@@ -193,12 +200,12 @@ class Session:
         return trace_step(self.config, self.dataset, states, previous)
 
     def past_events(self) -> list[Event]:
-        """Return what a resumed run's logs tell of its epochs and steps; call it before `start`."""
+        """Return the epochs and steps in a resumed run's logs; to be called before `start`."""
         past = RunTail(self.run).read() or []
         return [event for event in past if isinstance(event, (EpochDone, StepGroup, GapMeasured))]
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
-        """Read the test images with each engine's weights of its last epoch; takes 0.1 s.
+        """Evaluate the test images with each engine's weights of its last epoch; takes 0.1 s.
 
         Raises:
             MemoryError: there is no room for it.
@@ -211,18 +218,21 @@ class Session:
     def start(self) -> None:
         """Start both trainers, and listen to orders from other processes."""
         share_interpreter()
+        self._recorder.start()
         self._event_writer.start()
         self._command_server.start()
         for thread in self._threads:
             thread.start()
 
     def pause(self, *engines: EngineName) -> None:
-        """Make the named engines, or all, wait from their next batch on."""
-        for control in self._named(engines):
-            control.pause()
+        """Pause the named engines, or all; several are paused at the same step.
+
+        The one that is ahead waits from its next batch on, the others catch up first.
+        """
+        self._group.pause_level(self._named(engines))
 
     def resume(self, *engines: EngineName) -> None:
-        """Let the named engines, or all, go on."""
+        """Let the named engines, or all, train on."""
         for control in self._named(engines):
             control.resume()
 
@@ -243,6 +253,10 @@ class Session:
         for control in self._controls.values():
             control.show_weights()
 
+    def set_lockstep(self, lockstep: bool) -> None:
+        """Keep all engines at the same step, the faster waiting, or no longer."""
+        self._group.set_lockstep(lockstep)
+
     def set_steps_per_second(self, limit: float | None) -> None:
         """Limit the speed of every engine; None lifts the limit."""
         for control in self._controls.values():
@@ -255,7 +269,7 @@ class Session:
             control.stop()
 
     def leave(self) -> None:
-        """Save and end, since whoever watched leaves."""
+        """Save and end: nobody watches any more."""
         self.stop()
 
     def join(self, seconds: float) -> bool:

@@ -1,7 +1,7 @@
-"""Training one engine: one step loop that obeys a `Control` and tells a `Mailbox`."""
+"""Training one engine: the step loop, which obeys a `Control` and reports to a `Mailbox`."""
 
 import math
-from functools import partial
+from contextlib import suppress
 
 from mlpwatch.core.analysis.gap import GapMeter
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
@@ -22,7 +22,6 @@ from mlpwatch.core.events import (
 from mlpwatch.core.network.engine import Engine, layer_sizes, parameter_count
 from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
-from mlpwatch.core.training.background import Background
 from mlpwatch.core.training.clocks import StepPacer, TrainingClocks
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.epoch_report import EndedEpoch, EpochReporter, Outlets
@@ -51,8 +50,9 @@ def train(
 ) -> EngineResult:
     """Train until the planned epochs are done, a stop, or a failure. Never raises.
 
-    Sends `RunStarted` first and `RunEnded` last. A run that finishes or is stopped is saved
-    and read on the test images; one that diverged or failed keeps its last checkpoint.
+    Sends `RunStarted` first and `RunEnded` last. A run that finishes or is stopped is saved, and
+    the test images are evaluated. One that failed is saved if its network is whole and finite; one
+    that diverged keeps its last checkpoint.
 
     Args:
         engine: fresh, or loaded with the state that belongs to `start`.
@@ -62,11 +62,12 @@ def train(
         mailbox: receives the events.
         recorder: receives checkpoints and metrics.
         gap_meter: receives the weights at each epoch's end, if both engines train.
-        weight_store: receives the weights then, at each checkpoint, and when the control asks.
-        start: where to go on; None for the beginning.
+        weight_store: receives the weights then, at each checkpoint, and on request.
+        start: where a resumed run continues; None for the beginning.
     """
     outlets = Outlets(mailbox, recorder, gap_meter, weight_store)
-    return _Training(engine, dataset, config, outlets, start or Position()).run(control)
+    training = _Training(engine, dataset, config, outlets, start or Position())
+    return training.run(control, is_new=start is None)
 
 
 class _Training:
@@ -89,7 +90,7 @@ class _Training:
             outlets.weight_store,
         )
         self.reporter = EpochReporter(engine, dataset, config, outlets)
-        self.background = Background(f"report-{engine.name}")
+        self.background = self.reporter.background
         self.epoch, self.batch, self.step = start.epoch, start.batch, start.step
         self.epoch_loss_sum = start.epoch_loss_sum
         self.clocks = TrainingClocks(start.seconds, start.epoch_seconds)
@@ -101,28 +102,37 @@ class _Training:
         self.own_samples = 0
         self.weights: Tensors | None = None
         self.waiting = False
+        """`Paused` was sent, and `Resumed` was not."""
+        self.is_whole = True
+        """No update is half done."""
+        self.saved_step = -1
+        """Of the last checkpoint handed over."""
 
-    def run(self, control: Control) -> EngineResult:
+    def run(self, control: Control, *, is_new: bool) -> EngineResult:
         """See `train`."""
         self.control = control
         reason: EndReason = "failed"
         detail, test = "", None
-        self._say_started()
+        self._send_started()
         try:
+            if is_new:
+                # At once: a run that is killed before its first checkpoint can be resumed.
+                self._save(after_reports=False)
             reached = self._train_epochs()
             self._check_sound()
             self.clocks.stop_steps()
             if reached == "finished":
                 self.background.wait()
-            # Who is asked to stop saves first: an evaluation may take longer than is waited.
+            # Before the test images: leaving may not wait for an evaluation.
             self._save(after_reports=False)
             self.background.wait()
-            test = self.reporter.read_test()
+            test = self.reporter.evaluate_test()
             reason = reached
         except DivergedError as error:
             reason, detail = "diverged", str(self._first_divergence(error))
-        except Exception as error:  # the other engine goes on, and the screen says why
+        except Exception as error:  # the other engine trains on, and the screen says why
             detail = error_text(error)
+            self._save_after_failure()
         self.clocks.stop()
         self.background.close()
         self.recorder.flush()
@@ -155,9 +165,11 @@ class _Training:
     def _train_batch(self, rows: Rows) -> None:
         total_steps = self.config.epochs * self.epoch_steps
         self.engine.set_learning_rate(learning_rate_at(self.step, total_steps, self.config))
+        self.is_whole = False
         self.engine.train_batch(rows)
         self.step += 1
         self.batch += 1
+        self.is_whole = True
         seconds = self.clocks.total.seconds
         self.unreported.append((self.step, len(rows), seconds))
         if seconds - self.reported_at >= REPORT_SECONDS:
@@ -179,7 +191,7 @@ class _Training:
         self.mailbox.put_steps(events)
 
     def _end_epoch(self) -> None:
-        """Hand over what is to be read, reported and saved beside the training."""
+        """Hand over what is evaluated, reported and saved beside the training."""
         self.clocks.stop_steps()
         self._check_sound()
         self.epoch += 1
@@ -196,13 +208,7 @@ class _Training:
         self.clocks.next_epoch()
         due = self.clocks.total.seconds - self.saved_at >= SAVE_SECONDS
         checkpoint = self._checkpoint() if due else None
-        self.background.submit(partial(self._report_epoch, ended, checkpoint))
-
-    def _report_epoch(self, ended: EndedEpoch, checkpoint: Checkpoint | None) -> None:
-        self.reporter.report(ended)
-        if checkpoint is not None:
-            # Not before the epoch's line is in the log: a resumed run would lack it.
-            self.recorder.save(checkpoint)
+        self.reporter.submit(ended, checkpoint)
 
     def _check_sound(self) -> None:
         self._report_steps()
@@ -210,19 +216,25 @@ class _Training:
             raise self.reporter.diverged("a weight is not finite", self.step, tensor)
 
     def _may_step(self) -> bool:
-        """Obey orders until the next batch may be trained on; False to end."""
+        """Obey orders until the next batch may be trained; False to end."""
         while True:
-            match self.control.take():
+            match self.control.take(self.step):
                 case "run" if self._is_due():
-                    self._go_on()
+                    self._start_clocks()
                     return True
-                case "step":
+                case "catch-up" if not self.control.paused:
+                    self.pacer.count_step()
+                    self._start_clocks()
+                    return True
+                case "step" | "catch-up":
                     self.clocks.start()
                     return True
+                case "hold":
+                    self._hold()
                 case "save":
                     self._save()
                 case "show":
-                    self._show(self.engine.weights())
+                    self._publish(self.engine.weights())
                 case "threads":
                     self.engine.use_threads(self.control.threads)
                 case "wait":
@@ -231,7 +243,7 @@ class _Training:
                     return False
 
     def _is_due(self) -> bool:
-        """Hold the speed limit: wait a moment, and say whether the next step may come."""
+        """Return whether the speed limit allows the next step now; wait for a while if not."""
         limit = self.control.steps_per_second
         if limit is None or self.waiting:
             return True
@@ -248,31 +260,46 @@ class _Training:
             self.mailbox.put(Paused(self.engine.name, self.step))
         self.control.wait()
 
-    def _go_on(self) -> None:
+    def _hold(self) -> None:
+        """Wait for the other engine; report the last steps if that takes long."""
+        self.clocks.stop()
+        if not self.control.wait(REPORT_SECONDS if self.unreported else None):
+            self._report_steps()
+
+    def _start_clocks(self) -> None:
         self.clocks.start()
         if self.waiting:
             self.waiting = False
             self.mailbox.put(Resumed(self.engine.name, self.step))
 
-    def _show(self, weights: Tensors) -> None:
+    def _publish(self, weights: Tensors) -> None:
         if self.weight_store is not None:
             self.weight_store.publish(
                 WeightSnapshot(self.engine.name, self.epoch, self.step, weights)
             )
 
     def _save(self, *, after_reports: bool = True) -> None:
-        """Hand a checkpoint over; the lines of the epochs before it go first, if wanted."""
+        """Hand over a checkpoint, by default after the log lines of the epochs before it."""
         checkpoint = self._checkpoint()
         if after_reports:
             self.background.wait()
         self.recorder.save(checkpoint)
+        self.saved_step = self.step
+
+    def _save_after_failure(self) -> None:
+        """Save what was learned since the last checkpoint, if the network can be resumed."""
+        # Whatever fails here too, the first failure is the one that is reported.
+        with suppress(Exception):
+            if self.is_whole and self.saved_step != self.step:
+                self._check_sound()
+                self._save(after_reports=False)
 
     def _checkpoint(self) -> Checkpoint:
         self._report_steps()
         self.saved_at = self.clocks.total.seconds
         state = self.engine.state()
         self.weights = state.weights
-        self._show(state.weights)
+        self._publish(state.weights)
         return Checkpoint(self.engine.name, state, self._position())
 
     def _position(self) -> Position:
@@ -286,7 +313,7 @@ class _Training:
             planned_epochs=self.config.epochs,
         )
 
-    def _say_started(self) -> None:
+    def _send_started(self) -> None:
         data = self.dataset
         sizes = layer_sizes(data.features, self.config.hidden, data.classes)
         self.mailbox.put(
@@ -300,10 +327,10 @@ class _Training:
         )
 
     def _first_divergence(self, found: DivergedError) -> DivergedError:
-        """Return the cause: the epoch before may be read only now, and tell of an earlier one."""
+        """Return the cause: the validation of the epoch before may have failed earlier."""
         try:
             self.background.wait()
-        except Exception as earlier:  # of another kind, it is not why the run ends
+        except Exception as earlier:  # one of another kind is not why the run ends
             return earlier if isinstance(earlier, DivergedError) else found
         return found
 

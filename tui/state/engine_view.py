@@ -4,18 +4,21 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from math import nan
-from typing import Literal
+from typing import Literal, assert_never
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import EpochRecord, Evaluation, Matrix
 from mlpwatch.core.events import (
     CheckpointEvaluated,
+    CheckpointSaved,
     EngineEvent,
     EpochDone,
+    GapMeasured,
     Paused,
     Resumed,
     RunEnded,
     RunStarted,
+    SaveFailed,
     StepDone,
     StepGroup,
 )
@@ -121,7 +124,7 @@ class EngineView:
         return self.epochs[bisect_left(self.epochs, step, key=lambda point: point.step) :]
 
     def apply(self, event: EngineEvent) -> None:
-        """Take in one event; events without a case here change nothing."""
+        """Take in one event."""
         match event:
             case StepDone():
                 self._add_step(event)
@@ -139,6 +142,10 @@ class EngineView:
                 self.phase = "training"
             case RunEnded():
                 self._end(event)
+            case GapMeasured() | CheckpointSaved() | SaveFailed():
+                pass  # of the run, see `RunState`
+            case _:
+                assert_never(event)
 
     def _start(self, event: RunStarted) -> None:
         self.phase = "training"

@@ -173,7 +173,9 @@ def test_a_diverging_run_is_a_failure_with_its_reason(
         assert result["engines"][name]["ended"] == "diverged"
         assert result["engines"][name]["test_accuracy"] is None
         assert f"{name:<5}  diverged: the loss is" in err
-        assert Run.open(tmp_path, "one").read_latest(name) is None
+        latest = Run.open(tmp_path, "one").read_latest(name)
+        assert latest is not None
+        assert latest.checkpoint.position.step == 0, "what has diverged is not saved"
 
 
 def test_a_figure_that_is_not_finite_is_null_in_the_json(

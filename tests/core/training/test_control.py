@@ -6,7 +6,8 @@ from threading import Thread
 
 import pytest
 
-from mlpwatch.core.training.control import Action, Control
+from mlpwatch.core.training import control as control_module
+from mlpwatch.core.training.control import SAVE_REST_SECONDS, Action, Control, ControlGroup
 
 SECONDS = 20.0
 
@@ -181,3 +182,121 @@ def test_no_wake_up_is_lost_in_ten_thousand_steps() -> None:
     trainer.join(SECONDS)
     assert not trainer.is_alive()
     assert taken == count
+
+
+def a_pair() -> tuple[ControlGroup, Control, Control]:
+    """Two controls of one run whose first order is taken."""
+    group = ControlGroup()
+    one, other = Control(group=group), Control(group=group)
+    assert [one.take(), other.take()] == ["threads", "threads"]
+    return group, one, other
+
+
+def test_of_two_that_are_paused_together_the_one_behind_catches_up() -> None:
+    group, leader, other = a_pair()
+    group.pause_level([leader, other])
+    assert leader.paused
+    assert other.paused
+    assert other.take(3) == "wait", "nobody has come further, as far as is known"
+    assert leader.take(5) == "wait"
+    assert [other.take(3), other.take(4), other.take(5)] == ["catch-up", "catch-up", "wait"]
+    for control in (leader, other):
+        control.step()
+    assert [leader.take(5), other.take(5)] == ["step", "step"]
+    assert [leader.take(6), other.take(6)] == ["wait", "wait"]
+
+
+def test_a_single_pause_and_one_paused_before_stay_where_they_are() -> None:
+    group, one, other = a_pair()
+    one.pause()
+    assert other.take(9) == "run"
+    assert one.take(3) == "wait"
+    group.pause_level([one, other])
+    assert [other.take(9), one.take(3)] == ["wait", "wait"]
+
+
+def test_a_pause_of_its_own_ends_the_catching_up() -> None:
+    group, leader, other = a_pair()
+    group.pause_level([leader, other])
+    assert leader.take(50) == "wait"
+    assert other.take(10) == "catch-up"
+    other.pause()
+    assert other.take(11) == "wait"
+    other.resume()
+    assert other.take(11) == "run"
+
+
+@pytest.mark.parametrize("end", [Control.close, Control.stop])
+def test_nobody_waits_for_an_engine_that_has_ended(end: Callable[[Control], None]) -> None:
+    group, one, other = a_pair()
+    group.set_lockstep(True)
+    assert [one.take(3), other.take(2), one.take(3)] == ["hold", "catch-up", "hold"]
+    end(other)
+    if end is Control.stop:
+        assert other.take(2) == "stop"
+        other.close()
+    assert one.take(3) == "run"
+
+
+def test_in_lockstep_the_faster_waits_after_each_step() -> None:
+    group, fast, slow = a_pair()
+    group.set_lockstep(True)
+    assert [fast.take(0), slow.take(0)] == ["run", "run"]
+    assert [fast.take(1), fast.take(1)] == ["hold", "hold"]
+    assert slow.take(0) == "catch-up"
+    assert [slow.take(1), fast.take(1)] == ["run", "run"]
+    group.set_lockstep(False)
+    assert [fast.take(9), slow.take(2)] == ["run", "run"]
+
+
+def test_in_lockstep_one_that_is_paused_holds_the_other_at_its_step() -> None:
+    group, one, other = a_pair()
+    group.set_lockstep(True)
+    one.pause()
+    assert [other.take(1), one.take(0), one.take(1)] == ["hold", "catch-up", "wait"]
+    assert other.take(1) == "hold"
+    one.step()
+    assert [one.take(1), other.take(1)] == ["step", "hold"]
+    assert [one.take(2), other.take(1), other.take(2)] == ["wait", "catch-up", "hold"]
+    one.resume()
+    assert [one.take(2), other.take(2)] == ["run", "run"]
+
+
+def test_two_threads_in_lockstep_are_never_more_than_a_step_apart() -> None:
+    group, one, other = a_pair()
+    group.set_lockstep(True)
+    steps, apart = [0, 0], list[int]()
+
+    def follow(own: int, control: Control) -> None:
+        while steps[own] < 2_000:
+            if control.take(steps[own]) in ("run", "catch-up"):
+                steps[own] += 1
+                apart.append(abs(steps[0] - steps[1]))
+            else:
+                control.wait(SECONDS)
+        control.close()
+
+    threads = [Thread(target=follow, args=pair, daemon=True) for pair in ((0, one), (1, other))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert steps == [2_000, 2_000]
+    assert max(apart) == 1
+
+
+def test_a_flood_of_requests_shares_few_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(control_module, "monotonic", lambda: now)
+    control, taken = calm(), list[Action]()
+    for step in range(1_000):
+        now += SAVE_REST_SECONDS / 250
+        control.save()
+        taken += [control.take(step), control.take(step)]
+    assert 4 <= taken.count("save") <= 5
+    assert taken.count("run") == 2_000 - taken.count("save")
+    now += SAVE_REST_SECONDS
+    assert take(control, 2) == ["save", "run"], "the last request is not forgotten"
+    control.pause()
+    control.save()
+    assert control.take() == "save", "nothing is trained that it could hold up"

@@ -7,6 +7,7 @@ import pytest
 from mlpwatch.core.config import EngineName, OptimizerName
 from mlpwatch.core.events import EpochDone, RunEnded, RunStarted, StepDone
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
+from mlpwatch.core.training import control
 from tests.support.samples.engines import assert_same_bits
 from tests.support.samples.training import Training
 
@@ -83,7 +84,10 @@ def test_a_run_stopped_twice_in_one_epoch_still_reports_its_whole_loss() -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_save_in_mid_training_does_not_disturb_it(name: EngineName) -> None:
+def test_a_save_in_mid_training_does_not_disturb_it(
+    name: EngineName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "SAVE_REST_SECONDS", 0.0)
     whole = Training(name, optimizer="adam")
     whole.run()
     saving = Training(name, optimizer="adam")

@@ -64,5 +64,5 @@ def test_what_is_said_after_a_divergence_claims_no_save(tmp_path: Path) -> None:
     finish(session)
     first, second = summary_lines(session)
     assert "numpy diverged" in first
-    assert "never saved" in first
-    assert second == f"no checkpoint in {tmp_path / 'wild'}"
+    assert "last good checkpoint at step 0" in first
+    assert second == f"nothing but the start is saved in {tmp_path / 'wild'}"

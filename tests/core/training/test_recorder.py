@@ -31,6 +31,12 @@ def run(tmp_path: Path) -> Run:
     return Run.create(tmp_path, "run", CONFIG, CARD)
 
 
+def recording(run: Run, mailbox: Mailbox) -> DiskRecorder:
+    recorder = DiskRecorder(run, mailbox)
+    recorder.start()
+    return recorder
+
+
 def failing(error: Exception) -> Callable[..., Path]:
     def fail(*_: object) -> Path:
         raise error
@@ -49,7 +55,7 @@ def test_a_save_that_fails_is_said_kept_and_tried_again(
     run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     mailbox = Mailbox()
-    recorder = DiskRecorder(run, mailbox)
+    recorder = recording(run, mailbox)
     monkeypatch.setattr(run, "write_checkpoint", failing(error))
     recorder.save(checkpoint(7))
     recorder.flush()
@@ -69,7 +75,7 @@ def test_a_save_that_fails_is_said_kept_and_tried_again(
 def test_what_failed_never_takes_the_place_of_what_is_newer(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder, write = DiskRecorder(run, Mailbox()), run.write_checkpoint
+    recorder, write = recording(run, Mailbox()), run.write_checkpoint
     monkeypatch.setattr(run, "write_checkpoint", failing(OSError(28, "No space left on device")))
     recorder.save(checkpoint(7))
     recorder.flush()
@@ -98,7 +104,7 @@ def test_metrics_that_fail_are_counted_and_written_later(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailbox = Mailbox()
-    recorder = DiskRecorder(run, mailbox)
+    recorder = recording(run, mailbox)
     monkeypatch.setattr(run, "append_metrics", failing(OSError(28, "No space left on device")))
     recorder.record(LINE)
     recorder.flush()
@@ -115,7 +121,7 @@ def test_metrics_that_fail_are_counted_and_written_later(
 def test_lines_that_come_while_the_disk_is_busy_are_written_together(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder, write = DiskRecorder(run, Mailbox()), run.append_metrics
+    recorder, write = recording(run, Mailbox()), run.append_metrics
     answers, asked, written = Event(), Event(), []
 
     def write_slowly(*lines: EpochRecord) -> None:

@@ -84,8 +84,11 @@ def test_twins_see_the_same_batches_and_stay_together(
     assert len(batches[0]) == 2 * session.epoch_steps == len(batches[1])
     for one, other in zip(*batches, strict=True):
         np.testing.assert_array_equal(one, other)
-    for kind, count in ((RunStarted, 2), (EpochDone, 4), (CheckpointSaved, 2), (RunEnded, 2)):
+    for kind, count in ((RunStarted, 2), (EpochDone, 4), (RunEnded, 2)):
         assert sum(isinstance(event, kind) for event in events) == count
+    # The first one may give way to the last, if the disk is slow.
+    saved = [event.step for event in events if isinstance(event, CheckpointSaved) and event.step]
+    assert saved == [2 * session.epoch_steps] * 2
     assert {one.thread_counts[0] for one in engines.values()} == {1}
     result = session.result()
     assert 0 <= result["max_weight_difference"] < tolerance

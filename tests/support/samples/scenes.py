@@ -226,6 +226,7 @@ class FakeSession:
         self.save_error: str | None = None
         self.images_missing = ""
         self.limit: float | None = None
+        self.lockstep = False
         self.started = False
         self.questions = 0
         self.steps: dict[EngineName, int] = dict.fromkeys(self.config.engine_names, 0)
@@ -299,6 +300,9 @@ class FakeSession:
 
     def set_steps_per_second(self, limit: float | None) -> None:
         self.limit = limit
+
+    def set_lockstep(self, lockstep: bool) -> None:
+        self.lockstep = lockstep
 
     def stop(self) -> None:
         for name, step in self.steps.items():

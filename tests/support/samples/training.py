@@ -139,13 +139,19 @@ class MemoryRecorder:
     """Satisfies `core.recorder.Recorder`; `on_save` is called in the trainer's thread."""
 
     def __init__(self) -> None:
+        self.first: Checkpoint | None = None
+        """Of a new run, before its first step."""
         self.saves: list[Checkpoint] = []
+        """All others."""
         self.lines: list[EpochRecord] = []
         self.flushes = 0
         self.on_save: Callable[[], None] = lambda: None
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint."""
+        if self.first is None and checkpoint.position.step == 0:
+            self.first = checkpoint
+            return
         self.saves.append(checkpoint)
         self.on_save()
 

@@ -73,17 +73,18 @@ def _raise_at(step: float) -> None:
 
 
 def _save_every(steps: float) -> None:
-    from mlpwatch.core.training.control import Control
+    from mlpwatch.core.training import control
 
-    take, taken = Control.take, Counter[int]()
+    control.SAVE_REST_SECONDS = 0.0
+    take, taken = control.Control.take, Counter[int]()
 
-    def take_and_ask(self: Control) -> Any:  # noqa: ANN401
+    def take_and_ask(self: control.Control, step: int = 0) -> control.Action:
         taken[id(self)] += 1
         if taken[id(self)] % steps == 0:
             self.save()
-        return take(self)
+        return take(self, step)
 
-    Control.take = take_and_ask  # type: ignore[method-assign]
+    control.Control.take = take_and_ask  # type: ignore[method-assign]
 
 
 for _name, _value in _FAULTS.items():

@@ -7,7 +7,7 @@ from threading import Event, get_ident, get_native_id
 import pytest
 
 from mlpwatch.core.scheduling import NICENESS, stand_back
-from mlpwatch.core.training.background import Background
+from mlpwatch.core.training.epoch_report import Background
 from tests.support.samples.training import SECONDS
 
 
