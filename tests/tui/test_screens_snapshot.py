@@ -1,4 +1,4 @@
-"""Whole screens, character by character and colour by colour, at the sizes that people use."""
+"""Whole screens, character by character, at the sizes that people use; of one each cell's style."""
 
 import pytest
 from rich.color import ColorSystem
@@ -38,7 +38,8 @@ async def bring_about(scene: str, stage: Stage) -> None:
 async def test_dashboard(scene: str, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     async with on_stage(events(scene), size) as stage:
         await bring_about(scene, stage)
-        assert screen_picture(stage.app) == snapshot
+        is_pictured = (scene, size) == ("training", MEDIUM)
+        assert (screen_picture(stage.app) if is_pictured else stage.text()) == snapshot
 
 
 async def reasons_found(stage: Stage, size: tuple[int, int]) -> None:
@@ -47,21 +48,22 @@ async def reasons_found(stage: Stage, size: tuple[int, int]) -> None:
     await until(lambda: size == SMALL or reader.fits, stage.pilot)
 
 
-@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "140x40"])
-@pytest.mark.parametrize("scene", EVENTS)
+@pytest.mark.parametrize(
+    ("scene", "size"),
+    [pytest.param("training", MEDIUM, id="140x40"), pytest.param("failed", SMALL, id="80x24")],
+)
 async def test_mistakes(scene: str, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     async with on_stage(events(scene), size) as stage:
-        await bring_about(scene, stage)
         await stage.press("m", "right", "enter")
         await reasons_found(stage, size)
-        assert screen_picture(stage.app) == snapshot
+        assert stage.text() == snapshot
 
 
-@pytest.mark.parametrize("size", [SMALL, MEDIUM, LARGE], ids=["80x24", "140x40", "220x60"])
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "220x60"])
 async def test_contact_sheet(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     async with on_stage(training(), size) as stage:
         await stage.press("m", "right")
-        assert screen_picture(stage.app) == snapshot
+        assert stage.text() == snapshot
 
 
 async def test_contact_sheet_in_grey_on_light_ground(snapshot: SnapshotAssertion) -> None:
@@ -72,22 +74,21 @@ async def test_contact_sheet_in_grey_on_light_ground(snapshot: SnapshotAssertion
         assert screen_picture(stage.app) == snapshot
 
 
-async def test_contact_sheet_without_colour(
-    snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_contact_sheet_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with on_stage(training(), SMALL) as stage:
         stage.app.console._color_system = ColorSystem.TRUECOLOR
         await stage.press("m", "right")
         picture = screen_picture(stage.app)
     assert "#" not in picture.partition("\nground")[2], "a colour is named"
-    assert picture == snapshot
+    assert "reverse" in picture.partition("\nground")[2], "the cursor is seen"
 
 
-async def test_contact_sheet_in_ascii(snapshot: SnapshotAssertion) -> None:
+async def test_contact_sheet_in_ascii() -> None:
     async with on_stage(training(), SMALL, ascii_only=True) as stage:
         await stage.press("m", "right")
-        assert stage.text() == snapshot
+        assert stage.text().isascii()
+        assert "@" in stage.text(), "an image"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,6 @@ async def test_contact_sheet_in_ascii(snapshot: SnapshotAssertion) -> None:
         pytest.param("l", MEDIUM, id="log-y"),
         pytest.param("x", SMALL, id="seconds"),
         pytest.param("pageup", SMALL, id="read-out"),
-        pytest.param("e", MEDIUM, id="explain"),
         pytest.param("e", SMALL, id="explain-small"),
     ],
 )
@@ -111,32 +111,25 @@ async def test_dashboard_after_keys(
 ) -> None:
     async with on_stage(training(), size) as stage:
         await stage.press(*keys.split())
-        assert screen_picture(stage.app) == snapshot
+        assert stage.text() == snapshot
 
 
-@pytest.mark.parametrize("size", [SMALL, MEDIUM, LARGE], ids=["80x24", "140x40", "220x60"])
+@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "140x40"])
 async def test_what_diverged_before_an_epoch(
     size: tuple[int, int], snapshot: SnapshotAssertion
 ) -> None:
     async with on_stage(ALL_DIVERGED, size) as stage:
-        assert screen_picture(stage.app) == snapshot
+        assert stage.text() == snapshot
         await stage.press("m")
         assert NONE_DONE in stage.text()
         await stage.press("escape", "e")
         assert NONE_DONE in stage.text()
 
 
-@pytest.mark.parametrize("scene", ["paused", "ended", "failed"])
-async def test_dashboard_in_220_columns(scene: str, snapshot: SnapshotAssertion) -> None:
-    async with on_stage(events(scene), LARGE) as stage:
-        await bring_about(scene, stage)
-        assert screen_picture(stage.app) == snapshot
-
-
 @pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "140x40"])
 async def test_loading(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     async with while_loading(size) as stage:
-        assert screen_picture(stage.app) == snapshot
+        assert stage.text() == snapshot
 
 
 async def test_light_theme(snapshot: SnapshotAssertion) -> None:
@@ -146,18 +139,17 @@ async def test_light_theme(snapshot: SnapshotAssertion) -> None:
         assert screen_picture(stage.app) == snapshot
 
 
-async def test_without_colour(snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with on_stage(training(), SMALL) as stage:
         await stage.press("tab", "tab")
         picture = screen_picture(stage.app)
     assert "#" not in picture.partition("\nground")[2], "a colour is named"
-    assert picture == snapshot
 
 
-@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "140x40"])
-async def test_ascii(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
-    async with on_stage(failed(), size, ascii_only=True) as stage:
+async def test_ascii(snapshot: SnapshotAssertion) -> None:
+    async with on_stage(failed(), MEDIUM, ascii_only=True) as stage:
+        assert stage.text().isascii()
         assert stage.text() == snapshot
 
 

@@ -1,5 +1,7 @@
 """The views that lead from a number to its reason, in every size and every kind of terminal."""
 
+import re
+
 import pytest
 from rich.color import ColorSystem
 from syrupy.assertion import SnapshotAssertion
@@ -34,12 +36,10 @@ VIEWS = {
 }
 """Keys from one view to the next."""
 
-SIZES = {"80x24": (80, 24), "140x40": (140, 40), "220x60": (220, 60)}
+SMALL, MEDIUM, LARGE = (80, 24), (140, 40), (220, 60)
 
-LOOKS = [
-    *[("dark", size) for size in SIZES],
-    *[(look, "80x24") for look in ("light", "without-colour", "ascii")],
-]
+PICTURED = ("scores", "digit", "gradient", "drawing", "weights")
+"""Views in which colours or shades say something: their snapshots hold every cell's style."""
 
 
 async def is_there(stage: Stage, view: str) -> None:
@@ -61,21 +61,63 @@ async def is_there(stage: Stage, view: str) -> None:
     await stage.look()
 
 
-@pytest.mark.parametrize(("look", "size"), LOOKS, ids=[f"{look}-{size}" for look, size in LOOKS])
-async def test_views(
-    look: str, size: str, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+async def texts_of_views(stage: Stage) -> dict[str, str]:
+    """Go through all views, and return what is on the screen in each."""
+    texts = {}
+    for view, keys in VIEWS.items():
+        await stage.press(*keys.split())
+        await is_there(stage, view)
+        texts[view] = stage.text()
+    return texts
+
+
+async def test_views_in_80_columns_and_light_ground_changes_colours_alone(
+    snapshot: SnapshotAssertion,
 ) -> None:
-    if look == "without-colour":
-        monkeypatch.setenv("NO_COLOR", "1")
-    async with on_stage(training(), SIZES[size], ascii_only=look == "ascii") as stage:
+    async with on_stage(training(), SMALL) as stage:
         stage.app.console._color_system = ColorSystem.TRUECOLOR
-        if look == "light":
-            stage.app.theme = "textual-light"
+        dark = await texts_of_views(stage)
+    for view, text in dark.items():
+        assert text == snapshot(name=view)
+    async with on_stage(training(), SMALL) as stage:
+        stage.app.console._color_system = ColorSystem.TRUECOLOR
+        stage.app.theme = "textual-light"
+        assert await texts_of_views(stage) == dark
+
+
+async def test_views_in_140_columns_with_their_colours(snapshot: SnapshotAssertion) -> None:
+    async with on_stage(training(), MEDIUM) as stage:
+        stage.app.console._color_system = ColorSystem.TRUECOLOR
         for view, keys in VIEWS.items():
             await stage.press(*keys.split())
             await is_there(stage, view)
-            picture = stage.text() if look == "ascii" else screen_picture(stage.app)
-            if look == "without-colour":
-                assert "#" not in picture.partition("\nground")[2], "a colour is named"
-            assert look != "ascii" or picture.isascii()
-            assert picture == snapshot(name=view)
+            if view in PICTURED:
+                assert screen_picture(stage.app) == snapshot(name=view)
+
+
+async def test_views_in_220_columns_show_all_that_they_show_in_140() -> None:
+    words = {}
+    for size in (MEDIUM, LARGE):
+        async with on_stage(training(), size) as stage:
+            stage.app.console._color_system = ColorSystem.TRUECOLOR
+            texts = await texts_of_views(stage)
+        words[size] = {view: set(re.findall("[a-z]{4,}", text)) for view, text in texts.items()}
+    missing = {view: words[MEDIUM][view] - words[LARGE][view] for view in VIEWS}
+    assert not any(missing.values()), missing
+
+
+async def test_views_without_colour_name_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with on_stage(training(), SMALL) as stage:
+        stage.app.console._color_system = ColorSystem.TRUECOLOR
+        for view, keys in VIEWS.items():
+            await stage.press(*keys.split())
+            await is_there(stage, view)
+            styles = screen_picture(stage.app).partition("\nground")[2]
+            assert "#" not in styles, f"a colour is named in {view}"
+
+
+async def test_views_in_ascii_are_plain() -> None:
+    async with on_stage(training(), SMALL, ascii_only=True) as stage:
+        for view, text in (await texts_of_views(stage)).items():
+            assert text.isascii(), view

@@ -31,7 +31,6 @@ from tests.support.samples.scenes import (
     training,
 )
 from tests.support.samples.step_trace_samples import played_prediction
-from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until, while_loading
 
 SEVEN = [((2.2, 1.5), (5.8, 1.5)), ((5.8, 1.5), (3.6, 7.0))]
@@ -275,7 +274,7 @@ async def test_only_one_model_has_the_bars_to_itself() -> None:
         assert "PyTorch" not in stage.text()
 
 
-@pytest.mark.parametrize("size", [(80, 24), (140, 40), (220, 60)], ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=lambda s: f"{s[0]}x{s[1]}")
 async def test_the_screen(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     async with on_stage(training(), size) as stage:
         await stage.press("d")
@@ -287,7 +286,7 @@ async def test_the_screen(size: tuple[int, int], snapshot: SnapshotAssertion) ->
         await stage.press("n", "n")
         await until(lambda: stage.text().count("▸") == 2, stage.pilot)
         await stage.pilot.pause()
-        assert screen_picture(stage.app) == snapshot
+        assert stage.text() == snapshot
 
 
 async def test_plain_ascii_is_plain() -> None:

@@ -20,7 +20,6 @@ from mlpwatch.tui.explain.tour_formulas import (
 from mlpwatch.tui.kit.text_block import Row, without_blanks
 from mlpwatch.tui.kit.theme import Role
 from tests.support.samples.scenes import CONFIG, FakeSession, digits, ended, started, training
-from tests.support.screen_text import screen_picture
 from tests.support.stage import Stage, on_stage, until
 
 PAGES = ["Forward", "The loss", "Backward", "The update"]
@@ -221,15 +220,14 @@ async def test_the_pages(page: int, snapshot: SnapshotAssertion) -> None:
     async with on_stage(training(), (80, 24)) as stage:
         await turn_to(stage, page)
         await take_step(stage)
-        assert screen_picture(stage.app) == snapshot
+        assert stage.text() == snapshot
 
 
 @pytest.mark.parametrize("size", [(140, 40), (220, 60)], ids=["140x40", "220x60"])
-async def test_a_wide_page(size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
+async def test_a_wide_page(size: tuple[int, int]) -> None:
     async with on_stage(training(), size) as stage:
         await turn_to(stage, 2)
         await take_step(stage)
-        assert screen_picture(stage.app) == snapshot
         assert "NumPy's worst images" in stage.text()
         assert ("PyTorch's worst images" in stage.text()) == (size[1] == 60)
         await stage.press("space")
