@@ -5,9 +5,11 @@ first error: after a hangup nobody would save, and a stalled link would make the
 signals.
 """
 
+import os
 import select
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 
 from textual.app import App
@@ -17,12 +19,19 @@ from textual.message import Message
 
 from mlpwatch.tui.terminal.event_loop import answer_soon
 from mlpwatch.tui.terminal.frame_flow import FrameFlow
+from mlpwatch.tui.terminal.input_reader import InputReader
 from mlpwatch.tui.terminal.output import Output
 from mlpwatch.tui.terminal.textual_internals import HookedDriver
 from mlpwatch.tui.terminal.traits import is_remote
 
 LAST_ANSWER_SECONDS = 0.5
 """How long leaving waits for the terminal's answer to the last frame."""
+
+
+READ_SECONDS, READ_MORE_SECONDS = 0.1, 0.02
+"""Between two looks whether the app leaves; and whether a sequence that has begun is a key."""
+
+READ_BYTES = 4_096
 
 
 @runtime_checkable
@@ -98,6 +107,31 @@ class TerminalDriver(HookedDriver):
             return
         self._is_stopped = False
         self.resume_application_mode()
+
+    def run_input_thread(self) -> None:
+        """Read the terminal until the app leaves it."""
+        reader = InputReader()
+        while not self.exit_event.is_set():
+            self._read(reader, READ_SECONDS if reader.is_idle else READ_MORE_SECONDS)
+        # What is there already was typed for the app, not for the shell.
+        self._read(reader, 0.0)
+
+    def _read(self, reader: InputReader, seconds: float) -> None:
+        """Wait for bytes, and pass on the messages that they complete."""
+        messages = []
+        if select.select([self.fileno], [], [], seconds)[0]:
+            data = b""
+            # Another process may have made the terminal non-blocking and have read it first; and
+            # of one that is gone every read fails.
+            with suppress(OSError):
+                data = os.read(self.fileno, READ_BYTES)
+            if not data:
+                self.exit_event.wait(seconds)
+            messages = reader.feed(data)
+        else:
+            messages = reader.tick()
+        for message in messages:
+            self.process_message(message)
 
     def process_message(self, message: Message) -> None:
         """Pass on what the terminal sent, except the answers to this driver's own questions.

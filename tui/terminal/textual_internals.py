@@ -74,6 +74,9 @@ class HookedDriver(LinuxDriver):
         """Take the terminal again after the process was stopped."""
         super()._sigcont_application()
 
+    def _query_in_band_window_resize(self) -> None:
+        """Ask for no reports of the size: it comes from the system, as for every program."""
+
     def _get_terminal_size(self) -> tuple[int, int]:
         return self.terminal_size()
 

@@ -1,0 +1,264 @@
+"""What a terminal sends, cut into keys, pastes, mouse reports and answers.
+
+Textual 8.2 decodes strictly, so that one byte that is no UTF-8 ends its input thread; and types
+every escape sequence that it does not know as keys, among them a late answer's `q`. Here every
+control sequence of ECMA-48 (5.4 and 5.6: CSI, and the strings OSC, DCS, APC, PM, SOS) is read to
+its end, however long it is and wherever it is split. Only what is whole and known comes through.
+"""
+
+import codecs
+import re
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+from textual import constants
+from textual.events import Key, Paste, Resize
+from textual.message import Message
+
+from mlpwatch.tui.terminal.textual_internals import XTermParser
+
+SEQUENCE_SECONDS = 2.0
+"""Silence after which a sequence that has begun is given up: the next byte is a key again."""
+
+STRING_SECONDS = 5.0
+"""The same for strings and pastes, which come in many parts over a slow link."""
+
+LATE_SECONDS = 0.5
+"""How long after an escape key its byte may still prove to have begun a sequence: a slow link
+splits anywhere."""
+
+GUESS_SECONDS = 0.3
+"""Silence after which what might have been the rest of such a sequence is a key."""
+
+LONGEST_KNOWN = 32
+"""Bytes; Textual's parser knows no longer sequence."""
+
+MOST_PASTED = 1_000_000
+"""Bytes of a paste that are kept."""
+
+_ESC, _CANCELS, _BEL = 0x1B, (0x18, 0x1A), 0x07
+_PASTE_START, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
+_OLD_MOUSE_BYTES = 3
+"""Button, column and row, each of any value: xterm's reports before SGR mode."""
+
+_RXVT_KEY = re.compile(rb"\x1b\[(3|7|8|23|24)\$")
+"""Ends with an intermediate byte, against ECMA-48."""
+
+_EIGHT_BIT = re.compile(
+    rb"(?<![\x80-\xff])"
+    rb"(?:\x9b[<=>?]?[0-9:;]+[0-?]*[ -/]*[@-~]|[\x90\x98\x9d\x9e\x9f][^\x1b\x9c]*(?:\x9c|\x1b\\))"
+)
+"""A sequence with an 8-bit introducer, if it comes whole; such a byte alone is a Latin-1 key."""
+
+
+class InputReader:
+    """Takes bytes as they come, and gives the messages that are whole.
+
+    Args:
+        clock: returns seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._parser = XTermParser()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+        self._take: Callable[[int], None] = self._take_text
+        """What the next byte is: it depends on those before."""
+        self._sequence = bytearray()
+        self._is_string_ending = False
+        self._alt = ""
+        self._messages: list[Message] = []
+        self._heard_at = self._late_until = clock()
+        self._is_guess = False
+        """Whether the sequence's ESC was taken for a key, and only its second byte is there."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing has begun that silence would end."""
+        return self._take == self._take_text
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Take bytes; return what they complete."""
+        self._heard_at = self._clock()
+        if self.is_idle:
+            data = _EIGHT_BIT.sub(b"", data)
+        for byte in data:
+            self._take(byte)
+        return self._taken()
+
+    def tick(self) -> list[Message]:
+        """Return what the silence since the last byte means; call it while nothing comes."""
+        silence = self._clock() - self._heard_at
+        if self._take == self._take_escaped and silence >= constants.ESCAPE_DELAY:
+            self._messages.append(Key("escape", "\x1b"))
+            self._late_until = self._clock() + LATE_SECONDS
+            self._take = self._take_text
+        elif self._is_guess and silence >= GUESS_SECONDS:
+            self._give_up()
+            self._type(chr(self._sequence[1]))
+        elif silence >= STRING_SECONDS and self._take == self._take_paste:
+            self._end_paste()
+        elif silence >= self._patience():
+            self._give_up()
+        return self._taken()
+
+    def _patience(self) -> float:
+        """Return the seconds of silence that what has begun is given."""
+        is_long = self._take in (self._take_string, self._take_paste)
+        return STRING_SECONDS if is_long else SEQUENCE_SECONDS
+
+    def _taken(self) -> list[Message]:
+        messages, self._messages = self._messages, []
+        return messages
+
+    def _give_up(self) -> None:
+        self._take, self._is_guess = self._take_text, False
+
+    def _take_text(self, byte: int) -> None:
+        if byte == _ESC:
+            self._begin()
+        elif byte in b"[O]PX^_" and self._clock() < self._late_until:
+            self._begin()
+            self._take_escaped(byte)
+            self._is_guess = True
+        else:
+            self._late_until = 0.0
+            self._type(self._decoder.decode(bytes([byte])))
+
+    def _begin(self) -> None:
+        """Begin a sequence; half a character before it is dropped."""
+        self._decoder.reset()
+        self._sequence[:] = [_ESC]
+        self._late_until = 0.0
+        self._take, self._is_guess = self._take_escaped, False
+
+    def _take_escaped(self, byte: int) -> None:
+        """Take the byte after ESC."""
+        self._sequence.append(byte)
+        if byte == _ESC:
+            self._messages.append(Key("escape", "\x1b"))
+            self._begin()
+        elif byte in _CANCELS:
+            self._give_up()
+        elif byte == ord("["):
+            self._take = self._take_control
+        elif byte == ord("O"):
+            self._take = self._take_single_shift
+        elif byte in b"]PX^_":
+            self._take, self._is_string_ending = self._take_string, False
+        else:
+            self._give_up()
+            self._alt = "" if self._knows() else "alt+"
+            if self._alt:
+                self._take_text(byte)
+
+    def _take_control(self, byte: int) -> None:
+        """Take a byte of CSI: parameters, intermediates, one final byte."""
+        self._is_guess = False
+        if 0x20 <= byte <= 0x7E:  # noqa: PLR2004 - the printable characters of ASCII
+            if len(self._sequence) <= LONGEST_KNOWN:
+                self._sequence.append(byte)
+            if self._sequence == b"\x1b[M":
+                self._take = self._take_old_mouse
+            elif self._sequence == b"\x1b[[":
+                self._take = self._take_single_shift
+            elif byte >= ord("@") or _RXVT_KEY.fullmatch(self._sequence):
+                self._end_control()
+        else:
+            self._break_off(byte)
+
+    def _end_control(self) -> None:
+        self._give_up()
+        if self._sequence == _PASTE_START:
+            self._sequence.clear()
+            self._take = self._take_paste
+        else:
+            self._knows()
+
+    def _take_single_shift(self, byte: int) -> None:
+        """Take a byte of SS3, or of the Linux console's `ESC [ [`: one final byte."""
+        self._is_guess = False
+        if ord("0") <= byte <= ord(";") and len(self._sequence) <= LONGEST_KNOWN:
+            self._sequence.append(byte)
+        elif ord("@") <= byte <= ord("~"):
+            self._sequence.append(byte)
+            self._give_up()
+            self._knows()
+        else:
+            self._break_off(byte)
+
+    def _take_old_mouse(self, byte: int) -> None:
+        """Drop one of the three bytes of an old mouse report."""
+        self._sequence.append(byte)
+        if len(self._sequence) == len(b"\x1b[M") + _OLD_MOUSE_BYTES:
+            self._give_up()
+
+    def _take_string(self, byte: int) -> None:
+        """Drop a byte of OSC, DCS, APC, PM or SOS, up to ST or, in OSC, BEL."""
+        self._is_guess = False
+        is_ending, self._is_string_ending = self._is_string_ending, byte == _ESC
+        if is_ending and byte != ord("\\"):
+            self._begin()
+            self._take_escaped(byte)
+        elif is_ending or byte in _CANCELS or (byte == _BEL and self._sequence[1] == ord("]")):
+            self._give_up()
+        elif byte == 0x03:  # noqa: PLR2004 - ctrl+c, which no string holds
+            self._break_off(byte)
+
+    def _take_paste(self, byte: int) -> None:
+        self._sequence.append(byte)
+        if len(self._sequence) > MOST_PASTED:
+            # The newest bytes stay: they may begin the end.
+            del self._sequence[-len(_PASTE_END) - 1]
+        if byte == ord("~") and self._sequence.endswith(_PASTE_END):
+            del self._sequence[-len(_PASTE_END) :]
+            self._end_paste()
+
+    def _end_paste(self) -> None:
+        text = self._sequence.decode(errors="ignore").replace("\0", "")
+        self._messages.append(Paste(text))
+        self._give_up()
+
+    def _break_off(self, byte: int) -> None:
+        """Give the sequence up at a byte that can't be part of it, and take that byte."""
+        self._give_up()
+        if byte not in _CANCELS:
+            self._take_text(byte)
+
+    def _type(self, text: str) -> None:
+        for character in text:
+            for message in self._parsed(character):
+                if self._alt and isinstance(message, Key):
+                    message = Key(f"{self._alt}{message.key}", None)  # noqa: PLW2901
+                self._messages.append(message)
+            self._alt = ""
+
+    def _knows(self) -> bool:
+        """Give the messages of the sequence, if Textual knows it."""
+        if len(self._sequence) > LONGEST_KNOWN:
+            return False
+        found = list(self._parsed(self._sequence.decode("latin-1")))
+        self._messages += found
+        return bool(found)
+
+    def _parsed(self, text: str) -> Iterator[Message]:
+        """Yield what Textual's parser makes of a character or a whole sequence."""
+        try:
+            found = list(self._parser.feed(text))
+        except (ValueError, OverflowError, ArithmeticError):
+            # Numbers beyond those of characters, say.
+            found = []
+        yield from filter(_is_sound, found)
+        if not found and len(text) > 1:
+            # It waits for more of what it does not know.
+            self._parser = XTermParser()
+
+
+def _is_sound(message: Message) -> bool:
+    """Return whether the app is given a message.
+
+    Its size comes from the system alone, and a character must be one that can be written.
+    """
+    if isinstance(message, Key) and message.character:
+        return not any("\ud800" <= character <= "\udfff" for character in message.character)
+    return not isinstance(message, Resize)
