@@ -5,23 +5,16 @@ import fcntl
 import os
 import re
 import secrets
-import shutil
 import stat
 import sys
-import tempfile
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
-from time import time
 
 _SUFFIX = ".tmp"
-_BUILDING_PREFIX = ".new-"
 
 _GET_PATH, _PATH_BYTES = 50, 1024
 """`F_GETPATH` and `MAXPATHLEN` of macOS; Python 3.11 has no name for the first."""
-
-STALE_SECONDS = 3600.0
-"""No run takes that long to be made: building its folder takes milliseconds."""
 
 
 class OpenFolder:
@@ -151,27 +144,6 @@ def remove_leftovers(path: Path, names: Collection[str]) -> None:
         if unfinished.fullmatch(leftover.name):
             with suppress(OSError):
                 leftover.unlink()
-
-
-@contextmanager
-def building_folder(parent: Path) -> Iterator[Path]:
-    """Yield a hidden new folder, to be renamed once it is complete; an error removes it.
-
-    Those that a killed process left an hour ago or more are removed, too.
-
-    Raises:
-        OSError: for example a full disk.
-    """
-    for stale in parent.glob(f"{_BUILDING_PREFIX}*"):
-        with suppress(OSError):
-            if time() - stale.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(stale)
-    building = Path(tempfile.mkdtemp(prefix=_BUILDING_PREFIX, dir=parent))  # of mode 0700
-    try:
-        yield building
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
 
 
 def _name(path: Path, folder: OpenFolder | None) -> str:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,26 +76,27 @@ def take_whole(fields: Mapping[str, Any], key: str, *, most: int = 2**63 - 1) ->
     raise JsonError(f"{key} {value!r:.40}: expected a whole number {range_}")
 
 
-def take_number(fields: Mapping[str, Any], key: str) -> float:
-    """Return a number; null, which stands for NaN and infinities, comes back as NaN.
+def take_number(
+    fields: Mapping[str, Any],
+    key: str,
+    *,
+    least: float = -sys.float_info.max,
+    most: float = sys.float_info.max,
+) -> float:
+    """Return a number from `least` to `most`; null, for NaN and infinities, comes back as NaN.
 
     Raises:
         JsonError: the field is missing or something else.
     """
     value = fields.get(key, "missing")
-    if type(value) is float and math.isfinite(value):  # nearly always: logs hold millions
-        return value
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise JsonError(f"{key} {value!r:.40}: expected a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if math.isinf(number):
-        raise JsonError(f"{key}: expected a number of 64 bits")
-    return number
+    # Before float(): a whole number in JSON may have thousands of digits.
+    if not (least <= value <= most or value != value):  # noqa: PLR0124 - NaN
+        raise JsonError(f"{key} {value!r:.40}: expected a number {_range(least, most)}")
+    return float(value)
 
 
 def take_share(fields: Mapping[str, Any], key: str) -> float:
@@ -103,10 +105,7 @@ def take_share(fields: Mapping[str, Any], key: str) -> float:
     Raises:
         JsonError: the field is missing or something else.
     """
-    share = take_number(fields, key)
-    if share < 0 or share > 1:
-        raise JsonError(f"{key} {share}: expected a number from 0 to 1")
-    return share
+    return take_number(fields, key, least=0, most=1)
 
 
 def take_text(fields: Mapping[str, Any], key: str) -> str:
@@ -144,6 +143,12 @@ def take_choice(fields: Mapping[str, Any], key: str, choices: Sequence[Choice]) 
         if value == choice:
             return choice
     raise JsonError(f"{key} {value!r:.40}: expected one of {', '.join(choices)}")
+
+
+def _range(least: float, most: float) -> str:
+    if (least, most) == (-sys.float_info.max, sys.float_info.max):
+        return "of 64 bits"
+    return f"of at least {least:g}" if most == sys.float_info.max else f"from {least:g} to {most:g}"
 
 
 def _without_nan(value: object) -> object:

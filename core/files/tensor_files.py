@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +17,8 @@ from mlpwatch.core.files.durable import open_regular
 from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json
 from mlpwatch.core.text import printable
 
+Shapes = Mapping[str, tuple[int, ...]]
+
 FORMAT = 1
 """Raise it when an older mlpwatch would misread a new file."""
 
@@ -24,6 +27,9 @@ METADATA_KEY = "mlpwatch"
 
 LENGTH_BYTES = 8
 """Every safetensors file begins with the length of its header, as a 64-bit number."""
+
+ITEM_BYTES = 8
+"""Of a float64, the widest number in our files."""
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Room for 50,000 layers; a larger claim is not one of our files."""
@@ -104,13 +110,20 @@ def encode(tensors: Tensors, fields: Mapping[str, Any]) -> bytes:
     return safetensors.numpy.save(contiguous, {METADATA_KEY: to_json(metadata)})
 
 
-def read(path: Path) -> tuple[dict[str, Floats], dict[str, Any]]:
+def read(
+    path: Path, check: Callable[[Shapes], None] | None = None
+) -> tuple[dict[str, Floats], dict[str, Any]]:
     """Return the tensors, each owning its memory, and the fields that `encode` was given.
+
+    Args:
+        path: of the file.
+        check: is given the shapes by name before any tensor is read, and raises what is wrong
+            with them: a file of holes may claim terabytes.
 
     Raises:
         CheckpointError: a subclass per way in which the file can be bad.
     """
-    raw, text = _read_whole(path)
+    raw, text = _read_whole(path, check)
     metadata = _parse_metadata(path, text)
     try:
         loaded = safetensors.numpy.load(raw)
@@ -134,13 +147,19 @@ def _checksum(tensors: Mapping[str, Floats], metadata: Mapping[str, Any]) -> str
     return digest.hexdigest()
 
 
-def _read_whole(path: Path) -> tuple[bytes, str]:
+def _read_whole(path: Path, check: Callable[[Shapes], None] | None) -> tuple[bytes, str]:
     """Return the file's bytes and our metadata text; nothing is allocated by a claimed size."""
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             size = os.fstat(file.fileno()).st_size
             header = _read_header(path, file, size)
             text = _our_metadata(path, header)
+            if check is not None:
+                check(_shapes(header))
+            if size * 2 > _memory_bytes():
+                raise UnreadableCheckpointError(
+                    path, f"{size:,} bytes, more than this machine's memory", "use a larger one"
+                )
             file.seek(0)
             return file.read(size), text
     except FileNotFoundError:
@@ -168,11 +187,28 @@ def _read_header(path: Path, file: BinaryIO, size: int) -> dict[str, Any]:
         header = parse_object(file.read(length))
         tensors = [entry for name, entry in header.items() if name != "__metadata__"]
         ends = [take_whole({"end": entry["data_offsets"][1]}, "end") for entry in tensors]
+        room = sum(ITEM_BYTES * prod(_shape(entry)) for entry in tensors)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise MalformedCheckpointError(path, f"its header does not parse: {error}") from None
     if size < (needed := LENGTH_BYTES + length + max(ends, default=0)):
         raise _truncated(path, size, needed)
+    if size > LENGTH_BYTES + length + room:
+        raise MalformedCheckpointError(
+            path, f"{size:,} bytes, more than the {room:,} of its tensors and its header"
+        )
     return header
+
+
+def _shapes(header: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: _shape(entry) for name, entry in header.items() if name != "__metadata__"}
+
+
+def _shape(entry: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(take_whole({"shape": side}, "shape") for side in entry["shape"])
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _our_metadata(path: Path, header: Mapping[str, Any]) -> str:

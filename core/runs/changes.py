@@ -1,8 +1,6 @@
 """Renames and deletes saved runs, inside their folder and nowhere else."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,14 +8,12 @@ from pathlib import Path
 
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.durable import replace_durably, sync_folder
+from mlpwatch.core.files.scratch import delete_folder, remove_abandoned
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.layout import MANIFEST_NAME, RESULT_NAME, check_run_name
 from mlpwatch.core.runs.listing import read_result
 from mlpwatch.core.runs.lock import RunLock
 from mlpwatch.core.text import printable
-
-_DOOMED_PREFIX = ".deleted-"
-"""A run takes such a name before its files go, so that no half of it is ever listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +52,7 @@ def measure_run(saved: Path, name: str) -> Contents:
 def delete_run(saved: Path, name: str) -> None:
     """Delete a run that nobody trains; of a symbolic link the link alone.
 
-    The folder is renamed first: whatever interrupts the deletion, a run is listed whole or not
-    at all. Links inside the folder are deleted, never followed.
+    Whatever interrupts the deletion, a run is listed whole or not at all.
 
     Args:
         saved: the folder of all runs.
@@ -72,9 +67,9 @@ def delete_run(saved: Path, name: str) -> None:
         if is_link:
             path.unlink()
         else:
-            _delete_folder(path)
+            delete_folder(path)
         sync_folder(saved)
-    _remove_leftovers(saved)
+    remove_abandoned(saved)
 
 
 def rename_run(saved: Path, name: str, new_name: str) -> Path:
@@ -98,19 +93,6 @@ def rename_run(saved: Path, name: str, new_name: str) -> Path:
         sync_folder(saved)
         _say_new_path(new_path)
     return new_path
-
-
-def _delete_folder(path: Path) -> None:
-    doomed = Path(tempfile.mkdtemp(prefix=_DOOMED_PREFIX, dir=path.parent))
-    path.rename(doomed)
-    try:
-        # Refuses a link that took the folder's place just now, and follows none inside.
-        shutil.rmtree(doomed)
-    except OSError:
-        # What can't be deleted stays in the list.
-        with suppress(OSError):
-            doomed.rename(path)
-        raise
 
 
 def _say_new_path(path: Path) -> None:
@@ -164,9 +146,3 @@ def _named_errors(path: Path, what: str) -> Iterator[None]:
         raise RunError(
             f"{printable(path)}: {what}, {why}; check the permissions of the folder"
         ) from None
-
-
-def _remove_leftovers(saved: Path) -> None:
-    """Delete what a killed deletion left."""
-    for leftover in saved.glob(f"{_DOOMED_PREFIX}*"):
-        shutil.rmtree(leftover, ignore_errors=True)

@@ -26,11 +26,10 @@ from mlpwatch.core.files.tensor_files import (
     MissingCheckpointError,
     NonFiniteWeightsError,
     ShapeMismatchError,
+    Shapes,
 )
 from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.runs.layout import checkpoint_name, previous_name
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 _RESTORE = "restore this run's own file or start a new run"
 
@@ -131,14 +130,16 @@ def read_checkpoint(
     Raises:
         CheckpointError: a subclass per way in which the file can be bad.
     """
-    tensors, fields = tensor_files.read(path)
+    tensors, fields = tensor_files.read(path, lambda shapes: _check_shapes(path, shapes, expected))
     try:
         checkpoint = _build(tensors, fields)
         found_seed = take_whole(take_object(fields, "random_state"), "seed")
     except JsonError as error:
         raise MalformedCheckpointError(path, str(error)) from None
     _check_sound(path, checkpoint.state)
-    _check_expected(path, checkpoint.state.weights | checkpoint.state.slots, expected, dtype)
+    for array in tensors.values():
+        if dtype not in (None, array.dtype.name):
+            raise _dtype_mismatch(path, array.dtype.name, str(dtype))
     if seed not in (None, found_seed):
         raise ForeignCheckpointError(
             path, f"of a run with seed {found_seed}, this one has {seed}", _RESTORE
@@ -226,9 +227,9 @@ def _build(tensors: Tensors, fields: Mapping[str, Any]) -> Checkpoint:
         epoch=take_whole(fields, "epoch"),
         batch=take_whole(fields, "batch"),
         step=take_whole(fields, "step"),
-        seconds=take_number(fields, "seconds"),
+        seconds=take_number(fields, "seconds", least=0),
         epoch_loss_sum=take_number(fields, "epoch_loss_sum"),
-        epoch_seconds=take_number(fields, "epoch_seconds"),
+        epoch_seconds=take_number(fields, "epoch_seconds", least=0),
         planned_epochs=take_whole(fields, "planned_epochs"),
     )
     state = EngineState(weights, slots, take_whole(fields, "updates"))
@@ -252,17 +253,11 @@ def _check_sound(path: Path, state: EngineState) -> None:
             raise NonFiniteWeightsError(path, f"'{name}' holds NaN or infinity", advice)
 
 
-def _check_expected(
-    path: Path, tensors: Tensors, expected: Shapes | None, dtype: str | None
-) -> None:
-    shapes = {name: array.shape for name, array in tensors.items()}
+def _check_shapes(path: Path, shapes: Shapes, expected: Shapes | None) -> None:
     wanted = shapes if expected is None else expected
     for name in sorted({*shapes, *wanted}):
         if shapes.get(name) != wanted.get(name):
             raise _shape_mismatch(path, name, shapes.get(name), wanted.get(name))
-    for array in tensors.values():
-        if dtype not in (None, array.dtype.name):
-            raise _dtype_mismatch(path, array.dtype.name, str(dtype))
 
 
 def _shape_mismatch(

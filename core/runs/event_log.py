@@ -8,7 +8,7 @@ damaged lines are left out.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any
 
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
@@ -34,6 +34,13 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
+from mlpwatch.core.runs.layout import MAX_SECONDS, MAX_STEPS
+from mlpwatch.core.runs.manifest import MAX_LAYERS
+
+MAX_EPOCH_STEPS = 10**8
+"""A hundred million images, one at a time."""
+
+MOST_LAYERS = MAX_LAYERS + 1
 
 MOST_TEXT = 400
 """Characters of a reason that are kept; a path and an error message fit."""
@@ -153,8 +160,9 @@ def _text(values: Mapping[str, Any], key: str) -> str:
 
 
 def _parse_plan(values: Mapping[str, Any]) -> Plan:
-    plan = Plan(take_whole(values, "epochs"), take_whole(values, "epoch_steps"))
-    if not (0 < plan.epochs <= MAX_EPOCHS and plan.epoch_steps > 0):
+    epochs = take_whole(values, "epochs", most=MAX_EPOCHS)
+    plan = Plan(epochs, take_whole(values, "epoch_steps", most=MAX_EPOCH_STEPS))
+    if not (plan.epochs and plan.epoch_steps):
         raise JsonError(f"{plan}: expected at least one epoch and one step")
     return plan
 
@@ -162,29 +170,29 @@ def _parse_plan(values: Mapping[str, Any]) -> Plan:
 def _parse_started(values: Mapping[str, Any], engine: EngineName) -> RunStarted:
     return RunStarted(
         engine,
-        parameters=take_whole(values, "parameters"),
-        threads=take_whole(values, "threads"),
-        first_step=take_whole(values, "first_step"),
+        parameters=take_whole(values, "parameters", most=MAX_STEPS),
+        threads=take_whole(values, "threads", most=MAX_STEPS),
+        first_step=take_whole(values, "first_step", most=MAX_STEPS),
         seconds=_seconds(values),
     )
 
 
 def _parse_steps(values: Mapping[str, Any], engine: EngineName) -> StepGroup:
     numbers = (take_number(values, key) for key in ("loss", "low", "high"))
-    step, count = take_whole(values, "step"), take_whole(values, "count")
-    if not 0 < count <= step:
-        raise JsonError(f"count {count}: expected 1 to {step}")
+    step = take_whole(values, "step", most=MAX_STEPS)
+    if not (count := take_whole(values, "count", most=step)):
+        raise JsonError(f"count 0: expected 1 to {step}")
     return StepGroup(engine, step, count, _seconds(values), *numbers)
 
 
 def _parse_gap(values: Mapping[str, Any], engine: EngineName) -> GapMeasured:
     layers = values.get("layer_differences")
-    if not isinstance(layers, list):
-        raise JsonError("layer_differences: expected a list")
+    if not isinstance(layers, list) or len(layers) > MOST_LAYERS:
+        raise JsonError(f"layer_differences: expected a list of at most {MOST_LAYERS} numbers")
     return GapMeasured(
         engine,
-        epoch=take_whole(values, "epoch"),
-        step=take_whole(values, "step"),
+        epoch=take_whole(values, "epoch", most=MAX_EPOCHS),
+        step=take_whole(values, "step", most=MAX_STEPS),
         weight_difference=take_number(values, "weight_difference"),
         layer_differences=tuple(take_number({"layer": one}, "layer") for one in layers),
         loss_difference=take_number(values, "loss_difference"),
@@ -192,7 +200,7 @@ def _parse_gap(values: Mapping[str, Any], engine: EngineName) -> GapMeasured:
 
 
 def _parse_failure(values: Mapping[str, Any], engine: EngineName) -> SaveFailed:
-    step = take_whole(values, "step")
+    step = take_whole(values, "step", most=MAX_STEPS)
     return SaveFailed(engine, step, _text(values, "path"), _text(values, "detail"))
 
 
@@ -201,7 +209,7 @@ def _parse_end(values: Mapping[str, Any], engine: EngineName) -> RunEnded:
         engine,
         reason=take_choice(values, "reason", END_REASONS),
         detail=_text(values, "detail"),
-        step=take_whole(values, "step"),
+        step=take_whole(values, "step", most=MAX_STEPS),
         seconds=_seconds(values),
         test_loss=take_number(values, "test_loss"),
         test_accuracy=take_share(values, "test_accuracy"),
@@ -209,9 +217,9 @@ def _parse_end(values: Mapping[str, Any], engine: EngineName) -> RunEnded:
 
 
 def _seconds(values: Mapping[str, Any]) -> float:
-    seconds = take_number(values, "seconds")
-    if not seconds >= 0:
-        raise JsonError(f"seconds {seconds}: expected 0 or more")
+    seconds = take_number(values, "seconds", least=0, most=MAX_SECONDS)
+    if isnan(seconds):
+        raise JsonError("seconds null: expected a number")
     return seconds
 
 
@@ -219,10 +227,10 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, Any], EngineName], Entry]] = {
     "started": _parse_started,
     "steps": _parse_steps,
     "gap": _parse_gap,
-    "paused": lambda values, engine: Paused(engine, take_whole(values, "step")),
-    "resumed": lambda values, engine: Resumed(engine, take_whole(values, "step")),
+    "paused": lambda values, engine: Paused(engine, take_whole(values, "step", most=MAX_STEPS)),
+    "resumed": lambda values, engine: Resumed(engine, take_whole(values, "step", most=MAX_STEPS)),
     "saved": lambda values, engine: CheckpointSaved(
-        engine, take_whole(values, "step"), _text(values, "path")
+        engine, take_whole(values, "step", most=MAX_STEPS), _text(values, "path")
     ),
     "save failed": _parse_failure,
     "ended": _parse_end,

@@ -28,6 +28,9 @@ SOCKET_NAME = "control.sock"
 CONFUSION_NAME = "confusion.jsonl"
 """The matrices of runs from before they stood in `metrics.jsonl`. Read, never written."""
 
+MAX_STEPS, MAX_SECONDS = 10**13, 10**10
+"""Of a run. More is a damaged file: 100,000 epochs of a hundred million images, 300 years."""
+
 MAX_NAME_LENGTH = 100
 """Characters of a run's name; more would not fit a line of the list."""
 

@@ -13,7 +13,6 @@ from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.events import END_REASONS
 from mlpwatch.core.files.strict_json import (
-    JsonError,
     read_object,
     take_choice,
     take_object,
@@ -159,7 +158,8 @@ def summarize_run(folder: Path) -> RunSummary:
         return _summary(name, folder, manifest, newest, result)
     except RunError as error:
         return RunSummary(name, folder, "damaged", str(error))
-    except JsonError as error:
+    except (ValueError, ArithmeticError, MemoryError) as error:
+        # Only the result is read field by field here, but no run may take the list away.
         reason = f"{printable(folder / RESULT_NAME)}: {printable(error)}; {_MEND_RESULT}"
         return RunSummary(name, folder, "damaged", reason)
 

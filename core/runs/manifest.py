@@ -1,6 +1,7 @@
 """What `config.json` of a run folder holds: the settings, the data set, the versions."""
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.core.data.raw_data import MAX_CLASSES
 from mlpwatch.core.errors import ConfigError, RunError
 from mlpwatch.core.files.durable import replace_durably
 from mlpwatch.core.files.strict_json import (
@@ -24,6 +26,12 @@ from mlpwatch.core.text import printable
 MANIFEST_FORMAT = 1
 """Raise it when an older mlpwatch would misread a new run folder."""
 
+MAX_SIDE = 16_384
+"""Pixels of an image's height or width in a file that can be trusted."""
+
+MAX_LAYERS = 1_000
+"""Hidden layers, likewise."""
+
 _PACKAGES = ("mlpwatch", "numpy", "torch", "scikit-learn")
 
 _FIELDS = {"format", "config", "dataset", "versions", "created"}
@@ -36,7 +44,8 @@ class DatasetInfo:
     name: str
     sha256: str
     """Of the raw content, as `Dataset.sha256`."""
-    image_shape: tuple[int, ...]
+    image_shape: tuple[int, int]
+    """Height and width."""
     classes: int
 
     @classmethod
@@ -47,11 +56,11 @@ class DatasetInfo:
             JsonError: a field is missing or of the wrong kind.
         """
         shape = values.get("image_shape")
-        if not isinstance(shape, list):
-            raise JsonError(f"image_shape {shape!r:.40}: expected a list of whole numbers")
-        sides = tuple(take_whole({"image_shape": side}, "image_shape") for side in shape)
+        if not isinstance(shape, list) or len(shape) != 2:  # noqa: PLR2004 - height and width
+            raise JsonError(f"image_shape {shape!r:.40}: expected a list of height and width")
+        height, width = (_from_one({"image_shape": s}, "image_shape", MAX_SIDE) for s in shape)
         name, sha256 = take_text(values, "name"), take_text(values, "sha256")
-        return cls(name, sha256, sides, take_whole(values, "classes"))
+        return cls(name, sha256, (height, width), _from_one(values, "classes", MAX_CLASSES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +120,22 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
+def _from_one(values: Mapping[str, Any], key: str, most: int) -> int:
+    number = take_whole(values, key, most=most)
+    if number < 1:
+        raise JsonError(f"{key} 0: expected a whole number from 1 to {most:,}")
+    return number
+
+
 def _parse(values: dict[str, Any]) -> RunManifest:
     if (version := take_whole(values, "format")) > MANIFEST_FORMAT:
         raise JsonError(f"format {version}, newer than {MANIFEST_FORMAT}: update mlpwatch")
     if unknown := sorted(set(values) - _FIELDS):
         raise JsonError(f"unknown field {unknown[0]!r:.40}: perhaps of a newer mlpwatch")
     config = take_object(values, "config")
+    hidden = config.get("hidden")
+    if isinstance(hidden, list) and len(hidden) > MAX_LAYERS:
+        raise JsonError(f"hidden: {len(hidden):,} layers, expected at most {MAX_LAYERS:,}")
     take_text({"data": "auto", **config}, "data")
     versions = take_object(values, "versions")
     created = datetime.fromisoformat(take_text(values, "created"))

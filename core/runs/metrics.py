@@ -22,6 +22,7 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
+from mlpwatch.core.runs.layout import MAX_SECONDS, MAX_STEPS
 
 NUMBERS = tuple(field.name for field in fields(EpochRecord) if field.name != "confusion")
 """The columns of an epoch, in their order."""
@@ -117,12 +118,12 @@ def parse_epoch(raw: bytes, *, with_confusion: bool = True) -> EpochRecord | Non
         return EpochRecord(
             engine=take_choice(values, "engine", ENGINE_NAMES),
             epoch=take_whole(values, "epoch", most=MAX_EPOCHS),
-            step=take_whole(values, "step"),
-            seconds=_from_zero(values, "seconds"),
+            step=take_whole(values, "step", most=MAX_STEPS),
+            seconds=take_number(values, "seconds", least=0, most=MAX_SECONDS),
             train_loss=take_number(values, "train_loss"),
             val_loss=take_number(values, "val_loss"),
             val_accuracy=take_share(values, "val_accuracy"),
-            samples_per_second=_from_zero(values, "samples_per_second"),
+            samples_per_second=take_number(values, "samples_per_second", least=0),
             train_accuracy=take_share({"train_accuracy": nan, **values}, "train_accuracy"),
             confusion=_matrix_in(values) if with_confusion else None,
         )
@@ -161,13 +162,6 @@ def _packed(counts: Iterable[int]) -> Iterator[int]:
     for is_zero, stretch in groupby(counts, key=lambda count: count == 0):
         same = list(stretch)
         yield from [-len(same)] if is_zero else same
-
-
-def _from_zero(values: Mapping[str, Any], key: str) -> float:
-    number = take_number(values, key)
-    if number < 0:
-        raise JsonError(f"{key} {number}: expected 0 or more")
-    return number
 
 
 def _matrix_in(values: Mapping[str, Any]) -> "Matrix | None":

@@ -12,12 +12,8 @@ from typing import Any, Self
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.files.durable import (
-    building_folder,
-    remove_leftovers,
-    replace_durably,
-    sync_folder,
-)
+from mlpwatch.core.files.durable import remove_leftovers, replace_durably, sync_folder
+from mlpwatch.core.files.scratch import building_folder
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.network.engine import layer_sizes
 from mlpwatch.core.network.optimizers import SLOTS

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.errors import InputError, RunError
+from mlpwatch.core.files import scratch
 from mlpwatch.core.runs.changes import Contents, delete_run, measure_run, rename_run
 from mlpwatch.core.runs.listing import list_runs
-from tests.support.samples.run_samples import create, line
+from mlpwatch.core.runs.run import Run
+from tests.support.samples.run_samples import CONFIG, DIGITS, create, line
 
 OUTSIDE = ["", ".", "..", "../outside", "one/..", "/etc", "a\0b", "../saved/one"]
 
@@ -129,7 +131,7 @@ def test_an_interrupted_deletion_leaves_no_half_run_and_is_finished_later(
 ) -> None:
     create(saved, "two")
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.rmtree", lambda _path: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(scratch, "_empty", lambda _path: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             delete_run(saved, "one")
     assert [run.name for run in list_runs(saved)] == ["two"]
@@ -141,7 +143,7 @@ def test_a_failing_disk_puts_the_run_back(saved: Path, monkeypatch: pytest.Monke
     def fail(_path: Path) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("shutil.rmtree", fail)
+    monkeypatch.setattr(scratch, "_empty", fail)
     with pytest.raises(RunError, match="can't be deleted, Input/output error"):
         delete_run(saved, "one")
     assert names(saved) == ["one"]
@@ -172,3 +174,33 @@ def test_a_run_that_has_gone_meanwhile_is_named(saved: Path) -> None:
     for act in (delete_run, lambda s, n: rename_run(s, n, "new")):
         with pytest.raises(RunError, match="run 'gone': no longer in"):
             act(saved, "gone")
+
+
+@pytest.mark.parametrize("name", [".new-thesis", ".deleted-anything"])
+def test_a_folder_of_somebody_else_stays_whatever_its_name(saved: Path, name: str) -> None:
+    mine = saved / name
+    mine.mkdir()
+    (mine / "chapter").write_text("precious")
+    (saved / f"{name}-link").symlink_to(saved.parent / "outside")
+    (saved / ".new-note").write_text("precious")
+    (saved / f"{name}-marked").mkdir()
+    (saved / f"{name}-marked" / scratch.MARK_NAME).write_text("not of mlpwatch")
+    before = names(saved)
+    for path in saved.iterdir():
+        os.utime(path, (0, 0), follow_symlinks=False)
+    create(saved, "two")
+    delete_run(saved, "two")
+    Run.create(saved, "three", CONFIG, DIGITS)
+    assert names(saved) == sorted([*before, "three"])
+    assert (mine / "chapter").read_text() == "precious"
+    assert is_precious_safe(saved)
+
+
+def test_a_deletion_that_was_killed_half_way_is_finished_later(saved: Path) -> None:
+    create(saved, "two")
+    one = saved / "one"
+    (one / scratch.MARK_NAME).write_bytes(scratch.MARK)
+    (one / "config.json").unlink()
+    one.rename(saved / ".deleted-12345678")
+    delete_run(saved, "two")
+    assert names(saved) == []

@@ -17,7 +17,7 @@ import pytest
 from mlpwatch.core.config import OptimizerName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import InputError, RunError
-from mlpwatch.core.files.durable import STALE_SECONDS
+from mlpwatch.core.files.scratch import MARK, MARK_NAME, STALE_SECONDS
 from mlpwatch.core.files.tensor_files import ForeignCheckpointError, ShapeMismatchError
 from mlpwatch.core.network.engine import build_engine
 from mlpwatch.core.recipes import from_recipe
@@ -121,6 +121,7 @@ def test_what_a_killed_process_was_building_is_removed_an_hour_later(run: Run) -
     for folder in (stale, fresh):
         folder.mkdir()
         (folder / "config.json").touch()
+        (folder / MARK_NAME).write_bytes(MARK)
     an_hour_ago = time() - STALE_SECONDS - 1
     os.utime(stale, (an_hour_ago, an_hour_ago))
     Run.create(saved, "second", run.config, run.dataset)

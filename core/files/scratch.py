@@ -1,0 +1,109 @@
+"""Hidden folders that are being built or deleted, each with a mark by which it is known as ours."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import time
+
+from mlpwatch.core.files.durable import open_regular
+
+_BUILDING, _DELETED = ".new-", ".deleted-"
+"""Beginnings of the names. A name alone is no mark: somebody's own folder may begin like that."""
+
+MARK_NAME = ".mlpwatch-unfinished"
+"""A file in each such folder, gone before a built one gets its name."""
+
+MARK = b"mlpwatch made this folder and has not finished with it; it may be deleted\n"
+
+STALE_SECONDS = 3600.0
+"""No run takes that long to be made: building its folder takes milliseconds."""
+
+
+@contextmanager
+def building_folder(parent: Path) -> Iterator[Path]:
+    """Yield a hidden new folder of mode 0700, to be renamed in the body; an error removes it.
+
+    Raises:
+        OSError: for example a full disk.
+    """
+    remove_abandoned(parent)
+    building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=parent))
+    try:
+        _mark(building)
+        # By its descriptor: the body renames the folder.
+        handle = os.open(building, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield building
+            os.unlink(MARK_NAME, dir_fd=handle)
+        finally:
+            os.close(handle)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+
+
+def delete_folder(path: Path) -> None:
+    """Delete a folder, which first takes a hidden name: it is there whole or not at all.
+
+    Links inside are deleted, never followed. A folder that can't be deleted gets its name back.
+
+    Raises:
+        OSError: it can't be deleted, or is a link.
+    """
+    _mark(path)
+    doomed = Path(tempfile.mkdtemp(prefix=_DELETED, dir=path.parent))
+    try:
+        path.rename(doomed)
+    except OSError:
+        with suppress(OSError):
+            doomed.rmdir()
+        raise
+    try:
+        _empty(doomed)
+    except OSError:
+        with suppress(OSError):
+            doomed.rename(path)
+            (path / MARK_NAME).unlink()
+        raise
+    doomed.rmdir()
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Delete the marked folders that killed processes left; building ones an hour later."""
+    for path in parent.iterdir():
+        if not path.name.startswith((_BUILDING, _DELETED)):
+            continue
+        with suppress(OSError):
+            is_old = time() - path.lstat().st_mtime > STALE_SECONDS
+            if _is_marked(path) and (is_old or path.name.startswith(_DELETED)):
+                _empty(path)
+                path.rmdir()
+
+
+def _mark(folder: Path) -> None:
+    handle = open_regular(folder / MARK_NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    with os.fdopen(handle, "wb") as file:
+        file.write(MARK)
+
+
+def _is_marked(folder: Path) -> bool:
+    if folder.is_symlink():
+        return False
+    with os.fdopen(open_regular(folder / MARK_NAME), "rb") as file:
+        return file.read(len(MARK) + 1) == MARK
+
+
+def _empty(folder: Path) -> None:
+    """Delete what is in a folder, the mark last: what is left after a kill is still known."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        for name in sorted(os.listdir(handle), key=lambda name: name == MARK_NAME):  # noqa: PTH208
+            try:
+                os.unlink(name, dir_fd=handle)
+            except (IsADirectoryError, PermissionError):  # the second on macOS
+                shutil.rmtree(name, dir_fd=handle)
+    finally:
+        os.close(handle)
