@@ -1,76 +1,61 @@
-"""What the hidden layers make of images: a forward pass by hand on a copy of the weights.
+"""The activations of the hidden layers: features of images, units that are dead.
 
-For whoever looks on while training goes on. Matrix products use as many threads as NumPy's trainer
-has: the count belongs to the process, and changing it would change how the trainer's sums round.
+The layers are those that train, on a copy of the weights. Matrix products use as many threads as
+NumPy's trainer has: the count belongs to the process, and to change it would change how the
+trainer's sums round.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import Activation
-from mlpwatch.core.network.activations import ACTIVATIONS
+from mlpwatch.core.network.layers import Network, Parameters, predict_chunks
 
 CHUNK = 1_000
-"""Images per product: 3 MB of MNIST, 1 to 10 ms."""
+"""Images that are gathered at a time: 3 MB of MNIST, 1 to 10 ms."""
 
 
-def layer_weights(weights: Tensors) -> list[tuple[Floats, Floats]]:
-    """Return W (fan_out, fan_in) and b (fan_out,) of each layer, input side first."""
-    return [
-        (weights[f"layers.{k}.weight"], weights[f"layers.{k}.bias"])
-        for k in range(len(weights) // 2)
-    ]
+def hidden_width(weights: Tensors) -> int | None:
+    """Return the width of the last hidden layer; None where there is none."""
+    last = len(weights) // 2 - 1
+    return weights[f"layers.{last}.weight"].shape[1] if last else None
 
 
-def hidden_activations(weights: Tensors, images: Floats, activation: Activation) -> list[Floats]:
-    """Return A_1 … A_L-1, each (samples, width), of a few images (samples, features).
-
-    Without dropout, as when validation images are read. Empty for a network without hidden layers.
-    """
-    *hidden, (last, _) = layer_weights(weights)
-    a: Floats = images.astype(last.dtype, copy=False)
-    found: list[Floats] = []
-    # Weights that diverged overflow; what they make of an image is then NaN or infinite.
-    with np.errstate(over="ignore", invalid="ignore"):
-        for w, b in hidden:
-            # A_k+1 = f(A_k W_kᵀ + b_k)                             (samples, fan_out)
-            a = a @ w.T
-            a += b
-            ACTIVATIONS[activation].apply(a, np.empty_like(a))
-            found.append(a)
-    return found
-
-
-def last_hidden(
+def extract_features(
     weights: Tensors, images: Floats, rows: Rows, activation: Activation
 ) -> NDArray[np.float32]:
-    """Return A_L-1 (len(rows), width) of the images (samples, features) that `rows` names.
+    """Return the last hidden layer's activations A_L-1 (len(rows), width).
 
     The images themselves where there is no hidden layer.
+
+    Args:
+        weights: `layers.K.weight` (fan_out, fan_in) and `layers.K.bias` (fan_out,).
+        images: (samples, features), scaled as in training.
+        rows: which of them.
+        activation: of the hidden layers.
     """
-    parts = []
+    if hidden_width(weights) is None:
+        return images[rows].astype(np.float32, copy=False)
+
+    def features(network: Network, _logits: Floats) -> NDArray[np.float32]:
+        return network.activations[-1].output.astype(np.float32)
+
+    parameters, parts = Parameters(weights), []
     for start in range(0, len(rows), CHUNK):
         chunk = images[rows[start : start + CHUNK]]
-        reached = [chunk, *hidden_activations(weights, chunk, activation)][-1]
-        parts.append(reached.astype(np.float32, copy=False))
+        parts += predict_chunks(parameters, activation, chunk, features)
     return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
 
 
 def dead_units(weights: Tensors, images: Floats) -> list[NDArray[np.bool_]]:
     """Return which ReLU units are 0 on every one of these images, (width,) per hidden layer.
 
-    No gradient reaches the weights of such a unit: it stays as it is. A NaN is not 0.
+    No gradient reaches the weights of such a unit: they stay as they are. A NaN is not 0.
     """
-    dead: list[NDArray[np.bool_]] = []
-    for chunk in _chunks(images):
-        silent = [(a == 0).all(axis=0) for a in hidden_activations(weights, chunk, "relu")]
-        dead = [before & now for before, now in zip(dead or silent, silent, strict=True)]
-    return dead
 
+    def silent(network: Network, _logits: Floats) -> list[NDArray[np.bool_]]:
+        return [(layer.output == 0).all(axis=0) for layer in network.activations]
 
-def _chunks(images: Floats) -> Iterator[Floats]:
-    for start in range(0, len(images), CHUNK):
-        yield images[start : start + CHUNK]
+    chunks = predict_chunks(Parameters(weights), "relu", images, silent)
+    return [np.logical_and.reduce(layer) for layer in zip(*chunks, strict=True)]

@@ -8,7 +8,8 @@ import numpy as np
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order
-from mlpwatch.core.network.engine import EngineState, build_engine, initial_weights, layer_sizes
+from mlpwatch.core.network.build import build_engine, initial_weights, layer_sizes
+from mlpwatch.core.network.engine import EngineState
 
 
 @dataclass(frozen=True, slots=True)

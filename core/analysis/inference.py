@@ -13,7 +13,8 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.evaluation import evaluate
-from mlpwatch.core.network.engine import Engine, EngineState, build_engine
+from mlpwatch.core.network.build import build_engine
+from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.network.losses import Loss, loss_for
 
 Answer = TypeVar("Answer")

@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.analysis.features import last_hidden, layer_weights
+from mlpwatch.core.analysis.features import extract_features, hidden_width
 from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.arrays import Floats, Rows
 from mlpwatch.core.config import Activation
@@ -67,7 +67,7 @@ class NeighbourIndex:
         Args:
             stopped: asked before each class whether to leave it.
         """
-        width = layer_weights(self.shown.weights)[-1][0].shape[1]
+        width = hidden_width(self.shown.weights) or 0
         counts = np.bincount(self._dataset.train_labels, minlength=self._dataset.classes)
         for label, count in enumerate(counts.tolist()):
             fits = self.nbytes + 4 * width * count <= self._most_bytes
@@ -95,7 +95,7 @@ class NeighbourIndex:
     @property
     def _is_direct(self) -> bool:
         """Whether images are compared by their pixels, for want of a hidden layer."""
-        return len(layer_weights(self.shown.weights)) == 1
+        return hidden_width(self.shown.weights) is None
 
     def _class(self, label: int) -> tuple[Rows, NDArray[np.float32]]:
         known = self._classes.get(label)
@@ -118,7 +118,7 @@ class NeighbourIndex:
                 kept -= self._classes.pop(next(iter(self._classes)))[1].nbytes
 
     def _read(self, images: Floats, rows: Rows) -> NDArray[np.float32]:
-        return last_hidden(self.shown.weights, images, rows, self._activation)
+        return extract_features(self.shown.weights, images, rows, self._activation)
 
 
 def nearest_rows(

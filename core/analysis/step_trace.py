@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats, Rows, Tensors
-from mlpwatch.core.config import Activation, EngineName, RunConfig
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
-from mlpwatch.core.network.engine import Engine, EngineState, build_engine
+from mlpwatch.core.network.build import build_engine
+from mlpwatch.core.network.dropout import DropoutMasks
+from mlpwatch.core.network.engine import Engine, EngineState
+from mlpwatch.core.network.layers import Network, Parameters
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.network.optimizers import learning_rate_at
 
@@ -192,13 +195,10 @@ def _pass(
     *activations, logits = engine.forward_pass(rows)
     loss, gradient = engine.loss_and_gradient(rows)
     rule = loss_for(config, engine.name)
-    last = len(activations)
-    outputs = [
-        _output(a, config.activation if 0 < k < last else None)
-        for k, a in enumerate([*activations, logits])
-    ]
+    saturated = [None, *_saturated(config, activations[0], state), None]
+    outputs = zip([*activations, logits], saturated, strict=True)
     return BatchPass(
-        outputs=tuple(outputs),
+        outputs=tuple(_output(array, units) for array, units in outputs),
         loss=loss,
         label_probabilities=rule.probabilities(logits)[rows, labels],
         image_losses=rule.per_image(logits, labels),
@@ -207,27 +207,25 @@ def _pass(
     )
 
 
-def _output(a: Floats, activation: Activation | None) -> LayerOutput:
-    saturated = None
-    if activation is not None:
-        saturated = int((relative_derivative(activation, a).max(axis=0) < FLAT).sum())
+def _saturated(config: RunConfig, pixels: Floats, state: EngineState) -> list[int]:
+    """Return how many units are saturated on this batch, per hidden layer."""
+    parameters = Parameters(state.weights)
+    fan_ins = [w.shape[0] for w, _ in parameters.by_layer(parameters.theta)]
+    masks = DropoutMasks(config, fan_ins)
+    network = Network(parameters, config.activation, len(pixels), drops=masks.drops)
+    network.set_masks(masks.draw(state.updates, len(pixels)))
+    network.forward(pixels)
+    return [
+        int((layer.relative_derivative().max(axis=0) < FLAT).sum()) for layer in network.activations
+    ]
+
+
+def _output(a: Floats, saturated: int | None) -> LayerOutput:
     batch, width = a.shape
     # float64: a float32 mean over 50,000 numbers is good to four digits only.
     return LayerOutput(
         (batch, width), float(a.mean(dtype=np.float64)), float(a.std(dtype=np.float64)), saturated
     )
-
-
-def relative_derivative(activation: Activation, a: Floats) -> Floats:
-    """Return f'(z) / max f' (batch, width), 0 to 1, from the activations a = f(z)."""
-    if activation == "relu":
-        return (a > 0).astype(a.dtype)
-    if activation == "sigmoid":
-        # σ' = a (1 - a) is at most 1/4
-        return 4 * a * (1 - a)
-    # tanh' = 1 - a² is at most 1
-    slope: Floats = 1 - a * a
-    return slope
 
 
 def _norms(tensors: Tensors, kind: str) -> tuple[float, ...]:

@@ -1,16 +1,10 @@
-"""What both networks have in common: the protocol, the initial weights, the factory."""
+"""What both engines have in common: the protocol, and the state that either can take over."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
-from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data.pixels import GreyLevels
+from mlpwatch.core.arrays import Floats, Rows, Tensors
+from mlpwatch.core.config import EngineName
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ class Engine(Protocol):
 
         Args:
             images: scaled as the training images.
-            weights: read with these instead of the engine's own, as `weights()` returns them;
+            weights: used instead of the engine's own, as `weights()` returns them;
                 then one other thread may do so while the engine trains.
         """
 
@@ -104,80 +98,3 @@ def _check_tensors(given: Tensors, expected: Tensors) -> None:
             raise ValueError(
                 f"tensor {name!r} is {array.dtype} {array.shape}: expected {own.dtype} {own.shape}"
             )
-
-
-def layer_sizes(features: int, hidden: Sequence[int], classes: int) -> tuple[int, ...]:
-    """Return the widths from input to output, both included."""
-    return (features, *hidden, classes)
-
-
-def parameter_count(sizes: Sequence[int]) -> int:
-    """Return the number of weights and biases between layers of these widths."""
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
-
-
-def initial_weights(sizes: Sequence[int], config: RunConfig) -> dict[str, Floats]:
-    """Return the weights that both engines start from; biases are zero.
-
-    `scaled` for ReLU: He et al. 2015, normal with standard deviation sqrt(2 / fan_in);
-    for sigmoid and tanh: Glorot and Bengio 2010, uniform within
-    sqrt(6 / (fan_in + fan_out)). `normal`: standard deviation 0.1, as in the notebook.
-
-    Args:
-        sizes: widths from input to output.
-        config: its seed, activation, initialization and dtype are used.
-    """
-    # A stream of its own: the split and the batch order draw from others.
-    random = np.random.default_rng([config.seed, 1])
-    weights: dict[str, Floats] = {}
-    for k, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-        w = _draw_weights(random, fan_in, fan_out, config)
-        weights[f"layers.{k}.weight"] = w.astype(config.dtype)
-        weights[f"layers.{k}.bias"] = np.zeros(fan_out, config.dtype)
-    return weights
-
-
-def _draw_weights(
-    random: np.random.Generator, fan_in: int, fan_out: int, config: RunConfig
-) -> NDArray[np.float64]:
-    shape = (fan_out, fan_in)
-    if config.initialization == "normal":
-        return random.normal(0.0, 0.1, shape)
-    if config.activation == "relu":
-        return random.normal(0.0, np.sqrt(2.0 / fan_in), shape)
-    bound = np.sqrt(6.0 / (fan_in + fan_out))
-    return random.uniform(-bound, bound, shape)
-
-
-def build_engine(
-    name: EngineName,
-    config: RunConfig,
-    images: Floats,
-    labels: Labels,
-    classes: int,
-    *,
-    grey_levels: GreyLevels | None = None,
-) -> Engine:
-    """Build one engine on training images (samples, features) and labels (samples,).
-
-    PyTorch is imported here, and only when asked for: it takes about a second.
-
-    Args:
-        name: which one.
-        config: of the run.
-        images: scaled, float32.
-        labels: int64.
-        classes: how many the labels may name.
-        grey_levels: the same images as bytes, if there are any; the NumPy engine reads them.
-
-    Raises:
-        ConfigError: the device that the config names is absent.
-    """
-    weights = initial_weights(layer_sizes(images.shape[1], config.hidden, classes), config)
-    if name == "numpy":
-        from mlpwatch.core.network.numpy_mlp import NumpyMLP  # noqa: PLC0415
-
-        return NumpyMLP(config, images, labels, weights, grey_levels)
-    from mlpwatch.core.network.torch_mlp import TorchMLP  # noqa: PLC0415
-
-    return TorchMLP(config, images, labels, weights)

@@ -1,169 +1,142 @@
-"""Losses by hand: the value, and its gradient with respect to the logits."""
+"""Losses by hand: the value, and its gradient with respect to the logits.
 
-import math
-from typing import Protocol
+To add one: its name in `core.config.LossName`, its class and record here, its counterpart in
+`torch_mlp.LOSSES`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlpwatch.core.config import EngineName, LossMean, RunConfig
-from mlpwatch.core.network.activations import multiply_sigmoid_slope, sigmoid
-
-Array = NDArray[np.floating]
-LabelArray = NDArray[np.int64]
+from mlpwatch.core.arrays import Floats, Labels
+from mlpwatch.core.config import EngineName, LossMean, LossName, RunConfig
+from mlpwatch.core.network.activations import sigmoid, sigmoid_backward
+from mlpwatch.core.network.tables import complete
 
 
-def by_class(batch: int, classes: int, dtype: np.dtype[np.floating]) -> Array:
-    """Return an empty (batch, classes) array whose columns are contiguous.
-
-    Sums and maxima over 10 classes then run over 100 images at a time instead of over 10
-    numbers at a time: the softmax of a batch takes 14 µs instead of 23.
-    """
-    return np.empty((classes, batch), dtype).T
-
-
-class LossScratch:
+class _Buffers:
     """Memory for the loss of one batch size, made once, so that a step allocates no array.
 
     Args:
-        batch: images per step.
-        classes: width of the output layer.
-        dtype: of the arithmetic.
+        logits: (batch, classes), class by class in memory.
     """
 
-    def __init__(self, batch: int, classes: int, dtype: np.dtype[np.floating]) -> None:
-        self.sums = np.empty(batch, dtype)
-        self.picked = np.empty(batch, dtype)
-        self.slope = by_class(batch, classes, dtype)
-        self.ones = np.ones(batch, dtype)
-        self.places = np.empty(batch, np.int64)
-        self.factor = np.empty((), dtype)
+    def __init__(self, logits: Floats) -> None:
+        batch = len(logits)
+        self.gradient = np.empty_like(logits)
+        self.scratch = np.empty_like(logits)
+        self.ones = np.ones(batch, logits.dtype)
+        self.sums = np.empty(batch, logits.dtype)
+        self.column = self.sums[:, np.newaxis]
+        self._picked = np.empty(batch, logits.dtype)
+        self._places = np.empty(batch, np.int64)
         self._numbers = np.arange(batch, dtype=np.int64)
 
-    def find_labels(self, labels: LabelArray) -> None:
-        """Note where each row's true class stands in an array made by `by_class`."""
-        np.multiply(labels, len(self._numbers), out=self.places)
-        np.add(self.places, self._numbers, out=self.places)
+    def find(self, labels: Labels) -> None:
+        """Note where each row's true class is in memory."""
+        np.multiply(labels, len(self._numbers), out=self._places)
+        np.add(self._places, self._numbers, out=self._places)
 
-    def pick(self, array: Array) -> Array:
-        """Return (batch,) the number at each true class; the next call overwrites it.
-
-        Args:
-            array: (classes, batch), the transpose of one made by `by_class`; below too.
-        """
+    def at_label(self, array: Floats) -> Floats:
+        """Return (batch,) the number at each true class; the next call overwrites it."""
         # mode="clip" writes straight to `out`; the default checks through a second buffer.
-        return array.reshape(-1).take(self.places, out=self.picked, mode="clip")
+        return array.T.reshape(-1).take(self._places, out=self._picked, mode="clip")
 
-    def subtract_one_hot(self, array: Array) -> None:
-        """Subtract 1 at each true class, in place."""
-        picked = self.pick(array)
-        self.put(array, np.subtract(picked, 1, out=picked))
-
-    def put(self, array: Array, values: Array) -> None:
-        """Write values (batch,) to each true class."""
-        array.reshape(-1)[self.places] = values
+    def subtract_one_hot(self, array: Floats) -> None:
+        """Subtract y, 1 at each true class and 0 elsewhere, in place."""
+        picked = self.at_label(array)
+        array.T.reshape(-1)[self._places] = np.subtract(picked, 1, out=picked)
 
 
-class Loss(Protocol):
-    """What a network is trained on; holds no state."""
+class Loss:
+    """What a network is trained on: L is the mean over a batch.
 
-    def value_and_delta(
-        self,
-        logits: Array,
-        labels: LabelArray,
-        delta: Array,
-        scratch: LossScratch,
-        scale: float = 1.0,
-    ) -> float:
-        """Write scale · ∂L/∂Z to `delta` (batch, classes) and return L.
-
-        Args:
-            logits: Z (batch, classes), made by `by_class`; overwritten as scratch space.
-            labels: (batch,) true classes.
-            delta: made by `by_class`; receives the gradient. L holds the mean over the batch.
-            scratch: memory for this batch size.
-            scale: multiplies the gradient, not the loss.
-        """
-
-    def probabilities(self, logits: Array) -> Array:
-        """Return what the output layer makes of logits (samples, classes); same shape."""
-
-    def per_image(self, logits: Array, labels: LabelArray) -> Array:
-        """Return the loss of each image (samples,)."""
-
-
-class CrossEntropy:
-    """Softmax and negative log-likelihood, mean over the batch.
-
-    L = mean_b log Σ_c exp(z_bc - z_b,label(b)). The label's own term is exp(0) = 1, so the sum
-    never underflows, and for most of a training neither does it overflow: a row with a logit 88
-    above its label's (709 in float64) makes L infinite, and is read again from the largest
-    logit, which takes a third longer. So logits of ±1e4 stay finite. (That first try signals its
-    overflow, so the caller's `np.errstate` has to allow it.)
+    Keeps buffers by batch size, and what `backward` needs of the last `forward`.
     """
 
-    def value_and_delta(
-        self,
-        logits: Array,
-        labels: LabelArray,
-        delta: Array,
-        scratch: LossScratch,
-        scale: float = 1.0,
-    ) -> float:
+    formulas: ClassVar[tuple[str, str]]
+    """The loss of a batch, and ∂L/∂Z."""
+
+    def __init__(self) -> None:
+        self._by_batch: dict[int, _Buffers] = {}
+
+    def forward(self, logits: Floats, labels: Labels) -> float:
+        """Return L for logits Z (batch, classes) and true classes (batch,).
+
+        Args:
+            logits: as `Linear` lays them out for the last layer; overwritten.
+            labels: not written to.
+        """
+        raise NotImplementedError
+
+    def backward(self) -> Floats:
+        """Return ∂L/∂Z (batch, classes) of the last `forward`; its next call overwrites it."""
+        raise NotImplementedError
+
+    def probabilities(self, logits: Floats) -> Floats:
+        """Return the output layer's probabilities for logits (samples, classes); same shape."""
+        raise NotImplementedError
+
+    def per_image(self, logits: Floats, labels: Labels) -> Floats:
+        """Return the loss of each image (samples,)."""
+        raise NotImplementedError
+
+    def _start(self, logits: Floats, labels: Labels) -> _Buffers:
+        """Return the buffers for this batch size; those of the last call go to `backward`."""
+        if (buffers := self._by_batch.get(len(logits))) is None:
+            buffers = self._by_batch[len(logits)] = _Buffers(logits)
+        buffers.find(labels)
+        self._last = buffers
+        return buffers
+
+
+class CrossEntropy(Loss):
+    """Softmax and negative log-likelihood, mean over the batch."""
+
+    formulas = (
+        "p = exp(z) / Σc exp(z)   loss of an image = −log p[label]   L = their mean",
+        "∂L/∂Z = (p − y) / B,  y = 1 at the label, 0 elsewhere",
+    )
+
+    def forward(self, logits: Floats, labels: Labels) -> float:
         """See `Loss`."""
-        batch, sums = len(logits), scratch.sums
-        scratch.find_labels(labels)
-        # As they lie in memory: what belongs to an image is then subtracted in 1.1 µs, not 1.5.
-        z, e = logits.T, delta.T
-        # e = exp(z - z_label), s = Σ_c e                           (classes, batch), (batch,)
-        np.subtract(z, scratch.pick(z), out=e)
-        np.exp(e, out=e)
-        np.add.reduce(e, axis=0, out=sums)
-        # L = Σ_b log s / batch
-        loss = float(scratch.ones @ np.log(sums, out=scratch.picked)) / batch
-        if not math.isfinite(loss):
-            return self._from_the_largest(z, e, scratch, scale)
-        # ∂L/∂Z = (e / s - onehot(label)) / batch; there e is 1     (classes, batch)
-        scratch.factor.fill(scale / batch)
-        np.divide(scratch.factor, sums, out=sums)
-        np.multiply(e, sums, out=e)
-        scratch.put(e, np.subtract(sums, scratch.factor, out=sums))
-        return loss
+        own, z = self._start(logits, labels), logits
+        p = own.gradient
+        # z ← z - max_c z: the same p, and exp never overflows      (batch, classes)
+        np.maximum.reduce(z, axis=1, out=own.sums)
+        np.subtract(z, own.column, out=z)
+        # p = exp(z) / Σ_c exp(z)                                   (batch, classes)
+        np.exp(z, out=p)
+        np.add.reduce(p, axis=1, out=own.sums)
+        np.divide(p, own.column, out=p)
+        # L = mean_b -log p_label = mean_b (log Σ_c exp(z) - z_label): finite where p_label is 0
+        np.log(own.sums, out=own.sums)
+        np.subtract(own.sums, own.at_label(z), out=own.sums)
+        return float(own.ones @ own.sums) / len(z)
 
-    def _from_the_largest(
-        self, z: Array, delta: Array, scratch: LossScratch, scale: float
-    ) -> float:
-        """Do the same with an image's largest logit taken out first, so that nothing overflows."""
-        sums, batch = scratch.sums, len(scratch.sums)
-        # z ← z - max_c z                                           (classes, batch)
-        np.maximum.reduce(z, axis=0, out=sums)
-        np.subtract(z, sums, out=z)
-        # p = exp(z) / Σ_c exp(z)                                   (classes, batch)
-        np.exp(z, out=delta)
-        np.add.reduce(delta, axis=0, out=sums)
-        np.divide(delta, sums, out=delta)
-        # ∂L/∂Z = (p - onehot(label)) / batch                       (classes, batch)
-        scratch.subtract_one_hot(delta)
-        np.multiply(delta, scale / batch, out=delta)
-        # L = (Σ_b log Σ_c exp(z) - Σ_b z_label) / batch
-        log_sums = np.log(sums, out=sums)
-        return float(scratch.ones @ log_sums - scratch.ones @ scratch.pick(z)) / batch
+    def backward(self) -> Floats:
+        """See `Loss`."""
+        own = self._last
+        # ∂L/∂Z = (p - y) / batch                                   (batch, classes)
+        own.subtract_one_hot(own.gradient)
+        return np.multiply(own.gradient, 1 / len(own.gradient), out=own.gradient)
 
-    def probabilities(self, logits: Array) -> Array:
+    def probabilities(self, logits: Floats) -> Floats:
         """See `Loss`: softmax."""
-        shares: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        return shares
+        p: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        return p
 
-    def per_image(self, logits: Array, labels: LabelArray) -> Array:
+    def per_image(self, logits: Floats, labels: Labels) -> Floats:
         """See `Loss`."""
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        log_sums: Array = np.log(np.exp(shifted).sum(axis=1))
-        losses: Array = log_sums - shifted[np.arange(len(labels)), labels]
+        z = logits - logits.max(axis=1, keepdims=True)
+        log_sums: Floats = np.log(np.exp(z).sum(axis=1))
+        losses: Floats = log_sums - z[np.arange(len(labels)), labels]
         return losses
 
 
-class SquaredError:
+class SquaredError(Loss):
     """Squared error of a sigmoid output on one-hot targets.
 
     `batch`: L = 1/B Σ_b Σ_c (a_bc - y_bc)², as hand-written code sums over the classes.
@@ -173,51 +146,59 @@ class SquaredError:
         mean: which of the two.
     """
 
+    formulas = (
+        "a = σ(z)    loss of an image = Σc (a − y)²    L = their mean",
+        "∂L/∂Z = 2 (a − y) ⊙ a (1 − a) / B",
+    )
+
     def __init__(self, mean: LossMean) -> None:
+        super().__init__()
         self._mean = mean
 
-    def value_and_delta(
-        self,
-        logits: Array,
-        labels: LabelArray,
-        delta: Array,
-        scratch: LossScratch,
-        scale: float = 1.0,
-    ) -> float:
+    def forward(self, logits: Floats, labels: Labels) -> float:
         """See `Loss`."""
-        scratch.find_labels(labels)
+        own = self._start(logits, labels)
         # a = σ(z)                                                  (batch, classes)
-        a = logits
-        sigmoid(logits, out=a)
-        # a - y                                                     (batch, classes)
-        np.copyto(delta, a)
-        scratch.subtract_one_hot(delta.T)
-        mean = 1 / (len(logits) * self._divisor(logits))
-        loss = mean * float(np.vdot(delta.T, delta.T))
-        # ∂L/∂Z = 2/B (a - y) ⊙ a (1 - a)                           (batch, classes)
-        multiply_sigmoid_slope(delta, a, scratch.slope)
-        np.multiply(delta, 2 * mean * scale, out=delta)
-        return loss
+        sigmoid(logits, out=logits)
+        self._a = a = logits
+        # e = a - y                                                 (batch, classes)
+        e = own.gradient
+        np.copyto(e, a)
+        own.subtract_one_hot(e)
+        # L = Σ_b Σ_c e² / B
+        return float(np.vdot(e.T, e.T)) / self._divisor(e)
 
-    def probabilities(self, logits: Array) -> Array:
+    def backward(self) -> Floats:
+        """See `Loss`."""
+        own = self._last
+        e = own.gradient
+        # ∂L/∂Z = 2 e ⊙ a (1 - a) / B                               (batch, classes)
+        sigmoid_backward(e, self._a, own.scratch)
+        return np.multiply(e, 2 / self._divisor(e), out=e)
+
+    def probabilities(self, logits: Floats) -> Floats:
         """See `Loss`: one sigmoid per class; the rows need not sum to 1."""
         out = np.empty_like(logits)
         sigmoid(logits, out=out)
         return out
 
-    def per_image(self, logits: Array, labels: LabelArray) -> Array:
+    def per_image(self, logits: Floats, labels: Labels) -> Floats:
         """See `Loss`."""
         error = self.probabilities(logits)
         error[np.arange(len(labels)), labels] -= 1
-        losses: Array = np.square(error).sum(axis=1) / self._divisor(logits)
+        losses: Floats = np.square(error).sum(axis=1) * len(error) / self._divisor(error)
         return losses
 
-    def _divisor(self, logits: Array) -> int:
-        return logits.shape[1] if self._mean == "element" else 1
+    def _divisor(self, array: Floats) -> int:
+        return array.size if self._mean == "element" else len(array)
+
+
+LOSSES: Mapping[LossName, Callable[[LossMean], Loss]] = complete(
+    LossName, {"cross-entropy": lambda _mean: CrossEntropy(), "mse": SquaredError}
+)
+"""By name: from what the mean is taken over to a new loss."""
 
 
 def loss_for(config: RunConfig, engine: EngineName) -> Loss:
     """Return the loss that this engine trains on."""
-    if config.loss == "cross-entropy":
-        return CrossEntropy()
-    return SquaredError(config.loss_mean(engine))
+    return LOSSES[config.loss](config.loss_mean(engine))

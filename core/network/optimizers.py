@@ -1,101 +1,78 @@
-"""Optimizers of the NumPy network: each updates one flat vector of all parameters in place."""
+"""Optimizers of the NumPy network, on flat vectors of all parameters; learning rate schedules.
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Protocol
+To add an optimizer: its name in `core.config.OptimizerName`, its class here, its counterpart in
+`torch_mlp.OPTIMIZERS`. A schedule: its name in `core.config.Schedule`, its function here.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.config import OptimizerName, RunConfig
+from mlpwatch.core.config import OptimizerName, RunConfig, Schedule
+from mlpwatch.core.network.tables import complete
 
 Vector = NDArray[np.floating]
 
 MOMENTUM = 0.9
-"""Sutskever et al. 2013; the usual default."""
+"""μ of Sutskever et al. 2013; the usual default."""
 
-ADAM_MEAN_DECAY = 0.9
-ADAM_SQUARE_DECAY = 0.999
-ADAM_EPSILON = 1e-8
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 """Kingma and Ba 2015, section 2; the defaults of `torch.optim.Adam` too."""
 
-SLOTS: Mapping[OptimizerName, Sequence[str]] = MappingProxyType(
-    {"sgd": (), "momentum": ("momentum",), "adam": ("adam_mean", "adam_square")}
-)
-"""The vectors that an optimizer remembers from step to step, in both engines and in files."""
 
-
-class Optimizer(Protocol):
-    """Turns a gradient into an update."""
-
-    learning_rate: float
-
-    updates: int
-    """Updates so far."""
-
-    @property
-    def gradient_scale(self) -> float:
-        """What `update` wants the gradient multiplied by."""
-
-    @property
-    def slots(self) -> Mapping[str, Vector]:
-        """The memory between steps, by name, each (parameters,); may be written to."""
-
-    def update(self, theta: Vector, gradient: Vector) -> None:
-        """Change theta (parameters,) in place by one step along -gradient (parameters,).
-
-        The gradient is used up: it serves as scratch space.
-        """
-
-
-class SGD:
-    """θ ← θ - η g.
-
-    It asks for η g instead of g: the backward pass is linear in the loss's gradient, so η
-    multiplied into that small array costs nothing, and a pass over all parameters is saved
-    (9 of 24 µs at 784-128-10).
-
-    Args:
-        learning_rate: η.
-    """
-
-    def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = learning_rate
-        self.updates = 0
-        self.slots: Mapping[str, Vector] = {}
-
-    @property
-    def gradient_scale(self) -> float:
-        """See `Optimizer`: η."""
-        return self.learning_rate
-
-    def update(self, theta: Vector, gradient: Vector) -> None:
-        """See `Optimizer`."""
-        self.updates += 1
-        # θ ← θ - η g
-        np.subtract(theta, gradient, out=theta)
-
-
-class Momentum:
-    """v ← μ v + g, then θ ← θ - η v; as `torch.optim.SGD(momentum=μ)` has it.
+class Optimizer:
+    """Turns gradients into updates.
 
     Args:
         learning_rate: η.
         theta: the parameters (parameters,), for shape and dtype.
     """
 
-    gradient_scale = 1.0
+    formulas: ClassVar[tuple[str, ...]]
+    """What `update` computes."""
+
+    slot_names: ClassVar[tuple[str, ...]] = ()
+    """The vectors that are remembered from step to step, in both engines and in files."""
 
     def __init__(self, learning_rate: float, theta: Vector) -> None:
         self.learning_rate = learning_rate
         self.updates = 0
-        self.slots = _zeros("momentum", theta)
-        (self._velocity,) = self.slots.values()
+        self.slots = {name: np.zeros_like(theta) for name in self.slot_names}
+        """By name, each (parameters,); zeros at first; may be written to."""
+
+    def update(self, theta: Vector, gradient: Vector) -> None:
+        """Change theta (parameters,) in place by one step along -gradient (parameters,).
+
+        The gradient is used up: it serves as scratch space.
+        """
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent."""
+
+    formulas = ("θ ← θ − η g    with g = ∂L/∂θ",)
 
     def update(self, theta: Vector, gradient: Vector) -> None:
         """See `Optimizer`."""
         self.updates += 1
-        g, v = gradient, self._velocity
+        # θ ← θ - η g
+        np.multiply(gradient, self.learning_rate, out=gradient)
+        np.subtract(theta, gradient, out=theta)
+
+
+class Momentum(Optimizer):
+    """SGD with momentum, as `torch.optim.SGD(momentum=μ)` has it."""
+
+    formulas = ("v ← 0.9 v + g    θ ← θ − η v    with g = ∂L/∂θ",)
+    slot_names = ("momentum",)
+
+    def update(self, theta: Vector, gradient: Vector) -> None:
+        """See `Optimizer`."""
+        self.updates += 1
+        g, v = gradient, self.slots["momentum"]
         # v ← μ v + g
         np.multiply(v, MOMENTUM, out=v)
         np.add(v, g, out=v)
@@ -104,71 +81,57 @@ class Momentum:
         np.subtract(theta, g, out=theta)
 
 
-class Adam:
-    """Adam with bias correction, Kingma and Ba 2015, algorithm 1.
+class Adam(Optimizer):
+    """Adam with bias correction, Kingma and Ba 2015, algorithm 1."""
 
-    m ← β₁ m + (1 - β₁) g
-    s ← β₂ s + (1 - β₂) g²
-    θ ← θ - η (m / (1 - β₁ᵗ)) / (√(s / (1 - β₂ᵗ)) + ε)
-
-    It asks for (1 - β₁) g, as m needs it, and takes √(1 - β₂ᵗ) out of the fraction: 11
-    operations over all parameters instead of 13.
-
-    Args:
-        learning_rate: η.
-        theta: the parameters (parameters,), for shape and dtype.
-    """
-
-    gradient_scale = 1 - ADAM_MEAN_DECAY
+    formulas = (
+        "m ← 0.9 m + 0.1 g    v ← 0.999 v + 0.001 g²    with g = ∂L/∂θ",
+        "θ ← θ − η (m / (1 − 0.9ᵗ)) / (√(v / (1 − 0.999ᵗ)) + 1e-8)",
+    )
+    slot_names = ("adam_mean", "adam_square")
 
     def __init__(self, learning_rate: float, theta: Vector) -> None:
-        self.learning_rate = learning_rate
-        self.updates = 0
-        self.slots = _zeros("adam", theta)
-        self._mean, self._square = self.slots.values()
-        self._root = np.empty_like(theta)
+        super().__init__(learning_rate, theta)
+        self._scratch = np.empty_like(theta)
 
     def update(self, theta: Vector, gradient: Vector) -> None:
         """See `Optimizer`."""
         self.updates += 1
-        g, m, s, root = gradient, self._mean, self._square, self._root
+        g, scratch, t = gradient, self._scratch, self.updates
+        m, v = self.slots.values()
+        # v ← β₂ v + (1 - β₂) g²
+        np.multiply(g, g, out=scratch)
+        np.multiply(scratch, 1 - BETA_2, out=scratch)
+        np.multiply(v, BETA_2, out=v)
+        np.add(v, scratch, out=v)
         # m ← β₁ m + (1 - β₁) g
-        np.multiply(m, ADAM_MEAN_DECAY, out=m)
+        np.multiply(g, 1 - BETA_1, out=g)
+        np.multiply(m, BETA_1, out=m)
         np.add(m, g, out=m)
-        # s ← β₂ s + (1 - β₂) g²
-        np.multiply(g, g, out=root)
-        np.multiply(root, (1 - ADAM_SQUARE_DECAY) / self.gradient_scale**2, out=root)
-        np.multiply(s, ADAM_SQUARE_DECAY, out=s)
-        np.add(s, root, out=s)
-        # θ ← θ - η c/(1 - β₁ᵗ) m / (√s + c ε), c = √(1 - β₂ᵗ)
-        correction = (1 - ADAM_SQUARE_DECAY**self.updates) ** 0.5
-        step_size = self.learning_rate * correction / (1 - ADAM_MEAN_DECAY**self.updates)
-        np.sqrt(s, out=root)
-        np.add(root, ADAM_EPSILON * correction, out=root)
-        np.divide(m, root, out=root)
-        np.multiply(root, step_size, out=root)
-        np.subtract(theta, root, out=theta)
+        # θ ← θ - η m̂ / (√v̂ + ε), m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ)
+        np.sqrt(v, out=scratch)
+        np.multiply(scratch, (1 - BETA_2**t) ** -0.5, out=scratch)
+        np.add(scratch, EPSILON, out=scratch)
+        np.divide(m, scratch, out=scratch)
+        np.multiply(scratch, self.learning_rate / (1 - BETA_1**t), out=scratch)
+        np.subtract(theta, scratch, out=theta)
 
 
-def optimizer_for(config: RunConfig, theta: Vector) -> Optimizer:
-    """Return the optimizer that the config names, for parameters theta (parameters,)."""
-    if config.optimizer == "adam":
-        return Adam(config.learning_rate, theta)
-    if config.optimizer == "momentum":
-        return Momentum(config.learning_rate, theta)
-    return SGD(config.learning_rate)
+OPTIMIZERS: Mapping[OptimizerName, type[Optimizer]] = complete(
+    OptimizerName, {"sgd": SGD, "momentum": Momentum, "adam": Adam}
+)
 
-
-def _zeros(optimizer: OptimizerName, theta: Vector) -> Mapping[str, Vector]:
-    """Return what an optimizer remembers before its first step, each (parameters,)."""
-    return {name: np.zeros_like(theta) for name in SLOTS[optimizer]}
+SCHEDULES: Mapping[Schedule, Callable[[float], float]] = complete(
+    Schedule,
+    {
+        "constant": lambda _done: 1.0,
+        # would reach 0 just after the last update
+        "linear": lambda done: 1 - done,
+    },
+)
+"""From the share of the run's updates that is done, 0 to 1, to η / η₀."""
 
 
 def learning_rate_at(step: int, total_steps: int, config: RunConfig) -> float:
-    """Return η of the update after `step` updates, of `total_steps` in the whole run.
-
-    `linear`: η₀ (1 - step / total_steps), which would reach 0 just after the last update.
-    """
-    if config.schedule == "linear":
-        return config.learning_rate * (1 - step / total_steps)
-    return config.learning_rate
+    """Return η of the update after `step` updates, of `total_steps` in the whole run."""
+    return config.learning_rate * SCHEDULES[config.schedule](step / total_steps)

@@ -1,68 +1,66 @@
-"""The same network in PyTorch: a module, autograd, the kernels of PyTorch's own optimizers.
+"""The same network in PyTorch: `nn.Module`, autograd, `torch.optim`.
 
-The only module that imports torch.
+The only module that imports torch. The optimizers are the functions `torch.optim.sgd.sgd` and
+`torch.optim.adam.adam` that the classes `torch.optim.SGD` and `Adam` call: the same bits, but
+making one of those classes imports `torch._dynamo` and sympy, which takes 70 MB and 1.2 s in
+which the screen waits for the interpreter's lock.
 """
 
 import copy
 import warnings
-from collections.abc import Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
 
 from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
-from mlpwatch.core.config import EngineName, LossMean, RunConfig
-from mlpwatch.core.network.devices import device_for
+from mlpwatch.core.config import (
+    Activation,
+    Dtype,
+    EngineName,
+    LossMean,
+    LossName,
+    OptimizerName,
+    RunConfig,
+)
+from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import EngineState, check_state
-from mlpwatch.core.network.optimizers import (
-    ADAM_EPSILON,
-    ADAM_MEAN_DECAY,
-    ADAM_SQUARE_DECAY,
-    MOMENTUM,
-    SLOTS,
-)
+from mlpwatch.core.network.optimizers import BETA_1, BETA_2, EPSILON, MOMENTUM, OPTIMIZERS
+from mlpwatch.core.network.tables import complete
 
-_ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
-_Masks = Sequence[Tensor | None] | None
-_run_backward = torch.autograd.Variable._execution_engine.run_backward
+_DTYPES = complete(Dtype, {"float32": torch.float32, "float64": torch.float64})
+
+ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = complete(
+    Activation, {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
+)
 
 
 class MLP(nn.Module):
     """Linear layers with one activation between them; the last one's output is the logits.
 
     Args:
-        weights: initial `layers.K.weight` (fan_out, fan_in) and `layers.K.bias` (fan_out,).
-        activation: name of the hidden layers' activation.
-        device: of the parameters; None for the CPU.
+        sizes: widths from input to output.
+        activation: of the hidden layers.
     """
 
-    def __init__(
-        self, weights: Tensors, activation: str, device: torch.device | None = None
-    ) -> None:
+    def __init__(self, sizes: Sequence[int], activation: Activation) -> None:
         super().__init__()
-        found = {name: torch.from_numpy(array) for name, array in weights.items()}
         self.layers = nn.ModuleList(
-            nn.Linear(w.shape[1], w.shape[0], device=device, dtype=w.dtype)
-            for name, w in found.items()
-            if name.endswith(".weight")
+            nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
         )
-        self.load_state_dict(found)
-        self.activation = _ACTIVATIONS[activation]
-        tensors = [*self.layers.parameters()]
-        self._affine = list(zip(tensors[::2], tensors[1::2], strict=True))
+        self.activation = ACTIVATIONS[activation]
 
-    def forward(self, x: Tensor, masks: _Masks = None) -> Tensor:
+    def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
         """Return logits (batch, classes) of images x (batch, features); see `activations`."""
         return self.activations(x, masks)[-1]
 
-    def activations(self, x: Tensor, masks: _Masks = None) -> list[Tensor]:
+    def activations(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> list[Tensor]:
         """Return A_0 = x (batch, features), A_1 … A_L-1 (batch, width) and the logits.
 
         Args:
@@ -70,15 +68,18 @@ class MLP(nn.Module):
             masks: dropout, one per layer's input (batch, fan_in); None for none. `nn.Dropout`
                 draws its own, and the two networks would no longer be the same.
         """
-        found, last = [x], len(self._affine) - 1
-        for k, (weight, bias) in enumerate(self._affine):
+        found, last = [x], len(self.layers) - 1
+        for k, layer in enumerate(self.layers):
             if masks and (mask := masks[k]) is not None:
                 x = x * mask
-            # What nn.Linear does when it is called, without 4 µs of looking for hooks.
-            z = functional.linear(x, weight, bias)
+            z = layer(x)
             x = z if k == last else self.activation(z)
             found.append(x)
         return found
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, _mean: LossMean) -> Tensor:
+    return functional.cross_entropy(logits, labels)
 
 
 def squared_error(logits: Tensor, labels: Tensor, mean: LossMean) -> Tensor:
@@ -95,64 +96,71 @@ def squared_error(logits: Tensor, labels: Tensor, mean: LossMean) -> Tensor:
     return functional.mse_loss(torch.sigmoid(logits), targets, reduction="sum") / len(logits)
 
 
-class FusedOptimizer:
-    """The kernels of `torch.optim.SGD` and `torch.optim.Adam` with `fused=True`, called directly.
+LOSSES: Mapping[LossName, Callable[[Tensor, Tensor, LossMean], Tensor]] = complete(
+    LossName, {"cross-entropy": _cross_entropy, "mse": squared_error}
+)
 
-    So the same bits. What those classes do around them takes 100 of 680 µs a step at 784-128-10,
-    batch 64, and holds the interpreter's lock, for which the other engine waits; and making one
-    imports `torch._dynamo`: 70 MB, and 1.2 s in which the screen waits for that lock.
+
+class Optimizer:
+    """An optimizer's function of `torch.optim`, and what it remembers.
 
     Args:
-        config: optimizer and learning rate are used.
-        parameters: to be updated in place; all on one device, of one dtype.
+        name: of the optimizer.
+        learning_rate: η
+        parameters: updated in place; all on one device, of one dtype.
     """
 
-    def __init__(self, config: RunConfig, parameters: Sequence[Tensor]) -> None:
-        self.learning_rate = config.learning_rate
+    def __init__(
+        self, name: OptimizerName, learning_rate: float, parameters: Sequence[Tensor]
+    ) -> None:
+        self.learning_rate = learning_rate
         self.updates = 0
-        # The same memory, but nothing that autograd follows.
-        self._parameters = [p.detach() for p in parameters]
-        names, zeros_like = SLOTS[config.optimizer], torch.zeros_like
-        self.slots = {name: [zeros_like(p) for p in self._parameters] for name in names}
-        self._is_adam = config.optimizer == "adam"
-        # Adam's kernel reads the number of updates from a tensor beside each parameter.
-        self._count = torch.zeros((), device=parameters[0].device)
-        self._counts = [self._count] * len(parameters)
+        self.parameters = list(parameters)
+        self.slots = {
+            slot: [torch.zeros_like(p, requires_grad=False) for p in parameters]
+            for slot in OPTIMIZERS[name].slot_names
+        }
+        self._apply = UPDATES[name]
 
-    def update(self, gradients: tuple[Tensor, ...]) -> None:
+    @torch.no_grad()
+    def step(self) -> None:
         """Change the parameters by one step along their negative gradients."""
+        self._apply(self, [p.grad for p in self.parameters if p.grad is not None])
         self.updates += 1
-        if self._is_adam:
-            self._count.fill_(self.updates)
-            torch._fused_adam_(
-                self._parameters, gradients, self.slots["adam_mean"], self.slots["adam_square"],
-                [], self._counts, lr=self.learning_rate, beta1=ADAM_MEAN_DECAY,
-                beta2=ADAM_SQUARE_DECAY, eps=ADAM_EPSILON, weight_decay=0.0, amsgrad=False,
-                maximize=False,
-            )  # fmt: skip
-            return
-        velocities = self.slots.get("momentum", [])
-        torch._fused_sgd_(
-            self._parameters, gradients, velocities, lr=self.learning_rate, dampening=0.0,
-            momentum=MOMENTUM if velocities else 0.0, nesterov=False, weight_decay=0.0,
-            maximize=False, is_first_step=False,
-        )  # fmt: skip
 
 
-class _Batch(NamedTuple):
-    """Memory for one batch size, made once and filled at each step."""
+def _sgd(own: Optimizer, gradients: list[Tensor], momentum: float = 0.0) -> None:
+    velocities: list[Tensor | None] = [*own.slots.get("momentum", [None] * len(gradients))]
+    sgd(
+        own.parameters, gradients, velocities, lr=own.learning_rate, momentum=momentum,
+        dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False, fused=True,
+    )  # fmt: skip
 
-    rows: NDArray[np.int64]  # (batch,) shared with `row_tensor`
-    row_tensor: Tensor  # (batch,) on the CPU
-    images: Tensor  # (batch, features)
-    labels: Tensor  # (batch,)
+
+def _momentum(own: Optimizer, gradients: list[Tensor]) -> None:
+    _sgd(own, gradients, MOMENTUM)
+
+
+def _adam(own: Optimizer, gradients: list[Tensor]) -> None:
+    # It adds 1 to each of these counts of updates.
+    count = torch.tensor(float(own.updates), device=gradients[0].device)
+    adam(
+        own.parameters, gradients, own.slots["adam_mean"], own.slots["adam_square"], [],
+        [count.clone() for _ in gradients], lr=own.learning_rate, beta1=BETA_1, beta2=BETA_2,
+        eps=EPSILON, weight_decay=0.0, amsgrad=False, maximize=False, fused=True,
+    )  # fmt: skip
+
+
+UPDATES: Mapping[OptimizerName, Callable[[Optimizer, list[Tensor]], None]] = complete(
+    OptimizerName, {"sgd": _sgd, "momentum": _momentum, "adam": _adam}
+)
 
 
 class TorchMLP:
-    """Satisfies `core.engine.Engine`.
+    """Satisfies `core.network.engine.Engine`.
 
     Args:
-        config: activation, loss, optimizer, learning rate, dtype, device are used.
+        config: activation, loss, optimizer, learning rate, dtype, device, dropout are used.
         images: training images (samples, features), float32; shared, not copied, on the CPU.
         labels: (samples,) true classes.
         weights: the initial weights, `layers.K.weight` and `layers.K.bias`.
@@ -166,21 +174,20 @@ class TorchMLP:
     def __init__(self, config: RunConfig, images: Floats, labels: Labels, weights: Tensors) -> None:
         present = torch.cuda.is_available(), torch.backends.mps.is_available()
         self.device = torch.device(device_for(config, *present))
-        self._batches: dict[int, _Batch] = {}
-        self._owners: list[Tensor] = []
         self._dtype = _DTYPES[config.dtype]
-        # ∂L/∂L, which autograd would make anew at each step.
-        self._one = torch.ones((), dtype=self._dtype, device=self.device)
         self._images = _share(images).to(self.device)
         self._labels = _share(labels).to(self.device)
-        self._network = MLP(weights, config.activation, self.device)
-        self._reader: MLP | None = None
-        squared = partial(squared_error, mean=config.loss_mean("torch"))
-        self._loss = squared if config.loss == "mse" else functional.cross_entropy
+        matrices = [w for name, w in weights.items() if name.endswith(".weight")]
+        fan_ins = [w.shape[1] for w in matrices]
+        self._network = MLP([*fan_ins, len(matrices[-1])], config.activation)
+        self._network.to(self.device, self._dtype)
+        self._load(self._network, weights)
+        self._predictor: MLP | None = None
+        self._loss, self._mean = LOSSES[config.loss], config.loss_mean("torch")
         self._weights: dict[str, Tensor] = dict(self._network.named_parameters())
-        self._parameters = tuple(self._weights.values())
-        self._optimizer = FusedOptimizer(config, self._parameters)
-        fan_ins = [w.shape[1] for name, w in weights.items() if name.endswith(".weight")]
+        self._optimizer = Optimizer(
+            config.optimizer, config.learning_rate, tuple(self._weights.values())
+        )
         self._dropout = DropoutMasks(config, fan_ins)
         self._losses: list[Tensor] = []
 
@@ -194,12 +201,11 @@ class TorchMLP:
 
     def train_batch(self, rows: Rows) -> None:
         """Forward, backward and update on the training images of `rows` (batch,)."""
-        loss, gradients = self._backward(rows)
-        self._optimizer.update(gradients)
-        # Kept as a tensor: reading its value would wait for the device at each step.
-        self._losses.append(loss)
+        loss = self._forward_and_backward(rows)
+        self._optimizer.step()
+        # Kept as a tensor: to read its value would wait for the device at each step.
+        self._losses.append(loss.detach())
 
-    @torch.no_grad()
     def take_losses(self) -> list[float]:
         """Return the losses since the last call, oldest first; waits for the device."""
         losses, self._losses = self._losses, []
@@ -207,9 +213,9 @@ class TorchMLP:
 
     def loss_and_gradient(self, rows: Rows) -> tuple[float, dict[str, Floats]]:
         """Return the loss on `rows` (batch,) and its gradient by tensor name; no update."""
-        loss, gradients = self._backward(rows)
-        named = zip(self._weights, gradients, strict=True)
-        return float(loss.detach()), {name: _copy(g) for name, g in named}
+        loss = self._forward_and_backward(rows)
+        gradient = {n: _copy(p.grad) for n, p in self._weights.items() if p.grad is not None}
+        return float(loss.detach()), gradient
 
     @torch.no_grad()
     def forward_pass(self, rows: Rows) -> list[Floats]:
@@ -223,14 +229,14 @@ class TorchMLP:
         network = self._network
         if weights is not None:
             # A network of its own: the other one is being trained meanwhile.
-            network = self._reader = self._reader or copy.deepcopy(self._network)
-            network.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
+            network = self._predictor = self._predictor or copy.deepcopy(self._network)
+            self._load(network, weights)
         return _copy(network(_share(images).to(self.device, self._dtype)))
 
     def first_nonfinite_tensor(self) -> str | None:
         """Return the first weight array with a NaN or infinity, input side first."""
-        unsound = (n for n, p in self._weights.items() if not bool(torch.isfinite(p).all()))
-        return next(unsound, None)
+        nonfinite = (n for n, p in self._weights.items() if not bool(torch.isfinite(p).all()))
+        return next(nonfinite, None)
 
     def weights(self) -> dict[str, Floats]:
         """Return a copy of the weights."""
@@ -241,7 +247,6 @@ class TorchMLP:
         slots = {name: _copy(slot) for name, slot in self._slots().items()}
         return EngineState(self.weights(), slots, self._optimizer.updates)
 
-    @torch.no_grad()
     def load_state(self, state: EngineState) -> None:
         """Take over weights and slots, from either engine.
 
@@ -249,36 +254,26 @@ class TorchMLP:
             ValueError: a tensor is missing, or its shape or dtype differs.
         """
         check_state(state, self.state())
-        for name, parameter in self._weights.items():
-            parameter.copy_(torch.from_numpy(state.weights[name]))
+        self._load(self._network, state.weights)
         for name, slot in self._slots().items():
             slot.copy_(torch.from_numpy(state.slots[name]))
         self._optimizer.updates = state.updates
 
-    def _backward(self, rows: Rows) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _forward_and_backward(self, rows: Rows) -> Tensor:
         x, y = self._gather(rows)
-        loss: Tensor = self._loss(self._network.forward(x, self._masks(len(rows))), y)
-        # torch.autograd.grad without its checks: 40 of 400 µs that hold the interpreter's lock.
-        return loss, _run_backward((loss,), (self._one,), False, False, self._parameters)
+        loss = self._loss(self._network(x, self._masks(len(rows))), y, self._mean)
+        self._network.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     def _gather(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """Return images (batch, features) and labels (batch,)."""
-        batch = self._batches.get(len(rows)) or self._make_batch(len(rows))
-        np.copyto(batch.rows, rows)
-        index = batch.row_tensor if self.device.type == "cpu" else batch.row_tensor.to(self.device)
-        torch.index_select(self._images, 0, index, out=batch.images)
-        torch.index_select(self._labels, 0, index, out=batch.labels)
-        same = batch.images.dtype == self._dtype
-        return batch.images if same else batch.images.to(self._dtype), batch.labels
+        index = torch.from_numpy(rows).to(self.device)
+        return self._images[index].to(self._dtype), self._labels[index]
 
-    def _make_batch(self, size: int) -> _Batch:
-        rows = np.empty(size, np.int64)
-        images = self._images.new_empty(size, self._images.shape[1])
-        labels = self._labels.new_empty(size)
-        # Second owners for good: PyTorch takes the interpreter's lock to add or drop one.
-        self._owners += [images.view_as(images), labels.view_as(labels)]
-        self._batches[size] = _Batch(rows, torch.from_numpy(rows), images, labels)
-        return self._batches[size]
+    @staticmethod
+    def _load(network: MLP, weights: Tensors) -> None:
+        network.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
 
     def _slots(self) -> dict[str, Tensor]:
         return {
@@ -287,11 +282,33 @@ class TorchMLP:
             for name, tensor in zip(self._weights, tensors, strict=True)
         }
 
-    def _masks(self, batch: int) -> _Masks:
+    def _masks(self, batch: int) -> Sequence[Tensor | None] | None:
         if not self._dropout.active:
             return None
         masks = self._dropout.draw(self._optimizer.updates, batch)
         return [None if m is None else torch.from_numpy(m).to(self.device) for m in masks]
+
+
+def device_for(config: RunConfig, has_cuda: bool, has_mps: bool) -> Literal["cpu", "cuda", "mps"]:
+    """Return the device that the config asks for.
+
+    Args:
+        config: device and dtype are used.
+        has_cuda: whether PyTorch finds an NVIDIA or AMD GPU here.
+        has_mps: whether it finds Apple's.
+
+    Raises:
+        ConfigError: it is absent here, or can't compute in the config's dtype.
+    """
+    wanted = config.device
+    if wanted == "auto":
+        mps_fits = has_mps and config.dtype == "float32"
+        return "cuda" if has_cuda else "mps" if mps_fits else "cpu"
+    if (wanted == "cuda" and not has_cuda) or (wanted == "mps" and not has_mps):
+        raise ConfigError(f"device {wanted!r}: PyTorch finds none here; use --device cpu or auto")
+    if wanted == "mps" and config.dtype == "float64":
+        raise ConfigError("device 'mps' has no float64: use --dtype float32 or --device cpu")
+    return wanted
 
 
 def _share(array: Floats | Labels) -> Tensor:

@@ -15,8 +15,8 @@ from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.durable import remove_leftovers, replace_durably, sync_folder
 from mlpwatch.core.files.scratch import building_folder
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.network.engine import layer_sizes
-from mlpwatch.core.network.optimizers import SLOTS
+from mlpwatch.core.network.build import layer_sizes
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.core.runs import checkpoints
 from mlpwatch.core.runs.checkpoints import Checkpoint, LatestCheckpoint
 from mlpwatch.core.runs.event_log import EventLog
@@ -238,9 +238,11 @@ class Run:
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         features = prod(self.dataset.image_shape)
         sizes = layer_sizes(features, self.config.hidden, self.dataset.classes)
+        slots = OPTIMIZERS[self.config.optimizer].slot_names
+        prefixes = ["", *(f"{slot}." for slot in slots)]
         shapes: dict[str, tuple[int, ...]] = {}
         for k, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-            for prefix in ("", *(f"{slot}." for slot in SLOTS[self.config.optimizer])):
+            for prefix in prefixes:
                 shapes[f"{prefix}layers.{k}.weight"] = (fan_out, fan_in)
                 shapes[f"{prefix}layers.{k}.bias"] = (fan_out,)
         return shapes

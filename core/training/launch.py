@@ -7,7 +7,8 @@ from pathlib import Path
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset, resolve_source
 from mlpwatch.core.errors import ConfigError, DataError, RunError
-from mlpwatch.core.network.engine import Engine, build_engine
+from mlpwatch.core.network.build import build_engine
+from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.replay import RunTail, damage_notes

@@ -19,7 +19,8 @@ from mlpwatch.core.events import (
     RunStarted,
     StepDone,
 )
-from mlpwatch.core.network.engine import Engine, layer_sizes, parameter_count
+from mlpwatch.core.network.build import layer_sizes, parameter_count
+from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.training.clocks import StepPacer, TrainingClocks

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.network.engine import initial_weights, layer_sizes
+from mlpwatch.core.network.build import initial_weights, layer_sizes
 from mlpwatch.core.training.launch import engine_on
 from tests.bench.bench_data import BenchData
 from tests.bench.turns import Epoch

@@ -15,12 +15,12 @@ from time import perf_counter
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from mlpwatch.core.analysis.features import last_hidden
+from mlpwatch.core.analysis.features import extract_features
 from mlpwatch.core.analysis.neighbours import NeighbourIndex
 from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import batch_order
-from mlpwatch.core.network.engine import build_engine
+from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.scheduling import set_numpy_threads
 from tests.bench.bench_data import BenchData, load_bench_data
 
@@ -81,12 +81,12 @@ def measure(data: BenchData, shown: WeightSnapshot) -> Times:
 
 def _brute_force(data: BenchData, shown: WeightSnapshot, index: NeighbourIndex) -> list[float]:
     weights, images = shown.weights, data.dataset.validation_images[:QUERIES]
-    queries = last_hidden(weights, images, np.arange(QUERIES), "relu")
+    queries = extract_features(weights, images, np.arange(QUERIES), "relu")
     searches, seconds = {}, []
     for label in TWO_CLASSES:
         rows = np.flatnonzero(data.labels == label)
         search = NearestNeighbors(n_neighbors=COUNT, algorithm="brute")
-        searches[label] = rows, search.fit(last_hidden(weights, data.images, rows, "relu"))
+        searches[label] = rows, search.fit(extract_features(weights, data.images, rows, "relu"))
     for image, query in zip(images, queries, strict=True):
         started = perf_counter()
         found = {label: one.kneighbors(query[np.newaxis]) for label, (_, one) in searches.items()}

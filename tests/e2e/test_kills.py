@@ -12,7 +12,7 @@ import pytest
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import batch_order, load_dataset, steps_per_epoch
-from mlpwatch.core.network.engine import build_engine
+from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.runs.run import Run
 from tests.support.faults.killing import Kills

@@ -79,7 +79,7 @@ def saved_steps(terminal: Terminal, folder: Path) -> tuple[int, int]:
 
 def assert_loads_in_either_engine(folder: Path) -> None:
     from mlpwatch.core.data.dataset import load_dataset
-    from mlpwatch.core.network.engine import build_engine
+    from mlpwatch.core.network.build import build_engine
 
     run = Run.open(folder / "saved", "demo")
     data = load_dataset("digits", run.config.seed, run.config.pixel_range)

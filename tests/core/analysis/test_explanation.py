@@ -13,14 +13,14 @@ from mlpwatch.core.analysis.explanation import (
     Question,
     rival_class,
 )
-from mlpwatch.core.analysis.features import last_hidden
+from mlpwatch.core.analysis.features import extract_features
 from mlpwatch.core.analysis.neighbours import NeighbourIndex
 from mlpwatch.core.analysis.saliency import logit_gradient
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import Activation, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.network.engine import initial_weights, layer_sizes
+from mlpwatch.core.network.build import initial_weights, layer_sizes
 
 CONFIG = RunConfig(hidden=(16,), pixel_range="-1..1")
 
@@ -139,9 +139,9 @@ def test_what_was_prepared_is_not_read_again_for_a_question(
 
     def noted(w: Tensors, images: Floats, rows: Rows, activation: Activation) -> Floats:
         read.append(len(rows))
-        return last_hidden(w, images, rows, activation)
+        return extract_features(w, images, rows, activation)
 
-    monkeypatch.setattr("mlpwatch.core.analysis.neighbours.last_hidden", noted)
+    monkeypatch.setattr("mlpwatch.core.analysis.neighbours.extract_features", noted)
     board = WeightStore()
     showing(digits, board, 1)
     explainer = Explainer(digits, CONFIG, board)

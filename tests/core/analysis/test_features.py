@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from mlpwatch.core.analysis.features import (
-    CHUNK,
-    dead_units,
-    hidden_activations,
-    last_hidden,
-    layer_weights,
-)
+from mlpwatch.core.analysis.features import CHUNK, dead_units, extract_features
 from mlpwatch.core.config import Activation
 from tests.support.samples.engines import FEATURES, build, small_config, small_images
 
@@ -22,12 +16,11 @@ def test_the_last_layer_on_top_of_it_gives_the_engines_logits(
     images = small_images(samples=CHUNK + 3)
     engine = build("numpy", small_config(hidden=hidden, activation=activation), images)
     weights = engine.state().weights
-    layers = hidden_activations(weights, images.pixels, activation)
-    assert [layer.shape for layer in layers] == [(CHUNK + 3, width) for width in hidden]
     rows = np.arange(CHUNK + 3)[::-1]
-    top = last_hidden(weights, images.pixels, rows, activation)
+    top = extract_features(weights, images.pixels, rows, activation)
     assert top.dtype == np.float32
-    w, b = layer_weights(weights)[-1]
+    assert top.shape == (CHUNK + 3, hidden[-1] if hidden else FEATURES)
+    w, b = (weights[f"layers.{len(hidden)}.{kind}"] for kind in ("weight", "bias"))
     logits = engine.logits(images.pixels)[rows]
     np.testing.assert_allclose(top @ w.T + b, logits, 1e-4, 1e-5)
 
@@ -35,7 +28,7 @@ def test_the_last_layer_on_top_of_it_gives_the_engines_logits(
 def test_no_image_gives_nothing() -> None:
     images = small_images()
     weights = build("numpy", small_config(), images).state().weights
-    assert len(last_hidden(weights, images.pixels, np.empty(0, np.intp), "relu")) == 0
+    assert len(extract_features(weights, images.pixels, np.empty(0, np.intp), "relu")) == 0
 
 
 def test_dead_units_are_those_that_no_image_wakes() -> None:

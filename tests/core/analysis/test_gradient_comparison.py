@@ -5,7 +5,7 @@ import pytest
 
 from mlpwatch.core.analysis.gradient_comparison import compare_gradients
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.network.engine import initial_weights, layer_sizes
+from mlpwatch.core.network.build import initial_weights, layer_sizes
 from mlpwatch.core.recipes import from_recipe
 
 

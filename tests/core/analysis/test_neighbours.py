@@ -10,12 +10,12 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from mlpwatch.core.analysis.features import last_hidden
+from mlpwatch.core.analysis.features import extract_features
 from mlpwatch.core.analysis.neighbours import NeighbourIndex, nearest_rows
 from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.network.engine import initial_weights, layer_sizes
+from mlpwatch.core.network.build import initial_weights, layer_sizes
 
 COUNT = 5
 
@@ -36,7 +36,8 @@ def index_of(data: Dataset, hidden: tuple[int, ...]) -> NeighbourIndex:
 def test_they_are_scikit_learns_by_brute_force(digits: Dataset, hidden: tuple[int, ...]) -> None:
     index, data = index_of(digits, hidden), digits
     everything = np.arange(len(data.images))
-    points = last_hidden(index.shown.weights, data.images, everything, "relu").astype(np.float64)
+    features = extract_features(index.shown.weights, data.images, everything, "relu")
+    points = features.astype(np.float64)
     for label in range(data.classes):
         rows = np.flatnonzero(data.train_labels == label)
         search = NearestNeighbors(n_neighbors=COUNT, algorithm="brute").fit(points[rows])
@@ -128,7 +129,7 @@ def test_weights_that_diverged_have_no_neighbours(digits: Dataset) -> None:
 def test_on_mnist_two_classes_are_found_exactly(mnist_path: Path) -> None:
     data = load_dataset(str(mnist_path), 0, "0..1")
     index = index_of(data, (128,))
-    points = last_hidden(index.shown.weights, data.images, np.arange(len(data.images)), "relu")
+    points = extract_features(index.shown.weights, data.images, np.arange(len(data.images)), "relu")
     for label in (4, 9):
         rows = np.flatnonzero(data.train_labels == label)
         search = NearestNeighbors(n_neighbors=COUNT, algorithm="brute").fit(points[rows])

@@ -19,7 +19,9 @@ CLASSES: Labels = np.array([0, 1, 2, 2, 1, 0, 0, 1, 2, 0, 1])
 
 def by_autograd(weights: dict[str, Floats], images: Floats, activation: Activation) -> Floats:
     """∂z_c/∂x by PyTorch."""
-    network = MLP(weights, activation)
+    widths = [w.shape[1] for name, w in weights.items() if name.endswith("weight")]
+    network = MLP([*widths, 3], activation).to(torch.from_numpy(weights["layers.0.bias"]).dtype)
+    network.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
     x = torch.from_numpy(images.astype(weights["layers.0.weight"].dtype)).requires_grad_()
     network(x)[np.arange(len(images)), CLASSES].sum().backward()
     assert x.grad is not None

@@ -240,7 +240,7 @@ def test_a_network_beyond_memory_is_bad_input(
     def refuse(*_arguments: object) -> None:
         raise MemoryError("Unable to allocate 32.0 GiB")
 
-    monkeypatch.setattr("mlpwatch.core.network.engine.initial_weights", refuse)
+    monkeypatch.setattr("mlpwatch.core.network.build.initial_weights", refuse)
     assert on_digits(tmp_path / "saved") == 2
     assert "hidden 8: does not fit in memory; " in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "saved").exists()

@@ -9,7 +9,8 @@ from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
 from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
 from mlpwatch.core.drawing.sketch import Sketch
-from mlpwatch.core.network.engine import Engine, build_engine
+from mlpwatch.core.network.build import build_engine
+from mlpwatch.core.network.engine import Engine
 from tests.support.samples.drawn_digits import input_of, sketch_of
 
 MNIST = centring_for("mnist")

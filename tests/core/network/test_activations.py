@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from mlpwatch.core.config import Activation
 from mlpwatch.core.network.activations import ACTIVATIONS, sigmoid
+from mlpwatch.core.network.layers import Activation as Activation_
+from mlpwatch.core.network.tables import complete
 
-NAMES: tuple[Activation, ...] = ("relu", "sigmoid", "tanh")
+NAMES: tuple[Activation, ...] = tuple(ACTIVATIONS)
 SUMS = np.linspace(-6, 6, 49).reshape(7, 7)
 DEFINITIONS = {
     "relu": lambda z: z * (z > 0),
@@ -22,15 +24,11 @@ SLOPES = {
 }
 
 
-def test_every_activation_of_the_settings_is_there() -> None:
-    assert set(ACTIVATIONS) == set(NAMES)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", NAMES)
 def test_an_activation_replaces_the_sums_in_place(name: Activation, dtype: str) -> None:
     a = SUMS.astype(dtype)
-    ACTIVATIONS[name].apply(a, np.empty_like(a))
+    ACTIVATIONS[name].forward(a, np.empty_like(a))
     assert a.dtype == dtype
     tolerance = 1e-6 if dtype == "float32" else 1e-13
     np.testing.assert_allclose(a, DEFINITIONS[name](SUMS), tolerance, tolerance)
@@ -39,12 +37,47 @@ def test_an_activation_replaces_the_sums_in_place(name: Activation, dtype: str) 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_slope_follows_from_the_output_and_multiplies_delta(name: Activation) -> None:
     a, slope = SUMS.copy(), np.empty_like(SUMS)
-    ACTIVATIONS[name].apply(a, slope)
+    ACTIVATIONS[name].forward(a, slope)
     output = a.copy()
     delta = np.full_like(a, -3.0)
-    ACTIVATIONS[name].multiply_slope(delta, a, slope)
+    ACTIVATIONS[name].backward(delta, a, slope)
     np.testing.assert_allclose(delta, -3.0 * SLOPES[name](SUMS), rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(a, output)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_steepest_derivative_is_that_of_finite_differences(name: Activation) -> None:
+    z = np.linspace(-3, 3, 601).reshape(1, -1) + 1e-4  # off the kink
+    differences = (DEFINITIONS[name](z + 1e-6) - DEFINITIONS[name](z - 1e-6)) / 2e-6
+    assert differences.max() == pytest.approx(ACTIVATIONS[name].steepest, rel=1e-4)
+    layer = Activation_(name, z.shape, z.dtype)
+    layer.forward(z.copy())
+    expected = differences / ACTIVATIONS[name].steepest
+    np.testing.assert_allclose(layer.relative_derivative(), expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("z", [-np.inf, np.inf, np.nan])
+def test_infinite_sums_and_nan_are_as_in_pytorch(name: Activation, z: float) -> None:
+    import torch
+
+    x = torch.full((1, 1), z, requires_grad=True)
+    expected = getattr(torch, name)(x)
+    expected.sum().backward()
+    a, kept, gradient = np.full((1, 1), z), np.empty((1, 1)), np.ones((1, 1))
+    ACTIVATIONS[name].forward(a, kept)
+    ACTIVATIONS[name].backward(gradient, a, kept)
+    np.testing.assert_array_equal(a, expected.detach().numpy())
+    assert x.grad is not None
+    if not np.isnan(z):
+        np.testing.assert_array_equal(gradient, x.grad.numpy())
+
+
+def test_a_table_with_a_missing_or_an_unknown_name_is_an_error() -> None:
+    with pytest.raises(TypeError, match=r"look at \['tanh'\]"):
+        complete(Activation, {"relu": 1, "sigmoid": 2})
+    with pytest.raises(TypeError, match=r"look at \['swish'\]"):
+        complete(Activation, {"relu": 1, "sigmoid": 2, "tanh": 3, "swish": 4})
 
 
 def test_the_slope_of_relu_at_its_kink_is_0_as_in_pytorch() -> None:
@@ -53,8 +86,8 @@ def test_the_slope_of_relu_at_its_kink_is_0_as_in_pytorch() -> None:
     z = torch.zeros(1, 1, requires_grad=True)
     torch.relu(z).sum().backward()  # type: ignore[no-untyped-call]
     delta, a, slope = np.ones((1, 1)), np.zeros((1, 1)), np.empty((1, 1))
-    ACTIVATIONS["relu"].apply(a, slope)
-    ACTIVATIONS["relu"].multiply_slope(delta, a, slope)
+    ACTIVATIONS["relu"].forward(a, slope)
+    ACTIVATIONS["relu"].backward(delta, a, slope)
     assert z.grad is not None
     assert delta[0, 0] == z.grad.item() == 0
 

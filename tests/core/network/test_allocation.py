@@ -65,7 +65,7 @@ def test_bytes_and_floats_give_the_same_weights_to_the_bit(
     config = RunConfig(pixel_range=pixel_range)  # type: ignore[arg-type]
     dataset = load_dataset(save_bytes(tmp_path), 0, config.pixel_range)
     assert dataset.grey_levels is not None
-    from mlpwatch.core.network.engine import build_engine
+    from mlpwatch.core.network.build import build_engine
 
     images, labels = dataset.train_images, dataset.train_labels
     from_floats = build_engine("numpy", config, images, labels, 10)

@@ -10,7 +10,8 @@ import pytest
 from mlpwatch.core.config import EngineName, OptimizerName, PixelRange
 from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
-from mlpwatch.core.network.engine import Engine, EngineState, build_engine, initial_weights
+from mlpwatch.core.network.build import build_engine, initial_weights
+from mlpwatch.core.network.engine import Engine, EngineState
 from tests.support.samples.engines import (
     SAMPLES,
     assert_close,

@@ -19,7 +19,7 @@ from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import InputError, RunError
 from mlpwatch.core.files.scratch import MARK, MARK_NAME, STALE_SECONDS
 from mlpwatch.core.files.tensor_files import ForeignCheckpointError, ShapeMismatchError
-from mlpwatch.core.network.engine import build_engine
+from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position, checkpoint_path
 from mlpwatch.core.runs.manifest import DatasetInfo

@@ -10,7 +10,8 @@ import pytest
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import CheckpointSaved, Mailbox, SaveFailed
-from mlpwatch.core.network.engine import EngineState, initial_weights, layer_sizes
+from mlpwatch.core.network.build import initial_weights, layer_sizes
+from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.run import Run

@@ -21,7 +21,8 @@ from mlpwatch.core.events import (
     RunStarted,
     StepDone,
 )
-from mlpwatch.core.network.engine import Engine, build_engine
+from mlpwatch.core.network.build import build_engine
+from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.scheduling import SHARED_SECONDS

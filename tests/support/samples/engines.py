@@ -8,7 +8,8 @@ import numpy as np
 
 from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.network.engine import Engine, EngineState, build_engine
+from mlpwatch.core.network.build import build_engine
+from mlpwatch.core.network.engine import Engine, EngineState
 
 FEATURES = 5
 SAMPLES = 11

@@ -32,7 +32,7 @@ from mlpwatch.core.events import (
     RunStarted,
     StepDone,
 )
-from mlpwatch.core.network.engine import initial_weights
+from mlpwatch.core.network.build import initial_weights
 from mlpwatch.core.network.losses import loss_for
 from tests.support.samples.step_trace_samples import played_prediction, sample_trace
 

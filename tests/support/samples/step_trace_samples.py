@@ -9,7 +9,8 @@ from mlpwatch.core.analysis.step_trace import BatchPass, EngineTrace, LayerOutpu
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order
-from mlpwatch.core.network.engine import EngineState, initial_weights, layer_sizes
+from mlpwatch.core.network.build import initial_weights, layer_sizes
+from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.network.losses import loss_for
 
 

@@ -12,7 +12,8 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import Event, Mailbox, StepDone
-from mlpwatch.core.network.engine import Engine, EngineState, build_engine
+from mlpwatch.core.network.build import build_engine
+from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.result import EngineResult

@@ -14,7 +14,7 @@ from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.network.engine import build_engine
+from mlpwatch.core.network.build import build_engine
 from mlpwatch.tui.images.renderers import resample
 from mlpwatch.tui.mistakes.explanation_reader import ExplanationReader
 from mlpwatch.tui.terminal.textual_internals import CompositorUpdate

@@ -1,0 +1,91 @@
+"""From settings to an engine: widths, initial weights, and which class it is."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpwatch.core.arrays import Floats, Labels
+from mlpwatch.core.config import EngineName, Initialization, RunConfig
+from mlpwatch.core.data.pixels import GreyLevels
+from mlpwatch.core.network.activations import ACTIVATIONS
+from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.network.numpy_mlp import NumpyMLP
+from mlpwatch.core.network.tables import complete
+
+
+def layer_sizes(features: int, hidden: Sequence[int], classes: int) -> tuple[int, ...]:
+    """Return the widths from input to output, both included."""
+    return (features, *hidden, classes)
+
+
+def parameter_count(sizes: Sequence[int]) -> int:
+    """Return the number of weights and biases between layers of these widths."""
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+
+
+def _scaled(
+    random: np.random.Generator, fan_in: int, fan_out: int, config: RunConfig
+) -> NDArray[np.float64]:
+    rule = ACTIVATIONS[config.activation]
+    return rule.initializer(random, fan_in, fan_out, rule.gain)
+
+
+def _normal(
+    random: np.random.Generator, fan_in: int, fan_out: int, _config: RunConfig
+) -> NDArray[np.float64]:
+    return random.normal(0.0, 0.1, (fan_out, fan_in))
+
+
+_INITIALIZATIONS = complete(Initialization, {"scaled": _scaled, "normal": _normal})
+
+
+def initial_weights(sizes: Sequence[int], config: RunConfig) -> dict[str, Floats]:
+    """Return the weights that both engines start from; biases are zero.
+
+    Args:
+        sizes: widths from input to output.
+        config: `scaled` initialization is as the activation's record says; `normal` has standard
+            deviation 0.1, as in the notebook. The seed and the dtype are used too.
+    """
+    # A stream of its own: the split and the batch order draw from others.
+    random = np.random.default_rng([config.seed, 1])
+    draw = _INITIALIZATIONS[config.initialization]
+    weights: dict[str, Floats] = {}
+    for k, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+        weights[f"layers.{k}.weight"] = draw(random, fan_in, fan_out, config).astype(config.dtype)
+        weights[f"layers.{k}.bias"] = np.zeros(fan_out, config.dtype)
+    return weights
+
+
+def build_engine(
+    name: EngineName,
+    config: RunConfig,
+    images: Floats,
+    labels: Labels,
+    classes: int,
+    *,
+    grey_levels: GreyLevels | None = None,
+) -> Engine:
+    """Build one engine on training images (samples, features) and labels (samples,).
+
+    PyTorch is imported here, and only for its own engine: it takes about a second.
+
+    Args:
+        name: which one.
+        config: of the run.
+        images: scaled, float32.
+        labels: int64.
+        classes: how many the labels may name.
+        grey_levels: the same images as bytes, if there are any; the NumPy engine reads them.
+
+    Raises:
+        ConfigError: the device that the config names is absent.
+    """
+    weights = initial_weights(layer_sizes(images.shape[1], config.hidden, classes), config)
+    if name == "numpy":
+        return NumpyMLP(config, images, labels, weights, grey_levels)
+    from mlpwatch.core.network.torch_mlp import TorchMLP  # noqa: PLC0415
+
+    return TorchMLP(config, images, labels, weights)
