@@ -1,6 +1,7 @@
-"""What reading `.npz` and IDX files has in common: no stated size is believed.
+"""What reading `.npy` and IDX files has in common.
 
-Nobody vouches for the files, so every failure is one `DataError` that names the file.
+Any file may be damaged or hostile: sizes in headers are checked before anything is allocated, and
+every failure is one `DataError` that names the file.
 """
 
 import math
@@ -27,6 +28,8 @@ MAX_DEFLATE_RATIO = 1032
 """No deflate stream expands further: 258 bytes per 2 bits (zlib, "Maximum Compression Factor")."""
 
 _SCALED_BYTES_PER_PIXEL = 4  # the float32 copy that is trained on
+
+_MOST_TEXT_BYTES = 4 * 16  # labels like "7" or "class 7"
 
 # All that zipfile, gzip, struct and NumPy's header parser were seen or are documented to raise.
 _HOSTILE_BYTES_ERRORS = (
@@ -124,10 +127,16 @@ def content_bytes(where: str, shape: Sequence[int], dtype: np.dtype[Any], limit:
     Raises:
         DataError: not numbers, empty, impossible, or more than this machine's memory.
     """
-    if dtype.kind not in "uif" or dtype.itemsize > np.dtype(np.int64).itemsize:
+    if dtype.kind == "O":
         raise DataError(
-            f"{where}: dtype {excerpt(dtype, 40)}; expected integers or floats of at most"
-            " 64 bits (objects are never unpickled); write it again as numbers"
+            f"{where}: Python objects, which are never unpickled; expected numbers; write it again"
+            " from an array of numbers, like labels.astype(int)"
+        )
+    most = _MOST_TEXT_BYTES if dtype.kind in "US" else np.dtype(np.int64).itemsize
+    if dtype.kind not in "buifUS" or dtype.itemsize > most:
+        raise DataError(
+            f"{where}: dtype {excerpt(dtype, 40)}; expected integers or floats of at most 64 bits;"
+            " write it again as numbers"
         )
     if min(shape, default=1) < 1:
         raise DataError(f"{where}: shape {excerpt(tuple(shape), 60)}; expected at least one image")

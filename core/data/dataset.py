@@ -1,6 +1,5 @@
 """The data set that both networks share: split, scaled, read-only; and the seeded batch order."""
 
-import string
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,21 +8,11 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Labels, Rows
 from mlpwatch.core.config import PixelRange
+from mlpwatch.core.data.labels import MAX_CLASSES, class_names, names_of
 from mlpwatch.core.data.loaders import load_source
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
-from mlpwatch.core.data.raw_data import MAX_CLASSES, RawData, RawPart
-from mlpwatch.core.data.sources import check_source, resolve_source
+from mlpwatch.core.data.raw_data import RawData, RawPart
 from mlpwatch.core.errors import DataError
-
-__all__ = [
-    "Dataset",
-    "batch_order",
-    "check_source",
-    "class_names",
-    "load_dataset",
-    "resolve_source",
-    "steps_per_epoch",
-]
 
 HELD_OUT_SHARE = 6
 """One image in six is held out, for validation and, where there is no test part, for the test."""
@@ -45,7 +34,7 @@ class Dataset:
     """(side, side) in pixels."""
 
     classes: int
-    """2 to 36: the largest label + 1."""
+    """2 to 36: as many as occur."""
 
     images: NDArray[np.float32]
     """(train + validation, features), scaled; the training rows first."""
@@ -71,6 +60,9 @@ class Dataset:
     grey_levels: GreyLevels | None = None
     """The training images as bytes, where the source has bytes."""
 
+    names: str = ""
+    """One character per class, where they are not 0-9, A-Z."""
+
     @property
     def features(self) -> int:
         """Pixels per image."""
@@ -79,7 +71,7 @@ class Dataset:
     @property
     def class_names(self) -> str:
         """One character per class."""
-        return class_names(self.classes)
+        return self.names or class_names(self.classes)
 
     @property
     def train_images(self) -> NDArray[np.float32]:
@@ -102,19 +94,27 @@ class Dataset:
         return self.labels[self.train_count :]
 
 
-def load_dataset(data: str, seed: int, pixel_range: PixelRange) -> Dataset:
+def load_dataset(
+    data: str, seed: int, pixel_range: PixelRange, classes: int | None = None
+) -> Dataset:
     """Read, check, split and scale the images that `data` names.
 
     Args:
-        data: `auto`, `digits`, `mnist`, or the path of an `.npz` file or IDX folder.
+        data: a name in the registry of sources, or a path.
         seed: decides which training images are held out for validation.
         pixel_range: what black and white are scaled to.
+        classes: of a saved run; None for a new one, which has a class for each label that occurs.
+            Runs before 0.2 had one for each number up to the largest label.
 
     Raises:
         DataError: the data is missing, damaged or not fit to train on, in one line.
     """
     try:
-        return _build_dataset(load_source(data), seed, pixel_range)
+        raw = load_source(data)
+        values = raw.values
+        if classes is not None and classes != len(values) and classes == values[-1] + 1:
+            values = tuple(range(classes))
+        return _build_dataset(raw, values, seed, pixel_range)
     except MemoryError as error:
         raise DataError(f"data {data!r}: does not fit in memory; use fewer images") from error
 
@@ -139,34 +139,29 @@ def steps_per_epoch(samples: int, batch_size: int) -> int:
     return -(-samples // batch_size)
 
 
-def class_names(classes: int) -> str:
-    """Return one character per class: 0-9, then A-Z.
-
-    Raises:
-        ValueError: more classes than characters.
-    """
-    if not 0 <= classes <= MAX_CLASSES:
-        raise ValueError(f"{classes} classes: expected at most {MAX_CLASSES}")
-    return (string.digits + string.ascii_uppercase)[:classes]
-
-
-def _build_dataset(raw: RawData, seed: int, pixel_range: PixelRange) -> Dataset:
+def _build_dataset(
+    raw: RawData, values: tuple[int, ...], seed: int, pixel_range: PixelRange
+) -> Dataset:
     train, validation, test = _split_rows(raw, seed)
     rows = np.concatenate([train, validation])
     test_part = raw.train if raw.test is None else raw.test
     scale = PixelScale(raw.white, pixel_range)
+    classes = np.zeros(MAX_CLASSES, np.int64)
+    classes[list(values)] = np.arange(len(values))
+    names = names_of(values)
     dataset = Dataset(
         name=raw.name,
         image_shape=(raw.side, raw.side),
-        classes=raw.classes,
+        classes=len(values),
         images=_scale_rows(raw.train, rows, scale),
-        labels=raw.train.labels[rows],
+        labels=classes[raw.train.labels[rows]],
         train_count=len(train),
         source_rows=rows,
         test_images=_scale_rows(test_part, test, scale),
-        test_labels=test_part.labels[test],
+        test_labels=classes[test_part.labels[test]],
         sha256=raw.sha256,
         grey_levels=_grey_levels(raw.train, train, scale),
+        names="" if names == class_names(len(values)) else names,
     )
     arrays = (dataset.images, dataset.labels, rows, dataset.test_images, dataset.test_labels)
     for array in arrays:

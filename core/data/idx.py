@@ -1,70 +1,45 @@
-"""Read the IDX files that MNIST was published in, plain or gzipped.
+"""Read the IDX files that MNIST was published in.
 
 Format: two zero bytes, a type byte, the rank, one big-endian uint32 per axis, then the
 numbers, big-endian in C order (http://yann.lecun.com/exdb/mnist/, "the IDX file format").
 """
 
-import gzip
 import struct
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.array_files import (
-    MAX_DEFLATE_RATIO,
-    ByteStream,
-    content_bytes,
-    open_regular,
-    read_content,
-    reading,
-)
+from mlpwatch.core.data.array_files import ByteStream, content_bytes, read_content
+from mlpwatch.core.data.paths import IDX_TYPES
 from mlpwatch.core.errors import DataError
 
 IDX_DTYPES: Mapping[int, np.dtype[Any]] = MappingProxyType(
-    {
-        0x08: np.dtype(">u1"),
-        0x09: np.dtype(">i1"),
-        0x0B: np.dtype(">i2"),
-        0x0C: np.dtype(">i4"),
-        0x0D: np.dtype(">f4"),
-        0x0E: np.dtype(">f8"),
-    }
+    dict(zip(IDX_TYPES, map(np.dtype, (">u1", ">i1", ">i2", ">i4", ">f4", ">f8")), strict=True))
 )
 
 _MAX_RANK = 4
 _START_BYTES = 4
 
 
-def read_idx(path: Path) -> NDArray[Any]:
-    """Read one IDX file; a name that ends in `.gz` is unpacked on the way.
+def read_idx(stream: ByteStream, where: str, limit: int) -> NDArray[Any]:
+    """Read one IDX file.
+
+    Args:
+        stream: at its start, unpacked.
+        where: what messages call it.
+        limit: bytes that the stream can hold at most.
 
     Returns:
         The array, with the shape and (big-endian) dtype that the header names.
 
     Raises:
-        DataError: whatever is wrong with the file, in one line.
+        DataError: no IDX, or shorter or longer than its header says.
+        struct.error: cut off in its header.
     """
-    packed = path.suffix == ".gz"
-    kind = "gzipped IDX file" if packed else "IDX file"
-    with reading(path, kind), open_regular(path) as (file, file_bytes):
-        if not packed:
-            return _read_stream(file, path, file_bytes)
-        with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-            return _read_stream(stream, path, file_bytes * MAX_DEFLATE_RATIO)
-
-
-def _read_stream(stream: ByteStream, path: Path, limit: int) -> NDArray[Any]:
-    where = repr(str(path))
     start = stream.read(_START_BYTES)
-    if len(start) < _START_BYTES or start[:2] != b"\0\0" or start[2] not in IDX_DTYPES:
-        raise DataError(
-            f"{where}: starts with bytes {start.hex(' ')}; expected an IDX file, like"
-            " 00 00 08 03; fetch it again or unpack it"
-        )
     dtype, rank = IDX_DTYPES[start[2]], start[3]
     if not 1 <= rank <= _MAX_RANK:
         raise DataError(

@@ -1,74 +1,139 @@
-"""Load the source that a `--data` value names, checked but not yet scaled or split."""
+"""Load what a `--data` value names, checked but not yet scaled or split."""
 
+import gzip
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Any
 
-import numpy as np
+from numpy.typing import NDArray
 
+from mlpwatch.core.data.array_files import MAX_DEFLATE_RATIO, open_regular, reading
 from mlpwatch.core.data.idx import read_idx
-from mlpwatch.core.data.mnist import KERAS_NAMES, load_cached_mnist
-from mlpwatch.core.data.npz import read_npz
-from mlpwatch.core.data.raw_data import RawData, RawPart, check_part, combine_parts
-from mlpwatch.core.data.sources import (
-    AUTO,
-    DIGITS,
-    MNIST,
-    IdxPair,
-    find_idx_pairs,
-    resolve_source,
+from mlpwatch.core.data.naming import Pair, Parts, choose_parts
+from mlpwatch.core.data.npy import read_npy, unpacked_limit
+from mlpwatch.core.data.paths import (
+    EXPECTED,
+    GZIP_START,
+    HEAD_BYTES,
+    find_parts,
+    kind_of,
+    kind_of_file,
     source_path,
 )
+from mlpwatch.core.data.raw_data import RawData, RawPart, check_part, combine_parts
+from mlpwatch.core.data.registry import SOURCES, sources_for
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.text import excerpt
 
+Read = Callable[[str], NDArray[Any]]
+"""Reads the array of this name."""
+
 
 def load_source(data: str) -> RawData:
-    """Load `auto`, `digits`, `mnist`, or the `.npz` file or IDX folder at a path.
+    """Load a data set of `SOURCES`, or the files at a path.
 
     Raises:
         DataError: the data is missing, damaged or not fit to train on, in one line.
     """
-    source = resolve_source(data)
-    if source == MNIST:
+    *others, last = sources_for(data)
+    for source in others:
         try:
-            return load_cached_mnist()
+            return _load(source)
         except DataError:
-            # With `auto` nobody asked for MNIST: a damaged cache must not stop the run.
-            if data != AUTO:
-                raise
-            source = DIGITS
-    if source == DIGITS:
-        return _load_digits()
+            # With `auto` nobody asked for this one: a damaged cache must not stop the run.
+            continue
+    return _load(last)
+
+
+def _load(source: str) -> RawData:
+    if source in SOURCES:
+        return SOURCES[source].load()
     path = source_path(source)
-    return _load_idx_folder(path) if path.is_dir() else _load_npz(path)
+    if path.is_dir():
+        return _load_files(path, find_parts(path))
+    if kind_of_file(path) == "zip":
+        return _load_zip(path)
+    return _load_files(path.parent, find_parts(path.parent, like=path))
 
 
-def _load_digits() -> RawData:
-    # scikit-learn's data sets take one to four seconds to import: never before the first frame.
-    from sklearn.datasets import load_digits  # noqa: PLC0415
+def read_array_file(path: Path) -> NDArray[Any]:
+    """Read one IDX or `.npy` file, gzipped or not, whatever its name says.
 
-    pixels, labels = load_digits(return_X_y=True)
-    # Whole numbers from 0 to 16 in float64; as integers they scale by their own maximum.
-    part = check_part((DIGITS, DIGITS), pixels.astype(np.int16), labels)
-    return combine_parts(DIGITS, DIGITS, part, None)
-
-
-def _load_npz(path: Path) -> RawData:
-    arrays = read_npz(path, (KERAS_NAMES, ("x", "y")))
-
-    def part(x: str, y: str) -> RawPart:
-        return check_part((f"{str(path)!r} {x}", f"{str(path)!r} {y}"), arrays[x], arrays[y])
-
-    name, where = excerpt(path.stem), repr(str(path))
-    if "x" in arrays:
-        return combine_parts(name, where, part("x", "y"), None)
-    return combine_parts(name, where, part("x_train", "y_train"), part("x_test", "y_test"))
+    Raises:
+        DataError: whatever is wrong with the file, in one line.
+    """
+    with reading(path, "data file"), open_regular(path) as (stream, size):
+        return _read_array(stream, repr(str(path)), size)
 
 
-def _load_idx_folder(folder: Path) -> RawData:
-    def part(pair: IdxPair) -> RawPart:
-        where = (repr(str(pair.images)), repr(str(pair.labels)))
-        return check_part(where, read_idx(pair.images), read_idx(pair.labels))
+def _load_files(folder: Path, parts: Parts) -> RawData:
+    name = excerpt(folder.resolve().name)
+    return _combine(
+        name, repr(str(folder)), parts, lambda file: read_array_file(folder / file),
+        lambda file: repr(str(folder / file)),
+    )  # fmt: skip
 
-    train, test = find_idx_pairs(folder)
-    name, where = excerpt(folder.resolve().name), repr(str(folder))
-    return combine_parts(name, where, part(train), None if test is None else part(test))
+
+def _load_zip(path: Path) -> RawData:
+    """Load an `.npz` file, or a zip of IDX or `.npy` files."""
+    where = repr(str(path))
+    with (
+        reading(path, ".npz file"),
+        open_regular(path) as (stream, size),
+        zipfile.ZipFile(stream) as archive,
+    ):
+        members = [name for name in archive.namelist() if "__MACOSX" not in name]
+
+        def read(name: str) -> NDArray[Any]:
+            info = archive.getinfo(name)
+            label = _member(where, name)
+            limit = unpacked_limit(label, info, size)
+            with archive.open(info) as member:
+                if name.endswith(".npy"):
+                    return read_npy(member, label, limit)
+                return _read_array(member, label, limit)
+
+        parts = _positional_parts(members, read) or choose_parts(where, members)
+        return _combine(excerpt(path.stem), where, parts, read, lambda name: _member(where, name))
+
+
+def _member(where: str, name: str) -> str:
+    return f"{where} {excerpt(name.removesuffix('.npy'))}"
+
+
+def _positional_parts(members: Sequence[str], read: Read) -> Parts | None:
+    """Return the parts of arrays that `numpy.savez` numbered, not named; None for any other."""
+    if members == ["arr_0.npy", "arr_1.npy"]:
+        return Parts(Pair(*members), None)
+    if members != [f"arr_{n}.npy" for n in range(4)]:
+        return None
+    first, second, third, fourth = members
+    # Images, labels, images, labels; or both images before both labels.
+    if read(first).shape[1:] == read(second).shape[1:]:
+        second, third = third, second
+    return Parts(Pair(first, second), Pair(third, fourth))
+
+
+def _read_array(stream: IO[bytes], where: str, limit: int) -> NDArray[Any]:
+    head = stream.read(HEAD_BYTES)
+    kind = kind_of(where, head)
+    stream.seek(0)
+    if kind == "zip":
+        raise DataError(f"{where}: an archive in another one; expected {EXPECTED}; unpack it")
+    read = read_idx if kind == "idx" else read_npy
+    if not head.startswith(GZIP_START):
+        return read(stream, where, limit)
+    with gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:
+        return read(unpacked, where, limit * MAX_DEFLATE_RATIO)
+
+
+def _combine(
+    name: str, where: str, parts: Parts, read: Read, called: Callable[[str], str]
+) -> RawData:
+    def part(pair: Pair) -> RawPart:
+        names = (called(pair.images), called(pair.labels))
+        return check_part(names, read(pair.images), read(pair.labels))
+
+    train = part(parts.train)
+    return combine_parts(name, where, train, part(parts.test) if parts.test else None)

@@ -1,111 +1,51 @@
-"""MNIST, parsed once and kept as one compact file in the user's cache folder."""
+"""MNIST as `mlpwatch data fetch mnist` leaves it in the user's cache folder. Imports no NumPy."""
 
-import io
-import shutil
-import time
-from contextlib import suppress
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
-from mlpwatch.core.data.npz import read_npz
-from mlpwatch.core.data.openml import MNIST_784, OpenmlSource, Report, download_images
-from mlpwatch.core.data.raw_data import RawData, check_part, combine_parts
-from mlpwatch.core.data.sources import FETCH_COMMAND, MNIST, mnist_cache_path
-from mlpwatch.core.errors import DataError, DownloadError
-from mlpwatch.core.files.durable import replace_durably
-from mlpwatch.core.text import excerpt
+from mlpwatch.core.data.source import DataSource
+from mlpwatch.core.errors import DataError
 
-KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
-"""Names of the arrays in the file that Keras publishes, and in the cache."""
+if TYPE_CHECKING:
+    from mlpwatch.core.data.raw_data import RawData
 
-_CHECKSUM_NAME = "sha256"
+FETCH_COMMAND = "mlpwatch data fetch mnist"
 
 
-def load_cached_mnist() -> RawData:
-    """Load MNIST from the cache and compare it with its own checksum.
+def cache_folder() -> Path:
+    """Return the folder of cached data sets: `MLPWATCH_CACHE`, or the user's cache folder."""
+    override = os.environ.get("MLPWATCH_CACHE")
+    return Path(override) if override else user_cache_path("mlpwatch", appauthor=False)
+
+
+def mnist_cache_path() -> Path:
+    """Return where the parsed MNIST lies, or would lie."""
+    return cache_folder() / "mnist.npz"
+
+
+def check_mnist() -> None:
+    """Check that MNIST has been downloaded, without reading it.
 
     Raises:
-        DataError: not downloaded yet, or damaged.
+        DataError: it has not been; the message says how.
     """
-    path = mnist_cache_path()
-    if not path.is_file():
+    if not mnist_cache_path().is_file():
         raise DataError(f"data 'mnist': not downloaded yet; run `{FETCH_COMMAND}` first")
-    try:
-        arrays = read_npz(path, ((*KERAS_NAMES, _CHECKSUM_NAME),))
-        raw = _combine(arrays)
-    except DataError as error:
-        raise _damaged(path) from error
-    if arrays[_CHECKSUM_NAME].tobytes() != bytes.fromhex(raw.sha256):
-        raise _damaged(path)
-    return raw
 
 
-def fetch_mnist(report: Report, source: OpenmlSource = MNIST_784) -> Path:
-    """Download MNIST into the cache, unless it is there and sound.
+def _load() -> "RawData":
+    from mlpwatch.core.data.mnist_cache import load_cached_mnist  # noqa: PLC0415
 
-    What an interrupted run left of the raw download is used again; it is removed at the end.
-
-    Args:
-        report: takes one line of progress at a time.
-        source: what to ask openml.org for.
-
-    Returns:
-        The path of the cached file.
-
-    Raises:
-        DownloadError: no network, or the cache can't be written; running it again goes on.
-    """
-    started = time.monotonic()
-    path = mnist_cache_path()
-    with suppress(DataError):
-        load_cached_mnist()
-        report(f"already there: {path}")
-        return path
-    folder = path.parent / "mnist-download"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        images, labels = download_images(source, folder, report)
-        report("writing")
-        replace_durably(path, _packed(_keras_arrays(images, labels, source.train_count)))
-    except OSError as error:
-        reason = excerpt(error.strerror or error)
-        raise DownloadError(
-            f"cache {str(path.parent)!r}: can't be written ({reason}); expected a writable folder;"
-            " free or name another in MLPWATCH_CACHE"
-        ) from error
-    shutil.rmtree(folder, ignore_errors=True)
-    report(f"done: {path}, {time.monotonic() - started:.0f} seconds")
-    return path
+    return load_cached_mnist()
 
 
-def _keras_arrays(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], train_count: int
-) -> dict[str, NDArray[np.uint8]]:
-    parts = (images[:train_count], labels[:train_count], images[train_count:], labels[train_count:])
-    arrays = dict(zip(KERAS_NAMES, parts, strict=True))
-    checksum = bytes.fromhex(_combine(arrays).sha256)
-    return arrays | {_CHECKSUM_NAME: np.frombuffer(checksum, np.uint8)}
-
-
-def _combine(arrays: dict[str, NDArray[Any]]) -> RawData:
-    x_train, y_train, x_test, y_test = (arrays[name] for name in KERAS_NAMES)
-    train = check_part(("x_train", "y_train"), x_train, y_train)
-    test = check_part(("x_test", "y_test"), x_test, y_test)
-    return combine_parts(MNIST, MNIST, train, test)
-
-
-def _packed(arrays: dict[str, NDArray[np.uint8]]) -> bytes:
-    buffer = io.BytesIO()
-    # Compressed: 11 MB that load in 0.17 s; stored: 55 MB in 0.04 s (2 cores, warm).
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def _damaged(path: Path) -> DataError:
-    return DataError(
-        f"{str(path)!r}: damaged; expected MNIST as it was downloaded;"
-        f" delete it and run `{FETCH_COMMAND}` again"
-    )
+MNIST = DataSource(
+    name="mnist",
+    summary="MNIST, once it is downloaded",
+    check=check_mnist,
+    load=_load,
+    normalisation="centre-of-mass",
+)

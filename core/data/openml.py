@@ -16,7 +16,7 @@ from urllib.error import HTTPError, URLError
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.sources import FETCH_COMMAND
+from mlpwatch.core.data.mnist import FETCH_COMMAND
 from mlpwatch.core.errors import DownloadError
 from mlpwatch.core.text import excerpt
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Labels
+from mlpwatch.core.data.labels import MIN_CLASSES, class_numbers
 from mlpwatch.core.errors import DataError
 
-MIN_CLASSES = 2
-MAX_CLASSES = 36
-"""One character names each class: 0-9, then A-Z."""
+_CHANNELS = (1, 3, 4)
+"""Grey, RGB, RGB with transparency."""
 
 _WHITE_BYTE = 255.0
 _HASH_ROWS = 4096
@@ -27,7 +27,7 @@ class RawPart:
     """(samples, side, side), integers or floats as in the file."""
 
     labels: Labels
-    """(samples,)"""
+    """(samples,), from 0 to 35, as in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class RawData:
     white: float
     """The pixel value that is scaled to 1."""
 
-    classes: int
-    """Largest label + 1."""
+    values: tuple[int, ...]
+    """The labels that occur, rising."""
 
     sha256: str
     """Of shapes, dtypes and bytes, the same for one content in any kind of file."""
@@ -57,14 +57,17 @@ def check_part(where: tuple[str, str], images: NDArray[Any], labels: NDArray[Any
 
     Args:
         where: what messages call the images and the labels.
-        images: (n, side, side), (n, side, side, 1) or (n, side * side).
-        labels: integers (n,) or (n, 1).
+        images: (n, side, side) or (n, side * side); with one channel, or with three alike, before
+            or behind the pixels; or (side, side, n).
+        labels: see `class_numbers`. Swapped with the images, they are told from them by shape.
 
     Raises:
         DataError: another shape, lengths that differ, NaN, or labels outside 0 to 35.
     """
-    squares = _square_images(where[0], images)
-    classes = _class_numbers(where[1], labels)
+    if images.ndim == 1 and labels.ndim > 2:  # noqa: PLR2004
+        images, labels = labels, images  # their names are swapped
+    classes = class_numbers(where[1], labels)
+    squares = _square_images(where[0], _grey_images(where[0], images, len(classes)))
     if len(squares) != len(classes):
         raise DataError(
             f"{where[0]}: {len(squares):,} images, but {len(classes):,} labels in {where[1]};"
@@ -95,12 +98,17 @@ def combine_parts(name: str, where: str, train: RawPart, test: RawPart | None) -
             f"{where}: every training label is {present[0]}; expected two classes or more;"
             " check the labels"
         )
+    if (level := train.images.min()) == train.images.max():
+        raise DataError(
+            f"{where}: every pixel of every training image is {level}; expected pictures;"
+            " check what was written"
+        )
     return RawData(
         name=name,
         train=train,
         test=test,
         white=_white_level(where, [part.images for part in parts]),
-        classes=1 + max(int(part.labels.max()) for part in parts),
+        values=tuple(np.unique(np.concatenate([part.labels for part in parts])).tolist()),
         sha256=content_sha256(parts),
     )
 
@@ -119,6 +127,29 @@ def content_sha256(parts: list[RawPart]) -> str:
 
 def _described(images: NDArray[Any]) -> str:
     return f"{images.shape[1]}x{images.shape[2]} {images.dtype}"
+
+
+def _grey_images(where: str, images: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return images without an axis of channels, one image per row."""
+    if images.dtype.kind == "b":
+        images = images.view(np.uint8)
+    if images.dtype.kind not in "uif":
+        raise DataError(f"{where}: dtype {images.dtype}; expected pixels; write them as numbers")
+    if images.ndim == 3 and len(images) != count == images.shape[2]:  # noqa: PLR2004
+        return np.moveaxis(images, 2, 0)
+    if images.ndim != 4:  # noqa: PLR2004
+        return images
+    if images.shape[1] in _CHANNELS and images.shape[2] == images.shape[3]:
+        images = np.moveaxis(images, 1, 3)
+    if images.shape[3] not in _CHANNELS:
+        return images
+    grey, *others = np.moveaxis(images, 3, 0)[:3]
+    if all(np.array_equal(grey, other) for other in others):
+        return grey
+    raise DataError(
+        f"{where}: shape {images.shape}, pictures in colour; expected grey ones, like (n, 28, 28);"
+        " convert them: images.mean(-1)"
+    )
 
 
 def _square_images(where: str, images: NDArray[Any]) -> NDArray[Any]:
@@ -141,25 +172,6 @@ def _square_images(where: str, images: NDArray[Any]) -> NDArray[Any]:
     return images.reshape(count, height, width)
 
 
-def _class_numbers(where: str, labels: NDArray[Any]) -> Labels:
-    if labels.dtype.kind not in "ui":
-        raise DataError(
-            f"{where}: dtype {labels.dtype}; expected integer class numbers; convert them"
-        )
-    if labels.ndim not in (1, 2) or labels.size != len(labels):
-        raise DataError(
-            f"{where}: shape {labels.shape}; expected one class number per image, (n,) or (n, 1);"
-            " turn one-hot rows into class numbers"
-        )
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= MAX_CLASSES:
-        raise DataError(
-            f"{where}: labels from {low} to {high}; expected class numbers from 0 to"
-            f" {MAX_CLASSES - 1}; renumber them"
-        )
-    return labels.reshape(-1).astype(np.int64)
-
-
 def _white_level(where: str, images: list[NDArray[Any]]) -> float:
     """Return the pixel value that stands for white.
 
@@ -172,8 +184,9 @@ def _white_level(where: str, images: list[NDArray[Any]]) -> float:
     low = min(float(part.min()) for part in images)
     high = max(float(part.max()) for part in images)
     if low < 0 or (dtype.kind == "f" and high > _WHITE_BYTE):
+        hint = "take back what normalised them" if low < 0 < high else "rescale them"
         raise DataError(
-            f"{where}: pixels from {low:g} to {high:g}; expected 0 to 1 or 0 to 255; rescale them"
+            f"{where}: pixels from {low:g} to {high:g}; expected 0 to 1 or 0 to 255; {hint}"
         )
     if dtype.kind == "f":
         return 1.0 if high <= 1 else _WHITE_BYTE

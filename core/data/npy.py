@@ -1,4 +1,4 @@
-"""Read `.npz` files that nobody vouches for: nothing is unpickled, no stated size is believed."""
+"""Read `.npy` files and members of `.npz` files: nothing is unpickled, no stated size believed."""
 
 import io
 import warnings
@@ -13,24 +13,20 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.data.array_files import (
     MAX_DEFLATE_RATIO,
+    ByteStream,
     content_bytes,
     open_regular,
     read_content,
     reading,
 )
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.text import excerpt
 
 MAX_HEADER_BYTES = 1024
 """A plain array's header takes 128; longer ones describe records, which are refused anyway."""
 
 
-def read_npz(path: Path, layouts: Sequence[Sequence[str]]) -> dict[str, NDArray[Any]]:
-    """Read the arrays of the first layout whose names are all in the file.
-
-    Args:
-        path: a zip of `.npy` members, stored or deflated, as `numpy.savez` writes it.
-        layouts: names to look for, like `("x", "y")`; other members are not read.
+def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Read the named arrays of an `.npz` file; others are left unread.
 
     Returns:
         The arrays by name, with the dtype, byte order and memory order of the file.
@@ -43,38 +39,41 @@ def read_npz(path: Path, layouts: Sequence[Sequence[str]]) -> dict[str, NDArray[
         open_regular(path) as (stream, size),
         zipfile.ZipFile(stream) as archive,
     ):
-        names = _choose_layout(path, archive.namelist(), layouts)
         return {name: _read_member(path, archive, name, size) for name in names}
 
 
-def _choose_layout(
-    path: Path, members: Sequence[str], layouts: Sequence[Sequence[str]]
-) -> Sequence[str]:
-    for names in layouts:
-        if all(f"{name}.npy" in members for name in names):
-            return names
-    found = excerpt(", ".join(name.removesuffix(".npy") for name in members[:8]), 80)
-    wanted = " or ".join(", ".join(names) for names in layouts)
-    raise DataError(
-        f"{str(path)!r}: holds the arrays {found or 'none'}; expected {wanted}; rename them"
-    )
-
-
-def _read_member(path: Path, archive: zipfile.ZipFile, name: str, file_bytes: int) -> NDArray[Any]:
-    where = f"{str(path)!r} {name}"
-    info = archive.getinfo(f"{name}.npy")
-    limit = _unpacked_limit(where, info, file_bytes)
+def _read_member(path: Path, archive: zipfile.ZipFile, name: str, size: int) -> NDArray[Any]:
+    where, info = f"{str(path)!r} {name}", archive.getinfo(f"{name}.npy")
     with archive.open(info) as stream:
-        begun = stream.read(MAX_HEADER_BYTES)
-        shape, fortran_order, dtype, header_bytes = _parse_header(begun)
-        size = content_bytes(where, shape, dtype, limit - header_bytes)
-        content = read_content(stream, where, size, begun[header_bytes:])
+        return read_npy(stream, where, unpacked_limit(where, info, size))
+
+
+def read_npy(stream: ByteStream, where: str, limit: int) -> NDArray[Any]:
+    """Read one array.
+
+    Args:
+        stream: at the start of an `.npy` file, unpacked.
+        where: what messages call it.
+        limit: bytes that the stream can hold at most.
+
+    Raises:
+        DataError: objects, too large, or shorter or longer than its header says.
+        ValueError: a damaged header.
+    """
+    begun = stream.read(MAX_HEADER_BYTES)
+    shape, fortran_order, dtype, header_bytes = _parse_header(begun)
+    size = content_bytes(where, shape, dtype, limit - header_bytes)
+    content = read_content(stream, where, size, begun[header_bytes:])
     flat: NDArray[Any] = np.frombuffer(content, dtype)
     return flat.reshape(shape, order="F" if fortran_order else "C")
 
 
-def _unpacked_limit(where: str, info: zipfile.ZipInfo, file_bytes: int) -> int:
-    """Return how many bytes a zip member can unpack to, whatever its entry says."""
+def unpacked_limit(where: str, info: zipfile.ZipInfo, file_bytes: int) -> int:
+    """Return how many bytes a zip member can unpack to, whatever its entry says.
+
+    Raises:
+        DataError: encrypted, or compressed in another way than NumPy does.
+    """
     if info.flag_bits & 0x1:
         raise DataError(f"{where}: encrypted; expected a plain .npz file; write it unencrypted")
     packed = min(info.compress_size, file_bytes)

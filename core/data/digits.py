@@ -1,0 +1,37 @@
+"""The digits that come with scikit-learn: 1,797 of 8x8 pixels."""
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from mlpwatch.core.data.source import DataSource
+
+if TYPE_CHECKING:
+    from mlpwatch.core.data.raw_data import RawData
+
+
+def _check() -> None:
+    """They are always there: scikit-learn is a dependency."""
+
+
+def _load() -> "RawData":
+    # scikit-learn's data sets take one to four seconds to import: never before the first frame.
+    import numpy as np  # noqa: PLC0415
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
+    from mlpwatch.core.data.raw_data import check_part, combine_parts  # noqa: PLC0415
+
+    pixels, labels = load_digits(return_X_y=True)
+    # Whole numbers from 0 to 16 in float64; as integers they scale by their own maximum.
+    part = check_part(("digits", "digits"), pixels.astype(np.int16), labels)
+    return combine_parts("digits", "digits", part, None)
+
+
+DIGITS = DataSource(
+    name="digits",
+    summary="the digits that come with scikit-learn",
+    check=_check,
+    load=_load,
+    normalisation="full-height",
+    # As many steps as on MNIST: 13 batches of 100 are too few for its learning rate.
+    pace=MappingProxyType({"seed": {"batch_size": 10, "epochs": 200}}),
+)

@@ -1,0 +1,113 @@
+"""Class numbers from what files have as labels, and one character for each class."""
+
+import string
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpwatch.core.arrays import Labels
+from mlpwatch.core.errors import DataError
+from mlpwatch.core.text import excerpt
+
+CHARACTERS = string.digits + string.ascii_uppercase
+"""A label is shown as its character: 7 as 7, 12 as C."""
+
+MIN_CLASSES = 2
+MAX_CLASSES = len(CHARACTERS)
+
+_ALPHABET = len(string.ascii_uppercase)
+
+_QMNIST_COLUMNS = 8
+"""QMNIST's label files hold the class, then writer, series and so on: int32 (n, 8)."""
+
+
+def class_numbers(where: str, labels: NDArray[Any]) -> Labels:
+    """Return the class numbers (n,), from 0 to 35, as the file has them.
+
+    Args:
+        where: what messages call the labels.
+        labels: whole numbers or booleans of any dtype, (n,), (n, 1) or (1, n); one-hot rows
+            (n, classes); text, each a whole number or one letter or digit; or QMNIST's (n, 8).
+
+    Raises:
+        DataError: anything else.
+    """
+    if labels.dtype.kind in "US":
+        labels = _numbers_of_text(where, labels)
+    if labels.dtype.kind == "f" and not np.array_equal(labels, np.floor(labels)):
+        raise DataError(
+            f"{where}: dtype {labels.dtype} with fractions or NaN; expected integer class numbers;"
+            " convert them"
+        )
+    numbers = _one_per_image(where, labels)
+    low, high = int(numbers.min()), int(numbers.max())
+    if low < 0 or high >= MAX_CLASSES:
+        raise DataError(
+            f"{where}: labels from {low} to {high}; expected class numbers from 0 to"
+            f" {MAX_CLASSES - 1}, at most {MAX_CLASSES} classes; renumber them or leave some out"
+        )
+    return numbers.astype(np.int64)
+
+
+def class_names(classes: int) -> str:
+    """Return one character per class: 0-9, then A-Z.
+
+    Raises:
+        ValueError: more classes than characters.
+    """
+    if not 0 <= classes <= MAX_CLASSES:
+        raise ValueError(f"{classes} classes: expected at most {MAX_CLASSES}")
+    return CHARACTERS[:classes]
+
+
+def names_of(values: Sequence[int]) -> str:
+    """Return one character per class.
+
+    Args:
+        values: the labels of the classes, rising. 26 in a row from 0 or 1, as EMNIST's letters
+            have, are the alphabet.
+    """
+    if len(values) == _ALPHABET and values[-1] == values[0] + _ALPHABET - 1 and values[0] <= 1:
+        return string.ascii_uppercase
+    return "".join(CHARACTERS[value] for value in values)
+
+
+def _one_per_image(where: str, labels: NDArray[Any]) -> NDArray[Any]:
+    if labels.ndim == 1 or (labels.ndim == 2 and 1 in labels.shape):  # noqa: PLR2004
+        return labels.reshape(-1)
+    if labels.ndim == 2:  # noqa: PLR2004
+        if labels.shape[1] <= MAX_CLASSES and _is_one_hot(labels):
+            return labels.argmax(axis=1)
+        if labels.shape[1] == _QMNIST_COLUMNS and labels.dtype.kind == "i":
+            return labels[:, 0]
+    raise DataError(
+        f"{where}: shape {labels.shape}; expected one class number per image, (n,) or (n, 1),"
+        " or one-hot rows, each with a single 1; write the class numbers"
+    )
+
+
+def _is_one_hot(labels: NDArray[Any]) -> bool:
+    ones = np.count_nonzero(labels, axis=1)
+    return bool((ones == 1).all() and (labels.max(axis=1) == 1).all())
+
+
+def _numbers_of_text(where: str, labels: NDArray[Any]) -> NDArray[Any]:
+    try:
+        texts, index = np.unique(labels.astype(np.str_), return_inverse=True)
+        names = [str(text).strip() for text in texts]
+    # No ASCII, or no characters at all.
+    except ValueError as error:
+        raise DataError(f"{where}: text that is damaged; expected class numbers") from error
+    try:
+        numbers = [int(name) for name in names]
+    except ValueError:
+        upper = [name.upper() for name in names]
+        if len(set(upper)) < len(upper) or not set(upper) <= set(CHARACTERS):
+            raise DataError(
+                f"{where}: dtype {labels.dtype}, labels like {excerpt(', '.join(names[:3]), 60)};"
+                " expected class numbers, or one letter or digit for each class; number them"
+            ) from None
+        numbers = [CHARACTERS.index(name) for name in upper]
+    return np.array(numbers, object)[index].reshape(labels.shape)

@@ -1,0 +1,152 @@
+"""Which arrays of a file, folder or archive are images and labels, by the names people give them.
+
+MNIST's, EMNIST's and QMNIST's published names, Keras', MedMNIST's and scikit-learn's, in any case
+and with any suffix: `train-images-idx3-ubyte`, `emnist-letters-test-labels-idx1-ubyte.gz`,
+`x_train`, `trainY`, `images`. Imports no NumPy.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Literal, NamedTuple
+
+from mlpwatch.core.errors import DataError
+from mlpwatch.core.text import excerpt
+
+PartName = Literal["train", "test"]
+Role = Literal["images", "labels"]
+
+_PARTS: dict[str, PartName] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing", "t10k"), "test"),
+}
+_OTHER_PARTS = {"val", "valid", "validation", "dev", "extra"}
+_ROLES: dict[str, Role] = {
+    **dict.fromkeys(("x", "image", "images", "img", "imgs", "pixels", "data"), "images"),
+    **dict.fromkeys(("y", "label", "labels", "target", "targets"), "labels"),
+}
+_NOISE = re.compile(r"idx\d?|ubyte|u?int\d*|npy|gz|txt|bin|xz|bz2")
+_WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+")
+_JOINED = re.compile(r"^([xy])(train|test|val|valid)$")
+"""`xtrain`, whose two words nothing parts."""
+
+
+class Pair(NamedTuple):
+    """The names of the two arrays of one part."""
+
+    images: str
+    labels: str
+
+
+class Parts(NamedTuple):
+    """The names of a data set's arrays."""
+
+    train: Pair
+    test: Pair | None
+
+
+class _Meaning(NamedTuple):
+    """What a name says."""
+
+    group: tuple[str, ...]
+    """Folder, and what else the name says, like `emnist letters`: arrays of one data set share it.
+    """
+    part: PartName
+    role: Role
+
+
+_Group = dict[tuple[PartName, Role], str]
+
+
+def choose_parts(where: str, names: Iterable[str], like: str | None = None) -> Parts:
+    """Return the names of the training and, where there is one, the test part.
+
+    Args:
+        where: what messages call the file or folder.
+        names: of its arrays, `/` between folders, those to be preferred first.
+        like: one of the names, where the data set must be the one that it belongs to.
+
+    Raises:
+        DataError: no training part, half of a pair, or more than one data set.
+    """
+    names = tuple(names)
+    groups: dict[tuple[str, ...], _Group] = {}
+    for name in names:
+        if meaning := _read(name):
+            group = groups.setdefault(meaning.group, {})
+            group.setdefault((meaning.part, meaning.role), name)
+    if like is not None:
+        meaning = _read(like)
+        groups = {key: group for key, group in groups.items() if meaning and key == meaning.group}
+    return _parts_of(where, _only_one(where, groups, names))
+
+
+def _only_one(
+    where: str, groups: dict[tuple[str, ...], _Group], names: Sequence[str]
+) -> dict[tuple[PartName, Role], str]:
+    whole = {
+        key: group for key, group in groups.items()
+        if ("train", "images") in group and ("train", "labels") in group
+    }  # fmt: skip
+    # An outer folder goes before an inner one: archives unpacked twice hold the same files twice.
+    depth = {key: key[0].count("/") if key[0] else -1 for key in whole or groups}
+    outer = [group for key, group in (whole or groups).items() if depth[key] == min(depth.values())]
+    if not outer:
+        found = excerpt(", ".join(names[:8]), 80)
+        raise DataError(
+            f"{where}: holds {found or 'nothing'}; expected images and labels under names such as"
+            " train-images-idx3-ubyte and train-labels-idx1-ubyte, or x_train and y_train;"
+            " rename them"
+        )
+    if len(whole) > 1 and len(outer) > 1:
+        firsts = ", ".join(group["train", "images"] for group in outer[:4])
+        raise DataError(
+            f"{where}: holds {len(outer)} data sets; expected one; give --data the path of"
+            f" one file of it: {excerpt(firsts, 240)}"
+        )
+    return outer[0]
+
+
+def _parts_of(where: str, group: _Group) -> Parts:
+    pairs: dict[PartName, Pair] = {}
+    for part in ("train", "test"):
+        found = {role: name for (of, role), name in group.items() if of == part}
+        if len(found) == 1:
+            ((role, name),) = found.items()
+            missing = "labels" if role == "images" else "images"
+            raise DataError(
+                f"{where}: the {missing} of {excerpt(name)} are missing;"
+                f" expected images and labels beside each other; add {missing}, named alike"
+            )
+        if found:
+            pairs[part] = Pair(found["images"], found["labels"])
+    if "train" not in pairs:
+        raise DataError(
+            f"{where}: only a test part, {excerpt(pairs['test'].images)}; expected a training part;"
+            " add train-images and train-labels, or rename these"
+        )
+    return Parts(pairs["train"], pairs.get("test"))
+
+
+def _read(name: str) -> _Meaning | None:
+    path = PurePosixPath(name)
+    words = _words(path.name)
+    found = [_ROLES[word] for word in words if word in _ROLES]
+    if not found or _OTHER_PARTS.intersection(words):
+        return None
+    part = next((_PARTS[word] for word in words if word in _PARTS), "train")
+    rest = [w for w in words if w not in _ROLES and w not in _PARTS and not _NOISE.fullmatch(w)]
+    folder = path.parent
+    # Kaggle's MNIST has each file in a folder of the file's own name.
+    if folder.name and _words(folder.name) == words:
+        folder = folder.parent
+    place = "" if folder == PurePosixPath() else folder.as_posix()
+    # `image_labels` are labels.
+    return _Meaning((place, *rest), part, "labels" if "labels" in found else "images")
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name in lower case; the capitals of `trainX` begin one."""
+    parted = _WORDS.findall(name if name != name.upper() else name.lower())
+    words = [word.lower() for word in parted]
+    return [half for word in words for half in _JOINED.sub(r"\1 \2", word).split()]

@@ -1,0 +1,195 @@
+"""What a path that `--data` names holds, by its first bytes. Imports no NumPy.
+
+This runs before the first frame: it opens a file or five and reads their first bytes.
+"""
+
+import os
+import stat
+import zlib
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from mlpwatch.core.data.naming import Parts, choose_parts
+from mlpwatch.core.errors import DataError
+from mlpwatch.core.text import excerpt
+
+Kind = Literal["idx", "npy", "zip"]
+
+HEAD_BYTES = 512
+
+IDX_TYPES = (0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E)
+"""uint8, int8, int16, int32, float32, float64."""
+
+GZIP_START = b"\x1f\x8b"
+
+_KINDS: tuple[tuple[bytes, Kind], ...] = (
+    (b"\x93NUMPY", "npy"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+)
+
+_PICKLE = (
+    "a pickle, which is never opened, since it can run any code; where you trust it, convert it"
+    " once: python -c \"import gzip, pickle, numpy as np; f = gzip.open('mnist.pkl.gz');"
+    " (x, y), _, (u, v) = pickle.load(f, encoding='latin1');"
+    " np.savez('mnist.npz', x_train=x, y_train=y, x_test=u, y_test=v)\""
+)
+_FOREIGN: tuple[tuple[bytes, str], ...] = (
+    *((b"\x80" + bytes([version]), _PICKLE) for version in range(2, 6)),
+    (b"<!doctype", "a web page, not data: the download failed; fetch it again"),
+    (b"<html", "a web page, not data: the download failed; fetch it again"),
+    (b"version https://git-lfs", "a pointer of Git LFS; fetch the file itself: git lfs pull"),
+    (b"\x89hdf\r\n", "an HDF5 file; convert it: numpy.savez('data.npz', x_train=…, y_train=…)"),
+    (b"matlab 5.0", "a MATLAB file; convert it with scipy.io.loadmat and numpy.savez"),
+    (b"par1", "a Parquet file; convert it with pandas.read_parquet and numpy.savez"),
+    (b"\xfd7zxz", "packed with xz; unpack it: xz -d"),
+    (b"bzh", "packed with bzip2; unpack it: bunzip2"),
+    (b"(\xb5/\xfd", "packed with Zstandard; unpack it: unzstd"),
+    (b"7z\xbc\xaf", "a 7z archive; unpack it: 7z x"),
+    (b"\x89png", "one picture; expected arrays of many: numpy.savez('data.npz', x=…, y=…)"),
+    (b"\xff\xd8\xff", "one picture; expected arrays of many: numpy.savez('data.npz', x=…, y=…)"),
+)
+"""First bytes, in lower case, of what people have instead."""
+
+EXPECTED = "an .npz file, or IDX files as MNIST's: a folder, a zip or one of them"
+
+_MOST_DEPTH = 3
+_MOST_FILES = 10_000
+
+
+def source_path(data: str, names: Sequence[str] = ()) -> Path:
+    """Return `data` as the path of an existing file or folder; `~` is the user's home.
+
+    Args:
+        data: as `--data` has it.
+        names: what `--data` can name besides.
+
+    Raises:
+        DataError: there is none, or the text can't be a path.
+    """
+    try:
+        path = Path(data).expanduser()
+        path.stat()
+    # ValueError: a null byte. OSError: missing, too long, a loop of links, a closed folder.
+    # RuntimeError: `~` of a user without a home.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        meant = "".join(f"did you mean {name}? " for name in get_close_matches(data, names, 1))
+        expected = ", ".join((*names, EXPECTED))
+        raise DataError(
+            f"data {data!r}: {reason.lower()}; {meant}expected {expected};"
+            " where the data has moved, say where to with --data"
+        ) from error
+    return path
+
+
+def check_path(data: str, names: Sequence[str] = ()) -> None:
+    """Check by their first bytes that a path's files can be data.
+
+    Raises:
+        DataError: missing, no data, or a format that is not read; the message says what to do.
+    """
+    path = source_path(data, names)
+    if path.is_dir():
+        for name in filter(None, _names_of(find_parts(path))):
+            kind_of_file(path / name)
+    elif kind_of_file(path) in ("idx", "npy"):
+        find_parts(path.parent, like=path)
+
+
+def _names_of(parts: Parts) -> tuple[str, ...]:
+    return (*parts.train, *(parts.test or ()))
+
+
+def find_parts(folder: Path, like: Path | None = None) -> Parts:
+    """Return the names, relative to the folder, of the files that make up a data set.
+
+    Args:
+        folder: also its sub-folders, three deep.
+        like: a file in it, where the data set must be the one that it belongs to.
+
+    Raises:
+        DataError: no training part, half of a pair, or more than one data set.
+    """
+    where = f"folder {str(folder)!r}"
+    if like is None:
+        return choose_parts(where, _files_below(folder))
+    where = f"{str(like)!r}: one array of several; its folder"
+    beside = (name for name in _files_below(folder) if "/" not in name)
+    return choose_parts(where, beside, like.name)
+
+
+def _files_below(folder: Path) -> list[str]:
+    """Return the files' paths relative to a folder, those to be preferred first."""
+    found: list[str] = []
+    for parent, folders, files in os.walk(folder):
+        place = Path(parent).relative_to(folder)
+        if len(place.parts) >= _MOST_DEPTH:
+            folders.clear()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += (place.joinpath(name).as_posix() for name in files if not name.startswith("."))
+        if len(found) > _MOST_FILES:
+            break
+    # Unpacked before packed, MNIST's own dash before the dot that some archives have.
+    return sorted(found, key=lambda n: (n.count("/"), n.lower().endswith(".gz"), ".idx" in n, n))
+
+
+def kind_of_file(path: Path) -> Kind:
+    """Return what a file is, unpacked if it is gzipped.
+
+    Raises:
+        DataError: a format that is not read, no regular file, or not readable; says what to do.
+    """
+    where = repr(str(path))
+    try:
+        # Not opened before: opening a pipe would wait for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(f"{where}: not a regular file; expected a data file; name another")
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(f"{where}: {reason}; expected a readable data file") from error
+    if not head:
+        raise DataError(f"{where}: empty; expected a data file; fetch or write it again")
+    return kind_of(where, head)
+
+
+def kind_of(where: str, head: bytes) -> Kind:
+    """Return what begins with these bytes, unpacked if they are gzipped.
+
+    Args:
+        where: what messages call it.
+        head: its first bytes, `HEAD_BYTES` of them if there are as many.
+
+    Raises:
+        DataError: a format that is not read; the message says what it is and how to convert it.
+    """
+    if head.startswith(GZIP_START):
+        try:
+            head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
+        except zlib.error as error:
+            raise DataError(
+                f"{where}: can't be unpacked ({excerpt(error)}); expected a whole gzip file;"
+                " fetch or write it again"
+            ) from error
+    for start, kind in _KINDS:
+        if head.startswith(start):
+            return kind
+    if head[:2] == b"\0\0" and len(head) > 3 and head[2] in IDX_TYPES:  # noqa: PLR2004
+        return "idx"
+    raise DataError(f"{where}: {_foreign(head)}")
+
+
+def _foreign(head: bytes) -> str:
+    start = head.lstrip().lower()
+    for sign, what in _FOREIGN:
+        if start.startswith(sign):
+            return what
+    if head[257:262] == b"ustar":
+        return "a tar archive; unpack it: tar xf"
+    if start.isascii() and b"," in start and start.replace(b"\n", b" ").decode().isprintable():
+        return "text, as of a CSV table; convert it with numpy.loadtxt and numpy.savez"
+    return f"starts with bytes {head[:4].hex(' ')}; expected {EXPECTED}; fetch it again"
