@@ -78,10 +78,10 @@ def watch(options: argparse.Namespace) -> int:
     config = config_from(options)
     if _says_no_screen():
         return run_train(options)
-    from mlpwatch.core.data.sources import check_source, resolve_source  # noqa: PLC0415
+    from mlpwatch.core.data.registry import check_source  # noqa: PLC0415
 
     # What can be known at once is said before the screen changes.
-    check_source(resolve_source(config.data))
+    check_source(config.data)
     if options.name is not None:
         from mlpwatch.core.runs.layout import check_run_name  # noqa: PLC0415
 
@@ -150,7 +150,7 @@ def runs(options: argparse.Namespace) -> int:
 def fetch(_options: argparse.Namespace) -> int:
     """Download a data set into the cache."""
     from mlpwatch.core.cli.headless import say  # noqa: PLC0415
-    from mlpwatch.core.data.mnist import fetch_mnist  # noqa: PLC0415
+    from mlpwatch.core.data.mnist_cache import fetch_mnist  # noqa: PLC0415
 
     fetch_mnist(say)
     return 0

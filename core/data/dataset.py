@@ -12,6 +12,7 @@ from mlpwatch.core.data.labels import MAX_CLASSES, class_names, names_of
 from mlpwatch.core.data.loaders import load_source
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
 from mlpwatch.core.data.raw_data import RawData, RawPart
+from mlpwatch.core.data.source import FILES_NORMALISATION, NormalisationName
 from mlpwatch.core.errors import DataError
 
 HELD_OUT_SHARE = 6
@@ -60,6 +61,9 @@ class Dataset:
     grey_levels: GreyLevels | None = None
     """The training images as bytes, where the source has bytes."""
 
+    normalisation: NormalisationName = FILES_NORMALISATION
+    """How a drawing becomes like these images."""
+
     names: str = ""
     """One character per class, where they are not 0-9, A-Z."""
 
@@ -104,7 +108,7 @@ def load_dataset(
         seed: decides which training images are held out for validation.
         pixel_range: what black and white are scaled to.
         classes: of a saved run; None for a new one, which has a class for each label that occurs.
-            Runs before 0.2 had one for each number up to the largest label.
+            Runs of an earlier version had one for each number up to the largest label.
 
     Raises:
         DataError: the data is missing, damaged or not fit to train on, in one line.
@@ -161,6 +165,7 @@ def _build_dataset(
         test_labels=classes[test_part.labels[test]],
         sha256=raw.sha256,
         grey_levels=_grey_levels(raw.train, train, scale),
+        normalisation=raw.normalisation,
         names="" if names == class_names(len(values)) else names,
     )
     arrays = (dataset.images, dataset.labels, rows, dataset.test_images, dataset.test_labels)

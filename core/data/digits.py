@@ -23,7 +23,7 @@ def _load() -> "RawData":
     pixels, labels = load_digits(return_X_y=True)
     # Whole numbers from 0 to 16 in float64; as integers they scale by their own maximum.
     part = check_part(("digits", "digits"), pixels.astype(np.int16), labels)
-    return combine_parts("digits", "digits", part, None)
+    return combine_parts("digits", "digits", part, None, DIGITS.normalisation)
 
 
 DIGITS = DataSource(
@@ -32,6 +32,7 @@ DIGITS = DataSource(
     check=_check,
     load=_load,
     normalisation="full-height",
-    # As many steps as on MNIST: 13 batches of 100 are too few for its learning rate.
-    pace=MappingProxyType({"seed": {"batch_size": 10, "epochs": 200}}),
+    # 50 epochs of 13 batches are 650 steps, on MNIST 27,500: by then the notebook's gap has not
+    # opened (74.6 against 26.4 %). After 15,000 steps it is 97.0 against 91.3 %, in 6 s.
+    pace=MappingProxyType({"seed": {"batch_size": 10, "epochs": 120}}),
 )

@@ -79,9 +79,11 @@ def _one_per_image(where: str, labels: NDArray[Any]) -> NDArray[Any]:
         return labels.reshape(-1)
     if labels.ndim == 2:  # noqa: PLR2004
         if labels.shape[1] <= MAX_CLASSES and _is_one_hot(labels):
-            return labels.argmax(axis=1)
+            classes: NDArray[Any] = labels.nonzero()[1]
+            return classes
         if labels.shape[1] == _QMNIST_COLUMNS and labels.dtype.kind == "i":
-            return labels[:, 0]
+            first: NDArray[Any] = labels[:, 0]
+            return first
     raise DataError(
         f"{where}: shape {labels.shape}; expected one class number per image, (n,) or (n, 1),"
         " or one-hot rows, each with a single 1; write the class numbers"

@@ -22,7 +22,7 @@ from mlpwatch.core.data.paths import (
     source_path,
 )
 from mlpwatch.core.data.raw_data import RawData, RawPart, check_part, combine_parts
-from mlpwatch.core.data.registry import SOURCES, sources_for
+from mlpwatch.core.data.registry import AUTO, SOURCES, sources_for
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.text import excerpt
 
@@ -49,7 +49,7 @@ def load_source(data: str) -> RawData:
 def _load(source: str) -> RawData:
     if source in SOURCES:
         return SOURCES[source].load()
-    path = source_path(source)
+    path = source_path(source, (AUTO, *SOURCES))
     if path.is_dir():
         return _load_files(path, find_parts(path))
     if kind_of_file(path) == "zip":
@@ -63,7 +63,7 @@ def read_array_file(path: Path) -> NDArray[Any]:
     Raises:
         DataError: whatever is wrong with the file, in one line.
     """
-    with reading(path, "data file"), open_regular(path) as (stream, size):
+    with reading(path, "IDX or .npy file"), open_regular(path) as (stream, size):
         return _read_array(stream, repr(str(path)), size)
 
 

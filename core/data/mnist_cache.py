@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.mnist import FETCH_COMMAND, check_mnist, mnist_cache_path
+from mlpwatch.core.data.mnist import FETCH_COMMAND, MNIST, check_mnist, mnist_cache_path
 from mlpwatch.core.data.npy import read_npz
 from mlpwatch.core.data.openml import MNIST_784, OpenmlSource, Report, download_images
 from mlpwatch.core.data.raw_data import RawData, check_part, combine_parts
@@ -93,7 +93,7 @@ def _combine(arrays: dict[str, NDArray[Any]]) -> RawData:
     x_train, y_train, x_test, y_test = (arrays[name] for name in KERAS_NAMES)
     train = check_part(("x_train", "y_train"), x_train, y_train)
     test = check_part(("x_test", "y_test"), x_test, y_test)
-    return combine_parts("mnist", "mnist", train, test)
+    return combine_parts("mnist", "mnist", train, test, MNIST.normalisation)
 
 
 def _packed(arrays: dict[str, NDArray[np.uint8]]) -> bytes:

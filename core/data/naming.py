@@ -92,7 +92,7 @@ def _only_one(
     depth = {key: key[0].count("/") if key[0] else -1 for key in whole or groups}
     outer = [group for key, group in (whole or groups).items() if depth[key] == min(depth.values())]
     if not outer:
-        found = excerpt(", ".join(names[:8]), 80)
+        found = excerpt(", ".join(name.removesuffix(".npy") for name in names[:8]), 80)
         raise DataError(
             f"{where}: holds {found or 'nothing'}; expected images and labels under names such as"
             " train-images-idx3-ubyte and train-labels-idx1-ubyte, or x_train and y_train;"
@@ -134,7 +134,7 @@ def _read(name: str) -> _Meaning | None:
     found = [_ROLES[word] for word in words if word in _ROLES]
     if not found or _OTHER_PARTS.intersection(words):
         return None
-    part = next((_PARTS[word] for word in words if word in _PARTS), "train")
+    parts: list[PartName] = [_PARTS[word] for word in words if word in _PARTS]
     rest = [w for w in words if w not in _ROLES and w not in _PARTS and not _NOISE.fullmatch(w)]
     folder = path.parent
     # Kaggle's MNIST has each file in a folder of the file's own name.
@@ -142,7 +142,8 @@ def _read(name: str) -> _Meaning | None:
         folder = folder.parent
     place = "" if folder == PurePosixPath() else folder.as_posix()
     # `image_labels` are labels.
-    return _Meaning((place, *rest), part, "labels" if "labels" in found else "images")
+    role: Role = "labels" if "labels" in found else "images"
+    return _Meaning((place, *rest), parts[0] if parts else "train", role)
 
 
 def _words(name: str) -> list[str]:

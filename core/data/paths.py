@@ -78,10 +78,7 @@ def source_path(data: str, names: Sequence[str] = ()) -> Path:
         reason = getattr(error, "strerror", None) or "not a path"
         meant = "".join(f"did you mean {name}? " for name in get_close_matches(data, names, 1))
         expected = ", ".join((*names, EXPECTED))
-        raise DataError(
-            f"data {data!r}: {reason.lower()}; {meant}expected {expected};"
-            " where the data has moved, say where to with --data"
-        ) from error
+        raise DataError(f"data {data!r}: {reason.lower()}; {meant}expected {expected}") from error
     return path
 
 
@@ -150,8 +147,10 @@ def kind_of_file(path: Path) -> Kind:
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"{where}: {reason}; expected a readable data file") from error
+        denied = isinstance(error, PermissionError)
+        reason = "no permission to read it" if denied else f"can't be read ({error.strerror})"
+        todo = "change its mode" if denied else "fetch or write it again"
+        raise DataError(f"{where}: {reason}; expected a readable data file; {todo}") from error
     if not head:
         raise DataError(f"{where}: empty; expected a data file; fetch or write it again")
     return kind_of(where, head)
@@ -168,19 +167,26 @@ def kind_of(where: str, head: bytes) -> Kind:
         DataError: a format that is not read; the message says what it is and how to convert it.
     """
     if head.startswith(GZIP_START):
-        try:
-            head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
-        except zlib.error as error:
+        head, fault = _unpacked(head)
+        if not head:
             raise DataError(
-                f"{where}: can't be unpacked ({excerpt(error)}); expected a whole gzip file;"
+                f"{where}: can't be unpacked ({fault}); expected a whole gzip file;"
                 " fetch or write it again"
-            ) from error
+            )
     for start, kind in _KINDS:
         if head.startswith(start):
             return kind
     if head[:2] == b"\0\0" and len(head) > 3 and head[2] in IDX_TYPES:  # noqa: PLR2004
         return "idx"
     raise DataError(f"{where}: {_foreign(head)}")
+
+
+def _unpacked(head: bytes) -> tuple[bytes, str]:
+    """Return what the beginning of a gzip stream unpacks to, and why it is nothing."""
+    try:
+        return zlib.decompressobj(31).decompress(head, HEAD_BYTES), "it ends at once"
+    except zlib.error as error:
+        return b"", excerpt(error)
 
 
 def _foreign(head: bytes) -> str:

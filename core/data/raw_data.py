@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Labels
 from mlpwatch.core.data.labels import MIN_CLASSES, class_numbers
+from mlpwatch.core.data.source import FILES_NORMALISATION, NormalisationName
 from mlpwatch.core.errors import DataError
 
 _CHANNELS = (1, 3, 4)
@@ -46,6 +47,8 @@ class RawData:
     sha256: str
     """Of shapes, dtypes and bytes, the same for one content in any kind of file."""
 
+    normalisation: NormalisationName
+
     @property
     def side(self) -> int:
         """Height and width of an image, in pixels."""
@@ -76,7 +79,13 @@ def check_part(where: tuple[str, str], images: NDArray[Any], labels: NDArray[Any
     return RawPart(squares, classes)
 
 
-def combine_parts(name: str, where: str, train: RawPart, test: RawPart | None) -> RawData:
+def combine_parts(
+    name: str,
+    where: str,
+    train: RawPart,
+    test: RawPart | None,
+    normalisation: NormalisationName = FILES_NORMALISATION,
+) -> RawData:
     """Check that both parts belong together, and find what they share.
 
     Raises:
@@ -98,6 +107,7 @@ def combine_parts(name: str, where: str, train: RawPart, test: RawPart | None) -
             f"{where}: every training label is {present[0]}; expected two classes or more;"
             " check the labels"
         )
+    white = _white_level(where, [part.images for part in parts])
     if (level := train.images.min()) == train.images.max():
         raise DataError(
             f"{where}: every pixel of every training image is {level}; expected pictures;"
@@ -107,9 +117,10 @@ def combine_parts(name: str, where: str, train: RawPart, test: RawPart | None) -
         name=name,
         train=train,
         test=test,
-        white=_white_level(where, [part.images for part in parts]),
+        white=white,
         values=tuple(np.unique(np.concatenate([part.labels for part in parts])).tolist()),
         sha256=content_sha256(parts),
+        normalisation=normalisation,
     )
 
 
@@ -143,7 +154,8 @@ def _grey_images(where: str, images: NDArray[Any], count: int) -> NDArray[Any]:
         images = np.moveaxis(images, 1, 3)
     if images.shape[3] not in _CHANNELS:
         return images
-    grey, *others = np.moveaxis(images, 3, 0)[:3]
+    grey: NDArray[Any] = images[..., 0]
+    others = [images[..., n] for n in range(1, min(3, images.shape[3]))]
     if all(np.array_equal(grey, other) for other in others):
         return grey
     raise DataError(

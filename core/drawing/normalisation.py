@@ -1,13 +1,16 @@
 """From a drawing to what a network reads: scaled and centred as its data set's makers did."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.config import PixelRange
 from mlpwatch.core.data.pixels import PixelScale, area_average
+from mlpwatch.core.data.source import NormalisationName
 from mlpwatch.core.drawing.sketch import FINE, Ink, block_means
 
 MNIST_SIDE, MNIST_BOX = 28, 20
@@ -33,13 +36,6 @@ class Centring:
 
     apply: Callable[[Ink, tuple[int, int]], Ink]
     """(fine ink cut to its edges, (height, width) in pixels): the image (height, width)."""
-
-
-def centring_for(dataset_name: str) -> Centring:
-    """Return the recipe of the bundled digits for them, MNIST's for everything else."""
-    if dataset_name == "digits":
-        return Centring("as high as the field, like the bundled digits", _fill_height)
-    return Centring("in a 20/28 box by its centre of mass, like MNIST", _centre_mass)
 
 
 def centre(fine: Ink, shape: tuple[int, int], centring: Centring) -> Ink:
@@ -95,3 +91,15 @@ def _place(ink: Ink, top: int, left: int, shape: tuple[int, int]) -> Ink:
         rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
     ]
     return field
+
+
+CENTRINGS: Mapping[NormalisationName, Centring] = MappingProxyType(
+    {
+        "full-height": Centring("as high as the field, like the bundled digits", _fill_height),
+        "centre-of-mass": Centring(
+            "in a 20/28 box by its centre of mass, like MNIST", _centre_mass
+        ),
+    }
+)
+if missing := set(get_args(NormalisationName)) - set(CENTRINGS):
+    raise NotImplementedError(f"no way to scale and centre a drawing as {sorted(missing)} have it")

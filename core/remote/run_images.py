@@ -17,6 +17,7 @@ from mlpwatch.core.analysis.step_trace import StepTrace, trace_step
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
+from mlpwatch.core.data.registry import normalisation_for
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import DataError, MlpwatchError
 from mlpwatch.core.events import CheckpointEvaluated, Event, Notice
@@ -141,7 +142,8 @@ class RunImages:
 
     def _work(self) -> None:
         try:
-            dataset = load_dataset(self._config.data, self._config.seed, self._config.pixel_range)
+            config, classes = self._config, self._run.dataset.classes
+            dataset = load_dataset(config.data, config.seed, config.pixel_range, classes)
         except (MlpwatchError, OSError) as error:
             self._give_up(str(error))
             return
@@ -198,6 +200,7 @@ def without_images(info: DatasetInfo) -> Dataset:
     height, width = info.image_shape
     return Dataset(
         name=info.name,
+        normalisation=normalisation_for(info.name),
         image_shape=(height, width),
         classes=info.classes,
         images=no_images,

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data.dataset import Dataset, load_dataset, resolve_source
+from mlpwatch.core.data.dataset import Dataset, load_dataset
+from mlpwatch.core.data.registry import SOURCES, lasting_source, sources_for
 from mlpwatch.core.errors import ConfigError, DataError, RunError
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
@@ -66,7 +67,7 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
 
     if taken_over:
         note(taken_over)
-    dataset = _load(config, report)
+    dataset = _load(config, report, run.dataset.classes)
     if dataset.sha256 != run.dataset.sha256:
         raise RunError(
             f"run {run.name!r} was trained on other data than {config.data!r} holds now: "
@@ -144,26 +145,19 @@ def _forget_what_comes_after(
 
 def _load_new(config: RunConfig, report: Report) -> tuple[RunConfig, Dataset]:
     """Load what the config names; `auto` does without a cached MNIST that is damaged."""
-    lasting = replace(config, data=_lasting_source(config.data))
-    try:
-        return lasting, _load(lasting, report)
-    except DataError as error:
-        if config.data != "auto" or lasting.data == "digits":
-            raise
-        report(f"{error}; training on the bundled digits")
-        lasting = replace(config, data="digits")
-        return lasting, _load(lasting, report)
+    names = map(lasting_source, sources_for(config.data))
+    *others, last = (replace(config, data=name) for name in names)
+    for lasting in others:
+        try:
+            return lasting, _load(lasting, report)
+        except DataError as error:
+            report(f"{error}; training on {SOURCES[last.data].summary}")
+    return last, _load(last, report)
 
 
-def _lasting_source(data: str) -> str:
-    """Return what names the same data when the run is resumed, from whatever folder."""
-    source = resolve_source(data)
-    return source if source in ("digits", "mnist") else str(Path(source).resolve())
-
-
-def _load(config: RunConfig, report: Report) -> Dataset:
+def _load(config: RunConfig, report: Report, classes: int | None = None) -> Dataset:
     report(f"loading {config.data}")
-    return load_dataset(config.data, config.seed, config.pixel_range)
+    return load_dataset(config.data, config.seed, config.pixel_range, classes)
 
 
 def _build(config: RunConfig, dataset: Dataset, report: Report) -> dict[EngineName, Engine]:

@@ -2,7 +2,7 @@
 
 from mlpwatch.core.config import PixelRange
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
+from mlpwatch.core.drawing.normalisation import CENTRINGS, centre, network_input
 from mlpwatch.core.drawing.sketch import Ink, Sketch
 
 Point = tuple[float, float]
@@ -18,7 +18,7 @@ class Easel:
 
     def __init__(self, dataset: Dataset, pixel_range: PixelRange) -> None:
         self._sketch = Sketch(dataset.image_shape)
-        self._centring = centring_for(dataset.name)
+        self._centring = CENTRINGS[dataset.normalisation]
         self._pixel_range = pixel_range
         self._pen_down = False
         self.erases = self.touched = False

@@ -11,14 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.dataset import (
-    batch_order,
-    check_source,
-    class_names,
-    load_dataset,
-    resolve_source,
-    steps_per_epoch,
-)
+from mlpwatch.core.data.dataset import batch_order, load_dataset, steps_per_epoch
+from mlpwatch.core.data.labels import class_names
+from mlpwatch.core.data.registry import check_source, resolve_source
 from mlpwatch.core.errors import DataError
 from tests.support.samples.sample_files import sample_arrays, write_idx_folder, write_npz
 
@@ -177,8 +172,14 @@ def test_any_labels_give_disjoint_parts_or_one_error(
     test_rows = np.rint(data.test_images[:, 0] * (len(labels) - 1)).astype(int)
     assert sorted([*data.source_rows, *test_rows]) == list(range(len(labels)))
     assert min(data.train_count, len(data.validation_labels), len(data.test_labels)) >= 1
-    assert data.classes == max(labels) + 1
-    assert np.array_equal(data.labels, np.array(labels)[data.source_rows])
+    values = sorted(set(labels))
+    assert data.classes == len(data.class_names) == len(values)
+    assert np.array_equal(np.array(values)[data.labels], np.array(labels)[data.source_rows])
+    # As a run of an earlier version numbers them, which has a class for each number.
+    earlier = load_dataset(source, seed, "0..1", classes=max(labels) + 1)
+    assert earlier.sha256 == data.sha256
+    assert earlier.classes == max(labels) + 1
+    assert np.array_equal(earlier.labels, np.array(labels)[earlier.source_rows])
 
 
 @given(seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 1000), samples=st.integers(0, 500))
@@ -221,8 +222,8 @@ def test_auto_is_digits_until_mnist_is_cached(tmp_path: Path) -> None:
 
 def test_the_checks_before_the_first_frame_need_no_numpy() -> None:
     code = (
-        "import sys; from mlpwatch.core.data.sources import check_source, resolve_source;"
-        " check_source(resolve_source('auto')); print({'numpy', 'sklearn'} & set(sys.modules))"
+        "import sys; from mlpwatch.core.data.registry import check_source;"
+        " check_source('auto'); print({'numpy', 'sklearn'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, check=True, capture_output=True, text=True)

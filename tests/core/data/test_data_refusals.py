@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.dataset import (
-    Dataset,
-    check_source,
-    load_dataset,
-)
+from mlpwatch.core.data.dataset import Dataset, load_dataset
+from mlpwatch.core.data.registry import check_source
 from mlpwatch.core.errors import DataError
 from tests.support.samples.sample_files import sample_arrays, write_idx_folder, write_npz
 
@@ -68,7 +65,7 @@ def test_half_an_idx_pair_is_refused(tmp_path: Path, missing: str) -> None:
     arrays = sample_arrays()
     del arrays[missing]
     folder = str(write_idx_folder(tmp_path / "idx", arrays))
-    with pytest.raises(DataError, match="is missing beside its partner"):
+    with pytest.raises(DataError, match=r"the (images|labels) of .* are missing"):
         check_source(folder)
 
 
@@ -81,14 +78,15 @@ def test_a_folder_without_idx_files_is_refused(tmp_path: Path) -> None:
     [
         ({"x_train": np.zeros((40, 4, 5), np.uint8)}, ["x_train", "(40, 4, 5)", "square"]),
         ({"x_train": np.zeros((40, 15), np.uint8)}, ["(40, 15)", "square"]),
-        ({"x_train": np.zeros((40, 4, 4, 3), np.uint8)}, ["(40, 4, 4, 3)", "grey"]),
+        ({"x_train": np.arange(1920).reshape(40, 4, 4, 3)}, ["(40, 4, 4, 3)", "colour", "grey"]),
         ({"x_train": np.zeros(40, np.uint8)}, ["(40,)"]),
         ({"x_train": np.zeros((), np.uint8)}, ["()"]),
         ({"x_train": np.zeros((0, 4, 4), np.uint8)}, ["(0, 4, 4)", "at least one"]),
-        ({"x_train": np.zeros((40, 4, 4), bool)}, ["dtype bool"]),
+        ({"x_train": np.zeros((40, 4, 4), bool)}, ["every pixel", "is 0"]),
+        ({"x_train": np.full((40, 4, 4), 9, np.uint8)}, ["every pixel", "is 9"]),
         ({"x_train": np.zeros((40, 4, 4), complex)}, ["complex128"]),
         ({"x_train": np.full((40, 4, 4), "a")}, ["dtype <U1"]),
-        ({"x_train": np.array([None] * 40)}, ["dtype object", "never unpickled"]),
+        ({"x_train": np.array([None] * 40)}, ["objects", "never unpickled"]),
         ({"x_train": np.full((40, 4, 4), np.nan)}, ["NaN"]),
         ({"x_train": np.full((40, 4, 4), np.inf)}, ["infinity"]),
         ({"x_train": np.zeros((39, 4, 4), np.uint8)}, ["39 images", "40 labels"]),

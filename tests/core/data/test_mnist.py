@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.dataset import check_source, load_dataset, resolve_source
-from mlpwatch.core.data.mnist import fetch_mnist, load_cached_mnist
+from mlpwatch.core.data.dataset import load_dataset
+from mlpwatch.core.data.mnist import cache_folder, mnist_cache_path
+from mlpwatch.core.data.mnist_cache import fetch_mnist, load_cached_mnist
 from mlpwatch.core.data.openml import OpenmlSource
-from mlpwatch.core.data.sources import cache_folder, mnist_cache_path
+from mlpwatch.core.data.registry import check_source, resolve_source
 from mlpwatch.core.errors import DataError, DownloadError
 from tests.support.samples.openml_server import (
     FILE_PATH,
@@ -257,12 +258,12 @@ def test_the_cache_lies_in_the_users_folder_unless_told(monkeypatch: pytest.Monk
 
 
 def test_real_mnist_survives_the_cache(mnist_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlpwatch.core.data import mnist
+    from mlpwatch.core.data import mnist_cache
 
     with np.load(mnist_path) as published:
         images = np.concatenate([published["x_train"], published["x_test"]])
         labels = np.concatenate([published["y_train"], published["y_test"]])
-    monkeypatch.setattr(mnist, "download_images", lambda *_: (images, labels))
+    monkeypatch.setattr(mnist_cache, "download_images", lambda *_: (images, labels))
     path = fetch_mnist(quiet)
     assert path.stat().st_size < 12_000_000
     cached, direct = load_dataset("mnist", 1, "0..1"), load_dataset(str(mnist_path), 1, "0..1")

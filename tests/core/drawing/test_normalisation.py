@@ -7,13 +7,14 @@ import pytest
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, load_dataset
-from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
+from mlpwatch.core.data.source import NormalisationName
+from mlpwatch.core.drawing.normalisation import CENTRINGS, centre, network_input
 from mlpwatch.core.drawing.sketch import Sketch
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
 from tests.support.samples.drawn_digits import input_of, sketch_of
 
-MNIST = centring_for("mnist")
+MNIST = CENTRINGS["centre-of-mass"]
 PLACES = [(1.0, (0.0, 0.0)), (0.6, (0.05, 0.3)), (0.8, (0.2, -0.02))]
 
 
@@ -62,29 +63,31 @@ def test_proportions_are_kept() -> None:
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (8, 8), (16, 16), (20, 12)])
-@pytest.mark.parametrize("name", ["mnist", "digits"])
-def test_where_it_was_drawn_does_not_matter(shape: tuple[int, int], name: str) -> None:
+@pytest.mark.parametrize("name", CENTRINGS)
+def test_where_it_was_drawn_does_not_matter(
+    shape: tuple[int, int], name: NormalisationName
+) -> None:
     images = []
     for right, down in ((0, 0), (1, 1)):
         sketch = sketch_of("7", shape, size=0.5, at=(0.0, 0.1))
         sketch.shift(right, down)
-        images.append(centre(sketch.fine, shape, centring_for(name)))
+        images.append(centre(sketch.fine, shape, CENTRINGS[name]))
     assert images[0].shape == shape
     np.testing.assert_allclose(images[0], images[1], atol=1e-5)
     assert 0 <= images[0].min() < images[0].max() <= 1
 
 
 def test_the_bundled_digits_fill_their_field_from_top_to_bottom() -> None:
-    image = centre(sketch_of("0", (8, 8), size=0.7).fine, (8, 8), centring_for("digits"))
+    image = centre(sketch_of("0", (8, 8), size=0.7).fine, (8, 8), CENTRINGS["full-height"])
     assert (image.sum(axis=1) > 0).all()
     # 20 of 32 columns, in the middle: 1.5 pixels stay free at either side.
     assert (image[:, [0, 7]] == 0).all()
     np.testing.assert_array_equal(image * 16, np.round(image * 16))
 
 
-@pytest.mark.parametrize("name", ["mnist", "digits"])
-def test_blank_paper_stays_blank(name: str) -> None:
-    assert not centre(Sketch((8, 8)).fine, (8, 8), centring_for(name)).any()
+@pytest.mark.parametrize("name", CENTRINGS)
+def test_blank_paper_stays_blank(name: NormalisationName) -> None:
+    assert not centre(Sketch((8, 8)).fine, (8, 8), CENTRINGS[name]).any()
 
 
 def test_networks_read_the_range_that_the_run_trains_on() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
+from mlpwatch.core.drawing.normalisation import CENTRINGS, centre, network_input
 from mlpwatch.core.drawing.sketch import Sketch
 
 Stroke = list[tuple[float, float]]
@@ -40,5 +40,5 @@ def sketch_of(
 
 def input_of(sketch: Sketch, dataset: Dataset, pixel_range: str) -> NDArray[np.float32]:
     """What a network reads of a sketch, (1, features)."""
-    image = centre(sketch.fine, sketch.shape, centring_for(dataset.name))
+    image = centre(sketch.fine, sketch.shape, CENTRINGS[dataset.normalisation])
     return network_input(image, pixel_range)  # type: ignore[arg-type]

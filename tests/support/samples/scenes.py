@@ -56,6 +56,7 @@ def digits() -> Dataset:
     held = TRAIN + VALIDATION
     return Dataset(
         name="digits",
+        normalisation="full-height",
         image_shape=(8, 8),
         classes=10,
         images=images[:held],

@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from mlpwatch.core.analysis.inference import Prediction
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.drawing.normalisation import centre, centring_for, network_input
+from mlpwatch.core.drawing.normalisation import CENTRINGS, centre, network_input
 from mlpwatch.core.drawing.sketch import Sketch
 from mlpwatch.tui.draw.view import DrawView
 from tests.support.keys.draw_effects import ink
@@ -58,7 +58,7 @@ def expected(engine: EngineName, images: np.ndarray) -> np.ndarray:
 
 async def test_both_models_read_the_centred_drawing_and_the_winner_is_marked() -> None:
     sketch = drawn_seven()
-    seen = network_input(centre(sketch.fine, (8, 8), centring_for("digits")), "0..1")
+    seen = network_input(centre(sketch.fine, (8, 8), CENTRINGS["full-height"]), "0..1")
     async with on_stage(training()) as stage:
         await stage.press("d")
         await draw(stage, SEVEN)
