@@ -37,7 +37,7 @@ class RunConfig:
     """
 
     data: str = "auto"
-    """`auto`, `digits`, `mnist`, or the path of an `.npz` file or IDX folder."""
+    """`auto`, the name of a data set, or a path; see `core.data.registry`."""
 
     recipe: RecipeName = "twin"
     """The named settings that the run started from."""
@@ -159,7 +159,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def _check_choices(config: RunConfig) -> None:
     if not isinstance(config.data, str):
-        raise ConfigError(f"data {config.data!r}: expected auto, digits, mnist or a path")
+        raise ConfigError(f"data {config.data!r}: expected the name of a data set, or a path")
     for name, allowed in _CHOICES.items():
         value = getattr(config, name)
         if value not in allowed:

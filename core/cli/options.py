@@ -14,6 +14,7 @@ from mlpwatch.core.config import (
     RecipeName,
     RunConfig,
 )
+from mlpwatch.core.data.registry import AUTO, SOURCES, pace_for
 from mlpwatch.core.errors import ConfigError, InputError
 from mlpwatch.core.recipes import RECIPE_SUMMARIES, from_recipe
 
@@ -45,9 +46,10 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that decide what is trained. None has a default: see `config_from`."""
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--data", metavar="auto|digits|mnist|PATH",
-        help="cached MNIST if there is one, else the bundled digits (auto); or an .npz file, "
-        "or a folder of IDX files",
+        "--data", metavar="|".join((AUTO, *SOURCES, "PATH")),
+        help=f"{'; '.join(f'{name}: {source.summary}' for name, source in SOURCES.items())}; "
+        f"{AUTO}: the first of these that is there (default); a path: an .npz file, or a folder, "
+        "zip or file in IDX format, as MNIST's",
     )  # fmt: skip
     recipes = "; ".join(f"{name}: {text}" for name, text in RECIPE_SUMMARIES.items())
     _add_choice(group, "--recipe", RecipeName, f"named settings ({recipes})")
@@ -83,12 +85,15 @@ def add_run_options(parser: argparse.ArgumentParser, *, naming: bool) -> None:
 
 
 def config_from(options: argparse.Namespace) -> RunConfig:
-    """Return the recipe's settings with the given options in their place.
+    """Return the recipe's settings, at the data set's pace, with the given options in their place.
 
     Raises:
         ConfigError: a value is out of range.
     """
-    return from_recipe(options.recipe or "twin", **_given(options))
+    recipe: RecipeName = options.recipe or "twin"
+    given = _given(options)
+    pace = pace_for(given.get("data", AUTO), recipe)
+    return from_recipe(recipe, **{**pace, **given})
 
 
 def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConfig:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.data.array_files import MAX_DEFLATE_RATIO, open_regular, reading
 from mlpwatch.core.data.idx import read_idx
-from mlpwatch.core.data.naming import Pair, Parts, choose_parts
+from mlpwatch.core.data.naming import ArrayPair, Parts, choose_parts
 from mlpwatch.core.data.npy import read_npy, unpacked_limit
 from mlpwatch.core.data.paths import (
     EXPECTED,
@@ -105,14 +105,14 @@ def _member(where: str, name: str) -> str:
 def _positional_parts(members: Sequence[str], read: Read) -> Parts | None:
     """Return the parts of arrays that `numpy.savez` numbered, not named; None for any other."""
     if members == ["arr_0.npy", "arr_1.npy"]:
-        return Parts(Pair(*members), None)
+        return Parts(ArrayPair(*members), None)
     if members != [f"arr_{n}.npy" for n in range(4)]:
         return None
     first, second, third, fourth = members
     # Images, labels, images, labels; or both images before both labels.
     if read(first).shape[1:] == read(second).shape[1:]:
         second, third = third, second
-    return Parts(Pair(first, second), Pair(third, fourth))
+    return Parts(ArrayPair(first, second), ArrayPair(third, fourth))
 
 
 def _read_array(stream: IO[bytes], where: str, limit: int) -> NDArray[Any]:
@@ -131,7 +131,7 @@ def _read_array(stream: IO[bytes], where: str, limit: int) -> NDArray[Any]:
 def _combine(
     name: str, where: str, parts: Parts, read: Read, called: Callable[[str], str]
 ) -> RawData:
-    def part(pair: Pair) -> RawPart:
+    def part(pair: ArrayPair) -> RawPart:
         names = (called(pair.images), called(pair.labels))
         return check_part(names, read(pair.images), read(pair.labels))
 

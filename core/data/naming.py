@@ -31,7 +31,7 @@ _JOINED = re.compile(r"^([xy])(train|test|val|valid)$")
 """`xtrain`, whose two words nothing parts."""
 
 
-class Pair(NamedTuple):
+class ArrayPair(NamedTuple):
     """The names of the two arrays of one part."""
 
     images: str
@@ -41,8 +41,8 @@ class Pair(NamedTuple):
 class Parts(NamedTuple):
     """The names of a data set's arrays."""
 
-    train: Pair
-    test: Pair | None
+    train: ArrayPair
+    test: ArrayPair | None
 
 
 class _Meaning(NamedTuple):
@@ -108,7 +108,7 @@ def _only_one(
 
 
 def _parts_of(where: str, group: _Group) -> Parts:
-    pairs: dict[PartName, Pair] = {}
+    pairs: dict[PartName, ArrayPair] = {}
     for part in ("train", "test"):
         found = {role: name for (of, role), name in group.items() if of == part}
         if len(found) == 1:
@@ -119,7 +119,7 @@ def _parts_of(where: str, group: _Group) -> Parts:
                 f" expected images and labels beside each other; add {missing}, named alike"
             )
         if found:
-            pairs[part] = Pair(found["images"], found["labels"])
+            pairs[part] = ArrayPair(found["images"], found["labels"])
     if "train" not in pairs:
         raise DataError(
             f"{where}: only a test part, {excerpt(pairs['test'].images)}; expected a training part;"

@@ -14,6 +14,7 @@ from mlpwatch.core.cli.options import (
     config_from,
 )
 from mlpwatch.core.config import RunConfig
+from mlpwatch.core.data.registry import SOURCES
 from mlpwatch.core.errors import ConfigError, InputError
 from mlpwatch.core.recipes import RECIPES, from_recipe
 
@@ -49,10 +50,25 @@ def test_an_option_replaces_its_setting_alone(
     flag: str, text: str, field: str, value: object
 ) -> None:
     for recipe, config in RECIPES.items():
-        assert config_from(parse("--recipe", recipe, flag, text)) == replace(
-            config,
-            **{field: value},  # type: ignore[arg-type]
-        )
+        given = parse("--data", "some/file.npz", "--recipe", recipe, flag, text)
+        changed: dict[str, Any] = {"data": "some/file.npz", field: value}
+        assert config_from(given) == replace(config, **changed)
+
+
+def test_a_data_set_sets_the_pace_of_a_recipe_and_options_go_before_it() -> None:
+    given = config_from(parse("--recipe", "seed", "--data", "digits"))
+    assert (given.batch_size, given.epochs) == (10, 120)
+    given = config_from(parse("--recipe", "seed", "--data", "digits", "--epochs", "3"))
+    assert (given.batch_size, given.epochs) == (10, 3)
+    given = config_from(parse("--recipe", "seed", "--data", "mnist"))
+    assert (given.batch_size, given.epochs) == (100, 50)
+
+
+@pytest.mark.parametrize("data", SOURCES)
+def test_every_pace_is_of_a_recipe_and_in_range(data: str) -> None:
+    assert set(SOURCES[data].pace) <= set(RECIPES)
+    for recipe, pace in SOURCES[data].pace.items():
+        assert from_recipe(recipe, **pace).recipe == recipe
 
 
 def test_without_options_the_twin_recipe_is_meant() -> None:
