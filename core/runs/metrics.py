@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
-from mlpwatch.core.data.raw_data import MAX_CLASSES
+from mlpwatch.core.data.labels import MAX_CLASSES
 from mlpwatch.core.epochs import EpochRecord, Matrix
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import (
