@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.data.raw_data import MAX_CLASSES
+from mlpwatch.core.data.labels import MAX_CLASSES
 from mlpwatch.core.errors import ConfigError, RunError
 from mlpwatch.core.files.durable import replace_durably
 from mlpwatch.core.files.strict_json import (
