@@ -95,7 +95,8 @@ class StepTrace:
     engines: Mapping[EngineName, EngineTrace]
     differences: tuple[float, ...]
     """Per layer, max |∂L/∂W_k by hand - by autograd| at NumPy's weights and batch; empty with
-    one engine. Where the two losses differ by convention, so do the gradients."""
+    one engine. Where autograd's loss is averaged over the classes too, its gradient counts times
+    their number."""
 
     @property
     def newest(self) -> States:
@@ -248,8 +249,11 @@ def _differences(
         engine.load_state(EngineState(first.state.weights, own.slots, first.state.updates))
         gradients.append(engine.loss_and_gradient(np.arange(len(first.rows)))[1])
     one, other = gradients
+    # A known factor is no error of either backward pass.
+    is_mean = config.loss == "mse" and config.torch_loss_mean == "element"
+    factor = dataset.classes if is_mean else 1
     return tuple(
-        float(np.abs(array - other[key]).max())
+        float(np.abs(array - factor * other[key]).max())
         for key, array in one.items()
         if key.endswith(".weight")
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from mlpwatch.core.config import EngineName, RecipeName
+from mlpwatch.core.config import EngineName, OptimizerName, RecipeName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.events import END_REASONS
@@ -62,6 +62,9 @@ class RunSummary:
     is_held: bool = False
     """Whether some process has the run open to train it, perhaps after its end: nobody else may
     change it."""
+    optimizer: OptimizerName | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
 
 
 _NAMES = (MANIFEST_NAME, METRICS_NAME, RESULT_NAME)
@@ -217,6 +220,9 @@ def _summary(
         dataset=printable(manifest.dataset.name),
         recipe=config.recipe,
         hidden=config.hidden,
+        optimizer=config.optimizer,
+        learning_rate=config.learning_rate,
+        batch_size=config.batch_size,
         # A run that was resumed for longer has done more than its first plan.
         epochs_planned=max(config.epochs, *done),
         engines=engines,

@@ -121,8 +121,12 @@ class Matrices:
         """Score what is shown, off the event loop."""
         from mlpwatch.core.analysis.scores import score_classes  # noqa: PLC0415 - after the first frame
 
-        for name, counts in self._unscored(state).items():
-            self._scores[name] = counts, await asyncio.to_thread(score_classes, counts)
+        try:
+            for name, counts in self._unscored(state).items():
+                self._scores[name] = counts, await asyncio.to_thread(score_classes, counts)
+        except MemoryError as error:
+            # Training continues; the next matrix tries again.
+            state.say(f"no memory to score the classes: {error}".removesuffix(": "), bad=True)
 
     def _unscored(self, state: "RunState") -> "dict[EngineName, Matrix]":
         shown = {name: self.counts(engine, state) for name, engine in state.engines.items()}

@@ -28,6 +28,7 @@ def losses_rows(
     classes: int,
     state: RunState,
     comparison: "GradientComparison | None",
+    fault: str = "",
 ) -> list[Row]:
     """Return the rows above the chart.
 
@@ -36,11 +37,14 @@ def losses_rows(
         classes: of the data set.
         state: has the gap.
         comparison: both gradients at the same weights; None while they are computed.
+        fault: why they could not be computed; may be empty.
     """
     rows: list[Row] = [[(_headline(config), Role.STRONG)], []]
     rows += [_loss_row(config, name) for name in config.engine_names]
     rows.append([])
     rows += _numbers(comparison)
+    if fault:
+        rows.append([(f"the gradients could not be compared: {fault}", Role.BAD)])
     rows += [[], [(_conclusion(config, classes, state), Role.TEXT)]]
     return rows
 

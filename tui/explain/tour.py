@@ -6,7 +6,7 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
-from mlpwatch.tui.explain.tour_pages import PAGES, Page
+from mlpwatch.tui.explain.tour_pages import PAGES, Page, ShownPage
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.images.image_rows import Strip
 from mlpwatch.tui.kit.lines import ACCENTS
@@ -18,10 +18,8 @@ from mlpwatch.tui.state.run_state import RunState
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import EngineTrace, StepTrace
 
-PICTURED = 2
-"""The last page that shows images of the batch."""
-
-_MOST_PICTURES = 8
+_MOST_PICTURES = 16
+"""Of a batch: at 220 columns 13 of 28 pixels fit."""
 
 PAGE_COUNT = 1 + len(PAGES)
 """The page about the two losses comes first."""
@@ -42,38 +40,42 @@ def is_still(state: RunState) -> bool:
 
 
 def tour_rows(
-    page: int, config: RunConfig, state: RunState, trace: "StepTrace | None", look: Look
+    page: ShownPage,
+    config: RunConfig,
+    state: RunState,
+    trace: "StepTrace | None",
+    fault: str = "",
 ) -> list[Row]:
     """Return a page with its numbers, or how to get them.
 
     Args:
-        page: 1 to `PAGE_COUNT` - 1.
+        page: number, width and look.
         config: of the run.
         state: of the run.
         trace: the step; None until it is computed.
-        look: what the terminal can show.
+        fault: why it could not be computed; may be empty.
     """
-    rows = [page_title(page, look), []]
+    rows = [page_title(page.number, page.look), []]
     if not is_still(state):
         rows.append(
             [("Space pauses the models; then this page shows their next step:", Role.WARNING)]
         )
         rows.append([("one batch, at the weights of that moment.", Role.DIM)])
     elif trace is None:
-        rows.append([("computing the next step …", Role.DIM)])
+        rows.append([(fault, Role.BAD) if fault else ("computing the next step …", Role.DIM)])
     else:
         rows += [_where(name, one, state, config) for name, one in trace.engines.items()]
         rows += [[]]
-        rows += _rows_of(PAGES[page - 1], trace, config, look)
+        rows += _rows_of(PAGES[page.number - 1], trace, config, page)
         rows += [[], [(_next(trace, state), Role.DIM)]]
-    return ascii_rows(rows) if look.ascii_only else rows
+    return ascii_rows(rows) if page.look.ascii_only else rows
 
 
 def batch_strips(
-    page: int, dataset: Dataset, config: RunConfig, state: RunState, trace: "StepTrace | None"
+    dataset: Dataset, config: RunConfig, state: RunState, trace: "StepTrace | None"
 ) -> list[Strip]:
-    """Return the worst images of each model's batch, for the pages forward and loss."""
-    if trace is None or page > PICTURED or not is_still(state):
+    """Return the worst images of each model's batch; none without a step."""
+    if trace is None or not is_still(state):
         return []
     return [_strip(name, one, dataset, config) for name, one in trace.engines.items()]
 
@@ -89,9 +91,9 @@ def _strip(name: EngineName, one: "EngineTrace", dataset: Dataset, config: RunCo
     return Strip(title, images, captions)
 
 
-def _rows_of(page: Page, trace: "StepTrace", config: RunConfig, look: Look) -> list[Row]:
+def _rows_of(page: Page, trace: "StepTrace", config: RunConfig, shown: ShownPage) -> list[Row]:
     formulas: list[Row] = [[(formula, Role.TEXT)] for formula in page.formulas(config)]
-    return [*formulas, [], *page.table(trace, config, look)]
+    return [*formulas, [], *page.table(trace, config, shown)]
 
 
 def _where(name: EngineName, one: "EngineTrace", state: RunState, config: RunConfig) -> Row:

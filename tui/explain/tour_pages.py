@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.tui.explain.losses_text import differs_by_mean
 from mlpwatch.tui.explain.tour_formulas import (
     backward_formulas,
     forward_formulas,
@@ -12,6 +14,7 @@ from mlpwatch.tui.explain.tour_formulas import (
     update_formulas,
 )
 from mlpwatch.tui.formatting import TITLES, three_digits
+from mlpwatch.tui.kit.bars import share_bar
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row
@@ -23,8 +26,26 @@ if TYPE_CHECKING:
 IMAGES_SHOWN = 6
 """Images of the batch on the loss page: with two formulas they just fit into 24 rows."""
 
+_TABLE_COLUMNS = 78
+"""Of the widest table; what is beyond belongs to bars."""
+
+_FEWEST_BAR, _MOST_BAR = 10, 40
+
 _NORM_COLUMNS = 22
-"""Of two norms with an arrow between them; at most 19 are used."""
+"""Of two norms with an arrow between them, or of their heading: at most 21 are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPage:
+    """A page as it is asked for."""
+
+    number: int
+    """From 1; the page about the two losses is 0."""
+    classes: int
+    """Of the data set."""
+    width: int
+    """Columns for the text."""
+    look: Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +55,7 @@ class Page:
     title: str
     formulas: Callable[[RunConfig], Sequence[str]]
     table: Callable[..., list[Row]]
-    """(trace, config, look): heading and rows."""
+    """(trace, config, shown page): heading and rows."""
 
 
 def number(value: float) -> str:
@@ -50,7 +71,7 @@ def _both(before: float, after: float | None, arrow: str, *, width: int = 8) -> 
     return f"{first} {arrow} {three_digits(after):<{width}}"
 
 
-def _forward_table(trace: "StepTrace", config: RunConfig, look: Look) -> list[Row]:  # noqa: ARG001 - as the others
+def _forward_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> list[Row]:  # noqa: ARG001 - as the others
     saturated = "dead" if config.activation == "relu" else "flat"
     rows: list[Row] = [
         [
@@ -100,18 +121,18 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(str(n) for n in shape)
 
 
-def _loss_table(trace: "StepTrace", config: RunConfig, look: Look) -> list[Row]:
-    arrow = _arrow(look)
+def _loss_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> list[Row]:
+    arrow = _arrow(shown.look)
     share = "p" if config.loss == "cross-entropy" else "a"
     names = list(trace.engines)
     rows: list[Row] = [
         [(f"{TITLES[name]:<40}", ACCENTS[name]) for name in names],
         [(f"label   {share + '[label]':<14}{'loss':>7}{'':11}", Role.DIM) for _ in names],
     ]
-    shown = min(IMAGES_SHOWN, *(len(one.rows) for one in trace.engines.values()))
+    most = min(IMAGES_SHOWN, *(len(one.rows) for one in trace.engines.values()))
     rows += [
         [(_image(one, one.worst_first[n], arrow), Role.TEXT) for one in trace.engines.values()]
-        for n in range(shown)
+        for n in range(most)
     ]
     means = [
         (f"{'mean of all':<22}{_loss(one.before.loss, _after_loss(one), arrow):<18}", Role.STRONG)
@@ -146,27 +167,54 @@ def _after_loss(one: "EngineTrace") -> float | None:
     return one.after.loss if one.after else None
 
 
-def _backward_table(trace: "StepTrace", _config: RunConfig, look: Look) -> list[Row]:
+def _backward_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> list[Row]:
     traces = list(trace.engines.values())
+    norm, d = ("|g|", "d") if shown.look.ascii_only else ("‖g‖", "∂")
     heads = [
-        (f"{TITLES[name] + ' norm':<{_NORM_COLUMNS}}", ACCENTS[name]) for name in trace.engines
+        (f"{norm} {TITLES[name]}'s weights".ljust(_NORM_COLUMNS), ACCENTS[name])
+        for name in trace.engines
     ]
     versus = [("difference", Role.DIM)] if trace.differences else []
     rows: list[Row] = [[(f"{'':<12}{'shape':>8}  ", Role.DIM), *heads, *versus]]
-    arrow = _arrow(look)
-    d = "d" if look.ascii_only else "∂"
+    arrow = _arrow(shown.look)
     for k in reversed(range(len(traces[0].weight_norms))):
         fan_out, fan_in = traces[0].state.weights[f"layers.{k}.weight"].shape
         norms = [(_norm(one, k, arrow, "weight"), Role.TEXT) for one in traces]
         biases = [(_norm(one, k, arrow, "bias"), Role.DIM) for one in traces]
         difference = [(number(trace.differences[k]), Role.STRONG)] if trace.differences else []
         shape = (f"{_shape((fan_in, fan_out)):>8}  ", Role.DIM)
-        rows.append([(f"{f'{d}L/{d}W{k}':<12}", Role.STRONG), shape, *norms, *difference])
+        bars = _bars(trace, [one.before.gradient_norms for one in traces], k, shown)
+        rows.append([(f"{f'{d}L/{d}W{k}':<12}", Role.STRONG), shape, *norms, *difference, *bars])
         rows.append([(f"{f'{d}L/{d}b{k}':<12}{fan_out:>8}  ", Role.DIM), *biases])
     if trace.differences:
-        text = "difference: by hand − autograd, largest entry, at NumPy's weights and batch"
+        times = f"{shown.classes} × " if differs_by_mean(config) else ""
+        text = f"difference: by hand − {times}autograd at NumPy's weights, largest entry"
         rows += [[], [(text, Role.DIM)]]
+        if times:
+            text = f"nn.MSELoss() divides by the {shown.classes} classes too: that factor is known"
+            rows.append([(text, Role.DIM)])
     return rows
+
+
+def _bars(
+    trace: "StepTrace", numbers: Sequence[Sequence[float]], k: int, shown: ShownPage
+) -> list[tuple[str, Role]]:
+    """Return a bar per model for its number of layer k, where there is room beside the table.
+
+    Args:
+        trace: names the models.
+        numbers: of each model, by layer; the largest finite one fills its bar.
+        k: the layer.
+        shown: the page's width and look.
+    """
+    columns = min(_MOST_BAR, (shown.width - _TABLE_COLUMNS) // len(numbers) - 2)
+    if columns < _FEWEST_BAR:
+        return []
+    most = max((n for layers in numbers for n in layers if isfinite(n)), default=0.0)
+    return [
+        (f"  {share_bar(layers[k] / most if most else 0.0, columns, shown.look):<{columns}}", role)
+        for layers, role in zip(numbers, (ACCENTS[name] for name in trace.engines), strict=True)
+    ]
 
 
 def _norm(one: "EngineTrace", k: int, arrow: str, kind: Literal["weight", "bias"]) -> str:
@@ -176,9 +224,9 @@ def _norm(one: "EngineTrace", k: int, arrow: str, kind: Literal["weight", "bias"
     return f"{text:<{_NORM_COLUMNS}}"
 
 
-def _update_table(trace: "StepTrace", _config: RunConfig, look: Look) -> list[Row]:
+def _update_table(trace: "StepTrace", _config: RunConfig, shown: ShownPage) -> list[Row]:
     traces = list(trace.engines.values())
-    w, d = ("|W|", "|dW|") if look.ascii_only else ("‖W‖", "‖ΔW‖")
+    w, d = ("|W|", "|dW|") if shown.look.ascii_only else ("‖W‖", "‖ΔW‖")
     rows: list[Row] = [
         [
             (" " * 18, Role.TEXT),
@@ -189,13 +237,21 @@ def _update_table(trace: "StepTrace", _config: RunConfig, look: Look) -> list[Ro
             *((f"{w:>9}{d:>10}{d + '/' + w:>10}", Role.DIM) for _ in traces),
         ],
     ]
+    shares = [
+        [
+            _ratio(change, norm)
+            for change, norm in zip(one.update_norms, one.weight_norms, strict=True)
+        ]
+        for one in traces
+    ]
     for k in range(len(traces[0].weight_norms)):
         shape = _shape(traces[0].state.weights[f"layers.{k}.weight"].shape[::-1])
         cells = [(_update(one, k), Role.TEXT) for one in traces]
-        rows.append([(f"{f'W{k}':<8}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells])
+        bars = _bars(trace, shares, k, shown)
+        rows.append([(f"{f'W{k}':<8}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells, *bars])
     rates = [(f"{one.learning_rate:9.3g}{'':20}", Role.TEXT) for one in traces]
-    rows.append([(f"{'rate':<16}" if look.ascii_only else f"{'η':<16}", Role.STRONG), *rates])
-    arrow = _arrow(look)
+    rows.append([(f"{'rate':<16}" if shown.look.ascii_only else f"{'η':<16}", Role.STRONG), *rates])
+    arrow = _arrow(shown.look)
     losses = [
         (f"  {_both(one.before.loss, _after_loss(one), arrow, width=7):<27}", Role.STRONG)
         for one in traces
@@ -205,7 +261,11 @@ def _update_table(trace: "StepTrace", _config: RunConfig, look: Look) -> list[Ro
 
 def _update(one: "EngineTrace", k: int) -> str:
     norm, change = one.weight_norms[k], one.update_norms[k]
-    return f"{number(norm)} {number(change)} {number(change / norm if norm else 0.0)}"
+    return f"{number(norm)} {number(change)} {number(_ratio(change, norm))}"
+
+
+def _ratio(change: float, norm: float) -> float:
+    return change / norm if norm else 0.0
 
 
 def _arrow(look: Look) -> str:

@@ -21,9 +21,6 @@ _HEADINGS: dict[Where, str] = {
     "draw": "On the drawing",
 }
 
-_ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
-"""A plain `>` is another key."""
-
 HELP_COLUMNS = 72
 """Of a column of keys: no line is longer."""
 
@@ -82,7 +79,7 @@ def _sections(here: Where, width: int, look: Look) -> list[Section]:
         lines = [_HEADINGS[where]]
         for key in KEYS:
             if key.where == where:
-                shown = key.shown.translate(_ARROWS) if look.ascii_only else key.shown
+                shown = key.shown_in(look)
                 line = f"  {shown}".ljust(text_at) + key.help
                 lines += _filled(line, width, text_at).split("\n")
         sections.append(lines)

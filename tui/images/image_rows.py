@@ -20,7 +20,9 @@ _MOST_ROWS, _FEWEST_ROWS = 7, 3
 _STRIP_GAP = 2
 _FEWEST_STRIP_ROWS = 9
 """Below that nothing would be recognised: 7 rows of 28 pixels, and two of text."""
-_MOST_IMAGES = 8
+_RECOGNISED_ROWS = 10
+"""Rows, of two pixels each, in which a digit is still recognised at a glance."""
+
 _SMALLEST_SHARE = 16
 """Columns per image at least; a caption takes 13."""
 
@@ -114,12 +116,17 @@ class BatchStrips(CellView):
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return as many images of each as fit, at least four where they do."""
+        """Return as many images of each as fit, at least four where they do.
+
+        Two models share the height if each image is then still recognised.
+        """
         canvas = Canvas(width, height)
         if height < _FEWEST_STRIP_ROWS or not self._by_model:
             return canvas
         shape = self._by_model[0].images.shape
-        grid = grid_for((shape[1], shape[2]), width // 4 - _STRIP_GAP, height - 2, most_zoom=2)
+        share = height // len(self._by_model) - 3
+        rows = share if share >= min(shape[1], _RECOGNISED_ROWS) else height - 2
+        grid = grid_for((shape[1], shape[2]), width // 4 - _STRIP_GAP, rows, most_zoom=4)
         step = grid.rows + 3
         for top, strip in zip(range(0, height - step + 2, step), self._by_model, strict=False):
             self._put_strip(canvas, top, strip, grid)
@@ -128,7 +135,7 @@ class BatchStrips(CellView):
     def _put_strip(self, canvas: Canvas, top: int, strip: Strip, grid: PixelGrid) -> None:
         share = max(grid.columns, _SMALLEST_SHARE) + _STRIP_GAP
         canvas.put(0, top, strip.title, Role.DIM)
-        for n in range(min(_MOST_IMAGES, len(strip.images), (canvas.width + _STRIP_GAP) // share)):
+        for n in range(min(len(strip.images), (canvas.width + _STRIP_GAP) // share)):
             place, image = (n * share, top + 1), strip.images[n]
             put_pixels(canvas, place, image, grid, self.look)
             canvas.put(n * share, top + 1 + grid.rows, strip.captions[n])

@@ -1,5 +1,6 @@
 """Images as cells of a terminal: an ASCII ramp, half blocks in grey, or braille dots."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal, TypeVar
 
@@ -26,6 +27,9 @@ INK = 0.5
 _SMALL_BY_WORTH: tuple[Renderer, ...] = ("half blocks", "braille", "ramp")
 """In 14 by 7 cells: 196 grey pixels, 784 black or white ones, 98 of ten characters."""
 
+_LARGE_BY_WORTH: tuple[Renderer, ...] = ("half blocks", "ramp", "braille")
+"""In 56 by 28 cells: 28 by 28 pixels of nine greys, of ten characters, of black or white."""
+
 _Number = TypeVar("_Number", np.floating, np.integer)
 
 _Glyphs = tuple[tuple[str, ...], tuple[Ink, ...]]
@@ -40,7 +44,7 @@ def renderers(look: Look) -> tuple[Renderer, ...]:
 
 
 class RendererChoice:
-    """A large image begins as characters, small ones as what shows most of them.
+    """Large and small images begin with the way that shows most of them.
 
     Args:
         look: what the terminal can show.
@@ -49,14 +53,24 @@ class RendererChoice:
     def __init__(self, look: Look) -> None:
         self._able = renderers(look)
         self._small: Renderer | None = None
-        self.large: Renderer = "ramp"
+        self._large: Renderer | None = None
 
     @property
     def small(self) -> Renderer:
         """The one for small images."""
-        if self._small is not None:
-            return self._small
-        return next(one for one in _SMALL_BY_WORTH if one in self._able)
+        return self._first_able(_SMALL_BY_WORTH) if self._small is None else self._small
+
+    @property
+    def large(self) -> Renderer:
+        """The one for a large image."""
+        return self._first_able(_LARGE_BY_WORTH) if self._large is None else self._large
+
+    @property
+    def outlines(self) -> Renderer:
+        """The one for small images beside a large one: braille has most pixels, or the choice."""
+        if self._large == "half blocks" or "braille" not in self._able:
+            return self.large
+        return "braille"
 
     def next(self, *, small: bool, under_gradient: bool = False) -> str:
         """Go to the next one that the terminal can show; return why it can't be seen, if so.
@@ -73,11 +87,14 @@ class RendererChoice:
         if small:
             self._small = following
         else:
-            self.large = following
+            self._large = following
         if not under_gradient:
             return ""
         shown = "characters" if following == "ramp" else following
         return f"the gradient needs characters; without it (g) the digit shows as {shown}"
+
+    def _first_able(self, by_worth: Sequence[Renderer]) -> Renderer:
+        return next(one for one in by_worth if one in self._able)
 
 
 def image_canvas(

@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 from textual.binding import Binding, BindingType
 
+from mlpwatch.tui.kit.look import Look
+
 Where = Literal[
     "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "runs", "compare",
     "question", "entry",
@@ -30,6 +32,13 @@ class Key(NamedTuple):
     def names(self) -> list[str]:
         """Textual's names, one by one."""
         return self.keys.split(",")
+
+    def shown_in(self, look: Look) -> str:
+        """How a person reads it; in ASCII the arrows by their names: `>` is a key of its own."""
+        return self.shown.translate(_ARROW_NAMES) if look.ascii_only else self.shown
+
+
+_ARROW_NAMES = str.maketrans({"←": "left", "→": "right", "↑": "up", "↓": "down"})
 
 
 KEYS: tuple[Key, ...] = (
@@ -120,9 +129,9 @@ KEYS: tuple[Key, ...] = (
         "mistakes"),
     Key("v", "v", "next_renderer", "view", "pixels as characters, half blocks or braille",
         "mistakes"),
-    Key("right", "→", "turn(1)", "next page", "next page: forward, loss, backward, update",
-        "explain"),
-    Key("left", "←", "turn(-1)", "", "page before", "explain"),
+    Key("right,greater_than_sign", "→", "turn(1)", "next page",
+        "next page: forward, loss, backward, update", "explain"),
+    Key("left,less_than_sign", "←", "turn(-1)", "", "page before", "explain"),
     Key("escape,e", "escape", "back", "back", "back to the dashboard", "explain"),
     Key("enter", "enter", "open", "open", "look at a run as the dashboard shows it", "runs"),
     Key("escape,r", "escape", "back", "back", "drop the filter, then back to the dashboard",
@@ -148,13 +157,18 @@ KEYS: tuple[Key, ...] = (
     Key("escape,o", "escape", "back", "back", "back to the runs", "compare"),
     Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "compare"),
     Key("x", "x", "toggle_seconds", "seconds", "x axis: epochs or seconds", "compare"),
+    Key("e", "e", "export('csv')", "export", "write the metrics of these runs to a CSV file",
+        "compare"),
+    Key("j", "j", "export('json')", "", "write metrics and settings to a JSON file", "compare"),
     Key("right", "→", "move(1)", "", "crosshair one epoch on", "compare"),
     Key("left", "←", "move(-1)", "crosshair", "crosshair one epoch back", "compare"),
     Key("y", "y", "answer(True)", "", "yes, do it", "question"),
     Key("n,escape", "n", "answer(False)", "", "no, leave it", "question"),
     Key("escape", "escape", "cancel", "", "leave it as it is", "entry"),
-    Key("right,pagedown", "→", "page(1)", "next", "next page of units", "weights"),
-    Key("left,pageup", "←", "page(-1)", "previous", "page before", "weights"),
+    Key("right,pagedown,greater_than_sign", "→", "page(1)", "next", "next page of units",
+        "weights"),
+    Key("left,pageup,less_than_sign", "←", "page(-1)", "previous", "page before",
+        "weights"),
     Key("down", "↓", "row(1)", "", "one row of units on", "weights"),
     Key("up", "↑", "row(-1)", "", "one row back", "weights"),
     Key("home", "home", "first", "", "first units", "weights"),

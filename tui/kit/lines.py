@@ -11,6 +11,7 @@ from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.keys import Key
+from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Ink, Role
 
 if TYPE_CHECKING:
@@ -172,18 +173,23 @@ class Footer(CellView):
         super().__init__(id="footer")
         self._keys = keys
 
+    def update(self, keys: Sequence[Key]) -> None:
+        """Name other keys."""
+        self._keys = keys
+        self.repaint()
+
     def paint(self, width: int, height: int) -> Canvas:
         """Return the row."""
         canvas = Canvas(width, height)
         keys = list(self._keys)
-        while len(keys) > 2 and _footer_width(keys) > width:  # noqa: PLR2004 - help and quit stay
+        while len(keys) > 2 and _footer_width(keys, self.look) > width:  # noqa: PLR2004 - help and quit stay
             del keys[-3]
         x = 1
         for key in keys:
-            x = canvas.put(x, 0, key.shown, Role.STRONG) + 1
+            x = canvas.put(x, 0, key.shown_in(self.look), Role.STRONG) + 1
             x = canvas.put(x, 0, key.label, Role.DIM) + 2
         return canvas
 
 
-def _footer_width(keys: Sequence[Key]) -> int:
-    return sum(len(key.shown) + len(key.label) + 3 for key in keys)
+def _footer_width(keys: Sequence[Key], look: Look) -> int:
+    return sum(len(key.shown_in(look)) + len(key.label) + 3 for key in keys)

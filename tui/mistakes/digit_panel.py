@@ -9,10 +9,10 @@ from textual.message import Message
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.images.image_rows import ImageRowsView
-from mlpwatch.tui.images.renderers import Renderer
+from mlpwatch.tui.images.renderers import RendererChoice
 from mlpwatch.tui.images.saliency import Saliency, SaliencyView
 from mlpwatch.tui.kit.base_screen import can_draw
-from mlpwatch.tui.kit.look import look_of
+from mlpwatch.tui.kit.look import SHOWS_ALL
 from mlpwatch.tui.mistakes.digit_facts import DigitFactsView
 from mlpwatch.tui.mistakes.digit_view import DigitView
 from mlpwatch.tui.mistakes.explanation_reader import About, ExplanationReader
@@ -63,7 +63,7 @@ class DigitPanel(Horizontal):
         self._watch = watch
         self._reader = ExplanationReader(watch)
         self._digit: SeenDigit | None = None
-        self._renderer: Renderer = "ramp"
+        self._renderers = RendererChoice(SHOWS_ALL)
         self._absent = ""
         self._gradient: Gradient = "off"
         self._chosen: EngineName | None = None
@@ -99,10 +99,10 @@ class DigitPanel(Horizontal):
             self._follow()
 
     def look_at(
-        self, digit: SeenDigit | None, renderer: Renderer = "ramp", *, absent: str = ""
+        self, digit: SeenDigit | None, renderers: RendererChoice, *, absent: str = ""
     ) -> None:
         """Show a digit; without one the words `absent`."""
-        self._digit, self._renderer, self._absent = digit, renderer, absent
+        self._digit, self._renderers, self._absent = digit, renderers, absent
         self._draw_digit()
         self._follow()
 
@@ -126,16 +126,21 @@ class DigitPanel(Horizontal):
             self._follow()
 
     def toggle_neighbours(self) -> None:
-        """Show the neighbours alone beside the image, or the bars first."""
+        """Show the neighbours alone beside the image, or the bars first; both if both fit."""
         self._alone = not self._alone
         self._follow()
 
+    @property
+    def has_to_choose(self) -> bool:
+        """Whether bars and neighbours do not both fit beside the image."""
+        room = self.size.height - self.query_one(DigitFactsView).rows_needed
+        return room < NEIGHBOUR_ROWS
+
     def _show_what_fits(self) -> None:
         """Hide what has no room."""
-        facts = self.query_one(DigitFactsView)
-        room = self.size.height - facts.rows_needed
-        facts.display = not self._alone
-        self.query_one(ImageRowsView).display = self._alone or room >= NEIGHBOUR_ROWS
+        both_fit = not self.has_to_choose
+        self.query_one(DigitFactsView).display = both_fit or not self._alone
+        self.query_one(ImageRowsView).display = both_fit or self._alone
         self.query_one(DigitView).display = not self.shows_gradient
         self.query_one(SaliencyView).display = self.shows_gradient
 
@@ -178,7 +183,7 @@ class DigitPanel(Horizontal):
     def _draw_digit(self) -> None:
         digit = self._digit
         ink = digit.ink if digit else None
-        self.query_one(DigitView).update(ink, self._renderer, absent=self._absent)
+        self.query_one(DigitView).update(ink, self._renderers.large, absent=self._absent)
         self.query_one(DigitFactsView).update(digit.facts if digit else None)
 
     def _draw_explanation(self) -> None:
@@ -199,7 +204,7 @@ class DigitPanel(Horizontal):
         rows = neighbour_rows(answer, digit.facts, data, session.config)
         newest = self._newest_epoch(answer.engine)
         note = weights_note(answer, newest) if session.config.hidden else ""
-        rows_view.update(rows, self._small_renderer(), note=note)
+        rows_view.update(rows, self._renderers.outlines, note=note)
         gradient = answer.gradient.reshape(data.image_shape)
         title = saliency_title(answer, digit.facts.names, newest)
         saliency_view.update(Saliency(digit.ink, gradient, answer.scale, title))
@@ -209,8 +214,3 @@ class DigitPanel(Horizontal):
         state = self._watch.state
         epochs = state.engines[engine].epochs if state else ()
         return epochs[-1].epoch if epochs else 0
-
-    def _small_renderer(self) -> Renderer:
-        """Return how neighbours are drawn: characters have too few pixels for them."""
-        is_ramp = self._renderer == "ramp"
-        return "braille" if is_ramp and not look_of(self).ascii_only else self._renderer

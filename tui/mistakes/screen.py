@@ -14,7 +14,7 @@ from mlpwatch.tui.images.contact_sheet import ContactSheet
 from mlpwatch.tui.images.renderers import RendererChoice
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.hints import Hints, View, message_text
-from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.keys import Key, Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
@@ -57,6 +57,8 @@ class MistakesScreen(ClosesOnce[None]):
         self._images = SplitImages(watch)
         self._view: View = "sheet"
         self._hints, self._busy = hints, ""
+        self._note = ""
+        """An answer to the last key."""
         self._paces = {"sheet": Pace(SHEET_SECONDS), "digit": Pace(NUMBERS_SECONDS)}
         self._late: Timer | None = None
 
@@ -68,7 +70,7 @@ class MistakesScreen(ClosesOnce[None]):
         yield TextLine(id="detail")
         yield DigitPanel(self._watch, id="digit-row")
         yield TextLine(id="message")
-        yield Footer(footer_keys("mistakes", attached=self._watch.attached))
+        yield Footer(self._footer_keys())
 
     def on_mount(self) -> None:
         """Draw the lists for the first frame, and everything once the size is known."""
@@ -132,10 +134,8 @@ class MistakesScreen(ClosesOnce[None]):
         """Draw pixels in the next of the ways that the terminal has."""
         is_small = self._view == "sheet"
         hides = not is_small and self.query_one(DigitPanel).shows_gradient
-        told = self._renderers.next(small=is_small, under_gradient=hides)
-        if told and self._watch.state:
-            self._watch.state.say(told)
-        self._acted()
+        note = self._renderers.next(small=is_small, under_gradient=hides)
+        self._acted(note)
 
     def action_first(self) -> None:
         """Go to the first digit."""
@@ -186,7 +186,9 @@ class MistakesScreen(ClosesOnce[None]):
 
     def action_toggle_neighbours(self) -> None:
         """Show the nearest training images in place of the bars, or the bars again."""
-        self._enlarged().toggle_neighbours()
+        panel = self._enlarged()
+        panel.toggle_neighbours()
+        self._acted("" if panel.has_to_choose else "bars and nearest digits both fit here")
 
     def action_toggle_test(self) -> None:
         """Turn to the test images, predicted with the newest epoch's weights, or back."""
@@ -237,6 +239,11 @@ class MistakesScreen(ClosesOnce[None]):
         self._late = self._late or self.set_timer(pace.seconds, self.update)
         return False
 
+    def _footer_keys(self) -> list[Key]:
+        """Return the keys of the view: what is enlarged already can't be enlarged."""
+        keys = footer_keys("mistakes", attached=self._watch.attached)
+        return [key for key in keys if key.action != "open" or self._view == "sheet"]
+
     def _lists(self) -> list[MistakeList]:
         only = session.config.only if (session := self._watch.session) else None
         return list(LIST_TITLES) if only is None else [only, "newly-wrong", "newly-right"]
@@ -249,8 +256,9 @@ class MistakesScreen(ClosesOnce[None]):
         else:
             self._draw_digit()
 
-    def _acted(self) -> None:
-        """Show the effect of a key or a click."""
+    def _acted(self, note: str = "") -> None:
+        """Show the effect of a key or a click, and the answer to it."""
+        self._note = note
         self._hints.count_key(self._view)
         self._draw()
         self._draw_message()
@@ -272,14 +280,15 @@ class MistakesScreen(ClosesOnce[None]):
 
     def _draw_digit(self) -> None:
         digit = self._images.seen_digit(self._selection)
-        self.query_one(DigitPanel).look_at(digit, self._renderers.large, absent=self._why_empty())
+        self.query_one(DigitPanel).look_at(digit, self._renderers, absent=self._why_empty())
 
     def _why_empty(self) -> str:
         ended = bool((state := self._watch.state) and state.ended)
         return self._images.missing or why_empty(self._images.split, self._selection, ended=ended)
 
     def _show(self, view: View) -> None:
-        self._view = view
+        self._view, self._note = view, ""
+        self.query_one(Footer).update(self._footer_keys())
         self._watch.mark_read()
         self._draw()  # for the frame in which it appears
         self._arrange()
@@ -299,5 +308,6 @@ class MistakesScreen(ClosesOnce[None]):
         self.query_one("#filters", TextLine).update(text, self._images.epochs_text())
 
     def _draw_message(self) -> None:
-        text = message_text(self._watch, self._busy, self._hints.of(self._view))
+        told = self._busy or self._note
+        text = message_text(self._watch, told, self._hints.of(self._view))
         self.query_one("#message", TextLine).update(text)

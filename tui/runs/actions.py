@@ -1,12 +1,11 @@
 """The actions of the runs screen: each asks what it must, then works in a thread."""
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.runs.changes import Contents, delete_run, measure_run, rename_run
-from mlpwatch.core.runs.export import ExportKind, export_runs
+from mlpwatch.core.runs.export import ExportKind
 from mlpwatch.core.runs.layout import check_run_name
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
@@ -14,6 +13,7 @@ from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.comparison import ComparedRun
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
+from mlpwatch.tui.runs.exporting import write_metrics
 from mlpwatch.tui.runs.host import Followed, RunsHost
 from mlpwatch.tui.runs.run_list import RunList
 from mlpwatch.tui.runs.switch import RunSwitch
@@ -119,14 +119,10 @@ class RunActions:
         runs = self._chosen()
         if not runs:
             return
-        paths = [run.summary.path for run in runs]
         try:
-            path = await asyncio.to_thread(export_runs, paths, Path.cwd(), kind)
+            self._screen.say(await write_metrics([run.summary.path for run in runs], kind))
         except MlpwatchError as error:
             self._screen.say(str(error), bad=True)
-            return
-        what = runs[0].summary.name if len(runs) == 1 else formatting.count(len(runs), "run")
-        self._screen.say(f"wrote the metrics of {what} to {printable(path)}")
 
     def _chosen(self) -> list[ListedRun]:
         """Return the marked runs; without marks the selected one."""

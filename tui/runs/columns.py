@@ -34,6 +34,8 @@ class ListedRun:
     summary: RunSummary
     is_here: bool = False
     """Whether it is the run on the dashboard."""
+    trains_here: bool = False
+    """Whether this process trains it, or has trained it."""
     has_ended_here: bool = False
     """Whether this process trained it and has ended it."""
 
@@ -44,7 +46,7 @@ class ListedRun:
             return self.summary.state
         if self.has_ended_here:
             return "stopped"
-        return "running here" if self.is_here else "running elsewhere"
+        return "running here" if self.trains_here else "running elsewhere"
 
     @property
     def is_held_elsewhere(self) -> bool:
@@ -97,6 +99,16 @@ def hidden_text(run: RunSummary) -> str:
     return "-".join(str(width) for width in run.hidden) or "none"
 
 
+def rate_text(run: RunSummary) -> str:
+    """Return the learning rate: `0.1`, `0.0003`."""
+    return ABSENT if run.learning_rate is None else f"{run.learning_rate:g}"
+
+
+def batch_text(run: RunSummary) -> str:
+    """Return the images per batch."""
+    return ABSENT if run.batch_size is None else str(run.batch_size)
+
+
 def when_text(run: RunSummary) -> str:
     """Return when a run began, in local time."""
     return f"{run.created.astimezone():%Y-%m-%d %H:%M}" if run.created else ABSENT
@@ -143,8 +155,17 @@ COLUMNS: tuple[Column, ...] = (
         "when", 16, _plain(when_text), lambda run: run.summary.created, 4, descends=True
     ),
     Column("data", 8, _plain(lambda run: run.dataset), lambda run: run.summary.dataset, 3),
-    Column("recipe", 6, _plain(lambda run: run.recipe), lambda run: run.summary.recipe, 5),
+    Column("recipe", 7, _plain(lambda run: run.recipe), lambda run: run.summary.recipe, 5),
     Column("hidden", 11, _plain(hidden_text), lambda run: run.summary.hidden, 2),
+    Column(
+        "optimizer", 10, _plain(lambda run: run.optimizer), lambda run: run.summary.optimizer, 1
+    ),
+    Column(
+        "rate", 8, _plain(rate_text), lambda run: run.summary.learning_rate, 1, is_number=True
+    ),
+    Column(
+        "batch", 6, _plain(batch_text), lambda run: run.summary.batch_size, 1, is_number=True
+    ),
     Column(
         "epochs", 9, _epochs, lambda run: run.epochs_done, 6, descends=True, is_number=True
     ),

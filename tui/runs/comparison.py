@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
-from mlpwatch.core.runs.layout import METRICS_NAME
+from mlpwatch.core.runs.layout import METRICS_NAME, RESULT_NAME
+from mlpwatch.core.runs.listing import summarize_run
 from mlpwatch.core.runs.manifest import read_manifest
 from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.text import printable
@@ -18,8 +19,17 @@ from mlpwatch.tui.state.curves import Curve
 
 Quantity = Literal["val_loss", "val_accuracy"]
 
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+
 MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
 """By the run's number: runs differ without colour too."""
+
+
+_FileStamp = tuple[int, int] | None
+"""Time and size of a file; None without one."""
+
+_MAIN_SETTINGS = ("hidden", "optimizer", "learning_rate", "batch_size", "epochs")
+"""Shown first, and of runs that agree in all settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +55,10 @@ class ComparedRun:
     folder: Path
     config: RunConfig | None = None
     """None until read."""
+    test_accuracies: dict[EngineName, float] = field(default_factory=dict)
+    """0 to 1, of the engines that have ended."""
     engines: dict[EngineName, EngineCurves] = field(default_factory=dict)
-    _stamp: tuple[int, int] | None = None
+    _stamp: tuple[_FileStamp, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -59,10 +71,16 @@ class ComparedRun:
         Raises:
             RunError: they can't be read.
         """
-        stamp = _stamp(self.folder / METRICS_NAME)
+        stamp = tuple(_stamp(self.folder / name) for name in (METRICS_NAME, RESULT_NAME))
         if self.config is not None and stamp == self._stamp:
             return False
         self.config = read_manifest(self.folder).config
+        summary = summarize_run(self.folder)
+        self.test_accuracies = {
+            one.engine: one.test_accuracy
+            for one in summary.engines
+            if one.test_accuracy is not None
+        }
         lines = MetricsLog(self.folder / METRICS_NAME).read().lines
         self.engines = {
             name: _curves_of(line for line in lines if line.engine == name)
@@ -140,15 +158,14 @@ def values_at(
     return "  ".join(found) or "no run has it"
 
 
-def differing_settings(runs: Sequence[ComparedRun]) -> list[str]:
-    """Return for each run the settings that differ between the runs."""
+def settings_texts(runs: Sequence[ComparedRun]) -> list[str]:
+    """Return for each run the settings that differ between the runs; else the main ones."""
     configs = [run.config for run in runs]
     known = [config for config in configs if config is not None]
-    names = [
-        one.name
-        for one in fields(RunConfig)
-        if len({getattr(config, one.name) for config in known}) > 1
-    ]
+    # The main ones first: a narrow screen cuts the end.
+    ordered = dict.fromkeys((*_MAIN_SETTINGS, *(one.name for one in fields(RunConfig))))
+    differing = [name for name in ordered if len({getattr(c, name) for c in known}) > 1]
+    names = differing or _MAIN_SETTINGS
     return [
         " · ".join(f"{_words(name)} {_value(getattr(config, name))}" for name in names)
         if config is not None
@@ -175,7 +192,7 @@ def _curves_of(lines: Iterable[EpochRecord]) -> EngineCurves:
     return EngineCurves(by_epoch, curves)
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> _FileStamp:
     try:
         found = os.stat(path)  # noqa: PTH116 - as in `core.run_index`
     except OSError:

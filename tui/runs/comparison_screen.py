@@ -8,7 +8,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.errors import RunError
+from mlpwatch.core.errors import error_text
 from mlpwatch.tui.charts.chart import Chart, marker_sample
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
@@ -19,19 +19,19 @@ from mlpwatch.tui.kit.text_block import Row, TextBlock
 from mlpwatch.tui.kit.theme import RUNS, Role
 from mlpwatch.tui.runs.comparison import (
     MARKERS,
+    QUANTITIES,
     Axes,
     ComparedRun,
     Quantity,
-    differing_settings,
     engines_of,
     series_of,
+    settings_texts,
     values_at,
 )
+from mlpwatch.tui.runs.exporting import write_metrics
 
 REREAD_SECONDS = 2.0
 """Time between two checks for new epochs."""
-
-ROWS: tuple[Quantity, ...] = ("val_loss", "val_accuracy")
 
 _NAMES: dict[Quantity, str] = {"val_loss": "loss", "val_accuracy": "accuracy %"}
 
@@ -53,13 +53,15 @@ class CompareScreen(ClosesOnce[None]):
         self._log = self._seconds = False
         self._epoch: int | None = None
         self._error = ""
+        self._note: tuple[str, Role] = ("", Role.TEXT)
+        """An answer to the last key."""
         self._is_reading = False
 
     def compose(self) -> ComposeResult:
         """Make legend, two rows of charts, message and footer."""
         yield TextLine(id="header")
         yield TextBlock(id="legend")
-        for quantity in ROWS:
+        for quantity in QUANTITIES:
             with Horizontal(classes="panel"):
                 for name, classes in zip(ENGINE_NAMES, (None, "second"), strict=True):
                     yield Chart(id=f"{name}-{quantity}", classes=classes)
@@ -82,11 +84,11 @@ class CompareScreen(ClosesOnce[None]):
             [(" compare", Role.STRONG), ("  validation after each epoch", Role.TEXT)]
         )
         self.query_one("#legend", TextBlock).update(self._legend())
-        bad = [(f" {self._error}", Role.BAD)]
-        self.query_one("#message", TextLine).update(bad if self._error else [])
+        text, role = (self._error, Role.BAD) if self._error else self._note
+        self.query_one("#message", TextLine).update([(f" {text}", role)])
         shown = engines_of(self._runs)
         for name in ENGINE_NAMES:
-            for quantity in ROWS:
+            for quantity in QUANTITIES:
                 chart = self.query_one(f"#{name}-{quantity}", Chart)
                 chart.display = name in shown
                 if name in shown:
@@ -95,12 +97,12 @@ class CompareScreen(ClosesOnce[None]):
     def action_toggle_log(self) -> None:
         """Switch the loss between a linear and a logarithmic axis."""
         self._log = not self._log
-        self.draw()
+        self._acted()
 
     def action_toggle_seconds(self) -> None:
         """Switch the x axis between epochs and seconds."""
         self._seconds = not self._seconds
-        self.draw()
+        self._acted()
 
     def action_move(self, epochs: int) -> None:
         """Move the crosshair; beyond the last epoch it goes away."""
@@ -110,7 +112,21 @@ class CompareScreen(ClosesOnce[None]):
         )
         epoch = (last + 1 if self._epoch is None else self._epoch) + epochs
         self._epoch = None if epoch > last or last == 0 else max(1, epoch)
-        self.draw()
+        self._acted()
+
+    async def action_export(self, kind: str) -> None:
+        """Write the metrics of these runs to a file."""
+        folders = [run.folder for run in self._runs]
+
+        async def exported() -> None:
+            try:
+                note = await write_metrics(folders, "csv" if kind == "csv" else "json")
+                self._note = note, Role.TEXT
+            except Exception as error:  # foreign files: whatever is in them, training continues
+                self._note = error_text(error), Role.BAD
+            self.draw()
+
+        self.run_worker(exported())
 
     def action_back(self) -> None:
         """Remove the crosshair, then close the screen."""
@@ -120,27 +136,39 @@ class CompareScreen(ClosesOnce[None]):
         else:
             self.dismiss()
 
+    def _acted(self) -> None:
+        self._note = "", Role.TEXT
+        self.draw()
+
     def _look(self) -> None:
         if not self._is_reading:
             self._is_reading = True
             self.run_worker(self._read())
 
     async def _read(self) -> None:
-        try:
-            changed = [await asyncio.to_thread(run.read) for run in self._runs]
-        except RunError as error:
-            changed, self._error = [True], str(error)
+        changed, faults = [], []
+        for run in self._runs:
+            try:
+                changed.append(await asyncio.to_thread(run.read))
+            except Exception as error:  # foreign files: the other runs are still shown
+                faults.append(f"{run.name}: {error_text(error)}")
+        changed.append("; ".join(faults) != self._error)
+        self._error = "; ".join(faults)
         self._is_reading = False
         if any(changed):
             self.draw()
 
     def _legend(self) -> list[Row]:
         rows: list[Row] = []
-        for run, settings in zip(self._runs, differing_settings(self._runs), strict=True):
+        for run, settings in zip(self._runs, settings_texts(self._runs), strict=True):
             sample = marker_sample(MARKERS[run.number], look_of(self))
+            tested = ", ".join(
+                f"{TITLES[name]} {share:.2%}" for name, share in run.test_accuracies.items()
+            )
             rows.append(
                 [
                     (f" {sample} {run.number + 1} {run.name}", RUNS[run.number]),
+                    (f"  test {tested}" if tested else "", Role.TEXT),
                     (f"  {settings}", Role.DIM),
                 ]
             )

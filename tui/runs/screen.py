@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 from textual.events import Click
 from textual.widgets import Input
 
-from mlpwatch.core.errors import RunError
+from mlpwatch.core.errors import error_text
 from mlpwatch.core.runs.listing import RunIndex, RunSummary
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
@@ -179,7 +179,8 @@ class RunsScreen(ClosesOnce[None]):
     async def action_resume(self) -> None:
         """Resume the selected run here."""
         # The app's worker, not the screen's: once the run is replaced, this screen is gone.
-        self.app.run_worker(self._run_actions.resume(), exclusive=True, group="resume")
+        resuming = self._guarded(self._run_actions.resume())
+        self.app.run_worker(resuming, exclusive=True, group="resume")
 
     async def action_rename(self) -> None:
         """Give the selected run another name."""
@@ -191,7 +192,8 @@ class RunsScreen(ClosesOnce[None]):
 
     async def action_export(self, kind: str) -> None:
         """Write the metrics of the marked runs, or of the selected one, to a file."""
-        self.run_worker(self._run_actions.export("csv" if kind == "csv" else "json"))
+        export = self._run_actions.export("csv" if kind == "csv" else "json")
+        self.run_worker(self._guarded(export))
 
     def action_back(self) -> None:
         """Clear the filter, then close the screen."""
@@ -207,7 +209,7 @@ class RunsScreen(ClosesOnce[None]):
 
         async def asked() -> None:
             try:
-                await action()
+                await self._guarded(action())
             finally:
                 self._is_asking = False
 
@@ -215,17 +217,23 @@ class RunsScreen(ClosesOnce[None]):
             self._is_asking = True
             self.run_worker(asked())
 
+    async def _guarded(self, action: Awaitable[None]) -> None:
+        try:
+            await action
+        except Exception as error:  # foreign files: whatever is in them, the training continues
+            self.say(error_text(error), bad=True)
+
     async def _read(self) -> None:
         began = monotonic()
         try:
             found = await asyncio.to_thread(self._index.read)
-        except RunError as error:
-            found, self._error = [], str(error)
-        else:
+            self._runs.replace(map(self._listed, found))
             self._error = ""
+        except Exception as error:  # foreign files: whatever is in them, the training continues
+            self._runs.replace(())
+            self._error = error_text(error)
         self._not_before = monotonic() + (monotonic() - began) / LOOK_SHARE
         self._is_reading, self._has_read = False, True
-        self._runs.replace(map(self._listed, found))
         self.draw()
         if self._is_stale:
             self.look(at_once=True)
@@ -233,8 +241,9 @@ class RunsScreen(ClosesOnce[None]):
     def _listed(self, summary: RunSummary) -> ListedRun:
         watch, is_here = self._host.main, self._is_path_here(summary.path)
         # A follower ends with its screen, not with the run.
-        has_ended = watch.session is not None and watch.session.ended and not watch.attached
-        return ListedRun(summary, is_here, has_ended_here=is_here and has_ended)
+        trains_here = is_here and not watch.attached
+        has_ended = trains_here and watch.session is not None and watch.session.ended
+        return ListedRun(summary, is_here, trains_here, has_ended_here=has_ended)
 
     def _is_path_here(self, path: Path) -> bool:
         session = self._host.main.session

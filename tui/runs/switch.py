@@ -155,7 +155,7 @@ def why_not(run: ListedRun) -> str:
     if run.is_held_elsewhere and summary.state != "training":
         return f"{summary.name} is open in another process: leave it there first"
     if run.is_held_elsewhere:
-        where = "here already" if run.is_here else "in another process: stop it there first"
+        where = "here already" if run.trains_here else "in another process: stop it there first"
         return f"{summary.name} runs {where}"
     if summary.state == "finished" and (run.epochs_done or 0) >= MAX_EPOCHS:
         return f"{summary.name} has done {MAX_EPOCHS:,} epochs; no run can have more"

@@ -14,8 +14,10 @@ from mlpwatch.tui.runs.columns import (
     COLUMNS,
     Column,
     ListedRun,
+    batch_text,
     fitting_columns,
     hidden_text,
+    rate_text,
     when_text,
 )
 from mlpwatch.tui.runs.run_list import RunList
@@ -126,6 +128,9 @@ def selected_text(run: ListedRun | None, width: int) -> Text:
     if summary.reason:
         return [(f" {summary.reason}", Role.BAD)]
     facts = [when_text(summary), summary.dataset, summary.recipe, f"hidden {hidden_text(summary)}"]
+    if summary.optimizer is not None:
+        rate, batch = rate_text(summary), batch_text(summary)
+        facts.append(f"{summary.optimizer}, rate {rate}, batch {batch}")
     what: Text = [(" " + " · ".join(str(fact) for fact in facts), Role.TEXT)]
     both = [*what, *_progress(run)]
     return both if sum(len(text) for text, _ in both) <= width else what

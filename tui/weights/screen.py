@@ -9,7 +9,7 @@ from textual.events import Resize
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
-from mlpwatch.tui.images.signed import legend, signed_style
+from mlpwatch.tui.images.signed import legend, pixels_per_cell, signed_style
 from mlpwatch.tui.images.tiles import (
     LARGE_COLUMNS,
     SMALL_COLUMNS,
@@ -34,6 +34,7 @@ from mlpwatch.tui.weights.text import (
     sought_text,
     unit_tiles,
     units_text,
+    weights_per_dot,
 )
 
 REFRESH_SECONDS = 1.0
@@ -217,16 +218,17 @@ class WeightsScreen(ClosesOnce[None]):
         scale = shared_scale(*layers.values())
         units, data = self._reader.units, session.dataset
         last = min(self._first + self._grid().tiles, units)
-        text = units_text(session.config, data, self._first, last, units)
-        self.query_one("#units", TextLine).update(
-            text, legend(signed_style(look_of(self)), f"{scale:g}")
-        )
+        style, size = signed_style(look_of(self)), self._tile_size()
+        dots = size.rows * pixels_per_cell(style), size.columns
+        mean = weights_per_dot(data.image_shape, dots)
+        text = units_text(session.config, data, self._first, last, units, mean=mean)
+        self.query_one("#units", TextLine).update(text, legend(style, f"{scale:g}"))
         for name, layer in layers.items():
             title = self.query_one(f"#{name}-titles", TextLine)
             title.update(model_text(layer), dead_text(self._reader.dead.get(name)))
             names = "" if session.config.hidden else data.class_names
             tiles = unit_tiles(layer, self._first, last, self._reader.dead_units(name), names)
-            self.query_one(f"#{name}-tiles", TilesView).update(tiles, self._tile_size(), scale)
+            self.query_one(f"#{name}-tiles", TilesView).update(tiles, size, scale)
 
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).update(*header(self._watch))

@@ -13,13 +13,40 @@ if TYPE_CHECKING:
     from mlpwatch.core.data.dataset import Dataset
 
 
-def units_text(config: RunConfig, data: "Dataset", first: int, last: int, units: int) -> Text:
-    """Return which units are shown; `last` is the one after the last."""
+def units_text(
+    config: RunConfig, data: "Dataset", first: int, last: int, units: int, *, mean: str = ""
+) -> Text:
+    """Return which units are shown; `last` is the one after the last.
+
+    Args:
+        config: of the run.
+        data: of the run.
+        first: unit.
+        last: unit, exclusive.
+        units: of the layer.
+        mean: how many weights a dot averages, as `2x2`; empty if each has its own.
+    """
     shown = f"{first}–{last - 1} of {units}" if last > first + 1 else f"{first} of {units}"
-    if config.hidden:
-        return [(f" first layer: units {shown}, {data.features} weights each", Role.TEXT)]
-    names = data.class_names
-    return [(f" no hidden layer: weights of the classes {names[0]}–{names[-1]}", Role.TEXT)]
+    if config.hidden and mean:
+        text = f" units {shown} · dots average {mean} of {data.features} weights"
+    elif config.hidden:
+        text = f" first layer: units {shown}, {data.features} weights each"
+    else:
+        names = data.class_names
+        text = f" no hidden layer: weights of the classes {names[0]}–{names[-1]}"
+        text += f" · dots average {mean}" if mean else ""
+    return [(text, Role.TEXT)]
+
+
+def weights_per_dot(pixels: tuple[int, int], dots: tuple[int, int]) -> str:
+    """Return how many weights a dot of a tile averages, as `2x2`; empty if each has its own.
+
+    Args:
+        pixels: (height, width) of a tile, in weights.
+        dots: (height, width) of a tile, as drawn.
+    """
+    down, across = (max(1.0, n / drawn) for n, drawn in zip(pixels, dots, strict=True))
+    return "" if down == across == 1 else f"{down:.2g}x{across:.2g}"
 
 
 def model_text(layer: "FirstLayer") -> Text:

@@ -40,6 +40,8 @@ def test_a_stopped_run_shows_how_far_each_engine_came(saved: Path) -> None:
     assert only(saved) == RunSummary(
         "one", run.path, "stopped", "", NOON, "digits", "twin", (64, 32), 3,
         (EngineSummary("numpy", 2, 0.95, None), EngineSummary("torch", 1, 0.8, None)),
+        optimizer=CONFIG.optimizer, learning_rate=CONFIG.learning_rate,
+        batch_size=CONFIG.batch_size,
     )  # fmt: skip
 
 

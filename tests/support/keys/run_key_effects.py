@@ -194,6 +194,28 @@ async def leaves_the_crosshair_then_the_screen(stage: Stage, key: str) -> None:
     assert isinstance(stage.app.screen, RunsScreen)
 
 
+@effect("compare", "export('csv')")
+async def exports_what_is_compared_as_csv(stage: Stage, key: str) -> None:
+    await compare(stage)
+    await stage.press(key)
+    await stage.see("wrote the metrics of 2 runs to ")
+    rows = list(csv.DictReader(Path("2-runs.csv").read_text().splitlines()))
+    assert {row["run"] for row in rows} == {FINISHED, STOPPED}
+    await stage.press("l")
+    assert "wrote the metrics" not in stage.text(), "an answer goes with the next key"
+
+
+@effect("compare", "export('json')")
+async def exports_what_is_compared_as_json(stage: Stage, key: str) -> None:
+    await compare(stage)
+    await stage.press(key)
+    await stage.see("wrote the metrics of 2 runs to ")
+    assert {run["run"] for run in json.loads(Path("2-runs.json").read_text())} == {
+        FINISHED,
+        STOPPED,
+    }
+
+
 @effect("compare", "toggle_log")
 async def scales_the_loss(stage: Stage, key: str) -> None:
     await compare(stage)

@@ -101,7 +101,7 @@ async def test_the_next_digit(sent: list[str]) -> None:
         await stage.press("m", "enter")
         await stage.says("· true label")
         costs = {}
-        for renderer in ("ramp", "half blocks", "braille"):
+        for renderer in ("half blocks", "braille", "ramp", "half blocks too"):
             costs[renderer, "plain"] = await bytes_per_digit(stage, sent)
             await stage.press("g")
             costs[renderer, "gradient"] = await bytes_per_digit(stage, sent)

@@ -294,3 +294,18 @@ async def test_one_model_alone_has_the_lists_that_need_no_other() -> None:
         for title in ("newly wrong", "newly right", "PyTorch wrong"):
             await stage.press("tab")
             assert f"▸ {title} " in stage.text()
+
+
+async def test_an_enlarged_digit_has_bars_and_neighbours_wherever_both_fit() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("m")
+        assert "enter large" in stage.text()
+        await stage.press("enter", "y")
+        await stage.says("in NumPy · true label")
+        assert "true label  " in stage.text()
+        assert "bars and nearest digits both fit here" in stage.text()
+        assert "enter large" not in stage.text(), "it is"
+        await stage.press("right")
+        assert "both fit here" not in stage.text(), "an answer goes with the next key"
+        await stage.press("escape")
+        assert "enter large" in stage.text()

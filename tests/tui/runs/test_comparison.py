@@ -11,9 +11,9 @@ from mlpwatch.core.recipes import from_recipe
 from mlpwatch.tui.runs.comparison import (
     Axes,
     ComparedRun,
-    differing_settings,
     engines_of,
     series_of,
+    settings_texts,
     values_at,
 )
 from tests.support.samples.run_scenes import make_run
@@ -46,11 +46,13 @@ def test_each_run_is_a_curve_of_its_own_hue_and_line(runs: list[ComparedRun]) ->
 
 
 def test_only_what_differs_is_named(runs: list[ComparedRun]) -> None:
-    assert differing_settings(runs) == [
+    assert settings_texts(runs) == [
         "hidden 128 · learning rate 0.3 · only None",
         "hidden 64-32 · learning rate 0.05 · only torch",
     ]
-    assert differing_settings(runs[:1]) == [""]
+    assert settings_texts(runs[:1]) == [
+        "hidden 128 · optimizer sgd · learning rate 0.3 · batch size 64 · epochs 12"
+    ]
 
 
 def test_axes_show_the_longest_run_and_only_widen(runs: list[ComparedRun]) -> None:

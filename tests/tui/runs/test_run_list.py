@@ -187,8 +187,11 @@ def test_the_more_room_the_more_columns() -> None:
     assert headings(60) == ["run", "NumPy", "PyTorch"]
     assert headings(65) == ["run", "NumPy", "PyTorch", "state"]
     assert headings(77) == ["run", "epochs", "NumPy", "PyTorch", "state"]
-    assert headings(137) == [column.heading for column in COLUMNS]
-    assert headings(96)[:2] == ["run", "recipe"]
+    settings = {"optimizer", "rate", "batch"}
+    every = [column.heading for column in COLUMNS]
+    assert headings(138) == [heading for heading in every if heading not in settings]
+    assert headings(168) == every
+    assert headings(97)[:2] == ["run", "recipe"]
 
 
 @pytest.mark.parametrize(
@@ -198,3 +201,7 @@ def test_an_accuracy_fits_its_column(share: float, text: str) -> None:
     column = next(column for column in COLUMNS if column.heading == "NumPy")
     assert column.cell(run("one", accuracy=share))[0] == text
     assert len(text) == column.width
+
+
+def test_every_heading_has_room_for_its_arrow() -> None:
+    assert [one.heading for one in COLUMNS if 0 < one.width <= len(one.heading)] == []

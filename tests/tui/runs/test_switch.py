@@ -207,7 +207,7 @@ def listed(
 ) -> ListedRun:
     path = Path("saved/one")
     summary = RunSummary("one", path, state, "torn", epochs_planned=12, is_held=is_held)
-    return ListedRun(summary, is_here=is_here, has_ended_here=ended)
+    return ListedRun(summary, is_here=is_here, trains_here=is_here, has_ended_here=ended)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import mlpwatch.core.analysis.weight_tiles
 from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.analysis.weight_tiles import DeadCount, first_layer, shared_scale
 from mlpwatch.core.arrays import Tensors
@@ -17,8 +18,16 @@ from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.weights.reader import WeightsReader
 from mlpwatch.tui.weights.screen import WeightsScreen
-from mlpwatch.tui.weights.text import dead_text
-from tests.support.samples.scenes import CONFIG, FakeSession, finished, trained, training, weights
+from mlpwatch.tui.weights.text import dead_text, units_text, weights_per_dot
+from tests.support.samples.scenes import (
+    CONFIG,
+    FakeSession,
+    digits,
+    finished,
+    trained,
+    training,
+    weights,
+)
 from tests.support.stage import Stage, on_stage, until
 
 pytestmark = pytest.mark.slow
@@ -84,6 +93,41 @@ async def test_it_says_whose_weights_how_old_and_how_many_units_are_dead() -> No
         reader = WeightsReader(stage.app.runs.top)
         reader.dead["numpy"] = deeper
         assert reader.dead_units("numpy") == set(), "tiles are of the first layer"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "dots", "text"),
+    [
+        ((28, 28), (14, 14), "2x2"),
+        ((28, 28), (7, 14), "4x2"),
+        ((28, 28), (28, 28), ""),
+        ((8, 8), (16, 16), ""),
+        ((60, 60), (28, 28), "2.1x2.1"),
+    ],
+)
+def test_tiles_say_when_a_dot_averages_weights(
+    pixels: tuple[int, int], dots: tuple[int, int], text: str
+) -> None:
+    assert weights_per_dot(pixels, dots) == text
+    (told,) = units_text(CONFIG, digits(), 120, 130, 512, mean=text)
+    assert (f"dots average {text} of 64 weights" in told[0]) == bool(text)
+    assert len(told[0]) < 80 - len(" −0.0123 ████ 0 ████ +0.0123 ") or not text
+
+
+@pytest.mark.parametrize("error", [MemoryError("784 MB"), RuntimeError("can't allocate 784 MB")])
+async def test_a_lack_of_memory_is_said_and_newer_weights_try_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    async with on_stage(training()) as stage:
+        with monkeypatch.context() as patch:
+            patch.setattr(mlpwatch.core.analysis.weight_tiles, "first_layer", fails)
+            await stage.press("w")
+            await stage.says("the weights could not be read: ")
+        await stage.press("space")
+        await until(lambda: stage.text().count("dead unit") == 2, stage.pilot)
 
 
 async def test_weights_follow_training() -> None:
