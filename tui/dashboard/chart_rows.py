@@ -165,9 +165,11 @@ class ChartRows:
         if self.step is None:
             return (title,)
         read = [read_out(row, engine, self.options, self.step) for engine in engines]
-        values = " and ".join(value for value, _ in read)
-        spread = read[0][1] if len(read) == 1 else ""
-        return title, f" · {place(self.step, state)}: {values}", spread
+        head = f" · {place(self.step, state)}: "
+        if len(read) > 1:
+            return title, head + " and ".join(value + validation for value, validation, _ in read)
+        [(value, validation, spread)] = read
+        return title, head + value, validation, spread
 
 
 def _unless_ended(engines: list["EngineView"], to_come: str) -> str:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 BROKEN: tuple["Phase", ...] = ("diverged", "failed")
 
+_SAME_STEP = 0.25
+"""Half of the least distance between the means of two ranges of steps of one length."""
+
 Stride = Literal["column", "point", "epoch"]
 """What one key press moves by: a column of the chart, the next point of its curve, an epoch."""
 
@@ -27,6 +30,10 @@ class Reading(NamedTuple):
     """The lowest and the highest batch of that bucket, if it holds several."""
     epoch: "EpochRecord | None"
     """The newest epoch then; None before the first."""
+    steps: int = 1
+    """Steps that the loss is a mean of."""
+    middle: float = 0.0
+    """The mean of their numbers."""
 
 
 def moved(state: "RunState", at: int | None, stride: int, right: int) -> int | None:
@@ -71,26 +78,56 @@ def reading_at(engine: "EngineView", options: ChartOptions, step: int) -> Readin
     epoch = engine.last_epoch(step)
     own = engine.loss_by_step.exact(step) if options.recent else None
     if own is not None:
-        return Reading(own, None, epoch)
+        return Reading(own, None, epoch, middle=step)
     if point := engine.loss_by_step.at(step):
         spread = (point.low, point.high) if point.low < point.high else None
-        return Reading(point.mean, spread, epoch)
+        return Reading(point.mean, spread, epoch, point.size, point.x)
     # Epochs of a run before it was resumed are known by their means alone.
-    later = engine.epochs_from(step)
-    return Reading(later[0].train_loss if later else None, None, epoch)
+    if later := engine.epochs_from(step):
+        before = engine.last_epoch(step - 1)
+        first = before.step if before else 0
+        steps, middle = later[0].step - first, (later[0].step + first + 1) / 2
+        return Reading(later[0].train_loss, None, epoch, steps, middle)
+    return Reading(None, None, epoch, 0)
 
 
-def read_out(panel: str, engine: "EngineView", options: ChartOptions, step: int) -> tuple[str, str]:
-    """Return what the `loss` or `accuracy` chart shows of a step, and the batches' spread."""
+def loss_difference(
+    first: "EngineView", second: "EngineView", options: ChartOptions, step: int
+) -> tuple[float, int] | None:
+    """Return the difference of both models' losses over the same steps, and how many these are.
+
+    Of the step itself where both still have it; else of its bucket, if both have the same steps in
+    it. None where they have not: in the newest bucket one may have 20 batches and the other 3, and
+    the means of unlike batches differ where the models do not.
+    """
+    exact = [engine.loss_by_step.exact(step) for engine in (first, second)]
+    if exact[0] is not None and exact[1] is not None:
+        return exact[0] - exact[1], 1
+    one, other = (reading_at(engine, options, step) for engine in (first, second))
+    if one is None or other is None or one.loss is None or other.loss is None:
+        return None
+    # Steps in a bucket follow each other: their number and their mean say which they are.
+    if one.steps != other.steps or abs(one.middle - other.middle) > _SAME_STEP:
+        return None
+    return one.loss - other.loss, one.steps
+
+
+def read_out(
+    panel: str, engine: "EngineView", options: ChartOptions, step: int
+) -> tuple[str, str, str]:
+    """Return what the `loss` or `accuracy` chart shows of a step: value, validation, spread.
+
+    The value says how many steps it is a mean of, if several; the spread is that of their batches.
+    """
     read = reading_at(engine, options, step)
     if read is None:
-        return "not yet", ""
+        return "not yet", "", ""
     if panel == "accuracy":
-        return (f"{100 * read.epoch.val_accuracy:.2f} %" if read.epoch else "no epoch yet"), ""
+        return (f"{100 * read.epoch.val_accuracy:.2f} %" if read.epoch else "no epoch yet"), "", ""
     validation = f", val {read.epoch.val_loss:.4f}" if read.epoch else ""
     spread = ", batches {:.4f} to {:.4f}".format(*read.spread) if read.spread else ""
     loss = "no batch" if read.loss is None else f"{read.loss:.4f}"
-    return loss + validation, spread
+    return loss + (f" ({read.steps:,} steps)" if read.steps > 1 else ""), validation, spread
 
 
 def place(step: int, state: "RunState") -> str:

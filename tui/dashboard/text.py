@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.charts.chart_data import ChartOptions
-from mlpwatch.tui.dashboard.crosshair import place, reading_at
+from mlpwatch.tui.dashboard.crosshair import loss_difference, place, reading_at
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.run_text import gap_text
 from mlpwatch.tui.kit.theme import Role, Text
@@ -47,12 +47,16 @@ def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
         return f"{place(step, state)} · {' and '.join(missing)} not there yet"
     first, second = (one for one in read.values() if one is not None)
     parts = []
-    if first.loss is not None and second.loss is not None:
-        parts.append(f"loss {first.loss - second.loss:+.1e}")
-    if first.epoch and second.epoch:
+    one, other = state.engines.values()
+    if difference := loss_difference(one, other, options, step):
+        mean = f" ({difference[1]:,} steps)" if difference[1] > 1 else ""
+        parts.append(f"loss {difference[0]:+.1e}{mean}")
+    else:
+        parts.append("no loss of the same steps")
+    if first.epoch and second.epoch and first.epoch.epoch == second.epoch.epoch:
         validation = first.epoch.val_loss - second.epoch.val_loss
         accuracy = (first.epoch.val_accuracy - second.epoch.val_accuracy) * 100
-        parts += [f"val {validation:+.1e}", f"accuracy {accuracy:+.2f} %"]
+        parts += [f"val {validation:+.1e}", f"accuracy {accuracy:+.2f} points"]
     names = " − ".join(TITLES[name] for name in read)
     return f"{place(step, state)} · {names}: {', '.join(parts)}"
 

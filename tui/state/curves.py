@@ -25,6 +25,8 @@ class Point(NamedTuple):
     mean: float
     low: float
     high: float
+    size: int = 1
+    """Finite points, which follow each other."""
 
 
 class _Bucket:
@@ -83,8 +85,8 @@ class _Bucket:
 
     def point(self) -> Point:
         if not self.size:
-            return Point(self.x, math.nan, math.nan, math.nan)
-        return Point(self.x, self.mean, self.low, self.high)
+            return Point(self.x, math.nan, math.nan, math.nan, 0)
+        return Point(self.x, self.mean, self.low, self.high, self.size)
 
 
 class Curve:
@@ -112,6 +114,8 @@ class Curve:
         self._stride = planned / (capacity - 1) if planned > 0 else _FIRST_STRIDE
         self._buckets: list[_Bucket] = []
         self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_CAPACITY)
+        self._last_sum = -math.inf
+        """The newest x at which several points were summed up."""
         self._points: list[Point] = []
         self._unchanged = 0
         """Leading points that are as their buckets are."""
@@ -161,6 +165,8 @@ class Curve:
             ValueError: x is negative or not finite.
         """
         self.add(point.x, point.mean)
+        if count > 1:
+            self._last_sum = point.x
         if count > 1 and math.isfinite(point.mean):
             bucket = self._bucket(int(point.x / self._stride))
             # One of them is in already, as the mean.
@@ -191,7 +197,12 @@ class Curve:
         return None
 
     def exact(self, x: float) -> float | None:
-        """Return the y of the point at x itself, if it is among the newest 1,000."""
+        """Return the y of the point at x itself, if it is among the newest 1,000.
+
+        None up to the newest x at which points were summed up: there a mean may stand for a point.
+        """
+        if x <= self._last_sum:
+            return None
         recent = self._recent
         place = bisect_left(recent, x, key=itemgetter(0))
         return recent[place][1] if place < len(recent) and recent[place][0] == x else None

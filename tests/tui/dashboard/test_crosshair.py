@@ -4,10 +4,12 @@ from itertools import product
 
 import pytest
 
-from mlpwatch.core.events import StepDone
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.events import StepDone, StepGroup
 from mlpwatch.tui.charts.chart import Chart, Series
 from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.dashboard.crosshair import crosshair_x, moved, read_out, reading_at
+from mlpwatch.tui.dashboard.text import difference_text
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
@@ -79,7 +81,7 @@ async def test_the_message_tells_the_difference_of_both_models() -> None:
         assert (
             f"epoch 3 · NumPy − PyTorch: loss {loss_at('numpy', 60) - loss_at('torch', 60):+.1e}, "
             f"val {numpy.val_loss - torch.val_loss:+.1e}, "
-            f"accuracy {accuracy * 100:+.2f} %"
+            f"accuracy {accuracy * 100:+.2f} points"
         ) in stage.text()
         await stage.press("pagedown")
         assert "epoch 4 · PyTorch not there yet" in stage.text()
@@ -172,12 +174,56 @@ def long_run(steps: int = 5_000) -> RunState:
 
 def test_in_a_long_run_it_reads_a_bucket_and_the_spread_of_its_batches() -> None:
     engine = long_run().engines["numpy"]
-    value, spread = read_out("loss", engine, ChartOptions(), 2_345)
-    assert 1.9 < float(value) < 2.1
+    value, _, spread = read_out("loss", engine, ChartOptions(), 2_345)
+    loss, _, steps = value.partition(" ")
+    assert 1.9 < float(loss) < 2.1
+    assert steps == "(39 steps)", "the mean of a bucket is not called a step's"
     assert spread == ", batches 1.0000 to 3.0000"
-    assert read_out("loss", engine, ChartOptions(recent=True), 4_500) == ("1.0000", "")
-    assert read_out("loss", engine, ChartOptions(), 5_001) == ("not yet", "")
-    assert read_out("accuracy", engine, ChartOptions(), 2_345) == ("no epoch yet", "")
+    assert read_out("loss", engine, ChartOptions(recent=True), 4_500) == ("1.0000", "", "")
+    assert read_out("loss", engine, ChartOptions(), 5_001) == ("not yet", "", "")
+    assert read_out("accuracy", engine, ChartOptions(), 2_345) == ("no epoch yet", "", "")
+
+
+def twins(steps: dict[EngineName, int], *, grouped: bool = False) -> RunState:
+    """Two models with equal losses, which fall with every step, at unlike steps of a long run."""
+    state = RunState(10, 1_000, ("numpy", "torch"))
+    for name, last in steps.items():
+        state.apply_all(StepDone(name, n, n / 100, 2.0 - n / 9_000) for n in range(1, last + 1))
+        if grouped:
+            low, high = 2.0 - (last + 40) / 9_000, 2.0 - (last + 1) / 9_000
+            group = StepGroup(name, last + 40, 40, 50.0, (low + high) / 2, low, high)
+            state.apply(group)
+    return state
+
+
+def test_of_a_bucket_that_one_model_has_more_of_no_difference_is_told() -> None:
+    state = twins({"numpy": 5_511, "torch": 4_026})
+    # The newest bucket of PyTorch begins at step 4,001: of NumPy it holds 39 steps, of PyTorch 26.
+    assert "no loss of the same steps" not in difference_text(state, ChartOptions(), 3_990)
+    text = difference_text(state, ChartOptions(), 4_020)
+    assert "loss +" not in text
+    assert "no loss of the same steps" in text
+
+
+@pytest.mark.parametrize("recent", [False, True])
+def test_equal_models_differ_nowhere(recent: bool) -> None:
+    state = twins({"numpy": 5_511, "torch": 5_026})
+    options = ChartOptions(recent=recent)
+    for step in range(1, 5_026, 7):
+        text = difference_text(state, options, step)
+        assert "loss +0.0e+00" in text or "no loss of the same steps" in text, text
+    assert "loss +0.0e+00 (39 steps)" in difference_text(state, options, 2_345)
+    step_itself = difference_text(state, options, 5_020)
+    assert step_itself.endswith("loss +0.0e+00"), "both still have this step"
+
+
+def test_the_mean_of_a_group_of_steps_is_no_step() -> None:
+    state = twins({"numpy": 1_000, "torch": 1_020}, grouped=True)
+    assert state.engines["numpy"].loss_by_step.exact(1_020) is None
+    assert state.engines["torch"].loss_by_step.exact(1_040) is None
+    text = difference_text(state, ChartOptions(), 1_030)
+    assert "loss -" not in text, "each has another group there"
+    assert "loss +" not in text
 
 
 def test_steps_before_a_resume_read_their_epoch_s_mean() -> None:

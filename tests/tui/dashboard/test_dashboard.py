@@ -207,7 +207,7 @@ async def test_a_resumed_run_shows_its_past_at_once() -> None:
         assert "epoch  3/12" in stage.row("NumPy")
         assert "val  80.00 %" in stage.text()
         await stage.press("pageup", "pageup")
-        assert "epoch 2: 0.5000, val 0.5500" in stage.row("▸ loss")
+        assert "epoch 2: 0.5000 (20 steps), val 0.5500" in stage.row("▸ loss")
 
 
 async def test_a_model_that_diverged_at_once_waits_for_no_epoch_and_says_why_in_full() -> None:

@@ -22,13 +22,13 @@ def filled(values: list[float], capacity: int = 8, planned: float = 0) -> Curve:
 
 def test_few_points_are_kept_as_they_came() -> None:
     curve = filled([2.5, 1.5, 0.5], capacity=512, planned=100)
-    assert curve.points() == [(1, 2.5, 2.5, 2.5), (2, 1.5, 1.5, 1.5), (3, 0.5, 0.5, 0.5)]
+    assert curve.points() == [Point(n, y, y, y) for n, y in ((1, 2.5), (2, 1.5), (3, 0.5))]
     assert curve.last == (3, 0.5)
 
 
 def test_a_bucket_holds_mean_low_and_high() -> None:
     curve = filled([1.0, 2.0, 6.0, 10.0], capacity=2, planned=4)
-    assert curve.points() == [Point(2.0, 3.0, 1.0, 6.0), Point(4.0, 10.0, 10.0, 10.0)]
+    assert curve.points() == [Point(2.0, 3.0, 1.0, 6.0, size=3), Point(4.0, 10.0, 10.0, 10.0)]
 
 
 def test_a_curve_within_its_plan_never_changes_its_stride() -> None:
@@ -86,7 +86,7 @@ def test_buckets_hold_the_mean_of_what_fell_into_them(values: list[float]) -> No
 def test_nan_and_infinity_are_gaps_and_do_not_touch_the_mean() -> None:
     curve = filled([1.0, math.nan, 3.0, math.inf, math.nan], capacity=2, planned=4)
     first, second = curve.points()
-    assert first == (2.0, 2.0, 1.0, 3.0)
+    assert first == Point(2.0, 2.0, 1.0, 3.0, size=2)
     assert math.isnan(second.mean)
     assert (curve.count, curve.gaps) == (2, 3)
 
