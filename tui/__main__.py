@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.state.watch import Report, Start, Watch
 
-COMMANDS = ("train", "resume", "attach", "runs", "data")
+COMMANDS = ("train", "resume", "attach", "runs", "data", "check", "new")
 """The first word that is no option; without one, train and watch."""
 
 FRAMES_PER_SECOND = "240"

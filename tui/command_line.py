@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import get_args
 
 from mlpwatch import __version__
+from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
 from mlpwatch.core.cli.options import Parser, add_run_options, add_training_options
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
@@ -23,6 +24,8 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch attach RUN            watch RUN, which trains elsewhere or has ended
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
+  mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
+  mlpwatch new FILE              write a starter file for it
 
 mlpwatch COMMAND --help tells a command's own options.
 """
@@ -60,6 +63,8 @@ def build_parser(
     _add_attach(commands.add_parser("attach", allow_abbrev=False), attach)
     _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
+    _add_check(commands.add_parser("check", allow_abbrev=False))
+    _add_new(commands.add_parser("new", allow_abbrev=False))
     return parser
 
 
@@ -117,6 +122,21 @@ def _add_data(parser: argparse.ArgumentParser, command: Command) -> None:
     fetching.description = "Download MNIST through fetch_openml; run it again to go on."
     fetching.add_argument("dataset", choices=["mnist"], metavar="mnist", help="what to download")
     fetching.set_defaults(command=command)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Compare your own network with a float64 reference: outputs, loss, every gradient, two "
+        "updates, 50 steps; name the first number that differs, and why."
+    )
+    add_check_options(parser)
+    parser.set_defaults(command=check)
+
+
+def _add_new(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Write a starter file: the contract, with the backward pass left to write."
+    add_new_options(parser)
+    parser.set_defaults(command=new)
 
 
 def _add_screen_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

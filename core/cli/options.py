@@ -54,7 +54,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     recipes = "; ".join(f"{name}: {text}" for name, text in RECIPE_SUMMARIES.items())
     _add_choice(group, "--recipe", RecipeName, f"named settings ({recipes})")
     group.add_argument(
-        "--hidden", type=_layer_widths, metavar="128,64",
+        "--hidden", type=layer_widths, metavar="128,64",
         help="widths of the hidden layers; '' for none",
     )  # fmt: skip
     _add_choice(group, "--activation", Activation, "of the hidden layers")
@@ -130,7 +130,12 @@ def _add_choice(group: argparse._ArgumentGroup, flag: str, choice: object, text:
     group.add_argument(flag, choices=allowed, metavar="|".join(allowed), help=text)
 
 
-def _layer_widths(text: str) -> tuple[int, ...]:
+def layer_widths(text: str) -> tuple[int, ...]:
+    """Read `128,64`; nothing for no hidden layer.
+
+    Raises:
+        argparse.ArgumentTypeError: something else.
+    """
     parts = [part for part in text.split(",") if part.strip()]
     try:
         return tuple(int(part) for part in parts)

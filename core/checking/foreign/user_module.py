@@ -1,0 +1,290 @@
+"""An `nn.Module` that somebody else wrote: its linear layers, its loss, its optimizer.
+
+PyTorch is the one that the user's file has imported; here it is only called.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpwatch.core.checking.foreign.user_network import Found, NotUnderstoodError
+from mlpwatch.core.checking.specification import Specification
+
+
+class UserModule:
+    """A PyTorch module, called as a training loop calls it.
+
+    Args:
+        found: the module's class.
+        owner: the user's file, for `loss`, `optimizer` and `train_step`.
+    """
+
+    def __init__(self, found: Found, owner: ModuleType) -> None:
+        self._found = found
+        self._owner = owner
+        self._torch = sys.modules["torch"]
+        self._torch.set_num_threads(1)
+        self._torch.manual_seed(0)
+        self._order: list[int] | None = None
+        self.model: Any = self._made()
+        self._drawn = [(w.copy(), b) for w, b in self._arrays()]
+        self._optimizer: Any = None
+        self._outputs: Any = None
+        self.precision = "float64"
+
+    def _made(self) -> Any:  # noqa: ANN401
+        try:
+            return self._found.target()
+        except TypeError as error:
+            raise NotUnderstoodError(
+                f"{self._found.name}() failed: {error}; expected an nn.Module class whose "
+                "__init__ takes no argument"
+            ) from error
+
+    def linear_layers(self) -> list[tuple[Any, bool]]:
+        """Return each `nn.Linear` in the order of its use, and whether `parameters()` has it."""
+        registered = {id(p) for p in self.model.parameters()}
+        found: list[Any] = []
+        for layer in self._walk(self.model, set()):
+            if isinstance(layer, self._torch.nn.Linear) and layer not in found:
+                found.append(layer)
+        if self._order is None:
+            self._order = self._order_of_use(found)
+        ordered = [found[i] for i in self._order if i < len(found)]
+        return [(layer, id(layer.weight) in registered) for layer in ordered]
+
+    def _order_of_use(self, layers: list[Any]) -> list[int]:
+        """Return the places of the layers in the order in which a forward pass calls them."""
+        for first in {layer.in_features for layer in layers}:
+            used: list[int] = []
+            hooks = [
+                layer.register_forward_hook(partial(_note_use, used, i))
+                for i, layer in enumerate(layers)
+            ]
+            try:
+                with self._torch.no_grad():
+                    self.model(self._torch.zeros(2, first, dtype=layers[0].weight.dtype))
+            except Exception:  # the user's code, with a width that may be wrong
+                used = []
+            finally:
+                for hook in hooks:
+                    hook.remove()
+            if used:
+                each = list(dict.fromkeys(used))
+                return each + [i for i in range(len(layers)) if i not in each]
+        return list(range(len(layers)))
+
+    def _walk(self, owner: Any, seen: set[int]) -> Iterator[Any]:  # noqa: ANN401
+        """Yield modules wherever they are: attributes, lists and dicts, registered or not."""
+        if id(owner) in seen:
+            return
+        seen.add(id(owner))
+        if isinstance(owner, self._torch.nn.Module):
+            yield owner
+            inside = [*vars(owner).get("_modules", {}).values()]
+            inside += [v for k, v in vars(owner).items() if not k.startswith("_")]
+        elif isinstance(owner, dict):
+            inside = list(owner.values())
+        elif isinstance(owner, (list, tuple)):
+            inside = list(owner)
+        else:
+            return
+        for value in inside:
+            yield from self._walk(value, seen)
+
+    def _arrays(self) -> list[tuple[NDArray[Any], NDArray[Any] | None]]:
+        return [
+            (
+                layer.weight.detach().cpu().numpy(),
+                None if layer.bias is None else layer.bias.detach().cpu().numpy().copy(),
+            )
+            for layer, _trains in self.linear_layers()
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """Return widths, biases, and how the layers start."""
+        layers = self.linear_layers()
+        if not layers:
+            raise NotUnderstoodError(
+                f"{self._found.name} has no nn.Linear layer; expected at least one"
+            )
+        return {
+            "linear": [[layer.in_features, layer.out_features] for layer, _t in layers],
+            "with_bias": [layer.bias is not None for layer, _t in layers],
+            "registered": [trains for _layer, trains in layers],
+            "start": [
+                {
+                    "mean": float(w.mean()),
+                    "std": float(w.std()),
+                    "bias_std": 0.0 if b is None else float(b.std()),
+                    "largest": float(np.abs(w).max()),
+                }
+                for w, b in self._drawn
+            ],
+            "dropout": self._has_dropout(),
+            "optimizer": self._described_optimizer(),
+        }
+
+    def _has_dropout(self) -> bool:
+        kinds = (self._torch.nn.Dropout, self._torch.nn.AlphaDropout)
+        return any(isinstance(m, kinds) and m.p > 0 for m in self.model.modules())
+
+    def _described_optimizer(self) -> dict[str, Any] | None:
+        make = getattr(self._owner, "optimizer", None)
+        if not callable(make):
+            return None
+        made = make(self.model.parameters())
+        kept = ("lr", "momentum", "nesterov", "dampening", "weight_decay", "betas", "alpha", "eps")
+        group = made.param_groups[0]
+        return {
+            "name": type(made).__name__,
+            **{
+                k: list(v) if isinstance(v, tuple) else v
+                for k, v in group.items()
+                if k in kept and isinstance(v, (int, float, bool, tuple))
+            },
+        }
+
+    def has(self, name: str) -> bool:
+        """Whether the file has this optional function."""
+        return callable(getattr(self._owner, {"loss_value": "loss"}.get(name, name), None))
+
+    def use_double(self) -> None:
+        """Calculate in float64, so that only mistakes differ."""
+        for layer in [self.model, *(layer for layer, _t in self.linear_layers())]:
+            layer.double()
+
+    def start(self, weights: Sequence[NDArray[Any]], biases: Sequence[NDArray[Any]]) -> None:
+        """Make a module with these W_k (fan_in, fan_out) and b_k (fan_out,)."""
+        self._torch.manual_seed(0)
+        self.model = self._made()
+        self._optimizer = None
+        if self.precision == "float64":
+            self.use_double()
+        with self._torch.no_grad():
+            for (layer, _t), w, b in zip(self.linear_layers(), weights, biases, strict=True):
+                layer.weight.copy_(self._torch.from_numpy(np.ascontiguousarray(w.T)))
+                if layer.bias is not None:
+                    layer.bias.copy_(self._torch.from_numpy(b.copy()))
+
+    def x_of(self, images: NDArray[Any]) -> Any:  # noqa: ANN401
+        """Return images (batch, features) as a tensor."""
+        made = self._torch.from_numpy(np.ascontiguousarray(images))
+        return made if self.precision == "float64" else made.float()
+
+    def y_of(self, labels: NDArray[np.int64], classes: int) -> Any:  # noqa: ANN401, ARG002
+        """Return labels (batch,) as a tensor of class numbers."""
+        return self._torch.from_numpy(labels.copy())
+
+    def forward(self, x: Any) -> Any:  # noqa: ANN401
+        """Call the module."""
+        self._outputs = self.model(x)
+        return self._outputs
+
+    def loss_value(self, outputs: Any, y: Any) -> Any:  # noqa: ANN401
+        """Call the file's loss, by default cross-entropy of logits."""
+        make = getattr(self._owner, "loss", None)
+        if not callable(make):
+            return self._torch.nn.functional.cross_entropy(outputs, y)
+        return make(outputs, y)
+
+    def backward(self, y: Any) -> Any:  # noqa: ANN401
+        """Return the gradients that autograd finds for the file's loss."""
+        self.model.zero_grad()
+        for layer, _t in self.linear_layers():
+            layer.zero_grad()
+        self.loss_value(self._outputs, y).backward()
+        return self._gradients()
+
+    def _gradients(self) -> tuple[list[Any], list[Any]]:
+        by_weights, by_biases = [], []
+        for layer, _t in self.linear_layers():
+            by_weights.append(_array(layer.weight.grad))
+            if layer.bias is not None:
+                by_biases.append(_array(layer.bias.grad))
+        return by_weights, by_biases
+
+    def update(self, gradients: Any, learning_rate: float) -> None:  # noqa: ANN401, ARG002
+        """Step the file's optimizer on the gradients of the last `backward`."""
+        self._ensure_optimizer(learning_rate).step()
+
+    def _ensure_optimizer(self, learning_rate: float) -> Any:  # noqa: ANN401
+        if self._optimizer is None:
+            make = getattr(self._owner, "optimizer", None)
+            parameters = list(self.model.parameters())
+            self._optimizer = (
+                make(parameters)
+                if callable(make)
+                else self._torch.optim.SGD(parameters, lr=learning_rate)
+            )
+        return self._optimizer
+
+    def train(self, x: Any, y: Any, learning_rate: float) -> None:  # noqa: ANN401
+        """Call the file's own step, or the usual one."""
+        optimizer = self._ensure_optimizer(learning_rate)
+        step = getattr(self._owner, "train_step", None)
+        self.model.train()
+        if callable(step):
+            step(self.model, optimizer, x, y)
+            return
+        optimizer.zero_grad()
+        self.loss_value(self.model(x), y).backward()
+        optimizer.step()
+
+    def evaluate_mode(self) -> None:
+        """Switch dropout off, as far as the module knows of it."""
+        self.model.eval()
+
+    def train_mode(self) -> None:
+        """Switch dropout on."""
+        self.model.train()
+
+    def parameters(self) -> tuple[list[Any], list[Any]]:
+        """Return copies of W_k (fan_out, fan_in) and b_k (fan_out,)."""
+        arrays = self._arrays()
+        return [w.copy() for w, _b in arrays], [b for _w, b in arrays if b is not None]
+
+    def as_rows(self, outputs: Any, batch: int, classes: int) -> NDArray[Any]:  # noqa: ANN401, ARG002
+        """Return outputs as an array."""
+        return np.asarray(outputs.detach().cpu().numpy())
+
+    def weight_rows(self, gradient: Any, shape: tuple[int, ...]) -> NDArray[Any]:  # noqa: ANN401
+        """Return ∂L/∂W as (fan_in, fan_out)."""
+        array = np.asarray(gradient)
+        return array.T if array.ndim == len(shape) else array
+
+
+def _note_use(used: list[int], place: int, *_: object) -> None:
+    used.append(place)
+
+
+def _array(gradient: Any) -> Any:  # noqa: ANN401
+    return None if gradient is None else gradient.detach().cpu().numpy().copy()
+
+
+def module_specification(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what an `nn.Module` says of itself, as a specification's fields."""
+    linear = facts["linear"]
+    return {
+        "hidden": [out for _in, out in linear[:-1]],
+        "bias": any(facts["with_bias"]),
+        "layout": "rows",
+        "weights_layout": "columns",
+        "bias_shape": "flat",
+        "targets": "labels",
+    }
+
+
+def is_fit(spec: Specification, facts: dict[str, Any], classes: int) -> str | None:
+    """Return what does not fit: the number of outputs, or layers that do not follow each other."""
+    widths = facts["linear"]
+    if widths[-1][1] != classes:
+        return f"the last nn.Linear has {widths[-1][1]} outputs; the data has {classes} classes"
+    if tuple(out for _in, out in widths[:-1]) != spec.hidden:
+        return f"hidden layers {spec.hidden}: the module has {[out for _in, out in widths[:-1]]}"
+    return None

@@ -1,0 +1,101 @@
+"""The process that calls a user's network: `python -m mlpwatch.core.checking.foreign.worker`.
+
+It imports the file and says what it has; then it reads a job (one folder), calls the network on
+each batch, and writes one JSON line per scenario to descriptor `results`, arrays beside the job.
+Whatever the user's code prints, raises or never finishes stays in here.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from mlpwatch.core.checking.foreign.results import Results
+from mlpwatch.core.checking.foreign.scenarios import Scenarios
+from mlpwatch.core.checking.foreign.user_module import UserModule, is_fit
+from mlpwatch.core.checking.foreign.user_network import (
+    NotUnderstoodError,
+    UserNetwork,
+    find_network,
+)
+from mlpwatch.core.checking.specification import NAMES, Specification
+
+MODULE_NAME = "users_network"
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import the user's file; modules beside it can be imported by it."""
+    sys.path.insert(0, str(path.parent))
+    module_spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
+    if module_spec is None or module_spec.loader is None:
+        raise NotUnderstoodError(f"{path.name}: expected a Python file")
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[MODULE_NAME] = module
+    module_spec.loader.exec_module(module)
+    return module
+
+
+def attributes_of(owner: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return the specification's attributes that a class or module has, as JSON values."""
+    found: dict[str, Any] = {}
+    for name in NAMES:
+        value = getattr(owner, name, None)
+        if callable(value) or isinstance(value, property):
+            continue
+        if isinstance(value, (list, tuple)):
+            found[name] = [int(v) if isinstance(v, (int, np.integer)) else repr(v) for v in value]
+        elif value is not None:
+            found[name] = value if isinstance(value, (str, int, bool)) else repr(value)
+    return found
+
+
+def main(path_text: str, name: str, jobs: int, results_fd: int) -> None:
+    """Import the file, say what it has, and do the job whose folder comes on descriptor `jobs`."""
+    path = Path(path_text)
+    with os.fdopen(results_fd, "w", encoding="utf-8") as stream, os.fdopen(jobs) as commands:
+        results = Results(stream, path)
+        try:
+            module = import_file(path)
+            found = find_network(module, name or None)
+            user = UserModule(found, module) if found.kind == "module" else None
+            facts = user.facts() if user is not None else {}
+        except NotUnderstoodError as error:
+            results.send(kind="not understood", text=str(error))
+            return
+        except BaseException as error:
+            results.send(kind="import failed", **results.fault(error))
+            return
+        owner = found.target
+        attributes = attributes_of(module) | attributes_of(owner)
+        has = ("loss_value", "update", "train", "backward")
+        net = user or UserNetwork(found, Specification())
+        results.send(
+            kind="loaded",
+            style=found.kind,
+            name=found.name,
+            attributes=attributes,
+            has={key: net.has(key) for key in has},
+            facts=facts,
+        )
+        folder = Path(commands.readline().strip())
+        if folder == Path():
+            return
+        settings = json.loads((folder / "job.json").read_text())
+        settings["spec"]["hidden"] = tuple(settings["spec"]["hidden"])
+        with np.load(folder / "job.npz", allow_pickle=False) as file:
+            job = {key: file[key] for key in file.files}
+        results.use(folder)
+        spec = Specification(**settings["spec"])
+        if user is not None and (reason := is_fit(spec, facts, settings["classes"])) is not None:
+            results.send(kind="not understood", text=reason)
+            return
+        Scenarios(user or UserNetwork(found, spec), job, settings, results).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

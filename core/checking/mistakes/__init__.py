@@ -1,0 +1,1 @@
+"""The catalogue of mistakes: each one built as a change of the reference, and tried."""

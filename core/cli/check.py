@@ -1,0 +1,130 @@
+"""`mlpwatch check` and `mlpwatch new`: a network that somebody else wrote, and a start for one."""
+
+import argparse
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from mlpwatch.core.cli.options import layer_widths
+from mlpwatch.core.errors import InputError
+
+CHECK_SECONDS = 10.0
+"""That the user's code may take by default; a check of the bundled digits takes 0.3."""
+
+MOST_SECONDS = 86_400.0
+MOST_FILES = 2
+
+
+def add_check_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `mlpwatch check` takes."""
+    from mlpwatch.core.checking.specification import (  # noqa: PLC0415 - only for this command
+        ActivationName,
+        LossName,
+        OptimizerName,
+    )
+
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE[:NAME]",
+        help="a network file in NumPy or PyTorch, or one of each; NAME chooses one of its classes",
+    )  # fmt: skip
+    said = parser.add_argument_group("what the network is (the file's own words by default)")
+    said.add_argument("--hidden", type=layer_widths, metavar="128,64", help="layer widths")
+    for name, kind in (
+        ("activation", ActivationName), ("loss", LossName), ("optimizer", OptimizerName),
+    ):  # fmt: skip
+        said.add_argument(f"--{name}", choices=get_args(kind), metavar="|".join(get_args(kind)))
+    parser.add_argument(
+        "--data", default="digits", metavar="digits|mnist|PATH",
+        help="the images (default: the bundled digits)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--timeout", type=_seconds, default=CHECK_SECONDS, metavar="S",
+        help=f"seconds that the file's code may take (default: {CHECK_SECONDS:g})",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def add_new_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `mlpwatch new` takes."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="the file to write")
+    parser.add_argument(
+        "--layout", choices=("rows", "columns"), default="rows",
+        help="images as rows (batch, features), or as columns",
+    )  # fmt: skip
+    parser.add_argument("--torch", action="store_true", help="a PyTorch module")
+
+
+def check(options: argparse.Namespace) -> int:
+    """Run `mlpwatch check` and return its exit status: 0 passed, 1 not.
+
+    Raises:
+        InputError: a file or an option that can't be used.
+    """
+    if len(options.files) > MOST_FILES:
+        raise InputError(f"{len(options.files)} files: expected one or two network files")
+    # Here, not at the top: NumPy takes 0.1 s that other commands do without.
+    from mlpwatch.core.checking.pairs import check_files  # noqa: PLC0415
+    from mlpwatch.core.checking.text import report_text  # noqa: PLC0415
+
+    overrides = {
+        name: value
+        for name in ("hidden", "activation", "loss", "optimizer")
+        if (value := getattr(options, name)) is not None
+    }
+    files = [file_and_name(text) for text in options.files]
+    reports, comparison = check_files(files, overrides, options.data, options.timeout)
+    passed = all(report.passed for report in reports)
+    if options.json:
+        result = {"passed": passed, "networks": [report.to_dict() for report in reports]}
+        if comparison:
+            result["comparison"] = comparison
+        print(json.dumps(_finite(result), ensure_ascii=False))  # noqa: T201
+    else:
+        print("\n".join(report_text(report) for report in reports), end="")  # noqa: T201
+        if comparison:
+            print("\n" + "\n".join(comparison))  # noqa: T201
+    return 0 if passed else 1
+
+
+def new(options: argparse.Namespace) -> int:
+    """Run `mlpwatch new` and return its exit status.
+
+    Raises:
+        InputError: the file is there already, or can't be written.
+    """
+    from mlpwatch.core.checking.starter import write_starter  # noqa: PLC0415
+
+    write_starter(options.file, options.layout, torch=options.torch)
+    print(f"{options.file}: written; mlpwatch check {options.file} says what is missing")  # noqa: T201
+    return 0
+
+
+def file_and_name(text: str) -> tuple[Path, str | None]:
+    """Split FILE:NAME; a file whose own name has a colon comes first."""
+    if Path(text).is_file() or ":" not in text:
+        return Path(text), None
+    file, _, name = text.rpartition(":")
+    return Path(file), name or None
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected seconds above 0 and up to {MOST_SECONDS:g}, like 10"
+        )
+    return value
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return JSON values with null for NaN and infinity, which JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, (list, tuple)) else value
