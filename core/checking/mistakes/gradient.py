@@ -35,101 +35,112 @@ class Variant:
     """By batch."""
 
 
+OutputRule = tuple[str, str, Callable[[Truth], Array]]
+"""Code, both formulas, and B δ (batch, classes)."""
+
+
+def _z(t: Truth) -> Array:
+    return t.result.sums[-1]
+
+
+def _p(t: Truth) -> Array:
+    return t.result.outputs
+
+
 def output_deltas(spec: Specification, truths: Sequence[Truth]) -> Iterator[Variant]:
     """Yield δ of the output layer, ∂L/∂z (batch, classes): right first, then each mistake."""
     loss, function = spec.loss, spec.output_function
+    rules: list[OutputRule] = [
+        ("", "", lambda t: output_delta(_z(t), t.y, loss, function)),
+        *_derivative_rules(loss, function),
+        *_target_rules(spec),
+        *_loss_rules(loss, function),
+    ]
+    for code, text, rule in rules:
+        with np.errstate(all="ignore"):
+            values = [rule(t) / len(t.y) for t in truths]
+        yield Variant(code, text, values)
+
+
+def _derivative_rules(loss: str, function: str) -> list[OutputRule]:
+    """The output activation's derivative: missing, doubled, or of something else."""
     right = f"δ = ∂L/∂z of {loss} after {function}"
 
-    def each(code: str, text: str, make: Callable[[Truth], Array]) -> Variant:
-        with np.errstate(all="ignore"):
-            values = [make(t) / len(t.y) for t in truths]
-        return Variant(code, text, values)
+    def slope(t: Truth) -> Array:
+        return _p(t) * (1 - _p(t)) if function != "linear" else np.ones_like(_p(t))
 
-    def z(t: Truth) -> Array:
-        return t.result.sums[-1]
+    return [
+        ("output-derivative-missing",
+         f"yours is δ = ∂L/∂p; the reference has {right} = ∂L/∂p · ∂p/∂z: the output activation's "
+         "derivative is missing",
+         lambda t: loss_derivative(_p(t), t.y, loss)),
+        ("output-derivative-missing",
+         f"yours is δ = p - y, which is right for cross-entropy; the reference has {right}, here "
+         "with the output activation's derivative p (1 - p) as a factor",
+         lambda t: _p(t) - t.y),
+        ("output-derivative-doubled",
+         f"yours has p (1 - p) as one factor too many; the reference has {right}, where it is "
+         "contained, or cancelled, already",
+         lambda t: output_delta(_z(t), t.y, loss, function) * slope(t)),
+        ("output-derivative-missing",
+         "yours takes only the diagonal p (1 - p) of the softmax's derivative; the reference has "
+         "∂p_i/∂z_j = p_i (1[i = j] - p_j)",
+         lambda t: loss_derivative(_p(t), t.y, loss) * _p(t) * (1 - _p(t))),
+        ("sigmoid-derivative-of-activation",
+         "output layer: yours takes the sigmoid's derivative at p, σ(p) (1 - σ(p)); the reference "
+         "takes it at z, which is p (1 - p)",
+         lambda t: loss_derivative(_p(t), t.y, loss) * sigmoid(_p(t)) * (1 - sigmoid(_p(t)))),
+        ("sigmoid-derivative-of-activation",
+         "output layer: yours is z (1 - z); the reference has p (1 - p), p = σ(z)",
+         lambda t: loss_derivative(_p(t), t.y, loss) * _z(t) * (1 - _z(t))),
+    ]  # fmt: skip
 
-    def p(t: Truth) -> Array:
-        return t.result.outputs
 
-    def g(t: Truth) -> Array:
-        """The output activation's derivative, as if it were by element."""
-        return p(t) * (1 - p(t)) if function != "linear" else np.ones_like(p(t))
-
-    yield each("", "", lambda t: output_delta(z(t), t.y, loss, function))
-    yield each(
-        "output-derivative-missing",
-        f"yours is δ = ∂L/∂p; the reference has {right} = ∂L/∂p · ∂p/∂z: the output activation's "
-        "derivative is missing",
-        lambda t: loss_derivative(p(t), t.y, loss),
-    )
-    yield each(
-        "output-derivative-missing",
-        f"yours is δ = p - y, which is right for cross-entropy; the reference has {right}, here "
-        "with the output activation's derivative p (1 - p) as a factor",
-        lambda t: p(t) - t.y,
-    )
-    yield each(
-        "output-derivative-doubled",
-        f"yours has p (1 - p) as one factor too many; the reference has {right}, where it is "
-        "contained, or cancelled, already",
-        lambda t: output_delta(z(t), t.y, loss, function) * g(t),
-    )
-    yield each(
-        "output-derivative-missing",
-        "yours takes only the diagonal p (1 - p) of the softmax's derivative; the reference has "
-        "∂p_i/∂z_j = p_i (1[i = j] - p_j)",
-        lambda t: loss_derivative(p(t), t.y, loss) * p(t) * (1 - p(t)),
-    )
-    yield each(
-        "sigmoid-derivative-of-activation",
-        "output layer: yours takes the sigmoid's derivative at p, σ(p) (1 - σ(p)); the reference "
-        "takes it at z, which is p (1 - p)",
-        lambda t: loss_derivative(p(t), t.y, loss) * sigmoid(p(t)) * (1 - sigmoid(p(t))),
-    )
-    yield each(
-        "sigmoid-derivative-of-activation",
-        "output layer: yours is z (1 - z); the reference has p (1 - p), p = σ(z)",
-        lambda t: loss_derivative(p(t), t.y, loss) * z(t) * (1 - z(t)),
-    )
+def _target_rules(spec: Specification) -> list[OutputRule]:
+    """The targets: in another column, class numbers in place of one-hot, or none."""
+    rules: list[OutputRule] = []
     for shift, how in ((1, "one class too high"), (-1, "one class too low")):
-        yield each(
-            "one-hot-shifted",
-            f"yours has the targets {how}: the 1 of class c stands in column c "
-            f"{'+' if shift > 0 else '-'} 1; the reference has it in column c (count from 0)",
-            partial(_shifted_delta, spec, shift, False),
-        )
-        yield each(
-            "one-hot-shifted",
-            f"yours has the targets {how}, and none for the class at the edge; the reference has "
-            "the 1 of class c in column c (count from 0)",
-            partial(_shifted_delta, spec, shift, True),
-        )
-    for other in ("cross-entropy", "mse", "bce"):
-        for out in ("softmax", "sigmoid", "linear"):
-            if other != loss and not (other in {"cross-entropy", "bce"} and out == "linear"):
-                yield each(
-                    "own-loss-differs",
-                    f"your gradient is that of {other} after {out}; the reference's loss is "
-                    f"{loss} after {function}",
-                    partial(_of_other, other, out),
-                )
+        sign = "+" if shift > 0 else "-"
+        rules += [
+            ("one-hot-shifted",
+             f"yours has the targets {how}: the 1 of class c stands in column c {sign} 1; the "
+             "reference has it in column c (count from 0)",
+             partial(_shifted_delta, spec, shift, False)),
+            ("one-hot-shifted",
+             f"yours has the targets {how}, and none for the class at the edge; the reference has "
+             "the 1 of class c in column c (count from 0)",
+             partial(_shifted_delta, spec, shift, True)),
+        ]  # fmt: skip
+    return [
+        *rules,
+        ("one-hot-shifted",
+         "yours subtracts the class number from every output; the reference subtracts one-hot y",
+         lambda t: _p(t) - t.batch.labels[:, None]),
+        ("output-derivative-missing",
+         "yours is δ = p, without the targets; the reference has p - y", _p),
+    ]  # fmt: skip
+
+
+def _loss_rules(loss: str, function: str) -> list[OutputRule]:
+    """Another loss, or softmax twice."""
+    rules: list[OutputRule] = []
     if loss == "cross-entropy":
-        yield each(
+        rules.append((
             "double-softmax",
             "your loss takes the softmax of what is a softmax already (nn.CrossEntropyLoss wants "
             "logits); the reference takes it once: δ = p - y",
-            lambda t: through_output(softmax(softmax(z(t))) - t.y, softmax(z(t)), "softmax"),
-        )
-    yield each(
-        "one-hot-shifted",
-        "yours subtracts the class number from every output; the reference subtracts one-hot y",
-        lambda t: p(t) - t.batch.labels[:, None],
-    )
-    yield each(
-        "output-derivative-missing",
-        "yours is δ = p, without the targets; the reference has p - y",
-        p,
-    )
+            lambda t: through_output(softmax(softmax(_z(t))) - t.y, softmax(_z(t)), "softmax"),
+        ))  # fmt: skip
+    for other in ("cross-entropy", "mse", "bce"):
+        for out in ("softmax", "sigmoid", "linear"):
+            if other == loss or (other != "mse" and out == "linear"):
+                continue
+            text = (
+                f"your gradient is that of {other} after {out}; the reference's loss is {loss} "
+                f"after {function}"
+            )
+            rules.append(("own-loss-differs", text, partial(_of_other, other, out)))
+    return rules
 
 
 def _shifted_delta(spec: Specification, shift: int, cut: bool, t: Truth) -> Array:
