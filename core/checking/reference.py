@@ -19,7 +19,7 @@ LEAKY_SLOPE = 0.01
 """PyTorch's default for `nn.LeakyReLU`."""
 
 
-def sigmoid(z: Array) -> Array:
+def logistic(z: Array) -> Array:
     """Return σ(z) = 1 / (1 + exp(-z)), as (1 + tanh(z / 2)) / 2, which never overflows."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * z)))
 
@@ -46,7 +46,7 @@ def _gelu_derivative(z: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Activation:
+class Nonlinearity:
     """A function and its derivative, both of z, with the formulas that messages quote."""
 
     apply: Function
@@ -55,33 +55,33 @@ class Activation:
     derivative_formula: str
 
 
-ACTIVATIONS: Mapping[str, Activation] = {
-    "relu": Activation(
+ACTIVATIONS: Mapping[str, Nonlinearity] = {
+    "relu": Nonlinearity(
         lambda z: np.where(z > 0, z, 0.0),
         lambda z: np.where(z > 0, 1.0, 0.0),
         "a = max(z, 0)",
         "f'(z) = 1 where z > 0, else 0",
     ),
-    "sigmoid": Activation(
-        sigmoid,
-        lambda z: sigmoid(z) * (1 - sigmoid(z)),
+    "sigmoid": Nonlinearity(
+        logistic,
+        lambda z: logistic(z) * (1 - logistic(z)),
         "a = σ(z)",
         "f'(z) = a (1 - a), a = σ(z)",
     ),
-    "tanh": Activation(
+    "tanh": Nonlinearity(
         lambda z: np.asarray(np.tanh(z)),
         lambda z: np.asarray(1 - np.tanh(z) ** 2),
         "a = tanh(z)",
         "f'(z) = 1 - a², a = tanh(z)",
     ),
-    "leaky-relu": Activation(
+    "leaky-relu": Nonlinearity(
         lambda z: np.where(z > 0, z, LEAKY_SLOPE * z),
         lambda z: np.where(z > 0, 1.0, LEAKY_SLOPE),
         "a = z where z > 0, else 0.01 z",
         "f'(z) = 1 where z > 0, else 0.01",
     ),
-    "gelu": Activation(_gelu, _gelu_derivative, "a = z Φ(z)", "f'(z) = Φ(z) + z φ(z)"),
-    "none": Activation(lambda z: z, np.ones_like, "a = z", "f'(z) = 1"),
+    "gelu": Nonlinearity(_gelu, _gelu_derivative, "a = z Φ(z)", "f'(z) = Φ(z) + z φ(z)"),
+    "none": Nonlinearity(lambda z: z, np.ones_like, "a = z", "f'(z) = 1"),
 }
 
 
@@ -90,11 +90,11 @@ def one_hot(labels: NDArray[np.int64], classes: int) -> Array:
     return np.asarray(np.eye(classes)[labels])
 
 
-def output_of(z: Array, function: str) -> Array:
+def outputs_from(z: Array, function: str) -> Array:
     """Return the outputs (batch, classes) that logits z become."""
     if function == "softmax":
         return softmax(z)
-    return sigmoid(z) if function == "sigmoid" else z
+    return logistic(z) if function == "sigmoid" else z
 
 
 def loss_per_image(p: Array, y: Array, loss: str) -> Array:
@@ -127,7 +127,7 @@ def loss_derivative(p: Array, y: Array, loss: str) -> Array:
 
 def output_delta(z: Array, y: Array, loss: str, function: str) -> Array:
     """Return B · ∂L/∂z (batch, classes) of the last layer; L is the mean over the batch of B."""
-    p = output_of(z, function)
+    p = outputs_from(z, function)
     if (loss, function) in {("cross-entropy", "softmax"), ("bce", "sigmoid")}:
         return p - y  # the two derivatives cancel
     return through_output(loss_derivative(p, y, loss), p, function)
@@ -168,7 +168,7 @@ def forward(spec: Specification, weights: Weights, biases: Biases, x: Array) -> 
         z = a @ w + b
         sums.append(z)
         # A_k+1 = f(Z_k)                            (batch, fan_out)
-        a = activation.apply(z) if k < len(weights) - 1 else output_of(z, spec.output_function)
+        a = activation.apply(z) if k < len(weights) - 1 else outputs_from(z, spec.output_function)
     return Pass(inputs, sums, a)
 
 
@@ -191,7 +191,7 @@ def backward(
     return by_weights[::-1], by_biases[::-1]
 
 
-class Optimizer:
+class ReferenceOptimizer:
     """One optimizer on a list of arrays, with PyTorch's default constants.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from mlpwatch.core.checking.comparison import distance, fitted
 from mlpwatch.core.checking.foreign.process import Answers
 from mlpwatch.core.checking.job import Job
-from mlpwatch.core.checking.mistakes.factors import fit
+from mlpwatch.core.checking.mistakes.factors import factors_between
 from mlpwatch.core.checking.reference import forward, output_delta
 from mlpwatch.core.checking.specification import Specification
 
@@ -104,5 +104,5 @@ def _output_factor(spec: Specification, job: Job, answers: Answers) -> float | N
             return None
         given.append(own)
         wanted.append(template)
-    found = fit(given, wanted, "float64") if given else None
+    found = factors_between(given, wanted, "float64") if given else None
     return None if found is None else found.factors[min(2, len(found.factors) - 1)]

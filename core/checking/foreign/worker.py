@@ -54,7 +54,7 @@ def attributes_of(owner: Any) -> dict[str, Any]:  # noqa: ANN401
     return found
 
 
-def main(path_text: str, name: str, jobs: int, results_fd: int) -> None:
+def serve(path_text: str, name: str, jobs: int, results_fd: int) -> None:
     """Import the file, say what it has, and do the job whose folder comes on descriptor `jobs`."""
     path = Path(path_text)
     with os.fdopen(results_fd, "w", encoding="utf-8") as stream, os.fdopen(jobs) as commands:
@@ -98,4 +98,4 @@ def main(path_text: str, name: str, jobs: int, results_fd: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -32,7 +32,7 @@ SAME = 1e-3
 """Relative difference of factors that count as one."""
 
 
-def fit(given: Sequence[Array], wanted: Sequence[Array], precision: str) -> Fit | None:
+def factors_between(given: Sequence[Array], wanted: Sequence[Array], precision: str) -> Fit | None:
     """Return the factors with which `wanted` becomes `given`, or None where it does not.
 
     Args:

@@ -12,8 +12,8 @@ from mlpwatch.core.checking.reference import (
     Biases,
     Pass,
     Weights,
-    output_of,
-    sigmoid,
+    logistic,
+    outputs_from,
     softmax,
 )
 from mlpwatch.core.checking.specification import Specification
@@ -28,7 +28,7 @@ def _shifted(z: Array, shift: int | None, axis: int | None) -> Array:
 OUTPUTS: dict[str, tuple[Callable[[Array], Array], str, str]] = {
     # name: function of the logits, code, what it says of itself
     "softmax": (softmax, "activation-mismatch", "softmax: p = exp(z) / Σ_classes exp(z)"),
-    "sigmoid": (sigmoid, "activation-mismatch", "sigmoid: p = 1 / (1 + exp(-z))"),
+    "sigmoid": (logistic, "activation-mismatch", "sigmoid: p = 1 / (1 + exp(-z))"),
     "linear": (lambda z: z, "activation-mismatch", "the logits z themselves"),
     "softmax over the batch": (
         lambda z: softmax(z, 0), "softmax-wrong-axis", "p = exp(z) / Σ_images exp(z)",
@@ -47,10 +47,10 @@ OUTPUTS: dict[str, tuple[Callable[[Array], Array], str, str]] = {
         lambda z: softmax(softmax(z)), "double-softmax", "p = softmax(softmax(z))",
     ),
     "softmax of the sigmoid": (
-        lambda z: softmax(sigmoid(z)), "activation-mismatch", "p = softmax(σ(z))",
+        lambda z: softmax(logistic(z)), "activation-mismatch", "p = softmax(σ(z))",
     ),
     "sigmoid twice": (
-        lambda z: sigmoid(sigmoid(z)), "activation-mismatch", "p = σ(σ(z))",
+        lambda z: logistic(logistic(z)), "activation-mismatch", "p = σ(σ(z))",
     ),
     "log-softmax": (
         lambda z: np.asarray(np.log(softmax(z))), "activation-mismatch", "log softmax(z)",
@@ -64,7 +64,7 @@ OUTPUTS: dict[str, tuple[Callable[[Array], Array], str, str]] = {
         lambda z: softmax(np.maximum(z, 0)), "activation-mismatch", "softmax(max(z, 0))",
     ),
     "sigmoid of relu": (
-        lambda z: sigmoid(np.maximum(z, 0)), "activation-mismatch", "σ(max(z, 0))",
+        lambda z: logistic(np.maximum(z, 0)), "activation-mismatch", "σ(max(z, 0))",
     ),
     "tanh": (lambda z: np.asarray(np.tanh(z)), "activation-mismatch", "tanh(z)"),
     "softmax of tanh": (
@@ -121,7 +121,7 @@ def changed_forward(
             a = np.trunc(a) if change.whole == "activations" else a
         else:
             make = OUTPUTS[change.output][0] if change.output else None
-            a = output_of(z, spec.output_function) if make is None else make(z)
+            a = outputs_from(z, spec.output_function) if make is None else make(z)
             a = np.round(a) if change.whole == "outputs" else a
     return Pass(inputs, sums, np.asarray(a))
 

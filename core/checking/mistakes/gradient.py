@@ -15,9 +15,9 @@ from mlpwatch.core.checking.comparison import Truth
 from mlpwatch.core.checking.reference import (
     ACTIVATIONS,
     Array,
+    logistic,
     loss_derivative,
     output_delta,
-    sigmoid,
     softmax,
     through_output,
 )
@@ -89,7 +89,7 @@ def _derivative_rules(loss: str, function: str) -> list[OutputRule]:
         ("sigmoid-derivative-of-activation",
          "output layer: yours takes the sigmoid's derivative at p, σ(p) (1 - σ(p)); the reference "
          "takes it at z, which is p (1 - p)",
-         lambda t: loss_derivative(_p(t), t.y, loss) * sigmoid(_p(t)) * (1 - sigmoid(_p(t)))),
+         lambda t: loss_derivative(_p(t), t.y, loss) * logistic(_p(t)) * (1 - logistic(_p(t)))),
         ("sigmoid-derivative-of-activation",
          "output layer: yours is z (1 - z); the reference has p (1 - p), p = σ(z)",
          lambda t: loss_derivative(_p(t), t.y, loss) * _z(t) * (1 - _z(t))),
@@ -191,7 +191,7 @@ HIDDEN_MISTAKES: Mapping[str, tuple[HiddenRule, ...]] = {
     "sigmoid": (
         ("sigmoid-derivative-of-activation",
          "yours takes σ'(a) = σ(a) (1 - σ(a)) with a = σ(z): the sigmoid is applied twice",
-         lambda _z, a: sigmoid(a) * (1 - sigmoid(a))),
+         lambda _z, a: logistic(a) * (1 - logistic(a))),
         ("sigmoid-derivative-of-activation", "yours is z (1 - z), which wants a",
          lambda z, _a: z * (1 - z)),
         ("activation-derivative-missing", "yours is a alone", lambda _z, a: a),

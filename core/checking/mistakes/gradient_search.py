@@ -8,7 +8,7 @@ import numpy as np
 from mlpwatch.core.checking.comparison import Truth, fitted
 from mlpwatch.core.checking.findings import Finding
 from mlpwatch.core.checking.foreign.process import Given
-from mlpwatch.core.checking.mistakes.factors import FIT, SAME, Meaning, fit, meanings
+from mlpwatch.core.checking.mistakes.factors import FIT, SAME, Meaning, factors_between, meanings
 from mlpwatch.core.checking.mistakes.gradient import (
     Variant,
     bias_gradients,
@@ -146,7 +146,7 @@ class GradientSearch:
     def _fit(
         self, values: list[Array], form: Variant, deltas: list[Array], variants: tuple[Variant, ...]
     ) -> Match | None:
-        result = fit(values, form.values, self._set.precision)
+        result = factors_between(values, form.values, self._set.precision)
         if result is None or len(result.factors) != len(values):
             return None
         s = self._set
@@ -303,7 +303,7 @@ class GradientSearch:
             # Σ_classes (p - y) is 0, so that one number for all units shows as none.
             self._note(k, name, Match((variants[-1],), match.deltas, [], 1.0))
             return
-        fits = [(v, fit(values, v.values, s.precision)) for v in variants]
+        fits = [(v, factors_between(values, v.values, s.precision)) for v in variants]
         # First what needs no factor: a mean is no sum with a factor.
         fits.sort(key=lambda pair: pair[1] is None or not _is_one(pair[1].factors))
         for variant, result in fits:

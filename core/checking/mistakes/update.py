@@ -8,7 +8,7 @@ import numpy as np
 
 from mlpwatch.core.checking.findings import Finding
 from mlpwatch.core.checking.mistakes.factors import FIT
-from mlpwatch.core.checking.reference import Array, Optimizer
+from mlpwatch.core.checking.reference import Array, ReferenceOptimizer
 
 Steps = list[list[Array]]
 """By update, then by tensor: what was added."""
@@ -30,7 +30,7 @@ class Updates:
 
 
 def _series(name: str, rate: float, gradients: Steps) -> Steps:
-    optimizer = Optimizer(name, rate)
+    optimizer = ReferenceOptimizer(name, rate)
     return [optimizer.steps(g) for g in gradients]
 
 
@@ -50,7 +50,7 @@ def _with_memory(rate: float, gradients: Steps, rule: Callable[[Array, Array], A
 
 def _adam(rate: float, gradients: Steps, *, first: bool, second: bool, root: bool = True) -> Steps:
     """Adam with its bias corrections, or without one or both."""
-    b1, b2, eps = Optimizer.BETA_1, Optimizer.BETA_2, Optimizer.EPSILON
+    b1, b2, eps = ReferenceOptimizer.BETA_1, ReferenceOptimizer.BETA_2, ReferenceOptimizer.EPSILON
     m = [np.zeros_like(g) for g in gradients[0]]
     v = [np.zeros_like(g) for g in gradients[0]]
     steps = []
@@ -68,7 +68,7 @@ def _adam(rate: float, gradients: Steps, *, first: bool, second: bool, root: boo
 def _candidates(u: Updates) -> list[tuple[str, str, Steps]]:
     """Return code, text and steps of each known way to update, the right one first."""
     eta, g = u.learning_rate, u.gradients
-    mu = Optimizer.MOMENTUM
+    mu = ReferenceOptimizer.MOMENTUM
     right = _series(u.optimizer, eta, g)
     rows: list[tuple[str, str, Steps]] = [("", "", right)]
     if u.optimizer in {"momentum", "nesterov"}:

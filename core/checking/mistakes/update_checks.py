@@ -8,7 +8,7 @@ from mlpwatch.core.checking.findings import Check, Finding, Report
 from mlpwatch.core.checking.job import LEARNING_RATE, TRAINING_STEPS
 from mlpwatch.core.checking.mistakes.outputs import shown_outputs
 from mlpwatch.core.checking.mistakes.update import Updates, find_update_mistake
-from mlpwatch.core.checking.reference import Array, Optimizer, backward, forward, one_hot
+from mlpwatch.core.checking.reference import Array, ReferenceOptimizer, backward, forward, one_hot
 
 TRAINED = 1e-4
 """Largest difference of outputs after 50 steps that rounding and guards explain."""
@@ -128,7 +128,7 @@ def _check_training(case: Case, report: Report) -> None:
     job, spec = case.job, case.spec
     weights = [w.copy() for w in job.weights]
     biases = [b.copy() for b in job.biases]
-    optimizer = Optimizer(spec.optimizer, LEARNING_RATE)
+    optimizer = ReferenceOptimizer(spec.optimizer, LEARNING_RATE)
     for step in range(TRAINING_STEPS):
         batch = job.batches[job.UPDATES[step % 2]]
         result = forward(spec, weights, biases, batch.images)
