@@ -59,8 +59,10 @@ def area_average(images: NDArray[np.floating], rows: int, columns: int) -> NDArr
     """Return images (…, height, width) averaged by exact area to (…, rows, columns).
 
     Output pixel i covers the stretch from i * height / rows to (i + 1) * height / rows, and so
-    across; the mean stays.
+    across; the mean stays. Nothing is left of an image in no rows or columns.
     """
+    if rows < 1 or columns < 1:
+        return np.zeros((*images.shape[:-2], max(0, rows), max(0, columns)))
     down, across = _area_weights(images.shape[-2], rows), _area_weights(images.shape[-1], columns)
     averaged: NDArray[np.float64] = down @ images.astype(np.float64) @ across.T
     return averaged

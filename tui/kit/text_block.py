@@ -69,6 +69,6 @@ def squeezed(rows: Sequence[Row], width: int, height: int) -> list[Row]:
     The first rows say what it is, the last what to do.
     """
     kept = without_blanks(rows, width, height)
-    while len(_folded(kept, width)) > height > 2:  # noqa: PLR2004 - title and last row stay
+    while len(kept) > 1 and len(_folded(kept, width)) > height > 2:  # noqa: PLR2004 - ends stay
         del kept[-2]
     return kept
