@@ -6,6 +6,7 @@ Imports torch, scikit-learn, NumPy and Textual only when a command needs them.
 import argparse
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -92,7 +93,9 @@ def watch(options: argparse.Namespace) -> int:
         with undisturbed():
             from mlpwatch.core.training.launch import new_session  # noqa: PLC0415
 
-            return new_session(config, Path(options.saved), options.name, report)
+            session = new_session(config, Path(options.saved), options.name, report)
+            session.set_lockstep(options.lockstep)
+            return session
 
     return _show(config, start, options)
 
@@ -109,7 +112,9 @@ def resume(options: argparse.Namespace) -> int:
         with undisturbed():
             from mlpwatch.core.training.launch import resumed_session  # noqa: PLC0415
 
-            return resumed_session(run, config, report)
+            session = resumed_session(run, config, report)
+            session.set_lockstep(options.lockstep)
+            return session
 
     if not options.headless and not _says_no_screen():
         return _show(config, start, options)
@@ -191,6 +196,8 @@ def _end(app: "MlpwatchApp", status: int) -> int:
 
 def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.Namespace) -> int:
     """Run the app to its end; return the exit status."""
+    # Handled once the app runs; until then it must not end the process.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     # The app switches it on again after its first frame: see `collect_from_now_on`.
     gc.disable()
     os.environ.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND)

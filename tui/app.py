@@ -242,15 +242,28 @@ class MlpwatchApp(TerminalApp[int]):
     def action_toggle_pause(self) -> None:
         """Pause or resume both."""
         self.runs.top.toggle_pause()
+        self._show_while_loading()
 
     def action_toggle_pause_engine(self, name: EngineName) -> None:
         """Pause or resume one."""
         if name in self.runs.names:
             self.runs.top.toggle_pause(name)
+            self._show_while_loading()
+
+    def action_toggle_lockstep(self) -> None:
+        """Keep both models at the same step, or no longer."""
+        self.runs.top.toggle_lockstep()
+        self.update_screen(numbers=True)
+
+    def _show_while_loading(self) -> None:
+        """Show at once what a key will do: while loading, no event follows it."""
+        if self.runs.top.session is None:
+            self.update_screen(numbers=True)
 
     def action_step(self) -> None:
         """Train one batch while paused."""
         self.runs.top.step()
+        self._show_while_loading()
 
     def action_save(self) -> None:
         """Save both now."""
@@ -260,6 +273,9 @@ class MlpwatchApp(TerminalApp[int]):
     def action_stop(self) -> None:
         """End the run, the second time; ask the first time."""
         state = self.runs.top.state
+        if state is None:
+            self.runs.top.refuse("X ends the run once it is loaded; q leaves")
+            self._show_while_loading()
         if state is None or state.ended:
             return
         confirmed = monotonic() - self._stop_asked_at < STOP_AGAIN_SECONDS

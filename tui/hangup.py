@@ -57,6 +57,9 @@ def _train_on(session: "Session", request: "StopRequest") -> int:
     while not session.join(LOOK_SECONDS) and monotonic() < request.leave_by:
         # Each epoch's event holds 0.3 MB, and nobody reads them.
         session.mailbox.drain()
+        if request.saves.is_set():
+            request.saves.clear()
+            session.save()
         if request.flag.is_set():
             session.stop()
     return request.exit_status or end_status(session)

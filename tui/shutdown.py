@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from mlpwatch.core.cli.signals import is_impatient
+from mlpwatch.core.cli.signals import STOP_SIGNALS, is_impatient, keep_time_to_save
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.hangup import ignore_hangups
 from mlpwatch.tui.run_stack import RunStack
@@ -51,8 +51,10 @@ class Shutdown:
         """Listen to signals and to the terminal's hangup; call it once the loop runs."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(_ImpatientExecutor())
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        keep_time_to_save()
+        for number in STOP_SIGNALS:
             loop.add_signal_handler(number, self._receive, number)
+        loop.add_signal_handler(signal.SIGUSR1, self._save)
         self._app.set_interval(HANGUP_SECONDS, self._look_for_hangup)
 
     def leave(self, status: int = 0) -> None:
@@ -94,6 +96,10 @@ class Shutdown:
             self._app.exit(128 + number)
         self._signal_at = monotonic()
         self.leave(128 + number)
+
+    def _save(self) -> None:
+        self._runs.main.save()
+        self._show()
 
     def _look_for_hangup(self) -> None:
         """Leave a terminal that is gone though no signal came."""

@@ -46,6 +46,9 @@ def _follow(session: Session, request: StopRequest) -> None:
     done_by = math.inf
     while not session.join(DRAIN_SECONDS) and monotonic() < min(done_by, request.leave_by):
         _report(session)
+        if request.saves.is_set():
+            request.saves.clear()
+            session.save()
         if request.flag.is_set():
             session.stop()
         elif session.ended:

@@ -70,6 +70,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--threads", type=_whole_number, metavar="N", help="cores for both together (default: all)"
     )
+    group.add_argument(
+        "--lockstep", action="store_true", help="keep both at the same step: the faster waits"
+    )
 
 
 def add_run_options(parser: argparse.ArgumentParser, *, naming: bool) -> None:

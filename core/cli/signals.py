@@ -1,7 +1,8 @@
-"""Ctrl-C, SIGTERM and hangup, for a run without a screen. Imports nothing that takes time."""
+"""Signals that end or save a run without a screen. Imports nothing that takes time."""
 
 import math
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,9 +10,17 @@ from threading import Event as Flag
 from time import monotonic
 from types import FrameType
 
+from mlpwatch.core.scheduling import available_cores
 from mlpwatch.core.training.control import LEAVE_SECONDS
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
+"""Save and end."""
+
+PATIENT_SIGNALS = (signal.SIGHUP, signal.SIGXCPU)
+"""The system sends these several times: a second one does not ask to leave at once."""
+
+SAVING_CPU_SECONDS = 4
+"""Processor time of each core that is kept for saving, below a limit at which the system kills."""
 
 IMPATIENT_SECONDS = 0.1
 """A signal that follows the first one sooner is the same one, sent twice: `timeout` sends SIGTERM
@@ -25,6 +34,8 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.flag = Flag()
+        self.saves = Flag()
+        """SIGUSR1 came: save, and train on."""
         self.signal: int | None = None
         self.received_at = -math.inf
         """On the monotonic clock."""
@@ -51,29 +62,49 @@ class StopRequest:
             self.leave_by = self.received_at + LEAVE_SECONDS
             self.flag.set()
 
+    def receive_save(self, _number: int, _frame: FrameType | None) -> None:
+        """Note that a checkpoint is wanted. While loading there is nothing to save."""
+        if not self.is_loading:
+            self.saves.set()
+
 
 def is_impatient(number: int, first_at: float) -> bool:
-    """Return whether a further signal asks to leave at once; a hangup never does.
+    """Return whether a further signal asks to leave at once; a `PATIENT_SIGNALS` never does.
 
     Args:
         number: of the signal that has come just now.
         first_at: when the first one came, on the monotonic clock; -inf if this is the first.
     """
-    is_second = first_at > -math.inf and number != signal.SIGHUP
+    is_second = first_at > -math.inf and number not in PATIENT_SIGNALS
     return is_second and monotonic() - first_at > IMPATIENT_SECONDS
+
+
+def keep_time_to_save() -> None:
+    """Let SIGXCPU come some seconds of processor time before the limit at which the system kills.
+
+    `ulimit -t` sets both limits to the same value: the system then kills without a warning.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    if hard == resource.RLIM_INFINITY or soft < hard:
+        return
+    kept = min(hard // 4, SAVING_CPU_SECONDS * available_cores())
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CPU, (max(1, hard - kept), hard))
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn SIGINT, SIGTERM and SIGHUP into a `StopRequest` while the block runs."""
+    """Turn signals into a `StopRequest` while the block runs."""
     request = StopRequest()
+    keep_time_to_save()
     # Under nohup a hangup is ignored on purpose: the run is to outlive its terminal.
     ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
     before = {
         number: signal.signal(number, request.receive)
-        for number in SIGNALS
+        for number in STOP_SIGNALS
         if number not in ignored
     }
+    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, request.receive_save)
     try:
         yield request
     finally:

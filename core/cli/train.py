@@ -32,6 +32,7 @@ def run_train(options: argparse.Namespace) -> int:
         notes: list[str] = []
         # Said once all has gone well: bad input gets one line, and that is the error's.
         session = new_session(config, Path(options.saved), options.name, notes.append)
+        session.set_lockstep(options.lockstep)
         for note in notes:
             say(note)
         return run_headless(session, request, as_json=options.json)

@@ -26,6 +26,8 @@ def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -
     state, session = watch.state, watch.session
     if state is None or session is None:
         return []
+    if waits := watch.waiting_text:
+        return [(f" {waits}", Role.WARNING)]
     news = [(f" {state.message}", Role.BAD if state.message_is_bad else Role.DIM)]
     if state.message_is_new:
         return news

@@ -46,6 +46,7 @@ KEYS: tuple[Key, ...] = (
     Key("full_stop", ".", "step", "step", "train on one more batch while paused"),
     Key("1", "1", "toggle_pause_engine('numpy')", "", "pause or resume NumPy alone"),
     Key("2", "2", "toggle_pause_engine('torch')", "", "pause or resume PyTorch alone"),
+    Key("equals_sign", "=", "toggle_lockstep", "", "lockstep: the faster model waits each step"),
     Key("s", "s", "save", "save", "save both checkpoints now"),
     Key("m", "m", "app.mistakes", "mistakes", "browse the digits read wrong", "dashboard"),
     Key("tab", "tab", "next_panel", "panel", "go to the next panel", "dashboard", priority=True),

@@ -21,12 +21,14 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
     name = session.run.name if session and watch.is_view else "mlpwatch"
     left = [(f" {name}", Role.STRONG)]
     if session is None or state is None:
-        return [*left, (f"  {watch.loading} …", Role.DIM)], []
+        return [*left, (f"  {watch.loading} …", Role.DIM), (f"  {watch.held}", Role.WARNING)], []
     config, data = session.config, session.dataset
     sizes = "-".join(str(n) for n in (data.features, *config.hidden, data.classes))
     facts = [data.name, sizes, config.activation, config.optimizer, config.recipe]
     left.append(("  " + " · ".join(facts), Role.TEXT))
     right = []
+    if session.lockstep and not state.ended:
+        right.append(("lockstep, = ends it ", Role.WARNING))
     if watch.limit is not None and not state.ended:
         does = "lifts" if watch.limit_is_automatic else "raises"
         right.append((f"limit {watch.limit:g} steps/s, ] {does} it ", Role.WARNING))

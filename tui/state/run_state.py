@@ -100,7 +100,9 @@ class RunState:
                 self._add_gap(engine, event)
             case CheckpointSaved():
                 self.saved[event.engine] = event.step
-                self.say(self._where_saved(event.path))
+                # The first one, before anything is learned, is no news.
+                if event.step:
+                    self.say(self._where_saved(event.path))
             case SaveFailed():
                 self.say(f"not saved at {event.path}: {event.detail}", bad=True)
             case RunEnded() if event.detail:

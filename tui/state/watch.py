@@ -1,13 +1,14 @@
-"""A session as the screen sees it: loading, running, leaving; its state, and orders to it."""
+"""A run as the screen sees it: loading, running, leaving; its state, and orders to it."""
 
 from collections.abc import Callable
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.scheduling import stand_back
 from mlpwatch.core.training.control import LEAVE_SECONDS
+from mlpwatch.tui.formatting import TITLES
 
 if TYPE_CHECKING:
     from mlpwatch.core.run_source import RunSource
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 Start = Callable[[Report], "RunSource"]
-"""Makes what is followed, slowly, and says what it is doing."""
+"""Makes the source, which takes seconds, and reports what it is doing."""
 
 SHORT_RUN_SECONDS = 30
 """How long a run on the bundled digits takes by default; at full speed it is over in two."""
@@ -28,13 +29,14 @@ MANY_EVENTS = 1_000
 
 
 class Watch:
-    """Starts a session in a thread, since importing torch takes seconds, and follows it.
+    """Loads a run in a thread, since importing torch takes seconds, and follows it.
 
-    Everything but the loading happens in the caller's thread.
+    All but the loading happens in the caller's thread. Orders given while it loads are carried out
+    before the first step.
 
     Args:
-        start: makes the session, or the follower of a run that lives elsewhere.
-        attached: it lives elsewhere: leaving leaves it alone.
+        start: makes the session, or the follower of a run that trains elsewhere.
+        attached: it trains elsewhere and continues after `leave`.
         is_view: it is only looked at, while another run trains here.
     """
 
@@ -58,6 +60,42 @@ class Watch:
         self.is_behind = False
         """So much had happened at the last look that more may follow at once."""
         self._leaving_since: float | None = None
+        self._held: list[tuple[EngineName, ...]] = []
+        """Pauses toggled while loading."""
+        self._limit_is_held = False
+        self._refusal = ""
+
+    @property
+    def held(self) -> str:
+        """What the keys pressed while loading will do, or why they do nothing; may be empty."""
+        paused = self._paused_while_loading()
+        parts = []
+        if paused == set(ENGINE_NAMES):
+            parts.append("starts paused, space lets it train")
+        elif paused:
+            parts.append(f"{TITLES[min(paused)]} starts paused")
+        if self._limit_is_held and self.limit is not None:
+            parts.append(f"at most {self.limit:g} steps/s")
+        return " · ".join([*parts, self._refusal] if self._refusal else parts)
+
+    @property
+    def waiting_text(self) -> str:
+        """Which model waits for the other to come to the same step; empty if none does."""
+        session, state = self.session, self.state
+        if session is None or state is None or len(state.engines) == 1:
+            return ""
+        behind, ahead = sorted(state.engines.values(), key=lambda engine: engine.step)
+        if behind.ended or ahead.ended:
+            return ""
+        waits = ahead.phase == "paused" and behind.phase == "training"
+        if waits and behind.step < ahead.step and session.paused(behind.name):
+            key = list(ENGINE_NAMES).index(behind.name) + 1
+            text = f"{TITLES[ahead.name]} waits for {TITLES[behind.name]} at step {ahead.step:,}"
+            return f"{text}; {key} pauses {TITLES[behind.name]} where it is"
+        if session.lockstep and {behind.phase, ahead.phase} == {"paused", "training"}:
+            paused, other = (behind, ahead) if behind.phase == "paused" else (ahead, behind)
+            return f"{TITLES[other.name]} waits for {TITLES[paused.name]}, which is paused"
+        return ""
 
     @property
     def is_loading(self) -> bool:
@@ -112,15 +150,20 @@ class Watch:
             self.session.stop()
 
     def toggle_pause(self, *engines: EngineName) -> None:
-        """Pause the named engines, or all that train; resume them if all of them are paused."""
+        """Pause the named engines, or all that train; resume them if all of them are paused.
+
+        One that catches up with the other is paused where it is, if it is named alone.
+        """
         session, state = self.session, self.state
         if session is None or state is None:
+            self._held.append(engines)
             return
         training = [name for name, engine in state.engines.items() if not engine.ended]
         named = [name for name in training if name in engines or not engines]
         if not named:
             return
-        if all(session.paused(name) for name in named):
+        catches_up = len(engines) == 1 and state.engines[named[0]].phase == "training"
+        if all(session.paused(name) for name in named) and not (catches_up and self.waiting_text):
             session.resume(*named)
         else:
             session.pause(*named)
@@ -129,10 +172,33 @@ class Watch:
         """Train one batch on each paused engine."""
         if self.session:
             self.session.step()
+        else:
+            self.refuse(". trains a batch once it is loaded")
+
+    def toggle_lockstep(self) -> None:
+        """Keep both models at the same step, the faster waiting, or no longer."""
+        session, state = self.session, self.state
+        if session is None or state is None:
+            self.refuse("= keeps both in step once it is loaded")
+        elif len(state.engines) == 1:
+            state.say("lockstep: only one model trains in this run")
+        else:
+            session.set_lockstep(not session.lockstep)
+            state.say(
+                "lockstep: both stay at the same step, the faster waits; = lets them run apart"
+                if session.lockstep
+                else "lockstep is off: each runs at its own speed"
+            )
+
+    def refuse(self, why: str) -> None:
+        """Say why a key does nothing while loading."""
+        if self.session is None:
+            self._refusal = why
 
     def save(self) -> None:
         """Save every engine that trains; say where the others lie."""
         if self.session is None or self.state is None:
+            self.refuse("there is nothing to save yet")
             return
         phases = {engine.phase for engine in self.state.engines.values()}
         if phases <= {"finished", "stopped"} and self.session.save_error is None:
@@ -162,10 +228,28 @@ class Watch:
         return True
 
     def _set_limit(self, limit: float | None) -> None:
-        if self.session is None:
-            return
         self.limit, self.limit_is_automatic = limit, False
-        self.session.set_steps_per_second(limit)
+        if self.session is None:
+            self._limit_is_held = True
+        else:
+            self.session.set_steps_per_second(limit)
+
+    def learning_rate(self, engine: EngineName) -> float | None:
+        """Return the learning rate of an engine's next update; None while loading."""
+        if self.session is None or self.state is None:
+            return None
+        # Not at the top: the first frame needs no NumPy.
+        from mlpwatch.core.network.optimizers import learning_rate_at  # noqa: PLC0415
+
+        step = min(self.state.engines[engine].step, self.state.planned_steps - 1)
+        return learning_rate_at(step, self.state.planned_steps, self.session.config)
+
+    def _paused_while_loading(self) -> set[EngineName]:
+        paused: set[EngineName] = set()
+        for engines in self._held:
+            named = set(engines or ENGINE_NAMES)
+            paused = paused - named if named <= paused else paused | named
+        return paused
 
     def _load(self) -> None:
         # Not at the top: the types of events take 10 ms to make, and the first frame needs none.
@@ -197,10 +281,15 @@ class Watch:
                 "escape goes back to the runs" if self.is_view else "q leaves it alone, X ends it"
             )
             self.state.say(f"following {name}: {hint}")
-        elif session.dataset.name == "digits":
+        elif session.dataset.name == "digits" and not self._limit_is_held:
             self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))
             self.limit_is_automatic = True
             session.set_steps_per_second(self.limit)
+        if self._limit_is_held:
+            session.set_steps_per_second(self.limit)
+        held = self._paused_while_loading()
+        if paused := [name for name in session.config.engine_names if name in held]:
+            session.pause(*paused)
         if self.attached or self.is_view:
             session.start()
         else:

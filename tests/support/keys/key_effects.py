@@ -59,6 +59,16 @@ async def steps_once(stage: Stage, key: str) -> None:
     assert [engine.step for engine in stage.state.engines.values()] == [108, 68]
 
 
+@effect("everywhere", "toggle_lockstep")
+async def keeps_both_in_step(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert stage.session.lockstep
+    assert "lockstep, = ends it" in stage.text()
+    await stage.press(key)
+    assert not stage.session.lockstep
+    assert "lockstep, = ends it" not in stage.text()
+
+
 @effect("everywhere", "save")
 async def saves(stage: Stage, key: str) -> None:
     await stage.press(key)

@@ -9,8 +9,9 @@ from threading import Thread, get_native_id
 import numpy as np
 import pytest
 
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import DataError
-from mlpwatch.core.events import Event, StepGroup
+from mlpwatch.core.events import Event, Paused, StepGroup
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.core.scheduling import NICENESS
 from mlpwatch.tui.state.watch import SPEEDS, Report, Watch
@@ -174,12 +175,131 @@ def test_an_engine_that_is_not_trained_is_not_paused() -> None:
     assert session.paused("numpy")
 
 
-@pytest.mark.parametrize("order", ["toggle_pause", "step", "save", "faster", "slower"])
-def test_orders_before_there_is_a_session_do_nothing(order: str) -> None:
+class Noting(FakeSession):
+    """Notes how it was set when it started."""
+
+    at_start: tuple[bool, bool, float | None] | None = None
+
+    def start(self) -> None:
+        self.at_start = self.paused("numpy"), self.paused("torch"), self.limit
+        super().start()
+
+
+def loaded(watch: Watch) -> None:
+    watch.open()
+    wait_until(lambda: not watch.is_loading)
+    watch.poll()
+
+
+@pytest.mark.parametrize(
+    ("toggles", "held", "paused"),
+    [
+        ([()], "starts paused, space lets it train", (True, True)),
+        ([(), ()], "", (False, False)),
+        ([("numpy",)], "NumPy starts paused", (True, False)),
+        ([("numpy",), ("torch",)], "starts paused, space lets it train", (True, True)),
+        ([(), ("torch",)], "NumPy starts paused", (True, False)),
+    ],
+)
+def test_pauses_while_loading_hold_from_the_first_step(
+    toggles: list[tuple[EngineName, ...]], held: str, paused: tuple[bool, bool]
+) -> None:
+    session = Noting()
+    watch = Watch(lambda _report: session)
+    for engines in toggles:
+        watch.toggle_pause(*engines)
+    assert watch.held == held
+    loaded(watch)
+    assert session.at_start is not None
+    assert session.at_start[:2] == paused
+
+
+def test_a_limit_set_while_loading_takes_the_place_of_the_automatic_one() -> None:
+    session = Noting()
+    watch = Watch(lambda _report: session)
+    watch.slower()
+    watch.slower()
+    assert watch.held == "at most 500 steps/s"
+    loaded(watch)
+    assert session.at_start == (False, False, 500)
+    assert not watch.limit_is_automatic
+
+
+@pytest.mark.parametrize(
+    ("order", "why"),
+    [
+        ("step", ". trains a batch once it is loaded"),
+        ("save", "there is nothing to save yet"),
+        ("toggle_lockstep", "= keeps both in step once it is loaded"),
+    ],
+)
+def test_what_can_not_be_done_while_loading_is_said(order: str, why: str) -> None:
     watch = Watch(lambda _report: FakeSession())
     getattr(watch, order)()
-    assert watch.session is None
-    assert watch.limit is None
+    assert watch.held == why
+
+
+def test_lockstep_is_switched_and_said() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    assert watch.state is not None
+    watch.toggle_lockstep()
+    assert session.lockstep
+    assert "the faster waits" in watch.state.message
+    watch.toggle_lockstep()
+    assert not session.lockstep
+    alone = opened(FakeSession(config=replace(CONFIG, only="numpy")))
+    alone.toggle_lockstep()
+    assert alone.state is not None
+    assert "only one model" in alone.state.message
+
+
+class Levelling(FakeSession):
+    """Pauses the leader at once; the other one trains on until `catch_up`."""
+
+    def pause(self, *engines: EngineName) -> None:
+        self._paused |= set(engines)
+        leader = max(engines, key=self.steps.__getitem__)
+        self.mailbox.put(Paused(leader, self.steps[leader]))
+
+
+def test_the_screen_says_who_waits_for_whom_until_both_are_level() -> None:
+    session = Levelling()
+    watch = opened(session)
+    session.feed([started("numpy"), started("torch"), *trained("numpy", 12), *trained("torch", 5)])
+    watch.poll()
+    assert watch.waiting_text == ""
+    watch.toggle_pause()
+    watch.poll()
+    assert watch.waiting_text == "NumPy waits for PyTorch at step 12; 2 pauses PyTorch where it is"
+    watch.toggle_pause("torch")
+    watch.poll()
+    assert session.paused("torch"), "not resumed: it stops where it is"
+    assert watch.waiting_text == ""
+    watch.toggle_pause("torch")
+    assert not session.paused("torch")
+
+
+def test_in_lockstep_the_screen_says_for_which_paused_model_the_other_waits() -> None:
+    session = FakeSession()
+    watch = opened(session)
+    session.feed([started("numpy"), started("torch"), *trained("numpy", 5), *trained("torch", 5)])
+    session.pause("numpy")
+    watch.poll()
+    assert watch.waiting_text == ""
+    session.set_lockstep(True)
+    assert watch.waiting_text == "PyTorch waits for NumPy, which is paused"
+
+
+def test_the_learning_rate_of_the_next_update_is_known() -> None:
+    session = FakeSession(config=replace(CONFIG, learning_rate=0.4, schedule="linear"))
+    watch = Watch(lambda _report: session)
+    assert watch.learning_rate("numpy") is None
+    loaded(watch)
+    session.feed([started("numpy"), *trained("numpy", 60)])
+    watch.poll()
+    assert watch.learning_rate("numpy") == pytest.approx(0.4 * (1 - 60 / 240))
+    assert watch.learning_rate("torch") == pytest.approx(0.4)
 
 
 def test_saving_after_the_end_says_where_the_run_lies() -> None:

@@ -5,6 +5,7 @@ MLPWATCH_FAULT holds words of the form `what=value`:
     slow_batch=SECONDS   each NumPy batch after the 20th takes so long
     slow_test=SECONDS    reading the test images of the bundled digits takes so long
     raise_at=STEP        the NumPy engine raises at this step
+    overflow_at=STEP     NumPy's trainer raises between two batches, after so many
     save_every=STEPS     each engine saves after so many steps
 """
 
@@ -70,6 +71,19 @@ def _raise_at(step: float) -> None:
             raise RuntimeError("told to \x1b[31;5mfail")
 
     _before_batches(fail)
+
+
+def _overflow_at(step: float) -> None:
+    from mlpwatch.core.training.trainer import _Training
+
+    may_step = _Training._may_step
+
+    def fail(self: _Training) -> bool:
+        if self.engine.name == "numpy" and self.step >= step:
+            raise OverflowError("timestamp too large")
+        return may_step(self)
+
+    _Training._may_step = fail  # type: ignore[method-assign]
 
 
 def _save_every(steps: float) -> None:
