@@ -14,8 +14,8 @@ from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import Activation
 from mlpwatch.core.network.tables import complete
 
-_ZERO = np.zeros((), np.float32)
-"""An array, since a comparison with Python's 0 takes 0.4 µs longer."""
+_ZERO, _HALF, _ONE = (np.array(value, np.float32) for value in (0, 0.5, 1))
+"""Arrays, since an operation with one of Python's numbers takes 0.3 µs longer."""
 
 
 def he_normal(
@@ -63,10 +63,11 @@ class ActivationRule:
 
 
 def _relu_forward(z: Floats, kept: Floats) -> None:
+    # f(z) = max(0, z); with an array of zeros in 1.3 µs for 64 x 128, with one zero in 3.5
+    kept.fill(0)
+    np.maximum(z, kept, out=z)
     # f'(z) = 1 where z > 0, else 0; at the kink 0, as PyTorch has it
     np.greater(z, _ZERO, out=kept)
-    # f(z) = max(0, z); z f'(z) would be 2 µs faster for 64 x 128, but NaN for -∞
-    np.maximum(z, _ZERO, out=z)
 
 
 def _relu_backward(gradient: Floats, _a: Floats, kept: Floats) -> None:
@@ -75,10 +76,10 @@ def _relu_backward(gradient: Floats, _a: Floats, kept: Floats) -> None:
 
 def sigmoid(z: Floats, out: Floats) -> None:
     """Write σ(z) = 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2 to `out`; never overflows."""
-    np.multiply(z, 0.5, out=out)
+    np.multiply(z, _HALF, out=out)
     np.tanh(out, out=out)
-    np.multiply(out, 0.5, out=out)
-    np.add(out, 0.5, out=out)
+    np.multiply(out, _HALF, out=out)
+    np.add(out, _HALF, out=out)
 
 
 def _sigmoid_forward(z: Floats, _kept: Floats) -> None:
@@ -87,7 +88,7 @@ def _sigmoid_forward(z: Floats, _kept: Floats) -> None:
 
 def sigmoid_backward(gradient: Floats, a: Floats, kept: Floats) -> None:
     """Multiply a gradient by σ'(z) = a (1 - a), where a = σ(z), in place."""
-    np.subtract(1, a, out=kept)
+    np.subtract(_ONE, a, out=kept)
     np.multiply(kept, a, out=kept)
     np.multiply(gradient, kept, out=gradient)
 
@@ -99,7 +100,7 @@ def _tanh_forward(z: Floats, _kept: Floats) -> None:
 def _tanh_backward(gradient: Floats, a: Floats, kept: Floats) -> None:
     # tanh'(z) = 1 - a²
     np.multiply(a, a, out=kept)
-    np.subtract(1, kept, out=kept)
+    np.subtract(_ONE, kept, out=kept)
     np.multiply(gradient, kept, out=gradient)
 
 

@@ -18,7 +18,7 @@ from typing import Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.arrays import Floats, Tensors
+from mlpwatch.core.arrays import Floats, Tensors, aligned_empty
 from mlpwatch.core.config import Activation as ActivationName
 from mlpwatch.core.network.activations import ACTIVATIONS
 from mlpwatch.core.network.dropout import Masks
@@ -63,8 +63,8 @@ class Linear:
         self.W, self.b = weights
         self.dW, self.db = gradients
         fan_in, fan_out = self.W.shape
-        self._z = np.empty((batch, fan_out), self.W.dtype, order)
-        self._dx = None if is_first else np.empty((batch, fan_in), self.W.dtype)
+        self._z = aligned_empty((batch, fan_out), self.W.dtype, order)
+        self._dx = None if is_first else aligned_empty((batch, fan_in), self.W.dtype)
         self._ones = np.ones(batch, self.W.dtype)
         self._x = self._z
 
@@ -101,7 +101,7 @@ class Activation:
         self, name: ActivationName, shape: tuple[int, int], dtype: np.dtype[np.floating]
     ) -> None:
         self._rule = ACTIVATIONS[name]
-        self._kept = np.empty(shape, dtype)
+        self._kept = aligned_empty(shape, dtype)
         self.output: Floats = self._kept
         """A (batch, width) of the last `forward`."""
 
@@ -133,7 +133,7 @@ class Dropout:
 
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[np.floating]) -> None:
         self.mask: Floats = np.ones(shape, dtype)
-        self._x = np.empty(shape, dtype)
+        self._x = aligned_empty(shape, dtype)
 
     def forward(self, x: Floats) -> Floats:
         """See `Layer`."""
@@ -157,8 +157,10 @@ class Parameters:
 
     def __init__(self, weights: Tensors) -> None:
         self._shapes = {name: array.T.shape for name, array in weights.items()}
-        self.theta: Vector = np.concatenate([array.T.ravel() for array in weights.values()])
-        self.gradient: Vector = np.zeros_like(self.theta)
+        flat = np.concatenate([array.T.ravel() for array in weights.values()])
+        self.theta: Vector = aligned_empty(flat.size, flat.dtype)
+        self.theta[:] = flat
+        self.gradient: Vector = aligned_empty(flat.size, flat.dtype)
 
     def by_name(self, vector: Vector) -> dict[str, Floats]:
         """Return the W (fan_in, fan_out) and b (fan_out,) in a vector like θ, as views."""
@@ -224,7 +226,7 @@ class Network:
     def forward(self, x: Floats) -> Floats:
         """Return the logits (batch, classes) of pixels x (batch, features).
 
-        The next call overwrites them, and the loss may.
+        The next call overwrites them.
         """
         for layer in self.layers:
             x = layer.forward(x)

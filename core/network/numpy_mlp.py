@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
+from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors, aligned_empty
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.pixels import GreyLevels
 from mlpwatch.core.network.dropout import DropoutMasks
@@ -144,8 +144,9 @@ class NumpyMLP:
         return loss
 
     def _forward(self, batch: _Batch) -> Floats:
-        masks = self._dropout.draw(self._optimizer.updates, len(batch.labels))
-        batch.network.set_masks(masks)
+        if self._dropout.active:
+            masks = self._dropout.draw(self._optimizer.updates, len(batch.labels))
+            batch.network.set_masks(masks)
         return batch.network.forward(batch.pixels)
 
     def _gather(self, rows: Rows) -> _Batch:
@@ -164,7 +165,7 @@ class NumpyMLP:
         return _Batch(
             network=Network(self._parameters, self._activation, size, drops=self._dropout.drops),
             images=np.empty(shape, self._stored.dtype),
-            pixels=np.empty(shape, self._dtype),
+            pixels=aligned_empty(shape, self._dtype),
             labels=np.empty(size, np.int64),
         )
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.arrays import aligned_empty
 from mlpwatch.core.config import OptimizerName, RunConfig, Schedule
 from mlpwatch.core.network.tables import complete
 
@@ -39,7 +40,9 @@ class Optimizer:
     def __init__(self, learning_rate: float, theta: Vector) -> None:
         self.learning_rate = learning_rate
         self.updates = 0
-        self.slots = {name: np.zeros_like(theta) for name in self.slot_names}
+        self.slots = {name: aligned_empty(theta.size, theta.dtype) for name in self.slot_names}
+        for slot in self.slots.values():
+            slot.fill(0)
         """By name, each (parameters,); zeros at first; may be written to."""
 
     def update(self, theta: Vector, gradient: Vector) -> None:
@@ -92,7 +95,7 @@ class Adam(Optimizer):
 
     def __init__(self, learning_rate: float, theta: Vector) -> None:
         super().__init__(learning_rate, theta)
-        self._scratch = np.empty_like(theta)
+        self._scratch = aligned_empty(theta.size, theta.dtype)
 
     def update(self, theta: Vector, gradient: Vector) -> None:
         """See `Optimizer`."""
