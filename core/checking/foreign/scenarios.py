@@ -107,7 +107,7 @@ class Scenarios:
             try:
                 with self._results.calling(name, f"loss_value on {len(images)} images"):
                     value = self._user.loss_value(outputs, self._user.y_of(labels, self._classes))
-                    arrays["loss"] = np.float64(float(value))
+                    arrays["loss"] = np.float64(_number(value))
             except Stopped:
                 pass
         self._results.record(name, arrays, **flags)
@@ -163,13 +163,19 @@ class Scenarios:
         )  # fmt: skip
 
     def _evaluation(self, name: str) -> None:
-        """The same images twice: outputs that differ are drawn at random."""
+        """The same images twice, also as in training: outputs that differ are drawn at random."""
         images, _labels = self._batches[self._settings["whole"]]
         self._start(name)
         _o, rows = self._forward(name, self._user.x_of(images), len(images))
         first = _copied(rows)
         _o, rows = self._forward(name, self._user.x_of(images), len(images))
-        self._results.record(name, {"first": first, "second": rows})
+        arrays = {"first": first, "second": rows}
+        if isinstance(self._user, UserModule):
+            self._user.train_mode()
+            for key in ("training first", "training second"):
+                _o, rows = self._forward(name, self._user.x_of(images), len(images))
+                arrays[key] = _copied(rows)
+        self._results.record(name, arrays)
 
     def _own_loss(self, name: str) -> None:
         """Slopes of the user's own loss by central differences, at a few weights."""
@@ -187,7 +193,7 @@ class Scenarios:
                     self._user.start(weights, biases)
                     outputs = self._user.forward(self._user.x_of(images))
                     y = self._user.y_of(labels, self._classes)
-                    ends.append(float(self._user.loss_value(outputs, y)))
+                    ends.append(_number(self._user.loss_value(outputs, y)))
             slopes.append((ends[0] - ends[1]) / (2 * FD_STEP))
         self._results.record(name, {"slopes": np.array(slopes)})
 
@@ -227,6 +233,18 @@ class Scenarios:
             self._user.evaluate_mode()
         _outputs, rows = self._forward(name, self._user.x_of(images), len(images))
         self._results.record(name, {"outputs": rows})
+
+
+def _number(value: Any) -> float:  # noqa: ANN401
+    """Return a loss as a number.
+
+    Raises:
+        NotUnderstoodError: it is an array of several.
+    """
+    shape = tuple(np.shape(value))
+    if int(np.prod(shape)) != 1:
+        raise NotUnderstoodError(f"loss_value returned shape {shape}; expected one number")
+    return float(np.ravel(value)[0]) if isinstance(value, np.ndarray) else float(value)
 
 
 def _slope(before: Any, after: Any, learning_rate: float) -> Any:  # noqa: ANN401

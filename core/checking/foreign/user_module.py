@@ -51,16 +51,24 @@ class UserModule:
         registered = {id(p) for p in self.model.parameters()}
         found: list[Any] = []
         for layer in self._walk(self.model, set()):
-            if isinstance(layer, self._torch.nn.Linear) and layer not in found:
+            if self._is_linear(layer) and layer not in found:
                 found.append(layer)
         if self._order is None:
             self._order = self._order_of_use(found)
         ordered = [found[i] for i in self._order if i < len(found)]
         return [(layer, id(layer.weight) in registered) for layer in ordered]
 
+    def _is_linear(self, layer: Any) -> bool:  # noqa: ANN401 - any module
+        """Whether it is an `nn.Linear`, or a layer of the user's own with a weight (out, in)."""
+        if isinstance(layer, self._torch.nn.Linear):
+            return True
+        weight = getattr(layer, "weight", None)
+        is_own = not type(layer).__module__.startswith("torch.")
+        return is_own and isinstance(weight, self._torch.nn.Parameter) and weight.ndim == 2  # noqa: PLR2004
+
     def _order_of_use(self, layers: list[Any]) -> list[int]:
         """Return the places of the layers in the order in which a forward pass calls them."""
-        for first in {layer.in_features for layer in layers}:
+        for first in {layer.weight.shape[1] for layer in layers}:
             used: list[int] = []
             hooks = [
                 layer.register_forward_hook(partial(_note_use, used, i))
@@ -101,7 +109,7 @@ class UserModule:
         return [
             (
                 layer.weight.detach().cpu().numpy(),
-                None if layer.bias is None else layer.bias.detach().cpu().numpy().copy(),
+                None if (b := _bias_of(layer)) is None else b.detach().cpu().numpy().copy(),
             )
             for layer, _trains in self.linear_layers()
         ]
@@ -111,11 +119,12 @@ class UserModule:
         layers = self.linear_layers()
         if not layers:
             raise NotUnderstoodError(
-                f"{self._found.name} has no nn.Linear layer; expected at least one"
+                f"{self._found.name} has no linear layer; expected an nn.Linear, or one with "
+                "a weight (out, in)"
             )
         return {
-            "linear": [[layer.in_features, layer.out_features] for layer, _t in layers],
-            "with_bias": [layer.bias is not None for layer, _t in layers],
+            "linear": [[*layer.weight.shape][::-1] for layer, _t in layers],
+            "with_bias": [_bias_of(layer) is not None for layer, _t in layers],
             "registered": [trains for _layer, trains in layers],
             "start": [
                 {
@@ -126,13 +135,8 @@ class UserModule:
                 }
                 for w, b in self._drawn
             ],
-            "dropout": self._has_dropout(),
             "optimizer": self._described_optimizer(),
         }
-
-    def _has_dropout(self) -> bool:
-        kinds = (self._torch.nn.Dropout, self._torch.nn.AlphaDropout)
-        return any(isinstance(m, kinds) and m.p > 0 for m in self.model.modules())
 
     def _described_optimizer(self) -> dict[str, Any] | None:
         make = getattr(self._owner, "optimizer", None)
@@ -169,8 +173,8 @@ class UserModule:
         with self._torch.no_grad():
             for (layer, _t), w, b in zip(self.linear_layers(), weights, biases, strict=True):
                 layer.weight.copy_(self._torch.from_numpy(np.ascontiguousarray(w.T)))
-                if layer.bias is not None:
-                    layer.bias.copy_(self._torch.from_numpy(b.copy()))
+                if (own := _bias_of(layer)) is not None:
+                    own.copy_(self._torch.from_numpy(b.copy()))
 
     def x_of(self, images: NDArray[Any]) -> Any:  # noqa: ANN401
         """Return images (batch, features) as a tensor."""
@@ -205,8 +209,8 @@ class UserModule:
         by_weights, by_biases = [], []
         for layer, _t in self.linear_layers():
             by_weights.append(_array(layer.weight.grad))
-            if layer.bias is not None:
-                by_biases.append(_array(layer.bias.grad))
+            if (own := _bias_of(layer)) is not None:
+                by_biases.append(_array(own.grad))
         return by_weights, by_biases
 
     def update(self, gradients: Any, learning_rate: float) -> None:  # noqa: ANN401, ARG002
@@ -257,6 +261,10 @@ class UserModule:
         """Return ∂L/∂W as (fan_in, fan_out)."""
         array = np.asarray(gradient)
         return array.T if array.ndim == len(shape) else array
+
+
+def _bias_of(layer: Any) -> Any:  # noqa: ANN401
+    return getattr(layer, "bias", None)
 
 
 def _note_use(used: list[int], place: int, *_: object) -> None:
