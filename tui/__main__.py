@@ -22,6 +22,7 @@ from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.command_line import build_parser
 from mlpwatch.tui.startup import undisturbed
 from mlpwatch.tui.terminal.output import LAST_WORDS_SECONDS
+from mlpwatch.tui.terminal.traits import unusable_terminal
 
 if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName, RunConfig
@@ -220,14 +221,16 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     app = MlpwatchApp(watch, names, screen)
     with asyncio.Runner(loop_factory=ScreenLoop) as runner:
         status = runner.run(app.run_async(mouse=screen.mouse))
+    if stray := app.stray_lines():
+        _say_at_last(["mlpwatch: libraries wrote:", *stray], sys.stderr)
     return _end(app, status or app.shutdown.status or app.return_code or 0)
 
 
-def _say_at_last(lines: list[str]) -> None:
+def _say_at_last(lines: list[str], stream: IO[str] | None = None) -> None:
     """Write on the normal screen; a terminal that takes nothing is not waited for."""
     from mlpwatch.tui.terminal.output import Output  # noqa: PLC0415
 
-    last_words = Output(sys.stdout)
+    last_words = Output(stream or sys.stdout)
     last_words.write("".join(f"{line}\n" for line in lines))
     last_words.close()
 
@@ -263,8 +266,8 @@ def _says_no_screen() -> bool:
 
 def _no_screen() -> str:
     """Return why there is no terminal to draw on; empty if there is one."""
-    if os.environ.get("TERM") == "dumb":
-        return "TERM is dumb"
+    if fault := unusable_terminal():
+        return fault
     if not _is_terminal(sys.stdout):
         return "the output is no terminal"
     return "" if _is_terminal(sys.stdin) else "the input is no terminal"

@@ -1,7 +1,6 @@
 """The app: screens, global keys, and the timer that drains the mailbox."""
 
 import os
-import shutil
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -12,7 +11,6 @@ from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.events import Key, Resize
 from textual.filter import LineFilter
-from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -341,19 +339,19 @@ class MlpwatchApp(TerminalApp[int]):
             self.install_screen(HelpScreen(where), name)
         self.push_screen(name)
 
+    def heard(self, line: str) -> None:
+        """Say what a library has written to the terminal, which is kept off the screen."""
+        if state := self.runs.top.state:
+            state.say(f"a library wrote: {line}")
+            self.update_screen(numbers=True)
+
     def _set_fps(self, fps: float) -> None:
         if self._ticker:
             self._ticker.stop()
         self._ticker = self.set_interval(1 / fps, self._tick)
 
-    def _follow_size(self) -> None:
-        """Look at the terminal's size: one change in some hundreds comes without its signal."""
-        size = Size(*shutil.get_terminal_size())
-        if size != self.size and not self.is_headless:
-            self.post_message(Resize(size, size))
-
     def _tick(self) -> None:
-        self._follow_size()
+        self.follow_size()
         watch = self.runs.main
         happened = self.runs.poll()
         cost_changed = self._cost.read()

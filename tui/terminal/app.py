@@ -5,7 +5,7 @@ from textual import constants
 from textual.app import ReturnType
 from textual.driver import Driver
 from textual.events import Event, InputEvent, Resize
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -19,6 +19,9 @@ MOST_WAITING = 2_048
 
 LOOK_SECONDS = 0.05
 """Time between two looks whether the terminal takes something again."""
+
+STRAY_SECONDS = 1.0
+"""Time between two looks at what libraries have written."""
 
 
 class Missed:
@@ -70,8 +73,34 @@ class TerminalApp(SpanApp[ReturnType]):
         output = output_of(self.driver)
         return output.bytes_taken if output else 0
 
+    def on_mount(self) -> None:
+        """Look for what libraries write."""
+        self.set_interval(STRAY_SECONDS, self._look_for_stray_output)
+
+    def heard(self, line: str) -> None:
+        """Show a line that a library has written to the terminal; by default not at all."""
+
+    def stray_lines(self) -> list[str]:
+        """Return what libraries have written to the terminal while the screen was up."""
+        return self.driver.stray_output.lines() if isinstance(self.driver, TerminalDriver) else []
+
+    def follow_size(self) -> None:
+        """Compare the terminal's size: one change in some hundreds comes without its signal."""
+        if isinstance(self.driver, TerminalDriver):
+            size = Size(*self.driver.terminal_size())
+            if size != self.size:
+                self.post_message(Resize(size, size))
+
+    def _look_for_stray_output(self) -> None:
+        driver = self.driver
+        if isinstance(driver, TerminalDriver) and (line := driver.stray_output.new_line()):
+            self.heard(line)
+
     async def on_event(self, event: Event) -> None:
         """Let what a key changes go out at once, too, where frames are paced."""
+        if isinstance(event, Resize):
+            # Else Rich looks for it in COLUMNS and LINES.
+            self.console.size = event.size
         if isinstance(event, InputEvent | Resize) and (flow := flow_of(self.driver)):
             flow.typed()
         await super().on_event(event)

@@ -7,7 +7,6 @@ signals.
 
 import os
 import select
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
@@ -21,8 +20,9 @@ from mlpwatch.tui.terminal.event_loop import answer_soon
 from mlpwatch.tui.terminal.frame_flow import FrameFlow
 from mlpwatch.tui.terminal.input_reader import InputReader
 from mlpwatch.tui.terminal.output import Output
+from mlpwatch.tui.terminal.stray_output import StrayOutput
 from mlpwatch.tui.terminal.textual_internals import HookedDriver
-from mlpwatch.tui.terminal.traits import is_remote
+from mlpwatch.tui.terminal.traits import is_remote, terminal_size
 
 LAST_ANSWER_SECONDS = 0.5
 """How long leaving waits for the terminal's answer to the last frame."""
@@ -65,9 +65,10 @@ class TerminalDriver(HookedDriver):
         mouse: bool = True,
         size: tuple[int, int] | None = None,
     ) -> None:
-        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        super().__init__(app, debug=debug, mouse=mouse, size=size or terminal_size())
         self.flow: FrameFlow | None = None
         self.output: Output | None = None
+        self.stray_output = StrayOutput()
         self._is_paced = is_remote()
         self._is_shown = False
         """Whether the app has the terminal."""
@@ -76,6 +77,7 @@ class TerminalDriver(HookedDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal."""
+        self.stray_output.catch()
         # Before the thread that reads the answers.
         self.flow = FrameFlow() if self._is_paced and self.input_tty else None
         super().start_application_mode()
@@ -153,7 +155,7 @@ class TerminalDriver(HookedDriver):
         if self.output is None:
             # Not on stderr, as Textual does: with `2> log` the screen would go into the log, and
             # it is stdout that was found to be a terminal.
-            self.output = Output(sys.__stdout__ or sys.stdout)
+            self.output = Output(self.stray_output.screen)
         self.output.write(data)
 
     def close(self) -> None:
@@ -162,6 +164,11 @@ class TerminalDriver(HookedDriver):
         if self.output is not None:
             self.output.close()
             self.output = None
+        self.stray_output.release()
+
+    def terminal_size(self) -> tuple[int, int]:
+        """Return columns and rows."""
+        return terminal_size()
 
 
 def output_of(driver: Driver | None) -> Output | None:

@@ -1,5 +1,8 @@
 """Terminal output that nobody waits for: a terminal may have stalled, or be gone."""
 
+import os
+import select
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import IO
@@ -15,11 +18,18 @@ class Output:
     switches back. Who draws frames looks at `waiting` first.
 
     Args:
-        file: the terminal.
+        file: the terminal, a stream or its descriptor.
     """
 
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
+    def __init__(self, file: IO[str] | int) -> None:
+        self._file, self._descriptor, self._encoding = file, -1, "utf-8"
+        if isinstance(file, int):
+            self._descriptor = file
+        else:
+            # A stream without one is a test's.
+            with suppress(OSError, ValueError, AttributeError):
+                self._descriptor = file.fileno()
+                self._encoding = getattr(file, "encoding", None) or self._encoding
         self._texts: SimpleQueue[str | None] = SimpleQueue()
         self._lock = Lock()
         self._handed_over = self._taken = 0
@@ -65,11 +75,27 @@ class Output:
         self._send("".join(parts))
 
     def _send(self, text: str) -> None:
-        try:
-            self._file.write(text)
-            self._file.flush()
-            self._bytes_taken += len(text.encode())
-        except (OSError, ValueError):
-            # The terminal is gone. Who is left is told by a signal, and may still save.
-            pass
+        data = text.encode(self._encoding, errors="replace")
+        # Where the terminal is gone, a signal says so, and the run may still be saved.
+        with suppress(OSError, ValueError):
+            if not isinstance(self._file, int):
+                if self._descriptor < 0:
+                    self._file.write(text)
+                self._file.flush()
+            if self._descriptor >= 0:
+                _write_all(self._descriptor, data)
+            self._bytes_taken += len(data)
         self._taken += len(text)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, also where another program has left the terminal non-blocking.
+
+    Python's streams lose the rest of a write that the terminal has taken in part.
+    """
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])

@@ -8,6 +8,16 @@ from pathlib import Path
 
 _FEWEST_COLOURS = 8
 
+STANDARD_SIZE = (80, 24)
+"""Columns and rows of a terminal that does not know its own, as of `docker run -t` without a client
+and `ssh -tt` from cron: it says 0."""
+
+LARGEST_SIZE = (1_000, 400)
+"""Columns and rows that are drawn at most; a wall of 4K screens has fewer."""
+
+_UNUSABLE = ("dumb", "unknown")
+"""Names of terminals that can't move their cursor; Rich draws on none of them."""
+
 
 def has_unicode(environment: Mapping[str, str] | None = None, encoding: str | None = None) -> bool:
     """Return whether the locale is UTF-8, as the user set it.
@@ -47,6 +57,29 @@ def has_colour(environment: Mapping[str, str] | None = None) -> bool:
             curses.setupterm(variables.get("TERM") or "unknown", nowhere.fileno())
         return curses.tigetnum("colors") >= _FEWEST_COLOURS
     return True
+
+
+def terminal_size() -> tuple[int, int]:
+    """Return the terminal's own columns and rows, whatever COLUMNS and LINES say.
+
+    These are set by shells and by hand, and stay as they are when the window changes.
+    """
+    size = (0, 0)
+    for stream in (sys.__stdin__, sys.__stdout__):
+        with suppress(OSError, ValueError, AttributeError):
+            size = os.get_terminal_size(stream.fileno())  # type: ignore[union-attr]
+            break
+    columns, rows = (
+        min(own or standard, most)
+        for own, standard, most in zip(size, STANDARD_SIZE, LARGEST_SIZE, strict=True)
+    )
+    return columns, rows
+
+
+def unusable_terminal(environment: Mapping[str, str] | None = None) -> str:
+    """Return why the terminal can't show a screen, or ""."""
+    name = (os.environ if environment is None else environment).get("TERM", "")
+    return f"TERM is {name}" if name.lower() in _UNUSABLE else ""
 
 
 def is_remote() -> bool:

@@ -1,9 +1,7 @@
 """Answers to the questions after frames stay with the driver, and none is left for the shell."""
 
 import asyncio
-import sys
 from collections.abc import Callable
-from io import StringIO
 from threading import Timer
 
 import pytest
@@ -113,16 +111,12 @@ async def test_only_a_terminal_behind_a_link_is_asked(desk: Callable[..., Desk])
 
 
 def test_the_screen_goes_to_stdout_and_leaves_stderr_to_errors(
-    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    out, err = StringIO(), StringIO()
-    monkeypatch.setattr(sys, "__stdout__", out)
-    monkeypatch.setattr(sys, "__stderr__", err)
-
     async def draw() -> None:
         driver: Driver = TerminalDriver(App[None](), size=(80, 24))
         driver.write("frame")
         driver.close()
 
     asyncio.run(draw())
-    assert (out.getvalue(), err.getvalue()) == ("frame", "")
+    assert capfd.readouterr() == ("frame", "")

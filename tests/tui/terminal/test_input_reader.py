@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.events import AppBlur, AppFocus, CursorPosition, Key, MouseDown, Paste
 from textual.message import Message
@@ -185,6 +185,7 @@ def test_mouse_focus_and_answers_come_through(reader: InputReader) -> None:
 SOUND = st.sampled_from([*SPLIT.values(), *KEYS])
 
 
+@settings(deadline=None)
 @given(st.lists(SOUND, max_size=12), st.lists(st.integers(0, 400), max_size=12))
 def test_any_series_is_read_as_its_parts_are(series: list[bytes], cuts: list[int]) -> None:
     whole = b"".join(series)
@@ -195,6 +196,7 @@ def test_any_series_is_read_as_its_parts_are(series: list[bytes], cuts: list[int
     assert keys(found) == [KEYS[part] for part in series if part in KEYS]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=8))
 def test_no_bytes_are_too_much(parts: list[bytes]) -> None:
     clock = Clock()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.tui.terminal.traits import has_colour, has_unicode
+from mlpwatch.tui.terminal.traits import has_colour, has_unicode, unusable_terminal
 from tests.support.checkout import CHECKOUT
 
 
@@ -81,3 +81,11 @@ def test_colour_goes_by_terminfo(variables: Mapping[str, str], expected: bool) -
 def test_nobody_asked_means_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert not has_colour()
+
+
+@pytest.mark.parametrize(
+    ("name", "usable"), [("dumb", 0), ("Dumb", 0), ("unknown", 0), ("vt100", 1)]
+)
+def test_a_terminal_that_can_not_move_its_cursor_shows_no_screen(name: str, usable: int) -> None:
+    assert unusable_terminal({"TERM": name}) == ("" if usable else f"TERM is {name}")
+    assert unusable_terminal({}) == ""
