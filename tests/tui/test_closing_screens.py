@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.dashboard.screen import Dashboard
@@ -73,3 +74,16 @@ async def test_the_palette_stands_a_terminal_that_leaves_it_no_column() -> None:
         for columns in range(10, 0, -1):
             await stage.pilot.resize_terminal(columns, 5)
             await stage.pilot.pause()
+
+
+@pytest.mark.parametrize("action", ["pagedown", "pageup", "down", "end"])
+async def test_keys_behind_the_one_that_opens_the_palette_end_nothing(action: str) -> None:
+    async with on_stage(training(), (80, 24)) as stage:
+        for _ in range(3):
+            for key in ("ctrl+p", action, action, "escape"):
+                # In one read, as over a slow link: none waits for what the one before draws.
+                stage.app.post_message(Key(key, None))
+            await stage.pilot.pause()
+        await stage.pilot.press("escape")
+        await stage.look()
+        assert "loss" in stage.text()

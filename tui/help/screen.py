@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.command import CommandPalette
 from textual.containers import VerticalScroll
 from textual.events import Key as KeyEvent
 from textual.events import Resize
@@ -16,6 +15,7 @@ from mlpwatch.tui.help.text import FRAME_COLUMNS, HELP_COLUMNS, laid_out
 from mlpwatch.tui.kit.base_screen import ClosesOnce
 from mlpwatch.tui.kit.keys import Where
 from mlpwatch.tui.kit.look import look_of
+from mlpwatch.tui.terminal.textual_internals import SafePalette
 
 _SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
 
@@ -75,5 +75,5 @@ class HelpScreen(ModalScreen[None], ClosesOnce[None]):
         self.query_one("#keys", Static).update(text)
 
 
-class Palette(CommandPalette, ClosesOnce[None]):
+class Palette(SafePalette, ClosesOnce[None]):
     """Textual's palette, which keys that come in a burst would close with the screen below it."""

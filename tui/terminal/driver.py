@@ -24,10 +24,6 @@ from mlpwatch.tui.terminal.stray_output import StrayOutput
 from mlpwatch.tui.terminal.textual_internals import HookedDriver
 from mlpwatch.tui.terminal.traits import is_remote, terminal_size
 
-LAST_ANSWER_SECONDS = 0.5
-"""How long leaving waits for the terminal's answer to the last frame."""
-
-
 READ_SECONDS, READ_MORE_SECONDS = 0.1, 0.02
 """Between two looks whether the app leaves; and whether a sequence that has begun is a key."""
 
@@ -86,10 +82,18 @@ class TerminalDriver(HookedDriver):
     def stop_application_mode(self) -> None:
         """Give the terminal back."""
         self._is_shown = False
-        if self.flow is not None:
-            takes_nothing = is_hung_up(self) or (self.output is not None and self.output.waiting)
-            self.flow.finish(0.0 if takes_nothing else LAST_ANSWER_SECONDS)
+        if self.flow is not None and not self._takes_nothing():
+            # No report may come behind the last answer: a shell would read it.
+            self.write("\x1b[?1004l\x1b[?2004l")
+            if self._mouse:
+                self.write("\x1b[?1003l\x1b[?1000l")
+            self.write(self.flow.last_question())
+            self.flow.finish()
         super().stop_application_mode()
+
+    def _takes_nothing(self) -> bool:
+        """Return whether the terminal is gone, or has stalled."""
+        return is_hung_up(self) or (self.output is not None and self.output.waiting > 0)
 
     def stop_process(self) -> None:
         """Give the terminal back and stop the process."""

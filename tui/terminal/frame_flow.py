@@ -5,6 +5,7 @@ and TCP's are full, which is 30 kB and more of old frames after a stall. So each
 question that any terminal answers by itself, in its turn.
 """
 
+from collections import deque
 from collections.abc import Callable
 from threading import Condition
 from time import monotonic
@@ -28,6 +29,12 @@ DEAF_SECONDS = 5.0
 FIRST_LOOK_SECONDS = 2.0
 """Silence after which one more question goes out: an answer may have got lost."""
 
+LEAST_LAST_SECONDS, MOST_LAST_SECONDS = 0.5, 5.0
+"""How long leaving waits for the last answer: twice the newest round trip, within these limits."""
+
+FIRST_ANSWER_SECONDS = 2.0
+"""How long after the first question a terminal may still turn out to be one that answers."""
+
 
 class FrameFlow:
     """Counts questions without an answer; frames may go while there are few enough.
@@ -42,8 +49,13 @@ class FrameFlow:
     _answers: bool
     """Whether it has ever answered."""
     _tries: int
-    _unanswered: int
+    _asked: deque[float]
+    """When each question without an answer went out."""
     _asked_at: float
+    _owed: int
+    """Answers that may still come."""
+    _round_trip: float
+    """Seconds that the newest answer took."""
     _patience: float
     """Silence before the next reminder, in seconds."""
     _is_reminded: bool
@@ -63,7 +75,7 @@ class FrameFlow:
             if self._is_deaf():
                 self._start_over()
             under_way = KEY_FRAMES if self._clock() < self._typing_until else 1
-            self._is_held = self._answers and self._unanswered >= under_way
+            self._is_held = self._answers and len(self._asked) >= under_way
             return not self._is_held
 
     def sent(self) -> str:
@@ -72,8 +84,8 @@ class FrameFlow:
             if self._is_over or not (self._answers or self._tries):
                 return ""
             self._tries -= not self._answers
-            self._unanswered += 1
-            self._asked_at, self._patience = self._clock(), FIRST_LOOK_SECONDS
+            self._ask()
+            self._patience = FIRST_LOOK_SECONDS
             return QUESTION
 
     def reminder(self) -> str:
@@ -87,6 +99,7 @@ class FrameFlow:
                 return ""
             self._patience *= 2
             self._is_reminded = True
+            self._owed += 1
             return QUESTION
 
     def answered(self) -> bool:
@@ -94,10 +107,15 @@ class FrameFlow:
         with self._changed:
             # After silence nobody knows which question this answers.
             settles_all = self._is_reminded or not self._answers
-            self._unanswered = 0 if settles_all else max(0, self._unanswered - 1)
+            if self._asked:
+                self._round_trip = self._clock() - self._asked.popleft()
+            if settles_all:
+                self._asked.clear()
+            # Answers before the first one, or to a reminder, may be lost, or still on their way.
+            self._owed = 0 if self._is_reminded else max(0, self._owed - 1)
             self._answers, self._is_reminded, self._unheard_since = True, False, None
             self._changed.notify_all()
-            was_held, self._is_held = self._is_held, self._is_held and self._unanswered > 0
+            was_held, self._is_held = self._is_held, self._is_held and bool(self._asked)
             return was_held and not self._is_held
 
     def typed(self) -> None:
@@ -105,11 +123,23 @@ class FrameFlow:
         with self._changed:
             now = self._clock()
             self._typing_until = now + KEY_SECONDS
-            if self._answers and self._unanswered and self._unheard_since is None:
+            if self._answers and self._asked and self._unheard_since is None:
                 self._unheard_since = now
 
-    def finish(self, seconds: float) -> bool:
-        """Ask nothing more, and wait some seconds at most for what is still to be answered.
+    def last_question(self) -> str:
+        """Return the question whose answer is the last that may come, or ""; then ask no more.
+
+        Terminals answer in turn: what they say after it is typed. Put it behind everything that
+        switches reports off.
+        """
+        with self._changed:
+            self._is_over = True
+            if self._answers:
+                self._ask()
+            return QUESTION if self._answers else ""
+
+    def finish(self) -> bool:
+        """Ask no more, and wait for what is still to be answered, as long as the link needs.
 
         An answer that comes after the app has left is typed into the user's shell.
 
@@ -118,9 +148,16 @@ class FrameFlow:
         """
         with self._changed:
             self._is_over = True
+            seconds = min(max(2 * self._round_trip, LEAST_LAST_SECONDS), MOST_LAST_SECONDS)
             if not self._answers:
-                return not self._unanswered
-            return self._changed.wait_for(lambda: not self._unanswered, seconds)
+                first = self._asked[0] if self._asked else -FIRST_ANSWER_SECONDS
+                seconds = max(0.0, first + FIRST_ANSWER_SECONDS - self._clock())
+            return self._changed.wait_for(lambda: not self._owed, seconds)
+
+    def _ask(self) -> None:
+        self._asked_at = self._clock()
+        self._asked.append(self._asked_at)
+        self._owed += 1
 
     def _is_deaf(self) -> bool:
         since = self._unheard_since
@@ -129,7 +166,8 @@ class FrameFlow:
     def _start_over(self) -> None:
         """Know nothing of the terminal."""
         self._answers = self._is_reminded = False
-        self._unanswered, self._tries = 0, TRIES
+        self._asked, self._tries = deque(), TRIES
+        self._round_trip, self._owed = 0.0, 0
         self._typing_until = self._asked_at = 0.0
         self._patience = FIRST_LOOK_SECONDS
         self._unheard_since = None

@@ -5,6 +5,7 @@ test for each name, which says what has changed when another version breaks it.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from rich.color import ColorSystem
@@ -12,14 +13,15 @@ from rich.console import Console, RenderableType
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._xterm_parser import XTermParser
 from textual.app import App, ReturnType
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.widget import Widget
 
 __all__ = [
-    "ChopsUpdate", "CompositorUpdate", "DisplayApp", "HookedDriver", "LayoutUpdate", "XTermParser",
-    "add_result_callback", "color_system", "is_being_removed",
+    "ChopsUpdate", "CompositorUpdate", "DisplayApp", "HookedDriver", "LayoutUpdate", "SafePalette",
+    "XTermParser", "add_result_callback", "color_system", "is_being_removed",
 ]  # fmt: skip
 
 
@@ -85,6 +87,18 @@ class HookedDriver(LinuxDriver):
 
     def _sigcont_application(self, *_: object) -> None:
         self.continue_process()
+
+
+class SafePalette(CommandPalette):
+    """Textual's palette, in which `page down` before the list is laid out does nothing.
+
+    Textual 8.2 looks there for a row that is not yet known: `ctrl+p` and `page down` in one read
+    ended the app.
+    """
+
+    def _action_command_list(self, action: str) -> None:
+        with suppress(KeyError, IndexError):
+            super()._action_command_list(action)
 
 
 def color_system(console: Console) -> ColorSystem:

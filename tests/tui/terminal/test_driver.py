@@ -12,6 +12,7 @@ from textual.events import CursorPosition
 from textual.message import Message
 
 from mlpwatch.tui.terminal import driver as driver_module
+from mlpwatch.tui.terminal import frame_flow
 from mlpwatch.tui.terminal.driver import TerminalDriver
 
 ANSWER = CursorPosition(0, 0)
@@ -49,7 +50,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Desk]:
         desk = Desk(paced=paced)
 
         def finish(driver: TerminalDriver) -> None:
-            desk.is_answered = driver.flow is None or driver.flow.finish(0.0)
+            desk.is_answered = driver.flow is None or not driver.flow._owed
 
         monkeypatch.setattr(LinuxDriver, "start_application_mode", lambda _: None)
         monkeypatch.setattr(LinuxDriver, "stop_application_mode", finish)
@@ -89,17 +90,26 @@ async def test_an_answer_lets_a_held_frame_go_in_the_apps_own_thread(
 async def test_the_terminal_is_given_back_after_the_last_answer(
     desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver_module, "LAST_ANSWER_SECONDS", 30.0)
+    monkeypatch.setattr(frame_flow, "LEAST_LAST_SECONDS", 30.0)
+    monkeypatch.setattr(frame_flow, "MOST_LAST_SECONDS", 30.0)
+    monkeypatch.setattr(driver_module, "is_hung_up", lambda _: False)
     one = desk()
+    written: list[str] = []
+    monkeypatch.setattr(one.driver, "write", written.append)
     one.driver.start_application_mode()
-    one.driver.process_message(ANSWER)
     assert one.driver.flow
     one.driver.flow.sent()
-    answer = Timer(0.05, one.driver.process_message, [ANSWER])
-    answer.start()
+    one.driver.process_message(ANSWER)
+    one.driver.flow.sent()
+    answers = [Timer(0.05 * n, one.driver.process_message, [ANSWER]) for n in (1, 2)]
+    for answer in answers:
+        answer.start()
     one.driver.stop_application_mode()
     assert one.is_answered
-    answer.join()
+    assert written[-1] == "\x1b[6n", "behind what switches the reports off"
+    assert "\x1b[?1003l" in "".join(written[:-1])
+    for answer in answers:
+        answer.join()
 
 
 async def test_only_a_terminal_behind_a_link_is_asked(desk: Callable[..., Desk]) -> None:

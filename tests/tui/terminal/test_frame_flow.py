@@ -1,11 +1,14 @@
 """Over a link no frame follows another before the terminal has drawn that one."""
 
 from threading import Timer
+from time import monotonic
 
 import pytest
 
+from mlpwatch.tui.terminal import frame_flow
 from mlpwatch.tui.terminal.frame_flow import (
     DEAF_SECONDS,
+    FIRST_ANSWER_SECONDS,
     FIRST_LOOK_SECONDS,
     KEY_FRAMES,
     KEY_SECONDS,
@@ -150,18 +153,46 @@ def test_answers_that_nobody_asked_for_allow_nothing(paced: FrameFlow) -> None:
 
 def test_leaving_waits_for_the_last_answer_and_asks_no_more(paced: FrameFlow) -> None:
     frames(paced, 9)
-    answer = Timer(0.05, paced.answered)
-    answer.start()
-    assert paced.finish(30.0)
-    answer.join()
+    assert paced.last_question() == QUESTION
+    answers = [Timer(0.05, paced.answered), Timer(0.1, paced.answered)]
+    for answer in answers:
+        answer.start()
+    assert paced.finish(), "the frame's answer, and that to the last question"
+    for answer in answers:
+        answer.join()
     assert paced.sent() == paced.reminder() == ""
 
 
-def test_leaving_does_not_wait_long_for_a_terminal_that_is_silent(paced: FrameFlow) -> None:
-    frames(paced, 9)
-    assert not paced.finish(0.01)
+def test_leaving_waits_two_round_trips_for_a_terminal_that_is_silent(
+    paced: FrameFlow, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_flow, "LEAST_LAST_SECONDS", 0.01)
+    monkeypatch.setattr(frame_flow, "MOST_LAST_SECONDS", 0.2)
+    paced.sent()
+    clock.now += 0.05
+    paced.answered()
+    paced.last_question()
+    began = monotonic()
+    assert not paced.finish()
+    assert 0.1 <= monotonic() - began
 
 
-def test_leaving_does_not_wait_at_all_for_one_that_never_answers(flow: FrameFlow) -> None:
+def test_leaving_does_not_wait_for_one_that_has_not_answered_for_long(
+    flow: FrameFlow, clock: Clock
+) -> None:
     frames(flow, 9)
-    assert not flow.finish(1e9)
+    clock.now += FIRST_ANSWER_SECONDS
+    assert flow.last_question() == ""
+    assert not flow.finish()
+
+
+def test_leaving_at_once_waits_for_all_that_was_asked(flow: FrameFlow) -> None:
+    for _ in range(3):
+        flow.sent()
+    answers = [Timer(0.05 * n, flow.answered) for n in range(1, 4)]
+    for answer in answers:
+        answer.start()
+    assert flow.finish()
+    assert all(not answer.is_alive() for answer in answers[:2])
+    for answer in answers:
+        answer.join()
