@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from textual.events import Key
+from textual.events import Key, MouseDown, MouseUp
 
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.dashboard.screen import Dashboard
@@ -85,5 +85,17 @@ async def test_keys_behind_the_one_that_opens_the_palette_end_nothing(action: st
                 stage.app.post_message(Key(key, None))
             await stage.pilot.pause()
         await stage.pilot.press("escape")
+        await stage.look()
+        assert "loss" in stage.text()
+
+
+async def test_a_click_where_nothing_lies_ends_nothing() -> None:
+    async with on_stage(training(), (80, 24)) as stage:
+        await stage.pilot.press("ctrl+p")
+        await stage.pilot.resize_terminal(1, 1)
+        for kind in (MouseDown, MouseUp):
+            stage.app.post_message(kind(None, 54, 17, 0, 0, 1, False, False, False, 54, 17))
+        await stage.pilot.pause()
+        await stage.pilot.resize_terminal(80, 24)
         await stage.look()
         assert "loss" in stage.text()

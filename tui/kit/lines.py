@@ -9,7 +9,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView, columns_of
 from mlpwatch.tui.kit.keys import Key
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Ink, Role
@@ -158,9 +158,9 @@ class TextLine(CellView):
             x = canvas.put(x, 0, printable(text), role)
         canvas.mark_cut(x, 0)
         right = [(printable(text), role) for text, role in self._right]
-        while right and width - sum(len(text) for text, _ in right) <= x:
+        while right and width - sum(columns_of(text) for text, _ in right) <= x:
             right.pop()
-        start = width - sum(len(text) for text, _ in right)
+        start = width - sum(columns_of(text) for text, _ in right)
         for text, role in right:
             start = canvas.put(start, 0, text, role)
         return canvas

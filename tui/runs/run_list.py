@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpwatch.core.text import printable
+from mlpwatch.tui.kit.cells import columns_of
 from mlpwatch.tui.runs.columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
 
 MOST_MARKED = 4
@@ -34,7 +35,7 @@ class RunList:
     @property
     def longest_name(self) -> int:
         """Cells of the longest name, of runs shown or not: a filter moves no column."""
-        return max((len(run.summary.name) for run in self._all), default=0)
+        return max((columns_of(run.summary.name) for run in self._all), default=0)
 
     @property
     def selected(self) -> ListedRun | None:

@@ -6,7 +6,7 @@ from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.kit.cells import Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView, columns_of, cut_to
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import RUNS, Role, Text
 from mlpwatch.tui.runs.columns import (
@@ -83,8 +83,8 @@ class RunTable(CellView):
         for column, width in columns:
             is_sorted = column is sorted_by
             arrow = _DESCENDS[self._runs.descends] if is_sorted else ""
-            text = _cut(f"{column.heading}{arrow}", width)
-            text = text.rjust(width) if column.is_number else text
+            text = cut_to(f"{column.heading}{arrow}", width)
+            text = _right(text, width) if column.is_number else text
             canvas.put(x, 0, text, Role.STRONG if is_sorted else column.role)
             x += width + COLUMN_GAP
 
@@ -99,10 +99,10 @@ class RunTable(CellView):
         x = _LEFT
         for column, width in columns:
             text, role = column.cell(run)
-            text = _cut(text, width)
+            text = cut_to(text, width)
             if is_selected and column is COLUMNS[0]:
                 role = Role.CURSOR
-            canvas.put(x, y, text.rjust(width) if column.is_number else text, role)
+            canvas.put(x, y, _right(text, width) if column.is_number else text, role)
             x += width + COLUMN_GAP
 
 
@@ -133,7 +133,7 @@ def selected_text(run: ListedRun | None, width: int) -> Text:
         facts.append(f"{summary.optimizer}, rate {rate}, batch {batch}")
     what: Text = [(" " + " · ".join(str(fact) for fact in facts), Role.TEXT)]
     both = [*what, *_progress(run)]
-    return both if sum(len(text) for text, _ in both) <= width else what
+    return both if sum(columns_of(text) for text, _ in both) <= width else what
 
 
 def _progress(run: ListedRun) -> Text:
@@ -150,5 +150,5 @@ def _progress(run: ListedRun) -> Text:
     return pieces
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+def _right(text: str, columns: int) -> str:
+    return " " * (columns - columns_of(text)) + text

@@ -64,4 +64,4 @@ def _plain_character(character: str) -> str:
     if ord(character) in _BOXES:
         return "+"
     columns = cell_len(character)
-    return " " * columns if ord(character) in _BLOCKS or columns != 1 else "?"
+    return (" " if ord(character) in _BLOCKS else "?") * columns

@@ -16,6 +16,8 @@ from textual.app import App, ReturnType
 from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.errors import NoWidget
+from textual.geometry import Region
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -93,8 +95,15 @@ class SafePalette(CommandPalette):
     """Textual's palette, in which `page down` before the list is laid out does nothing.
 
     Textual 8.2 looks there for a row that is not yet known: `ctrl+p` and `page down` in one read
-    ended the app.
+    ended the app. So did a click where nothing lies, in a terminal that has become smaller.
     """
+
+    def get_widget_at(self, x: int, y: int) -> tuple[Widget, Region]:
+        """Return what lies at a place, and where it begins; the palette itself if nothing does."""
+        try:
+            return super().get_widget_at(x, y)
+        except NoWidget:
+            return self, self.region
 
     def _action_command_list(self, action: str) -> None:
         with suppress(KeyError, IndexError):

@@ -7,8 +7,9 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from mlpwatch.tui.kit.cells import MERGE_GAP, Canvas, CellView
+from mlpwatch.tui.kit.cells import Canvas, CellView, cells_of, columns_of, cut_to
 from mlpwatch.tui.kit.theme import Role, palette_for
 from tests.support.pty.recording import RecordingApp, StockApp, Terminal
 
@@ -42,13 +43,15 @@ def canvas_of(*rows: str) -> Canvas:
 def test_widgets_are_imported_without_what_takes_seconds() -> None:
     code = (
         "import sys, mlpwatch.tui.kit.cells, mlpwatch.tui.charts.chart, "
-        "mlpwatch.tui.dashboard.confusion, mlpwatch.tui.images.digit, mlpwatch.tui.terminal.spans; "
-        "print(*sys.modules)"
+        "mlpwatch.tui.dashboard.confusion, mlpwatch.tui.images.renderers, "
+        "mlpwatch.tui.terminal.spans; print(*sys.modules)"
     )
     output = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout
-    assert not {"torch", "sklearn", "pandas", "scipy", "mlpwatch.core"} & set(output.split())
+    slow = {"torch", "sklearn", "pandas", "scipy"}
+    assert not slow & set(output.split())
+    assert not {f"mlpwatch.core.{name}" for name in ("network", "training")} & set(output.split())
 
 
 def test_put_cuts_at_every_edge() -> None:
@@ -60,8 +63,8 @@ def test_put_cuts_at_every_edge() -> None:
     assert canvas.text() == "cdef\n  xy"
 
 
-@pytest.mark.parametrize("bad", ["\x1b", "\n", "\t", "漢", "e\u0301"[1], "\u200b", "\x7f", "😀"])
-def test_a_character_that_is_not_one_column_wide_becomes_a_question_mark(bad: str) -> None:
+@pytest.mark.parametrize("bad", ["\x1b", "\n", "\t", "\u200b", "\x7f"])
+def test_a_control_becomes_a_question_mark(bad: str) -> None:
     canvas = Canvas(3, 1)
     canvas.put(0, 0, f"a{bad}b")
     assert canvas.row(0) == "a?b"
@@ -85,27 +88,61 @@ def test_runs_join_blanks_with_what_stands_before_them_but_never_the_cursor() ->
     ]
 
 
-def test_near_changes_share_a_span_and_far_ones_do_not() -> None:
-    before = canvas_of("....................")
-    near = canvas_of("..x" + "." * (MERGE_GAP - 1) + "x.............")
-    far = canvas_of("..x" + "." * MERGE_GAP + "x............")
-    assert list(near.changed_spans(before)) == [(0, 2, 4 + MERGE_GAP - 1)]
-    assert list(far.changed_spans(before)) == [(0, 2, 3), (0, 3 + MERGE_GAP, 4 + MERGE_GAP)]
-
-
 @given(st.lists(CELLS, max_size=8), st.lists(CELLS, max_size=8))
-def test_changed_spans_hold_every_changed_cell_and_start_and_end_on_one(
+def test_changed_rows_are_those_with_a_changed_cell(
     first: list[tuple[int, int, str, Role]], second: list[tuple[int, int, str, Role]]
 ) -> None:
     before, after = Canvas(10, 4), Canvas(10, 4)
     for puts, canvas in ((first, before), (second, after)):
         for x, y, text, role in puts:
             canvas.put(x, y, text, role)
-    spans = list(after.changed_spans(before))
-    covered = {(x, y) for y, start, end in spans for x in range(start, end)}
-    changed = {(x, y) for x in range(10) for y in range(4) if before.cell(x, y) != after.cell(x, y)}
-    assert changed <= covered
-    assert all({(start, y), (end - 1, y)} <= changed for y, start, end in spans)
+    changed = {y for x in range(10) for y in range(4) if before.cell(x, y) != after.cell(x, y)}
+    assert after.changed_rows(before) == sorted(changed)
+
+
+def test_a_wide_character_takes_two_cells_and_what_is_behind_it_keeps_its_column() -> None:
+    canvas = Canvas(12, 1)
+    assert canvas.put(1, 0, "手書き") == 7
+    canvas.put(8, 0, "x")
+    assert canvas.row(0) == " 手書き x   "
+    assert cell_len(canvas.row(0)) == 12
+    assert (columns_of("手書き"), columns_of("abc"), columns_of("e\u0301x")) == (6, 3, 2)
+    assert cells_of("e\u0301😀") == ("e\u0301", "😀", "")
+
+
+@pytest.mark.parametrize(("x", "shown"), [(-1, " 書き"), (0, "手書 "), (1, " 手書"), (4, "    手")])
+def test_half_of_a_wide_character_at_an_edge_is_a_blank(x: int, shown: str) -> None:
+    canvas = Canvas(6 if x == 4 else 5, 1)
+    canvas.put(x, 0, "手書き")
+    assert canvas.row(0) == shown
+
+
+def test_what_is_written_over_half_of_a_wide_character_blanks_the_other() -> None:
+    for x, shown in ((0, "a 書"), (1, " a書"), (2, "手a "), (3, "手 a")):
+        canvas = Canvas(4, 1)
+        canvas.put(0, 0, "手書")
+        canvas.put(x, 0, "a")
+        assert canvas.row(0) == shown
+        other = Canvas(4, 1)
+        other.put(0, 0, "手書")
+        other.paste(canvas_of("a"), x, 0)
+        assert other.row(0) == shown
+
+
+@given(st.lists(st.tuples(st.integers(-4, 12), st.text("ab手😀e\u0301 ", max_size=6))))
+def test_a_row_is_always_as_wide_as_its_canvas(puts: list[tuple[int, str]]) -> None:
+    canvas = Canvas(10, 1)
+    for x, text in puts:
+        canvas.put(x, 0, text)
+        assert cell_len(canvas.row(0)) == 10
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"), [(6, "手書き"), (5, "手書…"), (4, "手…"), (3, "手…"), (1, "…"), (0, "")]
+)
+def test_a_text_is_cut_to_columns(columns: int, shown: str) -> None:
+    assert cut_to("手書き", columns) == shown
+    assert columns_of(shown) <= columns
 
 
 def test_paste_cuts_at_every_edge() -> None:
