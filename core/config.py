@@ -17,7 +17,7 @@ Dtype = Literal["float32", "float64"]
 Device = Literal["cpu", "cuda", "mps", "auto"]
 PixelRange = Literal["0..1", "-1..1"]
 Initialization = Literal["scaled", "normal"]
-RecipeName = Literal["twin", "seed", "best"]
+RecipeName = Literal["twin", "seed", "seed-fixed", "best"]
 
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 

@@ -9,6 +9,7 @@ from mlpwatch.core.config import (
     Device,
     Dtype,
     EngineName,
+    LossMean,
     LossName,
     OptimizerName,
     RecipeName,
@@ -25,8 +26,8 @@ CHANGEABLE_ON_RESUME = ("data", "epochs", "threads", "device")
 stretches a linear schedule over its new length."""
 
 _FIELDS = (
-    "data", "activation", "loss", "optimizer", "learning_rate", "batch_size", "epochs", "seed",
-    "dtype", "device", "only", "threads", "hidden",
+    "data", "activation", "loss", "torch_loss_mean", "optimizer", "learning_rate", "batch_size",
+    "epochs", "seed", "dtype", "device", "only", "threads", "hidden",
 )  # fmt: skip
 
 
@@ -59,6 +60,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     _add_choice(group, "--activation", Activation, "of the hidden layers")
     _add_choice(group, "--loss", LossName, "softmax cross-entropy, or sigmoid and squared error")
+    _add_choice(
+        group, "--torch-loss-mean", LossMean,
+        "what PyTorch's squared error is divided by: the images, as by hand, or every element, "
+        "as nn.MSELoss()",
+    )  # fmt: skip
     _add_choice(group, "--optimizer", OptimizerName, "how a gradient becomes an update")
     group.add_argument("--learning-rate", type=_number, metavar="F", help="step size")
     group.add_argument("--batch-size", type=_whole_number, metavar="N", help="images per step")

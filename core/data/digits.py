@@ -26,13 +26,15 @@ def _load() -> "RawData":
     return combine_parts("digits", "digits", part, None, DIGITS.normalisation)
 
 
+# 50 epochs of 13 batches are 650 steps, on MNIST 27,500: by then the notebook's gap has not
+# opened (74.6 against 26.4 %). After 15,000 steps it is 97.0 against 91.3 %, in 6 s.
+_SEED_PACE = MappingProxyType({"batch_size": 10, "epochs": 120})
+
 DIGITS = DataSource(
     name="digits",
     summary="the digits that come with scikit-learn",
     check=_check,
     load=_load,
     normalisation="full-height",
-    # 50 epochs of 13 batches are 650 steps, on MNIST 27,500: by then the notebook's gap has not
-    # opened (74.6 against 26.4 %). After 15,000 steps it is 97.0 against 91.3 %, in 6 s.
-    pace=MappingProxyType({"seed": {"batch_size": 10, "epochs": 120}}),
+    pace=MappingProxyType({"seed": _SEED_PACE, "seed-fixed": _SEED_PACE}),
 )

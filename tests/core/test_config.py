@@ -54,7 +54,7 @@ def test_missing_fields_take_their_defaults() -> None:
 
 OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("data", 5, "data 5: expected the name of a data set, or a path"),
-    ("recipe", "triplet", "recipe 'triplet': expected one of twin, seed, best"),
+    ("recipe", "triplet", "recipe 'triplet': expected one of twin, seed, seed-fixed, best"),
     ("hidden", (0,), "hidden layer width 0: expected a whole number from 1 to 65,536"),
     ("hidden", (64, 65_537), "hidden layer width 65537: expected"),
     ("hidden", (64.0,), "hidden layer width 64.0: expected"),

@@ -20,10 +20,16 @@ def test_recipes_carry_their_own_names_and_a_summary() -> None:
         assert from_recipe(name, epochs=3) == replace(config, epochs=3)
 
 
+def test_the_remedy_changes_nothing_but_what_the_mean_is_taken_over() -> None:
+    fixed = replace(RECIPES["seed"], recipe="seed-fixed", torch_loss_mean="batch")
+    assert RECIPES["seed-fixed"] == fixed
+
+
 def test_only_the_seed_recipe_treats_the_engines_differently() -> None:
     means = {name: [c.loss_mean(e) for e in c.engine_names] for name, c in RECIPES.items()}
     assert means == {
         "twin": ["batch", "batch"],
         "seed": ["batch", "element"],
+        "seed-fixed": ["batch", "batch"],
         "best": ["batch", "batch"],
     }

@@ -108,7 +108,7 @@ def _conclusion(config: RunConfig, classes: int, state: RunState) -> str:
         return (
             f"Every PyTorch step is {classes} times shorter: with a learning rate of {rate:g} it "
             f"learns as NumPy would with {rate / classes:g}. Give both the same loss "
-            "(--recipe twin) and the curves fall together."
+            "(--torch-loss-mean batch, or --recipe seed-fixed) and the curves fall together."
         )
     if state.gaps and state.gaps[-1].weight_difference < ROUNDING:
         return f"So both take the same steps: {gap_text(state.gaps[-1])}. What is left is rounding."

@@ -29,20 +29,14 @@ def forward_formulas(config: RunConfig) -> list[str]:
 
 def loss_formulas(config: RunConfig) -> list[str]:
     """Return what the loss is, and its gradient."""
-    if config.loss == "cross-entropy":
-        return [
-            "p = exp(z) / Σc exp(z)   loss of an image = −log p[label]   L = their mean",
-            "what flows back:  ∂L/∂Z = (p − y) / B,  y = 1 at the label, 0 elsewhere",
-        ]
-    return [
-        "a = σ(z)    loss of an image = Σc (a − y)²    L = their mean",
-        "what flows back:  ∂L/∂Z = 2 (a − y) ⊙ a (1 − a) / B",
-        *(
-            ["PyTorch divides both by the classes too: nn.MSELoss()"]
-            if config.torch_loss_mean == "element" and "torch" in config.engine_names
-            else []
-        ),
-    ]
+    # Imports NumPy: not before the first frame.
+    from mlpwatch.core.network.losses import loss_for  # noqa: PLC0415
+
+    value, gradient = loss_for(config, config.engine_names[0]).formulas
+    is_element = "element" in [config.loss_mean(name) for name in config.engine_names]
+    divides = config.loss == "mse" and is_element
+    factor = ["PyTorch divides both by the classes too: nn.MSELoss()"] if divides else []
+    return [value, f"what flows back:  {gradient}", *factor]
 
 
 def backward_formulas(config: RunConfig) -> list[str]:
@@ -54,16 +48,9 @@ def backward_formulas(config: RunConfig) -> list[str]:
     ]
 
 
-_UPDATES = {
-    "sgd": ["θ ← θ − η g    with g = ∂L/∂θ"],
-    "momentum": ["v ← 0.9 v + g    θ ← θ − η v    with g = ∂L/∂θ"],
-    "adam": [
-        "m ← 0.9 m + 0.1 g    s ← 0.999 s + 0.001 g²    with g = ∂L/∂θ",
-        "θ ← θ − η (m / (1 − 0.9ᵗ)) / (√(s / (1 − 0.999ᵗ)) + 1e-8)",
-    ],
-}
-
-
 def update_formulas(config: RunConfig) -> list[str]:
     """Return what the optimizer does."""
-    return _UPDATES[config.optimizer]
+    # Imports NumPy: not before the first frame.
+    from mlpwatch.core.network.optimizers import OPTIMIZERS  # noqa: PLC0415
+
+    return list(OPTIMIZERS[config.optimizer].formulas)
