@@ -48,7 +48,7 @@ class StepDone:
     step: int
     """Steps done so far, counted from 1 over the whole run."""
     seconds: float
-    """Training time so far; the clock stands while paused."""
+    """Training time so far, pauses not counted."""
     loss: float
     """Of this batch, before its update."""
 
@@ -134,7 +134,7 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The engine goes on."""
+    """The engine trains on."""
 
     engine: EngineName
     step: int
@@ -151,7 +151,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, slots=True)
 class SaveFailed:
-    """A checkpoint or metrics line could not be written; training goes on."""
+    """A checkpoint or metrics line could not be written; training continues."""
 
     engine: EngineName
     step: int
@@ -180,7 +180,7 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class LogRewritten:
-    """A saved run goes on and its logs were rewritten: what was told of it no longer holds."""
+    """A saved run was resumed and its logs rewritten: its earlier events no longer hold."""
 
     epochs: int
     """Planned now."""
@@ -190,7 +190,7 @@ class LogRewritten:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A line for whoever watches."""
+    """A line for the screen."""
 
     text: str
     is_bad: bool = False
@@ -214,7 +214,7 @@ EngineEvent = (
 Event = EngineEvent | LogRewritten | Notice
 
 Listener = Callable[[tuple[Event, ...]], None]
-"""Is given what is put into a mailbox, in the thread that puts it; must return at once."""
+"""Gets what is put into a mailbox, in the thread that puts it; must return at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,18 +224,18 @@ class Mail:
     events: tuple[Event, ...]
     """In the order in which each engine sent them."""
     steps_dropped: int
-    """Steps lost since the drain before, because nobody drained in time."""
+    """Steps lost since the drain before, which came too late for them."""
 
 
 class Mailbox:
-    """Carries events from trainer threads to whoever watches, and never makes a trainer wait.
+    """Carries events from trainer threads to the screen, and never makes a trainer wait.
 
     Steps ride in a bounded lane that drops the oldest and counts what it dropped;
     life-cycle events are never dropped. The lock is held for an append or a swap only.
 
     Args:
         step_capacity: steps kept between two drains, all engines together.
-        listener: is told everything too, drained or not.
+        listener: gets every event too, drained or not.
     """
 
     def __init__(
@@ -251,7 +251,7 @@ class Mailbox:
 
     @property
     def waiting(self) -> int:
-        """Events that nobody has taken yet."""
+        """Events that have not been drained."""
         with self._lock:
             return len(self._lifecycle) + len(self._steps)
 

@@ -24,7 +24,7 @@ def share_interpreter() -> None:
 
 
 def keep_interpreter() -> None:
-    """Let whoever has the interpreter's lock keep it for longer, for the whole process."""
+    """Let the thread that has the interpreter's lock keep it for longer, for the whole process."""
     sys.setswitchinterval(UNSHARED_SECONDS)
 
 
@@ -33,7 +33,7 @@ NICENESS = 5
 any that is idle. Beside two trainers of the same priority the screen's 15 ms for a frame took more
 than 50 ms eleven times in 45 s, at 2 or 3 never more than 48 or 38; at 5 never, and once more than
 30. It is the same for all that stand back: one of them that holds a lock, or the interpreter's,
-while others go before it makes whoever waits for the lock wait for them too."""
+while others go before it makes the threads that wait for the lock wait for them too."""
 
 
 def stand_back() -> None:

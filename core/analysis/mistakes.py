@@ -1,4 +1,4 @@
-"""Lists of images that were read wrong, or differently: chosen, filtered and sorted."""
+"""Lists of images that the models predict wrong, or differently: chosen, filtered, sorted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.epochs import Evaluation
 
 MistakeList = Literal["numpy", "torch", "both", "disagree", "newly-wrong", "newly-right"]
-"""Wrong in NumPy, in PyTorch, in both; read differently by the two; wrong in some model that had
-read it right an epoch before; and the other way round."""
+"""Wrong in NumPy, in PyTorch, in both; predicted differently by the two; wrong in a model that was
+right an epoch before; and the other way round."""
 
 MISTAKE_LISTS: tuple[MistakeList, ...] = get_args(MistakeList)
 
 SortOrder = Literal["image", "confidence", "loss", "label"]
-"""By row; by the probability of the wrong answer, or by loss, highest first; by true class and
-then by what it was read as."""
+"""By row; by the probability of the wrong class, or by loss, highest first; by true class and then
+by predicted class."""
 
 SORT_ORDERS: tuple[SortOrder, ...] = get_args(SortOrder)
 
@@ -32,7 +32,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class SplitEvaluations:
-    """What the models made of one split."""
+    """The predictions of the models for one split."""
 
     labels: Labels
     """(samples,) true classes."""
@@ -51,7 +51,7 @@ class _Part(NamedTuple):
 
 
 def mistake_rows(
-    readings: SplitEvaluations,
+    split: SplitEvaluations,
     which: MistakeList,
     true: int | None = None,
     predicted: int | None = None,
@@ -62,31 +62,31 @@ def mistake_rows(
     A list is empty where it needs an engine, or an epoch before, that is missing.
 
     Args:
-        readings: of one split.
+        split: its labels and predictions.
         which: the list.
         true: keep only this true class.
-        predicted: keep only what some engine of the list read as this class.
+        predicted: keep only images for which an engine of the list predicted this class.
         order: of the rows.
     """
-    parts = _parts(readings, which)
-    chosen = np.zeros(len(readings.labels), np.bool_)
+    parts = _parts(split, which)
+    chosen = np.zeros(len(split.labels), np.bool_)
     for part in parts:
         seen_as = predicted is None or part.evaluation.predictions == predicted
         chosen |= part.chosen & seen_as
     if true is not None:
-        chosen &= readings.labels == true
+        chosen &= split.labels == true
     rows = np.flatnonzero(chosen)
     if order == "image" or not len(rows):
         return rows
-    return rows[np.argsort(_sort_key(readings, parts, order)[rows], kind="stable")]
+    return rows[np.argsort(_sort_key(split, parts, order)[rows], kind="stable")]
 
 
-def _parts(readings: SplitEvaluations, which: MistakeList) -> list[_Part]:
+def _parts(split: SplitEvaluations, which: MistakeList) -> list[_Part]:
     """Return the engines' shares in a list; empty if one that it needs is missing."""
-    labels, now = readings.labels, readings.now
+    labels, now = split.labels, split.now
     wrong = {name: now[name].predictions != labels for name in ENGINE_NAMES if name in now}
     if which in ("newly-wrong", "newly-right"):
-        return _changes(readings, wrong, which)
+        return _changes(split, wrong, which)
     needed: tuple[EngineName, ...] = ENGINE_NAMES
     if which in ("numpy", "torch"):
         needed = (which,)
@@ -100,29 +100,29 @@ def _parts(readings: SplitEvaluations, which: MistakeList) -> list[_Part]:
 
 
 def _changes(
-    readings: SplitEvaluations, wrong: Mapping[EngineName, Mask], which: MistakeList
+    split: SplitEvaluations, wrong: Mapping[EngineName, Mask], which: MistakeList
 ) -> list[_Part]:
     parts = []
     for name, is_wrong in wrong.items():
-        if before := readings.before.get(name):
-            was_wrong = before.predictions != readings.labels
+        if before := split.before.get(name):
+            was_wrong = before.predictions != split.labels
             if which == "newly-wrong":
-                parts.append(_Part(is_wrong & ~was_wrong, readings.now[name]))
+                parts.append(_Part(is_wrong & ~was_wrong, split.now[name]))
             else:
                 parts.append(_Part(was_wrong & ~is_wrong, before))
     return parts
 
 
 def _sort_key(
-    readings: SplitEvaluations, parts: list[_Part], order: SortOrder
+    split: SplitEvaluations, parts: list[_Part], order: SortOrder
 ) -> NDArray[np.floating]:
     """Return (samples,) numbers that rise in the order; the models' worst counts."""
-    labels = readings.labels
+    labels = split.labels
     if order == "label":
         classes = parts[0].evaluation.probabilities.shape[1]
         read = np.full(len(labels), classes)
         for part in reversed(parts):
-            # The first engine that reads it wrong says as what.
+            # The first engine that is wrong decides.
             here = part.chosen & (part.evaluation.predictions != labels)
             read = np.where(here, part.evaluation.predictions, read)
         combined: NDArray[np.float64] = labels * (classes + 1.0) + read

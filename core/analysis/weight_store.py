@@ -1,4 +1,4 @@
-"""Where trainers leave copies of their weights for whoever wants to look at them."""
+"""Copies of the weights that trainers publish for the screen and the analyses."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class WeightSnapshot:
     step: int
     """Steps done."""
     weights: Tensors
-    """A copy that nobody writes to any more."""
+    """A copy; nothing writes to it."""
 
 
 class WeightStore:
@@ -29,27 +29,27 @@ class WeightStore:
         self._latest: dict[EngineName, WeightSnapshot] = {}
         self._evaluated: dict[EngineName, WeightSnapshot] = {}
 
-    def publish(self, shown: WeightSnapshot, *, evaluated: bool = False) -> None:
-        """Replace what an engine showed before.
+    def publish(self, snapshot: WeightSnapshot, *, evaluated: bool = False) -> None:
+        """Replace an engine's older snapshot.
 
         Args:
-            shown: the weights; not to be written to afterwards.
-            evaluated: the newest `EpochDone` was read with these.
+            snapshot: its weights must not be written to afterwards.
+            evaluated: the newest `EpochDone` was evaluated with these.
         """
-        latest = self._latest.get(shown.engine)
-        # An epoch is shown once it has been read; newer weights may have been asked for by then.
-        if latest is None or shown.step >= latest.step:
-            self._latest[shown.engine] = shown
+        latest = self._latest.get(snapshot.engine)
+        # An epoch is published after its validation; a newer snapshot may have come meanwhile.
+        if latest is None or snapshot.step >= latest.step:
+            self._latest[snapshot.engine] = snapshot
         if evaluated:
-            self._evaluated[shown.engine] = shown
+            self._evaluated[snapshot.engine] = snapshot
 
     def latest(self, engine: EngineName) -> WeightSnapshot | None:
-        """Return the newest weights, or None before an engine has shown any.
+        """Return the newest weights, or None before the first.
 
-        They are as old as the last epoch, checkpoint or `Session.ask_for_weights`.
+        They are as old as the last epoch, checkpoint or `RunSource.ask_for_weights`.
         """
         return self._latest.get(engine)
 
     def evaluated(self, engine: EngineName) -> WeightSnapshot | None:
-        """Return the weights with which the newest `EpochDone` was read; None before the first."""
+        """Return the weights of the newest `EpochDone`; None before the first."""
         return self._evaluated.get(engine)

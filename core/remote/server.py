@@ -130,7 +130,7 @@ class CommandServer:
             self._selector.register(peer, selectors.EVENT_READ)
 
     def _serve(self, peer: socket.socket) -> None:
-        """Answer what a peer has sent; one that sends anything else is told so and dropped."""
+        """Answer what a peer has sent; one that sends anything else is dropped with an error."""
         try:
             data = peer.recv(ROUND_BYTES)
         except OSError:

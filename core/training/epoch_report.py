@@ -8,13 +8,13 @@ from math import nan
 from threading import Condition, Thread
 
 from mlpwatch.core.analysis.gap import GapMeter, PublishedWeights
+from mlpwatch.core.analysis.inference import evaluate
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.epochs import EpochRecord, Evaluation
 from mlpwatch.core.errors import DivergedError
-from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.events import EpochDone, Mailbox
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for

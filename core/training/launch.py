@@ -43,7 +43,7 @@ def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
     Args:
         run: the saved run.
         config: its settings, perhaps with more epochs.
-        report: told what is being done, and which checkpoint or lines had to be passed over.
+        report: receives what is being done, and which checkpoint or lines were passed over.
 
     Raises:
         RunError: a checkpoint can't be read, or the data are not the run's.
@@ -53,7 +53,7 @@ def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
     try:
         return _resume(run, config, report, taken_over)
     except BaseException:
-        # Nobody is to be told later that this process was killed while it trained.
+        # Or the run would later be reported as killed while it trained.
         run.release()
         raise
 
@@ -92,7 +92,7 @@ def _read_checkpoints(run: Run, config: RunConfig, report: Report) -> dict[Engin
     for engine in config.engine_names:
         latest = run.read_latest(engine)
         if latest is None:
-            report(f"{engine} was never saved in {run.name!r}: it starts anew")
+            report(f"{engine} was never saved in {run.name!r}: it starts at the first step")
             continue
         if latest.note:
             report(latest.note)
@@ -123,7 +123,7 @@ def _go_on_to_the_plan(
 def _forget_what_comes_after(
     run: Run, config: RunConfig, positions: Mapping[EngineName, Position]
 ) -> None:
-    """Remove the result and the logs' lines that the resumed training will write anew.
+    """Remove the result and the lines of the logs that the resumed training will write again.
 
     Raises:
         RunError: the run's folder can't be written.

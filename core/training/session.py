@@ -144,10 +144,10 @@ class Session:
         return self._recorder.saved_steps.get(engine, before.step if before else None)
 
     def is_saved(self, engine: EngineName) -> bool:
-        """Return whether no step of an engine that has ended, or was told to, can be lost."""
+        """Return whether no step of an engine that has ended, or is to end, can be lost."""
         if engine in self._results:
             return self.save_error is None
-        # A trainer that is told to stop hands over a checkpoint and takes no step after it.
+        # A trainer that is to stop hands over a checkpoint and takes no step after it.
         as_of = self._recorder.saved_as_of.get(engine, -math.inf)
         return as_of >= self._stopped_at
 

@@ -216,7 +216,7 @@ class Watch:
         self._set_limit(below[-1] if below else self.limit)
 
     def mark_read(self) -> None:
-        """Let a view's hint take the place of what was told before it opened, faults excepted."""
+        """Let a view's hint take the place of older messages, faults excepted."""
         if self.state is not None:
             self.state.message_is_new = self.state.message_is_bad
 
@@ -259,7 +259,7 @@ class Watch:
             session = self._start(self._report)
             config = session.config
             state = RunState(config.epochs, session.epoch_steps, config.engine_names)
-            # So that the curves of a resumed run go on without a seam. Here, in the loader's
+            # So that the curves of a resumed run have no gap. Here, in the loader's
             # thread: it takes 40 ms for the longest run.
             state.apply_all(session.past_events())
             self._loaded = session, state

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mlpwatch.core.analysis.inference import evaluate
 from mlpwatch.core.analysis.mistakes import (
     MISTAKE_LISTS,
     SORT_ORDERS,
@@ -18,7 +19,6 @@ from mlpwatch.core.analysis.mistakes import (
 )
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.epochs import Evaluation
-from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import CrossEntropy
 
 CLASSES = 4

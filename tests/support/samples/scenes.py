@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.gradient_comparison import EngineGradient, GradientComparison
-from mlpwatch.core.analysis.inference import Prediction
+from mlpwatch.core.analysis.inference import Prediction, evaluate
 from mlpwatch.core.analysis.step_trace import StepTrace
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.epochs import EpochRecord, Evaluation, Matrix
-from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.events import (
     CheckpointSaved,
     EndReason,

@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from rich.color import ColorSystem
 
+from mlpwatch.core.analysis.inference import evaluate
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, SplitEvaluations, mistake_rows
-from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.images.contact_sheet import _KEPT_PICTURES, ContactSheet, SheetSource
 from mlpwatch.tui.images.renderers import (

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mlpwatch.core.analysis.inference import evaluate
 from mlpwatch.core.analysis.mistakes import MISTAKE_LISTS, SortOrder
-from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.images.renderers import digit_rows
 from mlpwatch.tui.mistakes.digit_facts import DigitFactsView

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 
+from mlpwatch.core.analysis.inference import evaluate
 from mlpwatch.core.arrays import Labels
-from mlpwatch.core.evaluation import evaluate
 from mlpwatch.core.network.losses import CrossEntropy, SquaredError
 
 CLASSES = 4
