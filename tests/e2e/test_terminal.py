@@ -278,3 +278,25 @@ def test_resume_shows_the_past_and_goes_on(tmp_path: Path) -> None:
         assert again.wait_for_end() == 0
         after = int(re.findall(r"stopped after ([\d,]+) steps", again.after_the_app()[-2])[0])
     assert after >= steps
+
+
+def test_keys_pressed_while_it_loads_hold(tmp_path: Path) -> None:
+    with watching(tmp_path, "--epochs", "50", columns=140, rows=40) as terminal:
+        terminal.wait_for("importing")
+        terminal.send(" [")
+        terminal.wait_for("starts paused, space lets it train · at most 1000 steps/s")
+        text = terminal.wait_for(lambda text: both_have("epoch  0/50  paused", text))
+        assert "limit 1000 steps/s" in text
+        terminal.send(" ")
+        terminal.wait_for(lambda text: both_have(r"epoch +[1-9]\d*/50  training", text))
+
+
+def test_a_key_switches_lockstep_and_the_screen_says_so(tmp_path: Path) -> None:
+    with watching(tmp_path, "--epochs", "5000", "--lockstep", columns=140, rows=40) as terminal:
+        terminal.wait_for("lockstep, = ends it")
+        terminal.wait_for(lambda text: both_have(r"epoch +[1-9]\d*/5000  training", text))
+        terminal.send("1")
+        terminal.wait_for("PyTorch waits for NumPy, which is paused")
+        terminal.send("1=")
+        terminal.wait_for("lockstep is off: each runs at its own speed")
+        assert "lockstep, = ends it" not in terminal.text()

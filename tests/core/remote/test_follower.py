@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import numpy as np
 import pytest
 
-from mlpwatch.core.config import ENGINE_NAMES, RunConfig
+from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.events import (
     CheckpointEvaluated,
@@ -19,10 +20,12 @@ from mlpwatch.core.events import (
     LogRewritten,
     Notice,
     Paused,
+    Resumed,
     RunEnded,
     StepGroup,
 )
 from mlpwatch.core.remote.follower import BURST, RunFollower
+from mlpwatch.core.remote.protocol import Status
 from mlpwatch.core.runs.layout import EVENTS_NAME
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.launch import new_session, resumed_session
@@ -286,3 +289,45 @@ def test_much_that_comes_at_once_is_told_in_bursts(
         sleep(0.005)
     assert mailbox.waiting == BURST, "the rest waits until these are taken"
     watcher.until(lambda: len(watcher.of(StepGroup)) == told + len(many))
+
+
+class Guarded(frozenset[EngineName]):
+    """Notes whether the follower's lock is held while a new set is made of it."""
+
+    held: list[bool]
+    follower: RunFollower
+
+    def __or__(self, other: object) -> Any:  # noqa: ANN401
+        """Note it."""
+        self.held.append(self.follower._lock.locked())
+        return super().__or__(other)  # type: ignore[operator]
+
+
+def test_three_threads_change_the_pauses_under_one_lock(saved: Path) -> None:
+    follower = RunFollower(Run.open(saved, "demo"))
+    follower.is_live = True
+    changes: list[Callable[[], None]] = [
+        lambda: follower._note(Paused("numpy", 1)),  # the thread that reads the logs
+        lambda: follower._note(Resumed("numpy", 1)),
+        follower.pause,  # the screen's
+    ]
+    for change in changes:
+        guarded = Guarded({"torch"})
+        guarded.held, guarded.follower = [], follower
+        follower._paused = guarded
+        change()
+        assert guarded.held == [True]
+        assert follower.paused("torch")
+
+
+def test_a_status_corrects_what_was_ordered(saved: Path) -> None:
+    follower = RunFollower(Run.open(saved, "demo"))
+    follower.is_live = True
+    follower.pause()
+    assert follower.paused("numpy")
+    assert follower.paused("torch")
+    follower._on_status(Status(7, ("torch",)))
+    assert not follower.paused("numpy")
+    assert follower.paused("torch")
+    follower.set_lockstep(True)
+    assert follower.lockstep, "as ordered, until an answer says otherwise"

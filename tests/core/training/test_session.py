@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
+from threading import Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import numpy as np
@@ -301,3 +303,38 @@ def test_a_stopped_session_resumes_to_the_same_bits(tmp_path: Path, digits: Data
         lines = sorted(one.run.read_metrics(), key=lambda line: (line.engine, line.epoch))
         losses[key] = [(line.engine, line.epoch, line.train_loss) for line in lines]
     assert losses["parts"] == losses["whole"]
+
+
+def test_a_session_that_is_given_up_before_its_start_leaves_no_thread(
+    tmp_path: Path, digits: Dataset
+) -> None:
+    before = set(enumerate_threads())
+    session, _ = hooked_session(tmp_path, digits, CONFIG)
+    assert set(enumerate_threads()) == before
+    assert session.join(0.0)
+
+
+def test_two_comparisons_at_once_end_in_the_order_of_their_weights(
+    tmp_path: Path, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, _ = hooked_session(tmp_path, digits, CONFIG)
+    begun, may_end, at_once = Flag(), Flag(), list[int]()
+    running = 0
+
+    def compare(*_: object) -> None:
+        nonlocal running
+        running += 1
+        at_once.append(running)
+        begun.set()
+        assert may_end.wait(SECONDS)
+        running -= 1
+
+    monkeypatch.setattr("mlpwatch.core.training.session.compare_gradients", compare)
+    askers = [Thread(target=session.compare_gradients, daemon=True) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    assert begun.wait(SECONDS)
+    may_end.set()
+    for asker in askers:
+        asker.join(SECONDS)
+    assert at_once == [1, 1, 1, 1]

@@ -94,6 +94,20 @@ def test_the_epochs_loss_is_the_mean_over_its_images(name: EngineName) -> None:
     assert all(line.engine == name and line.samples_per_second > 0 for line in lines)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_accuracy_on_training_images_is_of_the_epochs_end_without_dropout(
+    name: EngineName,
+) -> None:
+    training = Training(name, epochs=2, dropout=0.5)
+    training.run()
+    data, line = training.dataset, training.recorder.lines[-1]
+    # A sample as large as the validation images.
+    logits = training.engine.logits(data.train_images[:VALIDATION])
+    expected = (logits.argmax(axis=1) == data.train_labels[:VALIDATION]).mean()
+    assert line.train_accuracy == expected
+    assert [e.record.train_accuracy for e in training.of(EpochDone)][-1] == expected
+
+
 def test_the_linear_schedule_runs_over_the_whole_run() -> None:
     training = Training(learning_rate=0.36, schedule="linear")
     training.run()
