@@ -4,7 +4,7 @@ import os
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 from weakref import ref
 
 from textual.app import SystemCommand
@@ -16,11 +16,14 @@ from textual.timer import Timer
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.help.screen import HelpScreen, Palette
 from mlpwatch.tui.kit.base_screen import TakesKeys
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import KEYS, Where, bindings
+from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.kit.look import Look
+from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.runs.host import Followed
 from mlpwatch.tui.shutdown import Shutdown
@@ -65,7 +68,16 @@ class ScreenOptions(NamedTuple):
         return self.fps or (SSH_FPS if is_remote() else DEFAULT_FPS)
 
 
-class MlpwatchApp(TerminalApp[int]):
+@runtime_checkable
+class Says(Protocol):
+    """A screen that shows messages of its own."""
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """Show a message above the footer."""
+        ...
+
+
+class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
     """Follows one session from loading to the end; returns the exit status.
 
     Args:
@@ -156,7 +168,9 @@ class MlpwatchApp(TerminalApp[int]):
             if key.where in (where, "everywhere") and key.action != "command_palette":
                 title = key.label or key.help
                 title = title[0].upper() + title[1:]
-                run = partial(screen.run_action, key.action)
+                leaves = key.action == "leave"
+                # From the palette it ends the program on every screen.
+                run = self.action_quit if leaves else partial(screen.run_action, key.action)
                 about = f"{key.help} ({key.shown})" if key.label else key.shown
                 yield SystemCommand(title, about, run)
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
@@ -239,12 +253,18 @@ class MlpwatchApp(TerminalApp[int]):
 
     def action_toggle_pause(self) -> None:
         """Pause or resume both."""
-        self.runs.top.toggle_pause()
-        self._show_while_loading()
+        if not self._is_dead("toggle_pause"):
+            self.runs.top.toggle_pause()
+            self._show_while_loading()
 
     def action_toggle_pause_engine(self, name: EngineName) -> None:
         """Pause or resume one."""
-        if name in self.runs.names:
+        state = self.runs.top.state
+        if name not in self.runs.names:
+            self._answer(f"{TITLES[name]} is not part of this run")
+        elif not self._is_dead("toggle_pause"):
+            if state and state.engines[name].ended:
+                self._answer(f"{TITLES[name]} has ended")
             self.runs.top.toggle_pause(name)
             self._show_while_loading()
 
@@ -260,8 +280,9 @@ class MlpwatchApp(TerminalApp[int]):
 
     def action_step(self) -> None:
         """Train one batch while paused."""
-        self.runs.top.step()
-        self._show_while_loading()
+        if not self._is_dead("step"):
+            self.runs.top.step()
+            self._show_while_loading()
 
     def action_save(self) -> None:
         """Save both now."""
@@ -274,26 +295,45 @@ class MlpwatchApp(TerminalApp[int]):
         if state is None:
             self.runs.top.refuse("X ends the run once it is loaded; q leaves")
             self._show_while_loading()
-        if state is None or state.ended:
+        if state is None or self._is_dead("stop"):
             return
         confirmed = monotonic() - self._stop_asked_at < STOP_AGAIN_SECONDS
         self._stop_asked_at = -STOP_AGAIN_SECONDS if confirmed else monotonic()
         if confirmed:
             self.runs.top.stop()
-            state.say("saving, then ending the run; resume goes on with it")
+            self._answer("saving the run, then ending its training")
         else:
-            state.say("X again within 5 seconds saves the run and ends its training", bad=True)
-        self.update_screen(numbers=True)
+            answer = "X again within 5 seconds saves the run and ends its training"
+            self._answer(answer, bad=True, seconds=STOP_AGAIN_SECONDS)
 
     def action_faster(self) -> None:
         """Raise or lift the speed limit."""
-        self.runs.top.faster()
-        self.update_screen(numbers=True)
+        if not self._is_dead("faster"):
+            self.runs.top.faster()
+            self.update_screen(numbers=True)
 
     def action_slower(self) -> None:
         """Lower the speed limit."""
-        self.runs.top.slower()
-        self.update_screen(numbers=True)
+        if not self._is_dead("slower"):
+            self.runs.top.slower()
+            self.update_screen(numbers=True)
+
+    def _is_dead(self, action: str) -> bool:
+        """Return whether a key would do nothing to the run now; say why."""
+        why = why_not(self.runs.top, action)
+        if why:
+            self._answer(why)
+        return bool(why)
+
+    def _answer(self, text: str, *, bad: bool = False, seconds: float | None = None) -> None:
+        """Show an answer to a key on the screen that it was pressed on, and there alone."""
+        screen, state = self.screen, self.runs.top.state
+        if isinstance(screen, Says):
+            screen.say(text, bad=bad)
+        elif state:
+            where = getattr(screen, "WHERE", "")
+            state.say(text, bad=bad, where=where, seconds=seconds)
+            self.update_screen(numbers=True)
 
     def action_faster_screen(self) -> None:
         """Look into the mailbox more often."""
@@ -303,9 +343,12 @@ class MlpwatchApp(TerminalApp[int]):
         """Look into the mailbox less often: fewer bytes over a thin link."""
         self._set_fps(self._cost.slower())
 
-    def action_leave(self) -> None:
-        """Save and quit."""
-        self.shutdown.leave()
+    async def action_leave(self) -> None:
+        """Go back; on the dashboard of the run that trains here save and quit."""
+        if len(self.screen_stack) > 1:
+            await self.screen.run_action("back")
+        else:
+            self.shutdown.leave()
 
     async def action_quit(self) -> None:
         """Save and quit; the command palette's way."""
@@ -329,6 +372,8 @@ class MlpwatchApp(TerminalApp[int]):
         update = getattr(self.screen, "update", None)
         if update is not None:
             update(numbers=numbers)
+        for footer in self.screen.query(Footer):
+            footer.update()
 
     def action_help(self) -> None:
         """Show all keys."""
@@ -355,7 +400,8 @@ class MlpwatchApp(TerminalApp[int]):
         watch = self.runs.main
         happened = self.runs.poll()
         cost_changed = self._cost.read()
+        is_over = (state := self.runs.top.state) is not None and state.expire(monotonic())
         if watch.error is not None:
             self.exit(1)
-        elif happened or cost_changed:
+        elif happened or cost_changed or is_over:
             self.update_screen()

@@ -1,10 +1,13 @@
 """Watching a session without a screen: one progress line per epoch and engine on stderr."""
 
 import math
+import shlex
 import sys
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 
+from mlpwatch.core.cli.options import DEFAULT_SAVED
 from mlpwatch.core.cli.signals import StopRequest
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import EpochDone, Event, RunEnded, SaveFailed
@@ -81,8 +84,20 @@ def summary_lines(session: Session) -> list[str]:
     elif not any(session.last_saved_step(name) for name in session.config.engine_names):
         where = f"nothing but the start is saved in {session.run.path}"
     else:
-        where = f"run saved in {session.run.path}"
+        where = f"run saved in {session.run.path}{_how_to_continue(session)}"
     return [one_line(" · ".join(parts) or "nothing trained"), one_line(where)]
+
+
+def _how_to_continue(session: Session) -> str:
+    """Return the command that continues a run which was stopped early; empty for a whole one."""
+    stopped = any(end.reason == "stopped" for end in session.results.values())
+    if not (stopped or session.working):
+        return ""
+    path = session.run.path
+    saved = (
+        "" if path.parent == Path(DEFAULT_SAVED) else f" --saved {shlex.quote(str(path.parent))}"
+    )
+    return f"; mlpwatch resume {shlex.quote(path.name)}{saved} continues it"
 
 
 def _how_it_ended(session: Session, name: EngineName, end: EngineResult) -> str:

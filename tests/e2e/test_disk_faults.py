@@ -19,7 +19,10 @@ def test_quota_lost_rights_and_a_vanished_folder_are_survived_in_one_run(tmp_pat
             survive(terminal, tmp_path, breaking, number)
         terminal.send("q")
         assert terminal.wait_for_end() == 0
-        assert terminal.after_the_app()[-1] == "run saved in saved/demo"
+        assert (
+            terminal.after_the_app()[-1]
+            == "run saved in saved/demo; mlpwatch resume demo continues it"
+        )
     assert_no_epoch_is_missing(tmp_path)
 
 

@@ -76,7 +76,7 @@ def test_test_images_that_take_long_to_read_do_not_hold_up_leaving(tmp_path: Pat
     latest = Run.open(tmp_path / "saved", "demo").read_latest("numpy")
     assert latest is not None
     assert f"numpy stopped after {latest.checkpoint.position.step:,} steps" in how_it_ended
-    assert where == "run saved in saved/demo"
+    assert where == "run saved in saved/demo; mlpwatch resume demo continues it"
 
 
 def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:

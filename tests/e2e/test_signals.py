@@ -55,7 +55,7 @@ def test_a_signal_saves_restores_and_ends_with_its_status(
         assert_restored(terminal)
         accuracies, where = terminal.after_the_app()[-2:]
     assert "stopped after" in accuracies
-    assert where == "run saved in saved/demo"
+    assert where == "run saved in saved/demo; mlpwatch resume demo continues it"
     assert_saved(tmp_path)
 
 
@@ -65,7 +65,9 @@ def test_ctrl_c_saves_restores_and_ends_with_130(tmp_path: Path) -> None:
             terminal.send("\x03")
             assert terminal.wait_for_end() == 130
         assert_restored(terminal)
-        assert "run saved in saved/demo" in terminal.after_the_app()
+        assert (
+            "run saved in saved/demo; mlpwatch resume demo continues it" in terminal.after_the_app()
+        )
     assert b"Traceback" not in terminal.received()
     assert_saved(tmp_path)
 

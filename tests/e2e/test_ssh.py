@@ -70,7 +70,7 @@ def test_the_dashboard_over_ssh(ssh: list[str], tmp_path: Path) -> None:
         assert_restored(terminal)
         accuracies, where = terminal.after_the_app()[-2:]
     assert "stopped after" in accuracies
-    assert where == "run saved in saved/demo"
+    assert where == "run saved in saved/demo; mlpwatch resume demo continues it"
 
 
 def epochs_done(folder: Path) -> int:

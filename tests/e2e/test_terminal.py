@@ -172,7 +172,22 @@ def test_a_wide_screen_shows_all_panels_follows_its_size_and_leaves_in_the_middl
         match = SUMMARY.fullmatch(accuracies)
         assert match, accuracies
         assert match.groups() == ("stopped", "stopped")
-        assert where == "run saved in saved/demo"
+        assert where == "run saved in saved/demo; mlpwatch resume demo continues it"
+
+
+def test_q_goes_back_from_a_screen_and_on_the_dashboard_leaves_with_the_command_that_continues(
+    tmp_path: Path,
+) -> None:
+    with watching(tmp_path, "--epochs", "2000") as terminal:
+        terminal.wait_for(lambda text: both_have(r"epoch +[1-9]\d*/2000|[1-9]\d*/2000", text))
+        terminal.send("eq")
+        terminal.send("w")
+        terminal.wait_for("q back")
+        terminal.send("q\x11")
+        terminal.wait_for("q quit")
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+        assert "mlpwatch resume demo continues it" in terminal.after_the_app()[-1]
 
 
 def test_many_quick_changes_of_size_end_in_a_whole_screen(tmp_path: Path) -> None:

@@ -53,8 +53,7 @@ class Stage:
         """Do what the app's timer does."""
         self.app.runs.main.poll()
         self.app.runs.top.poll()
-        if update := getattr(self.app.screen, "update", None):
-            update(numbers=True)
+        self.app.update_screen(numbers=True)
         await self.pilot.pause()
         # What is scored beside the event loop belongs to the same picture.
         scoring = [worker for worker in self.app.workers if worker.group == "scores"]

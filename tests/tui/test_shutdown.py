@@ -3,7 +3,11 @@
 from dataclasses import replace
 from threading import Event as Flag
 
+import pytest
+from textual.events import Key
+
 from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
+from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.state.watch import Watch
 from tests.support.samples.scenes import FakeSession, digits, training
 from tests.support.stage import on_stage, until
@@ -61,3 +65,31 @@ async def test_a_new_message_is_shown_before_the_cell_under_the_cursor() -> None
         assert "saved in" not in stage.text()
         await stage.press("escape")
         assert "enter opens" not in stage.text()
+
+
+@pytest.mark.parametrize("keys", ["m", "m enter", "e", "w", "d", "r"])
+async def test_q_on_another_screen_goes_back_and_training_continues(keys: str) -> None:
+    async with on_stage(training()) as stage:
+        await stage.press(*keys.split())
+        depth = len(keys.split())
+        for _ in range(depth):
+            assert "q back" in stage.row("? help")
+            await stage.press("q")
+        assert isinstance(stage.app.screen, Dashboard)
+        assert not stage.app.shutdown.is_asked
+        assert not stage.session.ended
+        assert {engine.phase for engine in stage.state.engines.values()} == {"training"}
+
+
+async def test_q_behind_a_key_that_opens_a_screen_does_not_end_the_training() -> None:
+    async with on_stage(training()) as stage:
+        for character in "eq":
+            stage.app.post_message(Key(character, character))
+        await stage.pilot.pause()
+        assert not stage.app.shutdown.is_asked
+
+
+async def test_ctrl_q_which_flow_control_sends_does_nothing() -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("ctrl+q")
+        assert not stage.app.shutdown.is_asked

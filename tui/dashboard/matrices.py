@@ -53,13 +53,14 @@ class Matrices:
     ) -> EngineName | None:
         """Return the first of these models that has digits behind a cell; else say why none has."""
         if self.epoch is not None:
-            state.say("only the digits of the newest epoch are kept; escape goes back to it")
+            answer = "only the digits of the newest epoch are kept; escape goes back to it"
+            state.say(answer, where="dashboard")
             return None
         for name in names:
             newest = state.engines[name].validation
             if newest is not None and newest.confusion[true, predicted]:
                 return name
-        state.say("no validation digit is read like that")
+        state.say("no validation digit is read like that", where="dashboard")
         return None
 
     def next_mode(self, state: "RunState") -> None:

@@ -20,7 +20,7 @@ from mlpwatch.tui.dashboard.crosshair import Stride
 from mlpwatch.tui.dashboard.matrices import Matrices, cell_text
 from mlpwatch.tui.dashboard.text import message
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
-from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, Speed, StatusPanel, TextLine
 from mlpwatch.tui.kit.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
 from mlpwatch.tui.kit.run_text import header
@@ -87,8 +87,7 @@ class Dashboard(ClosesOnce[None]):
                     widget = ConfusionMatrix if panel == "confusion" else Chart
                     yield widget(id=f"{name}-{panel}", classes=classes)
         yield TextLine(id="message")
-        watch = self._watch
-        yield Footer(footer_keys("dashboard", attached=watch.attached, is_view=watch.is_view))
+        yield Footer("dashboard", self._watch)
 
     def on_mount(self) -> None:
         """Arrange for the size that the terminal has."""
@@ -195,7 +194,8 @@ class Dashboard(ClosesOnce[None]):
                 self._charts.step = epoch and epoch * state.epoch_steps
                 self._mark_read()
             else:
-                state.say("space pauses; then < and > go back and on through the epochs")
+                answer = "space pauses; then < and > go back and on through the epochs"
+                state.say(answer, where=self.WHERE)
             self.update(numbers=True)
 
     def action_back(self) -> None:

@@ -28,14 +28,15 @@ def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -
         return []
     if waits := watch.waiting_text:
         return [(f" {waits}", Role.WARNING)]
-    news = [(f" {state.message}", Role.BAD if state.message_is_bad else Role.DIM)]
-    if state.message_is_new:
+    text = state.message_on("dashboard")
+    news = [(f" {text}", Role.BAD if state.message_is_bad else Role.DIM)]
+    if text and state.message_is_new:
         return news
     if cell:
         return cell
-    if step is not None and (text := difference_text(state, options, step)):
-        return [(f" {text}", Role.TEXT)]
-    if state.message:
+    if step is not None and (difference := difference_text(state, options, step)):
+        return [(f" {difference}", Role.TEXT)]
+    if text:
         return news
     return [(f" {standing_note(state, session.config, session.dataset.classes)}", Role.DIM)]
 

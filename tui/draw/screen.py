@@ -12,7 +12,7 @@ from mlpwatch.tui.draw.kept_drawings import KeptDrawings
 from mlpwatch.tui.draw.predictions import DrawPredictions
 from mlpwatch.tui.draw.view import DrawScene, DrawView
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
-from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.kit.theme import Role
@@ -45,7 +45,7 @@ class DrawScreen(ClosesOnce[None]):
         yield TextLine(id="header")
         yield DrawView(id="draw")
         yield TextLine(id="message")
-        yield Footer(footer_keys("draw", attached=self._watch.attached))
+        yield Footer("draw", self._watch)
 
     def on_mount(self) -> None:
         """Draw once the size is known."""
@@ -202,6 +202,6 @@ class DrawScreen(ClosesOnce[None]):
         if self._asks_label:
             role = Role.WARNING
             text = f"what is it? {names[0]} to {names[-1]} keeps it so labelled, escape does not"
-        elif not text and state is not None and (state.message_is_new or state.message_is_bad):
-            role, text = (Role.BAD if state.message_is_bad else Role.DIM), state.message
+        elif not text and state is not None and (news := state.message_on(self.WHERE)):
+            role, text = (Role.BAD if state.message_is_bad else Role.DIM), news
         self.query_one("#message", TextLine).update([(f" {text or easel.centring_note}", role)])

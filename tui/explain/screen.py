@@ -21,11 +21,13 @@ from mlpwatch.tui.explain.tour_formulas import ascii_rows
 from mlpwatch.tui.explain.tour_pages import ShownPage
 from mlpwatch.tui.images.image_rows import BatchStrips
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
-from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.run_text import header
-from mlpwatch.tui.kit.text_block import TextBlock, squeezed, without_blanks
+from mlpwatch.tui.kit.text_block import Row, TextBlock, squeezed, without_blanks
+from mlpwatch.tui.kit.theme import Role
+from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class ExplainScreen(ClosesOnce[None]):
         yield TextBlock(id="explain-text")
         yield Chart(id="explain-chart")
         yield BatchStrips(id="batch")
-        yield Footer(footer_keys("explain", attached=self._watch.attached))
+        yield Footer("explain", self._watch)
 
     def on_mount(self) -> None:
         """Draw once the size is known."""
@@ -120,6 +122,7 @@ class ExplainScreen(ClosesOnce[None]):
             waiting = self._trace.fault and f"the step could not be computed: {self._trace.fault}"
             page = ShownPage(self._page, session.dataset.classes, width, look)
             rows = tour_rows(page, session.config, state, trace, waiting)
+            rows = self._with_message(rows, state)
             self.query_one(TextBlock).update(squeezed(rows, width, room))
             return
         rows = losses_rows(
@@ -130,6 +133,7 @@ class ExplainScreen(ClosesOnce[None]):
             self._comparison.fault,
         )
         rows = [page_title(0, look), *(ascii_rows(rows) if look.ascii_only else rows)]
+        rows = self._with_message(rows, state)
         self.query_one(TextBlock).update(without_blanks(rows, width, room - CHART_ROWS))
         options = ChartOptions(overlay=len(state.engines) > 1)
         self.query_one(Chart).update(
@@ -140,3 +144,12 @@ class ExplainScreen(ClosesOnce[None]):
             x_label="epoch",
             empty=NONE_DONE if state.ended else AFTER_EPOCH,
         )
+
+    def _with_message(self, rows: list[Row], state: RunState) -> list[Row]:
+        """Return rows with the answer to the last key, or a fault, in place of the first blank."""
+        text = state.message_on(self.WHERE)
+        if not text or not (state.message_where or state.message_is_bad) or [] not in rows:
+            return rows
+        blank = rows.index([])
+        message: Row = [(text, Role.BAD if state.message_is_bad else Role.WARNING)]
+        return [*rows[:blank], message, *rows[blank + 1 :]]

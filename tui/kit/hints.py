@@ -1,7 +1,8 @@
-"""Lines that tell once, to whoever sees a view for the first time, what can be done there."""
+"""The row above the footer: hints for new users, answers to keys, news of the run."""
 
 from typing import Literal
 
+from mlpwatch.tui.kit.keys import Where
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch
 
@@ -32,16 +33,19 @@ class Hints:
         self._keys[view] = self._keys.get(view, 0) + 1
 
 
-def message_text(watch: Watch, told: str, hint: str) -> list[tuple[str, Role]]:
-    """Return the row above the footer: what the view tells, its hint, or the run's message.
+def message_text(watch: Watch, where: Where, answer: str, hint: str) -> list[tuple[str, Role]]:
+    """Return the row above the footer: an answer, the view's hint, or the run's message.
 
     Args:
-        watch: whose message comes before a hint as long as it is new.
-        told: an answer to the last key, or what is waited for; may be empty.
+        watch: its message comes before a hint while it is new.
+        where: the screen.
+        answer: to the last key, or what is waited for; may be empty.
         hint: of the view; may be empty.
     """
     state = watch.state
-    text, bad = (state.message, state.message_is_bad) if state else (watch.loading, False)
-    if told or (hint and not (state and state.message_is_new)):
-        text, bad = told or hint, False
+    text, bad, is_new = watch.loading, False, False
+    if state:
+        text, bad, is_new = state.message_on(where), state.message_is_bad, state.message_is_new
+    if answer or (hint and not (text and is_new)):
+        text, bad = answer or hint, False
     return [(" " + text, Role.BAD if bad else Role.DIM)]

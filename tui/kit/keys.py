@@ -1,5 +1,6 @@
 """One table of keys: it feeds dispatch, the footer and the help."""
 
+from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from textual.binding import Binding, BindingType
@@ -10,6 +11,8 @@ Where = Literal[
     "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "runs", "compare",
     "question", "entry",
 ]  # fmt: skip
+
+_ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
 
 
 class Key(NamedTuple):
@@ -28,17 +31,14 @@ class Key(NamedTuple):
     priority: bool = False
     """Taken before whatever has the focus."""
 
+    def shown_in(self, look: Look) -> str:
+        """Return how a person reads it; without arrows in words, since `>` is another key."""
+        return self.shown.translate(_ARROWS) if look.ascii_only else self.shown
+
     @property
     def names(self) -> list[str]:
         """Textual's names, one by one."""
         return self.keys.split(",")
-
-    def shown_in(self, look: Look) -> str:
-        """How a person reads it; in ASCII the arrows by their names: `>` is a key of its own."""
-        return self.shown.translate(_ARROW_NAMES) if look.ascii_only else self.shown
-
-
-_ARROW_NAMES = str.maketrans({"←": "left", "→": "right", "↑": "up", "↓": "down"})
 
 
 KEYS: tuple[Key, ...] = (
@@ -49,7 +49,16 @@ KEYS: tuple[Key, ...] = (
     Key("equals_sign", "=", "toggle_lockstep", "", "lockstep: the faster model waits each step"),
     Key("s", "s", "save", "save", "save both checkpoints now"),
     Key("m", "m", "app.mistakes", "mistakes", "browse the digits read wrong", "dashboard"),
+    Key("e", "e", "app.explain", "why", "why the two models differ, or do not", "dashboard"),
+    Key("w", "w", "app.weights", "weights", "what the first layer's units look for, live",
+        "dashboard"),
+    Key("d", "d", "app.draw", "draw", "draw a digit and see what both models read in it",
+        "dashboard"),
+    Key("r", "r", "app.runs", "runs", "all saved runs: open, compare, resume", "dashboard"),
     Key("tab", "tab", "next_panel", "panel", "go to the next panel", "dashboard", priority=True),
+    Key("z", "z", "toggle_zoom", "zoom", "give the whole screen to one panel", "dashboard"),
+    Key("o", "o", "toggle_overlay", "overlay",
+        "both models in one chart, and the gap between them", "dashboard"),
     Key(
         "shift+tab", "shift+tab", "previous_panel", "", "go to the panel before", "dashboard",
         priority=True,
@@ -69,19 +78,10 @@ KEYS: tuple[Key, ...] = (
     Key("pagedown,ctrl+right", "page down", "crosshair('epoch', 1)", "",
         "crosshair to the end of the next epoch", "dashboard"),
     Key("enter", "enter", "open", "", "open the digits behind a confusion cell", "dashboard"),
-    Key("o", "o", "toggle_overlay", "overlay",
-        "both models in one chart, and the gap between them", "dashboard"),
-    Key("e", "e", "app.explain", "explain", "why the two models differ, or do not", "dashboard"),
-    Key("r", "r", "app.runs", "runs", "all saved runs: open, compare, resume", "dashboard"),
-    Key("w", "w", "app.weights", "weights", "what the first layer's units look for, live",
-        "dashboard"),
-    Key("d", "d", "app.draw", "draw", "draw a digit and see what both models read in it",
-        "dashboard"),
     Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "dashboard"),
     Key("f", "f", "toggle_recent", "", "fine: the loss of the last 1,000 steps in full",
         "dashboard"),
-    Key("x", "x", "toggle_seconds", "", "x axis: steps or seconds", "dashboard"),
-    Key("z", "z", "toggle_zoom", "zoom", "give the whole screen to one panel", "dashboard"),
+    Key("x", "x", "toggle_seconds", "", "x axis: epochs or seconds", "dashboard"),
     Key("right_square_bracket", "]", "faster", "faster", "raise the speed limit, then lift it"),
     Key("left_square_bracket", "[", "slower", "slower", "limit the steps per second"),
     Key("X", "X", "stop", "", "press twice: end the run's training, saved"),
@@ -108,7 +108,7 @@ KEYS: tuple[Key, ...] = (
     # A narrow footer leaves out the last: the way in, out, on and to the reasons must stay.
     Key("enter", "enter", "open", "large", "one large digit, and what both make of it",
         "mistakes"),
-    Key("escape,m", "escape", "back", "back", "back to the sheet, then to the dashboard",
+    Key("escape,m", "escape", "back", "", "back to the sheet, then to the dashboard",
         "mistakes"),
     Key("tab", "tab", "next_list(1)", "list",
         "next list: wrong in NumPy, in both, differing, new", "mistakes",
@@ -133,9 +133,9 @@ KEYS: tuple[Key, ...] = (
     Key("right,greater_than_sign", "→", "turn(1)", "next page",
         "next page: forward, loss, backward, update", "explain"),
     Key("left,less_than_sign", "←", "turn(-1)", "", "page before", "explain"),
-    Key("escape,e", "escape", "back", "back", "back to the dashboard", "explain"),
+    Key("escape,e", "escape", "back", "", "back to the dashboard", "explain"),
     Key("enter", "enter", "open", "open", "look at a run as the dashboard shows it", "runs"),
-    Key("escape,r", "escape", "back", "back", "drop the filter, then back to the dashboard",
+    Key("escape,r", "escape", "back", "", "drop the filter, then back to the dashboard",
         "runs"),
     Key("slash", "/", "filter", "filter", "type words to filter by; enter keeps them", "runs"),
     Key("m", "m", "mark", "mark", "mark up to four runs, to compare or to export", "runs"),
@@ -155,7 +155,7 @@ KEYS: tuple[Key, ...] = (
     Key("pageup", "page up", "move_page(-1)", "", "a page of runs back", "runs"),
     Key("home", "home", "end(-1)", "", "first run of the list", "runs"),
     Key("end", "end", "end(1)", "", "last run of the list", "runs"),
-    Key("escape,o", "escape", "back", "back", "back to the runs", "compare"),
+    Key("escape,o", "escape", "back", "", "back to the runs", "compare"),
     Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "compare"),
     Key("x", "x", "toggle_seconds", "seconds", "x axis: epochs or seconds", "compare"),
     Key("e", "e", "export('csv')", "export", "write the metrics of these runs to a CSV file",
@@ -176,7 +176,7 @@ KEYS: tuple[Key, ...] = (
     Key("end", "end", "last", "", "last units", "weights"),
     Key("tab", "tab", "next_model", "model", "NumPy, PyTorch, or both where there is room",
         "weights", priority=True),
-    Key("escape,w", "escape", "back", "back", "back to the dashboard", "weights"),
+    Key("escape,w", "escape", "back", "", "back to the dashboard", "weights"),
     Key("z", "z", "toggle_zoom", "zoom", "larger tiles, pixel by pixel", "weights"),
     Key("n", "n", "next_dead", "next dead", "next unit that no validation image wakes",
         "weights"),
@@ -191,7 +191,7 @@ KEYS: tuple[Key, ...] = (
     Key("c", "c", "clear", "clear", "clear the paper", "draw"),
     Key("enter", "enter", "keep", "keep", "keep the drawing with the label that you press next",
         "draw"),
-    Key("escape,d", "escape", "back", "back", "back to the dashboard", "draw"),
+    Key("escape,d", "escape", "back", "", "back to the dashboard", "draw"),
     Key("backspace,delete", "backspace", "delete", "delete",
         "delete the chosen one of your set, or the newest", "draw"),
     Key("u", "u", "take_back", "undo", "take back what was deleted, since you came here", "draw"),
@@ -207,7 +207,7 @@ KEYS: tuple[Key, ...] = (
     Key("question_mark", "?", "help", "help", "this help; any key closes it"),
     Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
     Key("ctrl+z", "ctrl+z", "suspend_process", "", "stop, back to the shell; its fg goes on"),
-    Key("q", "q", "leave", "quit", "save and quit"),
+    Key("q", "q", "leave", "quit", "go back; on the dashboard save and quit"),
     Key("ctrl+c", "ctrl+c", "interrupt", "", "save and quit; twice: leave at once",
         priority=True),
 )  # fmt: skip
@@ -222,26 +222,26 @@ def bindings(where: Where) -> list[BindingType]:
     ]
 
 
-def footer_keys(where: Where, *, attached: bool = False, is_view: bool = False) -> list[Key]:
-    """Return the keys that a screen's footer names, the screen's own first.
+def footer_keys(
+    where: Where,
+    *,
+    attached: bool = False,
+    is_view: bool = False,
+    without: Collection[str] = (),
+) -> list[Key]:
+    """Return the keys that a screen's footer names, the most useful first; help and `q` are last.
 
     Args:
         where: the screen.
         attached: to a run that lives elsewhere, which quitting leaves alone.
-        is_view: of a saved run that is looked at while another one trains here.
+        is_view: of a saved run that is viewed while another one trains here.
+        without: actions that would do nothing now.
     """
-    own = [key for key in KEYS if key.label and key.where == where]
-    taken = {name for key in KEYS if key.where == where != "everywhere" for name in key.names}
-    common = [
-        key
-        for key in KEYS
-        if key.label and key.where == "everywhere" and not taken.intersection(key.names)
-    ]
-    if is_view:
-        # Where the dashboard has nothing to go back to, a view of it has.
-        back = next(key for key in KEYS if key.where == where and key.action == "back")
-        own = [back._replace(label="back"), *(key for key in own if key != back)]
-    elif attached:
-        common = [k._replace(label="leave it") if k.action == "leave" else k for k in common]
-    # space, step and save lead on the dashboard; help and quit close every footer.
-    return common[:3] + own + common[3:] if where == "dashboard" else own + common
+    taken = {name for key in KEYS if key.where == where for name in key.names}
+    live = [key for key in KEYS if key.label and key.action.removeprefix("app.") not in without]
+    own = [key for key in live if key.where == where]
+    common = [key for key in live if key.where == "everywhere" and not taken & set(key.names)]
+    q_does = "back" if where != "dashboard" or is_view else "leave it" if attached else "quit"
+    common = [key._replace(label=q_does) if key.action == "leave" else key for key in common]
+    # On the dashboard pausing comes first; elsewhere the screen's own keys do.
+    return [*common[:1], *own, *common[1:]] if where == "dashboard" else own + common

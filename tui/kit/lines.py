@@ -1,6 +1,6 @@
 """The lines of text around the charts: header, a model's status, message, footer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import isfinite
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,9 +10,10 @@ from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.cells import Canvas, CellView, columns_of
-from mlpwatch.tui.kit.keys import Key
-from mlpwatch.tui.kit.look import Look
+from mlpwatch.tui.kit.keys import Key, Where, footer_keys
+from mlpwatch.tui.kit.run_text import RUN_ACTIONS, why_not
 from mlpwatch.tui.kit.theme import Ink, Role
+from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.tui.state.run_state import EngineView
@@ -167,29 +168,56 @@ class TextLine(CellView):
 
 
 class Footer(CellView):
-    """The keys that work here, as many as fit; the last ones, help and quit, always do."""
+    """The keys that do something now, as many as fit; the last ones, help and `q`, always do.
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+    Args:
+        where: the screen.
+        watch: the run whose keys are named too.
+    """
+
+    def __init__(self, where: Where, watch: Watch | None = None) -> None:
         super().__init__(id="footer")
-        self._keys = keys
+        self._where, self._watch = where, watch
+        self._without: Collection[str] = ()
+        self._keys: list[Key] = []
 
-    def update(self, keys: Sequence[Key]) -> None:
-        """Name other keys."""
-        self._keys = keys
-        self.repaint()
+    def update(self, without: Collection[str] | None = None) -> None:
+        """Show the keys of now.
+
+        Args:
+            without: the screen's own actions that do nothing now; None leaves them as they are.
+        """
+        if without is not None:
+            self._without = without
+        if self._keys != self._keys_of_now():
+            self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return the row."""
         canvas = Canvas(width, height)
-        keys = list(self._keys)
-        while len(keys) > 2 and _footer_width(keys, self.look) > width:  # noqa: PLR2004 - help and quit stay
-            del keys[-3]
+        self._keys = self._keys_of_now()
+        shown = [(key.shown_in(self.look), key.label) for key in self._keys]
+        while len(shown) > 2 and _footer_width(shown) > width:  # noqa: PLR2004 - help and `q` stay
+            del shown[-3]
         x = 1
-        for key in keys:
-            x = canvas.put(x, 0, key.shown_in(self.look), Role.STRONG) + 1
-            x = canvas.put(x, 0, key.label, Role.DIM) + 2
+        for key, label in shown:
+            x = canvas.put(x, 0, key, Role.STRONG) + 1
+            x = canvas.put(x, 0, label, Role.DIM) + 2
         return canvas
 
+    def _keys_of_now(self) -> list[Key]:
+        watch = self._watch
+        if watch is None:
+            return footer_keys(self._where, without=self._without)
+        dead = [action for action in RUN_ACTIONS if why_not(watch, action)]
+        return footer_keys(
+            self._where,
+            attached=watch.attached,
+            is_view=watch.is_view,
+            without={*self._without, *dead},
+        )
 
-def _footer_width(keys: Sequence[Key], look: Look) -> int:
-    return sum(len(key.shown_in(look)) + len(key.label) + 3 for key in keys)
+
+def _footer_width(keys: Sequence[tuple[str, str]]) -> int:
+    """Return the columns that keys need: one at the left, and two between them."""
+    return sum(len(key) + len(label) + 3 for key, label in keys) - 1

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.theme import Role, Text
-from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.state.watch import SPEEDS, Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.events import GapMeasured
@@ -45,3 +45,25 @@ def gap_text(gap: "GapMeasured") -> str:
         f"after epoch {gap.epoch} weights at most {gap.weight_difference:.1e} apart, "
         f"losses {gap.loss_difference:.1e}"
     )
+
+
+RUN_ACTIONS = ("toggle_pause", "step", "faster", "slower", "stop")
+"""What keys do to a run on every screen."""
+
+
+def why_not(watch: Watch, action: str) -> str:
+    """Return why an action on the run would do nothing now; empty if it does something."""
+    state = watch.state
+    if state is None:
+        return ""
+    if state.ended:
+        way = "escape, then c," if watch.is_view else "r, then c,"
+        return f"this run has ended; {way} trains it further"
+    is_paused = any(engine.phase == "paused" for engine in state.engines.values())
+    if action == "step" and not is_paused:
+        return "space pauses; then . trains one batch"
+    if action == "faster" and watch.limit is None:
+        return "no speed limit is set; [ sets one"
+    if action == "slower" and watch.limit == SPEEDS[0]:
+        return f"{SPEEDS[0]} step per second is the lowest limit"
+    return ""

@@ -122,7 +122,8 @@ class ExplanationReader:
             # newer weights try again.
             self.has_failed = True
             if state := self._watch.state:
-                state.say(f"no memory to explain this digit: {error}", bad=True)
+                fault = f"no memory to explain this digit: {error}"
+                state.say(fault, bad=True, where="mistakes")
             return None
 
     def _explainer_of_session(self) -> "Explainer | None":

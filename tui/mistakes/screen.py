@@ -14,7 +14,7 @@ from mlpwatch.tui.images.contact_sheet import ContactSheet
 from mlpwatch.tui.images.renderers import RendererChoice
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.hints import Hints, View, message_text
-from mlpwatch.tui.kit.keys import Key, Where, bindings, footer_keys
+from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
@@ -70,7 +70,7 @@ class MistakesScreen(ClosesOnce[None]):
         yield TextLine(id="detail")
         yield DigitPanel(self._watch, id="digit-row")
         yield TextLine(id="message")
-        yield Footer(self._footer_keys())
+        yield Footer("mistakes", self._watch)
 
     def on_mount(self) -> None:
         """Draw the lists for the first frame, and everything once the size is known."""
@@ -222,7 +222,8 @@ class MistakesScreen(ClosesOnce[None]):
         except (MemoryError, RuntimeError, MlpwatchError) as error:
             # PyTorch raises RuntimeError without memory. Training continues.
             if state := self._watch.state:
-                state.say(f"the test images could not be read: {error}", bad=True)
+                fault = f"the test images could not be read: {error}"
+                state.say(fault, bad=True, where=self.WHERE)
         self._busy = ""
         self._selection.start_with(self._images.predictions)
         if can_draw(self):
@@ -238,11 +239,6 @@ class MistakesScreen(ClosesOnce[None]):
         # After a pause or the end no further event would show the last ones.
         self._late = self._late or self.set_timer(pace.seconds, self.update)
         return False
-
-    def _footer_keys(self) -> list[Key]:
-        """Return the keys of the view: what is enlarged already can't be enlarged."""
-        keys = footer_keys("mistakes", attached=self._watch.attached)
-        return [key for key in keys if key.action != "open" or self._view == "sheet"]
 
     def _lists(self) -> list[MistakeList]:
         only = session.config.only if (session := self._watch.session) else None
@@ -288,7 +284,6 @@ class MistakesScreen(ClosesOnce[None]):
 
     def _show(self, view: View) -> None:
         self._view, self._note = view, ""
-        self.query_one(Footer).update(self._footer_keys())
         self._watch.mark_read()
         self._draw()  # for the frame in which it appears
         self._arrange()
@@ -297,6 +292,7 @@ class MistakesScreen(ClosesOnce[None]):
         """Show the sheet or one digit."""
         for name, view in (("#sheet", "sheet"), ("#detail", "sheet"), ("#digit-row", "digit")):
             self.query_one(name).display = self._view == view
+        self.query_one(Footer).update({"open"} if self._view == "digit" else ())
         self.call_after_refresh(self.update, numbers=True)
 
     def _draw_lists(self) -> None:
@@ -309,5 +305,5 @@ class MistakesScreen(ClosesOnce[None]):
 
     def _draw_message(self) -> None:
         told = self._busy or self._note
-        text = message_text(self._watch, told, self._hints.of(self._view))
+        text = message_text(self._watch, self.WHERE, told, self._hints.of(self._view))
         self.query_one("#message", TextLine).update(text)

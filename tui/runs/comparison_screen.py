@@ -12,7 +12,7 @@ from mlpwatch.core.errors import error_text
 from mlpwatch.tui.charts.chart import Chart, marker_sample
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
-from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.text_block import Row, TextBlock
@@ -66,7 +66,7 @@ class CompareScreen(ClosesOnce[None]):
                 for name, classes in zip(ENGINE_NAMES, (None, "second"), strict=True):
                     yield Chart(id=f"{name}-{quantity}", classes=classes)
         yield TextLine(id="message")
-        yield Footer(footer_keys("compare"))
+        yield Footer("compare")
 
     def on_mount(self) -> None:
         """Begin to read."""

@@ -18,7 +18,7 @@ from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.dialogs import TypedLine
-from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.runs.actions import RunActions
@@ -68,7 +68,7 @@ class RunsScreen(ClosesOnce[None]):
         yield RunTable(self._runs, id="run-table")
         yield TextLine(id="selected")
         yield TextLine(id="message")
-        yield Footer(footer_keys("runs"))
+        yield Footer("runs", self._host.main)
 
     def on_mount(self) -> None:
         """Begin to read."""

@@ -1,8 +1,10 @@
 """What the screen knows of a run: a pure reducer over the trainers' events. No Textual here."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from time import monotonic
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import (
@@ -18,6 +20,12 @@ from mlpwatch.core.events import (
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.state.engine_view import ENDED, EngineView, Phase
 from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, GapCurves, is_kept
+
+MESSAGE_SECONDS = 8.0
+"""How long a message is shown before the screen's hint or explanation returns."""
+
+FAULT_SECONDS = 60.0
+"""How long a fault of the run is shown: somebody may be looking elsewhere."""
 
 __all__ = ["ENDED", "EngineView", "Phase", "RunState"]
 
@@ -47,6 +55,10 @@ class RunState:
     message_is_bad: bool = False
     message_is_new: bool = False
     """Nothing has been looked up on the screen since it came."""
+    message_where: str = ""
+    """The screen that it belongs to; empty for news of the run, which every screen shows."""
+    message_until: float = math.inf
+    """When it goes away, on the monotonic clock."""
 
     def __post_init__(self) -> None:
         """Make one state per engine, and the curves of the gap."""
@@ -104,7 +116,9 @@ class RunState:
                 if event.step:
                     self.say(self._where_saved(event.path))
             case SaveFailed():
-                self.say(f"not saved at {event.path}: {event.detail}", bad=True)
+                # Until another message comes: the disk may be full for hours.
+                fault = f"not saved at {event.path}: {event.detail}"
+                self.say(fault, bad=True, seconds=math.inf)
             case RunEnded() if event.detail:
                 # In the model's own half the reason is cut; this line is the widest.
                 self.say(f"{TITLES[event.engine]} {event.reason}: {event.detail}", bad=True)
@@ -125,6 +139,29 @@ class RunState:
         ]
         return f"saved in {PurePath(path).parent}: {', '.join(steps)}"
 
-    def say(self, message: str, *, bad: bool = False) -> None:
-        """Put a line where the screen shows the newest thing."""
+    def say(
+        self, message: str, *, bad: bool = False, where: str = "", seconds: float | None = None
+    ) -> None:
+        """Show a line above the footer.
+
+        Args:
+            message: replaces the one before.
+            bad: it is a fault.
+            where: the screen that it answers a key of; empty for news of the run.
+            seconds: how long it is shown; by default a minute for faults of the run.
+        """
+        if seconds is None:
+            seconds = FAULT_SECONDS if bad and not where else MESSAGE_SECONDS
         self.message, self.message_is_bad, self.message_is_new = message, bad, True
+        self.message_where, self.message_until = where, monotonic() + seconds
+
+    def message_on(self, where: str) -> str:
+        """Return the message if it belongs on a screen; empty otherwise."""
+        return self.message if self.message_where in ("", where) else ""
+
+    def expire(self, now: float) -> bool:
+        """Drop a message whose time is over; return whether there was one."""
+        is_over = bool(self.message) and now >= self.message_until
+        if is_over:
+            self.message, self.message_is_bad, self.message_is_new = "", False, False
+        return is_over

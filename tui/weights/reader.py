@@ -74,7 +74,8 @@ class WeightsReader:
         except (MemoryError, RuntimeError) as error:
             # PyTorch raises RuntimeError without memory. Training continues, newer weights retry.
             if state := self._watch.state:
-                state.say(f"the weights could not be read: {error or 'out of memory'}", bad=True)
+                fault = f"the weights could not be read: {error or 'out of memory'}"
+                state.say(fault, bad=True, where="weights")
         finally:
             self._reads = False
 

@@ -21,7 +21,7 @@ from mlpwatch.tui.images.tiles import (
 )
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.hints import Hints, message_text
-from mlpwatch.tui.kit.keys import Where, bindings, footer_keys
+from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.run_text import header
@@ -93,7 +93,7 @@ class WeightsScreen(ClosesOnce[None]):
             for name in self._names:
                 yield TilesView(id=f"{name}-tiles")
         yield TextLine(id="message")
-        yield Footer(footer_keys("weights", attached=self._watch.attached))
+        yield Footer("weights", self._watch)
 
     def on_mount(self) -> None:
         """Draw once the size is known, then refresh the weights."""
@@ -232,5 +232,5 @@ class WeightsScreen(ClosesOnce[None]):
 
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).update(*header(self._watch))
-        text = message_text(self._watch, self._note, self._hints.of("weights"))
+        text = message_text(self._watch, self.WHERE, self._note, self._hints.of("weights"))
         self.query_one("#message", TextLine).update(text)

@@ -133,7 +133,7 @@ async def test_backward_sets_both_norms_side_by_side_with_their_difference() -> 
             assert "∂L/∂W0" in "".join(page)
             assert ("difference: by hand" in "".join(page)) == has_all
             assert last.startswith(" Before → after")
-            assert "escape back" in footer
+            assert "q back" in footer
 
 
 async def test_the_update_tells_how_far_the_weights_go() -> None:
@@ -191,7 +191,7 @@ async def test_plain_ascii_is_plain_and_fits(optimizer: str, loss: str) -> None:
             assert f"  {page}" in stage.text()
             assert stage.text().isascii()
             assert "?" not in stage.text().replace("? help", ""), "every sign has a plain spelling"
-            assert "q quit" in stage.text().split("\n")[-1]
+            assert "q back" in stage.text().split("\n")[-1]
             assert "takes the next step" in stage.text()
             assert "taken  with dropout" in stage.text(), "cut last, if need be"
             assert "sum  " not in stage.text()
@@ -225,6 +225,8 @@ async def test_a_failure_is_said_and_the_page_waits() -> None:
         await until(lambda: "the step could not be computed: 30 s" in stage.text(), stage.pilot)
         assert "computed" not in stage.state.message, "on other screens it would answer nothing"
         assert isinstance(stage.app.screen, ExplainScreen)
+        await stage.press("escape")
+        assert "could not be computed" not in stage.text(), "it belongs to the explanation"
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 4])

@@ -33,7 +33,7 @@ from tests.support.keys import (  # noqa: F401 - each adds to EFFECTS
 )
 from tests.support.keys.key_effects import EFFECTS, phases
 from tests.support.samples.run_scenes import runs_of_all_kinds
-from tests.support.samples.scenes import training
+from tests.support.samples.scenes import finished, training
 from tests.support.stage import NEVER_FPS, on_stage
 
 pytestmark = pytest.mark.slow
@@ -133,7 +133,7 @@ def test_help_names_every_key_in_one_line_each() -> None:
 @pytest.mark.parametrize("where", WITH_FOOTER)
 def test_a_wide_footer_names_every_labelled_key(where: Where) -> None:
     keys = footer_keys(where)
-    row = Footer(keys).paint(220, 1).row(0)
+    row = Footer(where).paint(220, 1).row(0)
     own = {key.keys for key in KEYS if key.where == where}
     labelled = [
         key
@@ -141,15 +141,80 @@ def test_a_wide_footer_names_every_labelled_key(where: Where) -> None:
         if key.label and (key.where == where or (key.where == "everywhere" and key.keys not in own))
     ]
     assert sorted(key.keys for key in keys) == sorted(key.keys for key in labelled)
-    for key in labelled:
+    for key in keys:
         assert f" {key.shown} {key.label} " in row
 
 
 @pytest.mark.parametrize("where", WITH_FOOTER)
 @pytest.mark.parametrize("width", [30, 60, 80, 100])
-def test_a_narrow_footer_keeps_help_and_quit_and_cuts_no_word(where: Where, width: int) -> None:
-    row = Footer(footer_keys(where)).paint(width, 1).row(0)
-    assert row.rstrip().endswith("? help  q quit")
+def test_a_narrow_footer_keeps_help_and_q_and_cuts_no_word(where: Where, width: int) -> None:
+    row = Footer(where).paint(width, 1).row(0)
+    does = "quit" if where == "dashboard" else "back"
+    assert row.rstrip().endswith(f"? help  q {does}")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30)])
+@pytest.mark.parametrize("keys", ["", "space"])
+async def test_a_projector_sees_the_best_keys(size: tuple[int, int], keys: str) -> None:
+    async with on_stage(training(), size) as stage:
+        await stage.press(*keys.split())
+        row = stage.row("? help  q quit")
+    for hint in ("space pause", "m mistakes", "e why", "w weights", "d draw", "r runs"):
+        assert f" {hint} " in row
+
+
+async def test_a_footer_names_only_keys_that_do_something() -> None:
+    async with on_stage(training(), (220, 60)) as stage:
+        assert ". step" not in stage.row("q quit")
+        await stage.press("space")
+        assert ". step" in stage.row("q quit")
+        assert "] faster" in stage.row("q quit")
+        await stage.press("right_square_bracket")
+        assert "] faster" not in stage.row("q quit")
+        await stage.press("m")
+        assert "enter large" in stage.row("q back")
+        await stage.press("enter")
+        assert "enter large" not in stage.row("q back"), "it is large"
+        await stage.press("escape")
+        assert "enter large" in stage.row("q back")
+
+
+@pytest.mark.parametrize("key", ["space", "full_stop", "1", "right_square_bracket", "X"])
+@pytest.mark.parametrize("screen", ["", "m", "e", "w"])
+async def test_a_key_without_effect_on_a_finished_run_says_why(key: str, screen: str) -> None:
+    async with on_stage(finished(), (100, 30)) as stage:
+        await stage.press(*screen.split())
+        footer = stage.row("? help")
+        assert "pause" not in footer
+        assert "faster" not in footer
+        await stage.press(key)
+        assert "this run has ended; r, then c, trains it further" in stage.text()
+        stage.state.expire(stage.state.message_until)
+        await stage.look()
+        assert "this run has ended" not in stage.text(), "no message stays"
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("full_stop", "space pauses; then . trains one batch"),
+        ("right_square_bracket", "no speed limit is set; [ sets one"),
+    ],
+)
+async def test_a_key_without_effect_while_it_trains_says_why(key: str, why: str) -> None:
+    async with on_stage(training()) as stage:
+        await stage.press("right_square_bracket", key)
+        assert why in stage.text()
+
+
+async def test_plain_footers_name_the_arrows_in_words() -> None:
+    async with on_stage(training(), (140, 40), ascii_only=True) as stage:
+        for key, label in (("e", "right next page"), ("w", "right next"), ("m", "right next")):
+            await stage.press(key)
+            footer = stage.row("? help")
+            assert label in footer
+            assert ">" not in footer
+            await stage.press("q")
 
 
 async def test_every_global_key_is_in_the_command_palette() -> None:

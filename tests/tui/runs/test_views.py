@@ -51,7 +51,7 @@ async def test_its_curves_and_its_end_are_shown_and_escape_goes_back() -> None:
         assert stage.row("test ").count("90.12 %") == 1
         assert "val  90.23 %" in stage.text()
         assert f" {FINISHED}  mnist · 784-50-10" in stage.text()
-        assert " escape back " in stage.text()
+        assert "q back" in stage.text()
         await stage.press("o", "escape")
         assert isinstance(stage.app.screen, Dashboard), "the overlay first"
         await stage.press("escape")

@@ -22,8 +22,9 @@ async def test_the_footer_says_that_leaving_leaves_it_alone() -> None:
         assert "q quit" not in stage.text()
         for key in ("m", "e", "w"):
             await stage.press(key)
+            assert "q back" in stage.text()
+            await stage.press("q")
             assert "q leave it" in stage.text()
-            await stage.press("escape")
     async with on_stage(training()) as stage:
         assert "q quit" in stage.text()
 
