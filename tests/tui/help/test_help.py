@@ -93,8 +93,8 @@ def test_plain_help_names_the_arrows_in_words() -> None:
 
 
 async def test_in_a_narrow_terminal_a_line_goes_on_below_its_own_text() -> None:
-    async with on_stage(training(), (46, 18)) as stage:
-        await stage.press("question_mark", "down", "down", "down", "down")
+    async with on_stage(training(), (46, 48)) as stage:
+        await stage.press("question_mark")
         rows = [row.rstrip() for row in stage.text().split("\n")]
     start = next(n for n, row in enumerate(rows) if "shift+tab" in row)
     after = next(row for row in rows[start:] if "right in the matrix" in row or "left in" in row)
