@@ -29,7 +29,7 @@ MAX_DEFLATE_RATIO = 1032
 
 _SCALED_BYTES_PER_PIXEL = 4  # the float32 copy that is trained on
 
-_MOST_TEXT_BYTES = 4 * 16  # labels like "7" or "class 7"
+_MOST_TEXT_BYTES = 4 * 64  # of a label; NumPy makes 21 characters of an int64
 
 # All that zipfile, gzip, struct and NumPy's header parser were seen or are documented to raise.
 _HOSTILE_BYTES_ERRORS = (

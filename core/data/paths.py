@@ -4,9 +4,11 @@ This runs before the first frame: it opens a file or five and reads their first 
 """
 
 import os
+import shlex
 import stat
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -57,6 +59,7 @@ EXPECTED = "an .npz file, or IDX files as MNIST's: a folder, a zip or one of the
 
 _MOST_DEPTH = 3
 _MOST_FILES = 10_000
+_MOST_LOOKED_AT = 20
 
 
 def source_path(data: str, names: Sequence[str] = ()) -> Path:
@@ -110,12 +113,40 @@ def find_parts(folder: Path, like: Path | None = None) -> Parts:
     Raises:
         DataError: no training part, half of a pair, or more than one data set.
     """
-    where = f"folder {str(folder)!r}"
+    names = _files_below(folder)
     if like is None:
-        return choose_parts(where, _files_below(folder))
-    where = f"{str(like)!r}: one array of several; its folder"
-    beside = (name for name in _files_below(folder) if "/" not in name)
-    return choose_parts(where, beside, like.name)
+        try:
+            return choose_parts(f"folder {str(folder)!r}", names)
+        except DataError:
+            _refuse_telling_files(folder, names)
+            raise
+    try:
+        return choose_parts("", (name for name in names if "/" not in name), like.name)
+    except DataError as error:
+        raise DataError(
+            f"{str(like)!r}: one array, of images or of labels; expected the others beside it,"
+            " named alike, as x_train.npy and y_train.npy or as MNIST's files are; or put them into"
+            " one file: numpy.savez('data.npz', x=images, y=labels)"
+        ) from error
+
+
+def _refuse_telling_files(folder: Path, names: Sequence[str]) -> None:
+    """Say what a folder holds instead of a data set, where the first bytes of a file tell."""
+    for path in (folder / name for name in names[:_MOST_LOOKED_AT]):
+        with suppress(OSError):
+            if not path.is_file():
+                continue
+            with path.open("rb") as stream:
+                head = stream.read(HEAD_BYTES)
+            if head.startswith(GZIP_START):
+                head, _ = _unpacked(head)
+            if what := _foreign(head):
+                raise DataError(f"{str(path)!r}: {what}")
+            if head.startswith(b"PK"):
+                raise DataError(
+                    f"folder {str(folder)!r}: no arrays in it, but an archive; expected one of"
+                    f" them; give its path: --data {shlex.quote(str(path))}"
+                )
 
 
 def _files_below(folder: Path) -> list[str]:
@@ -178,7 +209,8 @@ def kind_of(where: str, head: bytes) -> Kind:
             return kind
     if head[:2] == b"\0\0" and len(head) > 3 and head[2] in IDX_TYPES:  # noqa: PLR2004
         return "idx"
-    raise DataError(f"{where}: {_foreign(head)}")
+    what = f"starts with bytes {head[:4].hex(' ')}; expected {EXPECTED}; fetch it again"
+    raise DataError(f"{where}: {_foreign(head) or what}")
 
 
 def _unpacked(head: bytes) -> tuple[bytes, str]:
@@ -190,6 +222,7 @@ def _unpacked(head: bytes) -> tuple[bytes, str]:
 
 
 def _foreign(head: bytes) -> str:
+    """Return what a file of another format is and what to do; empty where it is not known."""
     start = head.lstrip().lower()
     for sign, what in _FOREIGN:
         if start.startswith(sign):
@@ -198,4 +231,4 @@ def _foreign(head: bytes) -> str:
         return "a tar archive; unpack it: tar xf"
     if start.isascii() and b"," in start and start.replace(b"\n", b" ").decode().isprintable():
         return "text, as of a CSV table; convert it with numpy.loadtxt and numpy.savez"
-    return f"starts with bytes {head[:4].hex(' ')}; expected {EXPECTED}; fetch it again"
+    return ""
