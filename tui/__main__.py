@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -17,16 +17,18 @@ from typing import IO, TYPE_CHECKING
 from mlpwatch.core.cli.options import config_for_resume, config_from
 from mlpwatch.core.cli.signals import stop_on_signals
 from mlpwatch.core.cli.train import run_train
-from mlpwatch.core.errors import InputError, MlpwatchError
+from mlpwatch.core.errors import InputError, MlpwatchError, RunError
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.command_line import build_parser
 from mlpwatch.tui.startup import undisturbed
+from mlpwatch.tui.surroundings import check_folder, check_textual_variables, prepare_streams
 from mlpwatch.tui.terminal.output import LAST_WORDS_SECONDS
 from mlpwatch.tui.terminal.traits import unusable_terminal
 
 if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName, RunConfig
     from mlpwatch.core.remote.follower import RunFollower
+    from mlpwatch.core.runs.run import Run
     from mlpwatch.core.training.session import Session
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.state.watch import Report, Start, Watch
@@ -42,6 +44,7 @@ comes just after a frame waits for one or two of its periods: 41 and 44 ms (p95)
 
 def run() -> None:
     """Run the command line of this process and end the process with its exit status."""
+    prepare_streams()
     status = main(sys.argv[1:])
     flushing = Thread(target=_flush, daemon=True)
     flushing.start()
@@ -59,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         options = parser.parse_args(_with_command(arguments))
         command: Callable[[argparse.Namespace], int] = options.command
+        check_folder()
         return command(options)
     except MlpwatchError as error:
         _complain(error)
@@ -103,9 +107,7 @@ def watch(options: argparse.Namespace) -> int:
 
 def resume(options: argparse.Namespace) -> int:
     """Go on where a run stopped, with or without a screen."""
-    from mlpwatch.core.runs.run import Run  # noqa: PLC0415
-
-    run = Run.open(Path(options.saved), options.run)
+    run = _open_run(options)
     config = config_for_resume(options, run.config)
 
     def start(report: "Report") -> "Session":
@@ -127,9 +129,7 @@ def resume(options: argparse.Namespace) -> int:
 
 def attach(options: argparse.Namespace) -> int:
     """Watch a run that lives elsewhere, or has ended, from its folder."""
-    from mlpwatch.core.runs.run import Run  # noqa: PLC0415
-
-    run = Run.open(Path(options.saved), options.run)
+    run = _open_run(options)
     if fault := _no_screen():
         raise InputError(f"attach {run.name}: {fault}; mlpwatch runs lists it without a screen")
 
@@ -160,6 +160,24 @@ def fetch(_options: argparse.Namespace) -> int:
 
     fetch_mnist(say)
     return 0
+
+
+def _open_run(options: argparse.Namespace) -> "Run":
+    """Open the run that the command line names, or else the newest that is not damaged.
+
+    Raises:
+        RunError: there is none.
+    """
+    from mlpwatch.core.runs.listing import list_runs  # noqa: PLC0415
+    from mlpwatch.core.runs.run import Run  # noqa: PLC0415
+
+    saved = Path(options.saved)
+    if options.run is not None:
+        return Run.open(saved, options.run)
+    for summary in list_runs(saved):
+        with suppress(RunError):
+            return Run.open(saved, summary.name)
+    raise RunError(f"{saved}: no run in it; start one with mlpwatch, or give a folder with --saved")
 
 
 def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> int:
@@ -201,6 +219,7 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     # The app switches it on again after its first frame: see `collect_from_now_on`.
     gc.disable()
+    check_textual_variables(os.environ)
     os.environ.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND)
     import asyncio  # noqa: PLC0415
 
@@ -219,6 +238,8 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
         goes_on_after_hangup=getattr(options, "on_hangup", "save") == "continue",
     )
     app = MlpwatchApp(watch, names, screen)
+    if options.theme is not None:
+        app.theme = _theme(options.theme, app.available_themes)
     with asyncio.Runner(loop_factory=ScreenLoop) as runner:
         status = runner.run(app.run_async(mouse=screen.mouse))
     if stray := app.stray_lines():
@@ -226,12 +247,25 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     return _end(app, status or app.shutdown.status or app.return_code or 0)
 
 
+def _theme(name: str, available: Iterable[str]) -> str:
+    """Return Textual's name of a theme.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    known = {"dark": "textual-dark", "light": "textual-light", **{n: n for n in available}}
+    if name not in known:
+        raise InputError(f"--theme {name!r}: expected one of {', '.join(sorted(known))}")
+    return known[name]
+
+
 def _say_at_last(lines: list[str], stream: IO[str] | None = None) -> None:
     """Write on the normal screen; a terminal that takes nothing is not waited for."""
+    from mlpwatch.core.text import one_line  # noqa: PLC0415
     from mlpwatch.tui.terminal.output import Output  # noqa: PLC0415
 
     last_words = Output(stream or sys.stdout)
-    last_words.write("".join(f"{line}\n" for line in lines))
+    last_words.write("".join(f"{one_line(line)}\n" for line in lines))
     last_words.close()
 
 

@@ -11,6 +11,8 @@ from mlpwatch.core.cli.options import Parser, add_run_options, add_training_opti
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
 
+_RUN_HELP = "name of the run, or path of its folder (default: the newest run)"
+
 Command = Callable[[argparse.Namespace], int]
 
 MAX_FPS = 60.0
@@ -20,14 +22,15 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
 
   mlpwatch [OPTIONS]             train and watch
   mlpwatch train [OPTIONS]       the same run without a screen
-  mlpwatch resume RUN [OPTIONS]  go on where RUN stopped
-  mlpwatch attach RUN            watch RUN, which trains elsewhere or has ended
+  mlpwatch resume [RUN]          go on where RUN, or the newest run, stopped
+  mlpwatch attach [RUN]          watch RUN, or the newest run, which trains elsewhere or has ended
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
   mlpwatch new FILE              write a starter file for it
 
-mlpwatch COMMAND --help tells a command's own options.
+mlpwatch COMMAND --help shows a command's own options. With no option at all it trains the `twin`
+recipe; --data and --recipe are the two to know.
 """
 
 
@@ -87,7 +90,7 @@ def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
         "Go on where a run stopped; --epochs makes it longer, and a linearly falling learning rate "
         "then falls towards the new end."
     )
-    parser.add_argument("run", metavar="RUN", help="name of the run, or path of its folder")
+    parser.add_argument("run", nargs="?", metavar="RUN", help=_RUN_HELP)
     parser.add_argument("--headless", action="store_true", help="without a screen")
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
     add_training_options(parser)
@@ -102,7 +105,7 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
         "one that has ended. Pausing, saving and stopping reach the process that trains it; "
         "quitting leaves it alone."
     )
-    parser.add_argument("run", metavar="RUN", help="name of the run, or path of its folder")
+    parser.add_argument("run", nargs="?", metavar="RUN", help=_RUN_HELP)
     add_run_options(parser, naming=False)
     _add_screen_options(parser)
     parser.set_defaults(command=command)
@@ -146,6 +149,11 @@ def _add_screen_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     )
     group.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     group.add_argument("--ascii", action="store_true", help="plain ASCII characters only")
+    group.add_argument(
+        "--theme",
+        metavar="NAME",
+        help="dark (default), light, or any that the palette (ctrl+p) has",
+    )
     return group
 
 

@@ -1,7 +1,10 @@
 """The options that training takes on the command line, and the config that they make."""
 
 import argparse
+import os
+from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, NoReturn, get_args
 
 from mlpwatch.core.config import (
@@ -31,8 +34,57 @@ _FIELDS = (
 )  # fmt: skip
 
 
+_MEANT = {
+    "learning-rate": ("lr", "eta", "alpha", "rate", "step-size", "learningrate"),
+    "batch-size": ("batch", "bs", "b", "minibatch"),
+    "epochs": ("epoch", "n-epochs", "num-epochs", "iterations", "max-iter"),
+    "hidden": ("layers", "hidden-layers", "hidden-size", "hidden-layer-sizes", "units", "width"),
+    "optimizer": ("optim", "optimiser", "solver"),
+    "activation": ("act", "nonlinearity"),
+    "loss": ("criterion", "objective"),
+    "data": ("dataset", "data-dir", "data-path", "input", "path"),
+    "saved": ("output", "out", "output-dir", "save-dir", "save", "log-dir", "logdir", "dir"),
+    "name": ("run-name", "run"),
+    "seed": ("random-state", "random-seed", "rng"),
+    "threads": ("jobs", "n-jobs", "workers", "num-threads", "cores"),
+    "dtype": ("precision", "type"),
+    "device": ("gpu", "cuda"),
+    "only": ("engine", "backend", "framework"),
+    "fps": ("refresh", "refresh-rate"),
+    "ascii": ("no-unicode",),
+    "theme": ("dark", "light", "colors", "colours"),
+}
+"""What other programs call our options."""
+
+
 class Parser(argparse.ArgumentParser):
     """Reports bad input as an `InputError` of one line instead of a usage dump."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse, and know all arguments.
+
+        Raises:
+            InputError: there is an unknown one; the message names what may have been meant.
+        """
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            meant = self._meant(unknown[0].partition("=")[0])
+            asked = f"; did you mean {meant}?" if meant else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{asked}")
+        return options, unknown
+
+    def _meant(self, flag: str) -> str:
+        """Return the option that an unknown one may stand for; empty if none."""
+        own = [name for action in self._actions for name in action.option_strings]
+        if not flag.startswith("-"):
+            return ""
+        word = flag.lstrip("-").lower().replace("_", "-")
+        for option, others in _MEANT.items():
+            if (word in others or word == option) and f"--{option}" in own:
+                return f"--{option}"
+        return next(iter(get_close_matches(f"--{word}", set(own) - {"--help"}, 1, 0.7)), "")
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing and leaving.
@@ -40,7 +92,8 @@ class Parser(argparse.ArgumentParser):
         Raises:
             InputError: always.
         """
-        raise InputError(f"{message}; see {self.prog} --help")
+        joined = f"{message} See" if message.endswith("?") else f"{message}; see"
+        raise InputError(f"{joined} {self.prog} --help")
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -54,28 +107,30 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     recipes = "; ".join(f"{name}: {text}" for name, text in RECIPE_SUMMARIES.items())
     _add_choice(group, "--recipe", RecipeName, f"named settings ({recipes})")
-    group.add_argument(
+    group.add_argument("--epochs", type=_whole_number, metavar="N", help="passes over the data")
+    group.add_argument("--learning-rate", type=_number, metavar="F", help="step size")
+    group.add_argument("--batch-size", type=_whole_number, metavar="N", help="images per step")
+    _add_choice(group, "--optimizer", OptimizerName, "how a gradient becomes an update")
+    group.add_argument("--seed", type=_whole_number, metavar="N", help="of split, weights, order")
+    network = parser.add_argument_group("network")
+    network.add_argument(
         "--hidden", type=layer_widths, metavar="128,64",
         help="widths of the hidden layers; '' for none",
     )  # fmt: skip
-    _add_choice(group, "--activation", Activation, "of the hidden layers")
-    _add_choice(group, "--loss", LossName, "softmax cross-entropy, or sigmoid and squared error")
+    _add_choice(network, "--activation", Activation, "of the hidden layers")
+    _add_choice(network, "--loss", LossName, "softmax cross-entropy, or sigmoid and squared error")
     _add_choice(
-        group, "--torch-loss-mean", LossMean,
+        network, "--torch-loss-mean", LossMean,
         "what PyTorch's squared error is divided by: the images, as by hand, or every element, "
         "as nn.MSELoss()",
     )  # fmt: skip
-    _add_choice(group, "--optimizer", OptimizerName, "how a gradient becomes an update")
-    group.add_argument("--learning-rate", type=_number, metavar="F", help="step size")
-    group.add_argument("--batch-size", type=_whole_number, metavar="N", help="images per step")
-    group.add_argument("--epochs", type=_whole_number, metavar="N", help="passes over the data")
-    group.add_argument("--seed", type=_whole_number, metavar="N", help="of split, weights, order")
-    _add_choice(group, "--dtype", Dtype, "of weights and arithmetic")
-    _add_choice(group, "--device", Device, "where PyTorch runs; NumPy stays on the CPU")
-    _add_choice(group, "--only", EngineName, "train just one of the two")
-    group.add_argument(
+    machine = parser.add_argument_group("machine")
+    _add_choice(machine, "--only", EngineName, "train just one of the two")
+    machine.add_argument(
         "--threads", type=_whole_number, metavar="N", help="cores for both together (default: all)"
     )
+    _add_choice(machine, "--device", Device, "where PyTorch runs; NumPy stays on the CPU")
+    _add_choice(machine, "--dtype", Dtype, "of weights and arithmetic")
     group.add_argument(
         "--lockstep", action="store_true", help="keep both at the same step: the faster waits"
     )
@@ -85,7 +140,11 @@ def add_run_options(parser: argparse.ArgumentParser, *, naming: bool) -> None:
     """Add where runs are kept, and with `naming` what the new one is called."""
     group = parser.add_argument_group("run")
     group.add_argument(
-        "--saved", default=DEFAULT_SAVED, metavar="DIR", help="where runs are kept (./saved)"
+        "--saved",
+        type=_folder,
+        default=DEFAULT_SAVED,
+        metavar="DIR",
+        help="where runs are kept (./saved)",
     )
     if naming:
         group.add_argument(
@@ -137,6 +196,14 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
 def _add_choice(group: argparse._ArgumentGroup, flag: str, choice: object, text: str) -> None:
     allowed = get_args(choice)
     group.add_argument(flag, choices=allowed, metavar="|".join(allowed), help=text)
+
+
+def _folder(text: str) -> str:
+    # A shell expands `--saved ~/runs`, but not `--saved=~/runs`.
+    folder = os.path.expanduser(text)  # noqa: PTH111 - Path's own raises where there is no home
+    if folder.startswith("~"):
+        raise argparse.ArgumentTypeError(f"{text!r}: no such home folder; give a whole path")
+    return folder
 
 
 def layer_widths(text: str) -> tuple[int, ...]:

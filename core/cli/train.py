@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlpwatch.core.cli.options import add_run_options, add_training_options, config_from
 from mlpwatch.core.cli.signals import stop_on_signals
+from mlpwatch.core.data.registry import check_source
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +22,7 @@ def run_train(options: argparse.Namespace) -> int:
         MlpwatchError: bad input; nothing has been written.
     """
     config = config_from(options)
+    check_source(config.data)
     with stop_on_signals() as request:
         # After the check: this imports NumPy, scikit-learn and torch, and takes seconds.
         from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415

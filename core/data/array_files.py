@@ -71,7 +71,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[tuple[IO[bytes], int]]:
+def open_data_file(path: Path) -> Iterator[tuple[IO[bytes], int]]:
     """Open a regular file; yields the stream and its size in bytes.
 
     Raises:

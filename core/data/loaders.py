@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.array_files import MAX_DEFLATE_RATIO, open_regular, reading
+from mlpwatch.core.data.array_files import MAX_DEFLATE_RATIO, open_data_file, reading
 from mlpwatch.core.data.idx import read_idx
 from mlpwatch.core.data.naming import ArrayPair, Parts, choose_parts
 from mlpwatch.core.data.npy import read_npy, unpacked_limit
@@ -63,7 +63,7 @@ def read_array_file(path: Path) -> NDArray[Any]:
     Raises:
         DataError: whatever is wrong with the file, in one line.
     """
-    with reading(path, "IDX or .npy file"), open_regular(path) as (stream, size):
+    with reading(path, "IDX or .npy file"), open_data_file(path) as (stream, size):
         return _read_array(stream, repr(str(path)), size)
 
 
@@ -80,7 +80,7 @@ def _load_zip(path: Path) -> RawData:
     where = repr(str(path))
     with (
         reading(path, ".npz file"),
-        open_regular(path) as (stream, size),
+        open_data_file(path) as (stream, size),
         zipfile.ZipFile(stream) as archive,
     ):
         members = [name for name in archive.namelist() if "__MACOSX" not in name]

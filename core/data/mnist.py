@@ -1,6 +1,5 @@
 """MNIST as `mlpwatch data fetch mnist` leaves it in the user's cache folder. Imports no NumPy."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from platformdirs import user_cache_path
 
 from mlpwatch.core.data.source import DataSource
 from mlpwatch.core.errors import DataError
+from mlpwatch.core.files.user_folders import user_folder
 
 if TYPE_CHECKING:
     from mlpwatch.core.data.raw_data import RawData
@@ -16,9 +16,12 @@ FETCH_COMMAND = "mlpwatch data fetch mnist"
 
 
 def cache_folder() -> Path:
-    """Return the folder of cached data sets: `MLPWATCH_CACHE`, or the user's cache folder."""
-    override = os.environ.get("MLPWATCH_CACHE")
-    return Path(override) if override else user_cache_path("mlpwatch", appauthor=False)
+    """Return the folder of cached data sets: `MLPWATCH_CACHE`, or the user's cache folder.
+
+    Raises:
+        DataError: neither is there.
+    """
+    return user_folder("MLPWATCH_CACHE", lambda: user_cache_path("mlpwatch", appauthor=False))
 
 
 def mnist_cache_path() -> Path:

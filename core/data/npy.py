@@ -15,7 +15,7 @@ from mlpwatch.core.data.array_files import (
     MAX_DEFLATE_RATIO,
     ByteStream,
     content_bytes,
-    open_regular,
+    open_data_file,
     read_content,
     reading,
 )
@@ -36,7 +36,7 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """
     with (
         reading(path, ".npz file"),
-        open_regular(path) as (stream, size),
+        open_data_file(path) as (stream, size),
         zipfile.ZipFile(stream) as archive,
     ):
         return {name: _read_member(path, archive, name, size) for name in names}

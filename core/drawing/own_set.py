@@ -4,8 +4,10 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from mlpwatch.core.drawing.sketch import Ink
 from mlpwatch.core.errors import DataError, RunError
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json
+from mlpwatch.core.files.user_folders import user_folder
 from mlpwatch.core.text import printable
 
 MOST_DRAWINGS = 500
@@ -40,22 +43,36 @@ def drawings_folder() -> Path:
     """Return where drawings lie: `MLPWATCH_DRAWINGS`, or in the user's data folder.
 
     Not beside the runs: a drawing belongs to whoever drew it and is tried on every later run.
+
+    Raises:
+        DataError: neither is there.
     """
-    override = os.environ.get("MLPWATCH_DRAWINGS")
-    return Path(override) if override else user_data_path("mlpwatch", appauthor=False) / "drawings"
+    own = partial(user_data_path, "mlpwatch", appauthor=False)
+    return user_folder("MLPWATCH_DRAWINGS", lambda: own() / "drawings")
 
 
 class DrawingSet:
     """The drawings made on one data set: JSON lines, each synced before it counts as kept.
 
     Args:
-        path: of the file, which need not exist yet; see `for_dataset`.
+        path: of the file, which need not exist yet, or what finds it; see `for_dataset`.
         shape: (height, width) of the images.
         classes: how many labels there are.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int], classes: int) -> None:
-        self.path, self._shape, self._classes = path, shape, classes
+    def __init__(
+        self, path: Path | Callable[[], Path], shape: tuple[int, int], classes: int
+    ) -> None:
+        self._path, self._shape, self._classes = path, shape, classes
+
+    @property
+    def path(self) -> Path:
+        """The file.
+
+        Raises:
+            DataError: the user has no folder for it.
+        """
+        return self._path() if callable(self._path) else self._path
 
     @classmethod
     def for_dataset(cls, dataset: Dataset) -> "DrawingSet":
@@ -63,8 +80,8 @@ class DrawingSet:
         height, width = dataset.image_shape
         # A name may come from any file; 60 characters stay below every file system's limit.
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", dataset.name)[:60]
-        path = drawings_folder() / f"{name}-{height}x{width}.jsonl"
-        return cls(path, dataset.image_shape, dataset.classes)
+        file = f"{name}-{height}x{width}.jsonl"
+        return cls(lambda: drawings_folder() / file, dataset.image_shape, dataset.classes)
 
     def add(self, label: int, image: Ink) -> None:
         """Keep one more drawing (height, width) of ink from 0 to 1, as 256 grey levels.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import pairwise
@@ -100,6 +101,22 @@ class Run:
         """
         path = _find(saved, name_or_path)
         return cls(path, read_manifest(path))
+
+    def remember_data(self, data: str) -> None:
+        """Write where the run's data are from now on into `config.json`.
+
+        Raises:
+            RunError: it can't be written.
+        """
+        manifest = replace(self.manifest, config=replace(self.config, data=data))
+        try:
+            manifest.write(self.path)
+        except OSError as error:
+            raise RunError(
+                f"run {self.name!r}: its config.json can't be written, {error.strerror}; free some "
+                "space or make the folder writable"
+            ) from None
+        self.manifest = manifest
 
     @property
     def name(self) -> str:

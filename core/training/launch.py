@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
-from mlpwatch.core.data.registry import SOURCES, lasting_source, sources_for
+from mlpwatch.core.data.registry import SOURCES, lasting_source, resolve_source, sources_for
 from mlpwatch.core.errors import ConfigError, DataError, RunError
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
@@ -67,12 +67,11 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
 
     if taken_over:
         note(taken_over)
-    dataset = _load(config, report, run.dataset.classes)
-    if dataset.sha256 != run.dataset.sha256:
-        raise RunError(
-            f"run {run.name!r} was trained on other data than {config.data!r} holds now: "
-            "give the right file with --data"
-        )
+    dataset = _load_again(run, config, report)
+    if config.data != run.config.data:
+        # So that the next resume finds it without being told.
+        config = replace(config, data=lasting_source(resolve_source(config.data)))
+        run.remember_data(config.data)
     checkpoints = _read_checkpoints(run, config, note)
     positions = {name: checkpoint.position for name, checkpoint in checkpoints.items()}
     config = _go_on_to_the_plan(run, config, positions)
@@ -85,6 +84,28 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
         note(text)
     _forget_what_comes_after(run, config, positions)
     return Session(config, dataset, engines, run, positions, notes=notes)
+
+
+def _load_again(run: Run, config: RunConfig, report: Report) -> Dataset:
+    """Load the data that a saved run was trained on.
+
+    Raises:
+        DataError: it can't be read; the message says that it may have moved.
+        RunError: it is other data.
+    """
+    try:
+        dataset = _load(config, report, run.dataset.classes)
+    except DataError as error:
+        raise DataError(
+            f"{error}; run {run.name!r} needs its data: where they have moved, give their new path"
+            " with --data"
+        ) from error
+    if dataset.sha256 != run.dataset.sha256:
+        raise RunError(
+            f"run {run.name!r} was trained on other data than {config.data!r} holds now: "
+            "give the right file with --data"
+        )
+    return dataset
 
 
 def _read_checkpoints(run: Run, config: RunConfig, report: Report) -> dict[EngineName, Checkpoint]:

@@ -35,7 +35,7 @@ REFUSED = {
     "screen option without a screen": (["train", "--fps", "4"], ["--fps"]),
     "missing data": (["train", "--data", "none.npz"], ["none.npz'", "no such file"]),
     "mnist not fetched": (["train", "--data", "mnist"], ["mlpwatch data fetch mnist"]),
-    "nothing to resume": (["resume"], ["RUN"]),
+    "nothing to resume": (["resume"], ["no run in it", "--saved"]),
     "no such run": (["resume", "nowhere"], ["'nowhere'", "see mlpwatch runs"]),
     "no such data set": (["data", "fetch", "imagenet"], ["'imagenet'", "mnist"]),
     "nothing to fetch": (["data"], ["mlpwatch data --help"]),
@@ -64,7 +64,7 @@ def test_bad_input_is_one_line_that_names_it_and_nothing_is_written(
             ["--help"],
             [
                 "mlpwatch [OPTIONS]",
-                "mlpwatch resume RUN",
+                "mlpwatch resume [RUN]",
                 "mlpwatch data fetch mnist",
                 "--on-hangup",
             ],

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
+
 from mlpwatch.core.runs.listing import EngineSummary, RunSummary, list_runs
 from mlpwatch.core.text import printable
 
@@ -16,9 +18,12 @@ def runs_as_text(saved: Path) -> str:
     if not found:
         return f"no runs in {printable(saved)}"
     rows = [_HEADINGS, *(_row(run) for run in found)]
-    widths = [max(len(row[n]) for row in rows) for n in range(len(_HEADINGS))]
+    # In cells: a Chinese or Japanese character takes two.
+    widths = [max(cell_len(row[n]) for row in rows) for n in range(len(_HEADINGS))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
         for row in rows
     )
 

@@ -119,7 +119,7 @@ def streamed(path: Path) -> None:
         def write(self, data: Any) -> int:  # noqa: ANN401
             return self._file.write(data)
 
-    with path.open("wb") as file, zipfile.ZipFile(Pipe(file), "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[arg-type]
+    with path.open("wb") as file, zipfile.ZipFile(Pipe(file), "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in ARRAYS.items():
             with archive.open(f"{name}.npy", "w") as member:
                 member.write(npy_bytes(array))

@@ -1,0 +1,128 @@
+"""What the process finds when it starts: closed descriptors, encodings, folder, variables.
+
+Whatever of that can't be worked with is put right here, or one line of error.
+"""
+
+import codecs
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+
+from mlpwatch.core.errors import InputError
+
+_LOOK_ALIKES = {
+    "…": "...", "–": "-", "—": "-", "·": "|", "×": "x", "→": "->", "←": "<-", "≤": "<=", "≥": ">=",
+    "−": "-", "\N{NO-BREAK SPACE}": " ",
+}  # fmt: skip
+"""For streams whose encoding lacks the character; any other is written as `\\u6570`."""
+
+_MOST = {
+    "TEXTUAL_FPS": 1_000,
+    "TEXTUAL_SCREENSHOT": 86_400,
+    "TEXTUAL_SLOW_THRESHOLD": 1_000_000,
+    "TEXTUAL_DIM_FACTOR": 100,
+    "ESCDELAY": 10_000,
+}
+"""Larger numbers make Textual wait for ever or fail; what is no number it passes over."""
+
+_COLOUR_SYSTEMS = ("auto", "standard", "256", "truecolor")
+
+
+def prepare_streams() -> None:
+    """Give the process three descriptors, and streams that take any character.
+
+    A file opened later would get the number of a closed descriptor, and what was meant for stderr
+    would be written into it. Without an encoding for a character, printing it would be an error.
+    """
+    with suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - 0, 1 and 2
+            os.set_inheritable(number, True)
+        os.close(number)
+    codecs.register_error("mlpwatch", _look_alike)
+    # `print` writes to stdout where it is given None.
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="mlpwatch")
+
+
+def check_folder() -> None:
+    """Check that the working folder is there.
+
+    Raises:
+        InputError: it was deleted.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(
+            f"working folder: {reason}; expected one that exists; cd to another and start again"
+        ) from error
+
+
+def check_textual_variables(environment: Mapping[str, str]) -> None:
+    """Check those of Textual's own variables that would end it with a traceback.
+
+    Raises:
+        InputError: the message names the variable.
+    """
+    for name, most in _MOST.items():
+        with suppress(ValueError):
+            if int(environment.get(name, "0")) > most:
+                raise InputError(
+                    f"{name}={environment[name]!r}: expected a number up to {most}; unset it"
+                )
+    colours = environment.get("TEXTUAL_COLOR_SYSTEM", "auto")
+    if colours not in _COLOUR_SYSTEMS:
+        expected = ", ".join(_COLOUR_SYSTEMS)
+        raise InputError(f"TEXTUAL_COLOR_SYSTEM={colours!r}: expected {expected}; unset it")
+    _check_log(environment.get("TEXTUAL_LOG"))
+    _check_driver(environment.get("TEXTUAL_DRIVER"))
+
+
+def _check_log(path: str | None) -> None:
+    if path is None:
+        return
+    try:
+        with Path(path).open("a"):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"TEXTUAL_LOG={path!r}: {reason}; expected a file that can be written; unset it"
+        ) from error
+
+
+def _check_driver(named: str | None) -> None:
+    if named is None:
+        return
+    from importlib import import_module  # noqa: PLC0415
+
+    from textual.driver import Driver  # noqa: PLC0415
+
+    module, _, symbol = named.partition(":")
+    found: object = None
+    # A module may raise anything while it is imported.
+    with suppress(Exception):
+        found = getattr(import_module(module), symbol)
+    if not isinstance(found, type) or not issubclass(found, Driver):
+        raise InputError(
+            f"TEXTUAL_DRIVER={named!r}: expected MODULE:CLASS of a driver of Textual; unset it"
+        )
+
+
+def _look_alike(error: UnicodeError) -> tuple[str, int]:
+    """Replace what a stream can't encode by what looks like it, or by its number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    shown = (
+        _LOOK_ALIKES.get(character) or character.encode("unicode_escape").decode("ascii")
+        for character in characters
+    )
+    return "".join(shown), error.end
