@@ -5,20 +5,23 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from mlpwatch.core.config import RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.layout import METRICS_NAME, RESULT_NAME
-from mlpwatch.core.runs.listing import read_result
+from mlpwatch.core.runs.listing import read_result, summarize_run
 from mlpwatch.core.runs.manifest import read_manifest
 from mlpwatch.core.runs.metrics import NUMBERS, MetricsLog
 from mlpwatch.core.text import printable
 
 ExportKind = Literal["csv", "json"]
+
+_SETTINGS = tuple(field.name for field in fields(RunConfig))
 
 _MAX_STEM = 100
 """Characters of a file's name before its number and ending."""
@@ -30,7 +33,8 @@ def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
     Args:
         runs: the run folders.
         folder: receives the file, named after the run, or after their number.
-        kind: `csv`: one row per engine and epoch, a number that is not finite left empty.
+        kind: `csv`: one row per engine and epoch, with the engine's test accuracy and the run's
+            settings; a number that is not finite is left empty.
             `json`: one object per run with its settings, result and metrics; there it is null.
 
     Returns:
@@ -60,16 +64,24 @@ def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
 def _csv(runs: Sequence[Path]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("run", *NUMBERS))
+    writer.writerow(("run", *NUMBERS, "test_accuracy", *(f"config_{one}" for one in _SETTINGS)))
     for run in runs:
+        config = read_manifest(run).config
+        tested = {one.engine: one.test_accuracy for one in summarize_run(run).engines}
+        settings = [getattr(config, name) for name in _SETTINGS]
         for line in _epochs(run):
-            values = (getattr(line, name) for name in NUMBERS)
-            writer.writerow((printable(run.name), *map(_cell, values)))
+            values = [getattr(line, name) for name in NUMBERS]
+            row = [*values, tested.get(line.engine), *settings]
+            writer.writerow((printable(run.name), *map(_cell, row)))
     return text.getvalue()
 
 
 def _cell(value: object) -> object:
-    return "" if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return printable(value) if isinstance(value, str) else value
 
 
 def _object(run: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
+from textual.widgets.input import Selection
 
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.tui.kit.base_screen import ClosesOnce
@@ -59,11 +60,12 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
 
     Args:
         title: what is asked, in one line.
-        text: to begin with.
+        text: to begin with; selected, so that what is typed replaces it.
         check: raises the error that says what is wrong with a text.
         yes: what enter does.
         no: what escape does.
         facts: what enter would do besides, a line each; long ones are folded.
+        effect: returns what enter would do with a sound text, in one line.
     """
 
     WHERE: ClassVar[Where] = "entry"
@@ -78,9 +80,11 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
         yes: str,
         no: str,
         facts: Sequence[str] = (),
+        effect: Callable[[str], str] = lambda _text: "",
     ) -> None:
         super().__init__()
         self._rows: list[Row] = [[(title, Role.STRONG)], []]
+        self._effect = effect
         if facts:
             self._rows += [*([(fact, Role.TEXT)] for fact in facts), []]
         self._text, self._check = text, check
@@ -90,17 +94,17 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
         """Make the box."""
         with Vertical(classes="box"):
             yield TextBlock(id="question")
-            yield TypedLine(self._text, id="line")
+            yield TypedLine(self._text, id="line", is_selected=True)
             yield TextBlock(id="fault")
 
     def on_mount(self) -> None:
         """Ask."""
         self.query_one("#question", TextBlock).update(self._rows)
-        self._say(self._hints, Role.DIM)
+        self._say_effect(self._text)
 
-    def on_input_changed(self, _event: Input.Changed) -> None:
-        """Take back what was said of the text before."""
-        self._say(self._hints, Role.DIM)
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say what enter would do with the text."""
+        self._say_effect(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give the text, or say what is wrong with it."""
@@ -115,14 +119,25 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
         """Give none."""
         self.dismiss(None)
 
-    def _say(self, text: str, role: Role) -> None:
-        self.query_one("#fault", TextBlock).update([[], [(text, role)]])
+    def _say_effect(self, text: str) -> None:
+        try:
+            self._check(text)
+        except MlpwatchError as error:
+            self._say(str(error), Role.BAD)
+        else:
+            self._say(self._hints, Role.DIM, self._effect(text))
+
+    def _say(self, text: str, role: Role, effect: str = "") -> None:
+        rows: list[Row] = [[(effect, Role.TEXT)]] if effect else []
+        self.query_one("#fault", TextBlock).update([[], *rows, [(text, role)]])
 
 
 class TypedLine(Input):
     """A line to type into; its cursor does not blink, which would be bytes for ever."""
 
-    def __init__(self, text: str, *, id: str, placeholder: str = "") -> None:
+    def __init__(
+        self, text: str, *, id: str, placeholder: str = "", is_selected: bool = False
+    ) -> None:
         super().__init__(
             text,
             placeholder=placeholder,
@@ -133,3 +148,10 @@ class TypedLine(Input):
             restrict=r"[^\x00-\x1f\x7f-\x9f]*",
         )
         self.cursor_blink = False
+        if is_selected:
+            # Not on focus: keys typed ahead of it would be selected too, and replaced.
+            self.selection = Selection(0, len(text))
+
+    def insert_text_at_cursor(self, text: str) -> None:
+        """Insert text in place of what is selected."""
+        self.replace(text, *sorted(self.selection))

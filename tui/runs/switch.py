@@ -11,7 +11,7 @@ from textual.app import App
 
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS
 from mlpwatch.core.errors import ConfigError, MlpwatchError
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import TITLES, count
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.host import Followed, RunsHost
@@ -98,6 +98,7 @@ class RunSwitch:
             yes="goes on with it",
             no="changes nothing",
             facts=facts,
+            effect=lambda text: _more_text(more_epochs(text, done) - done),
         )
         text = await self._app.push_screen_wait(entry)
         return None if text is None else more_epochs(text, done)
@@ -160,6 +161,10 @@ def why_not(run: ListedRun) -> str:
     if summary.state == "finished" and (run.epochs_done or 0) >= MAX_EPOCHS:
         return f"{summary.name} has done {MAX_EPOCHS:,} epochs; no run can have more"
     return ""
+
+
+def _more_text(epochs: int) -> str:
+    return f"trains {count(epochs, 'more epoch')}"
 
 
 def more_epochs(text: str, done: int) -> int:

@@ -28,7 +28,7 @@ def units_text(
     """
     shown = f"{first}–{last - 1} of {units}" if last > first + 1 else f"{first} of {units}"
     if config.hidden and mean:
-        text = f" units {shown} · dots average {mean} of {data.features} weights"
+        text = f" units {shown} · dots average {mean} weights"
     elif config.hidden:
         text = f" first layer: units {shown}, {data.features} weights each"
     else:

@@ -12,7 +12,7 @@ import pytest
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.export import ExportKind, export_runs
 from mlpwatch.core.runs.metrics import NUMBERS
-from tests.support.samples.run_samples import create, line
+from tests.support.samples.run_samples import CONFIG, create, line
 
 
 @pytest.fixture
@@ -32,9 +32,20 @@ def test_csv_has_a_row_per_run_engine_and_epoch(runs: list[Path], tmp_path: Path
     assert [(row["run"], row["engine"], row["epoch"]) for row in rows] == [
         ("one", "numpy", "1"), ("one", "torch", "1"), ("two", "numpy", "1"), ("two", "torch", "1"),
     ]  # fmt: skip
-    assert set(rows[0]) == {"run", *NUMBERS}
+    assert list(rows[0])[: len(NUMBERS) + 2] == ["run", *NUMBERS, "test_accuracy"]
+    assert rows[0]["config_hidden"] == "64-32"
+    assert rows[0]["config_learning_rate"] == str(CONFIG.learning_rate)
+    assert rows[0]["test_accuracy"] == "", "it has not ended"
     assert [row["val_accuracy"] for row in rows[:2]] == ["0.25", "0.5"]
     assert [row["train_loss"] for row in rows[:2]] == ["0.5", ""]
+
+
+def test_csv_has_the_test_accuracy_of_each_engine(runs: list[Path], tmp_path: Path) -> None:
+    ends = {"numpy": {"test_accuracy": 0.97}, "torch": {"test_accuracy": None}}
+    (runs[0] / "result.json").write_text(json.dumps({"engines": ends}))
+    path = export_runs(runs[:1], tmp_path, "csv")
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert [row["test_accuracy"] for row in rows] == ["0.97", ""]
 
 
 def test_json_has_settings_result_and_metrics(runs: list[Path], tmp_path: Path) -> None:
