@@ -71,7 +71,7 @@ def area_average(images: NDArray[np.floating], rows: int, columns: int) -> NDArr
 @lru_cache(64)
 def _area_weights(source: int, target: int) -> NDArray[np.float64]:
     """Return (target, source): each source pixel's share in each target pixel; rows sum to 1."""
-    edges = np.arange(target + 1) * (source / target)
+    edges = np.arange(target + 1) * (source / max(1, target))
     starts = np.arange(source)
     overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
     weights: NDArray[np.float64] = np.clip(overlap, 0.0, None) * (target / source)
