@@ -14,7 +14,6 @@ from mlpwatch.tui.charts.scales import LABEL_COLUMNS, nice_ticks, tick_label
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role
 
-_ROWS_PER_TICK = 2
 _COLUMNS_PER_TICK = 10
 
 _TO_ASCII = str.maketrans("┤│", "+|")
@@ -40,8 +39,8 @@ def draw_axes(frame: Frame) -> Canvas:
 def _y_labels(frame: Frame) -> Canvas:
     """Return the labels, the axis, and one blank column of the plot."""
     up = frame.up()
-    ticks = nice_ticks(frame.y_limits, max(2, frame.rows // _ROWS_PER_TICK), frame.log_y)
-    rows = {round(up(tick)) // DOTS_DOWN: f"{tick_label(tick):>{LABEL_COLUMNS}}" for tick in ticks}
+    labels = {tick: f"{tick_label(tick):>{LABEL_COLUMNS}}" for tick in frame.y_ticks}
+    rows = {round(up(tick)) // DOTS_DOWN: label for tick, label in labels.items()}
     return _build(LABEL_COLUMNS + 2, frame.rows, {}, rows, ascii_only=frame.look.ascii_only)
 
 

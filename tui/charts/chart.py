@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mlpwatch.tui.charts.dots import DOTS_ACROSS, Frame, Marker, Series
 from mlpwatch.tui.charts.plotting import Plot
-from mlpwatch.tui.charts.scales import Limits, nice_limits
+from mlpwatch.tui.charts.scales import Limits, nice_limits, ruler
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
@@ -62,6 +62,7 @@ class Chart(CellView):
         self._frame = Frame(0, 0, (0.0, 1.0), (0.0, 1.0))
         self._crosshair: float | None = None
         self._empty = WAITING
+        self._labels_top = False
         self._plot = Plot()
 
     def update(
@@ -74,6 +75,7 @@ class Chart(CellView):
         log_y: bool = False,
         x_label: str = "",
         crosshair: float | None = None,
+        labels_top: bool = False,
         empty: str = WAITING,
     ) -> None:
         """Show these curves.
@@ -88,6 +90,7 @@ class Chart(CellView):
             log_y: logarithmic y axis.
             x_label: unit of x, written behind the last tick.
             crosshair: the x where a vertical line stands behind the curves, if any.
+            labels_top: put a tick at the upper limit, a round number.
             empty: said while there is nothing to draw.
 
         Raises:
@@ -98,13 +101,14 @@ class Chart(CellView):
         shown = self._look()
         self._title = (title,) if isinstance(title, str) else title
         self._series, self._frame = tuple(series), frame
-        self._crosshair, self._empty = crosshair, empty
+        self._crosshair, self._empty, self._labels_top = crosshair, empty, labels_top
         if shown != self._look():
             self.repaint()
 
     def _look(self) -> tuple[object, ...]:
         """Return what the picture depends on."""
-        return self._title, self._series, self._frame, self._crosshair, self._empty
+        picture = self._title, self._series, self._frame, self._crosshair, self._empty
+        return *picture, self._labels_top
 
     @property
     def plot_columns(self) -> int:
@@ -128,11 +132,16 @@ class Chart(CellView):
             self._put_last_value(canvas, end + 1)
             return canvas
         self._put_legend(canvas, end + 2)
-        frame = self._frame._replace(width=width, height=height - 1, look=self.look)
+        frame = self._ruled(self._frame._replace(width=width, height=height - 1, look=self.look))
         canvas.paste(self._plot.update(frame, self._series), 0, 1)
         self._put_crosshair(canvas, frame)
         self._put_note(canvas, frame)
         return canvas
+
+    def _ruled(self, frame: Frame) -> Frame:
+        """Return the frame with limits on which ticks stand evenly."""
+        axis = ruler(frame.y_limits, frame.rows, frame.log_y, labels_top=self._labels_top)
+        return frame._replace(y_limits=axis.limits, y_ticks=axis.ticks)
 
     def _put_legend(self, canvas: Canvas, start: int) -> None:
         """Write the legend at the right end of the first row; what does not fit is left out."""

@@ -80,7 +80,10 @@ class ChartLimits:
 
     def accuracy(self, state: "RunState") -> Limits:
         """Return the y limits of the accuracy in percent, over both models; 100 at the top."""
-        curves = [engine.epochs_by_step.validation_accuracy for engine in state.engines.values()]
+        epochs = [engine.epochs_by_step for engine in state.engines.values()]
+        curves = [
+            curve for one in epochs for curve in (one.validation_accuracy, one.train_accuracy)
+        ]
         values = [
             100 * share for curve in curves if curve.count for share in (curve.low, curve.high)
         ]
@@ -147,15 +150,26 @@ def recent_loss_series(engines: Iterable["EngineView"], options: ChartOptions) -
 def accuracy_series(
     engines: Iterable["EngineView"], state: "RunState", options: ChartOptions
 ) -> list[Series]:
-    """Return the validation accuracy in percent of the given engines."""
+    """Return validation accuracy, and that on training images if known, of the engines, in %."""
     series = []
     for engine in engines:
-        points = _by_epoch(engine, state, options, "validation_accuracy")
-        percent = [(x, y * 100) for x, y in points]
+        # What is compared is drawn over the other.
+        if train := _percent(engine, state, options, "train_accuracy"):
+            mark = _MARK_OF[engine.name] if options.overlay else "dot"
+            series.append(Series("train", SOFT_CURVES[engine.name], train, mark))
         label = TITLES[engine.name] if options.overlay else "validation"
         line = _LINE_OF[engine.name] if options.overlay else "braille"
-        series.append(Series(label, CURVES[engine.name], percent, line))
+        points = _percent(engine, state, options, "validation_accuracy")
+        series.append(Series(label, CURVES[engine.name], points, line))
     return series
+
+
+def _percent(
+    engine: "EngineView", state: "RunState", options: ChartOptions, what: str
+) -> list[tuple[float, float]]:
+    points = _by_epoch(engine, state, options, what)
+    percent = [(x, 100 * y) for x, y in points]
+    return percent if any(math.isfinite(y) for _, y in percent) else []
 
 
 LAYER_MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")

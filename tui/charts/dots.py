@@ -25,6 +25,9 @@ _DASH, _DASH_PERIOD = 2 * DOTS_ACROSS, 3 * DOTS_ACROSS
 _MARK_SPACING = 2 * DOTS_ACROSS
 """Dots between two marks at least: a dotted line where there are more points than room."""
 
+_ROUNDING = 1e-6
+"""Added to a height in dots, so that a tick on the edge of a row is not rounded to that below."""
+
 _ROWS_FOR_X_LABELS = 5
 """Rows below which the x labels make room for the curve."""
 _COLUMNS_FOR_Y_LABELS = 24
@@ -62,6 +65,7 @@ class Frame(NamedTuple):
     x_label: str = ""
     """Unit of x, written behind the last label."""
     look: Look = SHOWS_ALL
+    y_ticks: tuple[float, ...] = ()
 
     @property
     def columns(self) -> int:
@@ -93,16 +97,19 @@ class Frame(NamedTuple):
         """Return the function from y to its dot row, not rounded, 0 at the bottom, NaN for a gap.
 
         A y outside the limits is kept within one plot height of them: the line leaves the plot,
-        and plotext has no million dots to draw.
+        and there are no million dots to draw.
         """
-        top = DOTS_DOWN * self.rows - 1
+        dots = DOTS_DOWN * self.rows
         low, high = map(math.log10, self.y_limits) if self.log_y else self.y_limits
 
         def height(y: float) -> float:
             if not math.isfinite(y) or (self.log_y and y <= 0):
                 return math.nan
             share = ((math.log10(y) if self.log_y else y) - low) / (high - low)
-            return min(2.0, max(-1.0, share)) * top
+            if share <= 1:
+                # The dot whose stretch holds it; the upper limit belongs to the highest.
+                return min(max(-1.0, share) * dots - 0.5 + _ROUNDING, dots - 1.0)
+            return min(2.0, share) * dots
 
         return height
 

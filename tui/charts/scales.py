@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 Limits = tuple[float, float]
 """Lowest and highest value of an axis, the first below the second."""
@@ -71,6 +72,90 @@ def _step_below(value: float) -> float:
     power = _power(value)
     fitting = [n * power for n in _LEADING if n * power <= value * (1 + 1e-9)]
     return max(fitting, default=power)
+
+
+_LEAST_ROWS = 2
+"""Rows from one tick to the next at least."""
+
+_TICK_STEPS = (1.0, 2.0, 2.5, 5.0)
+_FEWEST_POWERS, _LARGEST_POWER = 2, 300
+_DECADES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
+
+
+class Ruler(NamedTuple):
+    """An axis whose ticks stand the same number of rows apart."""
+
+    limits: Limits
+    ticks: tuple[float, ...]
+    """Ascending."""
+
+
+def ruler(limits: Limits, rows: int, log: bool, *, labels_top: bool = False) -> Ruler:
+    """Return a ruler over limits, which are extended as far as even rows need.
+
+    A row is the stretch from its lower edge to that of the next. On a log axis powers of ten stand
+    evenly; where fewer than two of them lie inside, 2 and 5 times them get ticks too. An axis from
+    0 is extended at the top, another at the bottom, but not below 0.
+
+    Args:
+        limits: what has to be shown.
+        rows: of the plot; below 4, ticks stand where they fall.
+        log: whether the axis is logarithmic.
+        labels_top: the highest value, a round one, gets a tick.
+    """
+    as_they_fall = Ruler(limits, tuple(nice_ticks(limits, max(2, rows // _LEAST_ROWS), log)))
+    if rows < 2 * _LEAST_ROWS:
+        return as_they_fall
+    low, high = map(math.log10, limits) if log else limits
+    used = rows - 1 if labels_top else rows
+    if log:
+        steps = [float(decades) for decades in _DECADES]
+    else:
+        power = _power((high - low) / rows)
+        steps = [n * power * scale for scale in (1, 10, 100) for n in _TICK_STEPS]
+    fitting = [one for step in steps if (one := _ruled(low, high, used, step))]
+    if not fitting:
+        return as_they_fall
+
+    def cost(one: tuple[float, int]) -> float:
+        """Count rows left empty, and less than three ticks or more than nine."""
+        ticks = used / one[1]
+        return one[0] * ticks / (high - low) + 0.2 * max(0, 3 - ticks) + 0.05 * max(0, ticks - 9)
+
+    step, per_tick = min(fitting, key=cost)
+    row = step / per_tick
+    if log:
+        base = math.floor(low / row + 1e-9) * row
+    elif low == 0:
+        base = 0.0
+    else:
+        base = (math.ceil(high / row - 1e-9) - used) * row
+        base = max(base, 0.0) if low >= 0 else base
+    first = math.ceil(base / step - 1e-9)
+    count = math.ceil((base + rows * row) / step - 1e-9) - first
+    ticks = [n * step for n in range(first, first + count)]
+    if not log:
+        return Ruler((base, base + rows * row), tuple(ticks))
+    if base + rows * row > _LARGEST_POWER:
+        return as_they_fall
+    ruled = 10.0**base, 10.0 ** (base + rows * row)
+    powers = [10.0**tick for tick in ticks]
+    if len(powers) < _FEWEST_POWERS:
+        powers = nice_ticks(ruled, max(2, rows // _LEAST_ROWS), log=True)
+    return Ruler(ruled, tuple(powers))
+
+
+def _ruled(low: float, high: float, rows: int, step: float) -> tuple[float, int] | None:
+    """Return the step and the most rows for it with which all is shown; None for too few rows."""
+    per_tick = math.floor(step * rows / (high - low) + 1e-9)
+    # Where the ends are not on a row of this ruler, one row less is left for what lies between.
+    while per_tick >= _LEAST_ROWS:
+        row = step / per_tick
+        first, last = math.floor(low / row + 1e-9), math.ceil(high / row - 1e-9)
+        if last - first <= rows:
+            return step, per_tick
+        per_tick -= 1
+    return None
 
 
 def nice_ticks(limits: Limits, most: int, log: bool = False) -> list[float]:

@@ -110,6 +110,7 @@ class ChartRows:
             accuracy_series(engines, state, self.options),
             self._run_axis(state, engines[0]),
             self._limits.accuracy(state),
+            labels_top=True,
             empty=_unless_ended(engines, AFTER_EPOCH),
         )
 
@@ -144,6 +145,7 @@ class ChartRows:
         y: Limits,
         *,
         log_y: bool = False,
+        labels_top: bool = False,
         empty: str = AFTER_EPOCH,
     ) -> None:
         chart.update(
@@ -154,6 +156,7 @@ class ChartRows:
             log_y=log_y,
             x_label=x.label,
             crosshair=x.crosshair,
+            labels_top=labels_top,
             empty=empty,
         )
 

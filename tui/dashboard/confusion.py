@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+NO_MEMORY = "no memory for this matrix"
+
 _ROOMY_CELL = 6
 """Columns of a cell beside which there may be scores; narrower ones would be spread first."""
 
@@ -133,6 +135,16 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return title, predicted classes and one row per true class, as many as fit."""
+        try:
+            return self._picture(width, height)
+        except MemoryError:
+            # Training continues; the next matrix tries again.
+            canvas = Canvas(width, height)
+            canvas.put(0, 0, self._title, self._role)
+            canvas.put(0, 1, NO_MEMORY, Role.BAD)
+            return canvas
+
+    def _picture(self, width: int, height: int) -> Canvas:
         canvas = Canvas(width, height)
         end = canvas.put(0, 0, self._title, self._role)
         if self._counts is None or not self._names:
@@ -240,7 +252,10 @@ class ConfusionMatrix(CellView, can_focus=True):
     def _worst(self) -> tuple[int, int]:
         if self._counts is None:
             return 0, 0
-        return divmod(int(mistakes(self._counts).argmax()), len(self._counts))
+        try:
+            return divmod(int(mistakes(self._counts).argmax()), len(self._counts))
+        except MemoryError:
+            return 0, 0
 
     def _layout(self, counts: "NDArray[np.int64]", width: int, height: int) -> Layout:
         at = self._cursor or self._first

@@ -1,5 +1,6 @@
 """The crosshair: one step of both models, where it lies on every chart, and what is read there."""
 
+import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -123,11 +124,20 @@ def read_out(
     if read is None:
         return "not yet", "", ""
     if panel == "accuracy":
-        return (f"{100 * read.epoch.val_accuracy:.2f} %" if read.epoch else "no epoch yet"), "", ""
+        return *_accuracies(read.epoch), ""
     validation = f", val {read.epoch.val_loss:.4f}" if read.epoch else ""
     spread = ", batches {:.4f} to {:.4f}".format(*read.spread) if read.spread else ""
     loss = "no batch" if read.loss is None else f"{read.loss:.4f}"
     return loss + (f" ({read.steps:,} steps)" if read.steps > 1 else ""), validation, spread
+
+
+def _accuracies(epoch: "EpochRecord | None") -> tuple[str, str]:
+    """Return the accuracy on validation images, and that on training images if it is known."""
+    if epoch is None:
+        return "no epoch yet", ""
+    known = math.isfinite(epoch.train_accuracy)
+    train = f", train {100 * epoch.train_accuracy:.2f} %" if known else ""
+    return f"{100 * epoch.val_accuracy:.2f} %", train
 
 
 def place(step: int, state: "RunState") -> str:

@@ -174,7 +174,10 @@ class Matrices:
 
         known = self._differences
         if known is None or known[0] is not one or known[1] is not other:
-            known = self._differences = one, other, largest_differences(one, other)
+            try:
+                known = self._differences = one, other, largest_differences(one, other)
+            except MemoryError:
+                return ()
         return known[2]
 
     def _subtitle(self, engine: "EngineView", state: "RunState") -> str:

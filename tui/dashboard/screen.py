@@ -39,6 +39,9 @@ COLUMN_CLASSES = (None, "second")
 ALL_PANELS_HEIGHT = 36
 """Rows from which all three panels are shown at once: two charts of nine rows and a matrix."""
 
+TWO_PANELS_HEIGHT = 28
+"""Rows from which two are shown: the loss, and below it accuracy or matrix."""
+
 
 class Dashboard(ClosesOnce[None]):
     """Status, loss, accuracy and confusion matrix of both models.
@@ -247,12 +250,21 @@ class Dashboard(ClosesOnce[None]):
 
     def _arrange(self) -> None:
         """Show all panels, or one with a zoom or a small terminal."""
-        one = self._zoomed or self.size.height < ALL_PANELS_HEIGHT
+        shown = self._shown_panels()
         for panel in PANELS:
-            self.query_one(f"#{panel}").display = not one or panel == self._panel
-        self.query_one("#confusion").styles.height = "1fr" if one else self._matrix_rows()
+            self.query_one(f"#{panel}").display = panel in shown
+        rows = "1fr" if len(shown) == 1 else self._matrix_rows()
+        self.query_one("#confusion").styles.height = rows
         self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
         self.call_after_refresh(self.update, numbers=True)
+
+    def _shown_panels(self) -> tuple[Panel, ...]:
+        """Return the panels that there is room for, the current one among them."""
+        if self._zoomed or self.size.height < TWO_PANELS_HEIGHT:
+            return (self._panel,)
+        if self.size.height < ALL_PANELS_HEIGHT:
+            return ("loss", "confusion" if self._panel == "confusion" else "accuracy")
+        return PANELS
 
     def _matrix_rows(self) -> int:
         """Return the height of the matrices; the charts share what is left, half and half."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.data.pixels import area_average
 from mlpwatch.tui.images.renderers import COLUMNS_PER_PIXEL, RAMP, resample
-from mlpwatch.tui.images.signed import Levels, SignedStyle, glyph, role_of, signed_style
+from mlpwatch.tui.images.signed import Levels, SignedStyle, role_of, signed_style
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Ink, Role, Shade
 
@@ -17,6 +17,9 @@ WEAK, STRONG = 0.4, 0.7
 on, most pixels of an MNIST digit are marked, and the next digit costs 4.1 kB instead of 1.7."""
 
 _WEAK_LEVEL, _STRONG_LEVEL = 2, 4
+
+_MARKS = {0: " ", _WEAK_LEVEL: "o", _STRONG_LEVEL: "O", -_WEAK_LEVEL: "x", -_STRONG_LEVEL: "X"}
+"""Where there are no shades. None of them is a character of the ramp that ink is drawn with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def _pixel(place: int, level: int, style: SignedStyle) -> tuple[tuple[str, Ink],
     if style == "halves":
         ink: Ink = Shade(None, level) if level or character != " " else Role.TEXT
         return (character, ink), (character, ink)
-    return (character, Role.TEXT), (glyph(level, "plain"), role_of(level))
+    return (character, Role.TEXT), (_MARKS[level], role_of(level))
 
 
 class SaliencyView(CellView):
@@ -122,4 +125,4 @@ def _legend(style: SignedStyle, scale: float) -> list[tuple[str, Role | Shade]]:
 def _mark(style: SignedStyle, level: int) -> tuple[str, Role | Shade]:
     if style == "halves":
         return "   ", Shade(None, level)
-    return glyph(level, "plain"), role_of(level)
+    return _MARKS[level], role_of(level)

@@ -7,6 +7,7 @@ from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import SPEEDS, Watch
 
 if TYPE_CHECKING:
+    from mlpwatch.core.config import RunConfig
     from mlpwatch.core.events import GapMeasured
 
 
@@ -36,7 +37,23 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
     right.append((f"  {time} ", Role.DIM))
     if cost:
         right.append((f"   {cost} ", Role.DIM))
+    # Last: the first to give way where there is no room.
+    step = max(engine.step for engine in state.engines.values())
+    right.append((f"   {settings_text(config, step, state.planned_steps)} ", Role.DIM))
     return left, right
+
+
+def settings_text(config: "RunConfig", step: int, total_steps: int) -> str:
+    """Return the learning rate of a step, its schedule, batch size and dropout, in few words."""
+    # Not at the top: NumPy is not loaded before the first frame.
+    from mlpwatch.core.network.optimizers import learning_rate_at  # noqa: PLC0415
+
+    rate = learning_rate_at(min(step, total_steps), max(1, total_steps), config)
+    schedule = "" if config.schedule == "constant" else f" {config.schedule}"
+    parts = [f"rate {rate:.2g}{schedule}", f"batch {config.batch_size}"]
+    if config.dropout or config.input_dropout:
+        parts.append(f"dropout {config.dropout:g}, input {config.input_dropout:g}")
+    return " · ".join(parts)
 
 
 def gap_text(gap: "GapMeasured") -> str:

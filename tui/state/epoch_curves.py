@@ -43,12 +43,14 @@ class EpochCurves:
         self.train_loss = Curve(planned=planned)
         self.validation_loss = Curve(planned=planned)
         self.validation_accuracy = Curve(planned=planned)
+        self.train_accuracy = Curve(planned=planned)
 
     def add(self, x: float, epoch: EpochRecord) -> None:
         """Add one epoch, which ended at x."""
         self.train_loss.add(x, epoch.train_loss)
         self.validation_loss.add(x, epoch.val_loss)
         self.validation_accuracy.add(x, epoch.val_accuracy)
+        self.train_accuracy.add(x, epoch.train_accuracy)
 
 
 class GapCurves:

@@ -22,7 +22,7 @@ def test_axes_are_as_large_as_their_frame_in_a_smaller_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setenv("LINES", "4")
-    canvas = draw_axes(Frame(90, 12, (0.0, 10.0), (0.0, 2.5), x_label="epoch"))
+    canvas = draw_axes(Frame(90, 12, (0.0, 10.0), (0.0, 2.5), x_label="epoch", y_ticks=(0, 1, 2)))
     assert (canvas.width, canvas.height) == (90, 12)
     labels = [canvas.row(y)[:7] for y in range(11)]
     assert labels[0] == "     │ ", "a row without a label"

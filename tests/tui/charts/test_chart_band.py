@@ -18,7 +18,7 @@ def test_a_band_fills_what_lies_between_low_and_high_behind_the_curve(ascii_only
     assert cells(canvas, Role.NUMPY) == alone, "the curve is whole, and no dot of the band in it"
     filled = cells(canvas, Role.NUMPY_BAND)
     rows = {y for _, y in filled}
-    assert rows == set(range(3, 9)) - {y for _, y in alone}, "0.5 to 2 of 2.5"
+    assert rows == set(range(2, 9)) - {y for _, y in alone}, "0.5 to 2 of 2.5"
     assert all(len([x for x, y in filled if y == row]) >= 63 for row in rows)
     assert canvas.row(0).rstrip().endswith("batches")
 

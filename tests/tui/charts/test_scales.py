@@ -1,12 +1,21 @@
 """Limits seldom change, ticks are few and round, labels are short and exact."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpwatch.tui.charts.scales import LABEL_COLUMNS, Limits, nice_limits, nice_ticks, tick_label
+from mlpwatch.tui.charts.dots import DOTS_DOWN, Frame
+from mlpwatch.tui.charts.scales import (
+    LABEL_COLUMNS,
+    Limits,
+    nice_limits,
+    nice_ticks,
+    ruler,
+    tick_label,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +68,45 @@ def test_labels_are_short_and_say_the_value(power: int, leading: int, multiple: 
     assert len(label) <= LABEL_COLUMNS
     number = float(label.rstrip("kMG"))
     assert number * {"k": 1e3, "M": 1e6, "G": 1e9}.get(label[-1], 1) == pytest.approx(value)
+
+
+def rows_of_ticks(limits: Limits, rows: int, *, log: bool, labels_top: bool = False) -> list[int]:
+    """The rows that the ticks of a plot stand in, from below."""
+    axis = ruler(limits, rows, log, labels_top=labels_top)
+    up = Frame(20, rows + 1, (0, 1), axis.limits, log).up()
+    return [round(up(tick)) // DOTS_DOWN for tick in axis.ticks]
+
+
+@given(st.floats(0, 1e6), st.floats(1e-6, 1e6), st.integers(4, 60), st.booleans(), st.booleans())
+def test_ticks_stand_on_even_rows(
+    low: float, span: float, rows: int, labels_top: bool, from_zero: bool
+) -> None:
+    low = 0.0 if from_zero else low
+    limits = nice_limits([low, low + max(span, low * 1e-3)], log=False)
+    axis = ruler(limits, rows, log=False, labels_top=labels_top)
+    assert axis.limits[0] <= limits[0] + 1e-9 * limits[1]
+    assert axis.limits[1] >= limits[1] * (1 - 1e-9)
+    places = rows_of_ticks(limits, rows, log=False, labels_top=labels_top)
+    assert len({after - before for before, after in pairwise(places)}) <= 1, places
+    assert all(0 <= place < rows for place in places)
+
+
+@pytest.mark.parametrize("rows", range(4, 40))
+@pytest.mark.parametrize("limits", [(1e-3, 1.0), (1e-8, 1e-5), (0.01, 50.0)])
+def test_powers_of_ten_stand_on_even_rows(limits: Limits, rows: int) -> None:
+    places = rows_of_ticks(limits, rows, log=True)
+    assert len(places) >= 2
+    assert len({after - before for before, after in pairwise(places)}) <= 1, places
+
+
+@pytest.mark.parametrize("rows", range(4, 40))
+def test_an_accuracy_has_a_tick_at_100(rows: int) -> None:
+    for low in (0.0, 40.0, 90.0, 97.2):
+        axis = ruler((low, 100.0), rows, log=False, labels_top=True)
+        assert axis.ticks[-1] == pytest.approx(100)
+        assert (axis.limits[1] - axis.limits[0]) < 2.3 * (100 - low), "more than half is used"
+
+
+def test_an_impossible_span_gets_ticks_where_they_fall() -> None:
+    assert ruler((1e-300, 1e300), 10, log=True).limits == (1e-300, 1e300)
+    assert ruler((0.0, 2.5), 3, log=False).limits == (0.0, 2.5)

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.events import CheckpointSaved, Event, SaveFailed
+from mlpwatch.core.events import (
+    CheckpointSaved,
+    EpochDone,
+    Event,
+    Paused,
+    SaveFailed,
+    StepDone,
+)
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from tests.support.samples.scenes import (
     CONFIG,
@@ -48,7 +55,8 @@ async def test_the_header_names_what_is_trained_and_how_long_it_takes() -> None:
         header = stage.text().split("\n")[0]
     assert "digits · 64-32-10 · relu · sgd · twin" in header
     # PyTorch is the slower: 240 - 67 steps at 0.08 s.
-    assert header.endswith("0:05 · about 0:13 left")
+    assert "0:05 · about 0:13 left" in header
+    assert header.endswith("rate 0.3 · batch 50"), "settings, where there is room"
 
 
 async def test_the_header_gives_way_from_the_right() -> None:
@@ -294,3 +302,73 @@ async def test_ascii_holds_on_every_screen(keys: str, size: tuple[int, int]) -> 
         await stage.press(*keys.split())
         above = {character for character in stage.text() if character > "~"}
     assert not above - {"\n"}
+
+
+async def test_the_header_tells_the_learning_rate_of_now_its_schedule_and_dropout() -> None:
+    config = replace(CONFIG, schedule="linear", learning_rate=0.4, dropout=0.2, input_dropout=0.1)
+    session = FakeSession(config=config)
+    async with on_stage(training(), (220, 60), session=session) as stage:
+        header = stage.text().split("\n")[0]
+    left = 1 - stage.state.engines["numpy"].step / stage.state.planned_steps
+    assert f"rate {0.4 * left:.2g} linear · batch 50 · dropout 0.2, input 0.1" in header
+
+
+@pytest.mark.parametrize(
+    ("size", "keys", "panels"),
+    [
+        ((100, 30), "", {"loss", "accuracy"}),
+        ((100, 30), "tab", {"loss", "accuracy"}),
+        ((100, 30), "tab tab", {"loss", "confusion"}),
+        ((100, 28), "", {"loss", "accuracy"}),
+        ((100, 27), "tab", {"accuracy"}),
+        ((100, 30), "z", {"loss"}),
+        ((100, 36), "", {"loss", "accuracy", "confusion"}),
+    ],
+)
+async def test_two_panels_from_28_rows_and_all_from_36(
+    size: tuple[int, int], keys: str, panels: set[str]
+) -> None:
+    async with on_stage(training(), size) as stage:
+        await stage.press(*keys.split())
+        rows = [line[:40] for line in stage.text().split("\n")]
+        names = ("loss", "accuracy", "confusion")
+        screen = stage.app.screen
+        shown = {name for name in names if screen.query_one(f"#numpy-{name}").size.height > 0}
+        assert shown == panels
+        if "confusion" in panels:
+            assert all(any(row.split()[:1] == [str(n)] for row in rows) for n in range(10))
+
+
+async def test_while_one_catches_up_to_be_paused_it_says_who_waits_and_where() -> None:
+    async with on_stage(training()) as stage:
+        stage.session._paused.update(("numpy", "torch"))
+        at = stage.state.engines["numpy"].step
+        await stage.feed(Paused("numpy", at))
+        assert f"NumPy waits for PyTorch at step {at:,}" in stage.text()
+        await stage.feed(*[e for e in trained("torch", at, first=68) if isinstance(e, StepDone)])
+        await stage.feed(Paused("torch", at))
+        assert "waits for" not in stage.text()
+
+
+async def test_accuracy_on_training_images_is_charted_and_read_out_where_it_is_known() -> None:
+    record = epoch_done("numpy", 4).record
+    async with on_stage(training()) as stage:
+        assert "train" not in stage.row("  accuracy")
+        known = replace(record, train_accuracy=0.8125)
+        await stage.feed(EpochDone(known))
+        assert "train" in stage.row("  accuracy")
+        await stage.press("pageup", "pagedown")
+        assert f"{100 * record.val_accuracy:.2f} %, train 81.25 %" in stage.row("  accuracy")
+
+
+async def test_no_memory_for_a_matrix_is_said_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_counts: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("mlpwatch.tui.dashboard.confusion.mistakes", exhausted)
+    async with on_stage(training()) as stage:
+        assert stage.text().count("no memory for this matrix") == 2
+        await stage.press("tab", "tab", "down", "c", "c")
+        monkeypatch.undo()
+        await stage.press("c", "c")
+        assert "no memory" not in stage.text()

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from mlpwatch.tui.images.renderers import RAMP
+from mlpwatch.tui.images.saliency import Saliency, SaliencyView
 from mlpwatch.tui.images.signed import (
     SignedStyle,
     legend,
@@ -140,3 +142,16 @@ def test_a_page_shows_each_tile_under_its_name() -> None:
     rows = view.paint(40, 9).text().split("\n")
     assert rows[0] == f"{'0':<20}1"
     assert rows[1:] == [f"{'################':<20}%%%%%%%%%%%%%%%%"] * 8
+
+
+@pytest.mark.parametrize(
+    "look", [Look(colours=None), Look(ascii_only=True), Look(colours="standard")]
+)
+def test_marks_and_ink_share_no_character_where_there_are_no_shades(look: Look) -> None:
+    view, ink = SaliencyView(), np.linspace(0, 1, 64).reshape(8, 8)
+    view.look = look
+    view.update(Saliency(ink, np.linspace(-1, 1, 64).reshape(8, 8), 1.0, "of class 7"))
+    rows = view.paint(16, 10).text().split("\n")[:8]
+    marks = {row[x] for row in rows for x in range(1, len(row), 2)} - {" "}
+    assert len(marks) == 4, "weak and strong, for and against"
+    assert not marks & set(RAMP)
