@@ -1,6 +1,7 @@
 """The app: screens, global keys, and the timer that drains the mailbox."""
 
 import os
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from mlpwatch.tui.images.renderers import RendererChoice
     from mlpwatch.tui.mistakes.selection import MistakeSelection
 
+THEMES = {"light": "textual-light", "dark": "textual-dark"}
+
 STOP_AGAIN_SECONDS = 5.0
 """Within this time a second press of the key that ends the run confirms the first."""
 
@@ -59,6 +62,8 @@ class ScreenOptions(NamedTuple):
     ascii_only: bool = False
     saved: Path = Path("saved")
     """The folder of all runs."""
+    theme: str | None = None
+    """`light`, `dark`, or a theme of Textual's; None for its default."""
     goes_on_after_hangup: bool = False
     """A terminal that is gone ends the screen alone, not the training."""
 
@@ -109,6 +114,8 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self._left: tuple[ref[Watch], MistakeSelection] | None = None
         """Where one browsed the mistakes of a run, which may go meanwhile."""
         self._stop_asked_at = -STOP_AGAIN_SECONDS
+        if options.theme is not None:
+            self.theme = THEMES.get(options.theme, options.theme)
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
 
@@ -173,6 +180,8 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
                 run = self.action_quit if leaves else partial(screen.run_action, key.action)
                 about = f"{key.help} ({key.shown})" if key.label else key.shown
                 yield SystemCommand(title, about, run)
+        yield SystemCommand("Light theme", "dark text on light ground", self.action_light)
+        yield SystemCommand("Dark theme", "light text on dark ground", self.action_dark)
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
         yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
         for command in super().get_system_commands(screen):
@@ -334,6 +343,30 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
             where = getattr(screen, "WHERE", "")
             state.say(text, bad=bad, where=where, seconds=seconds)
             self.update_screen(numbers=True)
+
+    def action_light(self) -> None:
+        """Show dark text on light ground."""
+        self.theme = THEMES["light"]
+
+    def action_dark(self) -> None:
+        """Show light text on dark ground."""
+        self.theme = THEMES["dark"]
+
+    def deliver_screenshot(
+        self, filename: str | None = None, path: str | None = None, time_format: str | None = None
+    ) -> str | None:
+        """Save a picture of the screen beside the run's folder, and say where."""
+        run = session.run.path if (session := self.runs.top.session) else None
+        folder = path or str(run.parent if run else self._options.saved)
+        if filename is None and run is not None:
+            filename = f"{run.name}-{datetime.now():%Y%m%d-%H%M%S}.svg"
+        try:
+            written = self.save_screenshot(filename, folder, time_format)
+        except OSError as error:
+            self._answer(f"no picture in {folder}: {error.strerror or error}", bad=True)
+            return None
+        self._answer(f"picture of the screen saved as {written}")
+        return written
 
     def action_faster_screen(self) -> None:
         """Look into the mailbox more often."""

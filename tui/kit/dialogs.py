@@ -1,6 +1,6 @@
 """Short screens that ask before something is done: yes or no, and a line to type."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -66,6 +66,7 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
         no: what escape does.
         facts: what enter would do besides, a line each; long ones are folded.
         effect: returns what enter would do with a sound text, in one line.
+        act: does it; if that fails, the dialog says why, stays open, and takes all keys.
     """
 
     WHERE: ClassVar[Where] = "entry"
@@ -81,8 +82,10 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
         no: str,
         facts: Sequence[str] = (),
         effect: Callable[[str], str] = lambda _text: "",
+        act: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__()
+        self._act, self._is_acting = act, False
         self._rows: list[Row] = [[(title, Role.STRONG)], []]
         self._effect = effect
         if facts:
@@ -113,7 +116,21 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
         except MlpwatchError as error:
             self._say(str(error), Role.BAD)
         else:
-            self.dismiss(event.value)
+            if self._act is None:
+                self.dismiss(event.value)
+            elif not self._is_acting:
+                self._is_acting = True
+                self.run_worker(self._do(self._act, event.value))
+
+    async def _do(self, act: Callable[[str], Awaitable[None]], text: str) -> None:
+        try:
+            await act(text)
+        except MlpwatchError as error:
+            self._say(str(error), Role.BAD)
+        else:
+            self.dismiss(text)
+        finally:
+            self._is_acting = False
 
     def action_cancel(self) -> None:
         """Give none."""

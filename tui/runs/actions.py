@@ -72,20 +72,23 @@ class RunActions:
         if run is None:
             return
         old = run.summary.path
+        new = old
+
+        async def give(name: str) -> None:
+            nonlocal new
+            if name != old.name:
+                new = await asyncio.to_thread(rename_run, old.parent, old.name, name)
+
         entry = LineEntry(
             f"rename {run.summary.name}",
             run.summary.name,
             check_run_name,
             yes="renames it",
             no="keeps the old name",
+            act=give,
         )
         name = await self._screen.app.push_screen_wait(entry)
         if name is None or name == old.name:
-            return
-        try:
-            new = await asyncio.to_thread(rename_run, old.parent, old.name, name)
-        except MlpwatchError as error:
-            self._screen.say(str(error), bad=True)
             return
         self._runs.follow(old, new)
         self._screen.say(f"{run.summary.name} is now {name}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.events import Click
+from textual.events import Click, Key
 from textual.widgets import Input
 
 from mlpwatch.core.errors import error_text
@@ -56,6 +56,7 @@ class RunsScreen(ClosesOnce[None]):
         self._error = ""
         """Why the list can't be read."""
         self._has_read = self._is_reading = self._is_stale = self._is_asking = False
+        self._awaits_dialog = False
         self._not_before = 0.0
         self._message: tuple[str, Role] = ("", Role.DIM)
 
@@ -179,6 +180,7 @@ class RunsScreen(ClosesOnce[None]):
     async def action_resume(self) -> None:
         """Resume the selected run here."""
         # The app's worker, not the screen's: once the run is replaced, this screen is gone.
+        self._awaits_dialog = True
         resuming = self._guarded(self._run_actions.resume())
         self.app.run_worker(resuming, exclusive=True, group="resume")
 
@@ -204,6 +206,14 @@ class RunsScreen(ClosesOnce[None]):
         else:
             self.dismiss()
 
+    def take_key(self, _event: Key) -> bool:
+        """Drop keys typed before a dialog that was asked for has opened: they are no commands."""
+        return self._is_asking or self._awaits_dialog
+
+    def on_screen_suspend(self) -> None:
+        """A dialog is open now, and takes the keys itself."""
+        self._awaits_dialog = False
+
     def _ask(self, action: Callable[[], Awaitable[None]]) -> None:
         """Start an action that asks first; keys typed ahead of its question start no other."""
 
@@ -220,6 +230,7 @@ class RunsScreen(ClosesOnce[None]):
     async def _guarded(self, action: Awaitable[None]) -> None:
         try:
             await action
+            self._awaits_dialog = False
         except Exception as error:  # foreign files: whatever is in them, the training continues
             self.say(error_text(error), bad=True)
 

@@ -277,10 +277,13 @@ class Watch:
             return
         if self.attached or self.is_view:
             name = session.run.name
-            hint = (
-                "escape goes back to the runs" if self.is_view else "q leaves it alone, X ends it"
-            )
-            self.state.say(f"following {name}: {hint}")
+            if self.is_view:
+                hint = "q goes back to the runs"
+            elif self.state.ended:
+                hint = "it has ended; r, then c, trains it further"
+            else:
+                hint = "q leaves it alone, X ends it"
+            self.state.say(f"{'showing' if self.state.ended else 'following'} {name}: {hint}")
         elif session.dataset.name == "digits" and not self._limit_is_held:
             self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))
             self.limit_is_automatic = True

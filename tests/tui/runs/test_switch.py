@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.events import Key
+from textual.widgets import Input
 
 import mlpwatch.tui.runs.switch
 from mlpwatch.core.recipes import from_recipe
@@ -241,3 +243,53 @@ async def test_a_run_that_trains_elsewhere_is_refused_without_a_question(saved: 
             assert isinstance(stage.app.screen, RunsScreen)
     other.release()
     assert [run.state for run in list_runs(saved)] == ["stopped"]
+
+
+async def test_typing_replaces_the_prefilled_number_and_enter_says_what_it_will_do(
+    saved: Path,
+) -> None:
+    finish(saved, "done", epochs=2)
+    async with on_stage(training(), saved=saved) as stage:
+        await ask_how_long(stage, "done")
+        assert "trains 2 more epochs" in stage.text()
+        await stage.press(*"40")
+        assert stage.app.screen.query_one("#line", Input).value == "40"
+        assert "trains 38 more epochs" in stage.text()
+        await stage.press("escape")
+
+
+async def test_a_refused_name_keeps_the_dialog_open_and_its_letters_in_the_line(
+    saved: Path,
+) -> None:
+    finish(saved, "done", epochs=2)
+    finish(saved, "taken", epochs=2)
+    async with on_stage(training(), saved=saved) as stage:
+        await stage.open_runs()
+        await stage.press("slash", *"done", "enter", "n")
+        await stage.press(*"taken", "enter")
+        await stage.see("run name 'taken': taken in")
+        assert isinstance(stage.app.screen, LineEntry)
+        await stage.press(*"edq2")
+        assert stage.app.screen.query_one("#line", Input).value == "takenedq2"
+        await stage.press("enter")
+        await until((saved / "takenedq2").is_dir, stage.pilot)
+        await until(lambda: isinstance(stage.app.screen, RunsScreen), stage.pilot)
+        assert (saved / "taken").is_dir()
+        assert not stage.app.shutdown.is_asked
+
+
+@pytest.mark.parametrize("key", ["n", "d", "c"])
+async def test_letters_in_a_burst_behind_a_dialogs_key_are_no_commands(
+    saved: Path, key: str
+) -> None:
+    finish(saved, "done", epochs=2)
+    async with on_stage(training(), saved=saved) as stage:
+        await stage.open_runs()
+        await stage.press("slash", *"done", "enter")
+        for character in key + "ejmvq":
+            stage.app.post_message(Key(character, character))
+        await until(lambda: isinstance(stage.app.screen, LineEntry | Confirmation), stage.pilot)
+        await stage.pilot.pause()
+        assert not list(saved.parent.glob("**/*.csv"))
+        assert (saved / "done").is_dir()
+        assert not stage.app.shutdown.is_asked
