@@ -1,4 +1,4 @@
-"""Why a network reads an image as it does: telling pixels, and the training images most alike."""
+"""Why a network predicts what it does: the pixels that count, the nearest training images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,10 +61,10 @@ def rival_class(probabilities: Sequence[float], true: int) -> int:
 
 
 class Explainer:
-    """Answers from the weights with which a recent validation was read.
+    """Answers with the weights that a recent validation evaluated.
 
-    The first question takes the newest weights; from then on newer ones are taken by `prepare`, so
-    that no answer waits for the training images to be read anew. One thread may ask while another
+    The first question takes the newest weights. After that only `prepare` takes newer ones, so that
+    no answer waits for the features of all training images. One thread may ask while another
     prepares.
 
     Args:
@@ -80,7 +80,7 @@ class Explainer:
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept of training images in hidden layers."""
+        """Bytes of features kept."""
         return sum(index.nbytes for index in self._indices.values())
 
     def epoch(self, engine: EngineName) -> int | None:
@@ -98,11 +98,11 @@ class Explainer:
         return is_new and monotonic() >= self._rests_until[engine]
 
     def prepare(self, engine: EngineName, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Read the training images with the newest weights; then answer from these.
+        """Compute the training images' features with the newest weights, for the next answers.
 
         Args:
             engine: whose weights.
-            stopped: asked now and then whether to leave off.
+            stopped: whether to stop early; called before each class.
         """
         index, started = self._index(engine), thread_time()
         shown = self._board.evaluated(engine)
@@ -110,7 +110,7 @@ class Explainer:
             return
         if engine in self._rests_until:
             index = NeighbourIndex(self._dataset, shown, self._config.activation)
-        # The first index serves meanwhile: what a question wants before its turn it reads itself.
+        # The index answers meanwhile: a question computes the classes that it needs by itself.
         index.prepare(stopped)
         if not stopped():
             self._indices[engine] = index
@@ -118,7 +118,7 @@ class Explainer:
             self._rests_until[engine] = monotonic() + max(RENEW_SECONDS, rest)
 
     def answer(self, question: Question) -> Explanation | None:
-        """Return the reasons, or None before an engine's first epoch has ended."""
+        """Return the explanation, or None before an engine's first epoch has ended."""
         index = self._index(question.engine)
         if index is None:
             return None

@@ -18,7 +18,7 @@ oldest first."""
 
 @dataclass(frozen=True, slots=True)
 class PublishedWeights:
-    """What one engine shows of itself at an epoch's end."""
+    """One engine's weights and loss at the end of an epoch."""
 
     engine: EngineName
     epoch: int
@@ -43,13 +43,13 @@ class GapMeter:
         self._free: list[int] = []
 
     def publish(self, own: PublishedWeights) -> GapMeasured | None:
-        """Take in an engine's weights; return the gap once the other one's are there too."""
+        """Receive an engine's weights; return the gap if the other's of that epoch are there."""
         with self._lock:
             other, slot = self._pending.pop(own.epoch, (None, -1))
             if other is None:
                 self._keep(own)
                 return None
-            # Measured under the lock: the room of the other's weights is used again after it.
+            # Measured under the lock: afterwards other weights are copied over these.
             gap = measure_gap(own, other) if other.engine != own.engine else None
             self._free.append(slot)
             if gap is None:
@@ -57,10 +57,10 @@ class GapMeter:
             return gap
 
     def _keep(self, own: PublishedWeights) -> None:
-        """Copy weights to where they wait; the newest of a full room go unmeasured."""
+        """Keep a copy of weights until the other engine's come; without room, do nothing."""
         if self._room is None:
-            # All of it at once, and written to: weights that come and go one by one for an hour
-            # would leave holes between them that the system never gets back.
+            # Allocated and written at once: weights that are allocated and freed one by one for
+            # an hour fragment the heap, which then never shrinks.
             slots = max(1, PENDING_BYTES // max(1, own.size))
             self._room = np.full((slots, own.size), 0, np.uint8)
             self._free = list(range(slots))
@@ -71,7 +71,7 @@ class GapMeter:
 
 
 def _copied(weights: Tensors, room: NDArray[np.uint8]) -> Tensors:
-    """Return copies of weights that lie in `room`, a stretch of as many bytes."""
+    """Return copies of weights in the memory of `room` (bytes,)."""
     copies, start = {}, 0
     for name, array in weights.items():
         copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)

@@ -1,4 +1,4 @@
-"""Both engines' gradients on the same weights and the same batch: what a loss convention does."""
+"""Both engines' gradients at the same weights on the same batch: the effect of a loss's mean."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

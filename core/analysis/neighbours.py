@@ -1,4 +1,4 @@
-"""The training images that a network takes for most alike: exact neighbours in its last layer."""
+"""The training images nearest to an image in the features of a network, exactly."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,18 +29,18 @@ MOST_BYTES = 128 * 2**20
 
 
 class NeighbourIndex:
-    """The training images in the last hidden layer of one network, class by class.
+    """The training images' features in one network, class by class.
 
-    A class is read when it is first asked for, or ahead of questions by `prepare`, and kept as
+    A class is computed at the first question about it, or before by `prepare`, and kept as
     float32: 2.8 MB for a class of MNIST at 128 units, 28 MB for all ten; nothing is kept where
-    there is no hidden layer. All of it goes with its weights: for others, make another index. One
-    thread may prepare while another asks: at worst both read the same class.
+    there is no hidden layer. An index belongs to its weights: for others, make another. One
+    thread may prepare while another asks: at worst both compute the same class.
 
     Args:
         dataset: its training images and labels.
         shown: the network's weights.
         activation: of its hidden layers.
-        most_bytes: beyond that the class goes that was read first.
+        most_bytes: beyond that, the class that was computed first is removed.
     """
 
     def __init__(
@@ -57,15 +57,15 @@ class NeighbourIndex:
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept for the classes read so far."""
+        """Bytes kept for the classes computed so far."""
         with self._lock:
             return sum(hidden.nbytes for _, hidden in self._classes.values())
 
     def prepare(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Read the classes that have not been read, as many as fit; 0.2 s at 784-128 on MNIST.
+        """Compute the classes that are missing, as many as fit; 0.2 s at 784-128 on MNIST.
 
         Args:
-            stopped: asked before each class whether to leave it.
+            stopped: whether to stop early; called before each class.
         """
         width = hidden_width(self.shown.weights) or 0
         counts = np.bincount(self._dataset.train_labels, minlength=self._dataset.classes)
@@ -94,7 +94,7 @@ class NeighbourIndex:
 
     @property
     def _is_direct(self) -> bool:
-        """Whether images are compared by their pixels, for want of a hidden layer."""
+        """Whether images are compared by their pixels, as there is no hidden layer."""
         return hidden_width(self.shown.weights) is None
 
     def _class(self, label: int) -> tuple[Rows, NDArray[np.float32]]:

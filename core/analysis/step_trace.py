@@ -1,7 +1,8 @@
-"""One training step taken apart: forward, loss, backward, update, with a run's own numbers.
+"""One training step, part by part: forward, loss, backward, update, with a run's own numbers.
 
-Copies of both networks do the work, on the CPU: nothing here takes part in training. Each takes
-its own next batch at its own weights; only the comparison by hand - autograd uses one batch.
+Copies of both networks compute it on the CPU; those that train are not touched. Each copy takes
+its network's own next batch at its own weights; only the comparison of the gradient by hand with
+autograd's uses one batch.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ States = Mapping[EngineName, EngineState]
 
 @dataclass(frozen=True, slots=True)
 class LayerOutput:
-    """What leaves one layer, for one batch; the images count as what leaves layer -1."""
+    """The output of one layer for one batch; the images count as the output of layer -1."""
 
     shape: tuple[int, int]
     """(batch, width)"""
@@ -107,7 +108,7 @@ class StepTrace:
 def trace_step(
     config: RunConfig, dataset: Dataset, states: States, previous: StepTrace | None = None
 ) -> StepTrace:
-    """Take the next step of each engine apart, or the one that it has taken since `previous`.
+    """Compute the next step of each engine, or the one that it has taken since `previous`.
 
     Args:
         config: of the run.

@@ -1,7 +1,7 @@
 """Dropout masks that both engines share.
 
-They are drawn from the run's seed and the step alone, so that both networks leave out the same
-numbers, and a resumed run goes on with the masks that it would have used.
+They depend on the run's seed and the step alone: both networks leave out the same numbers, and a
+resumed run draws the masks that it would have drawn without the interruption.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class DropoutMasks:
     """Draws the masks of one network.
 
     Inverted dropout (Srivastava et al. 2014, section 10): what is kept is multiplied by
-    1 / (1 - share) while training, so that nothing changes when the network is read.
+    1 / (1 - share) while training, so that prediction needs no factor.
 
     Args:
         config: seed, dtype and both shares are used.

@@ -1,50 +1,84 @@
-"""Dropout masks: from seed and step alone, with the share that was asked for."""
-
-from dataclasses import replace
+"""Dropout leaves out the stated share, alike in both engines, and only while training."""
 
 import numpy as np
 import pytest
 
+from mlpwatch.core.arrays import Rows
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.network.dropout import DropoutMasks
-from tests.support.samples.engines import build_both, small_config, small_images
+from tests.support.samples.engines import (
+    assert_close,
+    assert_same_bits,
+    build,
+    build_both,
+    finite_differences,
+    small_config,
+    small_images,
+    train_steps,
+)
 
-SHARES = {"dropout": 0.3, "input_dropout": 0.2}
+NAMES: tuple[EngineName, ...] = ("numpy", "torch")
+ROWS: Rows = np.arange(7, dtype=np.intp)
+BOTH = {"dropout": 0.4, "input_dropout": 0.25, "hidden": (6, 4), "activation": "tanh"}
 
 
-def test_masks_depend_on_seed_and_step_alone() -> None:
-    config = small_config(**SHARES)
-    first, again = (DropoutMasks(config, [5, 4]).draw(7, 6) for _ in range(2))
-    other_step = DropoutMasks(config, [5, 4]).draw(8, 6)
-    other_seed = DropoutMasks(replace(config, seed=1), [5, 4]).draw(7, 6)
-    for mask, same, later, foreign in zip(first, again, other_step, other_seed, strict=True):
+def test_a_mask_keeps_the_expected_sum() -> None:
+    """Of 200,000 numbers, 5 standard deviations of the share kept are 0.006."""
+    config = small_config(dropout=0.4, input_dropout=0.25)
+    for mask, share in zip(DropoutMasks(config, (400, 400)).draw(0, 500), (0.25, 0.4), strict=True):
         assert mask is not None
-        assert same is not None
-        np.testing.assert_array_equal(mask, same)
-        assert (mask != later).any()
-        assert (mask != foreign).any()
+        assert mask.dtype == np.float64
+        assert np.unique(mask).tolist() == pytest.approx([0, 1 / (1 - share)])
+        assert (mask > 0).mean() == pytest.approx(1 - share, abs=0.006)
+        assert mask.mean() == pytest.approx(1, abs=0.01)
 
 
-def test_a_mask_leaves_out_its_share_and_keeps_the_mean() -> None:
-    pixels, hidden = DropoutMasks(small_config(**SHARES), [200, 300]).draw(0, 500)
-    assert pixels is not None
-    assert hidden is not None
-    # 100,000 and 150,000 draws: 0.01 is more than seven standard deviations.
-    assert (pixels == 0).mean() == pytest.approx(0.2, abs=0.01)
-    assert (hidden == 0).mean() == pytest.approx(0.3, abs=0.01)
-    assert set(np.unique(pixels)) == {0.0, 1 / 0.8}
-    assert set(np.unique(hidden)) == {0.0, 1 / 0.7}
+def test_masks_follow_from_seed_and_step_alone() -> None:
+    masks = DropoutMasks(small_config(**BOTH), (5, 6, 4))
+    again = DropoutMasks(small_config(**BOTH), (5, 6, 4))
+    other = DropoutMasks(small_config(**BOTH, seed=1), (5, 6, 4))
+    again.draw(3, 9)
+    for k in range(3):
+        np.testing.assert_array_equal(masks.draw(8, 7)[k], again.draw(8, 7)[k])
+        for different in (masks.draw(9, 7)[k], other.draw(8, 7)[k]):
+            assert (masks.draw(8, 7)[k] != different).any()  # type: ignore[union-attr]
 
 
-def test_a_share_of_zero_draws_nothing() -> None:
-    assert DropoutMasks(small_config(), [5, 4]).draw(0, 6) == [None, None]
-    pixels, hidden = DropoutMasks(small_config(dropout=0.5), [5, 4]).draw(0, 6)
-    assert pixels is None
-    assert hidden is not None
+def test_no_share_no_mask() -> None:
+    assert DropoutMasks(small_config(), (5, 4)).draw(0, 7) == [None, None]
+    only_hidden = DropoutMasks(small_config(dropout=0.5), (5, 4)).draw(0, 7)
+    assert [mask is None for mask in only_hidden] == [True, False]
 
 
-def test_a_network_that_is_read_leaves_nothing_out() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gradient_under_dropout_equals_finite_differences(name: EngineName) -> None:
+    engine = build(name, small_config(**BOTH), small_images())
+    found = engine.loss_and_gradient(ROWS)[1]
+    assert_close(found, finite_differences(engine, ROWS), 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("dropout", "input_dropout"),
+    [
+        (0.4, 0.25),
+        (0.4, 0.0),
+        (0.0, 0.25),
+    ],
+)
+def test_both_engines_leave_out_the_same_numbers(dropout: float, input_dropout: float) -> None:
+    shares = {"dropout": dropout, "input_dropout": input_dropout}
+    by_hand, in_torch = build_both(small_config(**BOTH | shares), small_images())
+    losses = train_steps(by_hand, [ROWS] * 5)
+    assert losses == pytest.approx(train_steps(in_torch, [ROWS] * 5), rel=1e-12)
+    without = {"dropout": 0.0, "input_dropout": 0.0}
+    plain = build("numpy", small_config(**BOTH | without), small_images())
+    assert train_steps(plain, [ROWS] * 5)[0] != pytest.approx(losses[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reading_leaves_nothing_out(name: EngineName) -> None:
     images = small_images()
-    plain = build_both(small_config(), images)
-    dropping = build_both(small_config(**SHARES), images)
-    for one, other in zip(plain, dropping, strict=True):
-        np.testing.assert_array_equal(one.logits(images.pixels), other.logits(images.pixels))
+    dropping = build(name, small_config(**BOTH), images)
+    plain = build(name, small_config(**BOTH | {"dropout": 0.0, "input_dropout": 0.0}), images)
+    assert_same_bits(dropping.state().weights, plain.state().weights)
+    np.testing.assert_array_equal(dropping.logits(images.pixels), plain.logits(images.pixels))
