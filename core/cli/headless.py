@@ -10,7 +10,7 @@ from time import monotonic
 from mlpwatch.core.cli.options import DEFAULT_SAVED
 from mlpwatch.core.cli.signals import StopRequest
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.events import EpochDone, Event, RunEnded, SaveFailed
+from mlpwatch.core.events import EpochDone, Event, Notice, RunEnded, SaveFailed
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.text import one_line, printable
 from mlpwatch.core.training.result import EngineResult
@@ -140,6 +140,8 @@ def _line(event: Event, epochs: int) -> str | None:
                 f"  val accuracy {epoch.val_accuracy:7.2%}"
                 f"  {epoch.samples_per_second:>9,.0f} samples/s"
             )
+        case Notice():
+            return event.text
         case SaveFailed():
             return f"{event.engine:<5}  not saved at {event.path}: {event.detail}"
         case RunEnded(reason="diverged" | "failed"):

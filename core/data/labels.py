@@ -8,14 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Labels
+from mlpwatch.core.data.source import CHARACTERS, MAX_CLASSES
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.text import excerpt
 
-CHARACTERS = string.digits + string.ascii_uppercase
-"""A label is shown as its character: 7 as 7, 12 as C."""
-
 MIN_CLASSES = 2
-MAX_CLASSES = len(CHARACTERS)
 
 _ALPHABET = len(string.ascii_uppercase)
 

@@ -1,5 +1,6 @@
 """What the program knows about a named data set. Imports no NumPy."""
 
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 
 NormalisationName = Literal["full-height", "centre-of-mass"]
 """How a data set's makers scaled and centred its images; `core.drawing` does it to drawings."""
+
+CHARACTERS = string.digits + string.ascii_uppercase
+"""A label is shown as its character: 7 as 7, 12 as C."""
+
+MAX_CLASSES = len(CHARACTERS)
 
 FILES_NORMALISATION: NormalisationName = "centre-of-mass"
 """Of data files, which are most often laid out as MNIST is."""

@@ -132,18 +132,27 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, *, folder: OpenFolder | N
     return handle
 
 
-def remove_leftovers(path: Path, names: Collection[str]) -> None:
+def unlink(path: Path, *, folder: OpenFolder | None = None) -> None:
+    """Delete a file; in `folder`, where it is given, only its name counts.
+
+    Raises:
+        OSError: it can't be deleted, or does not exist.
+    """
+    os.unlink(_name(path, folder), dir_fd=folder.handle if folder else None)
+
+
+def remove_leftovers(folder: OpenFolder, names: Collection[str]) -> None:
     """Delete the unfinished files that a killed writer left; call it as the only writer.
 
     Args:
-        path: of the folder.
+        folder: in which to look.
         names: of the files that were to be replaced; other files are left alone.
     """
     unfinished = re.compile(rf"\.({'|'.join(map(re.escape, names))})\.\w{{8}}{re.escape(_SUFFIX)}")
-    for leftover in path.iterdir():
-        if unfinished.fullmatch(leftover.name):
+    for name in os.listdir(folder.handle):  # noqa: PTH208
+        if unfinished.fullmatch(name):
             with suppress(OSError):
-                leftover.unlink()
+                unlink(Path(name), folder=folder)
 
 
 def _name(path: Path, folder: OpenFolder | None) -> str:

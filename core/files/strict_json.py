@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mlpwatch.core.files.durable import open_regular
+from mlpwatch.core.files.durable import OpenFolder, open_regular
 
 MAX_FILE_BYTES = 4 * 2**20
 """Largest JSON file that is read whole; a run's files of this kind hold about 1 kB."""
@@ -49,14 +49,18 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
     return value
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, *, folder: OpenFolder | None = None) -> dict[str, Any]:
     """Read one JSON object from a file.
+
+    Args:
+        path: of the file.
+        folder: of `path`; then only the file's name counts.
 
     Raises:
         OSError: the file can't be opened or read, or is no regular one.
         ValueError: too large, or not a JSON object.
     """
-    with os.fdopen(open_regular(path), "rb") as file:
+    with os.fdopen(open_regular(path, folder=folder), "rb") as file:
         if (size := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
             raise JsonError(f"{size:,} bytes, where at most {MAX_FILE_BYTES:,} were expected")
         return parse_object(file.read(MAX_FILE_BYTES))

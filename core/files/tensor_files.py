@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from mlpwatch.core.arrays import Floats, Tensors
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.files.durable import open_regular
+from mlpwatch.core.files.durable import OpenFolder, open_regular
 from mlpwatch.core.files.strict_json import parse_object, take_whole, to_json
 from mlpwatch.core.text import printable
 
@@ -111,7 +111,10 @@ def encode(tensors: Tensors, fields: Mapping[str, Any]) -> bytes:
 
 
 def read(
-    path: Path, check: Callable[[Shapes], None] | None = None
+    path: Path,
+    check: Callable[[Shapes], None] | None = None,
+    *,
+    folder: OpenFolder | None = None,
 ) -> tuple[dict[str, Floats], dict[str, Any]]:
     """Return the tensors, each owning its memory, and the fields that `encode` was given.
 
@@ -119,11 +122,12 @@ def read(
         path: of the file.
         check: is given the shapes by name before any tensor is read, and raises what is wrong
             with them: a file of holes may claim terabytes.
+        folder: of `path`; then only the file's name counts.
 
     Raises:
         CheckpointError: a subclass per way in which the file can be bad.
     """
-    raw, text = _read_whole(path, check)
+    raw, text = _read_whole(path, check, folder)
     metadata = _parse_metadata(path, text)
     try:
         loaded = safetensors.numpy.load(raw)
@@ -147,10 +151,12 @@ def _checksum(tensors: Mapping[str, Floats], metadata: Mapping[str, Any]) -> str
     return digest.hexdigest()
 
 
-def _read_whole(path: Path, check: Callable[[Shapes], None] | None) -> tuple[bytes, str]:
+def _read_whole(
+    path: Path, check: Callable[[Shapes], None] | None, folder: OpenFolder | None
+) -> tuple[bytes, str]:
     """Return the file's bytes and our metadata text; nothing is allocated by a claimed size."""
     try:
-        with os.fdopen(open_regular(path), "rb") as file:
+        with os.fdopen(open_regular(path, folder=folder), "rb") as file:
             size = os.fstat(file.fileno()).st_size
             header = _read_header(path, file, size)
             text = _our_metadata(path, header)

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Protocol
 
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.files.durable import OpenFolder
 from mlpwatch.core.remote.protocol import (
     MAX_LINE_BYTES,
     Status,
@@ -67,11 +68,12 @@ class CommandServer:
 
     Args:
         run: obeys.
-        folder: of the run.
+        path: of the run's folder.
+        folder: the same, where it is held.
     """
 
-    def __init__(self, run: Commanded, folder: Path) -> None:
-        self._run, self._folder = run, folder
+    def __init__(self, run: Commanded, path: Path, folder: OpenFolder | None = None) -> None:
+        self._run, self._path, self._folder = run, path, folder
         self._closing = Flag()
         self._selector = selectors.DefaultSelector()
         self._peers: dict[socket.socket, _Peer] = {}
@@ -81,7 +83,7 @@ class CommandServer:
     def start(self) -> None:
         """Listen. A run whose folder can have no socket takes no commands."""
         try:
-            self._listening = listen(self._folder)
+            self._listening = listen(self._path, self._folder)
         except OSError:
             return
         self._listening.setblocking(False)
@@ -94,7 +96,7 @@ class CommandServer:
             return
         self._closing.set()
         self._thread.join(4 * LOOK_SECONDS)
-        remove_socket(self._folder)
+        remove_socket(self._path, self._folder)
 
     def _work(self) -> None:
         while not self._closing.is_set():

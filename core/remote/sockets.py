@@ -5,9 +5,11 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import ENOENT
 from pathlib import Path
 from time import monotonic, sleep
 
+from mlpwatch.core.files.durable import OpenFolder, unlink
 from mlpwatch.core.runs.layout import SOCKET_NAME
 
 BACKLOG = 64
@@ -20,22 +22,26 @@ MAX_ADDRESS_BYTES = 103
 """What every system takes as a socket's path: macOS 103, Linux 107."""
 
 
-def listen(folder: Path) -> socket.socket:
+def listen(path: Path, folder: OpenFolder | None) -> socket.socket:
     """Return a socket that listens in a run folder, for its owner only.
 
     Removes a socket that a killed process left there: only the process that trains may call this.
 
+    Args:
+        path: of the run's folder.
+        folder: the same, where it is held.
+
     Raises:
         OSError: the folder can't be written, or has no sockets (FAT, some network file systems).
     """
-    (folder / SOCKET_NAME).unlink(missing_ok=True)
+    remove_socket(path, folder)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # On Linux the file gets this mode from the start; elsewhere the folder, 0700, keeps it.
         os.fchmod(listening.fileno(), 0o600)
-        with _address(folder) as address:
+        with _address(path, folder) as address:
             listening.bind(address)
-        (folder / SOCKET_NAME).chmod(0o600)
+            Path(address).chmod(0o600)
         listening.listen(BACKLOG)
     except BaseException:
         listening.close()
@@ -73,10 +79,15 @@ def _connect_patiently(connected: socket.socket, address: str, deadline: float) 
             return
 
 
-def remove_socket(folder: Path) -> None:
-    """Remove the socket's file, if it can be removed."""
+def remove_socket(path: Path, folder: OpenFolder | None) -> None:
+    """Remove the socket's file, if it can be removed.
+
+    Args:
+        path: of the run's folder.
+        folder: the same, where it is held.
+    """
     with suppress(OSError):
-        (folder / SOCKET_NAME).unlink()
+        unlink(path / SOCKET_NAME, folder=folder)
 
 
 def is_owner(peer: socket.socket) -> bool:
@@ -94,15 +105,19 @@ def is_owner(peer: socket.socket) -> bool:
 
 
 @contextmanager
-def _address(folder: Path) -> Iterator[str]:
-    """Yield a path of the socket that is short enough to be an address."""
-    path = str(folder / SOCKET_NAME)
-    if len(os.fsencode(path)) <= MAX_ADDRESS_BYTES:
-        yield path
+def _address(path: Path, folder: OpenFolder | None = None) -> Iterator[str]:
+    """Yield a path of the socket that is short enough to be an address.
+
+    Raises:
+        OSError: the path no longer leads to `folder`, and the system names no open folders.
+    """
+    address = str(path / SOCKET_NAME)
+    names_folders = Path("/proc/self/fd").exists()
+    if len(os.fsencode(address)) <= MAX_ADDRESS_BYTES and not (folder and names_folders):
+        if folder and not folder.is_at(path):
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(path))
+        yield address
         return
     # Linux names an open folder in 20 characters. Without it the bind fails as too long.
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{handle}/{SOCKET_NAME}"
-    finally:
-        os.close(handle)
+    opened = folder or OpenFolder(path)
+    yield f"/proc/self/fd/{opened.handle}/{SOCKET_NAME}"

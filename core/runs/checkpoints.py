@@ -10,7 +10,7 @@ import numpy as np
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.files import tensor_files
-from mlpwatch.core.files.durable import replace_durably
+from mlpwatch.core.files.durable import OpenFolder, replace_durably
 from mlpwatch.core.files.strict_json import (
     JsonError,
     take_choice,
@@ -40,7 +40,7 @@ MOST_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where training stands.
+    """How far training has come.
 
     With `RunConfig.seed` it is the whole random state: the batch order is a pure function of
     seed and epoch.
@@ -64,7 +64,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All that training needs to go on as if it had never stopped."""
+    """All that training needs to continue as if it had never stopped."""
 
     engine: EngineName
     state: EngineState
@@ -91,13 +91,16 @@ def previous_path(path: Path) -> Path:
     return path.with_name(previous_name(path.name))
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint, seed: int) -> None:
+def write_checkpoint(
+    path: Path, checkpoint: Checkpoint, seed: int, *, folder: OpenFolder | None = None
+) -> None:
     """Write a checkpoint; the one now at `path` is kept as `*.previous`.
 
     Args:
         path: see `checkpoint_path`.
         checkpoint: tensors may be transposed or sliced views.
         seed: of the run; with the position it is the random state.
+        folder: of `path`; then only the file's name counts.
 
     Raises:
         CheckpointError: the state holds NaN or infinity, or tensors at odds with each other;
@@ -107,9 +110,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, seed: int) -> None:
     _check_sound(path, checkpoint.state)
     tensors = checkpoint.state.weights | checkpoint.state.slots
     data = tensor_files.encode(tensors, _fields(checkpoint, seed))
-    # A damaged file, or one of another run, must not push out the last that can be gone on from.
-    keeps = _can_be_gone_on_from(path, tensors, seed)
-    replace_durably(path, data, previous_path(path) if keeps else None)
+    # A damaged file, or one of another run, must not push out the last sound one.
+    keeps = _is_resumable(path, tensors, seed, folder)
+    replace_durably(path, data, previous_path(path) if keeps else None, folder=folder)
 
 
 def read_checkpoint(
@@ -118,6 +121,7 @@ def read_checkpoint(
     *,
     dtype: str | None = None,
     seed: int | None = None,
+    folder: OpenFolder | None = None,
 ) -> Checkpoint:
     """Read a checkpoint that is exactly as it was written.
 
@@ -126,11 +130,14 @@ def read_checkpoint(
         expected: names and shapes of all tensors, slots included; None takes any.
         dtype: `float32` or `float64`; None takes either.
         seed: of the run; None takes any.
+        folder: of `path`; then only the file's name counts.
 
     Raises:
         CheckpointError: a subclass per way in which the file can be bad.
     """
-    tensors, fields = tensor_files.read(path, lambda shapes: _check_shapes(path, shapes, expected))
+    tensors, fields = tensor_files.read(
+        path, lambda shapes: _check_shapes(path, shapes, expected), folder=folder
+    )
     try:
         checkpoint = _build(tensors, fields)
         found_seed = take_whole(take_object(fields, "random_state"), "seed")
@@ -158,7 +165,7 @@ def read_latest(
     """Read an engine's newest whole checkpoint; None if none was ever written.
 
     Raises:
-        CheckpointError: there are checkpoints, but none that can be gone on from.
+        CheckpointError: there are checkpoints, but training can resume from none.
     """
     newest = checkpoint_path(folder, engine)
     before = previous_path(newest)
@@ -196,12 +203,12 @@ def _fields(checkpoint: Checkpoint, seed: int) -> dict[str, Any]:
     }
 
 
-def _can_be_gone_on_from(path: Path, newer: Tensors, seed: int) -> bool:
+def _is_resumable(path: Path, newer: Tensors, seed: int, folder: OpenFolder | None) -> bool:
     """Return whether a file is whole, and of the same network and run as newer tensors."""
     shapes = {name: array.shape for name, array in newer.items()}
     dtype = next(iter(newer.values())).dtype.name
     try:
-        read_checkpoint(path, shapes, dtype=dtype, seed=seed)
+        read_checkpoint(path, shapes, dtype=dtype, seed=seed, folder=folder)
     except CheckpointError:
         return False
     return True
@@ -249,7 +256,7 @@ def _check_sound(path: Path, state: EngineState) -> None:
         raise _dtype_mismatch(path, ", ".join(dtypes) or "none", "all float32 or all float64")
     for name, array in tensors.items():
         if not np.isfinite(array).all():
-            advice = "train anew with a lower learning rate"
+            advice = "train again with a lower learning rate"
             raise NonFiniteWeightsError(path, f"'{name}' holds NaN or infinity", advice)
 
 

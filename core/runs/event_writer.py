@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from math import ceil, inf, isfinite, nan
 from threading import Event as Flag
-from threading import Thread
+from threading import Lock, Thread
 from typing import assert_never
 
 from mlpwatch.core.config import EngineName
@@ -49,16 +49,18 @@ run from elsewhere sees it move."""
 
 
 class StepGroups:
-    """Sums up one engine's steps in groups of fixed length, aligned to the whole run.
+    """Groups one engine's steps: groups of fixed length, aligned to the whole run.
+
+    None reaches across the end of an epoch, where checkpoints are due.
 
     Args:
         engine: whose steps.
-        planned_steps: of the whole run.
+        plan: decides the length.
     """
 
-    def __init__(self, engine: EngineName, planned_steps: int) -> None:
-        self._engine = engine
-        self._length = max(1, ceil(planned_steps / MOST_GROUPS))
+    def __init__(self, engine: EngineName, plan: Plan) -> None:
+        self._engine, self._epoch_steps = engine, plan.epoch_steps
+        self._length = max(1, ceil(plan.epochs * plan.epoch_steps / MOST_GROUPS))
         self._early = 0
         self._opened_at = -inf
         self._step = self._count = 0
@@ -72,7 +74,8 @@ class StepGroups:
             if not self._count:
                 self._opened_at = event.seconds
             self._take(event)
-            if event.step % self._length == 0 or not isfinite(event.loss):
+            is_full = not event.step % self._length or not event.step % self._epoch_steps
+            if is_full or not isfinite(event.loss):
                 done += self.close()
             elif event.seconds - self._opened_at >= FRESH_SECONDS:
                 done += self.close_early()
@@ -116,12 +119,14 @@ class EventWriter:
     """
 
     def __init__(self, log: EventLog, plan: Plan, names: Iterable[EngineName]) -> None:
-        self._log = log
-        self._sums: Mapping[EngineName, StepGroups] = {
-            name: StepGroups(name, plan.epochs * plan.epoch_steps) for name in names
+        self._log, self._plan, self._folder = log, plan, log.path.parent
+        self._groups: Mapping[EngineName, StepGroups] = {
+            name: StepGroups(name, plan) for name in names
         }
-        self._arrived: deque[tuple[Event, ...]] = deque(maxlen=MOST_WAITING)
+        self._arrived: deque[tuple[Event, ...] | EngineName] = deque(maxlen=MOST_WAITING)
+        """Events, or an engine whose group is to be closed."""
         self._unwritten: deque[Entry] = deque([plan], maxlen=MOST_WAITING)
+        self._writing = Lock()
         self._closing = Flag()
         self._thread = Thread(target=self._work, name="event-writer", daemon=True)
 
@@ -133,6 +138,18 @@ class EventWriter:
         """Take in events, from any thread; returns at once."""
         self._arrived.append(events)
 
+    def close_group(self, engine: EngineName) -> None:
+        """Let no group reach across this moment, since a checkpoint is taken; returns at once."""
+        self._arrived.append(engine)
+
+    def flush(self) -> None:
+        """Write all that has arrived. Call it before a checkpoint is written.
+
+        Then a process that is killed leaves no checkpoint without the losses before it.
+        """
+        with self._writing:
+            self._write_arrived()
+
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Write what is left, then end the thread; gives up after some seconds."""
         self._closing.set()
@@ -143,19 +160,31 @@ class EventWriter:
         closing = False
         while not closing:
             closing = self._closing.wait(WRITE_SECONDS)
-            if not self._arrived:
-                # Single steps of a paused run are to be seen too.
-                for sums in self._sums.values():
-                    self._unwritten += sums.close_early()
-            while self._arrived:
-                self._unwritten += self._entries(self._arrived.popleft())
-            self._write()
+            with self._writing:
+                if not self._arrived:
+                    # Single steps of a paused run are to be seen too.
+                    for groups in self._groups.values():
+                        self._unwritten += groups.close_early()
+                self._write_arrived()
+
+    def _write_arrived(self) -> None:
+        while self._arrived:
+            arrived = self._arrived.popleft()
+            if isinstance(arrived, str):
+                self._unwritten += self._so_far(arrived)
+            else:
+                self._unwritten += self._entries(arrived)
+        self._write()
 
     def _write(self) -> None:
         if not self._unwritten:
             return
         # Whatever it is, training goes on: only curves of other terminals depend on it.
         with suppress(Exception):
+            if self._log.path.parent != self._folder:
+                # The run's folder was deleted, and it has another one now.
+                self._unwritten.appendleft(self._plan)
+                self._folder = self._log.path.parent
             self._log.append(self._unwritten)
             self._unwritten.clear()
 
@@ -163,12 +192,10 @@ class EventWriter:
         # Steps come by the dozen, all else alone.
         steps = [event for event in events if isinstance(event, StepDone)]
         if steps:
-            return [*self._sums[steps[0].engine].add(steps)]
+            return [*self._groups[steps[0].engine].add(steps)]
         match event := events[0]:
             case RunEnded():
                 return [*self._so_far(event.engine), event]
-            case EpochDone():
-                return self._so_far(event.engine)
             case RunStarted() | GapMeasured() | CheckpointSaved() | SaveFailed():
                 return [event]
             case Paused() | Resumed():
@@ -176,8 +203,10 @@ class EventWriter:
                 return [*self._so_far(event.engine), event]
             case StepDone() | StepGroup() | CheckpointEvaluated() | LogRewritten() | Notice():
                 return []  # steps are above; the others come from logs
+            case EpochDone():
+                return []  # the metrics log has them
             case _:
                 assert_never(event)
 
     def _so_far(self, engine: EngineName) -> list[Entry]:
-        return [*self._sums[engine].close()]
+        return [*self._groups[engine].close()]

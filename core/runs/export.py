@@ -2,26 +2,23 @@
 
 import csv
 import io
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Literal
 
-from mlpwatch.core.config import RunConfig
-from mlpwatch.core.epochs import EpochRecord
+from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.runs.layout import METRICS_NAME, RESULT_NAME
-from mlpwatch.core.runs.listing import read_result, summarize_run
 from mlpwatch.core.runs.manifest import read_manifest
-from mlpwatch.core.runs.metrics import NUMBERS, MetricsLog
+from mlpwatch.core.runs.metrics import NUMBERS
+from mlpwatch.core.runs.replay import recorded_end
+from mlpwatch.core.runs.run import Run
 from mlpwatch.core.text import printable
 
 ExportKind = Literal["csv", "json"]
-
-_SETTINGS = tuple(field.name for field in fields(RunConfig))
 
 _MAX_STEM = 100
 """Characters of a file's name before its number and ending."""
@@ -33,9 +30,10 @@ def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
     Args:
         runs: the run folders.
         folder: receives the file, named after the run, or after their number.
-        kind: `csv`: one row per engine and epoch, with the engine's test accuracy and the run's
-            settings; a number that is not finite is left empty.
-            `json`: one object per run with its settings, result and metrics; there it is null.
+        kind: `csv`: one row per engine and epoch, with the test accuracy of the engine and the
+            settings of the run; a number that is not known or not finite is left empty.
+            `json`: one object per run with its settings, result, test accuracies and metrics;
+            there it is null.
 
     Returns:
         The path of the file.
@@ -64,41 +62,44 @@ def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
 def _csv(runs: Sequence[Path]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("run", *NUMBERS, "test_accuracy", *(f"config_{one}" for one in _SETTINGS)))
-    for run in runs:
-        config = read_manifest(run).config
-        tested = {one.engine: one.test_accuracy for one in summarize_run(run).engines}
-        settings = [getattr(config, name) for name in _SETTINGS]
-        for line in _epochs(run):
-            values = [getattr(line, name) for name in NUMBERS]
-            row = [*values, tested.get(line.engine), *settings]
-            writer.writerow((printable(run.name), *map(_cell, row)))
+    settings = [one.name for one in fields(RunConfig)]
+    writer.writerow(("run", *NUMBERS, "test_accuracy", *(f"config_{name}" for name in settings)))
+    for folder in runs:
+        run = Run(folder, read_manifest(folder))
+        scores = _test_accuracies(run)
+        configured = [getattr(run.config, name) for name in settings]
+        for record in run.read_metrics():
+            numbers = [getattr(record, name) for name in NUMBERS]
+            row = [run.name, *numbers, scores[record.engine], *configured]
+            writer.writerow(map(_cell, row))
     return text.getvalue()
 
 
 def _cell(value: object) -> object:
     if isinstance(value, tuple):
         return "-".join(map(str, value))
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if value is None or (isinstance(value, float) and not isfinite(value)):
         return ""
     return printable(value) if isinstance(value, str) else value
 
 
-def _object(run: Path) -> dict[str, Any]:
-    manifest = read_manifest(run)
+def _object(folder: Path) -> dict[str, Any]:
+    run = Run(folder, read_manifest(folder))
     return {
         "run": printable(run.name),
-        "created": manifest.created.isoformat(),
-        "dataset": asdict(manifest.dataset),
-        "config": manifest.config.to_dict(),
-        "versions": manifest.versions,
-        "result": read_result(run / RESULT_NAME),
-        "metrics": [{name: getattr(line, name) for name in NUMBERS} for line in _epochs(run)],
+        "created": run.created.isoformat(),
+        "dataset": asdict(run.dataset),
+        "config": run.config.to_dict(),
+        "versions": run.manifest.versions,
+        "result": run.read_result(),
+        "test_accuracy": _test_accuracies(run),
+        "metrics": [{name: getattr(one, name) for name in NUMBERS} for one in run.read_metrics()],
     }
 
 
-def _epochs(run: Path) -> tuple[EpochRecord, ...]:
-    return MetricsLog(run / METRICS_NAME).read().lines
+def _test_accuracies(run: Run) -> dict[EngineName, float]:
+    ends = {name: recorded_end(run, name) for name in ENGINE_NAMES}
+    return {name: end.test_accuracy if end else nan for name, end in ends.items()}
 
 
 def _safe_stem(name: str) -> str:

@@ -10,6 +10,9 @@ from mlpwatch.core.text import printable
 MANIFEST_NAME = "config.json"
 """Settings, data and versions. Written once; `flock` on it is the lock of the run."""
 
+PLAN_NAME = "plan.json"
+"""What resuming has changed: epochs, and where the data are. `config.json` holds the lock."""
+
 METRICS_NAME = "metrics.jsonl"
 """One line per engine and epoch, with its confusion matrix."""
 
@@ -54,7 +57,15 @@ def previous_name(name: str) -> str:
 def unfinished_names() -> tuple[str, ...]:
     """Return the names of the files that are replaced as a whole, and may be left half-written."""
     checkpoints = (checkpoint_name(engine) for engine in ENGINE_NAMES)
-    return MANIFEST_NAME, METRICS_NAME, EVENTS_NAME, RESULT_NAME, OWNER_NAME, *checkpoints
+    return (
+        MANIFEST_NAME,
+        PLAN_NAME,
+        METRICS_NAME,
+        EVENTS_NAME,
+        RESULT_NAME,
+        OWNER_NAME,
+        *checkpoints,
+    )
 
 
 def new_run_name(config: RunConfig, now: datetime) -> str:

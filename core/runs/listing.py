@@ -19,7 +19,7 @@ from mlpwatch.core.files.strict_json import (
     take_share,
     take_text,
 )
-from mlpwatch.core.runs.layout import MANIFEST_NAME, METRICS_NAME, RESULT_NAME
+from mlpwatch.core.runs.layout import MANIFEST_NAME, METRICS_NAME, PLAN_NAME, RESULT_NAME
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.manifest import RunManifest, read_manifest
 from mlpwatch.core.runs.metrics import MetricsLog
@@ -67,7 +67,7 @@ class RunSummary:
     batch_size: int | None = None
 
 
-_NAMES = (MANIFEST_NAME, METRICS_NAME, RESULT_NAME)
+_NAMES = (MANIFEST_NAME, PLAN_NAME, METRICS_NAME, RESULT_NAME)
 """The files that a line of the list is made from."""
 
 _MEND_RESULT = "delete it and resume the run to write it again"

@@ -2,16 +2,16 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
-from mlpwatch.core.config import RunConfig
-from mlpwatch.core.data.labels import MAX_CLASSES
+from mlpwatch.core.config import MAX_EPOCHS, RunConfig
+from mlpwatch.core.data.source import MAX_CLASSES
 from mlpwatch.core.errors import ConfigError, RunError
-from mlpwatch.core.files.durable import replace_durably
+from mlpwatch.core.files.durable import OpenFolder, replace_durably
 from mlpwatch.core.files.strict_json import (
     JsonError,
     read_object,
@@ -20,7 +20,7 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
-from mlpwatch.core.runs.layout import MANIFEST_NAME
+from mlpwatch.core.runs.layout import MANIFEST_NAME, PLAN_NAME
 from mlpwatch.core.text import printable
 
 MANIFEST_FORMAT = 1
@@ -89,16 +89,39 @@ class RunManifest:
         }
         replace_durably(folder / MANIFEST_NAME, (to_json(values, indent=2) + "\n").encode())
 
+    def planned(self, epochs: int, data: str) -> Self:
+        """Return the same with another number of epochs and another place of the data.
+
+        Raises:
+            ConfigError: a number out of range.
+        """
+        return replace(self, config=replace(self.config, epochs=epochs, data=data))
+
+    def write_plan(self, path: Path, folder: OpenFolder | None) -> None:
+        """Write `plan.json`, which `read_manifest` reads with `config.json`.
+
+        Args:
+            path: of the run's folder.
+            folder: the same, where it is held.
+
+        Raises:
+            OSError: for example a full disk; the plan before stays.
+        """
+        values = {"epochs": self.config.epochs, "data": self.config.data}
+        replace_durably(path / PLAN_NAME, (to_json(values) + "\n").encode(), folder=folder)
+
 
 def read_manifest(folder: Path) -> RunManifest:
-    """Read `config.json` of a run folder.
+    """Read `config.json` of a run folder, and what resuming has changed of it.
 
     Raises:
         RunError: missing, damaged or written by a newer mlpwatch.
     """
     path = folder / MANIFEST_NAME
     try:
-        return _parse(read_object(path))
+        manifest = _parse(read_object(path))
+        path = folder / PLAN_NAME
+        return _with_plan(manifest, path)
     except FileNotFoundError:
         fault = "missing, so this is not a run folder; see mlpwatch runs"
     except OSError as error:
@@ -118,6 +141,14 @@ def installed_versions() -> dict[str, str]:
             # mlpwatch itself, run from a checkout.
             versions[package] = "not installed"
     return versions
+
+
+def _with_plan(manifest: RunManifest, path: Path) -> RunManifest:
+    try:
+        plan = read_object(path)
+    except FileNotFoundError:
+        return manifest
+    return manifest.planned(take_whole(plan, "epochs", most=MAX_EPOCHS), take_text(plan, "data"))
 
 
 def _from_one(values: Mapping[str, Any], key: str, most: int) -> int:

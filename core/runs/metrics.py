@@ -6,10 +6,8 @@ from itertools import groupby
 from math import isnan, nan
 from typing import Any
 
-import numpy as np
-
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
-from mlpwatch.core.data.labels import MAX_CLASSES
+from mlpwatch.core.data.source import MAX_CLASSES
 from mlpwatch.core.epochs import EpochRecord, Matrix
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import (
@@ -180,6 +178,9 @@ def _take_matrix(values: Mapping[str, Any]) -> Matrix:
     packed = values.get("counts")
     if classes < 1 or not isinstance(packed, list):
         raise JsonError(f"classes {classes}: expected 1 to {MAX_CLASSES}, and a list of counts")
+    # The list of runs reads no matrices, and NumPy takes longer to import than all of that.
+    import numpy as np  # noqa: PLC0415
+
     counts = np.zeros(classes * classes, np.int64)
     place = 0
     for count in packed:

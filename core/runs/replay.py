@@ -1,7 +1,9 @@
 """New lines of a run folder's logs, as the events of a live run."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import EpochRecord
@@ -20,6 +22,9 @@ from mlpwatch.core.runs.event_log import Plan, parse_entry
 from mlpwatch.core.runs.layout import CONFUSION_NAME, EVENTS_NAME, METRICS_NAME
 from mlpwatch.core.runs.metrics import parse_epoch, parse_old_confusion
 from mlpwatch.core.runs.run import Run
+
+MOST_LAST_LINES = 1_000
+"""Of the events, in which ends are looked for: the other engine may have trained longer."""
 
 
 class RunTail:
@@ -122,9 +127,9 @@ class RunTail:
 
 
 def recorded_end(run: Run, name: EngineName) -> RunEnded | None:
-    """Return an engine's end by `result.json`; None where it is missing or damaged.
+    """Return an engine's end by `result.json`, or by the events of a run that was stopped.
 
-    Its step is 0: the result does not hold it.
+    None where neither has it. By the result its step is 0: it does not hold it.
     """
     try:
         result = run.read_result()
@@ -139,7 +144,16 @@ def recorded_end(run: Run, name: EngineName) -> RunEnded | None:
             test_accuracy=take_share(engine, "test_accuracy"),
         )
     except (RunError, JsonError):
-        return None
+        return _logged_end(run, name)
+
+
+def _logged_end(run: Run, name: EngineName) -> RunEnded | None:
+    with suppress(RunError):
+        for raw in islice(run.events.lines_from_end(), MOST_LAST_LINES):
+            entry = parse_entry(raw) if b'"ended"' in raw else None
+            if isinstance(entry, RunEnded) and entry.engine == name:
+                return entry
+    return None
 
 
 def damage_notes(tail: RunTail) -> list[str]:

@@ -1,19 +1,26 @@
 """Run folders under `saved/`: everything that a run leaves on disk."""
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from itertools import pairwise
+from itertools import count, pairwise
 from math import prod
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.files.durable import remove_leftovers, replace_durably, sync_folder
+from mlpwatch.core.files.durable import (
+    OpenFolder,
+    remove_leftovers,
+    replace_durably,
+    sync_folder,
+    unlink,
+)
 from mlpwatch.core.files.scratch import building_folder
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.network.build import layer_sizes
@@ -24,6 +31,7 @@ from mlpwatch.core.runs.event_log import EventLog
 from mlpwatch.core.runs.layout import (
     EVENTS_NAME,
     METRICS_NAME,
+    PLAN_NAME,
     RESULT_NAME,
     check_run_name,
     new_run_name,
@@ -41,8 +49,15 @@ from mlpwatch.core.runs.metrics import MetricsLog, MetricsReading
 from mlpwatch.core.text import printable
 
 
+class FolderGoneError(RunError):
+    """The folder of a run that is trained was deleted."""
+
+
 class Run:
     """One run folder. Safe from several threads; `acquire` keeps other processes out.
+
+    Once acquired it writes into the folder that it has locked, whatever its path leads to: the
+    folder may be renamed, and another run may take its name.
 
     Args:
         path: of the folder.
@@ -55,10 +70,11 @@ class Run:
         self.events = EventLog(path / EVENTS_NAME)
         self._metrics = MetricsLog(path / METRICS_NAME)
         self._lock = RunLock(path)
+        self._moving = Lock()
 
     @classmethod
     def create(cls, saved: Path, name: str | None, config: RunConfig, dataset: DatasetInfo) -> Self:
-        """Make a new run folder, readable by its owner alone; `saved` is made where needed.
+        """Make a new run folder, readable by its owner only; `saved` is made where needed.
 
         Args:
             saved: the folder of all runs.
@@ -102,22 +118,6 @@ class Run:
         path = _find(saved, name_or_path)
         return cls(path, read_manifest(path))
 
-    def remember_data(self, data: str) -> None:
-        """Write where the run's data are from now on into `config.json`.
-
-        Raises:
-            RunError: it can't be written.
-        """
-        manifest = replace(self.manifest, config=replace(self.config, data=data))
-        try:
-            manifest.write(self.path)
-        except OSError as error:
-            raise RunError(
-                f"run {self.name!r}: its config.json can't be written, {error.strerror}; free some "
-                "space or make the folder writable"
-            ) from None
-        self.manifest = manifest
-
     @property
     def name(self) -> str:
         """The folder's name."""
@@ -125,7 +125,7 @@ class Run:
 
     @property
     def config(self) -> RunConfig:
-        """The settings that the run was created with."""
+        """The settings that the run was created with, and what resuming has changed of them."""
         return self.manifest.config
 
     @property
@@ -148,42 +148,104 @@ class Run:
         Raises:
             RunError: another one trains it, or the folder can't be written.
         """
-        self._lock.acquire()
-        before = read_owner(self.path)
-        write_owner(self.path)
-        remove_leftovers(self.path, unfinished_names())
-        if before is None or before == this_process():
+        folder = self._hold(self._lock)
+        before = read_owner(self.path, folder)
+        write_owner(self.path, folder)
+        remove_leftovers(folder, unfinished_names())
+        if before is None or (before.pid, before.host) == (os.getpid(), this_process().host):
             return ""
-        if before.may_live and not before.is_elsewhere:
-            # It lives without the lock: the folder was copied while it trained the original.
+        if before.lives:
+            # Without the lock: the folder was copied while that process trained the original.
             return f"{self.name!r} is a copy of what {before} trains; going on from its checkpoint"
         return f"the {before} that trained {self.name!r} is gone; going on from its last checkpoint"
 
     def sign_off(self) -> None:
-        """Leave no word of this process in the folder: all that it had to save is on disk."""
-        remove_owner(self.path)
+        """Remove this process's name from the folder: all that it had to save is on disk."""
+        remove_owner(self.path, self.folder)
 
     def release(self) -> None:
         """Let other processes train this run."""
         self.sign_off()
         self._lock.release()
+        self.events.folder = self._metrics.folder = None
+
+    @property
+    def folder(self) -> OpenFolder | None:
+        """The folder itself, while the run is acquired."""
+        return self._lock.folder
+
+    def follow_folder(self) -> str:
+        """Find the folder again if it was renamed; return a line that says so, else nothing."""
+        with self._moving:
+            folder, old = self.folder, self.path
+            if folder is None or folder.is_at(old) or self._lock.is_gone:
+                return ""
+            new = folder.whereabouts()
+            if new is None or new == old:
+                return ""
+            self._go_to(new)
+        return f"this run's folder is gone from {old}; training goes on and saves to {new}"
+
+    def replace_gone_folder(self) -> str:
+        """Make a new folder if this run's was deleted; return a line that says so, else nothing.
+
+        Raises:
+            RunError: no folder can be made.
+        """
+        with self._moving:
+            if not self._lock.is_gone:
+                return ""
+            old, new = self.path, self._next_path()
+            try:
+                _make_folder(new, self.manifest)
+            except OSError as error:
+                raise RunError(
+                    f"{printable(new)}: this run's folder is gone, and no other can be made, "
+                    f"{error.strerror}; make {printable(new.parent)} writable"
+                ) from None
+            lock = RunLock(new)
+            self._hold(lock)
+            self._lock.release()
+            self._lock = lock
+            self._go_to(new)
+            write_owner(new, lock.folder)
+        return f"this run's folder {old} is gone; training goes on and saves to {new}"
+
+    def change_plan(self, epochs: int, data: str) -> None:
+        """Remember that the run is to have so many epochs, and where its data are now.
+
+        Raises:
+            RunError: it can't be written.
+        """
+        if (epochs, data) == (self.config.epochs, self.config.data):
+            return
+        self.manifest = self.manifest.planned(epochs, data)
+        try:
+            self.manifest.write_plan(self.path, self.folder)
+        except OSError as error:
+            raise RunError(
+                f"{printable(self.path / PLAN_NAME)}: can't be written, {error.strerror}; "
+                "free some space or make the folder writable"
+            ) from None
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> Path:
         """Write an engine's checkpoint, keep the one before, and return the path.
 
         Raises:
             CheckpointError: the state holds NaN or infinity; nothing was written.
+            FolderGoneError: the folder was deleted.
             OSError: for example a full disk; the checkpoints on disk stay.
         """
+        self._check_folder()
         path = checkpoints.checkpoint_path(self.path, checkpoint.engine)
-        checkpoints.write_checkpoint(path, checkpoint, self.config.seed)
+        checkpoints.write_checkpoint(path, checkpoint, self.config.seed, folder=self.folder)
         return path
 
     def read_latest(self, engine: EngineName) -> LatestCheckpoint | None:
         """Read an engine's newest whole checkpoint that fits this run; None before the first.
 
         Raises:
-            CheckpointError: there are checkpoints, but none that can be gone on from.
+            CheckpointError: there are checkpoints, but training can resume from none.
         """
         return checkpoints.read_latest(
             self.path, engine, self._shapes(), dtype=self.config.dtype, seed=self.config.seed
@@ -193,8 +255,10 @@ class Run:
         """Add lines to `metrics.jsonl` and wait until they are on disk.
 
         Raises:
+            FolderGoneError: the folder was deleted.
             OSError: for example a full disk; nothing was added.
         """
+        self._check_folder()
         self._metrics.append(*records)
 
     def read_metrics(self) -> list[EpochRecord]:
@@ -214,7 +278,7 @@ class Run:
         return self._metrics.read()
 
     def trim_metrics(self, engine: EngineName, epoch: int) -> None:
-        """Drop an engine's lines of later epochs than that of the checkpoint to go on from.
+        """Drop an engine's lines of later epochs than that of the checkpoint to resume from.
 
         Raises:
             OSError: the file can't be replaced; it is as it was.
@@ -226,18 +290,22 @@ class Run:
         """Write `result.json`; numbers that are not finite become null.
 
         Raises:
+            FolderGoneError: the folder was deleted.
             OSError: for example a full disk; an older result stays.
         """
-        replace_durably(self.path / RESULT_NAME, (to_json(result, indent=2) + "\n").encode())
+        self._check_folder()
+        data = (to_json(result, indent=2) + "\n").encode()
+        replace_durably(self.path / RESULT_NAME, data, folder=self.folder)
 
     def discard_result(self) -> None:
-        """Remove `result.json`: the run goes on, and what it said is no longer so.
+        """Remove `result.json`: training continues, and the result no longer holds.
 
         Raises:
             RunError: it can't be removed.
         """
         try:
-            (self.path / RESULT_NAME).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                unlink(self.path / RESULT_NAME, folder=self.folder)
         except OSError as error:
             raise RunError(
                 f"{printable(self.path / RESULT_NAME)}: can't be removed, {error.strerror}; "
@@ -251,6 +319,26 @@ class Run:
             RunError: the file can't be read or is damaged.
         """
         return read_result(self.path / RESULT_NAME)
+
+    def _hold(self, lock: RunLock) -> OpenFolder:
+        """Take a lock, and have the logs write into its folder."""
+        folder = lock.acquire()
+        self.events.folder = self._metrics.folder = folder
+        return folder
+
+    def _go_to(self, path: Path) -> None:
+        self.path = path
+        self.events.path, self._metrics.path = path / EVENTS_NAME, path / METRICS_NAME
+
+    def _check_folder(self) -> None:
+        if self._lock.is_gone:
+            new = printable(self._next_path())
+            raise FolderGoneError(f"this run's folder is gone; training goes on, s saves to {new}")
+
+    def _next_path(self) -> Path:
+        """Return the first free path of `name-2`, `name-3` and so on."""
+        paths = (self.path.with_name(f"{self.path.name}-{number}") for number in count(2))
+        return next(path for path in paths if not os.path.lexists(path))
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         features = prod(self.dataset.image_shape)

@@ -68,10 +68,6 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
     if taken_over:
         note(taken_over)
     dataset = _load_again(run, config, report)
-    if config.data != run.config.data:
-        # So that the next resume finds it without being told.
-        config = replace(config, data=lasting_source(resolve_source(config.data)))
-        run.remember_data(config.data)
     checkpoints = _read_checkpoints(run, config, note)
     positions = {name: checkpoint.position for name, checkpoint in checkpoints.items()}
     config = _go_on_to_the_plan(run, config, positions)
@@ -83,6 +79,10 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
     for text in damage_notes(tail):
         note(text)
     _forget_what_comes_after(run, config, positions)
+    moved = config.data != run.config.data
+    run.change_plan(
+        config.epochs, lasting_source(resolve_source(config.data)) if moved else config.data
+    )
     return Session(config, dataset, engines, run, positions, notes=notes)
 
 

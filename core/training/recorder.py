@@ -8,9 +8,10 @@ from typing import Protocol
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.events import CheckpointSaved, Mailbox, SaveFailed
+from mlpwatch.core.events import CheckpointSaved, Mailbox, Notice, SaveFailed
 from mlpwatch.core.runs.checkpoints import Checkpoint
-from mlpwatch.core.runs.run import Run
+from mlpwatch.core.runs.event_writer import EventWriter
+from mlpwatch.core.runs.run import FolderGoneError, Run
 
 FLUSH_SECONDS = 10.0
 """How long an end waits for a disk that does not answer."""
@@ -37,17 +38,20 @@ class DiskRecorder:
     Args:
         run: the run folder.
         mailbox: receives the events.
+        event_writer: writes what happened before a checkpoint, before the checkpoint is written.
     """
 
-    def __init__(self, run: Run, mailbox: Mailbox) -> None:
-        self._run = run
+    def __init__(self, run: Run, mailbox: Mailbox, event_writer: EventWriter | None = None) -> None:
+        self._run, self._event_writer = run, event_writer
         self._mailbox = mailbox
         self._changed = Condition()
         self._checkpoints: dict[EngineName, Checkpoint] = {}
         self._lines: deque[EpochRecord] = deque()
         self._busy = False
         self._closing = False
-        self._failed: dict[EngineName, tuple[Checkpoint, str]] = {}
+        self._failed: dict[EngineName, tuple[Checkpoint, str, bool]] = {}
+        """With the reason, and whether it is that the folder is gone."""
+        self._may_replace_folder = False
         self._unwritten_lines = 0
         self._saved_steps: dict[EngineName, int] = {}
         self._handed_over_at: dict[EngineName, float] = {}
@@ -62,7 +66,7 @@ class DiskRecorder:
     def unsaved(self) -> dict[EngineName, str]:
         """Engines whose newest checkpoint could not be written, with the reason."""
         with self._changed:
-            return {engine: reason for engine, (_, reason) in self._failed.items()}
+            return {engine: reason for engine, (_, reason, _) in self._failed.items()}
 
     @property
     def unwritten_lines(self) -> int:
@@ -89,17 +93,31 @@ class DiskRecorder:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """See `Recorder`."""
+        if self._event_writer:
+            self._event_writer.close_group(checkpoint.engine)
         with self._changed:
             self._checkpoints[checkpoint.engine] = checkpoint
             self._handed_over_at[checkpoint.engine] = monotonic()
             self._changed.notify_all()
 
     def retry(self) -> None:
-        """Try again to write the checkpoints that failed."""
+        """Try again to write the checkpoints that failed; make a new folder if theirs is gone."""
         with self._changed:
-            failed = {engine: checkpoint for engine, (checkpoint, _) in self._failed.items()}
-            self._checkpoints = failed | self._checkpoints
+            self._may_replace_folder = True
+            self._put_back_failed()
             self._changed.notify_all()
+
+    def replace_gone_folder(self) -> None:
+        """Make a new folder if the run's was deleted, and write there what failed.
+
+        Raises:
+            RunError: no folder can be made.
+        """
+        if line := self._run.replace_gone_folder():
+            self._mailbox.put(Notice(line, is_bad=True))
+            with self._changed:
+                self._put_back_failed()
+                self._changed.notify_all()
 
     def record(self, epoch: EpochRecord) -> None:
         """See `Recorder`."""
@@ -116,6 +134,9 @@ class DiskRecorder:
         """Write what is left, then end the thread; False if that takes longer than `seconds`."""
         with self._changed:
             self._closing = True
+            if any(is_gone for *_, is_gone in self._failed.values()):
+                self._may_replace_folder = True
+                self._put_back_failed()
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(seconds)
@@ -123,6 +144,10 @@ class DiskRecorder:
 
     def _has_work(self) -> bool:
         return bool(self._checkpoints or self._lines)
+
+    def _put_back_failed(self) -> None:
+        failed = {engine: checkpoint for engine, (checkpoint, *_) in self._failed.items()}
+        self._checkpoints = failed | self._checkpoints
 
     def _work(self) -> None:
         lines: deque[EpochRecord] = deque()
@@ -138,18 +163,34 @@ class DiskRecorder:
                 lines.extend(self._lines)
                 self._lines.clear()
                 self._busy = True
+                may_replace, self._may_replace_folder = self._may_replace_folder, False
+            news = self._find_folder(may_replace=may_replace)
             self._write_lines(lines)
             for engine, checkpoint in checkpoints.items():
                 self._write_checkpoint(checkpoint, moments[engine])
+            if news:
+                # After what was saved: the screen has one line for both.
+                self._mailbox.put(Notice(news, is_bad=True))
+
+    def _find_folder(self, *, may_replace: bool) -> str:
+        """Return a line where the run's folder is no longer where it was."""
+        try:
+            return self._run.follow_folder() or (
+                self._run.replace_gone_folder() if may_replace else ""
+            )
+        except MlpwatchError as error:
+            return str(error)
 
     def _write_checkpoint(self, checkpoint: Checkpoint, handed_over_at: float) -> None:
         engine, step = checkpoint.engine, checkpoint.position.step
         try:
+            if self._event_writer:
+                self._event_writer.flush()
             path = self._run.write_checkpoint(checkpoint)
         except Exception as error:  # whatever it is, training continues and the screen says why
             reason = _reason(error)
             with self._changed:
-                self._failed[engine] = (checkpoint, reason)
+                self._failed[engine] = (checkpoint, reason, isinstance(error, FolderGoneError))
             self._mailbox.put(SaveFailed(engine, step, str(self._run.path), reason))
             return
         with self._changed:

@@ -72,14 +72,14 @@ class Session:
             run.events, Plan(config.epochs, self.epoch_steps), self._engines
         )
         self.mailbox = Mailbox(listener=self._event_writer.take)
-        self._command_server = CommandServer(self, run.path)
+        self._command_server = CommandServer(self, run.path, run.folder)
         self._positions = dict(positions or {})
         self._cores = config.threads or available_cores()
         share = max(1, self._cores // len(self._engines))
         self._group = ControlGroup()
         self._controls = {name: Control(share, group=self._group) for name in self._engines}
         self.gap_meter, self.weight_store = GapMeter(), WeightStore()
-        self._recorder = DiskRecorder(run, self.mailbox)
+        self._recorder = DiskRecorder(run, self.mailbox, self._event_writer)
         self._results: dict[EngineName, EngineResult] = {}
         self._result_error: str | None = None
         self._stopped_at = math.inf
@@ -317,6 +317,7 @@ class Session:
         if any(result.reason == "stopped" for result in self._results.values()):
             return
         try:
+            self._recorder.replace_gone_folder()
             self.run.write_result(self.result())
         except (OSError, MlpwatchError) as error:
             self._result_error = f"result.json could not be written: {error}"

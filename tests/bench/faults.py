@@ -25,8 +25,8 @@ from tests.bench.our_runs import scratch
 from tests.bench.verdicts import load, say
 from tests.support.checkout import CHECKOUT
 
-DISK_FAULTS = 5
-"""Quota, lost rights, a vanished folder, a full disk, a folder that vanishes before the end."""
+DISK_FAULTS = 6
+"""Quota, lost rights, a full disk, lost rights at the end, a moved folder, a deleted one."""
 
 FUZZED_READERS = 12
 """Seven of a run's own files, two kinds of .npz and its members, IDX plain and packed."""
@@ -78,35 +78,44 @@ def rows(kills: int, fuzz: int) -> list[FaultRow]:
         return (*(f"tests/e2e/test_{name}.py" for name in names), "-k", only)
 
     def core(*names: str, only: str = "") -> tuple[str, ...]:
-        return (*(f"tests/core/test_{name}.py" for name in names), "-k", only)
+        return (*map(_core_test, names), "-k", only)
 
     hangup = "SIGHUP or closed_window or closes_without_a_signal or outlives_its_terminal"
     leaving = ("leaving_in_time", "signals")
-    data = ("array_files", "idx_files", "data_refusals")
-    logs = ("metrics_log", "event_log", "confusion_log", "run_tail", "run_follower")
+    data = ("npy", "idx", "data_refusals")
+    logs = ("metrics", "event_log", "confusion_in_metrics", "replay", "follower")
     fuzzed = f"{fuzz:,} mutated inputs per reader"
     return [
         FaultRow("SIGKILL of the real command", e2e("kills"), kills),
-        FaultRow(fuzzed, core("reader_fuzz", "file_fuzz"), fuzz * FUZZED_READERS),
+        FaultRow(fuzzed, core("reader_fuzz", "data_fuzz"), fuzz * FUZZED_READERS),
         FaultRow("killed and resumed, bit for bit", core("exact_resume")),
         FaultRow("SIGKILL at each system call of a save", core("checkpoint_crashes")),
         FaultRow("SIGSTOP, SIGCONT, ctrl+z and fg", e2e("job_control")),
-        FaultRow("disk full, quota, read-only, gone", e2e("disk_faults"), DISK_FAULTS),
+        FaultRow("disk full, quota, read-only, moved", e2e("disk_faults"), DISK_FAULTS),
+        FaultRow("the folder renamed, deleted, replaced", e2e("gone_folder")),
+        FaultRow("any value in any file, FIFO, holes", core("hostile_folders")),
+        FaultRow("a run made longer", e2e("longer_run")),
         FaultRow(
             "an engine raises or diverges",
             (*core("trainer_endings")[:1], *e2e("hostile_names", only="trainer or screen")),
         ),
         FaultRow("attached; its process is killed", e2e("attach", only="killed or ordered")),
-        FaultRow("two processes, one run", e2e("run_owner") + core("run_owner")[:1]),
+        FaultRow("two processes, one run", e2e("run_owner") + core("owner")[:1]),
         FaultRow("bad checkpoints", core("bad_files", "checkpoints")),
-        FaultRow("bad configs", core("runs", only="config")),
+        FaultRow("bad configs", core("run", only="config")),
         FaultRow("bad logs", core(*logs, only="damaged or torn or garbage or repeated or long")),
         FaultRow("bad data files", core(*data)),
-        FaultRow("hostile names, paths and links", e2e("hostile_names") + core("run_names")[:1]),
-        FaultRow("renamed and deleted while trained", core("run_changes")),
+        FaultRow("hostile names, paths and links", e2e("hostile_names") + core("layout")[:1]),
+        FaultRow("renamed and deleted while trained", core("changes")),
         FaultRow("q, Ctrl-C, SIGTERM", e2e(*leaving, only=f"not ({hangup})"), timed=True),
         FaultRow("the link drops", e2e(*leaving, "attach", only=hangup), timed=True),
     ]
+
+
+def _core_test(name: str) -> str:
+    """Return the path of a test of core; a name that is not there is an error, no empty row."""
+    (path,) = CHECKOUT.glob(f"tests/core/**/test_{name}.py")
+    return str(path.relative_to(CHECKOUT))
 
 
 def judge(row: FaultRow, environment: dict[str, str], notes: Path) -> Verdict:

@@ -7,13 +7,22 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.runs.run import Run
-from tests.support.faults.disk_faults import FAULTS, fill, run_on_disk, small_disk, survive
+from tests.support.faults.disk_faults import (
+    FAULTS,
+    delete,
+    fill,
+    run_on_disk,
+    save,
+    small_disk,
+    survive,
+    take_away,
+)
 from tests.support.faults.run_losses import nothing_lost
 
 pytestmark = pytest.mark.xdist_group("disk")
 
 
-def test_quota_lost_rights_and_a_vanished_folder_are_survived_in_one_run(tmp_path: Path) -> None:
+def test_quota_and_lost_rights_are_survived_in_one_run(tmp_path: Path) -> None:
     with run_on_disk(tmp_path) as terminal:
         for breaking, number in FAULTS.values():
             survive(terminal, tmp_path, breaking, number)
@@ -40,21 +49,45 @@ def test_a_full_disk_is_survived(tmp_path: Path) -> None:
         assert_no_epoch_is_missing(tmp_path)
 
 
-def test_a_disk_that_is_full_at_the_end_is_a_failure_that_names_what_stands(
-    tmp_path: Path,
-) -> None:
+def test_a_disk_that_fails_at_the_end_is_a_failure_that_names_what_stands(tmp_path: Path) -> None:
     with run_on_disk(tmp_path) as terminal:
-        take_away, _ = FAULTS["gone"]
+        make_read_only, _ = FAULTS["read-only"]
         with nothing_lost(tmp_path / "saved"):
-            mend = take_away(terminal, tmp_path / "saved")
+            mend = make_read_only(terminal, tmp_path / "saved")
             terminal.send("q")
             assert terminal.wait_for_end() == 1
             where = terminal.after_the_app()[-1]
             mend()
-    why = "could not be written: No such file or directory"
+    why = "could not be written: Permission denied"
     assert where.startswith(f"the last checkpoint of numpy and torch {why}; numpy ")
     assert where.endswith(" (run saved/demo)")
     assert where.count("last good checkpoint at step") == 2
+
+
+def test_a_folder_that_was_moved_away_is_followed(tmp_path: Path) -> None:
+    with run_on_disk(tmp_path) as terminal:
+        put_back = take_away(terminal, tmp_path / "saved")
+        terminal.send("s")
+        terminal.wait_for(f"{tmp_path}/away/demo")
+        put_back()
+        save(terminal, tmp_path / "saved", named="saved in")
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+    assert_no_epoch_is_missing(tmp_path)
+
+
+def test_a_folder_that_was_deleted_is_made_again_by_the_key_that_saves(tmp_path: Path) -> None:
+    with run_on_disk(tmp_path) as terminal:
+        delete(terminal, tmp_path / "saved")
+        # Some epoch tells of it, for 30 s before the next checkpoint is due.
+        terminal.wait_for("folder is gone; training goes on, s saves to saved/demo-2")
+        terminal.send("s")
+        terminal.wait_for("saved in saved/demo-2")
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+        assert terminal.after_the_app()[-1] == "run saved in saved/demo-2"
+    latest = Run.open(tmp_path / "saved", "demo-2").read_latest("torch")
+    assert latest is not None
 
 
 def assert_no_epoch_is_missing(folder: Path) -> None:

@@ -149,9 +149,8 @@ class MistakesScreen(ClosesOnce[None]):
 
     def action_next_list(self, by: int) -> None:
         """Switch to another of the lists that this run has."""
-        lists, now = self._lists(), self._selection.which
-        # A model that has not been heard of yet has no list.
-        place = lists.index(now) + by if now in lists else 0
+        lists = self._lists()
+        place = lists.index(self._selection.which) + by
         self._selection.choose_list(lists[place % len(lists)])
         self._acted()
 

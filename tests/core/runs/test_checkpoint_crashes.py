@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.files.durable import remove_leftovers
+from mlpwatch.core.files.durable import OpenFolder, remove_leftovers
 from mlpwatch.core.runs.checkpoints import (
     checkpoint_path,
     previous_path,
@@ -77,7 +77,7 @@ def test_a_kill_before_each_system_call_leaves_a_whole_checkpoint(
     step = 3 if fatal_call > SYSTEM_CALLS - 1 else 2
     assert_same_checkpoint(latest.checkpoint, sample_checkpoint(step))
     assert path.exists() == (fatal_call != SYSTEM_CALLS - 1)
-    remove_leftovers(tmp_path, [path.name])
+    remove_leftovers(OpenFolder(tmp_path), [path.name])
     write_checkpoint(path, sample_checkpoint(4), 0)
     assert read_checkpoint(previous_path(path)).position.step == step
     assert sorted(tmp_path.iterdir()) == [path, previous_path(path)]

@@ -115,13 +115,13 @@ def test_a_resume_keeps_the_curves_up_to_the_checkpoint(log: EventLog) -> None:
 
 
 def test_a_short_run_keeps_every_step() -> None:
-    sums = StepGroups("numpy", MOST_GROUPS)
+    sums = StepGroups("numpy", Plan(1, MOST_GROUPS))
     assert [one.count for one in sums.add(steps(1, 50))] == [1] * 50
 
 
 def test_a_long_run_keeps_a_fixed_number_of_sums() -> None:
     planned = 100 * MOST_GROUPS
-    sums = StepGroups("numpy", planned)
+    sums = StepGroups("numpy", Plan(1, planned))
     made = [
         one for n in range(1, planned, 400) for one in sums.add(steps(n, n + 399, seconds=1e-6))
     ]
@@ -131,7 +131,7 @@ def test_a_long_run_keeps_a_fixed_number_of_sums() -> None:
 
 
 def test_what_is_left_is_summed_up_at_the_end_and_the_next_sum_ends_where_it_would_have() -> None:
-    sums = StepGroups("numpy", 10 * MOST_GROUPS)
+    sums = StepGroups("numpy", Plan(1, 10 * MOST_GROUPS))
     assert sums.add(steps(1, 7)) == []
     (rest,) = sums.close()
     assert (rest.step, rest.count) == (7, 7)
@@ -140,8 +140,20 @@ def test_what_is_left_is_summed_up_at_the_end_and_the_next_sum_ends_where_it_wou
     assert (full.step, full.count) == (10, 3)
 
 
+def test_no_group_reaches_across_the_end_of_an_epoch_or_a_checkpoint(log: EventLog) -> None:
+    plan = Plan(10 * MOST_GROUPS, 8)
+    writer = EventWriter(log, plan, ["numpy"])
+    writer.take(steps(1, 20, seconds=1e-6))
+    writer.close_group("numpy")
+    writer.take(steps(21, 30, seconds=1e-6))
+    writer.flush()
+    groups = [entry for entry in log.read() if isinstance(entry, StepGroup)]
+    assert [(one.step, one.count) for one in groups] == [(8, 8), (16, 8), (20, 4), (24, 4)]
+    assert [one for one in log.read() if one not in groups] == [plan]
+
+
 def test_a_slow_run_is_told_of_every_second() -> None:
-    sums = StepGroups("numpy", 1_000 * MOST_GROUPS)
+    sums = StepGroups("numpy", Plan(1, 1_000 * MOST_GROUPS))
     made = sums.add(steps(1, 100, seconds=0.1))
     gaps = np.diff([one.seconds for one in made])
     assert len(made) > 8

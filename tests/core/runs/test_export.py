@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.events import CheckpointSaved, RunEnded
+from mlpwatch.core.runs.event_log import EventLog, Plan
 from mlpwatch.core.runs.export import ExportKind, export_runs
 from mlpwatch.core.runs.metrics import NUMBERS
 from tests.support.samples.run_samples import CONFIG, create, line
@@ -19,9 +21,16 @@ from tests.support.samples.run_samples import CONFIG, create, line
 def runs(tmp_path: Path) -> list[Path]:
     for name in ("one", "two"):
         run = create(tmp_path / "saved", name)
-        run.append_metrics(line("numpy", 1, 0.25))
+        run.append_metrics(replace(line("numpy", 1, 0.25), train_accuracy=0.75))
         run.append_metrics(replace(line("torch", 1, 0.5), train_loss=math.nan))
-    return [tmp_path / "saved" / name for name in ("one", "two")]
+    one, two = (tmp_path / "saved" / name for name in ("one", "two"))
+    end = {"ended": "finished", "detail": "", "seconds": 1.0, "test_loss": 0.5}
+    result = {"engines": {"numpy": end | {"test_accuracy": 0.875}}}
+    (one / "result.json").write_text(json.dumps(result))
+    # A run that was stopped has no result.
+    ended = RunEnded("torch", "stopped", "", 20, 1.0, 0.5, 0.625)
+    EventLog(two / "events.jsonl").append([Plan(3, 20), ended, CheckpointSaved("torch", 20, "x")])
+    return [one, two]
 
 
 def test_csv_has_a_row_per_run_engine_and_epoch(runs: list[Path], tmp_path: Path) -> None:
@@ -35,13 +44,15 @@ def test_csv_has_a_row_per_run_engine_and_epoch(runs: list[Path], tmp_path: Path
     assert list(rows[0])[: len(NUMBERS) + 2] == ["run", *NUMBERS, "test_accuracy"]
     assert rows[0]["config_hidden"] == "64-32"
     assert rows[0]["config_learning_rate"] == str(CONFIG.learning_rate)
-    assert rows[0]["test_accuracy"] == "", "it has not ended"
     assert [row["val_accuracy"] for row in rows[:2]] == ["0.25", "0.5"]
     assert [row["train_loss"] for row in rows[:2]] == ["0.5", ""]
+    assert [row["train_accuracy"] for row in rows[:2]] == ["0.75", ""]
+    assert [row["test_accuracy"] for row in rows] == ["0.875", "", "", "0.625"]
 
 
 def test_csv_has_the_test_accuracy_of_each_engine(runs: list[Path], tmp_path: Path) -> None:
-    ends = {"numpy": {"test_accuracy": 0.97}, "torch": {"test_accuracy": None}}
+    end = {"ended": "finished", "detail": "", "seconds": 1.0, "test_loss": 0.5}
+    ends = {"numpy": end | {"test_accuracy": 0.97}, "torch": end | {"test_accuracy": None}}
     (runs[0] / "result.json").write_text(json.dumps({"engines": ends}))
     path = export_runs(runs[:1], tmp_path, "csv")
     rows = list(csv.DictReader(path.read_text().splitlines()))
@@ -49,16 +60,16 @@ def test_csv_has_the_test_accuracy_of_each_engine(runs: list[Path], tmp_path: Pa
 
 
 def test_json_has_settings_result_and_metrics(runs: list[Path], tmp_path: Path) -> None:
-    (runs[0] / "result.json").write_text('{"epochs": 3}')
     path = export_runs(runs[:1], tmp_path, "json")
     assert path == tmp_path / "one.json"
     (one,) = json.loads(path.read_text())
     assert one["run"] == "one"
     assert one["config"]["hidden"] == [64, 32]
     assert one["dataset"]["name"] == "digits"
-    assert one["result"] == {"epochs": 3}
+    assert one["result"]["engines"]["numpy"]["test_accuracy"] == 0.875
+    assert one["test_accuracy"] == {"numpy": 0.875, "torch": None}
     numbers = {name: getattr(line("numpy", 1, 0.25), name) for name in NUMBERS}
-    assert one["metrics"][0] == numbers | {"train_accuracy": None}
+    assert one["metrics"][0] == numbers | {"train_accuracy": 0.75}
     assert one["metrics"][1]["train_loss"] is None
 
 

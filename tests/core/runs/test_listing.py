@@ -11,7 +11,8 @@ from time import process_time
 import pytest
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.runs.listing import EngineSummary, RunSummary, list_runs
+from mlpwatch.core.runs.listing import EngineSummary, RunIndex, RunSummary, list_runs
+from mlpwatch.core.runs.run import Run
 from tests.support.samples.many_runs import make_many_runs
 from tests.support.samples.run_samples import CONFIG, NOON, create, line
 
@@ -184,3 +185,17 @@ def test_a_thousand_runs_are_listed_in_half_a_second(saved: Path) -> None:
         times.append(process_time() - began)
     assert Counter(run.state for run in runs) == {"finished": 750, "stopped": 250}
     assert min(times) < 0.5, times
+
+
+def test_a_run_that_was_made_longer_shows_what_it_is_to_have(saved: Path) -> None:
+    run = create(saved, "one", replace(CONFIG, only="numpy"))
+    run.append_metrics(line("numpy", 3))
+    index = RunIndex(saved)
+    assert index.read()[0].epochs_planned == 3
+    run.change_plan(4_000, "digits")
+    assert only(saved).epochs_planned == index.read()[0].epochs_planned == 4_000
+    assert Run.open(saved, "one").config.epochs == 4_000
+    for damage in ("{", '{"epochs": 0, "data": "x"}', '{"epochs": 1' + "0" * 400 + ', "data": ""}'):
+        (run.path / "plan.json").write_text(damage)
+        assert only(saved).state == "damaged"
+        assert "plan.json" in only(saved).reason

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from threading import Barrier
 
@@ -14,7 +15,7 @@ import pytest
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.changes import delete_run, rename_run
 from mlpwatch.core.runs.layout import OWNER_NAME
-from mlpwatch.core.runs.lock import Owner, RunLock, read_owner, this_process, write_owner
+from mlpwatch.core.runs.lock import Owner, RunLock, _began, read_owner, this_process, write_owner
 from mlpwatch.core.runs.run import Run
 from tests.support.samples.run_samples import create
 
@@ -28,7 +29,7 @@ def dead_pid() -> int:
 
 def leave_behind(run: Run, owner: Owner) -> None:
     """Make the folder look as a process leaves it that was killed."""
-    text = json.dumps({"pid": owner.pid, "host": owner.host})
+    text = json.dumps(asdict(owner))
     (run.path / OWNER_NAME).write_text(text)
 
 
@@ -120,10 +121,28 @@ def test_a_run_that_goes_away_while_one_opens_it_is_not_trained(
 
 
 def test_a_copy_of_a_run_that_is_trained_does_not_claim_that_its_process_is_gone(run: Run) -> None:
-    leave_behind(run, Owner(os.getppid(), this_process().host))
+    began = _began(os.getppid())
+    assert began
+    leave_behind(run, Owner(os.getppid(), this_process().host, began))
     assert run.acquire() == (
         f"'demo' is a copy of what process {os.getppid()} trains; going on from its checkpoint"
     )
+
+
+@pytest.mark.parametrize(
+    "began", ["", "another boot 12345", this_process().began], ids=["old", "boot", "later"]
+)
+def test_a_live_process_that_has_the_number_of_the_one_before_is_another(
+    run: Run, monkeypatch: pytest.MonkeyPatch, began: str
+) -> None:
+    leave_behind(run, Owner(os.getppid(), this_process().host, began))
+    gone = f"process {os.getppid()} that trained 'demo' is gone; going on from its last checkpoint"
+    assert run.acquire() == f"the {gone}"
+    run.release()
+    if began:
+        leave_behind(run, Owner(os.getppid(), this_process().host, began))
+        without_locks(monkeypatch)
+        assert "is gone" in run.acquire()
 
 
 def test_without_locks_the_owner_is_believed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,10 +79,16 @@ def take_away(_terminal: Terminal, saved: Path) -> Mend:
     return put_back
 
 
+def delete(_terminal: Terminal, saved: Path) -> Mend:
+    """Delete the run."""
+    while (saved / "demo").exists():
+        shutil.rmtree(saved / "demo", ignore_errors=True)
+    return lambda: None
+
+
 FAULTS: dict[str, tuple[Break, int]] = {
     "quota": (limit_quota, errno.EFBIG),
     "read-only": (make_read_only, errno.EACCES),
-    "gone": (take_away, errno.ENOENT),
 }
 
 
@@ -105,7 +111,7 @@ def run_on_disk(folder: Path) -> Iterator[Terminal]:
         yield terminal
 
 
-def save(terminal: Terminal, saved: Path) -> dict[str, int]:
+def save(terminal: Terminal, saved: Path, named: str = "saved in saved/demo") -> dict[str, int]:
     """Press `s`, wait for both to be saved beyond what there was, and return the steps."""
     before = steps_on_disk(saved)
     terminal.send("s")
@@ -115,7 +121,7 @@ def save(terminal: Terminal, saved: Path) -> dict[str, int]:
         return all(found[name] > before[name] for name in found)
 
     terminal.wait_for(is_newer)
-    terminal.wait_for("saved in saved/demo")
+    terminal.wait_for(named)
     return steps_on_disk(saved)
 
 

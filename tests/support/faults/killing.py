@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.events import StepGroup
 from mlpwatch.core.runs.checkpoints import checkpoint_path
 from mlpwatch.core.runs.layout import (
     EVENTS_NAME,
@@ -144,6 +145,10 @@ class Kills:
         self.step = step
         before, self.stood = self.stood, standing(self.folder / "saved")
         compare(before, self.stood)
+        groups = [entry for entry in run.events.read() if isinstance(entry, StepGroup)]
+        logged = sum(group.count for group in groups if group.step <= step)
+        if logged != step:
+            self.faults.append(f"round {self.rounds}: losses of {logged} of {step} steps")
         if damaged := run.read_metrics_log().skipped:
             self.faults.append(f"round {self.rounds}: {damaged} damaged lines of metrics")
 
