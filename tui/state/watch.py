@@ -234,16 +234,6 @@ class Watch:
         else:
             self.session.set_steps_per_second(limit)
 
-    def learning_rate(self, engine: EngineName) -> float | None:
-        """Return the learning rate of an engine's next update; None while loading."""
-        if self.session is None or self.state is None:
-            return None
-        # Not at the top: the first frame needs no NumPy.
-        from mlpwatch.core.network.optimizers import learning_rate_at  # noqa: PLC0415
-
-        step = min(self.state.engines[engine].step, self.state.planned_steps - 1)
-        return learning_rate_at(step, self.state.planned_steps, self.session.config)
-
     def _paused_while_loading(self) -> set[EngineName]:
         paused: set[EngineName] = set()
         for engines in self._held:

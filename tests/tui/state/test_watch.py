@@ -291,17 +291,6 @@ def test_in_lockstep_the_screen_says_for_which_paused_model_the_other_waits() ->
     assert watch.waiting_text == "PyTorch waits for NumPy, which is paused"
 
 
-def test_the_learning_rate_of_the_next_update_is_known() -> None:
-    session = FakeSession(config=replace(CONFIG, learning_rate=0.4, schedule="linear"))
-    watch = Watch(lambda _report: session)
-    assert watch.learning_rate("numpy") is None
-    loaded(watch)
-    session.feed([started("numpy"), *trained("numpy", 60)])
-    watch.poll()
-    assert watch.learning_rate("numpy") == pytest.approx(0.4 * (1 - 60 / 240))
-    assert watch.learning_rate("torch") == pytest.approx(0.4)
-
-
 def test_saving_after_the_end_says_where_the_run_lies() -> None:
     session = FakeSession()
     watch = opened(session)
