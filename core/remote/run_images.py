@@ -203,6 +203,7 @@ def without_images(info: DatasetInfo) -> Dataset:
         normalisation=normalisation_for(info.name),
         image_shape=(height, width),
         classes=info.classes,
+        names=info.names,
         images=no_images,
         labels=no_labels,
         train_count=0,

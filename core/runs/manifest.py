@@ -47,6 +47,8 @@ class DatasetInfo:
     image_shape: tuple[int, int]
     """Height and width."""
     classes: int
+    names: str = ""
+    """One character per class, where they are not 0-9, A-Z."""
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -60,7 +62,10 @@ class DatasetInfo:
             raise JsonError(f"image_shape {shape!r:.40}: expected a list of height and width")
         height, width = (_from_one({"image_shape": s}, "image_shape", MAX_SIDE) for s in shape)
         name, sha256 = take_text(values, "name"), take_text(values, "sha256")
-        return cls(name, sha256, (height, width), _from_one(values, "classes", MAX_CLASSES))
+        classes, names = _from_one(values, "classes", MAX_CLASSES), values.get("names", "")
+        if not isinstance(names, str) or len(names) not in (0, classes) or not names.isprintable():
+            raise JsonError(f"names {names!r:.40}: expected one character for each class")
+        return cls(name, sha256, (height, width), classes, names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,9 @@ def new_session(config: RunConfig, saved: Path, name: str | None, report: Report
     """
     config, dataset = _load_new(config, report)
     engines = _build(config, dataset, report)
-    info = DatasetInfo(dataset.name, dataset.sha256, dataset.image_shape, dataset.classes)
+    info = DatasetInfo(
+        dataset.name, dataset.sha256, dataset.image_shape, dataset.classes, dataset.names
+    )
     run = Run.create(saved, name, config, info)
     run.acquire()
     return Session(config, dataset, engines, run)

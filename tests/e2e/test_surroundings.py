@@ -21,6 +21,8 @@ pytestmark = pytest.mark.xdist_group("surroundings")
 
 SMALL = ("--data", "digits", "--hidden", "8", "--epochs", "1", "--only", "numpy")
 
+LETTERS = re.compile(r"A +B .* Y +Z$", re.MULTILINE)
+
 LATIN_1, JAPANESE = "en_US.ISO-8859-1", "ja_JP.EUC-JP"
 
 
@@ -288,13 +290,17 @@ def test_moved_data_are_asked_for_and_then_remembered(tmp_path: Path) -> None:
     assert call(tmp_path, *resume, "3").returncode == 0
 
 
-def test_letters_are_shown_as_letters(tmp_path: Path) -> None:
+def test_letters_are_shown_as_letters_even_where_the_data_are_gone(tmp_path: Path) -> None:
     NAMED["letters.npz"][0](tmp_path / "letters.npz")
     command = [*mlpwatch_command(), "--data", "letters.npz", "--epochs", "3", "--only", "numpy"]
     with Terminal(command, tmp_path, columns=140, rows=50) as terminal:
-        terminal.wait_for(
-            lambda text: "3/3" in text and re.search(r"A +B .* Y +Z$", text, re.MULTILINE)
-        )
+        terminal.wait_for(lambda text: "3/3" in text and LETTERS.search(text))
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+    (tmp_path / "letters.npz").unlink()
+    command = [*mlpwatch_command(), "attach"]
+    with Terminal(command, tmp_path, columns=140, rows=50) as terminal:
+        terminal.wait_for(lambda text: "3/3" in text and LETTERS.search(text))
         terminal.send("q")
         assert terminal.wait_for_end() == 0
 
