@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from mlpwatch.tui.images.renderers import RendererChoice
     from mlpwatch.tui.mistakes.selection import MistakeSelection
 
-THEMES = {"light": "textual-light", "dark": "textual-dark"}
-
 STOP_AGAIN_SECONDS = 5.0
 """Within this time a second press of the key that ends the run confirms the first."""
 
@@ -62,8 +60,6 @@ class ScreenOptions(NamedTuple):
     ascii_only: bool = False
     saved: Path = Path("saved")
     """The folder of all runs."""
-    theme: str | None = None
-    """`light`, `dark`, or a theme of Textual's; None for its default."""
     goes_on_after_hangup: bool = False
     """A terminal that is gone ends the screen alone, not the training."""
 
@@ -114,8 +110,6 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self._left: tuple[ref[Watch], MistakeSelection] | None = None
         """Where one browsed the mistakes of a run, which may go meanwhile."""
         self._stop_asked_at = -STOP_AGAIN_SECONDS
-        if options.theme is not None:
-            self.theme = THEMES.get(options.theme, options.theme)
         # Nothing on this screen moves by itself; over SSH an animation is bytes.
         self.animation_level = "none"
 
@@ -346,11 +340,11 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
 
     def action_light(self) -> None:
         """Show dark text on light ground."""
-        self.theme = THEMES["light"]
+        self.theme = "textual-light"
 
     def action_dark(self) -> None:
         """Show light text on dark ground."""
-        self.theme = THEMES["dark"]
+        self.theme = "textual-dark"
 
     def deliver_screenshot(
         self, filename: str | None = None, path: str | None = None, time_format: str | None = None

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
-from mlpwatch.tui.state.watch import Watch
-from tests.support.samples.scenes import FakeSession, training
-from tests.support.stage import on_stage
+from mlpwatch.tui.runs.screen import RunsScreen
+from tests.support.samples.scenes import training
+from tests.support.stage import on_stage, until
 
 
 async def test_a_picture_of_the_screen_is_saved_beside_the_run_and_says_where(
@@ -27,19 +26,6 @@ async def test_a_picture_that_cannot_be_saved_says_why(tmp_path: Path) -> None:
         await stage.pilot.pause()
         assert "no picture in" in stage.text()
         assert "No such file or directory" in stage.text()
-
-
-@pytest.mark.parametrize(
-    ("name", "theme"),
-    [("light", "textual-light"), ("dark", "textual-dark"), ("nord", "nord")],
-)
-async def test_a_theme_is_known_by_its_ground_or_its_name(name: str, theme: str) -> None:
-    session = FakeSession()
-    app = MlpwatchApp(
-        Watch(lambda _report: session), session.config.engine_names, ScreenOptions(theme=name)
-    )
-    async with app.run_test(size=(80, 24)):
-        assert app.theme == theme
 
 
 async def test_the_palette_finds_themes_under_light_and_dark() -> None:
@@ -69,3 +55,16 @@ async def test_a_message_of_the_run_makes_room_for_the_standing_note() -> None:
         assert stage.state.expire(stage.state.message_until)
         await stage.look()
         assert note in stage.text()
+
+
+async def test_a_message_among_the_runs_goes_away_unless_another_has_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlpwatch.tui.runs.screen.MESSAGE_SECONDS", 0.01)
+    async with on_stage(training(), saved=tmp_path) as stage:
+        await stage.open_runs()
+        screen = stage.app.screen
+        assert isinstance(screen, RunsScreen)
+        screen.say("renamed")
+        assert "renamed" in stage.text()
+        await until(lambda: "renamed" not in stage.text(), stage.pilot)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -25,6 +26,7 @@ from mlpwatch.tui.runs.actions import RunActions
 from mlpwatch.tui.runs.columns import COLUMNS, ListedRun
 from mlpwatch.tui.runs.run_list import MOST_MARKED, RunList
 from mlpwatch.tui.runs.table import RunTable, empty_text, selected_text
+from mlpwatch.tui.state.run_state import MESSAGE_SECONDS
 
 if TYPE_CHECKING:
     from mlpwatch.tui.runs.host import RunsHost
@@ -110,6 +112,12 @@ class RunsScreen(ClosesOnce[None]):
         """Show a message above the footer."""
         self._message = text, Role.BAD if bad else Role.TEXT
         self.draw()
+        if text:
+            self.set_timer(MESSAGE_SECONDS, partial(self._forget, self._message))
+
+    def _forget(self, message: tuple[str, Role]) -> None:
+        if self._message is message:
+            self.say("")
 
     def is_here(self, run: ListedRun) -> bool:
         """Return whether a run is the one on the dashboard, training or ended."""
