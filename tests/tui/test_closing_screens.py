@@ -4,7 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from textual.css.query import NoMatches
 from textual.events import Key, MouseDown, MouseUp
+from textual.widgets import Label
 
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.dashboard.screen import Dashboard
@@ -99,3 +101,35 @@ async def test_a_click_where_nothing_lies_ends_nothing() -> None:
         await stage.pilot.resize_terminal(80, 24)
         await stage.look()
         assert "loss" in stage.text()
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+@pytest.mark.parametrize("opening", ["m", "e", "d", "w", "r", "question_mark", "ctrl+p", "m enter"])
+async def test_keys_that_come_with_the_one_that_opens_a_screen_end_nothing(
+    opening: str, runs: dict[str, Run]
+) -> None:
+    assert runs
+    keys = ("right", "left", "down", "pagedown", "end", "tab", "t", "g", "x", "c", "z", "escape")
+    async with on_stage(training(), (80, 24), saved=Path("saved")) as stage:
+        for key in keys:
+            # In one read, as over a slow link: none waits for what the one before draws.
+            for one in (*opening.split(), key, key, "escape", "escape", "escape"):
+                stage.app.post_message(Key(one, one if len(one) == 1 else None))
+            await stage.pilot.pause()
+        await stage.look()
+
+
+async def test_a_fault_of_the_palettes_own_closes_it_and_another_ends_the_app() -> None:
+    async with on_stage(training(), (80, 24)) as stage:
+        await stage.pilot.press("ctrl+p")
+        palette = stage.app.screen
+        with pytest.raises(NoMatches) as found:
+            Label().query_one("#absent")
+        own = found.value.with_traceback(None)
+        stage.app._handle_exception(own)
+        await stage.pilot.pause()
+        assert stage.app.screen is not palette
+        assert not stage.app.return_code
+    with pytest.raises(ZeroDivisionError):
+        async with on_stage(training(), (80, 24)) as stage:
+            stage.app._handle_exception(ZeroDivisionError())

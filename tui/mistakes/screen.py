@@ -28,6 +28,7 @@ from mlpwatch.tui.mistakes.text import (
     why_empty,
 )
 from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.terminal.textual_internals import is_being_removed
 
 
 class MistakesScreen(ClosesOnce[None]):
@@ -74,6 +75,8 @@ class MistakesScreen(ClosesOnce[None]):
 
     def on_mount(self) -> None:
         """Draw the lists for the first frame, and everything once the size is known."""
+        if is_being_removed(self):
+            return  # closed before it was there
         self._watch.mark_read()
         self._arrange()
         self._take_in(at_once=True)
@@ -149,8 +152,9 @@ class MistakesScreen(ClosesOnce[None]):
 
     def action_next_list(self, by: int) -> None:
         """Switch to another of the lists that this run has."""
-        lists = self._lists()
-        place = lists.index(self._selection.which) + by
+        lists, now = self._lists(), self._selection.which
+        # A model that has not been heard of yet has no list.
+        place = lists.index(now) + by if now in lists else 0
         self._selection.choose_list(lists[place % len(lists)])
         self._acted()
 

@@ -1,5 +1,9 @@
 """An app that skips frames while the terminal takes nothing, and then sends what it missed once."""
 
+from collections import deque
+from functools import cached_property
+from time import monotonic
+
 from rich.console import RenderableType
 from textual import constants
 from textual.app import ReturnType
@@ -19,6 +23,11 @@ MOST_WAITING = 2_048
 
 LOOK_SECONDS = 0.05
 """Time between two looks whether the terminal takes something again."""
+
+OPENING_SECONDS = 2.0
+"""How long keys wait for a screen to open; it takes some milliseconds."""
+
+OPENING_LOOK_SECONDS = 0.005
 
 STRAY_SECONDS = 1.0
 """Time between two looks at what libraries have written."""
@@ -62,7 +71,13 @@ class TerminalApp(SpanApp[ReturnType]):
     """
 
     _missed: Missed | None = None
+    _early_until = 0.0
     _catch_up_timer: Timer | None = None
+
+    @cached_property
+    def _early(self) -> deque[InputEvent]:
+        """Keys and the like that wait for a screen to open."""
+        return deque()
 
     def get_driver_class(self) -> type[Driver]:
         """Return the driver that the environment names, or one that no terminal can block."""
@@ -96,6 +111,26 @@ class TerminalApp(SpanApp[ReturnType]):
         if isinstance(driver, TerminalDriver) and (line := driver.stray_output.new_line()):
             self.heard(line)
 
+    def _is_opening(self) -> bool:
+        """Return whether the screen on top has no parts yet that a key could change."""
+        return bool(self.screen_stack) and not self.screen.is_mounted
+
+    def _hold(self, event: InputEvent) -> None:
+        """Keep what was typed ahead until the screen that it is for is there."""
+        if not self._early:
+            self._early_until = monotonic() + OPENING_SECONDS
+            self.set_timer(OPENING_LOOK_SECONDS, self._release)
+        self._early.append(event)
+
+    async def _release(self) -> None:
+        """Pass on, in order, what was held."""
+        while self._early and not (self._is_opening() and monotonic() < self._early_until):
+            await super().on_event(self._early.popleft())
+            # The next one may be for another screen, which this one opens.
+            self._early_until = monotonic() + OPENING_SECONDS
+        if self._early:
+            self.set_timer(OPENING_LOOK_SECONDS, self._release)
+
     async def on_event(self, event: Event) -> None:
         """Let what a key changes go out at once, too, where frames are paced."""
         if isinstance(event, Resize):
@@ -103,7 +138,10 @@ class TerminalApp(SpanApp[ReturnType]):
             self.console.size = event.size
         if isinstance(event, InputEvent | Resize) and (flow := flow_of(self.driver)):
             flow.typed()
-        await super().on_event(event)
+        if isinstance(event, InputEvent) and (self._early or self._is_opening()):
+            self._hold(event)
+        else:
+            await super().on_event(event)
 
     def display_frame(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send a frame, or skip it while an earlier one is under way."""

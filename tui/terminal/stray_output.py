@@ -7,7 +7,6 @@ of the screen.
 import fcntl
 import os
 import sys
-import tempfile
 from contextlib import suppress
 
 from mlpwatch.core.text import printable
@@ -90,6 +89,9 @@ def _file_in_memory() -> int:
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("stray output")
     else:
+        # Only here: it takes 3 ms, which the first frame need not wait for.
+        import tempfile  # noqa: PLC0415
+
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     # So that nothing is written behind a gap after the file was emptied.

@@ -6,6 +6,8 @@ test for each name, which says what has changed when another version breaks it.
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from rich.color import ColorSystem
@@ -14,6 +16,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._xterm_parser import XTermParser
 from textual.app import App, ReturnType
 from textual.command import CommandPalette
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.errors import NoWidget
@@ -46,6 +49,14 @@ class DisplayApp(App[ReturnType]):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         self.display_frame(screen, renderable)
+
+    def _handle_exception(self, error: Exception) -> None:
+        palettes = [one for one in self.screen_stack if isinstance(one, SafePalette)]
+        cause = getattr(error, "error", error)
+        if palettes and isinstance(cause, (LookupError, NoMatches)) and _is_textuals_own(cause):
+            palettes[-1].dismiss()
+        else:
+            super()._handle_exception(error)
 
 
 class HookedDriver(LinuxDriver):
@@ -95,7 +106,9 @@ class SafePalette(CommandPalette):
     """Textual's palette, in which `page down` before the list is laid out does nothing.
 
     Textual 8.2 looks there for a row that is not yet known: `ctrl+p` and `page down` in one read
-    ended the app. So did a click where nothing lies, in a terminal that has become smaller.
+    ended the app. So did a click where nothing lies, in a terminal that has become smaller; a
+    click on a row that a letter typed meanwhile has taken away; an escape while it still searches.
+    A fault of its own closes it: `DisplayApp` sees to that.
     """
 
     def get_widget_at(self, x: int, y: int) -> tuple[Widget, Region]:
@@ -108,6 +121,12 @@ class SafePalette(CommandPalette):
     def _action_command_list(self, action: str) -> None:
         with suppress(KeyError, IndexError):
             super()._action_command_list(action)
+
+
+def _is_textuals_own(error: BaseException) -> bool:
+    """Return whether an error arose in Textual, with nothing of this project under way."""
+    files = [frame.filename for frame in extract_tb(error.__traceback__)]
+    return not any("mlpwatch" in Path(file).parts for file in files if file != __file__)
 
 
 def color_system(console: Console) -> ColorSystem:

@@ -12,8 +12,9 @@ STANDARD_SIZE = (80, 24)
 """Columns and rows of a terminal that does not know its own, as of `docker run -t` without a client
 and `ssh -tt` from cron: it says 0."""
 
-LARGEST_SIZE = (1_000, 400)
-"""Columns and rows that are drawn at most; a wall of 4K screens has fewer."""
+LARGEST_SIZE = (640, 180)
+"""Columns and rows that are drawn at most: a 4K screen in letters of 6x12 pixels. Of 1,000x400 a
+frame takes seconds, in which no key and no signal is heard."""
 
 _UNUSABLE = ("dumb", "unknown")
 """Names of terminals that can't move their cursor; Rich draws on none of them."""

@@ -27,6 +27,7 @@ from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.terminal.textual_internals import is_being_removed
 from mlpwatch.tui.weights.reader import WeightsReader
 from mlpwatch.tui.weights.text import (
     dead_text,
@@ -97,6 +98,8 @@ class WeightsScreen(ClosesOnce[None]):
 
     def on_mount(self) -> None:
         """Draw once the size is known, then refresh the weights."""
+        if is_being_removed(self):
+            return  # closed before it was there
         self._watch.mark_read()
         self._arrange()
         # Only after the layout is done: each pass over it would send all tiles again.
