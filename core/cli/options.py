@@ -4,7 +4,6 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any, NoReturn, get_args
 
 from mlpwatch.core.config import (
@@ -84,6 +83,9 @@ class Parser(argparse.ArgumentParser):
         for option, others in _MEANT.items():
             if (word in others or word == option) and f"--{option}" in own:
                 return f"--{option}"
+        # Only here: it takes 1 ms, which the first frame need not wait for.
+        from difflib import get_close_matches  # noqa: PLC0415
+
         return next(iter(get_close_matches(f"--{word}", set(own) - {"--help"}, 1, 0.7)), "")
 
     def error(self, message: str) -> NoReturn:

@@ -9,7 +9,6 @@ import stat
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -78,6 +77,9 @@ def source_path(data: str, names: Sequence[str] = ()) -> Path:
     # ValueError: a null byte. OSError: missing, too long, a loop of links, a closed folder.
     # RuntimeError: `~` of a user without a home.
     except (OSError, ValueError, RuntimeError) as error:
+        # Only here: it takes 1 ms, which the first frame need not wait for.
+        from difflib import get_close_matches  # noqa: PLC0415
+
         reason = getattr(error, "strerror", None) or "not a path"
         meant = "".join(f"did you mean {name}? " for name in get_close_matches(data, names, 1))
         expected = ", ".join((*names, EXPECTED))
