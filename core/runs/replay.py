@@ -8,7 +8,7 @@ from itertools import islice
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.events import END_REASONS, EpochDone, Event, RunEnded
+from mlpwatch.core.events import END_REASONS, EpochDone, Event, RunEnded, RunStarted
 from mlpwatch.core.files.line_file import LineTail
 from mlpwatch.core.files.strict_json import (
     JsonError,
@@ -150,9 +150,11 @@ def recorded_end(run: Run, name: EngineName) -> RunEnded | None:
 def _logged_end(run: Run, name: EngineName) -> RunEnded | None:
     with suppress(RunError):
         for raw in islice(run.events.lines_from_end(), MOST_LAST_LINES):
-            entry = parse_entry(raw) if b'"ended"' in raw else None
-            if isinstance(entry, RunEnded) and entry.engine == name:
-                return entry
+            is_either = b'"ended"' in raw or b'"started"' in raw
+            entry = parse_entry(raw) if is_either else None
+            if isinstance(entry, (RunEnded, RunStarted)) and entry.engine == name:
+                # After its end it may have been resumed, and killed.
+                return entry if isinstance(entry, RunEnded) else None
     return None
 
 
