@@ -85,7 +85,7 @@ def test_a_folder_that_was_deleted_is_made_again_by_the_key_that_saves(tmp_path:
         terminal.wait_for("saved in saved/demo-2")
         terminal.send("q")
         assert terminal.wait_for_end() == 0
-        assert terminal.after_the_app()[-1] == "run saved in saved/demo-2"
+        assert terminal.after_the_app()[-1].startswith("run saved in saved/demo-2;")
     latest = Run.open(tmp_path / "saved", "demo-2").read_latest("torch")
     assert latest is not None
 
