@@ -25,6 +25,11 @@ from mlpwatch.core.training.recorder import Recorder
 _OUTPUT = "the output layer's sums"
 
 
+TRAIN_SAMPLE = 1_000
+"""Training images whose accuracy is measured after each epoch: a standard error of 0.5 points at
+98 %, for a fifth of what the validation of MNIST costs."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndedEpoch:
     """One pass over the training images, before the validation."""
@@ -172,12 +177,12 @@ class EpochReporter:
     def _train_accuracy(self, ended: EndedEpoch) -> float:
         """Return the share of training images that are predicted right, without dropout.
 
-        Of a sample that is as large as the validation images: it costs what the validation costs.
-        All training images of MNIST would cost eleven times as much. The split shuffles the
-        images, so that the first ones are a random sample, the same in each epoch.
+        Of at most `TRAIN_SAMPLE` images, and no more than validate. All training images of MNIST
+        would cost eleven times as much as the validation. The split shuffles the images, so that
+        the first ones are a random sample, the same in each epoch.
         """
         data = self._dataset
-        count = min(data.train_count, len(data.validation_labels))
+        count = min(data.train_count, len(data.validation_labels), TRAIN_SAMPLE)
         if not count:
             return nan
         logits = self._engine.logits(data.train_images[:count], ended.weights)
