@@ -3,6 +3,7 @@
 import ast
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.checkout import CHECKOUT
 
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 60
+MOST_MODULES_OF_A_FOLDER = 14
 FEWEST_LINES_ALONE = 60
 """A module with fewer lines and one importer belongs into that importer's folder or file."""
 
@@ -101,6 +103,16 @@ def test_no_public_name_is_defined_twice() -> None:
         for name in public_names(path.read_text()):
             places.setdefault(name, []).append(module)
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_folder_holds_many_modules() -> None:
+    modules = [path for path in product().values() if path.name != "__init__.py"]
+    counts = Counter(str(path.parent.relative_to(CHECKOUT)) for path in modules)
+    assert {folder: n for folder, n in counts.items() if n > MOST_MODULES_OF_A_FOLDER} == {}
+
+
+def test_a_small_module_lives_with_its_only_importer() -> None:
+    assert misplaced(product()) == {}
 
 
 def test_a_small_module_in_another_folder_than_its_importer_is_found(tmp_path: Path) -> None:

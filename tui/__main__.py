@@ -223,7 +223,8 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     os.environ.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND)
     import asyncio  # noqa: PLC0415
 
-    from mlpwatch.tui.app import MlpwatchApp, ScreenOptions  # noqa: PLC0415
+    from mlpwatch.tui.app import MlpwatchApp  # noqa: PLC0415
+    from mlpwatch.tui.startup import ScreenOptions  # noqa: PLC0415
     from mlpwatch.tui.terminal.event_loop import ScreenLoop  # noqa: PLC0415
     from mlpwatch.tui.terminal.traits import has_colour, has_unicode  # noqa: PLC0415
 

@@ -3,9 +3,8 @@
 import os
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar
 from weakref import ref
 
 from textual.app import SystemCommand
@@ -19,21 +18,19 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.help.screen import HelpScreen, Palette
-from mlpwatch.tui.kit.base_screen import TakesKeys
+from mlpwatch.tui.kit.base_screen import Says, TakesKeys
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import KEYS, Where, bindings
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.run_stack import RunStack
-from mlpwatch.tui.runs.host import Followed
 from mlpwatch.tui.shutdown import Shutdown
-from mlpwatch.tui.startup import collect_from_now_on
-from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on
+from mlpwatch.tui.state.watch import Followed, Watch
 from mlpwatch.tui.terminal.app import TerminalApp
 from mlpwatch.tui.terminal.ascii_filter import AsciiFilter
 from mlpwatch.tui.terminal.cost import CostMeter
-from mlpwatch.tui.terminal.traits import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,38 +41,6 @@ if TYPE_CHECKING:
 
 STOP_AGAIN_SECONDS = 5.0
 """Within this time a second press of the key that ends the run confirms the first."""
-
-
-DEFAULT_FPS = 4.0
-SSH_FPS = 2.0
-"""Over SSH half as often: bytes and latency count more there."""
-
-
-class ScreenOptions(NamedTuple):
-    """What the command line says of the screen."""
-
-    fps: float | None = None
-    """Looks into the mailbox per second; None for the default of this kind of terminal."""
-    mouse: bool = True
-    ascii_only: bool = False
-    saved: Path = Path("saved")
-    """The folder of all runs."""
-    goes_on_after_hangup: bool = False
-    """A terminal that is gone ends the screen alone, not the training."""
-
-    @property
-    def frames_per_second(self) -> float:
-        """What was asked for, or the default of this kind of terminal."""
-        return self.fps or (SSH_FPS if is_remote() else DEFAULT_FPS)
-
-
-@runtime_checkable
-class Says(Protocol):
-    """A screen that shows messages of its own."""
-
-    def say(self, text: str, *, bad: bool = False) -> None:
-        """Show a message above the footer."""
-        ...
 
 
 class MlpwatchApp(TerminalApp[int], inherit_bindings=False):

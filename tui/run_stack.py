@@ -7,8 +7,7 @@ from textual.app import App
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.runs.host import Followed
-from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.state.watch import Followed, Watch
 from mlpwatch.tui.terminal.textual_internals import add_result_callback
 
 CATCH_UP_SECONDS = 0.005

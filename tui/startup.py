@@ -1,4 +1,4 @@
-"""Imports and loads in the loader's thread without making the screen wait for it."""
+"""Before the first frame, and behind it: the screen's options, imports, libraries."""
 
 import gc
 import os
@@ -9,6 +9,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
+from typing import NamedTuple
+
+from mlpwatch.tui.terminal.traits import is_remote
 
 _TORCH_LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so")
 """What torch's Python part is linked with, in the order in which they need each other."""
@@ -18,6 +21,29 @@ _LATER = (
     "mlpwatch.core.analysis.explanation",
 )
 """What keys of the dashboard ask for."""
+
+
+DEFAULT_FPS = 4.0
+SSH_FPS = 2.0
+"""Over SSH half as often: bytes and latency count more there."""
+
+
+class ScreenOptions(NamedTuple):
+    """What the command line says of the screen."""
+
+    fps: float | None = None
+    """Looks into the mailbox per second; None for the default of this kind of terminal."""
+    mouse: bool = True
+    ascii_only: bool = False
+    saved: Path = Path("saved")
+    """The folder of all runs."""
+    goes_on_after_hangup: bool = False
+    """A terminal that is gone ends the screen alone, not the training."""
+
+    @property
+    def frames_per_second(self) -> float:
+        """What was asked for, or the default of this kind of terminal."""
+        return self.fps or (SSH_FPS if is_remote() else DEFAULT_FPS)
 
 
 @contextmanager

@@ -5,16 +5,24 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, get_args
 
 from mlpwatch.core.cli.options import layer_widths
 from mlpwatch.core.errors import InputError
+from mlpwatch.core.text import printable
+
+if TYPE_CHECKING:
+    from mlpwatch.core.checking.findings import Check, Report
 
 CHECK_SECONDS = 10.0
 """That the user's code may take by default; a check of the bundled digits takes 0.3."""
 
 MOST_SECONDS = 86_400.0
 MOST_FILES = 2
+
+WIDTH = 96
+"""Columns of a folded line."""
 
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +74,6 @@ def check(options: argparse.Namespace) -> int:
         raise InputError(f"{len(options.files)} files: expected one or two network files")
     # Here, not at the top: NumPy takes 0.1 s that other commands do without.
     from mlpwatch.core.checking.pairs import check_files  # noqa: PLC0415
-    from mlpwatch.core.checking.text import report_text  # noqa: PLC0415
 
     overrides = {
         name: value
@@ -128,3 +135,34 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, Mapping):
         return {key: _finite(each) for key, each in value.items()}
     return [_finite(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def report_text(report: "Report") -> str:
+    """Return a report in lines."""
+    name = f"{printable(report.file)}:{printable(report.name)}" if report.name else report.file
+    head = "passed" if report.passed else "failed"
+    lines = [f"{name}: {head}", ""]
+    width = max((len(check.name) for check in report.checks), default=0)
+    lines += [f"  {_check_line(check, width)}" for check in report.checks]
+    if report.checks:
+        lines.append("")
+    for number, finding in enumerate(report.findings, 1):
+        factor = "" if finding.factor is None else f", factor {finding.factor:.6g}"
+        lines.append(f"  {number}. {finding.code}  ({', '.join(finding.tensors)}{factor})")
+        lines += [f"     {line}" for line in wrap(printable(finding.text), WIDTH - 5)]
+    for note in report.notes:
+        lines += [f"  note: {line}" if i == 0 else f"        {line}"
+                  for i, line in enumerate(wrap(printable(note), WIDTH - 8))]  # fmt: skip
+    if report.passed:
+        lines.append("  every number is the reference's, to rounding")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _check_line(check: "Check", width: int) -> str:
+    mark = "ok  " if check.passed else "FAIL"
+    line = f"{mark} {check.name:<{width}}"
+    if check.largest_difference is not None:
+        line += f"  differs by {check.largest_difference:8.2g}"
+        if check.rounding is not None:
+            line += f"  (rounding {check.rounding:7.1g})"
+    return line

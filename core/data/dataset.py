@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from mlpwatch.core.arrays import Labels, Rows
 from mlpwatch.core.config import PixelRange
 from mlpwatch.core.data.labels import class_names, names_of
-from mlpwatch.core.data.loaders import load_source
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
 from mlpwatch.core.data.raw_data import RawData, RawPart
+from mlpwatch.core.data.readers.loaders import load_source
 from mlpwatch.core.data.source import FILES_NORMALISATION, MAX_CLASSES, NormalisationName
 from mlpwatch.core.errors import DataError
 

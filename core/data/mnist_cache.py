@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.data.mnist import FETCH_COMMAND, MNIST, check_mnist, mnist_cache_path
-from mlpwatch.core.data.npy import read_npz
 from mlpwatch.core.data.openml import MNIST_784, OpenmlSource, Report, download_images
 from mlpwatch.core.data.raw_data import RawData, check_part, combine_parts
+from mlpwatch.core.data.readers.npy import read_npz
 from mlpwatch.core.errors import DataError, DownloadError
 from mlpwatch.core.files.durable import replace_durably
 from mlpwatch.core.text import excerpt

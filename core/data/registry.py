@@ -10,7 +10,7 @@ from types import MappingProxyType
 from mlpwatch.core.config import RecipeName
 from mlpwatch.core.data.digits import DIGITS
 from mlpwatch.core.data.mnist import MNIST
-from mlpwatch.core.data.paths import check_path
+from mlpwatch.core.data.readers.paths import check_path
 from mlpwatch.core.data.source import FILES_NORMALISATION, DataSource, NormalisationName
 from mlpwatch.core.errors import DataError
 

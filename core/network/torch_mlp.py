@@ -101,7 +101,7 @@ LOSSES: Mapping[LossName, Callable[[Tensor, Tensor, LossMean], Tensor]] = comple
 )
 
 
-class Optimizer:
+class TorchOptimizer:
     """An optimizer's function of `torch.optim`, and what it remembers.
 
     Args:
@@ -129,7 +129,7 @@ class Optimizer:
         self.updates += 1
 
 
-def _sgd(own: Optimizer, gradients: list[Tensor], momentum: float = 0.0) -> None:
+def _sgd(own: TorchOptimizer, gradients: list[Tensor], momentum: float = 0.0) -> None:
     velocities: list[Tensor | None] = [*own.slots.get("momentum", [None] * len(gradients))]
     sgd(
         own.parameters, gradients, velocities, lr=own.learning_rate, momentum=momentum,
@@ -137,11 +137,11 @@ def _sgd(own: Optimizer, gradients: list[Tensor], momentum: float = 0.0) -> None
     )  # fmt: skip
 
 
-def _momentum(own: Optimizer, gradients: list[Tensor]) -> None:
+def _momentum(own: TorchOptimizer, gradients: list[Tensor]) -> None:
     _sgd(own, gradients, MOMENTUM)
 
 
-def _adam(own: Optimizer, gradients: list[Tensor]) -> None:
+def _adam(own: TorchOptimizer, gradients: list[Tensor]) -> None:
     # It adds 1 to each of these counts of updates.
     count = torch.tensor(float(own.updates), device=gradients[0].device)
     adam(
@@ -151,7 +151,7 @@ def _adam(own: Optimizer, gradients: list[Tensor]) -> None:
     )  # fmt: skip
 
 
-UPDATES: Mapping[OptimizerName, Callable[[Optimizer, list[Tensor]], None]] = complete(
+UPDATES: Mapping[OptimizerName, Callable[[TorchOptimizer, list[Tensor]], None]] = complete(
     OptimizerName, {"sgd": _sgd, "momentum": _momentum, "adam": _adam}
 )
 
@@ -185,7 +185,7 @@ class TorchMLP:
         self._predictor: MLP | None = None
         self._loss, self._mean = LOSSES[config.loss], config.loss_mean("torch")
         self._weights: dict[str, Tensor] = dict(self._network.named_parameters())
-        self._optimizer = Optimizer(
+        self._optimizer = TorchOptimizer(
             config.optimizer, config.learning_rate, tuple(self._weights.values())
         )
         self._dropout = DropoutMasks(config, fan_ins)

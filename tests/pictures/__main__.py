@@ -20,8 +20,9 @@ from mlpwatch.core.config import RunConfig
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.core.training.session import Session
-from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
+from mlpwatch.tui.app import MlpwatchApp
 from mlpwatch.tui.draw.view import DrawView
+from mlpwatch.tui.startup import ScreenOptions
 from mlpwatch.tui.state.watch import Watch
 
 FOLDER = Path(__file__).parent

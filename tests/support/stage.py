@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 
 from mlpwatch.core.events import Event
 from mlpwatch.core.run_source import RunSource
-from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
+from mlpwatch.tui.app import MlpwatchApp
+from mlpwatch.tui.startup import ScreenOptions
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Report, Watch
 from tests.support.samples.scenes import RUN_PATH, FakeSession

@@ -8,7 +8,7 @@ import pytest
 
 from mlpwatch import __version__
 from mlpwatch.tui.__main__ import main
-from mlpwatch.tui.app import ScreenOptions
+from mlpwatch.tui.startup import ScreenOptions
 from tests.support.checkout import SOURCE
 
 

@@ -6,8 +6,9 @@ from threading import Event as Flag
 import pytest
 from textual.events import Key
 
-from mlpwatch.tui.app import MlpwatchApp, ScreenOptions
+from mlpwatch.tui.app import MlpwatchApp
 from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.startup import ScreenOptions
 from mlpwatch.tui.state.watch import Watch
 from tests.support.samples.scenes import FakeSession, digits, training
 from tests.support.stage import on_stage, until

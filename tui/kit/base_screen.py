@@ -42,3 +42,12 @@ class TakesKeys(Protocol):
     def take_key(self, event: Key) -> bool:
         """Take a key if the screen waits for it; return whether it did."""
         ...
+
+
+@runtime_checkable
+class Says(Protocol):
+    """A screen that shows messages of its own."""
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """Show a message above the footer."""
+        ...

@@ -14,10 +14,10 @@ from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.comparison import ComparedRun
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.exporting import write_metrics
-from mlpwatch.tui.runs.host import Followed, RunsHost
+from mlpwatch.tui.runs.host import RunsHost
 from mlpwatch.tui.runs.run_list import RunList
 from mlpwatch.tui.runs.switch import RunSwitch
-from mlpwatch.tui.state.watch import Report, Watch
+from mlpwatch.tui.state.watch import Followed, Report, Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.follower import RunFollower

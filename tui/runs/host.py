@@ -1,17 +1,8 @@
 """What the runs screen asks of the app that it is shown in."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from mlpwatch.core.config import EngineName
-from mlpwatch.tui.state.watch import Watch
-
-
-class Followed(NamedTuple):
-    """A run on the screen."""
-
-    watch: Watch
-    names: tuple[EngineName, ...]
-    """The engines that train, left to right."""
+from mlpwatch.tui.state.watch import Followed, Watch
 
 
 class RunsHost(Protocol):

@@ -14,8 +14,8 @@ from mlpwatch.core.errors import ConfigError, MlpwatchError
 from mlpwatch.tui.formatting import TITLES, count
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.runs.columns import ListedRun
-from mlpwatch.tui.runs.host import Followed, RunsHost
-from mlpwatch.tui.state.watch import Watch
+from mlpwatch.tui.runs.host import RunsHost
+from mlpwatch.tui.state.watch import Followed, Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.run_source import RunSource
@@ -60,7 +60,7 @@ class RunSwitch:
         if current is None:
             self._say("the run on the dashboard is still loading; try again in a moment", bad=True)
             return False
-        if why := why_not(run):
+        if why := why_not_resumed(run):
             self._say(why, bad=True)
             return False
         facts = [
@@ -148,7 +148,7 @@ class RunSwitch:
         return await asyncio.to_thread(session.join, END_SECONDS)
 
 
-def why_not(run: ListedRun) -> str:
+def why_not_resumed(run: ListedRun) -> str:
     """Return why a run can't be resumed here, or nothing."""
     summary = run.summary
     if summary.state == "damaged":

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Thread
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.scheduling import stand_back
@@ -296,3 +296,11 @@ def _start_behind_the_screen(session: "RunSource") -> None:
 
     with ThreadPoolExecutor(1, "start", stand_back) as behind:
         behind.submit(session.start).result()
+
+
+class Followed(NamedTuple):
+    """A run on the screen."""
+
+    watch: Watch
+    names: tuple[EngineName, ...]
+    """The engines that train, left to right."""

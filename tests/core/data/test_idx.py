@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.data.dataset import load_dataset
-from mlpwatch.core.data.loaders import read_array_file
+from mlpwatch.core.data.readers.loaders import read_array_file
 from mlpwatch.core.errors import DataError
 from tests.support.samples.sample_files import (
     IDX_TYPE_CODES,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.data.dataset import load_dataset
-from mlpwatch.core.data.npy import read_npz
+from mlpwatch.core.data.readers.npy import read_npz
 from mlpwatch.core.errors import DataError
 from tests.support.samples.sample_files import (
     npy_bytes,

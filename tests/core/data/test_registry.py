@@ -38,7 +38,7 @@ def test_names_are_their_own_and_normalisations_are_known() -> None:
 
 def test_a_new_data_set_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "SOURCES", {"stripes": STRIPES, "digits": DIGITS})
-    monkeypatch.setattr("mlpwatch.core.data.loaders.SOURCES", registry.SOURCES)
+    monkeypatch.setattr("mlpwatch.core.data.readers.loaders.SOURCES", registry.SOURCES)
     check_source("stripes")
     assert sources_for("auto") == ("stripes", "digits")
     dataset = load_dataset("auto", 0, "0..1")

@@ -17,7 +17,7 @@ from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.screen import RunsScreen
-from mlpwatch.tui.runs.switch import why_not
+from mlpwatch.tui.runs.switch import why_not_resumed
 from tests.support.samples.scenes import FakeSession, training
 from tests.support.stage import Stage, on_stage, until
 
@@ -229,7 +229,7 @@ def listed(
     ],
 )
 def test_some_runs_can_not_go_on_and_it_is_said_why(run: ListedRun, why: str) -> None:
-    assert why_not(run) == why
+    assert why_not_resumed(run) == why
 
 
 async def test_a_run_that_trains_elsewhere_is_refused_without_a_question(saved: Path) -> None:

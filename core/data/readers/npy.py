@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.array_files import (
+from mlpwatch.core.data.readers.array_files import (
     MAX_DEFLATE_RATIO,
     ByteStream,
     content_bytes,

@@ -8,11 +8,12 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.array_files import MAX_DEFLATE_RATIO, open_data_file, reading
-from mlpwatch.core.data.idx import read_idx
-from mlpwatch.core.data.naming import ArrayPair, Parts, choose_parts
-from mlpwatch.core.data.npy import read_npy, unpacked_limit
-from mlpwatch.core.data.paths import (
+from mlpwatch.core.data.raw_data import RawData, RawPart, check_part, combine_parts
+from mlpwatch.core.data.readers.array_files import MAX_DEFLATE_RATIO, open_data_file, reading
+from mlpwatch.core.data.readers.idx import read_idx
+from mlpwatch.core.data.readers.naming import ArrayPair, Parts, choose_parts
+from mlpwatch.core.data.readers.npy import read_npy, unpacked_limit
+from mlpwatch.core.data.readers.paths import (
     EXPECTED,
     GZIP_START,
     HEAD_BYTES,
@@ -21,7 +22,6 @@ from mlpwatch.core.data.paths import (
     kind_of_file,
     source_path,
 )
-from mlpwatch.core.data.raw_data import RawData, RawPart, check_part, combine_parts
 from mlpwatch.core.data.registry import AUTO, SOURCES, sources_for
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.text import excerpt

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from mlpwatch.core.data.naming import Parts, choose_parts
+from mlpwatch.core.data.readers.naming import Parts, choose_parts
 from mlpwatch.core.errors import DataError
 from mlpwatch.core.text import excerpt
 

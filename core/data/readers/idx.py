@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.array_files import ByteStream, content_bytes, read_content
-from mlpwatch.core.data.paths import IDX_TYPES
+from mlpwatch.core.data.readers.array_files import ByteStream, content_bytes, read_content
+from mlpwatch.core.data.readers.paths import IDX_TYPES
 from mlpwatch.core.errors import DataError
 
 IDX_DTYPES: Mapping[int, np.dtype[Any]] = MappingProxyType(

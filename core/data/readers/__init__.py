@@ -1,0 +1,1 @@
+"""Readers of data files: by their first bytes, bounded in size, nothing unpickled."""
