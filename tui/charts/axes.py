@@ -1,12 +1,12 @@
 """Axes and their labels, drawn by plotext.
 
-plotext stays at 5.3 and is called through its public names. 6.1, with its compiled kernel, was
-measured against it (60 x 10 cells, two curves of 120 dots): 4.0 ms instead of 2.7 for a whole plot
-and 0.54 instead of 0.44 for two of its columns, most of it spent in ctypes calls; its import takes
-0.26 s instead of 0.08; its matrix has no public way to read a character, so that the text and its
-escape sequences would have to be parsed; and it has no wheel for musl and none for Intel Macs.
+plotext is pinned to 5.3 and called through its public names only. 6.1, with its compiled kernel,
+was measured against it (60 x 10 cells, two curves of 120 dots): 4.0 ms instead of 2.7 for a whole
+plot and 0.54 instead of 0.44 for two of its columns, mostly in ctypes calls; its import takes
+0.26 s instead of 0.08; its matrix has no public way to read a character, so the text and its
+escape sequences would have to be parsed; and it has no wheel for musl or Intel Macs.
 
-Curves are packed by `plotting`: plotext draws all points of a series again to add one.
+Curves are drawn by `plotting`: to add a point, plotext draws the whole series again.
 """
 
 from mlpwatch.tui.charts.dots import DOTS_ACROSS, DOTS_DOWN, Frame
@@ -22,8 +22,8 @@ _TO_ASCII = str.maketrans("┤│", "+|")
 def draw_axes(frame: Frame) -> Canvas:
     """Return the labels at the left and below, on a canvas as large as the frame.
 
-    What lies between them is not built: plotext goes through all cells of a figure in Python,
-    which is 3 ms for one of 70 x 10.
+    The plot area is left blank: plotext loops over all cells of a figure in Python, which takes
+    3 ms for 70 x 10.
     """
     canvas = Canvas(frame.width, frame.height)
     if frame.has_x_labels:
@@ -31,7 +31,7 @@ def draw_axes(frame: Frame) -> Canvas:
     if frame.has_y_labels:
         canvas.paste(_y_labels(frame), 0, 0)
     if frame.has_x_labels and frame.has_y_labels:
-        # In the corner below the y labels; behind the last tick it would push that one aside.
+        # In the corner below the y labels; after the last tick it would push that aside.
         _put_unit(canvas, frame.x_label[:LABEL_COLUMNS])
     return canvas
 
@@ -56,8 +56,8 @@ def _x_labels(frame: Frame) -> Canvas:
 def _build(
     width: int, height: int, columns: dict[int, str], rows: dict[int, str], *, ascii_only: bool
 ) -> Canvas:
-    """Return a blank plot with these labels at these columns and rows, and a y axis if rows."""
-    # Not at the top: there is nothing to plot in the first frame.
+    """Return a blank plot with these labels at these columns and rows; a y axis if `rows`."""
+    # Not at the top: the first frame has nothing to plot.
     import plotext  # noqa: PLC0415
 
     plotext.clear_figure()
@@ -65,13 +65,13 @@ def _build(
     plotext.plot_size(width, height)
     plotext.theme("clear")
     plotext.frame(False)
-    # So that labels are placed by column and row; the rows of a plot count from below.
+    # Labels are placed by column and row; the rows of a plot count from below.
     plotext.xlim(0, max(1, width - (LABEL_COLUMNS + 1 if rows else 0) - 1))
     plotext.ylim(0, max(1, height - (1 if columns else 0) - 1))
     plotext.yaxes(bool(rows), False)
     plotext.xticks(list(columns), list(columns.values()))
     plotext.yticks(list(rows), list(rows.values()))
-    # plotext draws ticks only where there is data; this point is blank.
+    # plotext draws ticks only if there is data; this point is blank.
     plotext.scatter([0], [0], marker=" ")
     text = plotext.uncolorize(plotext.build())
     canvas = Canvas(width, height)
@@ -81,7 +81,7 @@ def _build(
 
 
 def _put_unit(canvas: Canvas, unit: str) -> None:
-    """Write the unit before the first tick's label, which makes room where it is wide: -1000."""
+    """Write the unit before the first tick's label, which moves right if it is wide: -1000."""
     y, start = canvas.height - 1, LABEL_COLUMNS + 1
     labels = canvas.row(y)
     first = labels.split(maxsplit=1)[0] if labels.strip() else ""

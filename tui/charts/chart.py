@@ -22,10 +22,10 @@ __all__ = [
 ]
 
 _SMALLEST_WIDTH, _SMALLEST_HEIGHT = 12, 4
-"""Below this, the title and the last value."""
+"""Below this size only the title and the last value are shown."""
 
 _LARGEST_WIDTH, _LARGEST_HEIGHT = 1_000, 300
-"""Beyond this a plot does not grow: of 2,500 x 1,700 cells the first frame takes 6 s."""
+"""A plot never grows beyond this: at 2,500 x 1,700 cells the first frame takes 6 s."""
 
 WAITING = "waiting for the first step"
 AFTER_EPOCH = "after the first epoch"
@@ -39,11 +39,11 @@ _SAMPLES: dict[Marker, tuple[str, str]] = {
     "circle": ("◦", "x"),
     "band": ("⣿", ":"),
 }
-"""What the legend shows for a marker, with and without Unicode."""
+"""A marker's sample in the legend, with and without Unicode."""
 
 
 def marker_sample(marker: Marker, look: Look) -> str:
-    """Return the character that stands for a curve in a legend."""
+    """Return the character that represents a curve in a legend."""
     return _SAMPLES[marker][look.ascii_only]
 
 
@@ -81,17 +81,17 @@ class Chart(CellView):
         """Show these curves.
 
         Args:
-            title: what the y axis shows; of several pieces, those after the second are left out
-                where there is no room.
+            title: what the y axis shows; if there is no room, pieces after the second are left
+                out.
             series: later ones are drawn over earlier ones.
-            x_limits: from the start to the planned end of the run, so that curves grow into
-                place and old cells stay.
+            x_limits: from the start to the planned end of the run, so that curves grow to the
+                right and old cells stay.
             y_limits: from `nice_limits`; for a log axis above 0.
             log_y: logarithmic y axis.
-            x_label: unit of x, written behind the last tick.
-            crosshair: the x where a vertical line stands behind the curves, if any.
+            x_label: unit of x, written after the last tick.
+            crosshair: the x of a vertical line behind the curves, if any.
             labels_top: put a tick at the upper limit, a round number.
-            empty: said while there is nothing to draw.
+            empty: shown while there is nothing to draw.
 
         Raises:
             ValueError: limits that are not ascending, or a log axis that begins at or below 0.
@@ -106,7 +106,7 @@ class Chart(CellView):
             self.repaint()
 
     def _look(self) -> tuple[object, ...]:
-        """Return what the picture depends on."""
+        """Return everything that the picture depends on."""
         picture = self._title, self._series, self._frame, self._crosshair, self._empty
         return *picture, self._labels_top
 
@@ -116,7 +116,7 @@ class Chart(CellView):
         return self._frame._replace(width=min(self.size.width, _LARGEST_WIDTH)).columns
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return title, legend and plot, or title and last value where there is no room."""
+        """Return title, legend and plot, or if there is no room title and last value."""
         if width > _LARGEST_WIDTH or height > _LARGEST_HEIGHT:
             canvas = Canvas(width, height)
             part = self.paint(min(width, _LARGEST_WIDTH), min(height, _LARGEST_HEIGHT))
@@ -139,13 +139,13 @@ class Chart(CellView):
         return canvas
 
     def _ruled(self, frame: Frame) -> Frame:
-        """Return the frame with limits on which ticks stand evenly."""
+        """Return the frame with its limits extended so that ticks are evenly spaced."""
         axis = ruler(frame.y_limits, frame.rows, frame.log_y, labels_top=self._labels_top)
         return frame._replace(y_limits=axis.limits, y_ticks=axis.ticks)
 
     def _put_legend(self, canvas: Canvas, start: int) -> None:
         """Write the legend at the right end of the first row; what does not fit is left out."""
-        # What is drawn behind the curves is named last, and left out first.
+        # Bands, which are drawn behind the curves, come last and are left out first.
         named = sorted(self._series, key=lambda series: series.marker == "band")
         samples = [marker_sample(series.marker, self.look) for series in named]
         widths = [len(series.label) + 2 for series in named]
@@ -158,7 +158,7 @@ class Chart(CellView):
             x += width + 2
 
     def _put_crosshair(self, canvas: Canvas, frame: Frame) -> None:
-        """Draw a vertical line where nothing else is, if its x lies within the limits."""
+        """Draw a vertical line on blank cells, if its x is within the limits."""
         low, high = frame.x_limits
         if self._crosshair is None or not low <= self._crosshair <= high:
             return

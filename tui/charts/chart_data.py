@@ -19,24 +19,24 @@ BANDS: dict[EngineName, Role] = {"numpy": Role.NUMPY_BAND, "torch": Role.TORCH_B
 CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
 SOFT_CURVES: dict[EngineName, Role] = {"numpy": Role.NUMPY_SOFT, "torch": Role.TORCH_SOFT}
 
-# In one chart the models differ by marker too: a line and dots, or dashes and circles.
+# In one chart the models also differ by marker: a line and dots, or dashes and circles.
 _LINE_OF: dict[EngineName, Marker] = {"numpy": "braille", "torch": "dashed"}
 _MARK_OF: dict[EngineName, Marker] = {"numpy": "dot", "torch": "circle"}
 
 
 RECENT_X: Limits = (-float(RECENT_CAPACITY), 0.0)
-"""Steps before the newest that `recent` shows."""
+"""`recent` shows this many steps before the newest."""
 
 
 @dataclass(slots=True)
 class ChartOptions:
-    """What the keys switch."""
+    """Chart options that keys switch."""
 
     overlay: bool = False
     log_loss: bool = False
     by_seconds: bool = False
     recent: bool = False
-    """The loss of the last steps in full, instead of the whole run's."""
+    """Show the loss of the last steps in full instead of the whole run."""
 
 
 class ChartLimits:
@@ -46,7 +46,7 @@ class ChartLimits:
         self._kept: dict[tuple[str, bool], Limits] = {}
 
     def x(self, state: "RunState", options: ChartOptions) -> Limits:
-        """Return the x limits: the planned epochs, or the seconds that they will take."""
+        """Return the x limits: the planned epochs, or their expected seconds."""
         if not options.by_seconds:
             return 0.0, float(state.epochs)
         left = max((e.seconds_left or 0.0) for e in state.engines.values())
@@ -68,7 +68,7 @@ class ChartLimits:
         return self._widened("loss", values, log=options.log_loss)
 
     def recent_loss(self, state: "RunState", options: ChartOptions) -> Limits:
-        """Return the y limits of the last steps' loss; fitted anew when half the height is idle."""
+        """Return the y limits of the last steps' loss; refitted if half the height is unused."""
         series = recent_loss_series(state.engines.values(), options)
         values = [y for one in series for _, y in one.points]
         log = options.log_loss
@@ -79,7 +79,7 @@ class ChartLimits:
         return limits
 
     def accuracy(self, state: "RunState") -> Limits:
-        """Return the y limits of the accuracy in percent, over both models; 100 at the top."""
+        """Return the y limits of the accuracy in percent, over both models; 100 is at the top."""
         epochs = [engine.epochs_by_step for engine in state.engines.values()]
         curves = [
             curve for one in epochs for curve in (one.validation_accuracy, one.train_accuracy)
@@ -93,7 +93,7 @@ class ChartLimits:
         return low, 100.0
 
     def gap(self, name: str, series: Iterable[Series]) -> Limits:
-        """Return the y limits of a gap chart, on a log axis; the float32 scale before any."""
+        """Return the y limits of a gap chart on a log axis; without gaps the float32 scale."""
         values = [y for one in series for _, y in one.points]
         if not any(value > 0 for value in values):
             return 1e-8, 1e-5
@@ -118,7 +118,7 @@ def loss_series(
         train = Series(labels[0], CURVES[engine.name], _train(engine, state, options), line)
         points = _by_epoch(engine, state, options, "validation_loss")
         validation = Series(labels[1], SOFT_CURVES[engine.name], points, mark)
-        # Two bands on top of each other would tell neither model's.
+        # Two overlapping bands could not be distinguished.
         if not options.overlay and (spread := _spread(engine, state, options)):
             series.append(Series("batches", BANDS[engine.name], spread, "band"))
         series += [train, validation]
@@ -128,7 +128,7 @@ def loss_series(
 def recent_loss_series(engines: Iterable["EngineView"], options: ChartOptions) -> list[Series]:
     """Return the loss of the last 1,000 steps of the given engines, each counted from its newest.
 
-    So the axis stands still, and two engines of unlike speed lie above each other.
+    The axis does not move, and engines of different speed overlap.
     """
     series = []
     for engine in engines:
@@ -150,10 +150,10 @@ def recent_loss_series(engines: Iterable["EngineView"], options: ChartOptions) -
 def accuracy_series(
     engines: Iterable["EngineView"], state: "RunState", options: ChartOptions
 ) -> list[Series]:
-    """Return validation accuracy, and that on training images if known, of the engines, in %."""
+    """Return validation accuracy, and training accuracy if known, of the engines, in %."""
     series = []
     for engine in engines:
-        # What is compared is drawn over the other.
+        # Validation accuracy is drawn over training accuracy.
         if train := _percent(engine, state, options, "train_accuracy"):
             mark = _MARK_OF[engine.name] if options.overlay else "dot"
             series.append(Series("train", SOFT_CURVES[engine.name], train, mark))
@@ -185,7 +185,7 @@ def gap_series(state: "RunState", options: ChartOptions) -> list[Series]:
 
 
 def layer_gap_series(state: "RunState", options: ChartOptions) -> list[Series]:
-    """Return the largest weight difference of each layer by epoch, input side first."""
+    """Return the largest weight difference of each layer by epoch, from the input side."""
     curves, scale = _gap_curves(state, options)
     return [
         Series(
@@ -204,7 +204,7 @@ def _height(limits: Limits, log: bool) -> float:
 
 
 def _gap_curves(state: "RunState", options: ChartOptions) -> tuple["GapCurves", float]:
-    """Return the gaps over the axis that is chosen, and what their x is to be divided by."""
+    """Return the gaps over the chosen axis, and the divisor of their x."""
     if options.by_seconds:
         return state.gaps_by_second, 1
     return state.gaps_by_step, state.epoch_steps
@@ -225,7 +225,7 @@ def _train(
         return past + live
     live = [(p.x / state.epoch_steps, p.mean) for p in engine.loss_by_step.points()]
     first = live[0][0] if live else float("inf")
-    # Epochs of a run before it was resumed are known by their means alone.
+    # Epochs from before a resume are known only by their means.
     ends = engine.epochs_by_step.train_loss.points()
     past = [
         (p.x / state.epoch_steps - 0.5, p.mean) for p in ends if p.x / state.epoch_steps <= first
@@ -240,7 +240,7 @@ def _spread(
     curve, scale = engine.loss_by_step, float(state.epoch_steps)
     if options.by_seconds:
         curve, scale = engine.loss_by_second, 1.0
-    # The last bucket's ends move with every frame, and with them the bytes on the link.
+    # The last bucket changes in every frame, and would cost bytes on the link.
     full = curve.points()[:-1]
     several = (point for point in full if point.low < point.high)
     return [(point.x / scale, y) for point in several for y in (point.low, point.high)]

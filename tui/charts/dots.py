@@ -1,4 +1,4 @@
-"""Curves as dots: a series thinned to what its chart can show, and its lines as braille dots."""
+"""Curves as dots: series thinned to the chart's resolution, and lines as braille dots."""
 
 import math
 from bisect import bisect_left
@@ -10,8 +10,8 @@ from mlpwatch.tui.kit.look import SHOWS_ALL, Look
 from mlpwatch.tui.kit.theme import Role
 
 Marker = Literal["braille", "dashed", "dot", "circle", "band"]
-"""Two kinds of line, `braille` and `dashed`; two marks, one per point where there is room; and a
-band from the lowest to the highest point of each column, which lines and marks are drawn over."""
+"""Two kinds of line, `braille` and `dashed`; two marks, one per point if there is room; and a
+band from the lowest to the highest point of each column, drawn behind lines and marks."""
 
 LINES: tuple[Marker, ...] = ("braille", "dashed")
 MARKS: tuple[Marker, ...] = ("dot", "circle")
@@ -20,20 +20,20 @@ DOTS_ACROSS, DOTS_DOWN = 2, 4
 """Braille dots in a cell."""
 
 _DASH, _DASH_PERIOD = 2 * DOTS_ACROSS, 3 * DOTS_ACROSS
-"""Dots of a dash, and of a dash with the gap after it."""
+"""Dots of a dash, and of a dash with its gap."""
 
 _MARK_SPACING = 2 * DOTS_ACROSS
-"""Dots between two marks at least: a dotted line where there are more points than room."""
+"""Least distance of two marks in dots; crowded points become a dotted line."""
 
 _ROUNDING = 1e-6
-"""Added to a height in dots, so that a tick on the edge of a row is not rounded to that below."""
+"""Added to a height in dots, so that a tick on the edge of a row is not rounded down."""
 
 _ROWS_FOR_X_LABELS = 5
-"""Rows below which the x labels make room for the curve."""
+"""With fewer rows than this, the x labels are left out."""
 _COLUMNS_FOR_Y_LABELS = 24
 
 XY = tuple[float, float]
-"""(x, y); a y that is NaN or infinite is a gap."""
+"""(x, y); a y that is NaN or infinite makes a gap."""
 
 Dots = list[tuple[int, int]]
 """(column, row) in dots from the lower left corner."""
@@ -46,7 +46,7 @@ class Series(NamedTuple):
     """For the legend."""
     role: Role
     points: Sequence[XY]
-    """By ascending x."""
+    """In ascending order of x."""
     marker: Marker = "braille"
     in_full: bool = False
     """Draw a line through every point; otherwise the points of a dot column are averaged."""
@@ -63,7 +63,7 @@ class Frame(NamedTuple):
     y_limits: Limits
     log_y: bool = False
     x_label: str = ""
-    """Unit of x, written behind the last label."""
+    """Unit of x, written after the last label."""
     look: Look = SHOWS_ALL
     y_ticks: tuple[float, ...] = ()
 
@@ -88,7 +88,7 @@ class Frame(NamedTuple):
         return self.height >= _ROWS_FOR_X_LABELS
 
     def across(self) -> Callable[[float], int]:
-        """Return the function from x to its dot column, 0 at the left; outside may be anything."""
+        """Return the function from x to its dot column, 0 at the left; only for x within limits."""
         low, high = self.x_limits
         scale = (DOTS_ACROSS * self.columns - 1) / (high - low)
         return lambda x: math.floor((x - low) * scale + 0.5)
@@ -96,8 +96,8 @@ class Frame(NamedTuple):
     def up(self) -> Callable[[float], float]:
         """Return the function from y to its dot row, not rounded, 0 at the bottom, NaN for a gap.
 
-        A y outside the limits is kept within one plot height of them: the line leaves the plot,
-        and there are no million dots to draw.
+        A y outside the limits is kept within one plot height of them: the line leaves the plot
+        without drawing a million dots.
         """
         dots = DOTS_DOWN * self.rows
         low, high = map(math.log10, self.y_limits) if self.log_y else self.y_limits
@@ -107,7 +107,7 @@ class Frame(NamedTuple):
                 return math.nan
             share = ((math.log10(y) if self.log_y else y) - low) / (high - low)
             if share <= 1:
-                # The dot whose stretch holds it; the upper limit belongs to the highest.
+                # The dot whose range contains it; the upper limit belongs to the highest.
                 return min(max(-1.0, share) * dots - 0.5 + _ROUNDING, dots - 1.0)
             return min(2.0, share) * dots
 
@@ -117,8 +117,8 @@ class Frame(NamedTuple):
 def series_dots(series: Series, frame: Frame, first: int = 0) -> Dots:
     """Return the dots that show a series, each once, from dot column `first` on.
 
-    Points are averaged per dot column (crowded marks: per few), in fixed columns, so that a
-    new point changes the end of the curve only.
+    Points are averaged per dot column (crowded marks: per few columns), in fixed columns, so
+    that a new point changes only the end of the curve.
     """
     points = _points_from(series, frame, first)
     if series.marker == "band" or series.in_full:
@@ -130,17 +130,17 @@ def series_dots(series: Series, frame: Frame, first: int = 0) -> Dots:
 
 
 def dashed(dots: Dots) -> Dots:
-    """Return the dots that lie in a dash."""
+    """Return the dots that are inside a dash."""
     return [dot for dot in dots if dot[0] % _DASH_PERIOD < _DASH]
 
 
 def enlarged(dots: Dots) -> Dots:
-    """Return two by two dots within the cell: one alone is too small to see."""
+    """Return two by two dots within the cell: a single dot is too small to see."""
     return [(x ^ across, y ^ up) for x, y in dots for across in (0, 1) for up in (0, 1)]
 
 
 def is_crowded(series: Series, frame: Frame) -> bool:
-    """Tell whether marks would touch. Epochs are evenly spaced: the answer stays."""
+    """Return whether marks would touch. Epochs are evenly spaced, so the answer stays the same."""
     if len(series.points) <= 1 or series.marker not in MARKS:
         return False
     column = frame.across()
@@ -149,7 +149,7 @@ def is_crowded(series: Series, frame: Frame) -> bool:
 
 
 def group_starts(series: Series, frame: Frame) -> Callable[[float], int]:
-    """Return the function from x to the first dot column of those that are averaged with it."""
+    """Return the function from x to the first dot column of its group of averaged columns."""
     column, spacing = frame.across(), _spacing(series, frame)
     return lambda x: column(x) // spacing * spacing
 
@@ -159,7 +159,7 @@ def _spacing(series: Series, frame: Frame) -> int:
 
 
 def _points_from(series: Series, frame: Frame, first: int) -> Sequence[XY]:
-    """Return the points that decide what stands from dot column `first` on."""
+    """Return the points that decide what is drawn from dot column `first` on."""
     if first <= 0:
         return series.points
     start, points = group_starts(series, frame), series.points
@@ -167,7 +167,7 @@ def _points_from(series: Series, frame: Frame, first: int) -> Sequence[XY]:
     def begin(column: int) -> int:
         return bisect_left(points, column, key=lambda point: start(point[0]))
 
-    # A line ends there that began in the group before.
+    # A line that ends there began in the group before.
     place = begin(first)
     return points[begin(start(points[place - 1][0])) :] if place else points
 
@@ -175,7 +175,7 @@ def _points_from(series: Series, frame: Frame, first: int) -> Sequence[XY]:
 def _joined(
     points: Sequence[XY], frame: Frame, spacing: int, is_line: bool
 ) -> Iterator[tuple[int, int]]:
-    """Yield the dots of the averages; those of a line are joined, except over a gap."""
+    """Yield the dots of the averages; a line's dots are joined, except over a gap."""
     before: tuple[int, int] | None = None
     for column, height in _averages(points, frame, spacing):
         dot = None if math.isnan(height) else (column, round(height))
@@ -187,7 +187,7 @@ def _joined(
 def _strokes(points: Sequence[XY], frame: Frame, *, joined: bool) -> Iterator[tuple[int, int]]:
     """Yield each column's stroke from its lowest to its highest point.
 
-    Joined strokes bridge the gap of one row between neighbours.
+    Joined strokes close the gap of one row between neighbours.
     """
     before: tuple[float, float] | None = None
     for column, heights in _by_column(points, frame, 1).items():
@@ -208,7 +208,7 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, i
     (x, y), across, up = start, end[0] - start[0], end[1] - start[1]
     steps = max(abs(across), abs(up), 1)
     for n in range(steps + 1):
-        # Whole numbers, so that a line never depends on where the drawing of it began.
+        # Whole numbers, so that a line does not depend on where its drawing began.
         yield (
             x + (2 * across * n + steps) // (2 * steps),
             y + (2 * up * n + steps) // (2 * steps),

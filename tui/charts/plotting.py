@@ -1,4 +1,4 @@
-"""Curves as characters: dots are packed into cells, and only columns that changed are drawn."""
+"""Curves as characters: dots are packed into cells, and only changed columns are drawn."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _GLYPHS: dict[Marker, tuple[str, str]] = {
 
 
 class Plot:
-    """A plot that remembers what it drew, and draws the changed columns again."""
+    """A plot that remembers what it drew, and redraws only the changed columns."""
 
     def __init__(self) -> None:
         self._looks: tuple[object, ...] = ()
@@ -49,10 +49,10 @@ class Plot:
 def _draw_curves(
     frame: Frame, series: Sequence[Series], traces: Sequence[Trace], columns: range
 ) -> Canvas:
-    """Return these columns of the plot. A cell has one colour, so later curves cover earlier."""
+    """Return these columns of the plot. A cell has one colour: later curves cover earlier ones."""
     canvas = Canvas(len(columns), frame.rows)
     pairs = list(zip(series, traces, strict=True))
-    # Bands last, since they take only the cells that are blank.
+    # Bands come last: they only fill blank cells.
     for one, trace in sorted(pairs, key=lambda pair: pair[0].marker == "band"):
         glyph = _GLYPHS[one.marker][frame.look.ascii_only]
         for x, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Axis limits that seldom change, and the few ticks that stand on them."""
+"""Axis limits that seldom change, and their ticks."""
 
 import math
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ Limits = tuple[float, float]
 
 _LEADING = (1.0, 2.0, 5.0, 10.0)
 _INTERVALS = 5
-"""Steps that an axis is divided into at least, before it is snapped to one."""
+"""An axis is divided into at least this many steps before it is snapped to one."""
 
 _ZERO_SHARE = 0.5
 """An axis begins at 0 when its lowest value is below this share of its highest."""
@@ -24,11 +24,11 @@ _UNITS = ((9, "G"), (6, "M"), (3, "k"))
 def nice_limits(values: Iterable[float], log: bool, previous: Limits | None = None) -> Limits:
     """Return limits around the finite values, snapped outward to steps of 1, 2 or 5.
 
-    Give the limits of the frame before as `previous`: they are kept while the values lie inside,
-    and only ever widened, so that what is drawn stays where it is.
+    Pass the limits of the frame before as `previous`: they are kept while the values are inside,
+    and otherwise only widened, so that the drawn curves stay in place.
 
     Args:
-        values: NaN and infinity are left out; for a log axis, so are zero and below.
+        values: NaN and infinity are ignored; for a log axis, so are zero and below.
         log: snap to 1, 2, 5 times a power of ten, over one power of ten or more.
         previous: limits to widen, from a call with the same `log`.
     """
@@ -75,7 +75,7 @@ def _step_below(value: float) -> float:
 
 
 _LEAST_ROWS = 2
-"""Rows from one tick to the next at least."""
+"""Least rows from one tick to the next."""
 
 _TICK_STEPS = (1.0, 2.0, 2.5, 5.0)
 _FEWEST_POWERS, _LARGEST_POWER = 2, 300
@@ -83,7 +83,7 @@ _DECADES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
 
 
 class Ruler(NamedTuple):
-    """An axis whose ticks stand the same number of rows apart."""
+    """An axis whose ticks are the same number of rows apart."""
 
     limits: Limits
     ticks: tuple[float, ...]
@@ -91,17 +91,17 @@ class Ruler(NamedTuple):
 
 
 def ruler(limits: Limits, rows: int, log: bool, *, labels_top: bool = False) -> Ruler:
-    """Return a ruler over limits, which are extended as far as even rows need.
+    """Return a ruler over limits, which are extended to fit evenly spaced rows.
 
-    A row is the stretch from its lower edge to that of the next. On a log axis powers of ten stand
-    evenly; where fewer than two of them lie inside, 2 and 5 times them get ticks too. An axis from
-    0 is extended at the top, another at the bottom, but not below 0.
+    A row extends from its lower edge to that of the next. On a log axis powers of ten are evenly
+    spaced; if fewer than two of them are inside, 2 and 5 times them get ticks too. An axis from
+    0 is extended at the top, any other at the bottom, but not below 0.
 
     Args:
-        limits: what has to be shown.
-        rows: of the plot; below 4, ticks stand where they fall.
+        limits: what must be visible.
+        rows: of the plot; below 4, ticks are not evenly spaced.
         log: whether the axis is logarithmic.
-        labels_top: the highest value, a round one, gets a tick.
+        labels_top: put a tick on the highest value, a round number.
     """
     as_they_fall = Ruler(limits, tuple(nice_ticks(limits, max(2, rows // _LEAST_ROWS), log)))
     if rows < 2 * _LEAST_ROWS:
@@ -118,7 +118,7 @@ def ruler(limits: Limits, rows: int, log: bool, *, labels_top: bool = False) -> 
         return as_they_fall
 
     def cost(one: tuple[float, int]) -> float:
-        """Count rows left empty, and less than three ticks or more than nine."""
+        """Count empty rows, and penalise fewer than three ticks or more than nine."""
         ticks = used / one[1]
         return one[0] * ticks / (high - low) + 0.2 * max(0, 3 - ticks) + 0.05 * max(0, ticks - 9)
 
@@ -146,9 +146,9 @@ def ruler(limits: Limits, rows: int, log: bool, *, labels_top: bool = False) -> 
 
 
 def _ruled(low: float, high: float, rows: int, step: float) -> tuple[float, int] | None:
-    """Return the step and the most rows for it with which all is shown; None for too few rows."""
+    """Return the step and its most rows per tick that show everything; None for too few rows."""
     per_tick = math.floor(step * rows / (high - low) + 1e-9)
-    # Where the ends are not on a row of this ruler, one row less is left for what lies between.
+    # If the ends are not on a row of this ruler, one row less is left for the rest.
     while per_tick >= _LEAST_ROWS:
         row = step / per_tick
         first, last = math.floor(low / row + 1e-9), math.ceil(high / row - 1e-9)
@@ -161,7 +161,7 @@ def _ruled(low: float, high: float, rows: int, step: float) -> tuple[float, int]
 def nice_ticks(limits: Limits, most: int, log: bool = False) -> list[float]:
     """Return at most `most` round values within the limits, ascending.
 
-    A log axis gets powers of ten, or 1, 2, 5 times them where few powers lie inside.
+    A log axis gets powers of ten, or 1, 2, 5 times them if few powers are inside.
     """
     if most < 1:
         return []

@@ -1,4 +1,4 @@
-"""A curve's dots from frame to frame: only where a new point can change them are they made anew."""
+"""A curve's dots from frame to frame; only those that a new point can change are computed again."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -25,8 +25,8 @@ DotsByColumn = dict[int, Dots]
 class Trace:
     """The dots of one series in one frame.
 
-    A run adds points at the right end of its curves. To draw all of a long run's points in each
-    frame would make a frame cost 1.2 times as much as at the run's beginning.
+    A run adds points at the right end of its curves. Drawing all points of a long run in each
+    frame would make a frame cost 1.2 times as much as at the start of the run.
 
     Args:
         frame: where and how the curve is drawn.
@@ -40,7 +40,7 @@ class Trace:
         """What to draw."""
 
     def update(self, series: Series) -> set[int]:
-        """Take in the series as it is now; return the columns of cells that have changed."""
+        """Update to the current series; return the columns of cells that have changed."""
         before, self._series = self._series, series
         if before == series:
             return set()
@@ -52,23 +52,23 @@ class Trace:
         return {x for x in columns if drawn.get(x) != self.cells.get(x)}
 
     def _styled(self, marker: Marker) -> DotsByColumn:
-        """Return the dots as the marker wants them."""
+        """Return the dots in the marker's style."""
         cells = self._raw
         if marker == "dashed":
             dashes = {x: kept for x, dots in cells.items() if (kept := dashed(dots))}
-            # A curve so short that it lies between two dashes is drawn whole.
+            # A curve so short that it falls into the gap between two dashes is drawn whole.
             cells = dashes or cells
         if marker in LINES and sum(map(len, cells.values())) == 1:
             cells = {x: enlarged(dots) for x, dots in cells.items()}
         return cells
 
     def _first_changed(self, before: Series | None, after: Series) -> int:
-        """Return the first column of cells that can differ, 0 if that can't be told."""
+        """Return the first column of cells that can differ, 0 if it is unknown."""
         if before is None or _crowds(before, after, self._frame):
             return 0
         starts = group_starts(after, self._frame)
         kept = after.points[: _common(before.points, after.points)]
-        # The mean at the last of them may be another, and bends the line from the group before.
+        # The mean of the last group may have changed, which bends the line from the group before.
         changing = starts(kept[-1][0]) if kept else 0
         groups = (starts(x) for x, _ in reversed(kept))
         before_it = next((group for group in groups if group < changing), 0)
@@ -76,7 +76,7 @@ class Trace:
 
 
 def _crowds(before: Series, after: Series, frame: Frame) -> bool:
-    """Tell whether marks have begun to touch, and are drawn further apart from now on."""
+    """Return whether marks have begun to touch, so that they are drawn further apart."""
     return is_crowded(before, frame) != is_crowded(after, frame)
 
 

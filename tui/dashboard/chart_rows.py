@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Row = Literal["loss", "accuracy"]
 Find = Callable[[EngineName, Row], Chart]
-"""Returns the chart of a model's column in a row."""
+"""Returns the chart of a model in a row."""
 
 
 class ChartRows:
@@ -48,15 +48,15 @@ class ChartRows:
         self.options = ChartOptions()
         self.recent_pace = Pace(RECENT_SECONDS)
         self.step: int | None = None
-        """The step that the crosshair stands at and the titles read out, if any."""
+        """The crosshair's step, which the titles show; None without a crosshair."""
 
     def draw(self, state: "RunState", marked: str, *, at_once: bool) -> None:
-        """Draw what has changed; the last steps only so often, unless `at_once` asks for them.
+        """Draw what has changed; the last steps are drawn less often, unless `at_once`.
 
         Args:
             state: of the run.
-            marked: the row whose title says that keys go there.
-            at_once: draw all, and nothing later.
+            marked: the row that has the keys, marked in its title.
+            at_once: draw everything now.
         """
         names = list(state.engines)
         compared = self.options.overlay and len(names) > 1
@@ -163,7 +163,7 @@ class ChartRows:
     def _title(
         self, row: Row, engines: list["EngineView"], state: "RunState", marked: str, what: str
     ) -> tuple[str, ...]:
-        """Return the title in pieces, of which the last are left out where there is no room."""
+        """Return the title in pieces; if there is no room, the last are left out."""
         title = panel_title(row, marked) + what
         if self.step is None:
             return (title,)
@@ -176,7 +176,7 @@ class ChartRows:
 
 
 def _unless_ended(engines: list["EngineView"], to_come: str) -> str:
-    """Return what an empty chart says: what is to come, or that it won't."""
+    """Return an empty chart's text: what will come, or that it won't."""
     return NONE_DONE if all(engine.ended for engine in engines) else to_come
 
 
@@ -189,5 +189,5 @@ class _Axis(NamedTuple):
 
 
 def panel_title(panel: str, marked: str) -> str:
-    """Return a panel's title, with a mark where the keys go to it."""
+    """Return a panel's title, with a mark if it has the keys."""
     return ("▸ " if panel == marked else "  ") + panel

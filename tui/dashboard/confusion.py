@@ -1,4 +1,4 @@
-"""The confusion matrix: zeros are dots, the diagonal recedes, mistakes glow."""
+"""The confusion matrix: zeros are dots, the diagonal is dim, mistakes are bright."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 NO_MEMORY = "no memory for this matrix"
 
 _ROOMY_CELL = 6
-"""Columns of a cell beside which there may be scores; narrower ones would be spread first."""
+"""Scores may be shown beside cells of this width; narrower cells are widened first."""
 
 
 class ConfusionMatrix(CellView, can_focus=True):
@@ -79,12 +79,12 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     @property
     def cursor(self) -> tuple[int, int] | None:
-        """True and predicted class under the cursor; None before there is one."""
+        """True and predicted class under the cursor; None without a cursor."""
         return self._cursor
 
     @property
     def has_room_for_scores(self) -> bool:
-        """Whether scores would be seen beside or below the matrix."""
+        """Whether there is room for scores beside or below the matrix."""
         return (
             self.is_on_screen
             and self._facts.mode in ("counts", "percent")
@@ -111,7 +111,7 @@ class ConfusionMatrix(CellView, can_focus=True):
             title: first words of the first row.
             role: the model's, for the title.
             cursor: true and predicted class to put the cursor on; None leaves it where it is.
-            facts: how to show them and what to tell beside; None for counts alone.
+            facts: how to show the counts and what to show beside them; None for counts alone.
 
         Raises:
             ValueError: the counts are not square, or there is not one name per class.
@@ -130,7 +130,7 @@ class ConfusionMatrix(CellView, can_focus=True):
             self.repaint()
 
     def _look(self) -> tuple[object, ...]:
-        """Return what the picture depends on; counts are never changed in place."""
+        """Return everything that the picture depends on; counts are never changed in place."""
         return id(self._counts), self._names, self._title, self._role, self._cursor
 
     def paint(self, width: int, height: int) -> Canvas:
@@ -177,7 +177,7 @@ class ConfusionMatrix(CellView, can_focus=True):
                 canvas.put(x, y, text, Role.CURSOR if at_cursor else role)
 
     def _page(self, width: int, height: int) -> Canvas:
-        """Return what is told in place of the matrix."""
+        """Return the page that is shown in place of the matrix."""
         facts = self._facts
         if facts.differences is not None:
             return differences_canvas(facts.differences, self._names, width, height)
@@ -186,12 +186,12 @@ class ConfusionMatrix(CellView, can_focus=True):
         return scores_canvas(facts.scores, self._names, width, height, self.look)
 
     def _matrix_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return what the scores leave of the pane."""
+        """Return the columns and rows that the scores leave for the matrix."""
         x, y = self._scores_place(width, height) or (0, 0)
         return x - GAP if x else width, y - 1 if y > 1 else height
 
     def _scores_place(self, width: int, height: int) -> tuple[int, int] | None:
-        """Return the upper left corner of the scores: beside the matrix, below it, or nowhere."""
+        """Return the upper left corner of the scores: beside the matrix, below it, or None."""
         return self._room_for_scores(width, height) if self._facts.scores else None
 
     def _room_for_scores(self, width: int, height: int) -> tuple[int, int] | None:
@@ -203,7 +203,7 @@ class ConfusionMatrix(CellView, can_focus=True):
         return (0, below) if below + 1 + classes <= height else None
 
     def leave(self) -> None:
-        """Take the cursor away."""
+        """Remove the cursor."""
         self._cursor = None
         self.repaint()
 
@@ -218,7 +218,7 @@ class ConfusionMatrix(CellView, can_focus=True):
         self._move_to(min(max(true, 0), last), min(max(predicted, 0), last))
 
     def action_open(self) -> None:
-        """Tell that the cell under the cursor is to be opened; without one put it somewhere."""
+        """Ask to open the cell under the cursor; without a cursor, show one."""
         if self._counts is None:
             return
         if self._cursor is None:
@@ -227,7 +227,7 @@ class ConfusionMatrix(CellView, can_focus=True):
             self.post_message(self.Opened(self, *self._cursor))
 
     def on_focus(self, _event: Focus) -> None:
-        """Show where the keys will move from."""
+        """Show the cursor that the keys will move."""
         if self._cursor is None and self._counts is not None:
             self._move_to(*self._worst())
 
@@ -278,7 +278,7 @@ class ConfusionMatrix(CellView, can_focus=True):
     def _put_hint(
         self, canvas: Canvas, start: int, layout: Layout, counts: "NDArray[np.int64]"
     ) -> None:
-        """Write, at the right of the first row, the longest of the hints that fits."""
+        """Write the longest hint that fits at the right of the first row."""
         hints = ["true down, predicted across"] if self.look.ascii_only else ["true ↓  predicted →"]
         total = len(self._names)
         if len(layout.rows) < total or len(layout.columns) < total:
@@ -298,7 +298,7 @@ class ConfusionMatrix(CellView, can_focus=True):
                 return
 
     def _number_at(self, counts: "NDArray[np.int64]", true: int, predicted: int) -> str:
-        """Return what the matrix shows in a cell, in full."""
+        """Return a cell's number in full."""
         count, other = int(counts[true, predicted]), self._facts.other
         if self._facts.mode == "percent":
             return f"{100 * count / max(1, int(counts[true].sum())):.1f} %"

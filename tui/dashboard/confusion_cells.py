@@ -1,4 +1,4 @@
-"""What a cell of a confusion matrix says, as a count, a share of its row, or a difference."""
+"""The text of a confusion matrix's cells: a count, a share of its row, or a difference."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -17,26 +17,26 @@ MatrixMode = Literal["counts", "percent", "difference", "scores"]
 MATRIX_MODES: tuple[MatrixMode, ...] = get_args(MatrixMode)
 
 _DECIMAL_COLUMNS = 6
-"""Columns from which a percentage has a decimal: `100.0` and a blank."""
+"""Percentages have a decimal from this cell width on: `100.0` and a blank."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatrixFacts:
-    """How a matrix is shown, and what is told beside it or in its place."""
+    """How a matrix is shown, and what is shown beside it or in its place."""
 
     mode: MatrixMode = "counts"
     other: "NDArray[np.int64] | None" = None
     """The other model's counts, which are subtracted in mode `difference`."""
     scores: "ClassScores | None" = None
-    """Told beside or below the matrix where there is room; in mode `scores` in its place."""
+    """Shown beside or below the matrix if there is room; in mode `scores` in its place."""
     differences: "tuple[PairDifference, ...] | None" = None
-    """Told in place of the matrix."""
+    """Shown in place of the matrix."""
     absent: str = "after the first epoch"
-    """Said where there are no counts."""
+    """Shown if there are no counts."""
 
     @property
     def is_page(self) -> bool:
-        """Whether something else is told in place of the matrix."""
+        """Whether something else is shown in place of the matrix."""
         return self.mode == "scores" or self.differences is not None
 
     def same(self, other: "MatrixFacts") -> bool:
@@ -56,18 +56,18 @@ class CellTexts(NamedTuple):
     """(classes, classes)"""
     facts: MatrixFacts
     zero: str
-    """What stands for none."""
+    """The text of a zero."""
     largest: int
     """The most frequent mistake."""
 
     def row(self, true: int, layout: Layout) -> list[tuple[int, str, Role]]:
-        """Return where each cell's text begins, the text and its role, of a row's cells in view.
+        """Return each cell's first column, text and role, for the cells of a row in view.
 
-        No two numbers touch, but for differences, which their signs tell apart.
+        No two numbers touch, except differences, which their signs separate.
         """
         gap = 0 if self.facts.mode == "difference" and self.facts.other is not None else 1
         starts, looks = [-1], []
-        # Shorter where not all fit in full: five differences beyond 99 or more in one row.
+        # Shorter if not all fit in full: five differences beyond 99 or more in one row.
         for width in (layout.cell, layout.cell - 1):
             if starts[0] < layout.label:
                 looks = [self.look(true, predicted, width) for predicted in layout.columns]
@@ -77,7 +77,7 @@ class CellTexts(NamedTuple):
     def look(self, true: int, predicted: int, width: int) -> tuple[str, Role]:
         """Return a cell's text and its role.
 
-        It has at most `width` columns; a difference, one more for its sign.
+        It has at most `width` columns; a difference has one more for its sign.
         """
         count, diagonal = int(self.counts[true, predicted]), true == predicted
         if self.facts.mode == "difference" and self.facts.other is not None:
@@ -95,7 +95,7 @@ class CellTexts(NamedTuple):
 
 
 def percent_text(count: int, total: int, width: int, zero: str) -> str:
-    """Return the percentage of `count` in `total`, with a decimal where there is room."""
+    """Return the percentage of `count` in `total`, with a decimal if there is room."""
     if count == 0:
         return zero
     percent = 100 * count / total
@@ -106,7 +106,7 @@ def percent_text(count: int, total: int, width: int, zero: str) -> str:
 
 
 def share_role(count: int, total: int, diagonal: bool) -> Role:
-    """Return how a share of a row looks; a mistake is hotter beyond 1, 2, 4 and 8 %."""
+    """Return the role of a share of a row; a mistake is hotter beyond 1, 2, 4 and 8 %."""
     if count == 0:
         return Role.DIM
     if diagonal:

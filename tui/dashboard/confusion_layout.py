@@ -1,4 +1,4 @@
-"""How a confusion matrix fits its pane: cell widths, the part in view, and each cell's look."""
+"""How a confusion matrix fits its pane: cell widths, the visible part, and each cell's role."""
 
 import math
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ HEAD_ROWS = 2
 """Title and predicted classes."""
 
 LONGEST_NAME = 8
-"""Columns of a class name at most."""
+"""Most columns of a class name."""
 
 _NARROWEST_CELL, _NARROW_CELL, _WIDEST_CELL = 2, 3, 6
 _NARROWEST_DIGITS = 2
-"""Digits of the largest possible count up to which the narrowest cell is used."""
+"""The narrowest cells are used if the largest possible count has at most this many digits."""
 
 
 class Layout(NamedTuple):
-    """What part of a matrix is shown, and how wide."""
+    """The visible part of a matrix, and its widths."""
 
     label: int
-    """Columns of the true classes' names, with a blank behind."""
+    """Columns of the true classes' names, with a blank after them."""
     cell: int
     """Columns of a count."""
     rows: range
@@ -34,15 +34,15 @@ class Layout(NamedTuple):
     columns: range
     """Predicted classes in view."""
     spare: int = 0
-    """Cells that are a column wider, spread evenly, because a count may fill one."""
+    """Cells that are one column wider because a count may fill them; evenly spread."""
 
     def edge(self, n: int) -> int:
-        """Return where the n-th cell of a row begins, which is where the one before it ends."""
+        """Return the first column of the n-th cell of a row, where the one before it ends."""
         wider = -(-n * self.spare // max(1, len(self.columns)))
         return self.label + n * self.cell + wider
 
     def column_at(self, x: int) -> int | None:
-        """Return which cell of a row lies at column `x`; None beside them."""
+        """Return the cell of a row at column `x`; None beside the cells."""
         cells = range(len(self.columns))
         return next((n for n in cells if self.edge(n) <= x < self.edge(n + 1)), None)
 
@@ -56,15 +56,15 @@ def fit(
     first: tuple[int, int],
     at: tuple[int, int],
 ) -> Layout:
-    """Choose the widest cells that show all classes; where none do, a part that shows `at`.
+    """Choose the widest cells that show all classes; if none do, a part that contains `at`.
 
     Args:
         names: one per class, at least one.
         most: images of the largest class. It decides the width, not the present counts, so
-            that no number ever shifts.
+            that numbers never move.
         width: columns of the pane.
         height: rows of the pane, title and header included.
-        first: true and predicted class at the upper left so far.
+        first: the present true and predicted class at the upper left.
         at: true and predicted class that must be in view.
     """
     classes, digits = len(names), len(str(most))
@@ -81,12 +81,12 @@ def fit(
 
 
 def _follow(first: int, at: int, seen: int, total: int) -> int:
-    """Return the first shown of `total`, moved no further than it takes to show `at`."""
+    """Return the first visible of `total`, moved no further than needed to show `at`."""
     return max(0, min(max(min(first, at), at - seen + 1), total - seen))
 
 
 def most_per_class(counts: "NDArray[np.int64]") -> int:
-    """Return the images of the largest class: the largest row sum of (classes, classes)."""
+    """Return the number of images of the largest class: the largest row sum."""
     return int(counts.sum(axis=1).max())
 
 
@@ -110,7 +110,7 @@ def count_text(count: int, width: int, zero: str) -> str:
 
 
 def count_role(count: int, diagonal: bool, largest: int) -> Role:
-    """Return how a cell looks: a mistake's heat grows with its logarithm, up to the largest."""
+    """Return a cell's role: a mistake's heat grows with its logarithm, up to the largest."""
     if count == 0:
         return Role.DIM
     if diagonal:
@@ -120,11 +120,11 @@ def count_role(count: int, diagonal: bool, largest: int) -> Role:
 
 
 def places(texts: Sequence[str], layout: Layout, gap: int) -> list[int]:
-    """Return where each text of a row begins.
+    """Return the first column of each text of a row.
 
-    Numbers stand at the right of their cells; one that would touch the next moves to the left.
-    A row adds up to the images of its class, so few of its numbers can be long, and few move.
-    Where they are too many for all, the first begins left of the cells.
+    Numbers are right-aligned in their cells; one that would touch the next moves left.
+    A row adds up to the images of its class, so only few of its numbers are long and move.
+    If they are too long for the row, the first begins left of the cells.
 
     Args:
         texts: of the cells in view.

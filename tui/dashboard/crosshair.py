@@ -1,4 +1,4 @@
-"""The crosshair: one step of both models, where it lies on every chart, and what is read there."""
+"""The crosshair: one step of both models, its place on every chart, and its values there."""
 
 import math
 from bisect import bisect_right
@@ -15,40 +15,39 @@ if TYPE_CHECKING:
 BROKEN: tuple["Phase", ...] = ("diverged", "failed")
 
 _SAME_STEP = 0.25
-"""Half of the least distance between the means of two ranges of steps of one length."""
+"""Half the least distance between the means of two step ranges of the same length."""
 
 Stride = Literal["column", "point", "epoch"]
-"""What one key press moves by: a column of the chart, the next point of its curve, an epoch."""
+"""The stride of a key: a column of the chart, the next point of its curve, an epoch."""
 
 
 class Reading(NamedTuple):
-    """What one model's curves hold at a step."""
+    """The values of one model's curves at a step."""
 
     loss: float | None
-    """Of the step itself, or the mean of the bucket of steps that it fell into; None where
-    nothing is known of it."""
+    """Of the step itself, or the mean of its bucket of steps; None if unknown."""
     spread: tuple[float, float] | None
     """The lowest and the highest batch of that bucket, if it holds several."""
     epoch: "EpochRecord | None"
-    """The newest epoch then; None before the first."""
+    """The newest epoch at that step; None before the first."""
     steps: int = 1
-    """Steps that the loss is a mean of."""
+    """Number of steps in the mean loss."""
     middle: float = 0.0
-    """The mean of their numbers."""
+    """Mean of their step numbers."""
 
 
 def moved(state: "RunState", at: int | None, stride: int, right: int) -> int | None:
-    """Return the step that the crosshair moves to; None where it leaves the charts.
+    """Return the step that the crosshair moves to; None if it leaves the charts.
 
     Args:
         state: the run.
-        at: where it stands; None for nowhere: it enters at the newest step that both have done,
-            where there is something of each to read.
-        stride: steps, as `steps_of` tells them; the ends of epochs are not stepped over.
+        at: the crosshair's step; without one it starts at the newest step that both models have
+            done, so that both have values.
+        stride: steps, as returned by `steps_of`; that of an epoch leads to the next end of an epoch.
         right: 1 or -1.
     """
     newest = max(engine.step for engine in state.engines.values())
-    # One that has not begun, or broke off after ten steps, is not waited for.
+    # Ignore a model that has not begun, or that failed after ten steps.
     going = [e.step for e in state.engines.values() if e.step and e.phase not in BROKEN]
     shared = min(going, default=newest)
     if newest == 0 or (at is None and right > 0):
@@ -62,7 +61,7 @@ def moved(state: "RunState", at: int | None, stride: int, right: int) -> int | N
 
 
 def steps_of(state: "RunState", options: ChartOptions, stride: Stride, columns: int) -> int:
-    """Return the steps of a stride, on a plot of so many columns."""
+    """Return the steps of a stride, on a plot of this many columns."""
     if stride == "epoch":
         return state.epoch_steps
     if options.recent:
@@ -73,7 +72,7 @@ def steps_of(state: "RunState", options: ChartOptions, stride: Stride, columns: 
 
 
 def reading_at(engine: "EngineView", options: ChartOptions, step: int) -> Reading | None:
-    """Return what a model's curves hold at a step; None where it has not come so far."""
+    """Return the values of a model's curves at a step; None if it has not reached the step."""
     if step > engine.step:
         return None
     epoch = engine.last_epoch(step)
@@ -83,7 +82,7 @@ def reading_at(engine: "EngineView", options: ChartOptions, step: int) -> Readin
     if point := engine.loss_by_step.at(step):
         spread = (point.low, point.high) if point.low < point.high else None
         return Reading(point.mean, spread, epoch, point.size, point.x)
-    # Epochs of a run before it was resumed are known by their means alone.
+    # Epochs from before a resume are known only by their means.
     if later := engine.epochs_from(step):
         before = engine.last_epoch(step - 1)
         first = before.step if before else 0
@@ -95,11 +94,11 @@ def reading_at(engine: "EngineView", options: ChartOptions, step: int) -> Readin
 def loss_difference(
     first: "EngineView", second: "EngineView", options: ChartOptions, step: int
 ) -> tuple[float, int] | None:
-    """Return the difference of both models' losses over the same steps, and how many these are.
+    """Return the difference of both models' losses over the same steps, and their number.
 
-    Of the step itself where both still have it; else of its bucket, if both have the same steps in
-    it. None where they have not: in the newest bucket one may have 20 batches and the other 3, and
-    the means of unlike batches differ where the models do not.
+    The loss is that of the step itself if both still have it; otherwise the mean of its bucket, if
+    both have the same steps in it. Otherwise None: in the newest bucket one model may have 20
+    batches and the other 3, and means of different batches differ even if the models do not.
     """
     exact = [engine.loss_by_step.exact(step) for engine in (first, second)]
     if exact[0] is not None and exact[1] is not None:
@@ -107,7 +106,7 @@ def loss_difference(
     one, other = (reading_at(engine, options, step) for engine in (first, second))
     if one is None or other is None or one.loss is None or other.loss is None:
         return None
-    # Steps in a bucket follow each other: their number and their mean say which they are.
+    # Steps in a bucket are consecutive: their number and their mean identify them.
     if one.steps != other.steps or abs(one.middle - other.middle) > _SAME_STEP:
         return None
     return one.loss - other.loss, one.steps
@@ -116,9 +115,9 @@ def loss_difference(
 def read_out(
     panel: str, engine: "EngineView", options: ChartOptions, step: int
 ) -> tuple[str, str, str]:
-    """Return what the `loss` or `accuracy` chart shows of a step: value, validation, spread.
+    """Return the `loss` or `accuracy` chart's values at a step: value, validation, spread.
 
-    The value says how many steps it is a mean of, if several; the spread is that of their batches.
+    The value includes the number of averaged steps, if several; the spread is over their batches.
     """
     read = reading_at(engine, options, step)
     if read is None:
@@ -132,7 +131,7 @@ def read_out(
 
 
 def _accuracies(epoch: "EpochRecord | None") -> tuple[str, str]:
-    """Return the accuracy on validation images, and that on training images if it is known."""
+    """Return the accuracy on validation images, and on training images if known."""
     if epoch is None:
         return "no epoch yet", ""
     known = math.isfinite(epoch.train_accuracy)
@@ -141,13 +140,13 @@ def _accuracies(epoch: "EpochRecord | None") -> tuple[str, str]:
 
 
 def place(step: int, state: "RunState") -> str:
-    """Return a step as a person reads it: `step 1,690`, or `epoch 2` where one ends with it."""
+    """Return a step for display: `step 1,690`, or `epoch 2` if one ends with it."""
     epoch, rest = divmod(step, state.epoch_steps)
     return f"step {step:,}" if rest else f"epoch {epoch}"
 
 
 def gap_at(state: "RunState", step: int | None) -> "GapMeasured | None":
-    """Return the newest gap measured at a step or before it; None without a step."""
+    """Return the newest gap measured at or before a step; None without a step."""
     if step is None:
         return None
     measured = bisect_right(state.gaps, step, key=lambda gap: gap.step)
@@ -157,7 +156,7 @@ def gap_at(state: "RunState", step: int | None) -> "GapMeasured | None":
 def crosshair_x(
     engine: "EngineView", state: "RunState", options: ChartOptions, step: int | None
 ) -> float | None:
-    """Return where a step lies on the run's x axis; None for no step, or one to come."""
+    """Return a step's place on the run's x axis; None for no step, or a future one."""
     if step is None:
         return None
     if not options.by_seconds:
@@ -166,7 +165,7 @@ def crosshair_x(
 
 
 def _seconds(engine: "EngineView", step: int) -> float:
-    """Return the training time at a step, in proportion between the epochs' ends around it."""
+    """Return the training time at a step, interpolated between the ends of epochs around it."""
     before, later = engine.last_epoch(step), engine.epochs_from(step)
     s0, t0 = (before.step, before.seconds) if before else (0, 0.0)
     s1, t1 = (later[0].step, later[0].seconds) if later else (engine.step, engine.seconds)

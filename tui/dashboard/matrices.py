@@ -1,4 +1,4 @@
-"""Both models' confusion matrices on the dashboard: what they show, of which epoch, which cell."""
+"""Both models' confusion matrices on the dashboard: their counts, epoch and selected cell."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -39,19 +39,19 @@ class Matrices:
         self.cell: tuple[int, int] | None = None
         """True and predicted class under the cursor."""
         self.epoch: int | None = None
-        """The epoch that is looked back at; None for the newest."""
+        """The past epoch that is shown; None for the newest."""
         self._scores: dict[EngineName, tuple[Matrix, ClassScores]] = {}
         self._differences: tuple[Matrix, Matrix, tuple[PairDifference, ...]] | None = None
 
     def counts(self, engine: "EngineView", state: "RunState") -> "Matrix | None":
-        """Return the matrix that is shown of an engine, if there is one."""
+        """Return the shown matrix of an engine, if there is one."""
         epoch = self._shared_epoch(state)
         return engine.confusion if epoch is None else engine.matrices.get(epoch)
 
     def reader_of(
         self, true: int, predicted: int, names: Sequence[EngineName], state: "RunState"
     ) -> EngineName | None:
-        """Return the first of these models that has digits behind a cell; else say why none has."""
+        """Return the first of these models that has digits in a cell; if none has, say why."""
         if self.epoch is not None:
             answer = "only the digits of the newest epoch are kept; escape goes back to it"
             state.say(answer, where="dashboard")
@@ -64,24 +64,24 @@ class Matrices:
         return None
 
     def next_mode(self, state: "RunState") -> None:
-        """Go to the next way of showing them; one model alone has no difference."""
+        """Switch to the next way of showing them; a single model has no difference."""
         modes = [mode for mode in MATRIX_MODES if mode != "difference" or len(state.engines) > 1]
         self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
 
     def scrub(self, by: int, state: "RunState") -> bool:
-        """Look an epoch further back or on, up to the newest; return False while training."""
+        """Go some epochs back or forward, up to the newest; return False while training."""
         if any(engine.phase in ("training", "waiting") for engine in state.engines.values()):
             return False
         epochs = sorted({epoch for engine in state.engines.values() for epoch in engine.matrices})
         if epochs:
-            # An epoch may be missing where the log was damaged.
+            # An epoch may be missing if the log was damaged.
             now = epochs.index(self.epoch) if self.epoch in epochs else len(epochs) - 1
             place = max(0, now + by)
             self.epoch = epochs[place] if place < len(epochs) - 1 else None
         return True
 
     def follow(self, state: "RunState") -> bool:
-        """Go back to the newest epoch if training goes on; return whether it did."""
+        """Return to the newest epoch if training continues; return whether it did."""
         trains = any(engine.phase == "training" for engine in state.engines.values())
         if self.epoch is None or not trains:
             return False
@@ -107,11 +107,11 @@ class Matrices:
             )
 
     def wants_scores(self, state: "RunState") -> bool:
-        """Return whether scores are to be shown that are not there yet."""
+        """Return whether scores are to be shown that are not computed yet."""
         return bool(self._shows_scores(state) and self._unscored(state))
 
     def seconds_between(self, state: "RunState") -> float:
-        """Return how long what is drawn now is to stay."""
+        """Return the least time before the next drawing."""
         return SCORES_SECONDS if self._shows_scores(state) else MATRICES_SECONDS
 
     def _shows_scores(self, state: "RunState") -> bool:
@@ -119,7 +119,7 @@ class Matrices:
         return self.mode == "scores" or room
 
     async def score(self, state: "RunState") -> None:
-        """Score what is shown, off the event loop."""
+        """Compute the scores of the shown matrices, off the event loop."""
         from mlpwatch.core.analysis.scores import score_classes  # noqa: PLC0415 - after the first frame
 
         try:
@@ -159,7 +159,7 @@ class Matrices:
         return f"no matrix of epoch {self.epoch}"
 
     def _shared_epoch(self, state: "RunState") -> int | None:
-        """Return the epoch of which both are shown; None where each shows its newest."""
+        """Return the epoch that both matrices show; None if each shows its newest."""
         if self.epoch is not None or self.mode != "difference":
             return self.epoch
         both = set.intersection(*(set(engine.matrices) for engine in state.engines.values()))
@@ -200,9 +200,9 @@ class Matrices:
 
 
 def cell_text(matrices: Matrices, watch: Watch, width: int) -> list[tuple[str, Role]]:
-    """Return what the cell under the cursor counts, in both models, or how to choose one.
+    """Return the counts of the cell under the cursor in both models, or how to choose a cell.
 
-    Nothing without counts. Where `width` columns are too few, both share one total.
+    Empty without counts. If `width` columns are too few, both share one total.
     """
     state, session = watch.state, watch.session
     if state is None or session is None:
@@ -231,12 +231,12 @@ def cell_text(matrices: Matrices, watch: Watch, width: int) -> list[tuple[str, R
 
 
 def _cell_ends(matrices: Matrices, predicted: str, *, anywhere: bool) -> list[str]:
-    """Return what may be said behind a cell's counts, the longest first.
+    """Return the texts that may follow a cell's counts, the longest first.
 
     Args:
         matrices: whose cursor is on the cell.
         predicted: the name of its predicted class.
-        anywhere: whether a model read any image like that.
+        anywhere: whether either model has images in the cell.
     """
     if matrices.epoch is not None:
         return [f" · after epoch {matrices.epoch}"]

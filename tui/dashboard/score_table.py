@@ -1,4 +1,4 @@
-"""Tables beside a confusion matrix: scores per class, worst pairs, where two models differ."""
+"""Tables beside a confusion matrix: scores per class, worst pairs, differences of two models."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.scores import ClassScores, Pair, PairDifference
 
 _HEADS = (("prec", 6), ("recall", 7), ("F1", 6))
-"""Columns of the scores, and how wide they are."""
+"""Columns of the scores, and their widths."""
 
 SCORES_WIDTH = 2 + sum(width for _, width in _HEADS)
 """Columns of the scores per class, for class names of one character."""
@@ -29,7 +29,7 @@ _DIFFERENCE_WIDTH = 22
 def scores_canvas(
     scores: "ClassScores", names: Sequence[str], width: int, height: int, look: Look
 ) -> Canvas:
-    """Return scores per class, and where there is room beside them the worst pairs first.
+    """Return scores per class, and beside them, if there is room, the worst pairs first.
 
     Args:
         scores: of one model.
@@ -58,7 +58,7 @@ def scores_canvas(
 def _put_pairs(
     canvas: Canvas, left: int, pairs: "Sequence[Pair]", names: Sequence[str], look: Look
 ) -> None:
-    """Write the worst pairs from a column on, in as many columns of them as there is room for."""
+    """Write the worst pairs from column `left` on, in as many columns as fit."""
     width, rows = PAIRS_WIDTH + 2 * (max(map(len, names)) - 1), max(0, canvas.height - 1)
     for first in range(0, len(pairs), max(1, rows)):
         if left + width > canvas.width:
@@ -99,7 +99,7 @@ def differences_canvas(
 
 
 def _shown_classes(scores: "ClassScores", rows: int) -> list[int]:
-    """Return the classes in their order; where they don't all fit, those of the lowest F1."""
+    """Return the classes in order; if they don't all fit, those of the lowest F1."""
     everyone = list(range(len(scores.f1)))
     if len(everyone) <= rows:
         return everyone

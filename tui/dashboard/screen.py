@@ -37,28 +37,28 @@ COLUMN_CLASSES = (None, "second")
 """Classes of the widgets in the first and in the second model's column."""
 
 ALL_PANELS_HEIGHT = 36
-"""Rows from which all three panels are shown at once: two charts of nine rows and a matrix."""
+"""All three panels are shown from this height on: two charts of nine rows and a matrix."""
 
 TWO_PANELS_HEIGHT = 28
-"""Rows from which two are shown: the loss, and below it accuracy or matrix."""
+"""Two panels are shown from this height on: the loss, and below it accuracy or matrix."""
 
 
 class Dashboard(ClosesOnce[None]):
     """Status, loss, accuracy and confusion matrix of both models.
 
     Args:
-        watch: the session that is followed.
+        watch: the run that is followed.
         names: the engines that train, left to right.
-        cost: what the screen costs.
+        cost: what drawing the screen costs.
     """
 
     WHERE: ClassVar[Where] = "dashboard"
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
-    # A matrix that has the focus takes the arrows, also those that are meant for a chart.
+    # A focused matrix takes the arrow keys, also those that are meant for a chart.
     AUTO_FOCUS = ""
 
     class CellOpened(Message):
-        """The digits behind a confusion cell are asked for."""
+        """Asks to show the digits of a confusion cell."""
 
         def __init__(self, true: int, predicted: int, engine: EngineName) -> None:
             super().__init__()
@@ -77,7 +77,7 @@ class Dashboard(ClosesOnce[None]):
     def compose(self) -> ComposeResult:
         """Make header, one row of panels after another, message and footer."""
         line = TextLine(id="header")
-        # In the first frame: the update after it shares the interpreter with torch's import.
+        # In the first frame: the update after it competes with torch's import for the interpreter.
         line.update(*header(self._watch))
         yield line
         with Horizontal(id="status"):
@@ -93,7 +93,7 @@ class Dashboard(ClosesOnce[None]):
         yield Footer("dashboard", self._watch)
 
     def on_mount(self) -> None:
-        """Arrange for the size that the terminal has."""
+        """Arrange for the terminal's size."""
         self._arrange()
 
     def on_resize(self, _event: Resize) -> None:
@@ -101,7 +101,7 @@ class Dashboard(ClosesOnce[None]):
         self._arrange()
 
     def update(self, *, numbers: bool = False) -> None:
-        """Draw what has changed; numbers and matrices only so often unless asked for."""
+        """Draw what has changed; numbers and matrices less often, unless asked for."""
         if not can_draw(self):
             return
         if state := self._watch.state:
@@ -116,8 +116,8 @@ class Dashboard(ClosesOnce[None]):
         self._draw_seldom(at_once=numbers)
 
     def _draw_seldom(self, *, at_once: bool) -> None:
-        """Draw numbers and matrices if they are due, else a little later."""
-        # Rather half of the wait too early than a whole frame too late.
+        """Draw numbers and matrices if they are due; otherwise set a timer."""
+        # Half of the wait too early is better than a whole frame too late.
         now = monotonic() + LATE_SECONDS / 2
         if self._numbers.allows(now, at_once=at_once):
             self._draw_lines()
@@ -126,21 +126,21 @@ class Dashboard(ClosesOnce[None]):
         if self._late:
             self._late.stop()
             self._late = None
-        # After a pause or the end no event comes that would show the last ones.
+        # After a pause or the end no event arrives that would draw the last ones.
         paces = self._numbers, self._matrices, self._charts.recent_pace
         if due := [pace.due for pace in paces if pace.is_late]:
             self._late = self.set_timer(min(due) - now + LATE_SECONDS, self.update)
 
     def action_next_panel(self) -> None:
-        """Go to the next panel."""
+        """Select the next panel."""
         self._go_to(PANELS[(PANELS.index(self._panel) + 1) % len(PANELS)])
 
     def action_previous_panel(self) -> None:
-        """Go to the panel before."""
+        """Select the previous panel."""
         self._go_to(PANELS[(PANELS.index(self._panel) - 1) % len(PANELS)])
 
     def action_move(self, down: int, right: int) -> None:
-        """Move in the panel: the matrix's cursor, or the crosshair that the charts share."""
+        """Move in the panel: the matrix's cursor, or the charts' shared crosshair."""
         if self._panel == "confusion":
             self._matrix(self._names[0]).action_move(down, right)
         elif right:
@@ -154,7 +154,7 @@ class Dashboard(ClosesOnce[None]):
             self.update(numbers=True)
 
     def action_open(self) -> None:
-        """Open the digits behind the confusion cell under the cursor."""
+        """Show the digits of the confusion cell under the cursor."""
         if self._panel == "confusion":
             self._matrix(self._names[0]).action_open()
 
@@ -179,7 +179,7 @@ class Dashboard(ClosesOnce[None]):
         self.update(numbers=True)
 
     def action_toggle_zoom(self) -> None:
-        """Give the screen to one panel, or to all of them."""
+        """Show one panel alone, or all of them."""
         self._zoomed = not self._zoomed
         self._arrange()
 
@@ -190,7 +190,7 @@ class Dashboard(ClosesOnce[None]):
             self.update(numbers=True)
 
     def action_scrub(self, by: int) -> None:
-        """Look at another epoch while nothing trains; charts and matrices together."""
+        """Show another epoch while nothing trains, in charts and matrices together."""
         if state := self._watch.state:
             if self._matrix_row.scrub(by, state):
                 epoch = self._matrix_row.epoch
@@ -202,7 +202,7 @@ class Dashboard(ClosesOnce[None]):
             self.update(numbers=True)
 
     def action_back(self) -> None:
-        """Leave scrubbing, cell, crosshair, zoom, overlay and a saved run, one at a time."""
+        """Leave the past epoch, cell, crosshair, zoom, overlay and a saved run, one at a time."""
         if self._matrix_row.epoch is not None:
             self._matrix_row.epoch = self._charts.step = None
         elif self._matrix_row.cell is not None and self._panel == "confusion":
@@ -221,17 +221,17 @@ class Dashboard(ClosesOnce[None]):
         self._arrange()
 
     def on_confusion_matrix_cursor_moved(self, event: ConfusionMatrix.CursorMoved) -> None:
-        """Keep both cursors on the same cell, and say what it counts."""
+        """Keep both cursors on the same cell, and show its counts."""
         self._panel = "confusion"
         self._matrix_row.cell = (event.true, event.predicted)
         self._mark_read()
         self.update(numbers=True)
 
     def on_confusion_matrix_opened(self, event: ConfusionMatrix.Opened) -> None:
-        """Ask for the digits behind the cell."""
+        """Ask to show the digits of the cell."""
         if (state := self._watch.state) is None:
             return
-        # The cursor is in both matrices: where this model has no such digits, the other may.
+        # The cursor is in both matrices: if this model has no such digits, the other may.
         own: EngineName = "torch" if event.matrix.id == "torch-confusion" else self._names[0]
         name = self._matrix_row.reader_of(event.true, event.predicted, (own, *self._names), state)
         if name is not None:
@@ -239,7 +239,7 @@ class Dashboard(ClosesOnce[None]):
         self.update(numbers=True)
 
     def _mark_read(self) -> None:
-        """Let what is looked up now take the place of the newest message."""
+        """Let values that are looked up now replace the newest message."""
         if state := self._watch.state:
             state.message_is_new = False
 
@@ -249,7 +249,7 @@ class Dashboard(ClosesOnce[None]):
         self._arrange()
 
     def _arrange(self) -> None:
-        """Show all panels, or one with a zoom or a small terminal."""
+        """Show all panels, or only one if zoomed or on a small terminal."""
         shown = self._shown_panels()
         for panel in PANELS:
             self.query_one(f"#{panel}").display = panel in shown
@@ -259,7 +259,7 @@ class Dashboard(ClosesOnce[None]):
         self.call_after_refresh(self.update, numbers=True)
 
     def _shown_panels(self) -> tuple[Panel, ...]:
-        """Return the panels that there is room for, the current one among them."""
+        """Return the panels that fit, including the current one."""
         if self._zoomed or self.size.height < TWO_PANELS_HEIGHT:
             return (self._panel,)
         if self.size.height < ALL_PANELS_HEIGHT:
@@ -267,7 +267,7 @@ class Dashboard(ClosesOnce[None]):
         return PANELS
 
     def _matrix_rows(self) -> int:
-        """Return the height of the matrices; the charts share what is left, half and half."""
+        """Return the height of the matrices; the two rows of charts share the rest equally."""
         session = self._watch.session
         classes = session.dataset.classes if session else 10
         return min(HEAD_ROWS + classes, max(HEAD_ROWS + 10, self.size.height // 3))

@@ -1,4 +1,4 @@
-"""The row above the dashboard's footer: read-out, newest event, or a standing note."""
+"""The row above the dashboard's footer: values at the crosshair, newest event, or a note."""
 
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -> Text:
-    """Return the row above the footer: what is read out, the newest event, or a standing note.
+    """Return the row above the footer: looked-up values, the newest event, or a permanent note.
 
     Args:
-        watch: the session that is followed.
-        cell: what the one under the matrix's cursor counts, if that panel is in use.
+        watch: the run that is followed.
+        cell: counts of the cell under the matrix's cursor, if that panel is in use.
         options: of the charts.
-        step: where the charts' crosshair stands, if it does.
+        step: the crosshair's step, if any.
     """
     state, session = watch.state, watch.session
     if state is None or session is None:
@@ -42,7 +42,7 @@ def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -
 
 
 def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
-    """Return how far apart both models were at a step; empty for one model alone."""
+    """Return how much both models differed at a step; empty for a single model."""
     if len(state.engines) == 1:
         return ""
     read = {name: reading_at(engine, options, step) for name, engine in state.engines.items()}
@@ -65,11 +65,11 @@ def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
 
 
 def standing_note(state: "RunState", config: RunConfig, classes: int) -> str:
-    """Return what tells the two models apart, or how little does."""
+    """Return how the two models differ, or how little."""
     if len(state.engines) == 1:
         return ""
     if config.loss == "mse" and config.torch_loss_mean == "element":
-        # The key first: narrow screens cut the end.
+        # The key comes first: narrow screens cut the end.
         return (
             f"e explains: NumPy's loss sums over the {classes} classes, nn.MSELoss() averages, "
             f"so PyTorch's gradient is {classes} times smaller"
