@@ -43,7 +43,7 @@ def moved(state: "RunState", at: int | None, stride: int, right: int) -> int | N
         state: the run.
         at: the crosshair's step; without one it starts at the newest step that both models have
             done, so that both have values.
-        stride: steps, as returned by `steps_of`; that of an epoch leads to the next end of an epoch.
+        stride: steps, as returned by `steps_of`; that of an epoch leads to an end of an epoch.
         right: 1 or -1.
     """
     newest = max(engine.step for engine in state.engines.values())
