@@ -1,1 +1,1 @@
-"""What every screen is made of: keys, theme, cells, lines, dialogs."""
+"""The parts of every screen: keys, theme, cells, lines, dialogs."""

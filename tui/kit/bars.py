@@ -1,4 +1,4 @@
-"""Bars of class probabilities, one row per class; the same wherever a model's answer is shown."""
+"""Bars of class probabilities, one row per class, for all screens that show predictions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def share_bar(share: float, columns: int, look: Look) -> str:
-    """Return a bar for a share of 0 to 1, to an eighth of a column; nothing for NaN."""
+    """Return a bar for a share of 0 to 1, to an eighth of a column; empty for NaN."""
     if not 0 <= share <= 1:
         return ""
     if look.ascii_only:

@@ -1,4 +1,4 @@
-"""What all screens share: when they may draw, how they close, how they get late keys."""
+"""What all screens share: when they may draw, how they close, how they receive late keys."""
 
 from typing import Protocol, runtime_checkable
 
@@ -11,10 +11,10 @@ from mlpwatch.tui.terminal.textual_internals import is_being_removed
 
 
 def can_draw(view: Widget) -> bool:
-    """Return whether all parts of a screen, or of a part of one, are there.
+    """Return whether all parts of a screen, or of a part of a screen, exist.
 
-    `is_attached` alone is true before they are made, and while a closed screen is taken apart: its
-    timers and workers may end in between, and would find no child.
+    `is_attached` alone is also true before they are made, and while a closed screen is removed: its
+    timers and workers may fire in between, and would find no child.
     """
     return view.is_attached and view.is_mounted and not is_being_removed(view)
 
@@ -22,8 +22,8 @@ def can_draw(view: Widget) -> bool:
 class ClosesOnce(Screen[ScreenResultType]):
     """A screen that closes only itself, and only once.
 
-    Textual closes the screen on top, whichever that is. Keys typed in a burst, or a palette command
-    after an escape, would close the screen below too; closing the last one ends the app.
+    Textual closes the screen on top, whichever it is. Keys typed in a burst, or a palette command
+    after an escape, would also close the screen below; closing the last screen ends the app.
     """
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
@@ -33,10 +33,10 @@ class ClosesOnce(Screen[ScreenResultType]):
 
 @runtime_checkable
 class TakesKeys(Protocol):
-    """A screen that at times takes keys which no binding names: any key, or a label.
+    """A screen that sometimes takes keys without a binding: any key, or a label.
 
-    In a burst, keys behind the one that asks for them arrive before the screen does; the app hands
-    them over.
+    In a burst, the keys after the one that opens the screen arrive before it does; the app passes
+    them on.
     """
 
     def take_key(self, event: Key) -> bool:
@@ -46,7 +46,7 @@ class TakesKeys(Protocol):
 
 @runtime_checkable
 class Says(Protocol):
-    """A screen that shows messages of its own."""
+    """A screen that shows its own messages."""
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """Show a message above the footer."""

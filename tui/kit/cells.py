@@ -1,7 +1,7 @@
 """A widget made of single cells that repaints only the rows that changed.
 
-Only changed cells reach the terminal: `terminal/shown_cells.py` compares cell by cell. To look for
-them here too saved no byte of a frame at 140x40 and 220x60, and 2 % of its time at most.
+Only changed cells reach the terminal: `terminal/shown_cells.py` compares cell by cell. Comparing
+here too saved no byte of a frame at 140x40 and 220x60, and at most 2 % of its time.
 """
 
 from collections.abc import Iterator
@@ -25,18 +25,18 @@ BRAILLE_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _BLANK_BRAILLE = "\u2800"
 
 _WIDE, _FIRST_WIDE = 2, "\u10ff"
-"""Columns of a wide character, and a character below all of them."""
+"""Columns of a wide character, and a lower bound of all wide characters."""
 
 
 def braille(dots: int) -> str:
-    """Return the character of these dots; a real blank for none."""
+    """Return the character of these dots; a plain blank for none."""
     # Some fonts draw U+2800 as eight hollow dots.
     return chr(ord(_BLANK_BRAILLE) + dots) if dots else " "
 
 
 @lru_cache(8192)
 def cells_of(text: str) -> tuple[str, ...]:
-    """Return what the cells of a text hold, one for each column that it takes.
+    """Return the contents of a text's cells, one entry per column.
 
     A wide character (Chinese, Japanese, Korean, emoji) takes two, of which the second holds "";
     combining marks stay with the character before them; a control is written as "?".
@@ -54,12 +54,12 @@ def cells_of(text: str) -> tuple[str, ...]:
 
 
 def columns_of(text: str) -> int:
-    """Return how many columns a text takes."""
+    """Return the number of columns of a text."""
     return len(text) if text.isascii() else len(cells_of(text))
 
 
 def cut_to(text: str, columns: int) -> str:
-    """Return a text that takes so many columns at most, its end left out if need be."""
+    """Return a text cut at its end to at most this many columns."""
     if columns_of(text) <= columns:
         return text
     kept = list(cells_of(text)[: max(0, columns - 1)])
@@ -69,12 +69,12 @@ def cut_to(text: str, columns: int) -> str:
 
 
 def _is_wide(cell: str) -> bool:
-    """Return whether a cell's character reaches into the next one."""
+    """Return whether a cell's character extends into the next cell."""
     return cell > _FIRST_WIDE and cell_len(cell[0]) == _WIDE
 
 
 class Canvas:
-    """A grid of characters, one column each, every one with a role.
+    """A grid of characters, one column each, each with a role.
 
     Args:
         width: columns.
@@ -89,11 +89,11 @@ class Canvas:
 
     @classmethod
     def of(cls, characters: list[list[str]], roles: list[list[Ink]]) -> "Canvas":
-        """Return a canvas of these cells (row, column): 1/20 of the time of a `put` for each.
+        """Return a canvas of these cells (row, column); takes 1/20 of the time of a `put` for each.
 
         Args:
-            characters: each known to fill one column; the canvas's own from now on.
-            roles: likewise; `Role.TEXT` for a blank whose role is not seen.
+            characters: each known to fill one column; the canvas keeps these lists.
+            roles: likewise; `Role.TEXT` for a blank whose role is invisible.
         """
         canvas = cls(0, 0)
         canvas._characters, canvas._roles = characters, roles
@@ -106,7 +106,7 @@ class Canvas:
         end = x + len(cells)
         if 0 <= y < self.height:
             characters, roles = self._characters[y], self._roles[y]
-            # A blank looks the same in every role but the cursor's: let it join its run.
+            # A blank looks the same in every role except the cursor's: let it join its run.
             is_seen = role == Role.CURSOR or (isinstance(role, Shade | Grey) and role.ground)
             for column in range(max(0, x), min(end, self.width)):
                 character = characters[column] = cells[column - x]
@@ -115,7 +115,7 @@ class Canvas:
         return end
 
     def _blank_halves(self, characters: list[str], start: int, end: int) -> None:
-        """Blank what is left of wide characters that were cut at the edges of a written stretch."""
+        """Blank the remains of wide characters that were cut at the edges of a written stretch."""
         for column in (start - 1, end - 1, self.width - 1):
             is_wide = 0 <= column < self.width and _is_wide(characters[column])
             if is_wide and (column + 1 == self.width or characters[column + 1]):
@@ -126,13 +126,13 @@ class Canvas:
                 characters[column] = " "
 
     def mark_cut(self, end: int, y: int) -> None:
-        """Say with an ellipsis at the right edge that a row's text, up to column `end`, is cut."""
+        """Put an ellipsis at the right edge if a row's text, up to column `end`, is cut."""
         if end > self.width > 0 and 0 <= y < self.height:
             self._characters[y][-1] = "…"
             self._blank_halves(self._characters[y], self.width - 1, self.width)
 
     def paste(self, other: "Canvas", x: int, y: int) -> None:
-        """Copy another canvas with its top left corner to column x, row y, cut at the edges."""
+        """Copy another canvas to column x, row y, cut at the edges."""
         left, right = max(0, x), min(x + other.width, self.width)
         if left >= right:
             return
@@ -155,7 +155,7 @@ class Canvas:
         return "".join(self._characters[y])
 
     def text(self) -> str:
-        """Return all rows, without blanks at their ends."""
+        """Return all rows, without trailing blanks."""
         return "\n".join(self.row(y).rstrip() for y in range(self.height))
 
     def runs(self, y: int) -> Iterator[tuple[str, Ink, int]]:
@@ -167,7 +167,7 @@ class Canvas:
             start = end
 
     def _joined_roles(self, y: int) -> Iterator[Ink]:
-        """Yield the row's roles; blanks take the role before them, for fewer style changes."""
+        """Yield the row's roles; blanks take the role before them, to save style changes."""
         role: Ink = Role.TEXT
         for character, own in zip(self._characters[y], self._roles[y], strict=True):
             if character != " ":
@@ -179,7 +179,7 @@ class Canvas:
             yield role
 
     def changed_rows(self, before: "Canvas") -> list[int]:
-        """Return the rows that differ from those of a canvas of this size."""
+        """Return the rows that differ from those of a canvas of the same size."""
         new = zip(self._characters, self._roles, strict=True)
         old = zip(before._characters, before._roles, strict=True)
         return [y for y, (a, b) in enumerate(zip(new, old, strict=True)) if a != b]
@@ -194,9 +194,9 @@ def _is_seen_on_blanks(ink: Ink) -> bool:
 
 
 class CellView(Widget):
-    """Shows a canvas and, when shown another, repaints only the rows that differ.
+    """Shows a canvas and repaints only the rows that changed.
 
-    Subclasses implement `paint`, and call `repaint` when their data changed.
+    Subclasses implement `paint`, and call `repaint` when their data has changed.
     """
 
     ALLOW_SELECT = False
@@ -207,7 +207,7 @@ class CellView(Widget):
         super().__init__(name=name, id=id, classes=classes)
         self._shown = Canvas(0, 0)
         self._is_behind = False
-        """Whether the data has changed while the view was out of sight."""
+        """Whether the data has changed while the view was hidden."""
         self._strips: dict[int, Strip] = {}
         self._styles: dict[Ink, Style] = {}
 
@@ -217,19 +217,19 @@ class CellView(Widget):
         return look_of(self)
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return what to show in this many columns and rows; by default what is shown, cut."""
+        """Return a canvas of this many columns and rows; by default the present one, cut."""
         canvas = Canvas(width, height)
         canvas.paste(self._shown, 0, 0)
         return canvas
 
     def repaint(self) -> None:
-        """Paint and send the cells that changed; while out of sight, wait until it is seen."""
+        """Paint and send the changed cells; while hidden, wait until the view is visible."""
         self._is_behind = not (self.is_attached and self.is_on_screen)
         if not self._is_behind:
             self.show(self.paint(*self.size))
 
     def show(self, canvas: Canvas) -> None:
-        """Show a canvas, which is the view's from now on; the same content sends nothing."""
+        """Show a canvas, which the view then owns; the same content sends nothing."""
         before, self._shown = self._shown, canvas
         if (before.width, before.height) != (canvas.width, canvas.height):
             self._strips.clear()
@@ -242,13 +242,13 @@ class CellView(Widget):
             self.refresh(*(Region(0, y, canvas.width, 1) for y in rows))
 
     def text(self) -> str:
-        """Return what is shown, without blanks at the ends of rows."""
+        """Return the visible text, without trailing blanks."""
         return self._shown.text()
 
     def render_line(self, y: int) -> Strip:
-        """Render one row for Textual; rows that have not changed come from a cache."""
+        """Render one row for Textual; unchanged rows come from a cache."""
         if self._has_to_paint:
-            # The layout changed and its Resize or Show is still on its way.
+            # The layout has changed and its Resize or Show has not arrived yet.
             self._strips.clear()
             self._shown, self._is_behind = self.paint(*self.size), False
         strip = self._strips.get(y)
@@ -257,18 +257,18 @@ class CellView(Widget):
         return strip
 
     def notify_style_update(self) -> None:
-        """Forget rendered rows and their styles: CSS or theme changed."""
+        """Drop rendered rows and their styles: CSS or theme has changed."""
         super().notify_style_update()
         self._strips.clear()
         self._styles.clear()
 
     def on_resize(self, _event: Resize) -> None:
-        """Paint for the new size, if the first frame in it has not."""
+        """Paint for the new size, if the first frame in it has not done so."""
         if self._has_to_paint:
             self.repaint()
 
     def on_show(self, _event: Show) -> None:
-        """Catch up with what changed while out of sight, if the first frame has not."""
+        """Paint what changed while hidden, if the first frame has not done so."""
         if self._has_to_paint:
             self.repaint()
 
@@ -283,7 +283,7 @@ class CellView(Widget):
         return Strip(segments, self._shown.width)
 
     def _style(self, ink: Ink) -> Style:
-        """Return an ink's style on this view's ground."""
+        """Return an ink's style on this view's background."""
         style = self._styles.get(ink)
         if style is None:
             dark = self.app.current_theme.dark

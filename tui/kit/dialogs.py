@@ -1,4 +1,4 @@
-"""Short screens that ask before something is done: yes or no, and a line to type."""
+"""Dialogs that ask before an action: yes or no, or a line of text."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
@@ -21,8 +21,8 @@ class Confirmation(ModalScreen[bool], ClosesOnce[bool]):
     """Asks yes or no; dismissed with the answer.
 
     Args:
-        title: what is asked, in one line.
-        facts: what it would do, a line each; long ones are folded.
+        title: the question, in one line.
+        facts: what the action would do, a line each; long lines are folded.
         yes: what `y` does.
         no: what `n` and escape do.
     """
@@ -47,7 +47,7 @@ class Confirmation(ModalScreen[bool], ClosesOnce[bool]):
             yield TextBlock(id="question")
 
     def on_mount(self) -> None:
-        """Ask."""
+        """Show the question."""
         self.query_one(TextBlock).update(self._rows)
 
     def action_answer(self, answer: bool) -> None:
@@ -59,13 +59,13 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
     """Asks for a line, such as a name; dismissed with it, or with None.
 
     Args:
-        title: what is asked, in one line.
-        text: to begin with; selected, so that what is typed replaces it.
-        check: raises the error that says what is wrong with a text.
+        title: the question, in one line.
+        text: the initial text; selected, so that typing replaces it.
+        check: raises an error that says what is wrong with a text.
         yes: what enter does.
         no: what escape does.
-        facts: what enter would do besides, a line each; long ones are folded.
-        effect: returns what enter would do with a sound text, in one line.
+        facts: other effects of enter, a line each; long lines are folded.
+        effect: returns what enter would do with a valid text, in one line.
         act: does it; if that fails, the dialog says why, stays open, and takes all keys.
     """
 
@@ -101,16 +101,16 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
             yield TextBlock(id="fault")
 
     def on_mount(self) -> None:
-        """Ask."""
+        """Show the question and the effect of the initial text."""
         self.query_one("#question", TextBlock).update(self._rows)
         self._say_effect(self._text)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say what enter would do with the text."""
+        """Show what enter would do with the text."""
         self._say_effect(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Give the text, or say what is wrong with it."""
+        """Dismiss with the text, or say what is wrong with it."""
         try:
             self._check(event.value)
         except MlpwatchError as error:
@@ -133,7 +133,7 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
             self._is_acting = False
 
     def action_cancel(self) -> None:
-        """Give none."""
+        """Dismiss with None."""
         self.dismiss(None)
 
     def _say_effect(self, text: str) -> None:
@@ -150,7 +150,7 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
 
 
 class TypedLine(Input):
-    """A line to type into; its cursor does not blink, which would be bytes for ever."""
+    """A line to type into; its cursor does not blink, which would send bytes all the time."""
 
     def __init__(
         self, text: str, *, id: str, placeholder: str = "", is_selected: bool = False
@@ -161,14 +161,14 @@ class TypedLine(Input):
             id=id,
             compact=True,
             select_on_focus=False,
-            # What is pasted may hold escape sequences.
+            # Pasted text may contain escape sequences.
             restrict=r"[^\x00-\x1f\x7f-\x9f]*",
         )
         self.cursor_blink = False
         if is_selected:
-            # Not on focus: keys typed ahead of it would be selected too, and replaced.
+            # Not on focus: keys typed before it would be selected too, and replaced.
             self.selection = Selection(0, len(text))
 
     def insert_text_at_cursor(self, text: str) -> None:
-        """Insert text in place of what is selected."""
+        """Insert text in place of the selection."""
         self.replace(text, *sorted(self.selection))

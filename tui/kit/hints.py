@@ -1,4 +1,4 @@
-"""The row above the footer: hints for new users, answers to keys, news of the run."""
+"""The row above the footer: hints for new users, answers to keys, messages of the run."""
 
 from typing import Literal
 
@@ -15,21 +15,21 @@ _HINTS: dict[View, str] = {
 }
 
 READ_KEYS = 6
-"""Keys after which a hint has been seen long enough."""
+"""A hint has been visible long enough after this many keys."""
 
 
 class Hints:
-    """Counts keys, so that each hint goes away after some and never comes back."""
+    """Counts keys, so that each hint disappears after some and never comes back."""
 
     def __init__(self) -> None:
         self._keys: dict[View, int] = {}
 
     def of(self, view: View) -> str:
-        """Return the view's hint; empty once it has been seen."""
+        """Return the view's hint; empty once it has disappeared."""
         return _HINTS[view] if self._keys.get(view, 0) < READ_KEYS else ""
 
     def count_key(self, view: View) -> None:
-        """Note that a key was pressed in a view."""
+        """Count a key press in a view."""
         self._keys[view] = self._keys.get(view, 0) + 1
 
 
@@ -39,7 +39,7 @@ def message_text(watch: Watch, where: Where, answer: str, hint: str) -> list[tup
     Args:
         watch: its message comes before a hint while it is new.
         where: the screen.
-        answer: to the last key, or what is waited for; may be empty.
+        answer: to the last key, or what the screen waits for; may be empty.
         hint: of the view; may be empty.
     """
     state = watch.state

@@ -1,4 +1,4 @@
-"""One table of keys: it feeds dispatch, the footer and the help."""
+"""One table of keys, used for dispatch, the footer and the help."""
 
 from collections.abc import Collection
 from typing import Literal, NamedTuple
@@ -21,7 +21,7 @@ class Key(NamedTuple):
     keys: str
     """Textual's names, joined by commas."""
     shown: str
-    """How a person reads it."""
+    """Name of the key for display."""
     action: str
     label: str
     """One or two words for the footer; empty to leave it out there."""
@@ -29,10 +29,10 @@ class Key(NamedTuple):
     """One line for the help screen."""
     where: Where = "everywhere"
     priority: bool = False
-    """Taken before whatever has the focus."""
+    """Takes precedence over the focused widget."""
 
     def shown_in(self, look: Look) -> str:
-        """Return how a person reads it; without arrows in words, since `>` is another key."""
+        """Return the key's name; without arrows in words, since `>` is another key."""
         return self.shown.translate(_ARROWS) if look.ascii_only else self.shown
 
     @property
@@ -105,7 +105,7 @@ KEYS: tuple[Key, ...] = (
         "mistakes"),
     Key("home", "home", "first", "", "first digit of the list", "mistakes"),
     Key("end", "end", "last", "", "last digit of the list", "mistakes"),
-    # A narrow footer leaves out the last: the way in, out, on and to the reasons must stay.
+    # A narrow footer leaves out the last: keys to open, leave, move on and explain come first.
     Key("enter", "enter", "open", "large", "one large digit, and what both make of it",
         "mistakes"),
     Key("escape,m", "escape", "back", "", "back to the sheet, then to the dashboard",
@@ -229,13 +229,13 @@ def footer_keys(
     is_view: bool = False,
     without: Collection[str] = (),
 ) -> list[Key]:
-    """Return the keys that a screen's footer names, the most useful first; help and `q` are last.
+    """Return the keys in a screen's footer, the most useful first; help and `q` are last.
 
     Args:
         where: the screen.
-        attached: to a run that lives elsewhere, which quitting leaves alone.
-        is_view: of a saved run that is viewed while another one trains here.
-        without: actions that would do nothing now.
+        attached: the run is in another process, and quitting does not affect it.
+        is_view: a saved run is viewed while another one trains here.
+        without: actions that have no effect now.
     """
     taken = {name for key in KEYS if key.where == where for name in key.names}
     live = [key for key in KEYS if key.label and key.action.removeprefix("app.") not in without]
@@ -243,5 +243,5 @@ def footer_keys(
     common = [key for key in live if key.where == "everywhere" and not taken & set(key.names)]
     q_does = "back" if where != "dashboard" or is_view else "leave it" if attached else "quit"
     common = [key._replace(label=q_does) if key.action == "leave" else key for key in common]
-    # On the dashboard pausing comes first; elsewhere the screen's own keys do.
+    # On the dashboard pausing comes first; on other screens their own keys do.
     return [*common[:1], *own, *common[1:]] if where == "dashboard" else own + common

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from mlpwatch.tui.state.run_state import EngineView
 
 WIDE = 60
-"""Columns from which a status fits into two rows."""
+"""A status of this width fits into two rows."""
 
 NARROWEST = 24
-"""Columns below which only name, epoch and state are shown."""
+"""Narrower statuses show only name, epoch and state."""
 
 ACCENTS: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
 
 _BAR = {False: ("━", "╸", "─"), True: ("=", ">", "-")}
-"""Done, the half step at its end, and still to do; by `Look.ascii_only`."""
+"""Done, the half step at its end, and remaining; by `Look.ascii_only`."""
 
 
 class Speed(NamedTuple):
-    """What a status says of the speed besides its measurement."""
+    """What a status shows about the speed besides its measurement."""
 
     batch_size: int
     threads: int
@@ -54,12 +54,12 @@ class StatusPanel(CellView):
         self._speed = Speed(0, 0)
 
     def update(self, engine: "EngineView", epochs: int, speed: Speed) -> None:
-        """Show an engine's state; `epochs` are the planned ones."""
+        """Show an engine's state; `epochs` is the planned number."""
         self._engine, self._epochs, self._speed = engine, epochs, speed
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return two rows where there is room, else three short ones."""
+        """Return two rows if there is room, otherwise three short ones."""
         canvas = Canvas(width, height)
         engine = self._engine
         if engine is None:
@@ -89,7 +89,7 @@ class StatusPanel(CellView):
         accent = self._accent
         phase = engine.phase
         digits = len(str(self._epochs))
-        # Whole epochs while they last; the epoch under way counts from 1.
+        # Completed epochs, without the one in progress.
         epoch = f"epoch {engine.epochs_done:>{digits}}/{self._epochs}"
         if canvas.width < WIDE:
             epoch = epoch.removeprefix("epoch ")
@@ -137,7 +137,7 @@ _PHASE_ROLES = {
 
 
 class TextLine(CellView):
-    """One row: text at the left, text at the right, cut where they meet."""
+    """One row with text at the left and at the right, cut where they meet."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -147,7 +147,7 @@ class TextLine(CellView):
     def update(
         self, left: Sequence[tuple[str, Ink]], right: Sequence[tuple[str, Ink]] = ()
     ) -> None:
-        """Show pieces of text; the right ones give way, the last first, where there is no room."""
+        """Show pieces of text; if there is no room, the right ones are left out, the last first."""
         self._left, self._right = left, right
         self.repaint()
 
@@ -168,11 +168,11 @@ class TextLine(CellView):
 
 
 class Footer(CellView):
-    """The keys that do something now, as many as fit; the last ones, help and `q`, always do.
+    """The keys that have an effect now, as many as fit, always including help and `q`.
 
     Args:
         where: the screen.
-        watch: the run whose keys are named too.
+        watch: the run, whose keys are shown too.
     """
 
     def __init__(self, where: Where, watch: Watch | None = None) -> None:
@@ -182,10 +182,10 @@ class Footer(CellView):
         self._keys: list[Key] = []
 
     def update(self, without: Collection[str] | None = None) -> None:
-        """Show the keys of now.
+        """Show the present keys.
 
         Args:
-            without: the screen's own actions that do nothing now; None leaves them as they are.
+            without: the screen's own actions that have no effect now; None changes nothing.
         """
         if without is not None:
             self._without = without

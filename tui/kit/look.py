@@ -8,19 +8,19 @@ from textual.dom import DOMNode
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What may be drawn. The app has the one that holds for its terminal.
+    """What may be drawn. The app has the look of its terminal.
 
-    Screens and views read it with `look_of`; pure functions that draw take it as an argument.
+    Screens and views read it with `look_of`; pure drawing functions take it as an argument.
     """
 
     ascii_only: bool = False
     """No character above U+007E."""
     colours: str | None = "truecolor"
-    """Rich's name of the colour system; None for no colour."""
+    """Rich's name of the colour system; None for no colours."""
 
     @property
     def has_shades(self) -> bool:
-        """Whether a hue has several shades, and grey too; of 16 colours only three are grey."""
+        """Whether hues and grey have several shades; of 16 colours only three are grey."""
         return self.colours in ("truecolor", "256")
 
     @property
@@ -43,9 +43,9 @@ class HasLook(Protocol):
 
 
 def look_of(view: DOMNode) -> Look:
-    """Return the look of a view's app; without such an app, that of a terminal that shows all."""
+    """Return the look of a view's app; without such an app, that of a full-featured terminal."""
     try:
         app = view.app
-    except RuntimeError:  # Textual's way to say that there is none
+    except RuntimeError:  # Textual raises it if there is no app
         return SHOWS_ALL
     return app.look if isinstance(app, HasLook) else SHOWS_ALL

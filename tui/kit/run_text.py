@@ -1,4 +1,4 @@
-"""What several screens say about a run: the header, and how far apart the two models are."""
+"""What several screens say about a run: the header, and the gap between the two models."""
 
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,8 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
     """Return the first row: what is trained at the left; limit, time and cost at the right.
 
     Args:
-        watch: the session that is followed.
-        cost: what the screen costs; may be empty.
+        watch: the run that is followed.
+        cost: what drawing the screen costs; may be empty.
     """
     state, session = watch.state, watch.session
     name = session.run.name if session and watch.is_view else "mlpwatch"
@@ -37,15 +37,15 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
     right.append((f"  {time} ", Role.DIM))
     if cost:
         right.append((f"   {cost} ", Role.DIM))
-    # Last: the first to give way where there is no room.
+    # Last, so that it is left out first if there is no room.
     step = max(engine.step for engine in state.engines.values())
     right.append((f"   {settings_text(config, step, state.planned_steps)} ", Role.DIM))
     return left, right
 
 
 def settings_text(config: "RunConfig", step: int, total_steps: int) -> str:
-    """Return the learning rate of a step, its schedule, batch size and dropout, in few words."""
-    # Not at the top: NumPy is not loaded before the first frame.
+    """Return the learning rate of a step, its schedule, batch size and dropout, abbreviated."""
+    # Not at the top: NumPy is not imported before the first frame.
     from mlpwatch.core.network.optimizers import learning_rate_at  # noqa: PLC0415
 
     rate = learning_rate_at(min(step, total_steps), max(1, total_steps), config)
@@ -57,7 +57,7 @@ def settings_text(config: "RunConfig", step: int, total_steps: int) -> str:
 
 
 def gap_text(gap: "GapMeasured") -> str:
-    """Return the largest differences after an epoch, in few words: 80 columns have to hold them."""
+    """Return the largest differences after an epoch, short enough for 80 columns."""
     return (
         f"after epoch {gap.epoch} weights at most {gap.weight_difference:.1e} apart, "
         f"losses {gap.loss_difference:.1e}"
@@ -65,11 +65,11 @@ def gap_text(gap: "GapMeasured") -> str:
 
 
 RUN_ACTIONS = ("toggle_pause", "step", "faster", "slower", "stop")
-"""What keys do to a run on every screen."""
+"""Actions on a run that have keys on every screen."""
 
 
 def why_not(watch: Watch, action: str) -> str:
-    """Return why an action on the run would do nothing now; empty if it does something."""
+    """Return why an action on the run would have no effect now; empty if it has one."""
     state = watch.state
     if state is None:
         return ""

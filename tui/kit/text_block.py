@@ -1,4 +1,4 @@
-"""Several rows of text in roles; long rows are folded at words."""
+"""Several rows of text in roles; long rows are folded between words."""
 
 from collections.abc import Sequence
 from textwrap import wrap
@@ -19,9 +19,9 @@ class TextBlock(CellView):
     _rows: Sequence[Row] = ()
 
     def update(self, rows: Sequence[Row]) -> None:
-        """Show rows of pieces; a row of one piece is folded, others are cut."""
+        """Show rows of pieces; a row of a single piece is folded, others are cut."""
         before, self._rows = self._rows, rows
-        # Folded: a longer text may need more rows without being more of them.
+        # Folded: a longer text may need more lines even if it has no more rows.
         width = self.size.width
         if self.is_attached and len(_folded(rows, width)) != len(_folded(before, width)):
             self.refresh(layout=True)
@@ -55,7 +55,7 @@ def _folded(rows: Sequence[Row], width: int) -> list[Row]:
 
 
 def without_blanks(rows: Sequence[Row], width: int, height: int) -> list[Row]:
-    """Return rows with blank ones removed, the last first, until they fit."""
+    """Return rows with blank ones removed, from the end, until they fit."""
     kept = list(rows)
     for n in reversed(range(len(kept))):
         if not kept[n] and len(_folded(kept, width)) > height:
@@ -66,7 +66,7 @@ def without_blanks(rows: Sequence[Row], width: int, height: int) -> list[Row]:
 def squeezed(rows: Sequence[Row], width: int, height: int) -> list[Row]:
     """Return rows that fit: blank ones are removed first, then rows before the last.
 
-    The first rows say what it is, the last what to do.
+    The first rows are the subject, the last says what to do.
     """
     kept = without_blanks(rows, width, height)
     while len(kept) > 1 and len(_folded(kept, width)) > height > 2:  # noqa: PLR2004 - ends stay

@@ -1,4 +1,4 @@
-"""What each colour means: roles, and their styles on dark, light and colourless terminals."""
+"""The meaning of each colour: roles, and their styles on dark, light and colourless terminals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class Role(StrEnum):
     TORCH_SOFT = auto()
     """PyTorch's validation curve."""
     NUMPY_BAND = auto()
-    """From the lowest to the highest of NumPy's batches, behind their mean; nobody reads it."""
+    """From the lowest to the highest of NumPy's batches, behind their mean; only decoration."""
     TORCH_BAND = auto()
     GOOD = auto()
     BAD = auto()
     WARNING = auto()
     DIAGONAL = auto()
-    """Right answers in a confusion matrix; they recede."""
+    """Right answers in a confusion matrix; they are dim."""
     HEAT_1 = auto()
     """The fewest mistakes."""
     HEAT_2 = auto()
@@ -46,37 +46,37 @@ class Role(StrEnum):
     CURSOR = auto()
     TRUE_LABEL = auto()
     RUN_1 = auto()
-    """The first of several runs in one chart."""
+    """The first of several runs in the same chart."""
     RUN_2 = auto()
     RUN_3 = auto()
     RUN_4 = auto()
 
 
 SHADE_STEPS = 4
-"""Shades from zero to the most, to each side."""
+"""Shades from zero to the largest number, for each sign."""
 
 
 class Shade(NamedTuple):
-    """A signed number, or two of them in a half block, from -4 to 4; 0 is the ground's colour."""
+    """A signed number, or two of them in a half block, from -4 to 4; 0 is the background."""
 
     fore: int | None
     """Of the character; None for the text's own colour."""
     ground: int = 0
-    """Behind it."""
+    """Background level."""
 
 
 GREY_STEPS = 8
-"""Greys from the ground's colour to full ink."""
+"""Greys from the background to full ink."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grey:
-    """Ink of a pixel, or of two of them in a half block, from 0 to 8; 0 is the ground's colour."""
+    """Ink of a pixel, or of two of them in a half block, from 0 to 8; 0 is the background."""
 
     fore: int
     """Of the character."""
     ground: int = 0
-    """Behind it."""
+    """Background level."""
 
 
 Ink = Role | Shade | Grey
@@ -89,11 +89,11 @@ HEAT: tuple[Role, ...] = (Role.HEAT_1, Role.HEAT_2, Role.HEAT_3, Role.HEAT_4, Ro
 """From few mistakes to many."""
 
 RUNS: tuple[Role, ...] = (Role.RUN_1, Role.RUN_2, Role.RUN_3, Role.RUN_4)
-"""Of runs that lie over each other in one chart; the models' own hues stay theirs."""
+"""Of runs that share a chart; the models' own hues are not used."""
 
 # Orange and sky blue are the pair of Okabe and Ito 2008, which people with any common colour
-# blindness can tell apart; on light ground both are darkened until they reach 4.5:1 on #D8D8D8.
-# Every colour was also chosen by what 16-colour terminals make of it: NumPy dark yellow,
+# blindness can distinguish; on light ground both are darkened until they reach 4.5:1 on #D8D8D8.
+# Every colour was also chosen by its nearest among 16 colours: NumPy dark yellow,
 # PyTorch cyan, good green, bad red, heat magenta. Heat grows in contrast, not in hue alone.
 _DARK: Mapping[Role, str] = {
     Role.DIM: "#9A9A9A",
@@ -113,8 +113,8 @@ _DARK: Mapping[Role, str] = {
     Role.HEAT_3: "#E06AD0",
     Role.HEAT_4: "bold #F07AD8",
     Role.HEAT_5: "bold #FF9AEA",
-    # The green and purple of ColorBrewer's PRGn, which all common kinds of colour blindness tell
-    # apart; each as light as the other.
+    # The green and purple of ColorBrewer's PRGn, which people with any common colour blindness
+    # can distinguish; both are equally light.
     Role.POSITIVE: "#3FB950",
     Role.NEGATIVE: "#C77DFF",
     Role.CURSOR: "bold reverse",
@@ -181,18 +181,18 @@ _COLOURLESS: Mapping[Role, str] = {
 
 
 _SHADE_ENDS = {True: ("#121212", "#4BD964", "#CF8BFF"), False: ("#E0E0E0", "#0E5A15", "#6A168F")}
-"""Nothing, the most positive and the most negative; by whether the ground is dark."""
+"""Zero, the most positive and the most negative; by whether the background is dark."""
 
 _SHADE_SHARES = (0.0, 0.28, 0.5, 0.74, 1.0)
 
 
 @cache
 def shade_style(shade: Shade, dark: bool) -> Style:
-    """Return the style of signed numbers on dark or light ground."""
+    """Return the style of signed numbers on a dark or light background."""
     ground = _shade_colour(shade.ground, dark) if shade.ground else None
     if shade.fore is not None:
         return Style(color=_shade_colour(shade.fore, dark) if shade.fore else None, bgcolor=ground)
-    # Text has to be readable on the strongest shade too.
+    # Text must be readable on the strongest shade too.
     text = Color.parse(ground).get_contrast_text(1.0).hex if ground else None
     return Style(color=text, bgcolor=ground)
 
@@ -204,23 +204,23 @@ def _shade_colour(level: int, dark: bool) -> str:
 
 
 _GREYS = {True: (18, 58, 88, 118, 148, 178, 198, 218, 238), False: (228, *range(178, 7, -20))[:9]}
-"""Red, green and blue alike, from no ink to full ink; by whether the ground is dark. All are on
-the ramp of 24 greys (8, 18, … 238) that terminals of 256 colours share, and are sent as such."""
+"""Equal red, green and blue, from no ink to full ink; by whether the background is dark. All are
+on the ramp of 24 greys (8, 18, … 238) of 256-colour terminals, and are sent as such."""
 
 
 @cache
 def grey_style(grey: Grey, dark: bool) -> Style:
-    """Return the style of inked pixels on dark or light ground."""
+    """Return the style of inked pixels on a dark or light background."""
     fore, ground = (RichColor.from_rgb(*[_GREYS[dark][n]] * 3) for n in (grey.fore, grey.ground))
     return Style(color=fore, bgcolor=ground if grey.ground else None)
 
 
 @cache
 def palette_for(dark: bool, colour: bool) -> Mapping[Role, Style]:
-    """Return the style of every role; `Role.TEXT` is the terminal's or theme's own text.
+    """Return the style of every role; `Role.TEXT` is the default text of terminal or theme.
 
     Args:
-        dark: the ground is dark.
+        dark: whether the background is dark.
         colour: False for NO_COLOR; then bold, dim, reverse and underline carry the meaning.
     """
     definitions = (_DARK if dark else _LIGHT) if colour else _COLOURLESS

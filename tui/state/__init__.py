@@ -1,1 +1,1 @@
-"""Events in, everything that a panel reads out. Knows no Textual."""
+"""Turns events into the state that panels show. Does not depend on Textual."""

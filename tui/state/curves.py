@@ -1,4 +1,4 @@
-"""A curve of any length in bounded space, whose past keeps its shape."""
+"""A curve of any length in bounded space; its past does not change."""
 
 import math
 from bisect import bisect_left
@@ -8,17 +8,17 @@ from typing import NamedTuple, Self
 
 CAPACITY = 256
 """Buckets of a whole run: two per dot column of a braille chart at 140 columns. Drawing them is
-most of a frame that grows with the run: with 512 it cost 1.8 times the first frames, not 1.2."""
+most of what grows with the run: with 512, late frames cost 1.8 times the first ones, not 1.2."""
 
 RECENT_CAPACITY = 1_000
-"""Newest points kept as they came."""
+"""Newest points that are kept unchanged."""
 
 _FIRST_STRIDE = 1 / 64
-"""Bucket width to begin with where the end is unknown; a power of two doubles exactly."""
+"""Initial bucket width if the end is unknown; a power of two doubles exactly."""
 
 
 class Point(NamedTuple):
-    """What one bucket holds; mean, low and high are NaN where it holds gaps only."""
+    """The contents of a bucket; mean, low and high are NaN if it has only gaps."""
 
     x: float
     """Mean of the points' x."""
@@ -26,11 +26,11 @@ class Point(NamedTuple):
     low: float
     high: float
     size: int = 1
-    """Finite points, which follow each other."""
+    """Number of finite points, which are consecutive."""
 
 
 class _Bucket:
-    """Running means, extremes and counts of the points that fell into one stretch of x."""
+    """Running means, extremes and counts of the points in one range of x."""
 
     __slots__ = ("gaps", "high", "index", "low", "mean", "size", "x")
 
@@ -46,14 +46,14 @@ class _Bucket:
 
     @classmethod
     def of(cls, size: int, point: Point) -> Self:
-        """Return a bucket that `size` points made what it is."""
+        """Return the bucket of `size` points that are known only by their summary."""
         bucket = cls(0)
         bucket.size, bucket.x, bucket.mean = size, point.x, point.mean
         bucket.low, bucket.high = point.low, point.high
         return bucket
 
     def add(self, x: float, y: float) -> None:
-        """Take in a finite y."""
+        """Add a finite y."""
         self.size = size = self.size + 1
         if size == 1:
             self.x, self.mean = x, y
@@ -64,7 +64,7 @@ class _Bucket:
         self.high = max(self.high, y)
 
     def add_gap(self, x: float) -> None:
-        """Take in an x whose y is NaN or infinite."""
+        """Add an x whose y is NaN or infinite."""
         if not self.size:
             self.x += (x - self.x) / (self.gaps + 1)
         self.gaps += 1
@@ -93,7 +93,7 @@ class Curve:
     """Thins points into buckets of fixed width over x, from 0 on.
 
     When a point falls beyond the last bucket, neighbours are merged in pairs and the width
-    doubles. A bucket that is full never changes in any other way, so what was drawn stays,
+    doubles. A full bucket never changes in any other way, so the drawn curve stays in place,
     and a redraw costs the same after a million points as after a thousand.
 
     Args:
@@ -110,21 +110,21 @@ class Curve:
         if not (math.isfinite(planned) and planned >= 0):
             raise ValueError(f"planned {planned}: expected 0 or more")
         self._capacity = capacity
-        # A hair wider than the share, so that the planned end itself is inside.
+        # Slightly wider than the share, so that the planned end itself is inside.
         self._stride = planned / (capacity - 1) if planned > 0 else _FIRST_STRIDE
         self._buckets: list[_Bucket] = []
         self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_CAPACITY)
         self._last_sum = -math.inf
-        """The newest x at which several points were summed up."""
+        """The newest x at which several points were added as a summary."""
         self._points: list[Point] = []
         self._unchanged = 0
-        """Leading points that are as their buckets are."""
+        """Leading points that still equal their buckets' points."""
         self.count = 0
-        """Finite points so far."""
+        """Finite points added."""
         self.gaps = 0
-        """Points so far that were NaN or infinite."""
+        """Points added that were NaN or infinite."""
         self.low, self.high = math.inf, -math.inf
-        """Least and greatest finite y so far; infinite before any."""
+        """Least and greatest finite y; infinite before any."""
 
     @property
     def stride(self) -> float:
@@ -133,16 +133,16 @@ class Curve:
 
     @property
     def last(self) -> tuple[float, float] | None:
-        """The newest point as it came, NaN or not; None before the first."""
+        """The newest point, NaN or not; None before the first."""
         return self._recent[-1] if self._recent else None
 
     def add(self, x: float, y: float) -> None:
-        """Add a point; a y that is NaN or infinite is a gap: counted, not averaged.
+        """Add a point; a y that is NaN or infinite is a gap, which is counted but not averaged.
 
         Raises:
             ValueError: x is negative or not finite.
         """
-        # Twice for each step, thousands of times a second, on the event loop: no call too many.
+        # Called twice per step, thousands of times a second, on the event loop: avoid calls here.
         if not 0 <= x < math.inf:
             raise ValueError(f"x {x}: expected 0 or more")
         while x / self._stride >= self._capacity:
@@ -159,7 +159,7 @@ class Curve:
         self.high = max(self.high, y)
 
     def add_sum(self, count: int, point: Point) -> None:
-        """Add points that are known by their number, mean and extremes alone.
+        """Add points that are known only by their number, mean and extremes.
 
         Raises:
             ValueError: x is negative or not finite.
@@ -169,27 +169,27 @@ class Curve:
             self._last_sum = point.x
         if count > 1 and math.isfinite(point.mean):
             bucket = self._bucket(int(point.x / self._stride))
-            # One of them is in already, as the mean.
+            # One of them was already added, as the mean.
             bucket.merge(_Bucket.of(count - 1, point))
             self.count += count - 1
             self.low, self.high = min(self.low, point.low), max(self.high, point.high)
 
     def points(self) -> list[Point]:
-        """Return one point per bucket that holds any, by ascending x."""
+        """Return one point per nonempty bucket, in ascending order of x."""
         first = self._unchanged
         if first < len(self._buckets):
-            # Between two frames the last bucket or two have changed, of hundreds.
+            # Between two frames only the last one or two of hundreds of buckets have changed.
             changed = [bucket.point() for bucket in self._buckets[first:]]
             self._points = self._points[:first] + changed
             self._unchanged = len(self._points)
         return self._points
 
     def recent(self, count: int = RECENT_CAPACITY) -> list[tuple[float, float]]:
-        """Return the newest points (x, y) as they came, oldest first, at most 1,000."""
+        """Return the newest points (x, y) unchanged, oldest first, at most 1,000."""
         return list(self._recent)[-count:] if count > 0 else []
 
     def at(self, x: float) -> Point | None:
-        """Return the point of the bucket that x falls into; None if it holds none."""
+        """Return the point of the bucket that contains x; None if it is empty."""
         index = int(x / self._stride)
         place = bisect_left(self._buckets, index, key=lambda bucket: bucket.index)
         if place < len(self._buckets) and self._buckets[place].index == index:
@@ -199,7 +199,7 @@ class Curve:
     def exact(self, x: float) -> float | None:
         """Return the y of the point at x itself, if it is among the newest 1,000.
 
-        None up to the newest x at which points were summed up: there a mean may stand for a point.
+        None up to the newest x at which points were added as a summary: a mean may be stored there.
         """
         if x <= self._last_sum:
             return None

@@ -1,4 +1,4 @@
-"""What the screen knows of one engine, from its events alone. No Textual here."""
+"""What the screen knows about an engine, from its events alone. Does not depend on Textual."""
 
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -33,18 +33,18 @@ RATE_WINDOW_SECONDS = 3.0
 """Training time over which the speed is averaged."""
 
 RATE_SAMPLE_SECONDS = 0.1
-"""Least time between two readings of the window: 30 readings, however fast the steps come."""
+"""Least time between two samples of the window: 30 samples at any training speed."""
 
 WARM_UP_SECONDS = 1.0
-"""Training time before a remaining time is shown; the first steps load libraries and caches."""
+"""Training time before the remaining time is shown; the first steps load libraries and caches."""
 
 LOSS_WINDOW = 20
-"""Batches that the status's loss is a mean of: one batch alone jumps too much to read."""
+"""Number of batches in the status's mean loss: the loss of one batch changes too much to read."""
 
 
 @dataclass(slots=True)
 class EngineView:
-    """One engine, as its events describe it."""
+    """An engine's state, built from its events."""
 
     name: EngineName
     planned_steps: int
@@ -55,18 +55,18 @@ class EngineView:
     detail: str = ""
     """Why the engine ended, if not as planned."""
     epochs: list[EpochRecord] = field(default_factory=list)
-    """Those that are kept; the newest is always there."""
+    """The kept epochs, always including the newest."""
     validation: Evaluation | None = None
     validation_step: int = 0
-    """Step of the weights of that reading."""
+    """Step of the weights of `validation`."""
     validation_before: Evaluation | None = None
     """Of the epoch before the newest, if this process saw it."""
     confusion: "Matrix | None" = None
-    """Of the newest epoch; the reading of each image may be of an older one, or missing."""
+    """Of the newest epoch; the prediction for each image may be of an older one, or missing."""
     matrices: dict[int, Matrix] = field(default_factory=dict)
-    """Confusion matrices by epoch, those that are kept; 800 bytes each for ten classes."""
+    """The kept confusion matrices by epoch; 800 bytes each for ten classes."""
     test: Evaluation | None = None
-    """The predictions for each test image; None where a log told of the end."""
+    """The predictions for each test image; None if the end is known only from a log."""
     test_accuracy: float = nan
     loss_by_step: Curve = field(init=False)
     loss_by_second: Curve = field(init=False)
@@ -85,7 +85,7 @@ class EngineView:
 
     @property
     def epochs_done(self) -> int:
-        """Whole epochs so far."""
+        """Completed epochs."""
         return self.epochs[-1].epoch if self.epochs else 0
 
     @property
@@ -100,7 +100,7 @@ class EngineView:
 
     @property
     def steps_per_second(self) -> float | None:
-        """Over the last seconds of training; None until two readings are there."""
+        """Over the last seconds of training; None before two samples."""
         if len(self._readings) < 2:  # noqa: PLR2004 - a rate needs two
             return None
         (t0, s0), (t1, s1) = self._readings[0], self._readings[-1]
@@ -108,23 +108,23 @@ class EngineView:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the present speed; None during warm-up and after the end."""
+        """At the current speed; None during warm-up and after the end."""
         rate = self.steps_per_second
         if self.ended or not rate or self.seconds - self._first_reading[0] < WARM_UP_SECONDS:
             return None
         return (self.planned_steps - self.step) / rate
 
     def last_epoch(self, step: int) -> EpochRecord | None:
-        """Return the newest epoch that ended at a step or before it; None before the first."""
+        """Return the newest epoch that ended at or before a step; None before the first."""
         ended = bisect_right(self.epochs, step, key=lambda point: point.step)
         return self.epochs[ended - 1] if ended else None
 
     def epochs_from(self, step: float) -> list[EpochRecord]:
-        """Return the epochs that ended at a step or after it."""
+        """Return the epochs that ended at or after a step."""
         return self.epochs[bisect_left(self.epochs, step, key=lambda point: point.step) :]
 
     def apply(self, event: EngineEvent) -> None:
-        """Take in one event."""
+        """Apply one event."""
         match event:
             case StepDone():
                 self._add_step(event)

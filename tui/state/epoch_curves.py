@@ -1,4 +1,4 @@
-"""What epochs leave for the charts, in bounded space however many there are."""
+"""The numbers of epochs for the charts, in bounded space for any number of epochs."""
 
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import GapMeasured
@@ -10,18 +10,18 @@ a second on MNIST and ninety on the bundled digits: an hour of them would be 30 
 charts have 256 columns of dots at most."""
 
 NEWEST_EPOCHS = 128
-"""Kept without gaps, as they come."""
+"""The newest epochs, all of which are kept."""
 
 
 def is_kept(epoch: int, newest: int) -> bool:
-    """Return whether an epoch's numbers are still kept once another has been done.
+    """Return whether an epoch's numbers are still kept after epoch `newest`.
 
-    It depends on both alone, and what is dropped is never wanted again: with every doubling of the
-    run, every second of the older epochs goes.
+    The answer depends only on the two, and a dropped epoch is never needed again: each time the
+    run's length doubles, every second of the older epochs is dropped.
 
     Args:
         epoch: counted from 1.
-        newest: the epoch done last, from 1.
+        newest: the newest completed epoch, from 1.
     """
     stride = 1
     while newest // stride > MOST_EPOCHS // 2:
@@ -30,10 +30,10 @@ def is_kept(epoch: int, newest: int) -> bool:
 
 
 class EpochCurves:
-    """Each quantity as a curve over steps or seconds: every epoch its own point up to 500.
+    """Each quantity as a curve over steps or seconds, with one point per epoch, up to 500.
 
-    Drawing a list of all epochs would cost more with every one: 20 ms more per frame after the
-    1,200 epochs that a million steps on MNIST are.
+    Drawing a list of all epochs would cost more with each epoch: 20 ms more per frame after
+    1,200 epochs, which are a million steps on MNIST.
 
     Args:
         planned: the expected last x; 0 if unknown.
@@ -54,7 +54,7 @@ class EpochCurves:
 
 
 class GapCurves:
-    """How far both models are apart, as curves over steps or seconds.
+    """The gap between both models, as curves over steps or seconds.
 
     Args:
         planned: the expected last x; 0 if unknown.
@@ -65,7 +65,7 @@ class GapCurves:
         self.weights = Curve(planned=planned)
         self.losses = Curve(planned=planned)
         self.layers: list[Curve] = []
-        """Input side first; as many as the first gap has."""
+        """From the input side; as many as the first gap has."""
 
     def add(self, x: float, gap: GapMeasured) -> None:
         """Add the gap of one epoch, which ended at x."""

@@ -1,4 +1,4 @@
-"""What the screen knows of a run: a pure reducer over the trainers' events. No Textual here."""
+"""What the screen knows about a run: a pure reducer over the trainers' events, without Textual."""
 
 import math
 from collections.abc import Iterable
@@ -22,17 +22,17 @@ from mlpwatch.tui.state.engine_view import ENDED, EngineView, Phase
 from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, GapCurves, is_kept
 
 MESSAGE_SECONDS = 8.0
-"""How long a message is shown before the screen's hint or explanation returns."""
+"""A message is shown for this long before the screen's hint or explanation returns."""
 
 FAULT_SECONDS = 60.0
-"""How long a fault of the run is shown: somebody may be looking elsewhere."""
+"""A fault of the run is shown for this long: the user may be looking elsewhere."""
 
 __all__ = ["ENDED", "EngineView", "Phase", "RunState"]
 
 
 @dataclass(slots=True)
 class RunState:
-    """The whole run as the panels read it.
+    """The state of the whole run, as shown by the panels.
 
     Args:
         epochs: planned.
@@ -45,20 +45,20 @@ class RunState:
     names: tuple[EngineName, ...]
     engines: dict[EngineName, EngineView] = field(init=False)
     gaps: list[GapMeasured] = field(default_factory=list)
-    """One per epoch that both engines have done, of those that are kept."""
+    """One per epoch that both engines have completed, of those that are kept."""
     gaps_by_step: GapCurves = field(init=False)
     gaps_by_second: GapCurves = field(init=False)
     saved: dict[EngineName, int] = field(default_factory=dict)
     """Steps of each engine's newest checkpoint on disk."""
     message: str = ""
-    """The newest thing worth a line: what was saved where, what failed."""
+    """The newest message: what was saved where, what failed."""
     message_is_bad: bool = False
     message_is_new: bool = False
-    """Nothing has been looked up on the screen since it came."""
+    """Whether the user has looked up nothing since the message came."""
     message_where: str = ""
-    """The screen that it belongs to; empty for news of the run, which every screen shows."""
+    """The screen that shows it; empty for messages of the run, which every screen shows."""
     message_until: float = math.inf
-    """When it goes away, on the monotonic clock."""
+    """When it disappears, on the monotonic clock."""
 
     def __post_init__(self) -> None:
         """Make one state per engine, and the curves of the gap."""
@@ -83,18 +83,18 @@ class RunState:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until both have ended; None while unknown."""
+        """Until both have ended; None if unknown."""
         left = [engine.seconds_left for engine in self.engines.values() if not engine.ended]
         known = [seconds for seconds in left if seconds is not None]
         return max(known) if known and len(known) == len(left) else None
 
     def apply_all(self, events: Iterable[Event]) -> None:
-        """Take in events in order."""
+        """Apply events in order."""
         for event in events:
             self.apply(event)
 
     def apply(self, event: Event) -> None:
-        """Take in one event."""
+        """Apply one event."""
         match event:
             case Notice():
                 self.say(event.text, bad=event.is_bad)
@@ -112,7 +112,7 @@ class RunState:
                 self._add_gap(engine, event)
             case CheckpointSaved():
                 self.saved[event.engine] = event.step
-                # The first one, before anything is learned, is no news.
+                # The first checkpoint, before any training, is not worth a message.
                 if event.step:
                     self.say(self._where_saved(event.path))
             case SaveFailed():
@@ -120,7 +120,7 @@ class RunState:
                 fault = f"not saved at {event.path}: {event.detail}"
                 self.say(fault, bad=True, seconds=math.inf)
             case RunEnded() if event.detail:
-                # In the model's own half the reason is cut; this line is the widest.
+                # The model's own half cuts the reason; this line is the widest.
                 self.say(f"{TITLES[event.engine]} {event.reason}: {event.detail}", bad=True)
 
     def _add_gap(self, engine: EngineView, gap: GapMeasured) -> None:
@@ -146,8 +146,8 @@ class RunState:
 
         Args:
             message: replaces the one before.
-            bad: it is a fault.
-            where: the screen that it answers a key of; empty for news of the run.
+            bad: whether it is a fault.
+            where: the screen whose key it answers; empty for messages of the run.
             seconds: how long it is shown; by default a minute for faults of the run.
         """
         if seconds is None:
@@ -156,11 +156,11 @@ class RunState:
         self.message_where, self.message_until = where, monotonic() + seconds
 
     def message_on(self, where: str) -> str:
-        """Return the message if it belongs on a screen; empty otherwise."""
+        """Return the message if a screen shows it; otherwise an empty string."""
         return self.message if self.message_where in ("", where) else ""
 
     def expire(self, now: float) -> bool:
-        """Drop a message whose time is over; return whether there was one."""
+        """Remove a message whose time is over; return whether there was one."""
         is_over = bool(self.message) and now >= self.message_until
         if is_over:
             self.message, self.message_is_bad, self.message_is_new = "", False, False

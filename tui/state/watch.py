@@ -1,4 +1,4 @@
-"""A run as the screen sees it: loading, running, leaving; its state, and orders to it."""
+"""A run as the screen sees it: loading, running or leaving; its state, and commands to it."""
 
 from collections.abc import Callable
 from threading import Thread
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 Start = Callable[[Report], "RunSource"]
-"""Makes the source, which takes seconds, and reports what it is doing."""
+"""Makes the source, which takes seconds, and reports its progress."""
 
 SHORT_RUN_SECONDS = 30
-"""How long a run on the bundled digits takes by default; at full speed it is over in two."""
+"""Duration of a run on the bundled digits by default; at full speed it would take two seconds."""
 
 SPEEDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-"""Steps per second that `[` and `]` go through; beyond the last there is no limit."""
+"""Steps per second that `[` and `]` select; above the last there is no limit."""
 
 MANY_EVENTS = 1_000
-"""At one look; a training at full speed brings fewer."""
+"""Most events per poll; training at full speed brings fewer."""
 
 
 class Watch:
     """Loads a run in a thread, since importing torch takes seconds, and follows it.
 
-    All but the loading happens in the caller's thread. Orders given while it loads are carried out
-    before the first step.
+    Everything but the loading happens in the caller's thread. Commands given while loading take
+    effect before the first step.
 
     Args:
         start: makes the session, or the follower of a run that trains elsewhere.
-        attached: it trains elsewhere and continues after `leave`.
-        is_view: it is only looked at, while another run trains here.
+        attached: the run trains elsewhere and continues after `leave`.
+        is_view: the run is only viewed, while another run trains here.
     """
 
     def __init__(self, start: Start, *, attached: bool = False, is_view: bool = False) -> None:
@@ -56,9 +56,9 @@ class Watch:
         self.limit: float | None = None
         """Steps per second at most, or None."""
         self.limit_is_automatic = False
-        """The limit was set for a short run, not by a key."""
+        """Whether the limit was set for a short run, not by a key."""
         self.is_behind = False
-        """So much had happened at the last look that more may follow at once."""
+        """Whether the last poll found so many events that more may be waiting."""
         self._leaving_since: float | None = None
         self._held: list[tuple[EngineName, ...]] = []
         """Pauses toggled while loading."""
@@ -67,7 +67,7 @@ class Watch:
 
     @property
     def held(self) -> str:
-        """What the keys pressed while loading will do, or why they do nothing; may be empty."""
+        """What the keys pressed while loading will do, or why they have no effect; may be empty."""
         paused = self._paused_while_loading()
         parts = []
         if paused == set(ENGINE_NAMES):
@@ -80,7 +80,7 @@ class Watch:
 
     @property
     def waiting_text(self) -> str:
-        """Which model waits for the other to come to the same step; empty if none does."""
+        """Return which model waits for the other to reach the same step; empty if none does."""
         session, state = self.session, self.state
         if session is None or state is None or len(state.engines) == 1:
             return ""
@@ -104,7 +104,7 @@ class Watch:
 
     @property
     def left(self) -> bool:
-        """Whether, after `leave`, nothing is left to wait for."""
+        """Whether, after `leave`, there is nothing left to wait for."""
         if self._leaving_since is None:
             return False
         late = monotonic() - self._leaving_since > LEAVE_SECONDS
@@ -112,7 +112,7 @@ class Watch:
 
     @property
     def farewell(self) -> str:
-        """What is said when the screen is left."""
+        """The text that is printed when the screen is left."""
         if not self.attached or self.session is None:
             return "saving, then leaving; ctrl+c leaves at once"
         name = self.session.run.name
@@ -121,11 +121,11 @@ class Watch:
         return f"{name} trains on without this screen; mlpwatch attach {name} shows it again"
 
     def open(self) -> None:
-        """Begin to load."""
+        """Start loading."""
         self._loader.start()
 
     def poll(self) -> bool:
-        """Take in what has happened; say whether anything has."""
+        """Apply new events; return whether there were any."""
         if self.session is None:
             if self._loaded is None:
                 return False
@@ -138,21 +138,21 @@ class Watch:
         return self._follow_limit(self.session) or bool(events)
 
     def leave(self) -> None:
-        """Ask the session to save and end; leave alone one that lives elsewhere."""
+        """Ask the session to save and end; a run that trains elsewhere is not affected."""
         if self._leaving_since is None:
             self._leaving_since = monotonic()
             if self.session:
                 self.session.leave()
 
     def stop(self) -> None:
-        """End the run, wherever it lives: it is saved, and what it has learned can be looked at."""
+        """Stop the run, here or elsewhere: it is saved, and its results remain visible."""
         if self.session:
             self.session.stop()
 
     def toggle_pause(self, *engines: EngineName) -> None:
         """Pause the named engines, or all that train; resume them if all of them are paused.
 
-        One that catches up with the other is paused where it is, if it is named alone.
+        An engine that catches up with the other is paused where it is, if it is named alone.
         """
         session, state = self.session, self.state
         if session is None or state is None:
@@ -176,7 +176,7 @@ class Watch:
             self.refuse(". trains a batch once it is loaded")
 
     def toggle_lockstep(self) -> None:
-        """Keep both models at the same step, the faster waiting, or no longer."""
+        """Keep both models at the same step, with the faster waiting, or stop doing so."""
         session, state = self.session, self.state
         if session is None or state is None:
             self.refuse("= keeps both in step once it is loaded")
@@ -191,12 +191,12 @@ class Watch:
             )
 
     def refuse(self, why: str) -> None:
-        """Say why a key does nothing while loading."""
+        """Say why a key has no effect while loading."""
         if self.session is None:
             self._refusal = why
 
     def save(self) -> None:
-        """Save every engine that trains; say where the others lie."""
+        """Save every engine that trains; say where the others are saved."""
         if self.session is None or self.state is None:
             self.refuse("there is nothing to save yet")
             return
@@ -206,22 +206,22 @@ class Watch:
         self.session.save()
 
     def faster(self) -> None:
-        """Raise the speed limit by a notch; the automatic one is lifted at once."""
+        """Raise the speed limit by a notch; remove the automatic one at once."""
         above = [speed for speed in SPEEDS if self.limit is not None and speed > self.limit]
         self._set_limit(None if self.limit_is_automatic or not above else above[0])
 
     def slower(self) -> None:
-        """Lower the speed limit by a notch, from none to the highest."""
+        """Lower the speed limit by a notch; from no limit, set the highest."""
         below = [speed for speed in SPEEDS if self.limit is None or speed < self.limit]
         self._set_limit(below[-1] if below else self.limit)
 
     def mark_read(self) -> None:
-        """Let a view's hint take the place of older messages, faults excepted."""
+        """Let a view's hint replace older messages, except faults."""
         if self.state is not None:
             self.state.message_is_new = self.state.message_is_bad
 
     def _follow_limit(self, session: "RunSource") -> bool:
-        """Take over a limit that somebody set from another terminal; say whether there is one."""
+        """Adopt a limit set from another terminal; return whether there is one."""
         if session.steps_per_second == self.limit:
             return False
         self.limit, self.limit_is_automatic = session.steps_per_second, False
@@ -242,7 +242,7 @@ class Watch:
         return paused
 
     def _load(self) -> None:
-        # Not at the top: the types of events take 10 ms to make, and the first frame needs none.
+        # Not at the top: the event types take 10 ms to create, and the first frame needs none.
         from mlpwatch.tui.state.run_state import RunState  # noqa: PLC0415
 
         try:
@@ -290,7 +290,7 @@ class Watch:
 
 
 def _start_behind_the_screen(session: "RunSource") -> None:
-    """Start trainers that let the screen go first: threads inherit that."""
+    """Start trainers with lower priority than the screen: threads inherit it."""
     # Not at the top: the first frame needs no executor.
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
