@@ -1,1 +1,1 @@
-"""What trains: data, both engines, the training loop, run folders. Knows no screen."""
+"""Data, both engines, the training loop, run folders. Does not depend on the screen."""

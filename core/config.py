@@ -25,15 +25,15 @@ MAX_LAYER_WIDTH = 65_536
 MAX_BATCH_SIZE = 1_000_000
 MAX_EPOCHS = 100_000
 MAX_LEARNING_RATE = 1e30
-"""Far beyond use. From 1e38 on PyTorch refuses a float32 update instead of diverging."""
+"""Far above any useful rate. From 1e38 PyTorch refuses a float32 update instead of diverging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """Everything that decides what is trained, and how.
+    """All settings of a training.
 
     Raises:
-        ConfigError: a value is outside its range; the message names it.
+        ConfigError: a value is out of range; the message names it.
     """
 
     data: str = "auto"
@@ -46,7 +46,7 @@ class RunConfig:
     """Widths of the hidden layers; empty for softmax regression."""
 
     activation: Activation = "relu"
-    """Of the hidden layers. The output is softmax (cross-entropy) or sigmoid (mse)."""
+    """Activation of the hidden layers. The output is softmax (cross-entropy) or sigmoid (mse)."""
 
     loss: LossName = "cross-entropy"
     """Softmax cross-entropy, or squared error on one-hot targets after a sigmoid."""
@@ -59,16 +59,16 @@ class RunConfig:
     """Plain SGD, SGD with momentum 0.9, or Adam with PyTorch's default constants."""
 
     learning_rate: float = 0.3
-    """At the first step; see `schedule`."""
+    """Learning rate at the first step; see `schedule`."""
 
     schedule: Schedule = "constant"
-    """`linear` takes the learning rate down to 0 over the whole run."""
+    """`linear` lowers the learning rate to 0 over the whole run."""
 
     dropout: float = 0.0
-    """Share of each hidden layer's activations that a step leaves out."""
+    """Share of each hidden layer's activations that a step drops."""
 
     input_dropout: float = 0.0
-    """Share of the pixels that a step leaves out."""
+    """Share of the pixels that a step drops."""
 
     batch_size: int = 64
     """Images per step; the last batch of an epoch may be shorter."""
@@ -77,22 +77,22 @@ class RunConfig:
     """Passes over the training images."""
 
     seed: int = 0
-    """Decides the split, the initial weights and the batch order."""
+    """Determines the split, the initial weights and the batch order."""
 
     dtype: Dtype = "float32"
-    """Of weights and arithmetic, in both engines."""
+    """Type of weights and arithmetic in both engines."""
 
     device: Device = "cpu"
     """Where the PyTorch engine runs; NumPy stays on the CPU."""
 
     pixel_range: PixelRange = "0..1"
-    """What black and white are scaled to."""
+    """The values for black and white."""
 
     initialization: Initialization = "scaled"
-    """`scaled` to each layer's width (He or Glorot), or `normal` with deviation 0.1."""
+    """`scaled` to each layer's width (He or Glorot), or `normal` with standard deviation 0.1."""
 
     only: EngineName | None = None
-    """Train just this engine."""
+    """Train only this engine."""
 
     threads: int | None = None
     """Cores for both engines together; None for all."""

@@ -16,40 +16,40 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 
 RENEW_SECONDS = 3.0
-"""Least time between two preparations while a network trains on: a small one finishes an epoch in
+"""Least time between two preparations during training: a small network finishes an epoch in
 0.3 s."""
 
 MOST_SHARE = 0.05
-"""Of a core, for preparations: all of MNIST takes 0.2 s at 784-128, 0.7 s at 784-512-256."""
+"""Share of a core for preparations: all of MNIST takes 0.2 s at 784-128, 0.7 s at 784-512-256."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of one network about one image."""
+    """A question to one network about one image."""
 
     engine: EngineName
     image: Floats
-    """(features,), scaled as the training images are."""
+    """(features,), scaled like the training images."""
     classes: tuple[int, ...]
-    """Whose nearest training images are wanted."""
+    """The classes whose nearest training images are searched."""
     towards: int
-    """The class whose logit is asked for, pixel by pixel."""
+    """The class whose logit is explained, pixel by pixel."""
     count: int
     """Training images per class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The answer."""
+    """The answer to a `Question`."""
 
     engine: EngineName
     epoch: int
-    """Epochs that the network had done."""
+    """Epochs that the network has trained."""
     towards: int
     gradient: NDArray[np.float32]
     """(features,): the logit's change per step from no ink to full ink, pixel by pixel."""
     scale: float
-    """A round number that nearly all of the gradient lies within."""
+    """A round number; nearly all of the gradient lies between minus this and plus this."""
     neighbours: Mapping[int, tuple[Neighbour, ...]]
     """By class, nearest first."""
 
@@ -61,16 +61,16 @@ def rival_class(probabilities: Sequence[float], true: int) -> int:
 
 
 class Explainer:
-    """Answers with the weights that a recent validation evaluated.
+    """Answers questions with the weights of a recent validation.
 
-    The first question takes the newest weights. After that only `prepare` takes newer ones, so that
-    no answer waits for the features of all training images. One thread may ask while another
+    The first question takes the newest weights. After that only `prepare` takes newer weights, so
+    that no answer waits for the features of all training images. One thread may ask while another
     prepares.
 
     Args:
         dataset: its training images are searched.
         config: activation and pixel range are used.
-        board: has the weights.
+        board: holds the weights.
     """
 
     def __init__(self, dataset: Dataset, config: RunConfig, board: WeightStore) -> None:
@@ -80,11 +80,11 @@ class Explainer:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of features kept."""
+        """Size of the stored features in bytes."""
         return sum(index.nbytes for index in self._indices.values())
 
     def epoch(self, engine: EngineName) -> int | None:
-        """Return after how many epochs an answer sees a network; None without one."""
+        """Return the epochs that the network of an answer has trained; None without a network."""
         index = self._indices.get(engine)
         shown = index.shown if index else self._board.evaluated(engine)
         return shown.epoch if shown else None
@@ -110,7 +110,7 @@ class Explainer:
             return
         if engine in self._rests_until:
             index = NeighbourIndex(self._dataset, shown, self._config.activation)
-        # The index answers meanwhile: a question computes the classes that it needs by itself.
+        # The index can answer during this: a question computes the classes that it needs.
         index.prepare(stopped)
         if not stopped():
             self._indices[engine] = index

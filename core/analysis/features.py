@@ -1,8 +1,8 @@
-"""The activations of the hidden layers: features of images, units that are dead.
+"""The activations of the hidden layers: features of images, dead units.
 
-The layers are those that train, on a copy of the weights. Matrix products use as many threads as
-NumPy's trainer has: the count belongs to the process, and to change it would change how the
-trainer's sums round.
+The layers are the ones used in training, with a copy of the weights. Matrix products use as many
+threads as the NumPy trainer: the count belongs to the process, and changing it would change the
+rounding of the trainer's sums.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ from mlpwatch.core.config import Activation
 from mlpwatch.core.network.layers import Network, Parameters, predict_chunks
 
 CHUNK = 1_000
-"""Images that are gathered at a time: 3 MB of MNIST, 1 to 10 ms."""
+"""Images copied at a time: 3 MB of MNIST, 1 to 10 ms."""
 
 
 def hidden_width(weights: Tensors) -> int | None:
-    """Return the width of the last hidden layer; None where there is none."""
+    """Return the width of the last hidden layer; None without a hidden layer."""
     last = len(weights) // 2 - 1
     return weights[f"layers.{last}.weight"].shape[1] if last else None
 
@@ -27,12 +27,12 @@ def extract_features(
 ) -> NDArray[np.float32]:
     """Return the last hidden layer's activations A_L-1 (len(rows), width).
 
-    The images themselves where there is no hidden layer.
+    Without a hidden layer these are the images themselves.
 
     Args:
         weights: `layers.K.weight` (fan_out, fan_in) and `layers.K.bias` (fan_out,).
         images: (samples, features), scaled as in training.
-        rows: which of them.
+        rows: the images to use.
         activation: of the hidden layers.
     """
     if hidden_width(weights) is None:
@@ -49,9 +49,9 @@ def extract_features(
 
 
 def dead_units(weights: Tensors, images: Floats) -> list[NDArray[np.bool_]]:
-    """Return which ReLU units are 0 on every one of these images, (width,) per hidden layer.
+    """Return which ReLU units are 0 on all of these images, (width,) per hidden layer.
 
-    No gradient reaches the weights of such a unit: they stay as they are. A NaN is not 0.
+    No gradient reaches the weights of such a unit, so they do not change. A NaN is not 0.
     """
 
     def silent(network: Network, _logits: Floats) -> list[NDArray[np.bool_]]:

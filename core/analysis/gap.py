@@ -1,4 +1,4 @@
-"""How far the two networks are apart: the same steps, the largest difference of any weight."""
+"""The gap of the two networks: the largest difference of any weight after the same steps."""
 
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -11,9 +11,9 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import GapMeasured
 
 PENDING_BYTES = 16 * 2**20
-"""Weights kept for the engine that is ahead: 40 epochs of 784-128-10, which NumPy is ahead after
-half a minute at full speed. Beyond, its newest epochs go unmeasured: the slower one asks for the
-oldest first."""
+"""Most bytes of weights kept of the engine that is ahead: 40 epochs of 784-128-10, NumPy's lead
+after half a minute at full speed. Beyond that its newest epochs are not measured: the slower engine
+needs the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ class GapMeter:
         self._free: list[int] = []
 
     def publish(self, own: PublishedWeights) -> GapMeasured | None:
-        """Receive an engine's weights; return the gap if the other's of that epoch are there."""
+        """Receive an engine's weights; return the gap if the other engine's have arrived too."""
         with self._lock:
             other, slot = self._pending.pop(own.epoch, (None, -1))
             if other is None:
                 self._keep(own)
                 return None
-            # Measured under the lock: afterwards other weights are copied over these.
+            # Measured under the lock: later other weights overwrite these.
             gap = measure_gap(own, other) if other.engine != own.engine else None
             self._free.append(slot)
             if gap is None:
@@ -57,10 +57,10 @@ class GapMeter:
             return gap
 
     def _keep(self, own: PublishedWeights) -> None:
-        """Keep a copy of weights until the other engine's come; without room, do nothing."""
+        """Keep a copy of weights until the other engine's arrive; drop them if there is no room."""
         if self._room is None:
-            # Allocated and written at once: weights that are allocated and freed one by one for
-            # an hour fragment the heap, which then never shrinks.
+            # One block, allocated and written at once: allocating and freeing weights one by one
+            # for an hour fragments the heap, which then never shrinks.
             slots = max(1, PENDING_BYTES // max(1, own.size))
             self._room = np.full((slots, own.size), 0, np.uint8)
             self._free = list(range(slots))

@@ -14,7 +14,7 @@ from mlpwatch.core.network.engine import EngineState
 
 @dataclass(frozen=True, slots=True)
 class EngineGradient:
-    """What one engine computes, without updating anything."""
+    """One engine's loss and gradient, computed without an update."""
 
     loss: float
     norms: tuple[float, ...]
@@ -39,21 +39,21 @@ def compare_gradients(
     Args:
         config: loss conventions, activation and dtype are used.
         dataset: its training images.
-        weights: to compute at; None for the initial ones.
+        weights: those of the network; None for the initial weights.
     """
     rows = batch_order(config.seed, 0, dataset.train_count)[: config.batch_size]
     images, labels = dataset.train_images[rows], dataset.train_labels[rows]
     if weights is None:
         sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
         weights = initial_weights(sizes, config)
-    # Without optimizer memory or dropout, and on the CPU: nothing here takes part in training.
+    # Without optimizer memory or dropout, and on the CPU: this is not part of training.
     still = replace(config, optimizer="sgd", device="cpu", dropout=0.0, input_dropout=0.0)
     found: dict[EngineName, EngineGradient] = {}
     gradients: list[Tensors] = []
     for name in config.engine_names:
         engine = build_engine(name, still, images, labels, dataset.classes)
         if name == "torch":
-            # The trainers have the cores; NumPy's count is the process's and is left alone.
+            # The trainers use the cores. NumPy's thread count belongs to the process: unchanged.
             engine.use_threads(1)
         engine.load_state(EngineState(dict(weights)))
         loss, gradient = engine.loss_and_gradient(np.arange(len(rows)))

@@ -1,4 +1,4 @@
-"""Predictions of a network beside its training: of a few images, or of a whole split."""
+"""Predictions of a network outside its training: of a few images, or of a whole split."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -45,22 +45,22 @@ class Prediction:
 
 def predict(engine: Engine, images: Floats, loss: Loss) -> Prediction:
     """Return an engine's prediction for images (images, features), scaled as in training."""
-    # A network that diverges has logits without a finite softmax: shown as they are.
+    # A diverging network has logits without a finite softmax: they are shown unchanged.
     with np.errstate(over="ignore", invalid="ignore"):
         return Prediction(loss.probabilities(engine.logits(images)))
 
 
 def evaluate(logits: Floats, labels: Labels, loss: Loss) -> Evaluation:
     """Compare an engine's logits (samples, classes) with the true labels (samples,)."""
-    # scikit-learn takes about a second to import: never before the first frame.
+    # Imported late: scikit-learn takes about a second, too long before the first frame.
     from sklearn.metrics import confusion_matrix  # noqa: PLC0415
 
-    # Column by column, maxima and sums over the classes run over all images at a time: 0.1 ms
-    # instead of 0.8 for 5,000 images. Training waits for this.
+    # In column order, maxima and sums over the classes run over all images at a time: 0.1 ms
+    # instead of 0.8 ms for 5,000 images. Training waits for this.
     logits = np.asfortranarray(logits)
-    # Not by the probabilities: they tie at 0 or 1 where a sigmoid is saturated, at |z| > 17.
+    # By logits, not probabilities: those tie at 0 or 1 where a sigmoid is saturated, at |z| > 17.
     predictions = logits.argmax(axis=1)
-    # An overflow is no error here: it shows as an infinite loss, which ends the run by name.
+    # An overflow is not an error here: the loss becomes infinite, which ends the run as diverged.
     with np.errstate(over="ignore", invalid="ignore"):
         probabilities = loss.probabilities(logits)
         losses = loss.per_image(logits, labels)
@@ -83,7 +83,7 @@ def evaluate(logits: Floats, labels: Labels, loss: Loss) -> Evaluation:
 def answer_with(
     answer: Future[Answer], question: Callable[[Engine], Answer], engine: Engine
 ) -> None:
-    """Put a question to an engine; its answer, or its error, is the future's result."""
+    """Ask an engine a question; its answer or its error becomes the future's result."""
     if not answer.set_running_or_notify_cancel():
         return
     try:
@@ -93,9 +93,9 @@ def answer_with(
 
 
 def inference_engine(config: RunConfig, weights: Tensors, features: int, classes: int) -> Engine:
-    """Return a NumPy network with the weights of either engine, which only predicts.
+    """Return a NumPy network that only predicts, with the weights of either engine.
 
-    PyTorch need not be imported for it; PyTorch's own logits differ by rounding.
+    It does not import PyTorch, whose own logits differ by rounding.
 
     Args:
         config: of the run.
@@ -122,7 +122,7 @@ def evaluate_images(
 
     Args:
         config: of the run.
-        name: the engine whose loss convention counts.
+        name: the engine whose loss convention is used.
         weights: of that engine.
         images: (samples, features)
         labels: (samples,)
@@ -142,11 +142,11 @@ def evaluate_test(
     Args:
         config: of the run.
         dataset: its test images are used.
-        weights: by engine; an engine that is missing is left out.
+        weights: by engine; missing engines are left out.
 
     Raises:
-        MemoryError: there is no room for it.
-        RuntimeError: the same, from PyTorch.
+        MemoryError: not enough memory.
+        RuntimeError: not enough memory, reported by PyTorch.
     """
     still = replace(_without_training(config), device="cpu")
     images, labels = dataset.train_images[:1], dataset.train_labels[:1]
@@ -154,7 +154,7 @@ def evaluate_test(
     for name, tensors in weights.items():
         engine = build_engine(name, still, images, labels, dataset.classes)
         if name == "torch":
-            # The trainers have the cores; NumPy's count is the process's and is left alone.
+            # The trainers use the cores. NumPy's thread count belongs to the process: unchanged.
             engine.use_threads(1)
         engine.load_state(EngineState(dict(tensors)))
         logits = engine.logits(dataset.test_images)

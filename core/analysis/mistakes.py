@@ -1,4 +1,4 @@
-"""Lists of images that the models predict wrong, or differently: chosen, filtered, sorted."""
+"""Lists of images that the models predict wrong or differently: chosen, filtered, sorted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.epochs import Evaluation
 
 MistakeList = Literal["numpy", "torch", "both", "disagree", "newly-wrong", "newly-right"]
-"""Wrong in NumPy, in PyTorch, in both; predicted differently by the two; wrong in a model that was
-right an epoch before; and the other way round."""
+"""Wrong in NumPy; in PyTorch; in both; predicted differently by the two; wrong in a model that was
+right one epoch earlier; right in a model that was wrong one epoch earlier."""
 
 MISTAKE_LISTS: tuple[MistakeList, ...] = get_args(MistakeList)
 
 SortOrder = Literal["image", "confidence", "loss", "label"]
-"""By row; by the probability of the wrong class, or by loss, highest first; by true class and then
-by predicted class."""
+"""By row; by the probability of the wrong class, highest first; by loss, highest first; by true
+class and then by predicted class."""
 
 SORT_ORDERS: tuple[SortOrder, ...] = get_args(SortOrder)
 
@@ -39,7 +39,7 @@ class SplitEvaluations:
     now: Mapping[EngineName, Evaluation] = field(default_factory=dict)
     """The newest evaluation of each engine that has one."""
     before: Mapping[EngineName, Evaluation] = field(default_factory=dict)
-    """That of the epoch before, of each engine that has one."""
+    """The evaluation of the epoch before, of each engine that has one."""
 
 
 class _Part(NamedTuple):
@@ -47,7 +47,7 @@ class _Part(NamedTuple):
 
     chosen: Mask
     evaluation: Evaluation
-    """The one that the list is about; for what is newly right, that of the epoch before."""
+    """The evaluation that the list shows; for the newly right, that of the epoch before."""
 
 
 def mistake_rows(
@@ -57,9 +57,9 @@ def mistake_rows(
     predicted: int | None = None,
     order: SortOrder = "image",
 ) -> Rows:
-    """Return the rows of one list, sorted; where two are equal the lower row comes first.
+    """Return the rows of one list, sorted; of two equal rows the lower comes first.
 
-    A list is empty where it needs an engine, or an epoch before, that is missing.
+    A list is empty if an engine or an earlier epoch that it needs is missing.
 
     Args:
         split: its labels and predictions.
@@ -82,7 +82,7 @@ def mistake_rows(
 
 
 def _parts(split: SplitEvaluations, which: MistakeList) -> list[_Part]:
-    """Return the engines' shares in a list; empty if one that it needs is missing."""
+    """Return the engines' shares in a list; empty if a needed engine is missing."""
     labels, now = split.labels, split.now
     wrong = {name: now[name].predictions != labels for name in ENGINE_NAMES if name in now}
     if which in ("newly-wrong", "newly-right"):
@@ -122,7 +122,7 @@ def _sort_key(
         classes = parts[0].evaluation.probabilities.shape[1]
         read = np.full(len(labels), classes)
         for part in reversed(parts):
-            # The first engine that is wrong decides.
+            # The first engine that is wrong decides the order.
             here = part.chosen & (part.evaluation.predictions != labels)
             read = np.where(here, part.evaluation.predictions, read)
         combined: NDArray[np.float64] = labels * (classes + 1.0) + read

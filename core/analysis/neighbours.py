@@ -1,4 +1,4 @@
-"""The training images nearest to an image in the features of a network, exactly."""
+"""Exact search for the training images nearest to an image in a network's features."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ from mlpwatch.core.data.dataset import Dataset
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """One training image, as seen from another image."""
+    """One training image and its distance from another image."""
 
     row: int
-    """Of `Dataset.train_images`."""
+    """Row of `Dataset.train_images`."""
     distance: float
-    """Euclidean, in the last hidden layer; in the pixels where there is none."""
+    """Euclidean, in the last hidden layer; without a hidden layer, in the pixels."""
 
 
 MOST_BYTES = 128 * 2**20
-"""Kept of one network: 55,000 images of MNIST fit at 600 units, one class of them at 6,000."""
+"""Most bytes kept of one network: 55,000 images of MNIST at 600 units, or one class at 6,000."""
 
 
 class NeighbourIndex:
     """The training images' features in one network, class by class.
 
-    A class is computed at the first question about it, or before by `prepare`, and kept as
-    float32: 2.8 MB for a class of MNIST at 128 units, 28 MB for all ten; nothing is kept where
-    there is no hidden layer. An index belongs to its weights: for others, make another. One
-    thread may prepare while another asks: at worst both compute the same class.
+    A class is computed at the first question about it, or earlier by `prepare`, and kept as
+    float32: 2.8 MB for a class of MNIST at 128 units, 28 MB for all ten. Without a hidden layer
+    nothing is kept. An index belongs to its weights: other weights need another index. One thread
+    may prepare while another asks: at worst both compute the same class.
 
     Args:
         dataset: its training images and labels.
         shown: the network's weights.
         activation: of its hidden layers.
-        most_bytes: beyond that, the class that was computed first is removed.
+        most_bytes: above this the class computed first is removed.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class NeighbourIndex:
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept for the classes computed so far."""
+        """Size of the classes computed so far, in bytes."""
         with self._lock:
             return sum(hidden.nbytes for _, hidden in self._classes.values())
 
     def prepare(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Compute the classes that are missing, as many as fit; 0.2 s at 784-128 on MNIST.
+        """Compute the missing classes, as many as fit; 0.2 s at 784-128 on MNIST.
 
         Args:
             stopped: whether to stop early; called before each class.
@@ -79,11 +79,11 @@ class NeighbourIndex:
     def nearest(self, image: Floats, label: int, count: int) -> list[Neighbour]:
         """Return the training images of one class that are nearest to an image, nearest first.
 
-        Of two at the same distance the one that comes first in the data set. Fewer than `count`
-        where the class has fewer; none where the weights are not finite.
+        At equal distance the one first in the data set comes first. Fewer than `count` if the class
+        has fewer; none if the weights are not finite.
 
         Args:
-            image: (features,), scaled as the training images are.
+            image: (features,), scaled like the training images.
             label: the class.
             count: how many, at least 1.
         """
@@ -94,7 +94,7 @@ class NeighbourIndex:
 
     @property
     def _is_direct(self) -> bool:
-        """Whether images are compared by their pixels, as there is no hidden layer."""
+        """Whether images are compared by their pixels because there is no hidden layer."""
         return hidden_width(self.shown.weights) is None
 
     def _class(self, label: int) -> tuple[Rows, NDArray[np.float32]]:
@@ -103,8 +103,8 @@ class NeighbourIndex:
             return known
         rows = np.flatnonzero(self._dataset.train_labels == label)
         found = rows, self._read(self._dataset.train_images, rows)
-        # Without hidden layers these are the images themselves, all of MNIST 172 MB: no second
-        # copy of them for the 10 ms that it takes to gather a class.
+        # Without hidden layers these are the images themselves, 172 MB for MNIST. A second copy
+        # is not worth it: gathering a class takes 10 ms.
         if not self._is_direct:
             self._keep(label, found)
         return found
@@ -113,7 +113,7 @@ class NeighbourIndex:
         with self._lock:
             self._classes[label] = found
             kept = sum(hidden.nbytes for _, hidden in self._classes.values())
-            # The newest stays, however large: the next digit asks for it again.
+            # The newest stays, however large: the next question may need it again.
             while kept > self._most_bytes and len(self._classes) > 1:
                 kept -= self._classes.pop(next(iter(self._classes)))[1].nbytes
 
@@ -124,19 +124,19 @@ class NeighbourIndex:
 def nearest_rows(
     points: NDArray[np.float32], query: NDArray[np.float32], count: int
 ) -> list[tuple[int, float]]:
-    """Return the row and distance of the nearest points, nearest first; exact.
+    """Return the rows and distances of the nearest points, nearest first; exact.
 
-    Differences are squared, not expanded to |p|² - 2 pq + |q|²: that would be one matrix product,
-    but near points would lose the digits in which they differ. 5,500 points of 128 numbers take
-    3 ms.
+    Differences are squared, not expanded to |p|² - 2 pq + |q|²: the expansion is one matrix
+    product, but near points would lose the digits in which they differ. 5,500 points of 128 numbers
+    take 3 ms.
 
     Args:
         points: (samples, width).
         query: (width,).
-        count: how many; all finite ones if there are fewer.
+        count: how many; all finite points if there are fewer.
     """
-    # d² = Σ (p - q)² in float32, off by less than (width + 2) ε d² (Higham 2002, section 3.1):
-    # only what lies within twice that of the last one wanted can be among the nearest.
+    # d² = Σ (p - q)² in float32 has an error below (width + 2) ε d² (Higham 2002, section 3.1).
+    # Only points within twice that error of the last wanted point can be among the nearest.
     with np.errstate(over="ignore", invalid="ignore"):
         difference = points - query
         squares = np.einsum("ij,ij->i", difference, difference)
@@ -145,7 +145,7 @@ def nearest_rows(
     last = np.partition(squares, wanted)[wanted]
     margin = 4 * (points.shape[1] + 2) * float(np.finfo(np.float32).eps)
     candidates = np.flatnonzero(np.isfinite(squares) & (squares <= last * (1 + margin)))
-    # Those few again in float64, which decides.
+    # These few are computed again in float64, which decides.
     exact = np.linalg.norm(points[candidates].astype(np.float64) - query, axis=1)
     order = np.argsort(exact, kind="stable")[:count]
     return [(int(candidates[n]), float(exact[n])) for n in order]

@@ -1,4 +1,4 @@
-"""Which pixels raise a class's logit: its gradient with respect to the image, by hand."""
+"""Which pixels raise a class's logit: the logit's gradient with respect to the image, by hand."""
 
 import numpy as np
 
@@ -12,14 +12,14 @@ def logit_gradient(
 ) -> Floats:
     """Return ∂z_c/∂x (samples, features): each image's gradient of the logit of its class c.
 
-    The backward pass of training, which starts from one logit instead of the loss and goes one
-    step further, to the pixels. Plain gradients, as Simonyan, Vedaldi and Zisserman 2013
-    (arXiv:1312.6034) take them, with their signs. No dropout.
+    This is the backward pass of training, started from one logit instead of the loss and continued
+    to the pixels. Plain signed gradients, as in Simonyan, Vedaldi and Zisserman 2013
+    (arXiv:1312.6034). No dropout.
 
     Args:
         weights: `layers.K.weight` (fan_out, fan_in) and `layers.K.bias` (fan_out,).
         images: (samples, features), scaled as in training.
-        classes: (samples,) the class whose logit is meant.
+        classes: (samples,) the class of the logit.
         activation: of the hidden layers.
     """
     parameters = Parameters(weights)
@@ -35,9 +35,9 @@ def logit_gradient(
 
 
 def ink_gradient(gradient: Floats, pixel_range: PixelRange) -> Floats:
-    """Return the gradient per step from no ink to full ink, whatever the pixels are scaled to.
+    """Return the gradient per step from no ink to full ink, for any scale of the pixels.
 
-    With ink i from 0 to 1 the network is given x = i, or x = 2 i - 1 in the range -1..1; then
+    With ink i from 0 to 1 the network gets x = i, or x = 2 i - 1 in the range -1..1; then
     ∂z/∂i = 2 ∂z/∂x.
     """
     return gradient * 2 if pixel_range == "-1..1" else gradient

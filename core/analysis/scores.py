@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of each class, by scikit-learn; and which pairs are confused most."""
+"""Precision, recall and F1 of each class, by scikit-learn; the pairs that are confused most."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,13 +10,13 @@ from mlpwatch.core.epochs import Matrix
 
 
 class Pair(NamedTuple):
-    """Images of one class that were read as another."""
+    """Images of one class that were predicted as another."""
 
     true: int
     predicted: int
     images: int
     share: float
-    """Of the images of the true class, 0 to 1."""
+    """Share of the images of the true class, 0 to 1."""
 
 
 class PairDifference(NamedTuple):
@@ -30,12 +30,12 @@ class PairDifference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """What one confusion matrix says of each class; 0 where there is nothing to divide by."""
+    """The scores of each class in one confusion matrix; 0 where the divisor is 0."""
 
     precision: NDArray[np.float64]
-    """(classes,) share of what was read as this class that is of it."""
+    """(classes,) share of the images predicted as this class that are of this class."""
     recall: NDArray[np.float64]
-    """(classes,) share of this class that was read as it."""
+    """(classes,) share of the images of this class that were predicted as it."""
     f1: NDArray[np.float64]
     """(classes,) harmonic mean of both."""
     images: NDArray[np.int64]
@@ -46,7 +46,7 @@ class ClassScores:
 
 def score_classes(counts: Matrix) -> ClassScores:
     """Score each class of a confusion matrix; takes a millisecond or two."""
-    # scikit-learn takes about a second to import: never before the first frame.
+    # Imported late: scikit-learn takes about a second, too long before the first frame.
     from sklearn.metrics import precision_recall_fscore_support  # noqa: PLC0415
 
     if not counts.any():
@@ -54,7 +54,7 @@ def score_classes(counts: Matrix) -> ClassScores:
         return ClassScores(nothing, nothing, nothing, nothing.astype(np.int64), ())
     classes = np.arange(len(counts))
     true, predicted = np.repeat(classes, len(classes)), np.tile(classes, len(classes))
-    # Every cell is one sample, weighed by its count.
+    # Each cell is one sample, weighted by its count.
     precision, recall, f1, images = precision_recall_fscore_support(
         true, predicted, labels=classes, sample_weight=counts.ravel(), zero_division=0
     )

@@ -1,8 +1,8 @@
 """One training step, part by part: forward, loss, backward, update, with a run's own numbers.
 
-Copies of both networks compute it on the CPU; those that train are not touched. Each copy takes
-its network's own next batch at its own weights; only the comparison of the gradient by hand with
-autograd's uses one batch.
+Copies of both networks compute the step on the CPU; the networks that train are not touched. Each
+copy uses the next batch and the weights of its own network. Only the comparison of the hand-written
+gradient with autograd's uses the same batch for both.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.network.optimizers import learning_rate_at
 
 FLAT = 0.01
-"""A unit is saturated where f' stays below this share of its greatest value on every image: nothing
-flows back through it. For ReLU, whose derivative is 0 or 1, that is a dead unit."""
+"""A unit is saturated if f' is below this share of its greatest value on every image: almost no
+gradient flows back through it. For ReLU, whose derivative is 0 or 1, that is a dead unit."""
 
 States = Mapping[EngineName, EngineState]
 
@@ -38,7 +38,7 @@ class LayerOutput:
     std: float
     """Standard deviation over the whole array."""
     saturated: int | None
-    """Units whose derivative is near 0 on every image of the batch; None for images, logits."""
+    """Units whose derivative is near 0 on every image of the batch; None for images and logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class BatchPass:
     """The images, each hidden layer's activations, the logits."""
     loss: float
     label_probabilities: NDArray[np.floating]
-    """(batch,) what the network gave the true class, under the step's dropout masks."""
+    """(batch,) probability of the true class, with the step's dropout masks."""
     image_losses: NDArray[np.floating]
-    """(batch,) whose mean is the loss."""
+    """(batch,) loss of each image; their mean is the loss."""
     gradient_norms: tuple[float, ...]
     """‖∂L/∂W_k‖, input side first: the root of the sum of squares."""
     bias_gradient_norms: tuple[float, ...]
@@ -60,17 +60,17 @@ class BatchPass:
 
 @dataclass(frozen=True, slots=True)
 class EngineTrace:
-    """One engine's next step, or the one that it has just taken."""
+    """One engine's next step, or the step that it has just taken."""
 
     state: EngineState
     """Before the step."""
     epoch: int
     """Counted from 0."""
     batch: int
-    """Of the epoch, counted from 0."""
+    """Number within the epoch, counted from 0."""
     learning_rate: float
     rows: Rows
-    """(batch,) of the training images."""
+    """(batch,) rows of the training images."""
     labels: NDArray[np.int64]
     """(batch,)"""
     before: BatchPass
@@ -79,13 +79,13 @@ class EngineTrace:
     weight_norms: tuple[float, ...]
     """‖W_k‖ before the step."""
     update_norms: tuple[float, ...]
-    """‖ΔW_k‖: what the optimizer adds, or has added."""
+    """‖ΔW_k‖: the change by the optimizer."""
     newest: EngineState
-    """The state that the next step starts from: `state`, or after the step."""
+    """The state that the next step starts from: `state`, or the state after the step."""
 
     @property
     def worst_first(self) -> list[int]:
-        """Places in the batch by falling loss before the step; equal ones in the batch's order."""
+        """Places in the batch by falling loss before the step; equal losses keep their order."""
         return [int(n) for n in np.argsort(-self.before.image_losses, kind="stable")]
 
 
@@ -96,31 +96,31 @@ class StepTrace:
     engines: Mapping[EngineName, EngineTrace]
     differences: tuple[float, ...]
     """Per layer, max |∂L/∂W_k by hand - by autograd| at NumPy's weights and batch; empty with
-    one engine. Where autograd's loss is averaged over the classes too, its gradient counts times
-    their number."""
+    one engine. If autograd's loss is averaged over the classes too, its gradient is multiplied by
+    their number first."""
 
     @property
     def newest(self) -> States:
-        """What each engine's next step starts from."""
+        """The state that each engine's next step starts from."""
         return {name: trace.newest for name, trace in self.engines.items()}
 
 
 def trace_step(
     config: RunConfig, dataset: Dataset, states: States, previous: StepTrace | None = None
 ) -> StepTrace:
-    """Compute the next step of each engine, or the one that it has taken since `previous`.
+    """Compute the next step of each engine, or the step that it has taken since `previous`.
 
     Args:
         config: of the run.
         dataset: of the run.
-        states: every engine's, as they are now.
-        previous: an earlier trace; where an engine is one step further, its step is shown with
-            the numbers before and after.
+        states: the current state of every engine.
+        previous: an earlier trace; if an engine is one step further, its step is shown with the
+            numbers before and after.
     """
     if previous is not None and not _moved(states, previous):
         return previous
     traces: dict[EngineName, EngineTrace] = {}
-    # A network that has diverged shows as NaN; that is no error here.
+    # A diverged network gives NaN; that is not an error here.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for name, state in states.items():
             then = previous.newest.get(name) if previous else None
@@ -150,13 +150,13 @@ def _trace(
     order = batch_order(config.seed, epoch, dataset.train_count)
     rows = order[batch * config.batch_size : (batch + 1) * config.batch_size]
     rate = learning_rate_at(state.updates, config.epochs * epoch_steps, config)
-    # A run that has ended has no next step; its numbers are those of one more, at no rate.
+    # A run that has ended has no next step: one more is computed, at a rate not below 0.
     rate = max(0.0, rate)
     engine = _copy_of(name, config, dataset, rows)
     before = _pass(engine, config, dataset.train_labels[rows], state)
     then = None
     if after is not None:
-        # The masks belong to the step, not to the weights: drawn for the same step once more.
+        # The masks belong to the step, not to the weights: the same step's masks are drawn again.
         same_masks = EngineState(after.weights, state.slots, state.updates)
         then = _pass(engine, config, dataset.train_labels[rows], same_masks)
     else:
@@ -184,7 +184,7 @@ def _copy_of(name: EngineName, config: RunConfig, dataset: Dataset, rows: Rows) 
     images, labels = dataset.train_images[rows], dataset.train_labels[rows]
     engine = build_engine(name, replace(config, device="cpu"), images, labels, dataset.classes)
     if name == "torch":
-        # The trainers have the cores; NumPy's count is the process's and is left alone.
+        # The trainers use the cores. NumPy's thread count belongs to the process: unchanged.
         engine.use_threads(1)
     return engine
 
@@ -224,7 +224,7 @@ def _saturated(config: RunConfig, pixels: Floats, state: EngineState) -> list[in
 
 def _output(a: Floats, saturated: int | None) -> LayerOutput:
     batch, width = a.shape
-    # float64: a float32 mean over 50,000 numbers is good to four digits only.
+    # float64: a float32 mean over 50,000 numbers has only four correct digits.
     return LayerOutput(
         (batch, width), float(a.mean(dtype=np.float64)), float(a.std(dtype=np.float64)), saturated
     )
@@ -245,12 +245,12 @@ def _differences(
     gradients = []
     for name in traces:
         engine = _copy_of(name, config, dataset, first.rows)
-        # Optimizer memory has no part in a gradient; only the update counter picks the masks.
+        # Optimizer memory does not affect a gradient; the update counter selects the masks.
         own = engine.state()
         engine.load_state(EngineState(first.state.weights, own.slots, first.state.updates))
         gradients.append(engine.loss_and_gradient(np.arange(len(first.rows)))[1])
     one, other = gradients
-    # A known factor is no error of either backward pass.
+    # A known factor is not an error of either backward pass.
     is_mean = config.loss == "mse" and config.torch_loss_mean == "element"
     factor = dataset.classes if is_mean else 1
     return tuple(

@@ -22,7 +22,7 @@ class WeightSnapshot:
 class WeightStore:
     """Holds the newest weights of each engine; readers and trainers never wait for each other.
 
-    Each method reads or writes one entry of a dict, which Python does in one piece: no lock.
+    Each method reads or writes one entry of a dict, which is atomic in Python: no lock is needed.
     """
 
     def __init__(self) -> None:
@@ -34,10 +34,10 @@ class WeightStore:
 
         Args:
             snapshot: its weights must not be written to afterwards.
-            evaluated: the newest `EpochDone` was evaluated with these.
+            evaluated: whether the newest `EpochDone` was evaluated with these weights.
         """
         latest = self._latest.get(snapshot.engine)
-        # An epoch is published after its validation; a newer snapshot may have come meanwhile.
+        # An epoch is published after its validation; by then a newer snapshot may be here.
         if latest is None or snapshot.step >= latest.step:
             self._latest[snapshot.engine] = snapshot
         if evaluated:
@@ -46,7 +46,7 @@ class WeightStore:
     def latest(self, engine: EngineName) -> WeightSnapshot | None:
         """Return the newest weights, or None before the first.
 
-        They are as old as the last epoch, checkpoint or `RunSource.ask_for_weights`.
+        They date from the last epoch, checkpoint or `RunSource.ask_for_weights`.
         """
         return self._latest.get(engine)
 

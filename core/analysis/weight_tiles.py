@@ -12,7 +12,7 @@ from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.arrays import Floats
 
 FULL_SHARE = 0.98
-"""Share of the weights that lie within the scale; the few beyond are drawn at its end."""
+"""Share of the weights that lie within the scale; the few outside are drawn at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,15 @@ class FirstLayer:
 
     shown: WeightSnapshot
     tiles: Floats
-    """(units, height, width); NaN for a pixel that no input belongs to."""
+    """(units, height, width); NaN for a pixel without an input."""
     reach: float
-    """What `FULL_SHARE` of the absolute weights lie within; NaN if a weight is not finite."""
+    """`FULL_SHARE` of the absolute weights lie below this; NaN if a weight is not finite."""
 
 
 def first_layer(shown: WeightSnapshot, image_shape: tuple[int, int]) -> FirstLayer:
-    """Lay out the first layer's weights (units, features) as the pixels of an image lie.
+    """Arrange the first layer's weights (units, features) like the pixels of an image.
 
-    Features that are no image of this shape fill the rows of the smallest near-square.
+    Features that are not an image of this shape fill the rows of the smallest near-square.
     """
     w = shown.weights["layers.0.weight"]
     units, features = w.shape
@@ -44,14 +44,14 @@ def first_layer(shown: WeightSnapshot, image_shape: tuple[int, int]) -> FirstLay
 
 
 def shared_scale(*layers: FirstLayer) -> float:
-    """Return the end of a scale for all layers; those that diverged do not count."""
+    """Return the end of a scale for all layers; diverged layers are ignored."""
     return round_scale(max((x.reach for x in layers if math.isfinite(x.reach)), default=0.0))
 
 
 def round_scale(reach: float) -> float:
-    """Return the next 1, 2, 3 or 5 times a power of ten; 1 for what is not finite or not above 0.
+    """Return the next 1, 2, 3 or 5 times a power of ten; 1 if `reach` is not finite or not above 0.
 
-    In such steps the same weight keeps its look for as long as possible while training goes on.
+    In such steps the scale changes rarely during training, so a weight keeps its colour.
     """
     if not 0 < reach < math.inf:
         return 1.0
@@ -62,16 +62,16 @@ def round_scale(reach: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class DeadCount:
-    """Which hidden units never answer."""
+    """The hidden units that are always 0."""
 
     step: int
-    """Of the weights."""
+    """Step of the weights."""
     layers: tuple[NDArray[np.bool_], ...]
     """(width,) per hidden layer."""
 
     @property
     def counts(self) -> tuple[tuple[int, int], ...]:
-        """How many are dead of how many, per hidden layer."""
+        """(dead, all) units per hidden layer."""
         return tuple((int(dead.sum()), len(dead)) for dead in self.layers)
 
 

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from mlpwatch.core.checking.findings import Check, Report
 
 CHECK_SECONDS = 10.0
-"""That the user's code may take by default; a check of the bundled digits takes 0.3."""
+"""Time limit of the user's code by default; a check of the bundled digits takes 0.3 s."""
 
 MOST_SECONDS = 86_400.0
 MOST_FILES = 2
 
 WIDTH = 96
-"""Columns of a folded line."""
+"""Columns of a wrapped line."""
 
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `mlpwatch check` takes."""
+    """Add the options of `mlpwatch check`."""
     from mlpwatch.core.checking.specification import (  # noqa: PLC0415 - only for this command
         ActivationName,
         LossName,
@@ -55,7 +55,7 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_new_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `mlpwatch new` takes."""
+    """Add the options of `mlpwatch new`."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the file to write")
     parser.add_argument(
         "--layout", choices=("rows", "columns"), default="rows",
@@ -65,14 +65,14 @@ def add_new_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Run `mlpwatch check` and return its exit status: 0 passed, 1 not.
+    """Run `mlpwatch check` and return its exit status: 0 if passed, else 1.
 
     Raises:
         InputError: a file or an option that can't be used.
     """
     if len(options.files) > MOST_FILES:
         raise InputError(f"{len(options.files)} files: expected one or two network files")
-    # Here, not at the top: NumPy takes 0.1 s that other commands do without.
+    # Imported here: NumPy takes 0.1 s, which other commands do not need.
     from mlpwatch.core.checking.pairs import check_files  # noqa: PLC0415
 
     overrides = {
@@ -99,7 +99,7 @@ def new(options: argparse.Namespace) -> int:
     """Run `mlpwatch new` and return its exit status.
 
     Raises:
-        InputError: the file is there already, or can't be written.
+        InputError: the file exists already, or can't be written.
     """
     from mlpwatch.core.checking.starter import write_starter  # noqa: PLC0415
 
@@ -109,7 +109,7 @@ def new(options: argparse.Namespace) -> int:
 
 
 def file_and_name(text: str) -> tuple[Path, str | None]:
-    """Split FILE:NAME; a file whose own name has a colon comes first."""
+    """Split FILE:NAME; the name of an existing file may have a colon."""
     if Path(text).is_file() or ":" not in text:
         return Path(text), None
     file, _, name = text.rpartition(":")
@@ -138,7 +138,7 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def report_text(report: "Report") -> str:
-    """Return a report in lines."""
+    """Return a report as lines of text."""
     name = f"{printable(report.file)}:{printable(report.name)}" if report.name else report.file
     head = "passed" if report.passed else "failed"
     lines = [f"{name}: {head}", ""]

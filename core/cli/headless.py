@@ -1,4 +1,4 @@
-"""Watching a session without a screen: one progress line per epoch and engine on stderr."""
+"""A session without a screen: one progress line per epoch and engine on stderr."""
 
 import math
 import shlex
@@ -17,14 +17,14 @@ from mlpwatch.core.training.result import EngineResult
 from mlpwatch.core.training.session import Session
 
 DRAIN_SECONDS = 0.1
-"""Time between two looks into the mailbox."""
+"""Time between two reads of the mailbox."""
 
 JOIN_SECONDS = 30.0
-"""How long a disk may take that does not answer when training is done; a signal cuts it short."""
+"""How long to wait for the disk after training; less after a signal."""
 
 
 def run_headless(session: Session, request: StopRequest, *, as_json: bool) -> int:
-    """Train to the end, or until a signal; say the result on stdout; return the exit status.
+    """Train to the end or until a signal, print the result on stdout, return the exit status.
 
     Args:
         session: not yet started.
@@ -38,14 +38,14 @@ def run_headless(session: Session, request: StopRequest, *, as_json: bool) -> in
     try:
         _print_result(session, as_json=as_json)
     except OSError:
-        # After a hangup nobody reads, and that is no fault of the run.
+        # After a hangup nobody reads the result. That is not an error of the run.
         if not request.exit_status:
             raise
     return request.exit_status or end_status(session)
 
 
 def _follow(session: Session, request: StopRequest) -> None:
-    """Report until all has ended and is on disk, or has had its time."""
+    """Report until all engines have ended and are saved, or the time is up."""
     done_by = math.inf
     while not session.join(DRAIN_SECONDS) and monotonic() < min(done_by, request.leave_by):
         _report(session)
@@ -66,7 +66,7 @@ def end_status(session: Session) -> int:
 
 
 def summary_lines(session: Session) -> list[str]:
-    """Return what is left to say when a run is over: accuracies, then where the run lies."""
+    """Return the last two lines of a run: its accuracies, and where it is saved."""
     parts = [_how_it_ended(session, name, end) for name, end in session.results.items()]
     parts += [_how_it_stands(session, name) for name in session.working]
     unsaved = [name for name in session.working if not session.is_saved(name)]
@@ -89,7 +89,7 @@ def summary_lines(session: Session) -> list[str]:
 
 
 def _how_to_continue(session: Session) -> str:
-    """Return the command that continues a run which was stopped early; empty for a whole one."""
+    """Return the command that continues a run that was stopped early; empty for a finished run."""
     stopped = any(end.reason == "stopped" for end in session.results.values())
     if not (stopped or session.working):
         return ""
@@ -120,7 +120,7 @@ def _last_good(session: Session, name: EngineName) -> str:
 
 
 def say(text: str) -> None:
-    """Print one line on stderr, at once; a reader that has left ends no training."""
+    """Print one line on stderr at once. A closed stderr does not end the training."""
     with suppress(OSError):
         print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201
 

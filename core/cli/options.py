@@ -1,4 +1,4 @@
-"""The options that training takes on the command line, and the config that they make."""
+"""The command-line options of training, and the config that they make."""
 
 import argparse
 import os
@@ -24,8 +24,8 @@ from mlpwatch.core.recipes import RECIPE_SUMMARIES, from_recipe
 DEFAULT_SAVED = "saved"
 
 CHANGEABLE_ON_RESUME = ("data", "epochs", "threads", "device")
-"""Settings that leave the numbers of a resumed run as they are; `epochs` makes it longer, and
-stretches a linear schedule over its new length."""
+"""Settings that do not change the numbers of a resumed run. `epochs` makes it longer, and stretches
+a linear schedule over the new length."""
 
 _FIELDS = (
     "data", "activation", "loss", "torch_loss_mean", "optimizer", "learning_rate", "batch_size",
@@ -53,19 +53,19 @@ _MEANT = {
     "ascii": ("no-unicode",),
     "theme": ("dark", "light", "colors", "colours"),
 }
-"""What other programs call our options."""
+"""The names of our options in other programs."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports bad input as an `InputError` of one line instead of a usage dump."""
+    """Reports bad input as an `InputError` of one line instead of the usage text."""
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse, and know all arguments.
+        """Parse all arguments.
 
         Raises:
-            InputError: there is an unknown one; the message names what may have been meant.
+            InputError: an argument is unknown; the message suggests an option.
         """
         options, unknown = super().parse_known_args(args, namespace)
         if unknown:
@@ -75,7 +75,7 @@ class Parser(argparse.ArgumentParser):
         return options, unknown
 
     def _meant(self, flag: str) -> str:
-        """Return the option that an unknown one may stand for; empty if none."""
+        """Return the option that is closest to an unknown one; empty if none is close."""
         own = [name for action in self._actions for name in action.option_strings]
         if not flag.startswith("-"):
             return ""
@@ -83,13 +83,13 @@ class Parser(argparse.ArgumentParser):
         for option, others in _MEANT.items():
             if (word in others or word == option) and f"--{option}" in own:
                 return f"--{option}"
-        # Only here: it takes 1 ms, which the first frame need not wait for.
+        # Imported here: it takes 1 ms, and the first frame should not wait for it.
         from difflib import get_close_matches  # noqa: PLC0415
 
         return next(iter(get_close_matches(f"--{word}", set(own) - {"--help"}, 1, 0.7)), "")
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing and leaving.
+        """Raise instead of printing and exiting.
 
         Raises:
             InputError: always.
@@ -99,7 +99,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that decide what is trained. None has a default: see `config_from`."""
+    """Add the options that define the training. None of them has a default: see `config_from`."""
     group = parser.add_argument_group("training")
     group.add_argument(
         "--data", metavar="|".join((AUTO, *SOURCES, "PATH")),
@@ -139,7 +139,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_options(parser: argparse.ArgumentParser, *, naming: bool) -> None:
-    """Add where runs are kept, and with `naming` what the new one is called."""
+    """Add the folder of the runs and, with `naming`, the name of the new run."""
     group = parser.add_argument_group("run")
     group.add_argument(
         "--saved",
@@ -155,7 +155,7 @@ def add_run_options(parser: argparse.ArgumentParser, *, naming: bool) -> None:
 
 
 def config_from(options: argparse.Namespace) -> RunConfig:
-    """Return the recipe's settings, at the data set's pace, with the given options in their place.
+    """Return the recipe's settings, adapted to the data set, replaced by the given options.
 
     Raises:
         ConfigError: a value is out of range.
@@ -167,7 +167,7 @@ def config_from(options: argparse.Namespace) -> RunConfig:
 
 
 def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConfig:
-    """Return a saved run's settings with those options that may change on resume.
+    """Return a saved run's settings with the options that may change on resume.
 
     Raises:
         ConfigError: an option would change what the run computes.
@@ -184,7 +184,7 @@ def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConf
 
 
 def _shown(value: object) -> str:
-    """Return a setting as it is written on the command line."""
+    """Return a setting as written on the command line."""
     if isinstance(value, tuple):
         return ",".join(str(width) for width in value) or "''"
     return str(value)
@@ -209,10 +209,10 @@ def _folder(text: str) -> str:
 
 
 def layer_widths(text: str) -> tuple[int, ...]:
-    """Read `128,64`; nothing for no hidden layer.
+    """Parse widths like `128,64`; an empty text means no hidden layer.
 
     Raises:
-        argparse.ArgumentTypeError: something else.
+        argparse.ArgumentTypeError: the text is something else.
     """
     parts = [part for part in text.split(",") if part.strip()]
     try:

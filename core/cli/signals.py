@@ -1,4 +1,4 @@
-"""Signals that end or save a run without a screen. Imports nothing that takes time."""
+"""Signals that end or save a run without a screen. Imports nothing slow."""
 
 import math
 import os
@@ -14,45 +14,45 @@ from mlpwatch.core.scheduling import available_cores
 from mlpwatch.core.training.control import LEAVE_SECONDS
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
-"""Save and end."""
+"""Signals that save and end the run."""
 
 PATIENT_SIGNALS = (signal.SIGHUP, signal.SIGXCPU)
-"""The system sends these several times: a second one does not ask to leave at once."""
+"""The system sends these several times, so a second one does not mean "exit at once"."""
 
 SAVING_CPU_SECONDS = 4
-"""Processor time of each core that is kept for saving, below a limit at which the system kills."""
+"""Processor time per core reserved for saving, below the limit at which the system kills."""
 
 IMPATIENT_SECONDS = 0.1
-"""A signal that follows the first one sooner is the same one, sent twice: `timeout` sends SIGTERM
-to its child and then to the child's group, a shell passes on the hangup that the kernel sent."""
+"""A second signal within this time is the first one sent twice: `timeout` sends SIGTERM to its
+child and then to the child's group, and a shell repeats the kernel's hangup."""
 
 _NOTHING_LOST = b"stopped while loading: nothing was trained, nothing is lost\n"
 
 
 class StopRequest:
-    """Whether, and by which signal, the run was asked to stop."""
+    """Whether a signal has asked the run to stop, and which."""
 
     def __init__(self) -> None:
         self.flag = Flag()
         self.saves = Flag()
-        """SIGUSR1 came: save, and train on."""
+        """Set by SIGUSR1: save and continue training."""
         self.signal: int | None = None
         self.received_at = -math.inf
-        """On the monotonic clock."""
+        """Time of the first signal on the monotonic clock."""
         self.leave_by = math.inf
-        """On the monotonic clock: the end of the time that a signal leaves for saving."""
+        """End of the time for saving after a signal, on the monotonic clock."""
         self.is_loading = True
-        """Until training starts there is nothing to save: the first signal leaves at once."""
+        """Before training there is nothing to save: the first signal exits at once."""
 
     @property
     def exit_status(self) -> int:
-        """128 plus the signal's number, as shells have it; 0 without one."""
+        """128 plus the signal's number, as in shells; 0 without a signal."""
         return 128 + self.signal if self.signal else 0
 
     def receive(self, number: int, _frame: FrameType | None) -> None:
-        """Note the first signal; while loading, and at a second one, leave at once."""
+        """Record the first signal. Exit at once while loading, or at a second signal."""
         if self.is_loading:
-            # Not through sys.stderr: what the signal interrupted may be writing there.
+            # Not through sys.stderr: the interrupted code may be writing to it.
             with suppress(OSError):
                 os.write(2, _NOTHING_LOST)
         if self.is_loading or is_impatient(number, self.received_at):
@@ -63,26 +63,26 @@ class StopRequest:
             self.flag.set()
 
     def receive_save(self, _number: int, _frame: FrameType | None) -> None:
-        """Note that a checkpoint is wanted. While loading there is nothing to save."""
+        """Record a request for a checkpoint. While loading there is nothing to save."""
         if not self.is_loading:
             self.saves.set()
 
 
 def is_impatient(number: int, first_at: float) -> bool:
-    """Return whether a further signal asks to leave at once; a `PATIENT_SIGNALS` never does.
+    """Return whether a further signal means "exit at once"; one of `PATIENT_SIGNALS` never does.
 
     Args:
-        number: of the signal that has come just now.
-        first_at: when the first one came, on the monotonic clock; -inf if this is the first.
+        number: of the signal that has just arrived.
+        first_at: time of the first signal on the monotonic clock; -inf if this is the first.
     """
     is_second = first_at > -math.inf and number not in PATIENT_SIGNALS
     return is_second and monotonic() - first_at > IMPATIENT_SECONDS
 
 
 def keep_time_to_save() -> None:
-    """Let SIGXCPU come some seconds of processor time before the limit at which the system kills.
+    """Make SIGXCPU arrive some seconds of processor time before the system kills at the limit.
 
-    `ulimit -t` sets both limits to the same value: the system then kills without a warning.
+    `ulimit -t` sets both limits to the same value: then the system kills without a warning.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
     if hard == resource.RLIM_INFINITY or soft < hard:
@@ -97,7 +97,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     """Turn signals into a `StopRequest` while the block runs."""
     request = StopRequest()
     keep_time_to_save()
-    # Under nohup a hangup is ignored on purpose: the run is to outlive its terminal.
+    # nohup ignores hangups on purpose: the run should outlive its terminal.
     ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
     before = {
         number: signal.signal(number, request.receive)

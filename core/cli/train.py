@@ -24,7 +24,7 @@ def run_train(options: argparse.Namespace) -> int:
     config = config_from(options)
     check_source(config.data)
     with stop_on_signals() as request:
-        # After the check: this imports NumPy, scikit-learn and torch, and takes seconds.
+        # After the check: importing NumPy, scikit-learn and torch takes seconds.
         from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415
         from mlpwatch.core.runs.layout import check_run_name  # noqa: PLC0415
         from mlpwatch.core.training.launch import new_session  # noqa: PLC0415
@@ -32,7 +32,7 @@ def run_train(options: argparse.Namespace) -> int:
         if options.name is not None:
             check_run_name(options.name)
         notes: list[str] = []
-        # Said once all has gone well: bad input gets one line, and that is the error's.
+        # Printed only after success: bad input gets one line, the error.
         session = new_session(config, Path(options.saved), options.name, notes.append)
         session.set_lockstep(options.lockstep)
         for note in notes:

@@ -1,1 +1,1 @@
-"""Data sets: one registry of sources, their readers, and the pixels that a network gets."""
+"""Data sets: one registry of sources, their readers, and the pixels for a network."""

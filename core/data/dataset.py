@@ -1,4 +1,4 @@
-"""The data set that both networks share: split, scaled, read-only; and the seeded batch order."""
+"""The data set of both networks: split, scaled, read-only; and the seeded batch order."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from mlpwatch.core.data.source import FILES_NORMALISATION, MAX_CLASSES, Normalis
 from mlpwatch.core.errors import DataError
 
 HELD_OUT_SHARE = 6
-"""One image in six is held out, for validation and, where there is no test part, for the test."""
+"""One image in six is held out for validation and, without a test part, one in six for the test."""
 
 MAX_VALIDATION = 5_000
 
@@ -35,7 +35,7 @@ class Dataset:
     """(side, side) in pixels."""
 
     classes: int
-    """2 to 36: as many as occur."""
+    """Number of classes that occur, 2 to 36."""
 
     images: NDArray[np.float32]
     """(train + validation, features), scaled; the training rows first."""
@@ -44,7 +44,7 @@ class Dataset:
     """(train + validation,)"""
 
     train_count: int
-    """Rows of `images` that are trained on; the others are for validation."""
+    """Number of training rows in `images`; the others are for validation."""
 
     source_rows: NDArray[np.intp]
     """(train + validation,) the row of the source's training part that each row came from."""
@@ -56,16 +56,16 @@ class Dataset:
     """(test,)"""
 
     sha256: str
-    """Of the source's content before scaling and splitting; the same for every seed."""
+    """Hash of the source's content before scaling and splitting; the same for every seed."""
 
     grey_levels: GreyLevels | None = None
-    """The training images as bytes, where the source has bytes."""
+    """The training images as bytes, if the source has bytes."""
 
     normalisation: NormalisationName = FILES_NORMALISATION
-    """How a drawing becomes like these images."""
+    """How a drawing is scaled and centred to match these images."""
 
     names: str = ""
-    """One character per class, where they are not 0-9, A-Z."""
+    """One character per class, if they are not 0-9, A-Z."""
 
     @property
     def features(self) -> int:
@@ -105,13 +105,13 @@ def load_dataset(
 
     Args:
         data: a name in the registry of sources, or a path.
-        seed: decides which training images are held out for validation.
-        pixel_range: what black and white are scaled to.
-        classes: of a saved run; None for a new one, which has a class for each label that occurs.
-            Runs of an earlier version had one for each number up to the largest label.
+        seed: selects the training images that are held out for validation.
+        pixel_range: the values for black and white.
+        classes: of a saved run; None for a new run, which has a class for each label that occurs.
+            Runs of an earlier version had a class for each number up to the largest label.
 
     Raises:
-        DataError: the data is missing, damaged or not fit to train on, in one line.
+        DataError: the data is missing, damaged or unusable for training, in one line.
     """
     try:
         raw = load_source(data)
@@ -124,16 +124,16 @@ def load_dataset(
 
 
 def batch_order(seed: int, epoch: int, samples: int) -> Rows:
-    """Return the order (samples,) in which an epoch visits the training images.
+    """Return the order (samples,) of the training images in an epoch.
 
-    It depends on the arguments alone, so a resumed run goes on in the same order.
+    It depends only on the arguments, so a resumed run continues in the same order.
 
     Args:
         seed: of the run.
         epoch: counted from 0.
-        samples: training images.
+        samples: number of training images.
     """
-    # Stream 2 of the seed; the initial weights draw from stream 1, the split from stream 0.
+    # Stream 2 of the seed; the initial weights use stream 1, the split uses stream 0.
     order = np.random.default_rng([seed, 2, epoch]).permutation(samples)
     return order.astype(np.intp, copy=False)
 
@@ -175,12 +175,12 @@ def _build_dataset(
 
 
 def _split_rows(raw: RawData, seed: int) -> tuple[Rows, Rows, Rows]:
-    """Return the rows to train on, to validate on and to test on, each in rising order.
+    """Return the rows for training, validation and test, each in rising order.
 
-    The last are rows of the test part or, where there is none, of the training part.
+    The last are rows of the test part or, without a test part, of the training part.
     """
     rows = np.arange(len(raw.train.labels), dtype=np.intp)
-    # At least one image in each part: validation, test where it is split off, and training.
+    # At least one image in each part: training, validation, and the test if it is split off.
     fewest = 2 if raw.test else 3
     if len(rows) < fewest:
         raise DataError(
@@ -192,7 +192,7 @@ def _split_rows(raw: RawData, seed: int) -> tuple[Rows, Rows, Rows]:
     else:
         count = max(1, len(rows) // HELD_OUT_SHARE)
         rows, test = _hold_out(raw.train.labels, rows, count, _TEST_SPLIT_SEED)
-    # scikit-learn takes 32 bits of seed, a run's has 63: stream 0 of the seed draws them.
+    # scikit-learn takes a seed of 32 bits, ours has 63 bits: stream 0 draws the 32 bits.
     split_seed = int(np.random.default_rng([seed, 0]).integers(2**32))
     count = max(1, min(MAX_VALIDATION, len(rows) // HELD_OUT_SHARE))
     train, validation = _hold_out(raw.train.labels, rows, count, split_seed)
@@ -200,8 +200,8 @@ def _split_rows(raw: RawData, seed: int) -> tuple[Rows, Rows, Rows]:
 
 
 def _hold_out(labels: Labels, rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
-    """Split `count` rows off, each class in proportion where there are enough images."""
-    # scikit-learn takes a second to import: never before the first frame.
+    """Split off `count` rows, each class in proportion if there are enough images."""
+    # Imported late: scikit-learn takes a second, too long before the first frame.
     from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     per_class = np.unique(labels[rows], return_counts=True)[1]
@@ -227,10 +227,10 @@ def _scale_rows(part: RawPart, rows: Rows, scale: PixelScale) -> NDArray[np.floa
 
 
 def _grey_levels(part: RawPart, rows: Rows, scale: PixelScale) -> GreyLevels | None:
-    """Return the images of `rows` as bytes; None where the source does not have bytes.
+    """Return the images of `rows` as bytes; None if the source does not have bytes.
 
-    A new array, although the source's could take them: NumPy has the system back a large one of
-    its own with huge pages, and a batch's rows are gathered in 13.5 µs instead of 15.2.
+    Always a new array: the system backs a large NumPy array with huge pages, and gathering the
+    rows of a batch takes 13.5 µs instead of 15.2 µs.
     """
     if part.images.dtype != np.uint8:
         return None

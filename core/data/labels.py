@@ -1,4 +1,4 @@
-"""Class numbers from what files have as labels, and one character for each class."""
+"""Class numbers from the labels in files, and one character for each class."""
 
 import string
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ MIN_CLASSES = 2
 _ALPHABET = len(string.ascii_uppercase)
 
 _QMNIST_COLUMNS = 8
-"""QMNIST's label files hold the class, then writer, series and so on: int32 (n, 8)."""
+"""QMNIST's label files are int32 (n, 8): the class, then writer, series and so on."""
 
 
 def class_numbers(where: str, labels: NDArray[Any]) -> Labels:
-    """Return the class numbers (n,), from 0 to 35, as the file has them.
+    """Return the class numbers (n,) of a file, from 0 to 35.
 
     Args:
-        where: what messages call the labels.
+        where: name of the labels in messages.
         labels: whole numbers or booleans of any dtype, (n,), (n, 1) or (1, n); one-hot rows
             (n, classes); text, each a whole number or one letter or digit; or QMNIST's (n, 8).
 
     Raises:
-        DataError: anything else.
+        DataError: the labels are something else.
     """
     if labels.dtype.kind in "US":
         labels = _numbers_of_text(where, labels)
@@ -63,8 +63,8 @@ def names_of(values: Sequence[int]) -> str:
     """Return one character per class.
 
     Args:
-        values: the labels of the classes, rising. 26 in a row from 0 or 1, as EMNIST's letters
-            have, are the alphabet.
+        values: the labels of the classes, rising. 26 consecutive labels from 0 or 1, as in
+            EMNIST's letters, are the alphabet.
     """
     if len(values) == _ALPHABET and values[-1] == values[0] + _ALPHABET - 1 and values[0] <= 1:
         return string.ascii_uppercase
@@ -96,7 +96,7 @@ def _numbers_of_text(where: str, labels: NDArray[Any]) -> NDArray[Any]:
     try:
         texts, index = np.unique(labels.astype(np.str_), return_inverse=True)
         names = [str(text).strip() for text in texts]
-    # No ASCII, or no characters at all.
+    # Not ASCII, or not characters.
     except ValueError as error:
         raise DataError(f"{where}: text that is damaged; expected class numbers") from error
     try:

@@ -1,4 +1,4 @@
-"""MNIST as `mlpwatch data fetch mnist` leaves it in the user's cache folder. Imports no NumPy."""
+"""MNIST in the user's cache folder, see `mlpwatch data fetch mnist`. Imports no NumPy."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +19,13 @@ def cache_folder() -> Path:
     """Return the folder of cached data sets: `MLPWATCH_CACHE`, or the user's cache folder.
 
     Raises:
-        DataError: neither is there.
+        DataError: there is no such folder.
     """
     return user_folder("MLPWATCH_CACHE", lambda: user_cache_path("mlpwatch", appauthor=False))
 
 
 def mnist_cache_path() -> Path:
-    """Return where the parsed MNIST lies, or would lie."""
+    """Return the path of the parsed MNIST, which need not exist."""
     return cache_folder() / "mnist.npz"
 
 
@@ -33,7 +33,7 @@ def check_mnist() -> None:
     """Check that MNIST has been downloaded, without reading it.
 
     Raises:
-        DataError: it has not been; the message says how.
+        DataError: it has not been downloaded; the message says how to do it.
     """
     if not mnist_cache_path().is_file():
         raise DataError(f"data 'mnist': not downloaded yet; run `{FETCH_COMMAND}` first")

@@ -1,4 +1,4 @@
-"""Download MNIST with scikit-learn's `fetch_openml`, telling how far it has come."""
+"""Download MNIST with scikit-learn's `fetch_openml`, and report the progress."""
 
 import shutil
 import socket
@@ -21,11 +21,11 @@ from mlpwatch.core.errors import DownloadError
 from mlpwatch.core.text import excerpt
 
 Report = Callable[[str], None]
-"""Takes one line of progress; called from this thread and from a watcher thread, in turn."""
+"""Receives one line of progress; called from this thread and from a watcher thread."""
 
-_SILENCE_SECONDS = 60.0  # scikit-learn sets no time limit: a dead link would hang for ever
+_SILENCE_SECONDS = 60.0  # scikit-learn sets no time limit: a dead connection would hang forever
 
-# What the network, a cut-off archive, unexpected JSON or a full disk make scikit-learn raise.
+# What scikit-learn raises for network errors, a cut-off archive, unexpected JSON or a full disk.
 _DOWNLOAD_ERRORS = (
     OSError,
     HTTPException,
@@ -40,18 +40,18 @@ _DOWNLOAD_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class OpenmlSource:
-    """What is asked of openml.org, and what must come back."""
+    """The data set to request from openml.org, and its expected content."""
 
     name: str = "mnist_784"
     version: int = 1
     side: int = 28
     """Height and width of an image, in pixels."""
     train_count: int = 60_000
-    """The first rows are the published training images, …"""
+    """Number of published training images, the first rows."""
     test_count: int = 10_000
-    """… the last ones the published test images."""
+    """Number of published test images, the last rows."""
     packed_bytes: int = 15_000_000
-    """About the size of the download."""
+    """Approximate size of the download."""
     retries: int = 3
     retry_seconds: float = 1.0
     report_seconds: float = 1.0
@@ -63,12 +63,12 @@ MNIST_784 = OpenmlSource()
 def download_images(
     source: OpenmlSource, folder: Path, report: Report
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Download and parse all images; whole files already in `folder` are used again.
+    """Download and parse all images; complete files already in `folder` are used again.
 
     Args:
-        source: what to ask for.
+        source: the data set to request.
         folder: scikit-learn's `data_home`; keeps the raw download.
-        report: told the size so far, retries, and when parsing begins.
+        report: receives the size so far, the retries, and the start of parsing.
 
     Returns:
         Images (samples, side, side) and labels (samples,).
@@ -87,13 +87,13 @@ def download_images(
     try:
         return _check_images(source, data), _check_labels(source, target)
     except DownloadError:
-        # The same files would fail again and again.
+        # If the files stayed, every further attempt would fail too.
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def _fetch(source: OpenmlSource, folder: Path) -> tuple[Any, Any]:
-    # scikit-learn's data sets take one to four seconds to import, with pandas.
+    # Imported late: scikit-learn's data sets and pandas take one to four seconds.
     from sklearn.datasets import fetch_openml  # noqa: PLC0415
 
     data, target = fetch_openml(
@@ -111,13 +111,13 @@ def _fetch(source: OpenmlSource, folder: Path) -> tuple[Any, Any]:
 
 
 def _column_types(source: OpenmlSource) -> dict[int, type]:
-    """Return what pandas parses each column as, by column number.
+    """Return the type that pandas parses each column as, by column number.
 
-    Left alone, pandas 3.1 reads the labels as integer categories, on which scikit-learn 1.9.1
-    fails (scikit-learn issue 34892), and takes int64 for a pixel.
+    By default pandas 3.1 reads the labels as integer categories, on which scikit-learn 1.9.1 fails
+    (scikit-learn issue 34892), and the pixels as int64.
     """
     pixels = source.side**2
-    # Not uint8: pandas would wrap a pixel of 256 to 0 in silence.
+    # Not uint8: pandas would silently wrap a pixel of 256 to 0.
     return dict.fromkeys(range(pixels), np.float32) | {pixels: str}
 
 
@@ -132,12 +132,12 @@ def _reason(error: BaseException) -> str:
 
 @contextmanager
 def _progress(source: OpenmlSource, folder: Path, report: Report) -> Iterator[None]:
-    """Report the growth of `folder` from a thread of its own: `fetch_openml` tells nothing."""
+    """Report the growth of `folder` from its own thread: `fetch_openml` reports no progress."""
     done = Event()
 
     def watch() -> None:
         while True:
-            # Files come and go while they are listed, and the reader of the lines may be gone.
+            # Files appear and vanish during the listing, and stderr may be closed.
             with suppress(OSError):
                 report(_progress_line(source, folder))
             if done.wait(source.report_seconds):
@@ -154,7 +154,7 @@ def _progress(source: OpenmlSource, folder: Path, report: Report) -> Iterator[No
 
 def _progress_line(source: OpenmlSource, folder: Path) -> str:
     files = [path for path in folder.rglob("*") if path.is_file()]
-    # scikit-learn writes into a folder tmp…, and moves the archive up when it is whole.
+    # scikit-learn writes into a folder tmp…, and moves the archive up when it is complete.
     if any(f.name.endswith(".arff.gz") and not f.parent.name.startswith("tmp") for f in files):
         return "parsing"
     megabytes = sum(path.stat().st_size for path in files) / 1e6
@@ -176,7 +176,7 @@ def _warnings_reported(report: Report) -> Iterator[None]:
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
-    """Give up on a connection that has been silent for a minute."""
+    """Give up on a connection without data for a minute."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SILENCE_SECONDS)
     try:
@@ -192,7 +192,7 @@ def _check_images(source: OpenmlSource, data: NDArray[Any]) -> NDArray[np.uint8]
             f"openml.org sent images of shape {data.shape}; expected {expected};"
             f" run `{FETCH_COMMAND}` again"
         )
-    with np.errstate(invalid="ignore"):  # NaN, for a missing pixel, is no byte
+    with np.errstate(invalid="ignore"):  # NaN, for a missing pixel, is not a byte
         pixels = data.astype(np.uint8)
     if not np.array_equal(pixels, data):
         raise DownloadError(
@@ -203,7 +203,7 @@ def _check_images(source: OpenmlSource, data: NDArray[Any]) -> NDArray[np.uint8]
 
 
 def _check_labels(source: OpenmlSource, target: NDArray[Any]) -> NDArray[np.uint8]:
-    # ARFF may quote them: '5'.
+    # ARFF may quote the labels: '5'.
     labels = [str(label).strip("'") for label in target]
     count = source.train_count + source.test_count
     unknown = sorted(set(labels) - set("0123456789"))

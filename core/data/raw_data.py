@@ -1,4 +1,4 @@
-"""Images and labels as a file has them, checked but not yet scaled or split."""
+"""Images and labels of a file, checked but not yet scaled or split."""
 
 import hashlib
 import math
@@ -25,7 +25,7 @@ class RawPart:
     """The training or the test part."""
 
     images: NDArray[Any]
-    """(samples, side, side), integers or floats as in the file."""
+    """(samples, side, side), integers or floats like the file."""
 
     labels: Labels
     """(samples,), from 0 to 35, as in the file."""
@@ -33,7 +33,7 @@ class RawPart:
 
 @dataclass(frozen=True, slots=True)
 class RawData:
-    """One source: a training part and, where it has one, a test part."""
+    """One source: a training part and, if it has one, a test part."""
 
     name: str
     train: RawPart
@@ -45,7 +45,7 @@ class RawData:
     """The labels that occur, rising."""
 
     sha256: str
-    """Of shapes, dtypes and bytes, the same for one content in any kind of file."""
+    """Hash of shapes, dtypes and bytes; equal content has the same hash in any kind of file."""
 
     normalisation: NormalisationName
 
@@ -59,13 +59,13 @@ def check_part(where: tuple[str, str], images: NDArray[Any], labels: NDArray[Any
     """Bring images to (samples, side, side) and labels to int64 (samples,).
 
     Args:
-        where: what messages call the images and the labels.
-        images: (n, side, side) or (n, side * side); with one channel, or with three alike, before
-            or behind the pixels; or (side, side, n).
-        labels: see `class_numbers`. Swapped with the images, they are told from them by shape.
+        where: names of the images and the labels in messages.
+        images: (n, side, side) or (n, side * side); with one channel, or with three equal channels,
+            before or behind the pixels; or (side, side, n).
+        labels: see `class_numbers`. If both arrays are swapped, their shapes show it.
 
     Raises:
-        DataError: another shape, lengths that differ, NaN, or labels outside 0 to 35.
+        DataError: another shape, different lengths, NaN, or labels outside 0 to 35.
     """
     if images.ndim == 1 and labels.ndim > 2:  # noqa: PLR2004
         images, labels = labels, images  # their names are swapped
@@ -86,7 +86,7 @@ def combine_parts(
     test: RawPart | None,
     normalisation: NormalisationName = FILES_NORMALISATION,
 ) -> RawData:
-    """Check that both parts belong together, and find what they share.
+    """Check that both parts fit together, and return them with what they share.
 
     Raises:
         DataError: sizes or dtypes differ, pixels are out of range, fewer than two classes.
@@ -131,7 +131,7 @@ def content_sha256(parts: list[RawPart]) -> str:
         for array in (part.images, part.labels):
             digest.update(f"{array.dtype.str} {array.shape} ".encode())
             for start in range(0, len(array), _HASH_ROWS):
-                # Row by row order whatever the file's; copies only where that differs.
+                # C order, whatever the file's order; copied only if it differs.
                 digest.update(np.ascontiguousarray(array[start : start + _HASH_ROWS]).data)
     return digest.hexdigest()
 
@@ -185,10 +185,10 @@ def _square_images(where: str, images: NDArray[Any]) -> NDArray[Any]:
 
 
 def _white_level(where: str, images: list[NDArray[Any]]) -> float:
-    """Return the pixel value that stands for white.
+    """Return the pixel value of white.
 
-    Bytes go to 255 however bright the brightest is; but where all are 0 or 1 the images are
-    black and white, and 1 of 255 would be black too.
+    For bytes it is 255, whatever the brightest pixel. If all bytes are 0 or 1, the images are black
+    and white, and white is 1: 1 of 255 would be black too.
     """
     dtype = images[0].dtype
     if dtype == np.uint8:

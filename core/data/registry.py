@@ -1,6 +1,6 @@
-"""The data sets that `--data` can name, and the checks before the first frame. Imports no NumPy.
+"""The data sets of `--data`, and the checks before the first frame. Imports no NumPy.
 
-A new data set is a module with a `DataSource`, and its entry in `SOURCES`.
+A new data set needs a module with a `DataSource`, and an entry in `SOURCES`.
 """
 
 from collections.abc import Mapping
@@ -19,27 +19,27 @@ AUTO = "auto"
 SOURCES: Mapping[str, DataSource] = MappingProxyType(
     {source.name: source for source in (MNIST, DIGITS)}
 )
-"""`auto` is the first of these that is there."""
+"""`auto` uses the first of these that is available."""
 
 
 def sources_for(data: str) -> tuple[str, ...]:
-    """Return what `data` may stand for, best first; the last one needs no download.
+    """Return the sources that `data` may mean, best first; the last one needs no download.
 
-    Reads no file, so a damaged cache counts as one.
+    Reads no file, so a damaged cache counts as available.
 
     Args:
-        data: `auto`, a name in `SOURCES`, or a path, which is returned as it is.
+        data: `auto`, a name in `SOURCES`, or a path, which is returned unchanged.
     """
     return tuple(filter(_is_there, SOURCES)) if data == AUTO else (data,)
 
 
 def resolve_source(data: str) -> str:
-    """Return the first of `sources_for`: what `auto` stands for, any other value unchanged."""
+    """Return the first of `sources_for`: the meaning of `auto`, any other value unchanged."""
     return sources_for(data)[0]
 
 
 def check_source(data: str) -> None:
-    """Check that the data is there, without reading more than the first bytes of its files.
+    """Check that the data exists; read only the first bytes of its files.
 
     Raises:
         DataError: no such file or folder, not downloaded yet, or another kind of file; the
@@ -52,12 +52,12 @@ def check_source(data: str) -> None:
 
 
 def lasting_source(data: str) -> str:
-    """Return a name that is in `SOURCES` as it is, a path as one that holds in any folder."""
+    """Return a name in `SOURCES` unchanged, a path as one that is valid in any working folder."""
     return data if data in SOURCES else str(Path(data).expanduser().resolve())
 
 
 def normalisation_for(data: str) -> NormalisationName:
-    """Return how images of this data set were scaled and centred."""
+    """Return how the images of this data set were scaled and centred."""
     return SOURCES[data].normalisation if data in SOURCES else FILES_NORMALISATION
 
 

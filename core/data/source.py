@@ -1,4 +1,4 @@
-"""What the program knows about a named data set. Imports no NumPy."""
+"""The description of a named data set. Imports no NumPy."""
 
 import string
 from collections.abc import Callable, Mapping
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from mlpwatch.core.data.raw_data import RawData
 
 NormalisationName = Literal["full-height", "centre-of-mass"]
-"""How a data set's makers scaled and centred its images; `core.drawing` does it to drawings."""
+"""How the authors scaled and centred the images; `core.drawing` does the same with drawings."""
 
 CHARACTERS = string.digits + string.ascii_uppercase
-"""A label is shown as its character: 7 as 7, 12 as C."""
+"""A label is shown as its character: label 7 as 7, label 12 as C."""
 
 MAX_CLASSES = len(CHARACTERS)
 
 FILES_NORMALISATION: NormalisationName = "centre-of-mass"
-"""Of data files, which are most often laid out as MNIST is."""
+"""The normalisation for data files, most of which are like MNIST."""
 
 Pace = Mapping[RecipeName, Mapping[str, object]]
 """Settings by recipe that fit this data set better than the recipe's own."""
@@ -28,7 +28,7 @@ Pace = Mapping[RecipeName, Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """One data set that `--data` can name."""
+    """One named data set of `--data`."""
 
     name: str
 
@@ -36,10 +36,10 @@ class DataSource:
     """A few words for `--help` and for messages."""
 
     check: Callable[[], None]
-    """Raises `DataError` if the data set is not there; runs before the first frame."""
+    """Raises `DataError` if the data set is missing; runs before the first frame."""
 
     load: Callable[[], "RawData"]
-    """Reads it; raises `DataError`. May import NumPy, but only when it is called."""
+    """Reads the data set; raises `DataError`. May import NumPy, but only when called."""
 
     normalisation: NormalisationName
 
