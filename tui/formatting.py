@@ -1,11 +1,11 @@
-"""Numbers as a person reads them, in widths that do not jump."""
+"""Numbers as text for people, with fixed widths."""
 
 import math
 
 from mlpwatch.core.config import EngineName
 
 TITLES: dict[EngineName, str] = {"numpy": "NumPy", "torch": "PyTorch"}
-"""What the screen calls each engine."""
+"""The engines' names on the screen."""
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -19,7 +19,7 @@ def duration(seconds: float) -> str:
 
 
 def elapsed_and_left(seconds: float, left: float | None) -> str:
-    """Return `0:42 · about 1:10 left`, or the first part alone where the rest is unknown."""
+    """Return `0:42 · about 1:10 left`, or only the first part if the rest is unknown."""
     elapsed = duration(seconds)
     return elapsed if left is None else f"{elapsed} · about {duration(left)} left"
 
@@ -41,7 +41,7 @@ def percent(share: float | None) -> str:
 
 
 def rate(per_second: float | None) -> str:
-    """Return a speed in seven columns: `182,300`, `1,280`; three digits count."""
+    """Return a speed in seven columns: `182,300`, `1,280`; rounded to three digits."""
     if per_second is None:
         return "–".rjust(7)
     if per_second >= 1e3:  # noqa: PLR2004 - smaller ones fit as they are
@@ -51,7 +51,7 @@ def rate(per_second: float | None) -> str:
 
 
 def three_digits(number: float) -> str:
-    """Return `0.726`, `1.20`, `12.3`, `123`: as many digits for each, also where they are 0."""
+    """Return `0.726`, `1.20`, `12.3`, `123`: always three digits, trailing zeros included."""
     return f"{number:#.3g}".rstrip(".")
 
 

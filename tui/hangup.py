@@ -1,4 +1,4 @@
-"""A run that outlives its terminal: trained to its end without a screen, as `--on-hangup` asks."""
+"""A run that outlives its terminal: trains to its end without a screen, for `--on-hangup`."""
 
 import os
 import signal
@@ -15,11 +15,11 @@ OnHangup = Literal["save", "continue"]
 """Save and end, or continue without a screen."""
 
 LOOK_SECONDS = 0.1
-"""Time between two looks whether training has ended."""
+"""Time between two checks whether training has ended."""
 
 
 def ignore_hangups() -> None:
-    """Let no further hangup end the process: the kernel sends one, and often a shell another."""
+    """Ignore all further hangups: the kernel sends one, and the shell often sends another."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
@@ -30,7 +30,7 @@ def go_on(watch: "Watch") -> int:
         watch: loading or training; its screen is gone.
 
     Raises:
-        MlpwatchError: what it was loading can't be trained.
+        MlpwatchError: the run that was being loaded can't be trained.
     """
     from mlpwatch.core.training.session import Session  # noqa: PLC0415 - after the first frame
 
@@ -45,7 +45,7 @@ def go_on(watch: "Watch") -> int:
         if not isinstance(watch.session, Session):
             return request.exit_status
         if watch.limit_is_automatic:
-            # It exists only so that people can watch.
+            # The limit exists only so that people can watch.
             watch.session.set_steps_per_second(None)
         return _train_on(watch.session, request)
 
@@ -55,7 +55,7 @@ def _train_on(session: "Session", request: "StopRequest") -> int:
 
     request.is_loading = False
     while not session.join(LOOK_SECONDS) and monotonic() < request.leave_by:
-        # Each epoch's event holds 0.3 MB, and nobody reads them.
+        # Each epoch's event takes 0.3 MB, and nothing reads them.
         session.mailbox.drain()
         if request.saves.is_set():
             request.saves.clear()
@@ -66,7 +66,7 @@ def _train_on(session: "Session", request: "StopRequest") -> int:
 
 
 def _let_go_of_terminal() -> None:
-    """Point input and output to nowhere: reading or writing a terminal that is gone fails."""
+    """Redirect input and output to /dev/null: using a terminal that is gone fails."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(nowhere, descriptor)

@@ -1,1 +1,1 @@
-"""The draw screen: a person's own digit."""
+"""The draw screen, for the user's own digits."""

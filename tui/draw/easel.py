@@ -1,4 +1,4 @@
-"""The state of the draw screen: the sketch, pen and eraser, and the networks' view of it."""
+"""The state of the draw screen: the drawing, pen and eraser, and the networks' view of it."""
 
 from mlpwatch.core.config import PixelRange
 from mlpwatch.core.data.dataset import Dataset
@@ -9,10 +9,10 @@ Point = tuple[float, float]
 
 
 class Easel:
-    """One sketch and the pen on it.
+    """A drawing and the pen on it.
 
     Args:
-        dataset: decides the paper's size, and how drawings are centred.
+        dataset: decides the size of the paper, and how drawings are centred.
         pixel_range: of the networks' input.
     """
 
@@ -30,7 +30,7 @@ class Easel:
         self.pixels = self._sketch.pixels
         """The drawing (height, width), ink from 0 to 1."""
         self.seen = self.pixels
-        """The image that the networks get, as ink too."""
+        """The image that the networks get, also as ink."""
 
     @property
     def is_blank(self) -> bool:
@@ -44,7 +44,7 @@ class Easel:
 
     @property
     def pen(self) -> tuple[str, str]:
-        """What the pen does, in a longer and a shorter wording."""
+        """What the pen does, in a long and a short version."""
         tool, does = ("eraser", "erase") if self.erases else ("pen", "draw")
         if self._pen_down:
             return f"{tool} down: arrows {does}", f"{tool} down"
@@ -58,12 +58,12 @@ class Easel:
         return f"networks see it as drawn; n: {self._centring.says}"
 
     def stroke(self, start: Point, end: Point, *, erases: bool) -> None:
-        """Draw or erase with the mouse; the eraser chosen by key counts too."""
+        """Draw or erase with the mouse; the eraser selected by key counts too."""
         self.cursor = None
         self._mark(start, end, erases=erases or self.erases)
 
     def move(self, right: int, down: int) -> None:
-        """Move the pen by pixels, up to the edge; it draws if it is down."""
+        """Move the pen by pixels, not beyond the edge; it draws if it is down."""
         (x, y), (height, width) = self._place, self._sketch.shape
         self._place = (min(max(x + right, 0), width - 1), min(max(y + down, 0), height - 1))
         self.cursor = self._place
@@ -71,7 +71,7 @@ class Easel:
             self._mark(_middle((x, y)), _middle(self._place), erases=self.erases)
 
     def toggle_pen(self) -> None:
-        """Put the pen down, which leaves a dot, or lift it."""
+        """Lower the pen, which makes a dot, or lift it."""
         self.cursor = self._place
         self._pen_down = not self._pen_down
         if self._pen_down:

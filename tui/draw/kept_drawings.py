@@ -1,4 +1,4 @@
-"""The own set on the draw screen: drawings kept, chosen, deleted and restored."""
+"""The user's own set on the draw screen: drawings are kept, chosen, deleted and restored."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ class KeptRow:
 
     label: int
     predictions: Mapping[EngineName, tuple[int, float]]
-    """Predicted class and its probability, of each model that has been asked."""
+    """Predicted class and its probability, of each model that has been evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnSet:
-    """The labelled drawings of the person at the screen."""
+    """The user's labelled drawings."""
 
     rows: Sequence[KeptRow] = ()
     """Oldest first."""
@@ -33,10 +33,10 @@ class OwnSet:
 
 
 class KeptDrawings:
-    """Changes the set in a thread, one change at a time; each returns what to say about it.
+    """Changes the set in a thread, one change at a time; each returns a message for the user.
 
     Args:
-        dataset: whose set.
+        dataset: the set's data set.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -44,12 +44,12 @@ class KeptDrawings:
         self._turn = asyncio.Lock()
         self._deleted: list[Drawing] = []
         self.drawings: list[Drawing] = []
-        """As last read, oldest first."""
+        """As read last, oldest first."""
         self.chosen: int | None = None
-        """The chosen one, counted from the newest; None for none."""
+        """The chosen drawing, counted from the newest; None if none is chosen."""
 
     def choose(self, by: int) -> None:
-        """Choose an older drawing, or a newer one if `by` is below 0; the newest first."""
+        """Choose an older drawing, or a newer one if `by` is negative; at first the newest."""
         if self.drawings:
             wanted = 0 if self.chosen is None else self.chosen + by
             self.chosen = min(max(wanted, 0), len(self.drawings) - 1)
@@ -92,7 +92,7 @@ class KeptDrawings:
             return f"deleted a {self._names[drawing.label]} from your set; u restores it"
 
     async def take_back(self) -> str:
-        """Restore the drawing that was deleted last; it is then the newest."""
+        """Restore the drawing deleted last, as the newest one."""
         async with self._turn:
             if not self._deleted:
                 return "nothing to restore: nothing was deleted since this screen was opened"

@@ -1,4 +1,4 @@
-"""The parts of the draw screen beside the paper: both models' bars, and the own set."""
+"""The parts of the draw screen beside the paper: both models' bars, and the user's own set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ _LABEL_COLUMNS = 3
 _NUMBER_COLUMNS = 6
 _SMALLEST_BAR = 3
 _SET_COLUMNS, _NARROW_SET_COLUMNS = 10, 7
-"""Of each model's predictions; the narrow ones have no decimals."""
+"""Width of each model's predictions; narrow columns have no decimals."""
 
 _PREDICTION_COLUMNS = 9
-"""Class, percent, and the mark of a wrong prediction."""
+"""Width of class, percent, and the mark of a wrong prediction."""
 
 
 def put_bars(
@@ -39,10 +39,10 @@ def put_bars(
 
     Args:
         canvas: to draw on.
-        box: where.
+        box: the area to use.
         names: one character per class.
         engines: the columns, left to right.
-        probabilities: by class, 0 to 1; empty while nothing is drawn.
+        probabilities: by class, 0 to 1; empty while the paper is blank.
         look: what the terminal can show.
     """
     left, top, width, height = box
@@ -53,7 +53,7 @@ def put_bars(
         canvas.put(x + 2, top, TITLES[engine], ACCENTS[engine])
         found = probabilities.get(engine)
         if found and not all(map(isfinite, found)):
-            # A diverged model: NaN has no largest.
+            # A diverged model: NaN has no maximum.
             canvas.put(x + 2, top + 1, "not a number", Role.BAD)
             continue
         winner = max(range(len(found)), key=found.__getitem__) if found else None
@@ -98,11 +98,11 @@ def put_own_set(
 
     Args:
         canvas: to draw on.
-        box: where.
+        box: the area to use.
         own: the set.
         names: one character per class.
         engines: the columns, left to right.
-        chosen: the highlighted one, always in sight, counted from the newest.
+        chosen: the highlighted drawing, always visible, counted from the newest.
     """
     left, top, width, height = box
     size = count(len(own.rows), "drawing")
@@ -147,7 +147,7 @@ def _put_prediction(canvas: Canvas, x: int, y: int, text: str, *, is_right: bool
 
 
 def _fitting(width: int, *wordings: str) -> str:
-    """Return the first wording that fits, or the last."""
+    """Return the first version that fits, or the last."""
     return next((words for words in wordings if len(words) <= width), wordings[-1])
 
 

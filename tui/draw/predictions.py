@@ -1,4 +1,4 @@
-"""Both models' predictions for the drawing and for the own set, one question at a time."""
+"""Both models' predictions for the drawing and the user's own set, one request at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class DrawPredictions:
-    """Asks again when the drawing has changed or a model has learned, never twice at once.
+    """Predicts again when the drawing has changed or a model has trained, never twice at once.
 
     Args:
-        session: whose networks are asked.
+        session: has the networks.
         state: counts their steps and epochs.
-        easel: holds the drawing.
-        show: called when something has changed.
+        easel: has the drawing.
+        show: called after every change.
     """
 
     def __init__(
@@ -42,21 +42,21 @@ class DrawPredictions:
         """For the drawing, by class; empty while the paper is blank."""
         self.own = OwnSet()
         self.error = ""
-        """Why the models or the set could not be read, in one line."""
+        """Why the last predictions failed, in one line; empty if they did not."""
         self.stale = True
-        """The drawing has changed since the models were asked."""
+        """Whether the drawing has changed since the last prediction."""
         self._asking = False
         self._steps: list[int] = []
         self._epochs: list[int] | None = None
         self._set_reads = 0
 
     def is_due(self) -> bool:
-        """Whether there is something to ask and no question is under way."""
-        # The event of an epoch's end may come after its last step, with no step behind it.
+        """Return whether a prediction is due and none is running."""
+        # An epoch's event may come after its last step, and then no step follows it.
         return not self._asking and (self._is_changed() or self._epochs != self._epochs_now())
 
     async def ask(self) -> None:
-        """Ask about the drawing until it no longer changes, and about the set once an epoch."""
+        """Predict the drawing until it stops changing, and the set once per epoch."""
         if self._asking:
             return
         self._asking = True
@@ -68,14 +68,14 @@ class DrawPredictions:
             if self._epochs != self._epochs_now():
                 await self.ask_about_set()
         except (MemoryError, RuntimeError, MlpwatchError) as error:
-            # PyTorch raises RuntimeError without memory. Training continues.
+            # PyTorch raises RuntimeError if memory runs out. Training continues.
             self.error = f"the models could not be asked: {error}"
         finally:
             self._asking = False
         self._show()
 
     async def ask_about_set(self) -> None:
-        """Read the own set from disk, and ask both models about it."""
+        """Read the user's own set from disk, and predict it with both models."""
         self._epochs, self._set_reads = self._epochs_now(), self._set_reads + 1
         this_one = self._set_reads
         try:
@@ -84,7 +84,7 @@ class DrawPredictions:
             self.error = str(error)
             return
         found = await self._ask(self._inputs(drawings)) if drawings else {}
-        # A drawing may have been kept or deleted while the models were asked.
+        # A drawing may have been kept or deleted during the prediction.
         if this_one == self._set_reads:
             self.own = _own_set(drawings, found)
 

@@ -1,4 +1,4 @@
-"""The draw screen: a digit of your own, with both models' predictions while it is drawn."""
+"""The draw screen: the user draws a digit and sees both models' predictions at once."""
 
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
@@ -22,7 +22,7 @@ HINT = ("draw a digit:", "mouse, or space and arrows")
 
 
 class DrawScreen(ClosesOnce[None]):
-    """Gives strokes to the easel, and the easel's picture to both models.
+    """Passes strokes to the easel, and the easel's drawing to both models.
 
     Args:
         watch: of the run.
@@ -38,7 +38,7 @@ class DrawScreen(ClosesOnce[None]):
         self._predictions: DrawPredictions | None = None
         self._asks_label = False
         self._note = ""
-        """An answer to the last key, until the next stroke."""
+        """The answer to the last key, until the next stroke."""
 
     def compose(self) -> ComposeResult:
         """Make header, paper with panels, message and footer."""
@@ -52,7 +52,7 @@ class DrawScreen(ClosesOnce[None]):
         self.call_after_refresh(self.update, numbers=True)
 
     def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
-        """Ask the models again if one has learned since, and draw."""
+        """Predict again if a model has trained since, and draw."""
         session, state = self._watch.session, self._watch.state
         if not can_draw(self):
             return
@@ -67,7 +67,7 @@ class DrawScreen(ClosesOnce[None]):
         self._draw()
 
     def on_draw_view_stroke(self, event: DrawView.Stroke) -> None:
-        """Take in the mouse's stroke."""
+        """Apply the mouse's stroke."""
         if self._easel is not None:
             self._easel.stroke(event.start, event.end, erases=event.erases)
             self._changed()
@@ -78,7 +78,7 @@ class DrawScreen(ClosesOnce[None]):
             event.stop()
 
     def take_key(self, event: KeyEvent) -> bool:
-        """While a label is asked for, take the next key as the label."""
+        """Take the next key as the label while a label is asked for."""
         session = self._watch.session
         if not self._asks_label or session is None:
             return False
@@ -99,13 +99,13 @@ class DrawScreen(ClosesOnce[None]):
             self._changed()
 
     def action_toggle_pen(self) -> None:
-        """Put the pen down, which leaves a dot, or lift it."""
+        """Lower the pen, which makes a dot, or lift it."""
         if self._easel is not None:
             self._easel.toggle_pen()
             self._changed()
 
     def action_toggle_eraser(self) -> None:
-        """Turn the pen into an eraser, and back."""
+        """Switch the pen to an eraser, or back."""
         if self._easel is not None:
             self._easel.erases = not self._easel.erases
             self._draw()
@@ -117,7 +117,7 @@ class DrawScreen(ClosesOnce[None]):
             self._changed()
 
     def action_shift(self, right: int, down: int) -> None:
-        """Move the whole drawing by a pixel."""
+        """Move the whole drawing by one pixel."""
         if self._easel is not None:
             self._easel.shift(right, down)
             self._changed()
@@ -137,17 +137,17 @@ class DrawScreen(ClosesOnce[None]):
         self._draw()
 
     def action_choose(self, by: int) -> None:
-        """Choose one of the kept drawings, newest first."""
+        """Choose a kept drawing, the newest first."""
         if self._predictions is not None:
             self._predictions.kept.choose(by)
             self._draw()
 
     def action_delete(self) -> None:
-        """Delete the kept drawing that is chosen, or the newest."""
+        """Delete the chosen drawing, or the newest."""
         self._change_set(lambda kept, _: kept.delete())
 
     def action_take_back(self) -> None:
-        """Restore the drawing that was deleted last."""
+        """Restore the drawing deleted last."""
         self._change_set(lambda kept, _: kept.take_back())
 
     def action_back(self) -> None:
@@ -163,7 +163,7 @@ class DrawScreen(ClosesOnce[None]):
         self._draw()
 
     def _change_set(self, change: Callable[[KeptDrawings, Easel], Awaitable[str]]) -> None:
-        """Change the own set, say what happened, and ask both models about it again."""
+        """Change the user's own set, show the result, and predict it again with both models."""
         if self._easel is None or self._predictions is None:
             return
         predictions, done = self._predictions, change(self._predictions.kept, self._easel)

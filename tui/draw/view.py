@@ -1,4 +1,4 @@
-"""The middle of the draw screen: paper and pen, the networks' view, bars, the own set."""
+"""The middle of the draw screen: paper and pen, the networks' view, bars, the user's own set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,24 +23,24 @@ from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
 
 _PANEL_COLUMNS = 44
-"""Reserved beside the paper: 9 columns of bar for each of two models."""
+"""Reserved beside the paper: bars of 9 columns for each of two models."""
 
 _NARROW, _NARROW_PANEL_COLUMNS = 76, 36
-"""Below 76 columns in all, bars give way to paper: 5 columns of bar for each model."""
+"""Below 76 columns in total the paper takes more of them: bars of 5 columns for each model."""
 
 _GAP = 2
 _PAPER_FRAME = 2
 _PEN_ROWS = 2
 _FEWEST_COLUMNS = 14
-"""Of the paper."""
+"""Least columns of the paper."""
 
 _FEWEST_ROWS = 8
-"""Two bars under a title, and a picture under another."""
+"""Two bars below a title, and a picture below another."""
 
 _RIGHT_BUTTON = 3
 _SET_COLUMNS = 26
 _ROOMY = 30
-"""Rows from which a blank one separates bars and pictures."""
+"""From this height on a blank row separates bars and pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,13 @@ class DrawScene:
     pixels: NDArray[np.floating]
     """The drawing (height, width), ink from 0 to 1."""
     seen: NDArray[np.floating]
-    """The image that the networks get, as ink too."""
+    """The image that the networks get, also as ink."""
     cursor: tuple[int, int] | None
     """The pixel (x, y) under the pen; None while the mouse draws."""
     pen: Sequence[str]
-    """What the pen does, the longest wording first."""
+    """What the pen does, the longest version first."""
     hint: Sequence[str]
-    """Lines across blank paper; may be none."""
+    """Lines of text on the blank paper; may be empty."""
     names: str
     """One character per class."""
     engines: Sequence[EngineName]
@@ -68,7 +68,7 @@ class DrawScene:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where everything lies, in cells."""
+    """The layout, in cells."""
 
     paper: PixelGrid
     seen: PixelGrid
@@ -106,7 +106,7 @@ class DrawView(CellView):
             self.post_message(self.Stroke(point, point, erases=self._erases))
 
     def on_mouse_move(self, event: MouseMove) -> None:
-        """Continue the stroke, off the paper too."""
+        """Continue the stroke, also outside the paper."""
         point = self._point(event, anywhere=True)
         if self._last is not None and point is not None:
             self.post_message(self.Stroke(self._last, point, erases=self._erases))
@@ -118,7 +118,7 @@ class DrawView(CellView):
         self.release_mouse()
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return the paper at the left; at the right bars, below them picture and set."""
+        """Return the paper at the left; at the right the bars, and picture and set below them."""
         canvas, scene = Canvas(width, height), self._scene
         if scene is None:
             return canvas
@@ -141,7 +141,7 @@ class DrawView(CellView):
         return canvas
 
     def _put_refusal(self, canvas: Canvas, least: tuple[int, int]) -> None:
-        """Say how large the terminal has to be, with the columns and rows around this view."""
+        """Show the required terminal size, including the columns and rows around this view."""
         columns = max(least[0], canvas.width) + self.app.size.width - canvas.width
         rows = max(least[1], canvas.height) + self.app.size.height - canvas.height
         lines = ("too small to draw on", f"it takes a terminal of {columns}x{rows}")
@@ -156,7 +156,7 @@ class DrawView(CellView):
                 canvas.put(1 + (grid.columns - len(line)) // 2, y, line, Role.DIM)
         if scene.cursor is not None:
             column, row, columns, rows = grid.cells_of(*scene.cursor)
-            # A reversed character can be seen on ink too; a grey blank could not.
+            # A reversed character is visible on ink too; a grey blank would not be.
             lines = in_characters(scene.pixels, grid, self.look)
             for y, line in enumerate(lines[row : row + rows], start=row + 1):
                 canvas.put(1 + column, y, line[column : column + columns], Role.CURSOR)
@@ -171,7 +171,7 @@ class DrawView(CellView):
         put_pixels(canvas, place, image, grid, self.look)
 
     def _point(self, event: MouseEvent, *, anywhere: bool) -> Point | None:
-        """Return the image's point under the middle of the cell that the mouse is on."""
+        """Return the image's point at the centre of the cell under the mouse."""
         if self._scene is None:
             return None
         grid = _places(self._scene, *self.size).paper
@@ -182,9 +182,9 @@ class DrawView(CellView):
 
 
 def least_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the columns and rows below which an image (height, width) can't be drawn on.
+    """Return the least columns and rows in which an image (height, width) can be drawn on.
 
-    MNIST's digits then take 14 columns and 7 rows, smaller ones a column per pixel.
+    MNIST's digits then take 14 columns and 7 rows; smaller images take a column per pixel.
     """
     height, width = shape
     across = max(-(-width // 2), min(width, _FEWEST_COLUMNS))
@@ -199,7 +199,7 @@ def _places(scene: DrawScene, width: int, height: int) -> _Places:
     panel = _PANEL_COLUMNS if width >= _NARROW else _NARROW_PANEL_COLUMNS
     paper = grid_for(size, width - panel - _PAPER_FRAME, height - _PAPER_FRAME - _PEN_ROWS)
     right = paper.columns + _PAPER_FRAME + _GAP
-    # Rows of picture and set do not depend on the classes: those of a small picture, ten at most.
+    # At most 10 rows for picture and set, as for a small picture, whatever the number of classes.
     below = min(10, size[0] // 2 + 2)
     bars = min(len(scene.names) + 1, max(height - below, 2))
     columns = max((width - right) // 2, width - right - _GAP - _SET_COLUMNS)

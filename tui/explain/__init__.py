@@ -1,1 +1,1 @@
-"""The explanation: two losses, and one training step taken apart."""
+"""The explanation: two losses, and one training step in detail."""

@@ -36,7 +36,7 @@ def losses_rows(
         config: of the run.
         classes: of the data set.
         state: has the gap.
-        comparison: both gradients at the same weights; None while they are computed.
+        comparison: both gradients at the same weights; None until they are computed.
         fault: why they could not be computed; may be empty.
     """
     rows: list[Row] = [[(_headline(config), Role.STRONG)], []]

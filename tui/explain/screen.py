@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import StepTrace
 
 COMPARE_SECONDS = 1.0
-"""Least time between two comparisons: each builds both engines again, for one batch."""
+"""Least time between two comparisons: each creates both engines again, for one batch."""
 
 CHART_ROWS = 7
-"""Of the first page's chart and its margin; with fewer it has no x axis."""
+"""Of the first page's chart and its margin; with fewer rows it has no x axis."""
 
 
 class ExplainScreen(ClosesOnce[None]):
-    """A first page that follows the run, and four about one step of the paused run.
+    """A first page that is updated during the run, and four about one step of the paused run.
 
     Args:
         watch: of the run.
@@ -72,7 +72,7 @@ class ExplainScreen(ClosesOnce[None]):
         self.call_after_refresh(self.update, numbers=True)
 
     def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
-        """Draw; compare again after an epoch, and compute the step at which the run stands."""
+        """Draw; compare again after an epoch, and while the run is paused compute its next step."""
         state, session = self._watch.state, self._watch.session
         if not can_draw(self) or state is None or session is None:
             return
@@ -87,7 +87,7 @@ class ExplainScreen(ClosesOnce[None]):
         self._draw()
 
     def action_turn(self, by: int) -> None:
-        """Turn by so many pages, round the ends."""
+        """Turn by some pages; after the last comes the first."""
         self._page = (self._page + by) % PAGE_COUNT
         self.update()
 
@@ -98,7 +98,7 @@ class ExplainScreen(ClosesOnce[None]):
     def _work(self, computing: Coroutine[None, None, None]) -> None:
         async def worked() -> None:
             await computing
-            # Another step may have been trained meanwhile.
+            # Another step may have been trained in the meantime.
             self.update()
             if self._comparison.fault or self._trace.fault:
                 self.set_timer(RETRY_SECONDS, self.update)
@@ -146,7 +146,7 @@ class ExplainScreen(ClosesOnce[None]):
         )
 
     def _with_message(self, rows: list[Row], state: RunState) -> list[Row]:
-        """Return rows with the answer to the last key, or a fault, in place of the first blank."""
+        """Return rows in which the answer to the last key, or a fault, replaces the first blank."""
         text = state.message_on(self.WHERE)
         if not text or not (state.message_where or state.message_is_bad) or [] not in rows:
             return rows

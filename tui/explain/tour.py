@@ -1,4 +1,4 @@
-"""The tour's frame: page titles, the step that is shown, and what to do to see its numbers."""
+"""Common parts of the tour: page titles, the step shown, and how to get its numbers."""
 
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import EngineTrace, StepTrace
 
 _MOST_PICTURES = 16
-"""Of a batch: at 220 columns 13 of 28 pixels fit."""
+"""Most images of a batch: at 220 columns 13 of 28 pixels fit."""
 
 PAGE_COUNT = 1 + len(PAGES)
-"""The page about the two losses comes first."""
+"""The first page is about the two losses."""
 
 
 def page_title(page: int, look: Look) -> Row:
@@ -101,7 +101,7 @@ def _where(name: EngineName, one: "EngineTrace", state: RunState, config: RunCon
     text = f"step {step:,}: epoch {one.epoch + 1}, batch {one.batch + 1:,} of {state.epoch_steps:,}"
     text += f", {len(one.rows)} images"
     taken = "  taken" if one.after else "  ended" if state.engines[name].ended else ""
-    # Last: with large numbers 80 columns have no room for it.
+    # Last: 80 columns have no room for it beside large numbers.
     dropout = "  with dropout" if config.dropout or config.input_dropout else ""
     title = (f"{TITLES[name]:<9}", ACCENTS[name])
     return [title, (text, Role.TEXT), (taken, Role.STRONG), (dropout, Role.DIM)]

@@ -13,23 +13,23 @@ _PLAIN = {
 
 
 def ascii_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return rows in ASCII only. Formulas grow longer; tables have no such characters."""
+    """Return rows in ASCII only. Formulas become longer; tables have no such characters."""
     table = str.maketrans(_PLAIN)
-    # Without a blank a sum names its index: `sum_c`.
+    # Without a blank, a sum includes its index: `sum_c`.
     return [
         [(text.replace("Σ ", "sum ").translate(table), role) for text, role in row] for row in rows
     ]
 
 
 def forward_formulas(config: RunConfig) -> list[str]:
-    """Return what each layer computes."""
+    """Return the formulas of each layer's output."""
     enters = "Xk = Ak ⊙ Mk" if config.dropout or config.input_dropout else "Xk = Ak"
     return [f"{enters}    Zk = Xk Wk + bk    Ak+1 = {config.activation}(Zk)"]
 
 
 def loss_formulas(config: RunConfig) -> list[str]:
-    """Return what the loss is, and its gradient."""
-    # Imports NumPy: not before the first frame.
+    """Return the formulas of the loss and its gradient."""
+    # Imports NumPy, which must not happen before the first frame.
     from mlpwatch.core.network.losses import loss_for  # noqa: PLC0415
 
     value, gradient = loss_for(config, config.engine_names[0]).formulas
@@ -40,7 +40,7 @@ def loss_formulas(config: RunConfig) -> list[str]:
 
 
 def backward_formulas(config: RunConfig) -> list[str]:
-    """Return what each layer passes back."""
+    """Return the formulas of each layer's backward pass."""
     mask = " ⊙ Mk" if config.dropout or config.input_dropout else ""
     return [
         "∂L/∂Wk = Xkᵀ δk    ∂L/∂bk = Σ δk over the batch    δ = ∂L/∂Z",
@@ -49,8 +49,8 @@ def backward_formulas(config: RunConfig) -> list[str]:
 
 
 def update_formulas(config: RunConfig) -> list[str]:
-    """Return what the optimizer does."""
-    # Imports NumPy: not before the first frame.
+    """Return the formulas of the optimizer."""
+    # Imports NumPy, which must not happen before the first frame.
     from mlpwatch.core.network.optimizers import OPTIMIZERS  # noqa: PLC0415
 
     return list(OPTIMIZERS[config.optimizer].formulas)

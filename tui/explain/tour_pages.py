@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import BatchPass, EngineTrace, LayerOutput, StepTrace
 
 IMAGES_SHOWN = 6
-"""Images of the batch on the loss page: with two formulas they just fit into 24 rows."""
+"""Images of the batch on the loss page: with two formulas this many just fit into 24 rows."""
 
 _TABLE_COLUMNS = 78
-"""Of the widest table; what is beyond belongs to bars."""
+"""Width of the widest table; the bars are to its right."""
 
 _FEWEST_BAR, _MOST_BAR = 10, 40
 
 _NORM_COLUMNS = 22
-"""Of two norms with an arrow between them, or of their heading: at most 21 are used."""
+"""Width of two norms with an arrow between them, or of their heading: at most 21 are used."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPage:
-    """A page as it is asked for."""
+    """A page with its size and look."""
 
     number: int
     """From 1; the page about the two losses is 0."""
@@ -64,7 +64,7 @@ def number(value: float) -> str:
 
 
 def _both(before: float, after: float | None, arrow: str, *, width: int = 8) -> str:
-    """Return `before -> after`, in the same columns with or without the latter."""
+    """Return `before -> after`, in the same columns with or without `after`."""
     first = f"{three_digits(before):>{width}}"
     if after is None:
         return first + " " * (len(arrow) + width + 2)
@@ -91,7 +91,7 @@ def _forward_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> l
         shape = _shape(passes[0].outputs[k].shape)
         cells = [(_output(one.outputs[k]), Role.TEXT) for one in passes]
         rows.append([(f"{label:<15}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells])
-        # The input does not change with the weights.
+        # The input does not depend on the weights.
         if k and any(later):
             after = [(_output(one.outputs[k]) if one else " " * 27, Role.STRONG) for one in later]
             rows.append([(f"{'    after':<23}", Role.DIM), *after])
@@ -199,10 +199,10 @@ def _backward_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> 
 def _bars(
     trace: "StepTrace", numbers: Sequence[Sequence[float]], k: int, shown: ShownPage
 ) -> list[tuple[str, Role]]:
-    """Return a bar per model for its number of layer k, where there is room beside the table.
+    """Return a bar per model for its number of layer k, if there is room beside the table.
 
     Args:
-        trace: names the models.
+        trace: has the models.
         numbers: of each model, by layer; the largest finite one fills its bar.
         k: the layer.
         shown: the page's width and look.

@@ -1,1 +1,1 @@
-"""The help, and the palette of all commands."""
+"""The help, and the command palette."""

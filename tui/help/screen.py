@@ -1,4 +1,4 @@
-"""Short screens over the others: help, and all commands by name."""
+"""Short screens above the others: the help, and the command palette."""
 
 from typing import ClassVar
 
@@ -21,10 +21,10 @@ _SCROLL_KEYS = ("up", "down", "pageup", "pagedown", "home", "end")
 
 
 class HelpScreen(ModalScreen[None], ClosesOnce[None]):
-    """All keys, from the one table; any other key than those that scroll closes it.
+    """All keys, from the key table; any key except those that scroll closes it.
 
     Args:
-        where: it is asked for; what works there comes first.
+        where: the screen below; its keys come first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close", show=False)]
@@ -40,16 +40,16 @@ class HelpScreen(ModalScreen[None], ClosesOnce[None]):
             yield Static(id="keys", markup=False)
 
     def on_mount(self) -> None:
-        """Lay the keys out, so that the first frame has them."""
+        """Lay out the keys, so that the first frame has them."""
         self._lay_out(self.app.size)
 
     def on_screen_resume(self) -> None:
-        """Begin at the top again, in the terminal's size of now."""
+        """Scroll to the top, and lay out for the present size."""
         self.query_one("#help", VerticalScroll).scroll_home(animate=False)
         self._lay_out(self.app.size)
 
     def on_resize(self, event: Resize) -> None:
-        """Lay the keys out for the new size."""
+        """Lay out the keys for the new size."""
         self._lay_out(event.size)
 
     def on_key(self, event: KeyEvent) -> None:
@@ -65,7 +65,7 @@ class HelpScreen(ModalScreen[None], ClosesOnce[None]):
         return closes
 
     def _lay_out(self, size: Size) -> None:
-        """Lay the keys out, if the terminal has another size than before."""
+        """Lay out the keys, if the terminal's size has changed."""
         if size == self._laid_out_for:
             return
         self._laid_out_for = size
@@ -76,4 +76,4 @@ class HelpScreen(ModalScreen[None], ClosesOnce[None]):
 
 
 class Palette(SafePalette, ClosesOnce[None]):
-    """Textual's palette, which keys that come in a burst would close with the screen below it."""
+    """Textual's palette; keys that come in a burst would close it and the screen below it."""

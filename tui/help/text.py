@@ -1,4 +1,4 @@
-"""The words of the help: all keys from the one table, in as many columns as there is room for."""
+"""The text of the help: all keys from the key table, in as many columns as fit."""
 
 from itertools import combinations, pairwise, zip_longest
 from textwrap import fill
@@ -22,18 +22,18 @@ _HEADINGS: dict[Where, str] = {
 }
 
 HELP_COLUMNS = 72
-"""Of a column of keys: no line is longer."""
+"""Width of a column of keys: no line is longer."""
 
 FRAME_COLUMNS = 6
-"""Padding and scrollbar, as the stylesheet has them."""
+"""Padding and scrollbar, as in the stylesheet."""
 
 _LEAST_COLUMNS, _GAP = 62, 4
-"""Of each column of several, which folds a few lines; and between two."""
+"""Least width of several columns, which folds a few lines; and the gap between them."""
 
 _MOST_COLUMNS = 3
 
 _TEXT_AT = {False: 13, True: 15}
-"""The column where the help of a key begins, by `Look.ascii_only`: `shift+right` is the longest."""
+"""The column where a key's help begins, by `Look.ascii_only`: `shift+right` is the longest."""
 
 _MOUSE = "Shift and drag selects text in most terminals; --no-mouse leaves the mouse alone."
 
@@ -42,12 +42,12 @@ Section = list[str]
 
 
 def help_text(here: Where = "dashboard", width: int = HELP_COLUMNS, look: Look = SHOWS_ALL) -> str:
-    """Return all keys below each other, grouped by where they work: here, everywhere, elsewhere.
+    """Return all keys in one column, grouped by where they work: here, everywhere, elsewhere.
 
     Args:
-        here: what works there comes first.
+        here: the screen whose keys come first.
         width: in columns; a longer line continues below its own text, not below the key.
-        look: without arrows their keys are named in words.
+        look: without arrows their keys have names in words.
     """
     return "\n".join(_stacked(_sections(here, width, look)))
 
@@ -56,9 +56,9 @@ def laid_out(here: Where, size: tuple[int, int], look: Look) -> Text:
     """Return the same in the fewest columns that fit into a terminal's height, side by side.
 
     Args:
-        here: what works there comes first.
+        here: the screen whose keys come first.
         size: of the terminal, columns and rows.
-        look: without arrows their keys are named in words.
+        look: without arrows their keys have names in words.
     """
     room, rows = size[0] - FRAME_COLUMNS, size[1]
     most = min(_MOST_COLUMNS, max(1, (room + _GAP) // (_LEAST_COLUMNS + _GAP)))
@@ -87,12 +87,12 @@ def _sections(here: Where, width: int, look: Look) -> list[Section]:
 
 
 def _stacked(sections: list[Section]) -> list[str]:
-    """Return the lines, with a blank one between two sections."""
+    """Return the lines, with a blank line between two sections."""
     return [line for section in sections for line in ("", *section)][1:]
 
 
 def _balanced(sections: list[Section], columns: int) -> list[list[Section]]:
-    """Return the sections in order, none parted, so that the highest column is as low as can be."""
+    """Return the sections in order, none split, so that the highest column is shortest."""
     inner = range(1, len(sections))
     splits = [
         [sections[a:b] for a, b in pairwise((0, *cuts, len(sections)))]
@@ -116,7 +116,7 @@ def _side_by_side(columns: list[list[str]], width: int) -> Text:
 
 def _filled(line: str, width: int, text_at: int) -> str:
     columns = max(width, text_at + 10)
-    # Where all fits nothing is asked of `fill`, which takes 0.1 ms a line.
+    # If everything fits, `fill` is not called: it takes 0.1 ms a line.
     if len(line) <= columns:
         return line
     return fill(line, columns, subsequent_indent=" " * text_at, drop_whitespace=True)

@@ -1,1 +1,1 @@
-"""Images as cells of a terminal."""
+"""Images drawn in the cells of a terminal."""

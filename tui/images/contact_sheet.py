@@ -13,22 +13,22 @@ from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Ink, Role
 
 MOST_COLUMNS, FEWEST_COLUMNS = 14, 8
-"""Columns of a small image: 28 pixels are 14 braille cells."""
+"""Columns of a small image: 28 pixels take 14 braille cells."""
 
 MOST_ROWS = 10
-"""Rows of a small image that is higher than wide."""
+"""Rows of a small image that is taller than wide."""
 
 _GAP = 2
 _CAPTION_ROWS = 1
 _KEPT_PICTURES = 1_000
-"""Small images that are kept as cells; a page of the largest screen has 80."""
+"""Small images that are cached as cells; a page of the largest screen has 80."""
 
 Caption = Sequence[tuple[str, Ink]]
 
 
 @dataclass(frozen=True, slots=True)
 class SheetSource:
-    """Where a sheet finds the images of its list."""
+    """The source of a sheet's images."""
 
     rows: NDArray[np.intp]
     """The images of the list."""
@@ -37,13 +37,13 @@ class SheetSource:
     inks: Callable[[NDArray[np.intp]], NDArray[np.floating]]
     """Returns images (images, height, width) of ink from 0 to 1, by their rows."""
     caption: Callable[[int], Caption]
-    """Returns what stands above an image, by its row."""
+    """Returns the caption above an image, by its row."""
     split: str
-    """Names what the rows are rows of."""
+    """The split that the rows refer to."""
 
 
 class ContactSheet(CellView):
-    """Shows the page of the list that the cursor is on."""
+    """Shows the page of the list that contains the cursor."""
 
     class Picked(Message):
         """A small image was clicked."""
@@ -74,7 +74,7 @@ class ContactSheet(CellView):
     def update(
         self, source: SheetSource | None, cursor: int, renderer: Renderer, *, absent: str = ""
     ) -> None:
-        """Show the page with the image at place `cursor` of a list; `absent` without a list."""
+        """Show the page with the image at place `cursor` of a list; without a list, `absent`."""
         self._source, self._cursor, self._renderer = source, cursor, renderer
         self._absent = absent
         self.repaint()
@@ -99,7 +99,7 @@ class ContactSheet(CellView):
         return canvas
 
     def on_click(self, event: Click) -> None:
-        """Tell which image was clicked."""
+        """Report which image was clicked."""
         place = event.get_content_offset(self)
         if place is None or self._source is None:
             return
@@ -122,7 +122,7 @@ class ContactSheet(CellView):
             canvas.put(end, y, " " * (x + self._tile()[0] - end), Role.CURSOR)
 
     def _pictures_of(self, source: SheetSource, shown: list[int]) -> list[Canvas]:
-        """Return the small images of these rows; those not kept are made all at once."""
+        """Return the small images of these rows; those not cached are made in a single call."""
         keys = [(source.split, row, self._renderer) for row in shown]
         if len(self._pictures) + len(keys) > _KEPT_PICTURES:
             self._pictures.clear()

@@ -1,4 +1,4 @@
-"""Images in rows: a title, the images, and words under each."""
+"""Images in rows: a title, the images, and text below each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,31 +19,31 @@ _MOST_ROWS, _FEWEST_ROWS = 7, 3
 
 _STRIP_GAP = 2
 _FEWEST_STRIP_ROWS = 9
-"""Below that nothing would be recognised: 7 rows of 28 pixels, and two of text."""
+"""With fewer rows nothing is recognisable: 7 rows of 28 pixels, and two of text."""
 _RECOGNISED_ROWS = 10
-"""Rows, of two pixels each, in which a digit is still recognised at a glance."""
+"""Rows, of two pixels each, in which a digit is still easy to recognise."""
 
 _SMALLEST_SHARE = 16
-"""Columns per image at least; a caption takes 13."""
+"""Least columns per image; a caption takes 13."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One row."""
+    """A row of images."""
 
     title: Sequence[tuple[str, Ink]]
     images: NDArray[np.floating]
     """(images, height, width) of ink from 0 to 1."""
     words: Sequence[str]
-    """What is written under each image."""
+    """The text below each image."""
     measure: str = ""
-    """What the words count; told with the first of them, where there is room."""
+    """The unit of the words; shown with the first of them, if there is room."""
 
 
 def image_size(shape: tuple[int, int], height: int, rows: int) -> TileSize:
-    """Return the cells of an image (height, width) when so many rows of images share a height.
+    """Return the cells of an image (height, width) if this many rows of images share a height.
 
-    Larger images are averaged down, smaller ones stay pixel by pixel.
+    Larger images are averaged down; smaller ones are drawn pixel by pixel.
     """
     room = min(_MOST_ROWS, max(_FEWEST_ROWS, height // max(1, rows) - _TEXT_ROWS))
     columns = min(shape[1], round(2 * room * shape[1] / shape[0]))
@@ -51,7 +51,7 @@ def image_size(shape: tuple[int, int], height: int, rows: int) -> TileSize:
 
 
 class ImageRowsView(CellView):
-    """Shows rows of images, as many of each as fit, or a word instead."""
+    """Shows rows of images, as many of each as fit, or a text instead."""
 
     _rows: Sequence[ImageRow] = ()
     _renderer: Renderer = "ramp"
@@ -60,12 +60,12 @@ class ImageRowsView(CellView):
     def update(
         self, rows: Sequence[ImageRow], renderer: Renderer, *, instead: str = "", note: str = ""
     ) -> None:
-        """Show a note above rows, or the words `instead` without one."""
+        """Show a note above rows; without rows, the text `instead`."""
         self._rows, self._renderer, self._instead, self._note = rows, renderer, instead, note
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return the rows below a line for the note, which mostly is blank."""
+        """Return the rows below a line for the note, which is usually blank."""
         canvas = Canvas(width, height)
         canvas.put(0, 0, self._note, Role.DIM)
         y = 1
@@ -96,27 +96,27 @@ class ImageRowsView(CellView):
 
 
 class Strip(NamedTuple):
-    """One model's images."""
+    """The images of one model."""
 
     title: str
     images: NDArray[np.floating]
     """(count, height, width), ink from 0 to 1."""
     captions: Sequence[str]
-    """One for each."""
+    """One per image."""
 
 
 class BatchStrips(CellView):
-    """Take the room that is left, and stay empty where there is too little."""
+    """Fills the remaining room with images; stays empty if it is too small."""
 
     _by_model: Sequence[Strip] = ()
 
     def update(self, strips: Sequence[Strip]) -> None:
-        """Show as many strips as there is room for below each other."""
+        """Show as many strips below each other as fit."""
         self._by_model = strips
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
-        """Return as many images of each as fit, at least four where they do.
+        """Return as many images of each strip as fit, at least four if there is room.
 
         Two models share the height if each image is then still recognised.
         """

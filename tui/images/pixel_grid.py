@@ -1,4 +1,4 @@
-"""An image's pixels on a terminal's cells, both ways: which cells show a pixel, which was hit."""
+"""Maps an image's pixels to a terminal's cells, and cells back to pixels."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ RAMPS = {False: " ░▒▓█", True: " .:-=+*#%@"}
 
 @dataclass(frozen=True, slots=True)
 class PixelGrid:
-    """How pixels lie on cells. A cell is taken to be twice as high as wide.
+    """Maps pixels to cells. A cell is assumed to be twice as high as wide.
 
     Either a pixel takes `2 * zoom` columns and `zoom` rows, or a cell takes `shrink` pixels
     across and `2 * shrink` down.
@@ -25,9 +25,9 @@ class PixelGrid:
     shape: tuple[int, int]
     """(height, width) in pixels."""
     zoom: int
-    """0 where pixels are smaller than a cell."""
+    """0 if pixels are smaller than a cell."""
     shrink: int
-    """0 where they are not."""
+    """0 if they are not."""
 
     @property
     def columns(self) -> int:
@@ -42,7 +42,7 @@ class PixelGrid:
         return self.zoom * height if self.zoom else -(-height // (2 * self.shrink))
 
     def point(self, column: float, row: float) -> tuple[float, float]:
-        """Return the image's point (x, y), in pixels, under a place on the cells."""
+        """Return the image's point (x, y), in pixels, at a position in cells."""
         if self.zoom:
             return column / (2 * self.zoom), row / self.zoom
         return column * self.shrink, row * 2 * self.shrink
@@ -78,7 +78,7 @@ def put_pixels(
         place: of the upper left corner.
         image: to draw.
         grid: its pixels' cells.
-        look: what the terminal can show; where it has greys, two pixels in each cell.
+        look: what the terminal can show; if it has greys, each cell shows two pixels.
     """
     if look.has_greys:
         canvas.paste(grey_canvases(_on_squares(image, grid)[np.newaxis])[0], *place)
@@ -88,7 +88,7 @@ def put_pixels(
 
 
 def in_characters(image: NDArray[np.floating], grid: PixelGrid, look: Look) -> list[str]:
-    """Return rows of characters by ink; of half blocks where a cell is two pixels high."""
+    """Return rows of characters by ink; half blocks if a cell is two pixels high."""
     if grid.shrink == 1 and not look.ascii_only:
         [halves] = line_canvases(image[np.newaxis], grid.columns, grid.rows, "half blocks")
         return [halves.row(y) for y in range(halves.height)]
@@ -109,13 +109,13 @@ def put_frame(canvas: Canvas, place: tuple[int, int], size: tuple[int, int], loo
 
 
 def _on_cells(image: NDArray[np.floating], grid: PixelGrid) -> NDArray[np.floating]:
-    """Return each cell's ink (rows, columns): the mean of its upper and its lower half's."""
+    """Return each cell's ink (rows, columns): the mean of its upper and lower half."""
     means: NDArray[np.floating] = _on_squares(image, grid).reshape(-1, 2, grid.columns).mean(axis=1)
     return means
 
 
 def _on_squares(image: NDArray[np.floating], grid: PixelGrid) -> NDArray[np.floating]:
-    """Return each half cell's ink (2 * rows, columns): its pixel's, or the mean of its pixels'."""
+    """Return each half cell's ink (2 * rows, columns): its pixel, or the mean of its pixels."""
     if grid.zoom:
         return image.repeat(2 * grid.zoom, axis=0).repeat(2 * grid.zoom, axis=1)
     side = grid.shrink

@@ -1,4 +1,4 @@
-"""Images as cells of a terminal: an ASCII ramp, half blocks in grey, or braille dots."""
+"""Images drawn in cells: with an ASCII ramp, half blocks in grey, or braille dots."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -16,13 +16,13 @@ Renderer = Literal["ramp", "half blocks", "braille"]
 """Ten characters of growing ink, two columns per pixel; two grey pixels per cell; eight dots."""
 
 RAMP = " .:-=+*#%@"
-"""From no ink to full ink; plain ASCII on every terminal."""
+"""From no ink to full ink; plain ASCII, for every terminal."""
 
 COLUMNS_PER_PIXEL = 2
 """A terminal's cell is about twice as high as wide."""
 
 INK = 0.5
-"""Ink from which a braille dot is set."""
+"""Least ink of a braille dot."""
 
 _SMALL_BY_WORTH: tuple[Renderer, ...] = ("half blocks", "braille", "ramp")
 """In 14 by 7 cells: 196 grey pixels, 784 black or white ones, 98 of ten characters."""
@@ -37,14 +37,14 @@ _Glyphs = tuple[tuple[str, ...], tuple[Ink, ...]]
 
 
 def renderers(look: Look) -> tuple[Renderer, ...]:
-    """Return the renderers that a terminal can show, the plainest first."""
+    """Return the renderers that a terminal supports, the simplest first."""
     if look.ascii_only:
         return ("ramp",)
     return ("ramp", "half blocks", "braille") if look.has_greys else ("ramp", "braille")
 
 
 class RendererChoice:
-    """Large and small images begin with the way that shows most of them.
+    """The chosen renderers; the first choice shows the most pixels and greys.
 
     Args:
         look: what the terminal can show.
@@ -57,26 +57,26 @@ class RendererChoice:
 
     @property
     def small(self) -> Renderer:
-        """The one for small images."""
+        """The renderer for small images."""
         return self._first_able(_SMALL_BY_WORTH) if self._small is None else self._small
 
     @property
     def large(self) -> Renderer:
-        """The one for a large image."""
+        """The renderer for a large image."""
         return self._first_able(_LARGE_BY_WORTH) if self._large is None else self._large
 
     @property
     def outlines(self) -> Renderer:
-        """The one for small images beside a large one: braille has most pixels, or the choice."""
+        """The renderer for small images beside a large one: braille, or half blocks if chosen."""
         if self._large == "half blocks" or "braille" not in self._able:
             return self.large
         return "braille"
 
     def next(self, *, small: bool, under_gradient: bool = False) -> str:
-        """Go to the next one that the terminal can show; return why it can't be seen, if so.
+        """Switch to the next renderer that the terminal supports; if it is hidden, return why.
 
         Args:
-            small: of small images, not of a large one.
+            small: for small images, not for a large one.
             under_gradient: the large image is hidden by its gradient.
         """
         able = self._able
@@ -100,13 +100,13 @@ class RendererChoice:
 def image_canvas(
     image: NDArray[np.floating], columns: int, rows: int, renderer: Renderer
 ) -> Canvas:
-    """Return an image as large as fits with square pixels, averaged down where it must be.
+    """Return an image as large as fits with square pixels, averaged down if necessary.
 
     Args:
-        image: (height, width) ink from 0 to 1; NaN counts as 0, beyond 1 as 1.
+        image: (height, width) ink from 0 to 1; NaN counts as 0, above 1 as 1.
         columns: columns at most.
         rows: rows at most.
-        renderer: how pixels become cells.
+        renderer: how pixels are drawn in cells.
 
     Raises:
         ValueError: the image is not two-dimensional or has no pixels.
@@ -120,11 +120,11 @@ def image_canvas(
 def small_canvases(
     images: NDArray[np.floating], columns: int, rows: int, renderer: Renderer
 ) -> list[Canvas]:
-    """Return small images; as `ramp` with one column per pixel, two of which make a row.
+    """Return small images; as `ramp` a cell averages two pixels, one above the other.
 
     Args:
-        images: (images, height, width); all at once take a twentieth of the time of one by one.
-        columns: see `image_canvas`, and so for the others.
+        images: (images, height, width); one call for all takes a twentieth of the time of one each.
+        columns: see `image_canvas`, also for the others.
         rows: of each.
         renderer: of all.
     """
@@ -147,10 +147,10 @@ def grey_canvases(pixels: NDArray[np.floating]) -> list[Canvas]:
 def line_canvases(
     images: NDArray[np.floating], columns: int, rows: int, renderer: Renderer
 ) -> list[Canvas]:
-    """Return small images without shades where the renderer can: each pixel has ink or none.
+    """Return small images without shades if the renderer can: each pixel has ink or none.
 
-    Few bytes for many images: five times two neighbours of an MNIST digit, where three fit beside
-    each other, take 0.9 kB as braille and 0.6 kB as half blocks, which in grey take 2.7 kB.
+    Few bytes for many images: five times two neighbours of an MNIST digit, of which three fit side
+    by side, take 0.9 kB as braille and 0.6 kB as half blocks; half blocks in grey take 2.7 kB.
 
     Args: see `small_canvases`.
     """
@@ -200,13 +200,13 @@ def shade_canvas(levels: NDArray[np.integer]) -> Canvas:
 
 @cache
 def _half_blocks_in_grey() -> _Glyphs:
-    """Return the half blocks by the upper grey times `GREY_STEPS + 1` plus the lower."""
+    """Return the half blocks; the index is the upper grey times `GREY_STEPS + 1` plus the lower."""
     return _half_blocks(range(GREY_STEPS + 1), Grey)
 
 
 @cache
 def _half_blocks_in_shades() -> _Glyphs:
-    """Return the half blocks by level plus `SHADE_STEPS`: the upper's times 9 plus the lower's."""
+    """Return the half blocks; the index is level plus `SHADE_STEPS`: upper's times 9 + lower's."""
     return _half_blocks(range(-SHADE_STEPS, SHADE_STEPS + 1), Shade)
 
 
@@ -217,7 +217,7 @@ def _half_blocks(levels: range, ink: type[Grey] | type[Shade]) -> _Glyphs:
 
 def _half_block(top: int, bottom: int, ink: type[Grey] | type[Shade]) -> tuple[str, Ink]:
     if top == bottom:
-        # A blank on coloured ground: one byte, where a full block has three.
+        # A blank on a coloured background takes one byte, a full block three.
         return " ", ink(top, top) if top else Role.TEXT
     if not top:
         return "▄", ink(bottom)
@@ -225,13 +225,13 @@ def _half_block(top: int, bottom: int, ink: type[Grey] | type[Shade]) -> tuple[s
 
 
 def _pairs(pixels: NDArray[_Number]) -> tuple[NDArray[_Number], NDArray[_Number]]:
-    """Return every other row of pictures (pictures, height, width), and the rows below them."""
+    """Return every second row of pictures (pictures, height, width), and the rows below them."""
     padded = _padded(pixels, 2, 1)
     return padded[:, ::2], padded[:, 1::2]
 
 
 def _padded(pixels: NDArray[_Number], down: int, across: int) -> NDArray[_Number]:
-    """Return pictures with blank pixels at bottom and right, up to whole cells."""
+    """Return pictures with blank pixels added at bottom and right, up to whole cells."""
     height, width = pixels.shape[1:]
     return np.pad(pixels, ((0, 0), (0, -height % down), (0, -width % across)))
 
@@ -239,11 +239,11 @@ def _padded(pixels: NDArray[_Number], down: int, across: int) -> NDArray[_Number
 def digit_rows(image: NDArray[np.floating], columns: int, rows: int) -> list[str]:
     """Return an image as text, as large as fits with square pixels.
 
-    Images that fit are enlarged by a whole factor; larger ones are averaged down by exact
-    area, so that the mean stays.
+    Images that fit are enlarged by an integer factor; larger ones are averaged down by exact
+    area, which preserves the mean.
 
     Args:
-        image: (height, width) ink from 0 to 1; NaN counts as 0, beyond 1 as 1.
+        image: (height, width) ink from 0 to 1; NaN counts as 0, above 1 as 1.
         columns: columns at most; below 2 nothing fits.
         rows: rows at most.
 
@@ -261,9 +261,9 @@ def resample(image: NDArray[np.floating], width: int, height: int) -> NDArray[np
     """Return the image (rows, columns) at the largest size within width and height.
 
     Args:
-        image: (height, width), or (images, height, width) for as many at once. NumPy gives the
-            interpreter away for each operation on more than 500 numbers, and while both engines
-            train it takes 0.1 ms to get it back: a page of 32 one by one, 25 ms.
+        image: (height, width), or (images, height, width) for several at once. NumPy releases the
+            interpreter in each operation on more than 500 numbers, and while both engines train it
+            takes 0.1 ms to get it back: a page of 32 images, one by one, would take 25 ms.
         width: columns of pixels at most.
         height: rows of pixels at most.
     """

@@ -1,4 +1,4 @@
-"""An image with the pixels that speak for a class, and against it, marked."""
+"""An image with marks on the pixels that speak for or against a class."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,30 +14,30 @@ from mlpwatch.tui.kit.theme import Ink, Role, Shade
 
 WEAK, STRONG = 0.4, 0.7
 """Shares of the scale from which a pixel is marked, and marked strongly. With four steps from 0.12
-on, most pixels of an MNIST digit are marked, and the next digit costs 4.1 kB instead of 1.7."""
+on, most pixels of an MNIST digit would be marked, and the next digit would cost 4.1 kB, not 1.7."""
 
 _WEAK_LEVEL, _STRONG_LEVEL = 2, 4
 
 _MARKS = {0: " ", _WEAK_LEVEL: "o", _STRONG_LEVEL: "O", -_WEAK_LEVEL: "x", -_STRONG_LEVEL: "X"}
-"""Where there are no shades. None of them is a character of the ramp that ink is drawn with."""
+"""Used if there are no shades. None of them is a character of the ramp that ink is drawn with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saliency:
-    """What is drawn."""
+    """The image and its gradient."""
 
     ink: NDArray[np.floating]
     """(height, width) from 0 to 1."""
     gradient: NDArray[np.floating]
     """(height, width), of the same pixels."""
     scale: float
-    """What nearly all of the gradient lies within."""
+    """A bound of nearly all of the gradient."""
     title: str
-    """Of which class, and in which network."""
+    """Of which class, and of which network."""
 
 
 def marked_levels(gradient: NDArray[np.floating], scale: float) -> Levels:
-    """Return how strongly each pixel is marked, by sign: 0 below `WEAK` of the scale, and NaN."""
+    """Return how strongly each pixel is marked, by sign: 0 for NaN and below `WEAK` * scale."""
     with np.errstate(invalid="ignore", over="ignore"):
         shares = np.abs(np.nan_to_num(gradient / scale))
     strength = np.where(shares >= WEAK, _WEAK_LEVEL, 0) + np.where(
@@ -48,7 +48,7 @@ def marked_levels(gradient: NDArray[np.floating], scale: float) -> Levels:
 
 
 def marked_canvas(inks: NDArray[np.integer], levels: Levels, style: SignedStyle) -> Canvas:
-    """Return pixels (rows, columns) of places in the ramp, two cells each, with their marks."""
+    """Return pixels (rows, columns), indices in the ramp, two cells each, with their marks."""
     pixels = [
         [cell for place in zip(*row, strict=True) for cell in _pixel(*place, style)]
         for row in zip(inks.tolist(), levels.tolist(), strict=True)
@@ -68,10 +68,10 @@ def _pixel(place: int, level: int, style: SignedStyle) -> tuple[tuple[str, Ink],
 
 
 class SaliencyView(CellView):
-    """Shows the image, its gradient, and below them what the marks mean.
+    """Shows the image, its gradient, and below them a legend.
 
-    Where there are shades, they lie behind the characters of the image; elsewhere each pixel's
-    second column tells sign and strength.
+    If there are shades, they are the background of the image's characters; otherwise each pixel's
+    second column shows sign and strength.
     """
 
     _saliency: Saliency | None = None
@@ -107,7 +107,7 @@ class SaliencyView(CellView):
 
 
 def _legend(style: SignedStyle, scale: float) -> list[tuple[str, Role | Shade]]:
-    """Return the marks, and between them the gradients that part them."""
+    """Return the marks, with the gradients between them."""
     weak, strong = f"{WEAK * scale:.3g}", f"{STRONG * scale:.3g}"
     return [
         _mark(style, -_STRONG_LEVEL),

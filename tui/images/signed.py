@@ -1,4 +1,4 @@
-"""Signed numbers as cells: two hues by sign, or two rows of characters where there is no colour."""
+"""Signed numbers in cells: two hues by sign, or without colours two rows of characters."""
 
 from itertools import groupby
 from typing import Literal
@@ -16,7 +16,7 @@ SignedStyle = Literal["halves", "blocks", "plain"]
 
 _BLOCKS = " ░▒▓█"
 _PLUS, _MINUS = " .+*#", " '-=%"
-"""Without colour the characters tell the sign."""
+"""Without colours the characters show the sign."""
 
 Levels = NDArray[np.int8]
 """(rows, columns) from -4 to 4."""
@@ -30,12 +30,12 @@ def signed_style(look: Look) -> SignedStyle:
 
 
 def pixels_per_cell(style: SignedStyle) -> int:
-    """Return how many pixels stand above each other in a cell."""
+    """Return how many pixels a cell shows one above the other."""
     return 2 if style == "halves" else 1
 
 
 def signed_levels(values: NDArray[np.floating], full: float) -> Levels:
-    """Return levels of values (rows, columns); beyond `full` as at `full`, NaN as 0."""
+    """Return levels of values (rows, columns); values beyond `full` count as `full`, NaN as 0."""
     with np.errstate(invalid="ignore", over="ignore"):
         scaled = np.nan_to_num(values / full, nan=0.0, posinf=1.0, neginf=-1.0)
     levels: Levels = np.rint(np.clip(scaled, -1.0, 1.0) * SHADE_STEPS).astype(np.int8)
@@ -43,7 +43,7 @@ def signed_levels(values: NDArray[np.floating], full: float) -> Levels:
 
 
 def put_levels(canvas: Canvas, x: int, y: int, levels: Levels, style: SignedStyle) -> None:
-    """Draw levels with their top left corner in a cell; as `halves` two rows of them per cell."""
+    """Draw levels with their top left corner in a cell; as `halves` two rows per cell."""
     if style == "halves":
         canvas.paste(shade_canvas(levels), x, y)
         return
@@ -55,7 +55,7 @@ def put_levels(canvas: Canvas, x: int, y: int, levels: Levels, style: SignedStyl
 
 
 def glyph(level: int, style: SignedStyle) -> str:
-    """Return the character of a level where a cell is one pixel."""
+    """Return the character of a level, for styles with one pixel per cell."""
     if style == "plain":
         return (_PLUS if level > 0 else _MINUS)[abs(level)]
     return _BLOCKS[abs(level)]
@@ -69,7 +69,7 @@ def role_of(sign: int) -> Role:
 
 
 def legend(style: SignedStyle, full: str) -> list[tuple[str, Role | Shade]]:
-    """Return what the cells mean, from the most negative to the most positive level."""
+    """Return the legend, from the most negative to the most positive level."""
     pieces: list[tuple[str, Role | Shade]] = [(f"−{full} ", Role.DIM)]
     for level in range(-SHADE_STEPS, SHADE_STEPS + 1):
         if level == 0:

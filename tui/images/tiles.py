@@ -1,4 +1,4 @@
-"""Pictures of signed numbers, as many as fit, each under its name."""
+"""Pictures of signed numbers, as many as fit, each below its name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
 
 SMALL_COLUMNS, LARGE_COLUMNS = 14, 28
-"""Columns of a tile that it is brought near to, by a whole factor if it is smaller."""
+"""Approximate columns of a tile; smaller ones are enlarged by an integer factor."""
 
 _GAP = 2
 _MARGIN = 4
-"""Kept free at the right, before the other model's tiles begin, where tiles can be moved apart."""
+"""Kept free at the right, before the other model's tiles, if tiles can be spread apart."""
 
 _NAME_ROWS = 1
 
 
 class TileSize(NamedTuple):
-    """Of a tile, in the terminal's cells."""
+    """Size of a tile, in the terminal's cells."""
 
     columns: int
     rows: int
 
 
 class Grid(NamedTuple):
-    """How many tiles there is room for."""
+    """How many tiles fit, and their spacing."""
 
     across: int
     down: int
@@ -41,24 +41,24 @@ class Grid(NamedTuple):
 
     @property
     def tiles(self) -> int:
-        """On one page."""
+        """Tiles on one page."""
         return self.across * self.down
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One picture."""
+    """A picture with its name."""
 
     name: str
     role: Role
     pixels: NDArray[np.floating]
-    """(height, width); NaN for a pixel that is none."""
+    """(height, width); NaN for missing pixels."""
 
 
 def tile_size(shape: tuple[int, int], wanted: int) -> TileSize:
-    """Return the cells of a tile of `shape` pixels (height, width), near to the wanted columns.
+    """Return the cells of a tile of `shape` pixels (height, width), close to the wanted columns.
 
-    A cell stands for pixels twice as high as wide, as a terminal's cell is.
+    A cell shows pixels in an area twice as high as wide, like the cell itself.
     """
     height, width = shape
     columns = width * max(1, round(wanted / width)) if width < wanted else wanted
@@ -66,22 +66,22 @@ def tile_size(shape: tuple[int, int], wanted: int) -> TileSize:
 
 
 def grid(size: TileSize, width: int, height: int) -> Grid:
-    """Return how many tiles of a size fit; always at least one, cut if need be.
+    """Return how many tiles of a size fit; always at least one, cut if necessary.
 
-    Columns that are left over part the tiles, but less than one model is parted from the other.
+    Spare columns separate the tiles, but by less than the space between the models.
     """
     across = max(1, (width + _GAP) // (size.columns + _GAP))
     spread = (width - _MARGIN - size.columns) // max(1, across - 1)
     column_width = max(size.columns + _GAP, min(spread, size.columns + 2 * _GAP))
     tight = size.rows + _NAME_ROWS
-    # A blank row between tiles, unless one row more fits without.
+    # A blank row between tiles, unless without it one more row of tiles fits.
     row_height = tight if height // tight > (height + 1) // (tight + 1) else tight + 1
     down = max(1, (height + row_height - tight) // row_height)
     return Grid(across, down, row_height, column_width)
 
 
 def shrink(pixels: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.float64]:
-    """Return (rows, columns): the mean of the pixels that each covers, NaN counted as 0."""
+    """Return (rows, columns): the mean of the pixels that each covers, with NaN as 0."""
     with np.errstate(invalid="ignore", over="ignore"):
         return area_average(np.nan_to_num(pixels), rows, columns)
 
@@ -99,7 +99,7 @@ class TilesView(CellView):
         Args:
             tiles: in order.
             size: of each, in cells.
-            full: the number from which on a pixel is drawn at its strongest.
+            full: pixels from this number on have the strongest colour.
         """
         self._tiles, self._tile_size, self._full = tiles, size, full
         self.repaint()
