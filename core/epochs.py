@@ -1,6 +1,6 @@
-"""What an epoch of one engine leaves: its numbers, and what the network predicted.
+"""The results of one engine's epoch: its numbers and the network's predictions.
 
-No NumPy at import: the screen draws its first frame before that is loaded.
+Does not import NumPy: the screen draws its first frame before NumPy is loaded.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Evaluation:
     """The predictions for one split. Its arrays are read-only."""
 
     loss: float
-    """Mean over the images."""
+    """Mean loss of the images."""
 
     accuracy: float
     """Share of the images whose most probable class is the true one, 0 to 1."""
@@ -43,7 +43,7 @@ class Evaluation:
 class EpochRecord:
     """One engine at the end of one epoch: a line of `metrics.jsonl`, a point of the charts.
 
-    A number that is unknown or not finite is NaN here and null in the file.
+    An unknown or non-finite number is NaN here and null in the file.
     """
 
     engine: EngineName
@@ -59,11 +59,11 @@ class EpochRecord:
     val_accuracy: float
     """0 to 1."""
     samples_per_second: float
-    """Training images per second of this epoch, evaluation not counted."""
+    """Training images per second in this epoch, without the evaluation."""
     train_accuracy: float = nan
-    """0 to 1, of the training images; NaN where they were not evaluated."""
+    """0 to 1, on training images; NaN if they were not evaluated."""
     confusion: "Matrix | None" = field(default=None, compare=False, repr=False)
-    """Of the validation images; None where it is not known."""
+    """Confusion matrix of the validation images; None if unknown."""
 
 
 def accuracy_of(counts: Matrix) -> float:

@@ -1,4 +1,4 @@
-"""Errors that a user can cause, each with the exit status that it ends the command with.
+"""Errors that a user can cause, each with the exit status of the command.
 
 Every message is one line: the value, what was expected, what to do.
 """
@@ -40,6 +40,6 @@ class DivergedError(Exception):
 
 
 def error_text(error: Exception) -> str:
-    """Return an error in one line, with its type unless it was written for a user."""
+    """Return an error in one line, with its type unless the message is meant for users."""
     text = " ".join(str(error).split())
     return text if isinstance(error, MlpwatchError) else f"{type(error).__name__}: {text}"

@@ -1,10 +1,10 @@
-"""What a trainer reports: the event types, and the mailbox that carries them.
+"""The events of a trainer, and the mailbox that carries them.
 
-`StepGroup`, `CheckpointEvaluated`, `LogRewritten` and `Notice` are read from a run's folder, for a
+`StepGroup`, `CheckpointEvaluated`, `LogRewritten` and `Notice` come from a run's folder, for a
 screen in another process than the trainer.
 
-Legal order, per engine: one `RunStarted` first; then any number of the others; one `RunEnded`
-last, whatever happens.
+Order per engine: first one `RunStarted`, then any number of other events, last one `RunEnded`, even
+after an error.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ EndReason = Literal["finished", "stopped", "diverged", "failed"]
 END_REASONS: tuple[EndReason, ...] = get_args(EndReason)
 
 STEP_LANE_CAPACITY = 65_536
-"""Steps kept for a screen that does not drain: 24 s at 2,700 steps/s, 6 MB."""
+"""Steps kept while the screen does not drain: 24 s at 2,700 steps/s, 6 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class RunStarted:
 
     engine: EngineName
     parameters: int
-    """Weights and biases together."""
+    """Number of weights and biases."""
     threads: int
-    """BLAS or OpenMP threads that the engine may use."""
+    """Number of BLAS or OpenMP threads of the engine."""
     first_step: int
     """Steps already done: 0, or more for a resumed run."""
     seconds: float
@@ -55,16 +55,16 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class StepGroup:
-    """Some steps in a row, summed up: what a run's event log keeps of them."""
+    """A summary of some consecutive steps, as stored in a run's event log."""
 
     engine: EngineName
     step: int
-    """The last of them."""
+    """The last step of the group."""
     count: int
     seconds: float
-    """Training time at the last of them."""
+    """Training time at the last step."""
     loss: float
-    """Mean over them; NaN where one was not finite."""
+    """Mean loss of the steps; NaN if a loss was not finite."""
     low: float
     high: float
 
@@ -75,11 +75,11 @@ class EpochDone:
 
     record: EpochRecord
     validation: Evaluation | None = None
-    """The predictions for each image; None for an epoch that was read from a log."""
+    """The predictions for each image; None for an epoch from a log."""
 
     @property
     def engine(self) -> EngineName:
-        """Of the record, as all that follows."""
+        """The engine of the record."""
         return self.record.engine
 
     @property
@@ -104,14 +104,14 @@ class CheckpointEvaluated:
 
     engine: EngineName
     epoch: int
-    """Whole epochs that the checkpoint had done."""
+    """Whole epochs done at the checkpoint."""
     step: int
     validation: Evaluation
 
 
 @dataclass(frozen=True, slots=True)
 class GapMeasured:
-    """Both engines have done the same epoch; sent by the one that came second."""
+    """Both engines have done the same epoch; sent by the engine that finished it last."""
 
     engine: EngineName
     epoch: int
@@ -119,14 +119,14 @@ class GapMeasured:
     weight_difference: float
     """Largest absolute difference of any weight or bias."""
     layer_differences: tuple[float, ...]
-    """The same per layer, input side first."""
+    """The largest difference per layer, input side first."""
     loss_difference: float
     """Absolute difference of the epoch's train losses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The engine waits, with `step` steps done."""
+    """The engine is paused after `step` steps."""
 
     engine: EngineName
     step: int
@@ -134,7 +134,7 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The engine trains on."""
+    """The engine trains again."""
 
     engine: EngineName
     step: int
@@ -142,7 +142,7 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSaved:
-    """A whole checkpoint is on disk."""
+    """A complete checkpoint is on disk."""
 
     engine: EngineName
     step: int
@@ -167,23 +167,23 @@ class RunEnded:
     engine: EngineName
     reason: EndReason
     detail: str
-    """One line for a reader; empty when finished."""
+    """The reason in one line; empty if finished."""
     step: int
     seconds: float
     test_loss: float = nan
-    """Mean over the test images, evaluated once, at the end; NaN unless finished or stopped."""
+    """Mean loss of the test images, evaluated once at the end; NaN unless finished or stopped."""
     test_accuracy: float = nan
-    """0 to 1; NaN likewise."""
+    """0 to 1; NaN unless finished or stopped."""
     test: Evaluation | None = field(default=None, compare=False)
-    """The predictions for each test image; None where it was read from a log."""
+    """The predictions for each test image; None for an event from a log."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogRewritten:
-    """A saved run was resumed and its logs rewritten: its earlier events no longer hold."""
+    """A saved run was resumed and its logs were rewritten: its earlier events are invalid."""
 
     epochs: int
-    """Planned now."""
+    """Epochs planned now."""
     epoch_steps: int
     """Steps per epoch."""
 
@@ -209,33 +209,33 @@ EngineEvent = (
     | SaveFailed
     | RunEnded
 )
-"""What happens to one engine."""
+"""An event of one engine."""
 
 Event = EngineEvent | LogRewritten | Notice
 
 Listener = Callable[[tuple[Event, ...]], None]
-"""Gets what is put into a mailbox, in the thread that puts it; must return at once."""
+"""Receives every event of a mailbox, in the thread that adds it; must return at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What one drain of the mailbox returns."""
+    """The result of draining the mailbox."""
 
     events: tuple[Event, ...]
     """In the order in which each engine sent them."""
     steps_dropped: int
-    """Steps lost since the drain before, which came too late for them."""
+    """Number of steps dropped since the previous drain because the mailbox was full."""
 
 
 class Mailbox:
-    """Carries events from trainer threads to the screen, and never makes a trainer wait.
+    """Carries events from trainer threads to the screen; a trainer never waits for it.
 
-    Steps ride in a bounded lane that drops the oldest and counts what it dropped;
-    life-cycle events are never dropped. The lock is held for an append or a swap only.
+    Steps have a queue of limited length, which drops the oldest and counts them. Other events are
+    never dropped. The lock is held only for an append or a swap.
 
     Args:
-        step_capacity: steps kept between two drains, all engines together.
-        listener: gets every event too, drained or not.
+        step_capacity: most steps kept between two drains, for all engines together.
+        listener: receives every event too, even those that are dropped.
     """
 
     def __init__(
@@ -251,7 +251,7 @@ class Mailbox:
 
     @property
     def waiting(self) -> int:
-        """Events that have not been drained."""
+        """Number of events that have not been drained."""
         with self._lock:
             return len(self._lifecycle) + len(self._steps)
 
@@ -267,7 +267,7 @@ class Mailbox:
             self._listener((event,))
 
     def put_steps(self, steps: Iterable[StepDone]) -> None:
-        """Add steps in order; the oldest of the lane make room for them."""
+        """Add steps in order; if the queue is full, the oldest are dropped."""
         steps = tuple(steps)
         if self._listener and steps:
             self._listener(steps)
@@ -279,7 +279,7 @@ class Mailbox:
                 self._arrivals += 1
 
     def drain(self) -> Mail:
-        """Take everything that has arrived; returns at once, possibly empty."""
+        """Return and remove all events; returns at once, possibly empty."""
         with self._lock:
             steps, self._steps = self._steps, deque(maxlen=self._step_capacity)
             lifecycle, self._lifecycle = self._lifecycle, []

@@ -1,1 +1,1 @@
-"""A person's own drawings: ink, its normalisation, and the set that keeps it."""
+"""The user's drawings: ink, its normalisation, and the set that stores them."""

@@ -1,4 +1,4 @@
-"""From a drawing to what a network reads: scaled and centred as its data set's makers did."""
+"""From a drawing to a network's input: scaled and centred like the images of its data set."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,34 +15,34 @@ from mlpwatch.core.drawing.sketch import FINE, Ink, block_means
 
 MNIST_SIDE, MNIST_BOX = 28, 20
 """LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (yann.lecun.com/exdb/mnist):
-scaled to fit a box of 20 x 20 pixels with the proportions kept, then moved until the centre of
-mass of the pixels lies in the centre of the 28 x 28 field."""
+scaled to fit a box of 20 x 20 pixels with unchanged proportions, then moved so that the centre of
+mass of the pixels is in the centre of the 28 x 28 field."""
 
 DIGITS_WIDTH_SHARE = 20 / 32
 """The bundled digits (Alpaydin and Kaynak 1998) were made by NIST's programs (Garris et al. 1994,
-NISTIR 5469) as bitmaps of 32 x 32, of which blocks of 4 x 4 were counted. In all of them a digit
-is as high as the field and at most about 20 / 32 as wide; it stands in the middle."""
+NISTIR 5469) as bitmaps of 32 x 32; the set pixels of each 4 x 4 block were counted. Each digit is
+as high as the field, at most about 20 / 32 as wide, and in the middle."""
 
 _FULL_INK = 0.5
-"""A fine cell with more ink than this counts as on, where bitmaps are counted."""
+"""A fine cell with more ink than this is a set pixel of the bitmap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Centring:
-    """One data set's way to scale and centre."""
+    """How one data set scales and centres."""
 
     says: str
-    """In a few words, for the screen."""
+    """A few words for the screen."""
 
     apply: Callable[[Ink, tuple[int, int]], Ink]
-    """(fine ink cut to its edges, (height, width) in pixels): the image (height, width)."""
+    """Takes fine ink, cut to its edges, and (height, width) in pixels; returns that image."""
 
 
 def centre(fine: Ink, shape: tuple[int, int], centring: Centring) -> Ink:
-    """Return a drawing as the data set's makers would have scaled and centred it.
+    """Return a drawing, scaled and centred like the images of the data set.
 
     Args:
-        fine: (height * FINE, width * FINE), as `Sketch.fine` has it.
+        fine: (height * FINE, width * FINE), see `Sketch.fine`.
         shape: (height, width) of the image in pixels.
         centring: the recipe.
 
@@ -56,7 +56,7 @@ def centre(fine: Ink, shape: tuple[int, int], centring: Centring) -> Ink:
 
 
 def network_input(ink: Ink, pixel_range: PixelRange) -> NDArray[np.float32]:
-    """Return an image (height, width) as networks read it: (1, features) in the run's range."""
+    """Return an image (height, width) as a network's input: (1, features) in the run's range."""
     pixels = ink.reshape(1, -1).astype(np.float32)
     PixelScale(1.0, pixel_range).apply(pixels)
     return pixels
@@ -67,7 +67,7 @@ def _centre_mass(cut: Ink, shape: tuple[int, int]) -> Ink:
     height, width = (max(1, round(box * n / max(cut.shape))) for n in cut.shape)
     scaled = area_average(cut, height, width).astype(np.float32)
     mass = scaled.sum(dtype=np.float64)
-    # Centres of pixels lie at halves; the field's centre at half its size.
+    # The centre of pixel i is at i + 1/2, the centre of the field at half its size.
     y = float((scaled.sum(axis=1) @ (np.arange(height) + 0.5)) / mass)
     x = float((scaled.sum(axis=0) @ (np.arange(width) + 0.5)) / mass)
     return _place(scaled, round(shape[0] / 2 - y), round(shape[1] / 2 - x), shape)
@@ -83,7 +83,7 @@ def _fill_height(cut: Ink, shape: tuple[int, int]) -> Ink:
 
 
 def _place(ink: Ink, top: int, left: int, shape: tuple[int, int]) -> Ink:
-    """Return a field (height, width) with the ink at a place; what lies outside is cut."""
+    """Return a field (height, width) with the ink at a position; ink outside is cut off."""
     field = np.zeros(shape, np.float32)
     rows = slice(max(0, top), min(shape[0], top + ink.shape[0]))
     columns = slice(max(0, left), min(shape[1], left + ink.shape[1]))

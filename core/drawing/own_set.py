@@ -1,4 +1,4 @@
-"""A person's own labelled drawings, kept for each data set in the user's data folder."""
+"""The user's labelled drawings, stored per data set in the user's data folder."""
 
 import base64
 import binascii
@@ -22,42 +22,42 @@ from mlpwatch.core.files.user_folders import user_folder
 from mlpwatch.core.text import printable
 
 MOST_DRAWINGS = 500
-"""The newest ones that are read: 28x28 takes half a megabyte, and a network milliseconds."""
+"""Only the newest are read: at 28x28 they take half a megabyte, their prediction milliseconds."""
 
 _LINE_BYTES = 4 * 2**20
-"""Longest line that is looked at; an image of 28x28 takes 1.1 kB."""
+"""Longest line that is parsed; an image of 28x28 takes 1.1 kB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One example of a person's own."""
+    """One labelled drawing of the user."""
 
     label: int
     image: Ink
-    """(height, width), as networks see it before scaling to the run's pixel range."""
+    """(height, width), a network's input before scaling to the run's pixel range."""
     line: bytes
-    """Of the file."""
+    """The drawing's line in the file."""
 
 
 def drawings_folder() -> Path:
-    """Return where drawings lie: `MLPWATCH_DRAWINGS`, or in the user's data folder.
+    """Return the folder of the drawings: `MLPWATCH_DRAWINGS`, or in the user's data folder.
 
-    Not beside the runs: a drawing belongs to whoever drew it and is tried on every later run.
+    It is not beside the runs: drawings belong to the user and are tested on every later run.
 
     Raises:
-        DataError: neither is there.
+        DataError: there is no such folder.
     """
     own = partial(user_data_path, "mlpwatch", appauthor=False)
     return user_folder("MLPWATCH_DRAWINGS", lambda: own() / "drawings")
 
 
 class DrawingSet:
-    """The drawings made on one data set: JSON lines, each synced before it counts as kept.
+    """The drawings for one data set: JSON lines, each synced before it counts as saved.
 
     Args:
-        path: of the file, which need not exist yet, or what finds it; see `for_dataset`.
+        path: of the file, which need not exist yet, or a function that returns it.
         shape: (height, width) of the images.
-        classes: how many labels there are.
+        classes: number of classes.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class DrawingSet:
     def for_dataset(cls, dataset: Dataset) -> "DrawingSet":
         """Return the set that belongs to a data set's name and image size."""
         height, width = dataset.image_shape
-        # A name may come from any file; 60 characters stay below every file system's limit.
+        # The name may come from any file; 60 characters are below every file system's limit.
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", dataset.name)[:60]
         file = f"{name}-{height}x{width}.jsonl"
         return cls(lambda: drawings_folder() / file, dataset.image_shape, dataset.classes)
 
     def add(self, label: int, image: Ink) -> None:
-        """Keep one more drawing (height, width) of ink from 0 to 1, as 256 grey levels.
+        """Save one more drawing (height, width) of ink from 0 to 1, as 256 grey levels.
 
         Raises:
             DataError: it could not be written; nothing was added.
@@ -99,7 +99,7 @@ class DrawingSet:
         self._append(to_json(fields))
 
     def remove(self, drawing: Drawing) -> None:
-        """Take a drawing out of the file, once if the same is there more often.
+        """Remove a drawing from the file; of several identical drawings, only one.
 
         Raises:
             DataError: the file could not be written; nothing was removed.
@@ -120,7 +120,7 @@ class DrawingSet:
             ) from error
 
     def restore(self, drawing: Drawing) -> None:
-        """Keep a drawing again that was removed, as the newest.
+        """Save a removed drawing again, as the newest.
 
         Raises:
             DataError: it could not be written; nothing was added.
@@ -138,7 +138,7 @@ class DrawingSet:
             ) from error
 
     def read(self) -> list[Drawing]:
-        """Return the newest drawings, oldest first; lines that do not fit are left out.
+        """Return the newest drawings, oldest first; invalid lines are skipped.
 
         Raises:
             DataError: the file can't be read.

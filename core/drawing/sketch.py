@@ -1,4 +1,4 @@
-"""A drawing: ink that a soft pen leaves on a grid finer than the image that it becomes."""
+"""A drawing: the ink of a soft pen on a grid that is finer than the final image."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,20 +7,20 @@ Ink = NDArray[np.float32]
 """(height, width), 0 for paper to 1 for full ink."""
 
 FINE = 4
-"""Fine cells per pixel, both ways. The bundled digits came from bitmaps of that fineness."""
+"""Fine cells per pixel in each direction, as in the bitmaps of the bundled digits."""
 
 PEN_SHARE = 0.05
-"""Pen radius per side of the image: a stroke of 2.8 of 28 pixels, as thick as MNIST's."""
+"""Pen radius as a share of the image's side: a stroke of 2.8 of 28 pixels, as thick as MNIST's."""
 
 LEAST_PEN = 0.7
-"""Pen radius at least, in pixels: a stroke of 1.4 of 8 pixels, as thick as the bundled digits'."""
+"""Least pen radius in pixels: a stroke of 1.4 of 8 pixels, as thick as the bundled digits'."""
 
 ERASER_TIMES = 1.5
-"""Times wider than the pen, so that a stroke need not be met exactly."""
+"""The eraser is this much wider than the pen, so that it need not hit a stroke exactly."""
 
 
 class Sketch:
-    """What has been drawn so far. Points are (x, y) in pixels from the top left corner.
+    """The drawing so far. Points are (x, y) in pixels from the top left corner.
 
     Args:
         shape: (height, width) of the image in pixels.
@@ -48,21 +48,21 @@ class Sketch:
         return block_means(self._ink, FINE)
 
     def draw(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Draw a line with round ends; a dot where both points are the same."""
+        """Draw a line with round ends; a dot if both points are equal."""
         window, coverage = self._coverage(start, end, self._radius)
         np.maximum(self._ink[window], coverage, out=self._ink[window])
 
     def erase(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Take the ink away along a line."""
+        """Erase the ink along a line."""
         window, coverage = self._coverage(start, end, self._radius * ERASER_TIMES)
         np.minimum(self._ink[window], 1 - coverage, out=self._ink[window])
 
     def clear(self) -> None:
-        """Take all ink away."""
+        """Erase all ink."""
         self._ink[:] = 0
 
     def shift(self, right: int, down: int) -> None:
-        """Move the drawing by whole pixels; what leaves the paper is lost."""
+        """Move the drawing by whole pixels; ink outside the image is lost."""
         height, width = self._ink.shape
         dx = min(max(right * FINE, -width), width)
         dy = min(max(down * FINE, -height), height)
@@ -73,10 +73,10 @@ class Sketch:
     def _coverage(
         self, start: tuple[float, float], end: tuple[float, float], radius: float
     ) -> tuple[tuple[slice, slice], Ink]:
-        """Return the fine cells that a line may touch, and how far it covers each of them.
+        """Return the fine cells that a line may touch, and how much it covers each of them.
 
-        A cell is covered by 1 where its centre lies half a cell inside the edge, by 0 half a
-        cell outside, and linearly between: the edge is soft, as a scanned pen's is.
+        The coverage is 1 if a cell's centre is half a cell inside the edge, 0 if it is half a cell
+        outside, and linear between: the edge is soft, like a scanned pen stroke.
         """
         (x0, y0), (x1, y1), r = (
             (start[0] * FINE, start[1] * FINE),
@@ -104,6 +104,6 @@ def block_means(ink: Ink, size: int) -> Ink:
 
 
 def _reach(low: float, high: float, size: int) -> slice:
-    """Return the cells whose centres may lie from low - 1 to high + 1, of those that exist."""
+    """Return the existing cells whose centres may be between low - 1 and high + 1."""
     start = min(max(0, int(np.floor(low)) - 1), size)
     return slice(start, max(start, min(size, int(np.ceil(high)) + 1)))

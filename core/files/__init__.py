@@ -1,1 +1,1 @@
-"""Files that are whole after any crash, and strict readers of what they hold."""
+"""Files that are complete after any crash, and strict readers of their content."""

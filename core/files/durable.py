@@ -1,4 +1,4 @@
-"""Files that are whole after any crash: written beside, synced, then renamed."""
+"""Files that are complete after any crash: written under another name, synced, then renamed."""
 
 import errno
 import fcntl
@@ -14,16 +14,16 @@ from pathlib import Path
 _SUFFIX = ".tmp"
 
 _GET_PATH, _PATH_BYTES = 50, 1024
-"""`F_GETPATH` and `MAXPATHLEN` of macOS; Python 3.11 has no name for the first."""
+"""`F_GETPATH` and `MAXPATHLEN` of macOS; Python 3.11 does not define the first."""
 
 
 class OpenFolder:
-    """A folder by its descriptor: it stays the same one, whatever becomes of its path.
+    """A folder by its descriptor: it stays the same folder even if its path changes.
 
-    Closed when nothing refers to it any more, so never under a write that is under way.
+    It is closed when nothing refers to it any more, so never during a write.
 
     Args:
-        path: of the folder now.
+        path: current path of the folder.
 
     Raises:
         OSError: no such folder.
@@ -45,7 +45,7 @@ class OpenFolder:
             return False
 
     def whereabouts(self) -> Path | None:
-        """Return the folder's path now; None where it was deleted or the system does not say."""
+        """Return the folder's current path; None if it was deleted or the system does not know."""
         with suppress(OSError):
             if sys.platform == "darwin":
                 raw = fcntl.fcntl(self.handle, _GET_PATH, bytes(_PATH_BYTES))
@@ -63,27 +63,26 @@ def replace_durably(
     *,
     folder: OpenFolder | None = None,
 ) -> None:
-    """Write `data` to `path` so that a kill or a power cut never leaves half a file there.
+    """Write `data` to `path`; a kill or a power cut never leaves half a file there.
 
     Args:
         path: the file to create or to replace.
         data: its whole new content, in one piece or in several.
-        previous: the name, in the same folder, that the file now at `path` keeps; None to let it
-            go.
-        folder: of `path`; then only the file's name counts. None to find it by its path.
+        previous: the new name, in the same folder, of the file now at `path`; None to delete it.
+        folder: of `path`; then only the file's name is used. None to find it by its path.
 
     Raises:
-        OSError: for example a full disk; `path` is then as it was, and whole.
+        OSError: for example a full disk; `path` is unchanged and complete.
     """
     at = folder.handle if folder else None
     target, kept = _name(path, folder), _name(previous, folder) if previous else None
     temporary = _write_beside(path, (data,) if isinstance(data, bytes) else data, folder)
-    # Three files, two names. At every instant one of the names holds a whole file:
+    # Three files, two names. At any time one of the names holds a complete file:
     #   before 1: path = old, previous = older
-    #   1 -> 2:   path is absent, previous = old (whole; the new one still has its own name)
+    #   1 -> 2:   path is absent, previous = old (complete; the new file has a temporary name)
     #   after 2:  path = new, previous = old
-    # A hard link instead of 1 would never leave `path` absent, but FAT, exFAT and some network
-    # file systems have none, and the reader looks at both names anyway.
+    # With a hard link instead of 1 `path` would never be absent. But FAT, exFAT and some network
+    # file systems have no hard links, and the reader tries both names anyway.
     was_moved = False
     try:
         if kept is not None:
@@ -102,7 +101,7 @@ def replace_durably(
 
 
 def sync_folder(path: Path, folder: OpenFolder | None = None) -> None:
-    """Make renames inside a folder survive a power cut.
+    """Sync a folder, so that renames inside it survive a power cut.
 
     Raises:
         OSError: the disk failed.
@@ -111,18 +110,18 @@ def sync_folder(path: Path, folder: OpenFolder | None = None) -> None:
     try:
         os.fsync(opened.handle)
     except OSError as error:
-        # Some network and FUSE file systems can't sync a folder; the files are still whole.
+        # Some network and FUSE file systems can't sync a folder; the files are still complete.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY, *, folder: OpenFolder | None = None) -> int:
-    """Open a regular file and return its descriptor; never wait for what is none.
+    """Open a regular file and return its descriptor; never wait for another kind of file.
 
     Raises:
-        OSError: it can't be opened, or is a FIFO, a device, a folder.
+        OSError: it can't be opened, or is a FIFO, a device or a folder.
     """
-    # Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
+    # Without O_NONBLOCK, opening a FIFO waits for a writer forever.
     extra = os.O_NONBLOCK | os.O_CLOEXEC
     at = folder.handle if folder else None
     handle = os.open(_name(path, folder), flags | extra, 0o600, dir_fd=at)
@@ -133,7 +132,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, *, folder: OpenFolder | N
 
 
 def unlink(path: Path, *, folder: OpenFolder | None = None) -> None:
-    """Delete a file; in `folder`, where it is given, only its name counts.
+    """Delete a file; if `folder` is given, only the file's name is used.
 
     Raises:
         OSError: it can't be deleted, or does not exist.
@@ -142,11 +141,11 @@ def unlink(path: Path, *, folder: OpenFolder | None = None) -> None:
 
 
 def remove_leftovers(folder: OpenFolder, names: Collection[str]) -> None:
-    """Delete the unfinished files that a killed writer left; call it as the only writer.
+    """Delete the unfinished files of a killed writer; only the single writer may call this.
 
     Args:
-        folder: in which to look.
-        names: of the files that were to be replaced; other files are left alone.
+        folder: the folder to clean.
+        names: of the files that were to be replaced; other files are not touched.
     """
     unfinished = re.compile(rf"\.({'|'.join(map(re.escape, names))})\.\w{{8}}{re.escape(_SUFFIX)}")
     for name in os.listdir(folder.handle):  # noqa: PTH208

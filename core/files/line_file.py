@@ -1,4 +1,4 @@
-"""A file that grows line by line and survives crashes: appended, synced, torn ends cut off."""
+"""A file that grows line by line and survives crashes: an incomplete last line is cut off."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,18 +13,18 @@ from mlpwatch.core.files.durable import OpenFolder, open_regular, replace_durabl
 from mlpwatch.core.text import printable
 
 MOST_BYTES = 2 * 2**30
-"""Of a file. The longest run, 100,000 epochs of two engines, leaves 110 MB with ten classes and
+"""Largest file. The longest run, 100,000 epochs of two engines, leaves 110 MB with ten classes and
 1.3 GB with 36."""
 
 MOST_LINE_BYTES = 4 * 2**20
-"""Of a line, and read at once; the longest of ours, a matrix of 36 classes, takes 9 kB."""
+"""Longest line, and most bytes read at a time; our longest, a matrix of 36 classes, takes 9 kB."""
 
 _BLOCK_BYTES = 2**16
-"""Read at once where a file is searched from its end."""
+"""Bytes read at a time when a file is searched from its end."""
 
 
 class LineFile:
-    """One such file. Safe from several threads; one process at a time writes.
+    """A file of lines. Thread-safe; only one process at a time may write.
 
     Args:
         path: of the file, which need not exist yet.
@@ -33,15 +33,15 @@ class LineFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.folder: OpenFolder | None = None
-        """Of the file, once it is held; then `path` serves for its name and for messages."""
+        """Folder of the file while the run is locked; then `path` gives only its name."""
         self._lock = Lock()
 
     def append_text(self, text: str, *, sync: bool = True) -> None:
-        """Add a line and wait until it is on disk; a torn last line is cut off first.
+        """Add a line and wait until it is on disk; an incomplete last line is cut off first.
 
         Args:
-            text: of the line; several lines are joined by line feeds.
-            sync: whether to wait; a power cut may take what was not waited for.
+            text: the line, or several lines joined by line feeds.
+            sync: whether to wait for the disk; without it a power cut may lose the line.
 
         Raises:
             OSError: for example a full disk; nothing was added.
@@ -56,7 +56,7 @@ class LineFile:
                     if sync:
                         os.fsync(file.fileno())
                 except OSError:
-                    # Otherwise a caller that tries again would leave the line twice.
+                    # Otherwise a caller that tries again would write the line twice.
                     with suppress(OSError):
                         file.truncate(size)
                     raise
@@ -64,9 +64,9 @@ class LineFile:
                 sync_folder(self.path.parent, self.folder)
 
     def raw_lines(self) -> Iterator[bytes]:
-        """Yield one line after another with its line feed, which a torn last one lacks.
+        """Yield the lines with their line feeds; an incomplete last line has none.
 
-        A line that is too long comes in pieces without a line feed.
+        A line that is too long is yielded in pieces without a line feed.
 
         Raises:
             RunError: the file can't be read.
@@ -76,7 +76,7 @@ class LineFile:
                 yield raw
 
     def lines_from_end(self) -> Iterator[bytes]:
-        """Yield the lines backwards, without their line feeds and without a torn last one.
+        """Yield the lines backwards, without line feeds and without an incomplete last line.
 
         Raises:
             RunError: the file can't be read.
@@ -101,10 +101,10 @@ class LineFile:
                 yield rest
 
     def trim_lines(self, is_dropped: Callable[[bytes], bool]) -> None:
-        """Drop those lines for which the call says so, and a torn last line.
+        """Drop the lines for which `is_dropped` is true, and an incomplete last line.
 
         Raises:
-            OSError: the file can't be replaced; it is as it was.
+            OSError: the file can't be replaced; it is unchanged.
             RunError: the file can't be read.
         """
         with self._lock:
@@ -147,11 +147,11 @@ class LineTail:
         self._inode: int | None = None
 
     def read(self) -> list[bytes] | None:
-        """Return the whole lines that have come since the last call, without their line feeds.
+        """Return the complete lines since the last call, without their line feeds.
 
-        At most `MOST_LINE_BYTES` at a time; what is longer comes with the next calls. None means
-        that the file was cut or replaced: the next call begins at its start. A file that can't be
-        read, is no file or is larger than `MOST_BYTES` has no lines.
+        At most `MOST_LINE_BYTES` at a time; the next calls return the rest. None means that the
+        file was cut or replaced: the next call begins at its start. A file that can't be read, is
+        not a regular file or is larger than `MOST_BYTES` has no lines.
         """
         try:
             with os.fdopen(open_regular(self._path), "rb") as file:
@@ -168,7 +168,7 @@ class LineTail:
             return []
         whole = data.rfind(b"\n") + 1
         if not whole and len(data) == MOST_LINE_BYTES:
-            whole = len(data)  # no line of ours; what is left of it will not parse
+            whole = len(data)  # not one of our lines; the rest of it will not parse
         self._offset += whole
         return data[:whole].split(b"\n")[:-1]
 
@@ -178,7 +178,7 @@ class LineTail:
 
 
 def _cut_torn_line(file: BinaryIO) -> int:
-    """Cut off what follows the last line feed; return the size that is left."""
+    """Cut off everything after the last line feed; return the new size."""
     size = end = file.seek(0, os.SEEK_END)
     while end > 0:
         start = max(0, end - _BLOCK_BYTES)
@@ -194,7 +194,7 @@ def _cut_torn_line(file: BinaryIO) -> int:
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:
-    # An unbuffered write may take only a part, for example on a disk that is nearly full.
+    # An unbuffered write may write only a part, for example on a disk that is nearly full.
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]

@@ -1,4 +1,4 @@
-"""Hidden folders that are being built or deleted, each with a mark by which it is known as ours."""
+"""Hidden folders that are being built or deleted, each with a file that marks it as ours."""
 
 import os
 import shutil
@@ -11,20 +11,20 @@ from time import time
 from mlpwatch.core.files.durable import open_regular
 
 _BUILDING, _DELETED = ".new-", ".deleted-"
-"""Beginnings of the names. A name alone is no mark: somebody's own folder may begin like that."""
+"""Beginnings of the names. A name alone is not enough: a user's folder may begin like that."""
 
 MARK_NAME = ".mlpwatch-unfinished"
-"""A file in each such folder, gone before a built one gets its name."""
+"""A file in each such folder; it is removed before a finished folder gets its name."""
 
 MARK = b"mlpwatch made this folder and has not finished with it; it may be deleted\n"
 
 STALE_SECONDS = 3600.0
-"""No run takes that long to be made: building its folder takes milliseconds."""
+"""A folder that is being built for longer is abandoned: building takes milliseconds."""
 
 
 @contextmanager
 def building_folder(parent: Path) -> Iterator[Path]:
-    """Yield a hidden new folder of mode 0700, to be renamed in the body; an error removes it.
+    """Yield a new hidden folder of mode 0700; the body renames it, an error removes it.
 
     Raises:
         OSError: for example a full disk.
@@ -46,9 +46,9 @@ def building_folder(parent: Path) -> Iterator[Path]:
 
 
 def delete_folder(path: Path) -> None:
-    """Delete a folder, which first takes a hidden name: it is there whole or not at all.
+    """Delete a folder under a hidden name, so that it is either complete or not listed.
 
-    Links inside are deleted, never followed. A folder that can't be deleted gets its name back.
+    Links inside are deleted, not followed. A folder that can't be deleted gets its name back.
 
     Raises:
         OSError: it can't be deleted, or is a link.
@@ -72,7 +72,7 @@ def delete_folder(path: Path) -> None:
 
 
 def remove_abandoned(parent: Path) -> None:
-    """Delete the marked folders that killed processes left; building ones an hour later."""
+    """Delete the marked folders of killed processes; unfinished new folders after an hour."""
     for path in parent.iterdir():
         if not path.name.startswith((_BUILDING, _DELETED)):
             continue
@@ -97,7 +97,7 @@ def _is_marked(folder: Path) -> bool:
 
 
 def _empty(folder: Path) -> None:
-    """Delete what is in a folder, the mark last: what is left after a kill is still known."""
+    """Delete a folder's content, the mark last, so that a rest after a kill is still marked."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         for name in sorted(os.listdir(handle), key=lambda name: name == MARK_NAME):  # noqa: PTH208

@@ -1,4 +1,4 @@
-"""JSON in and out, strictly: no NaN in the text, and typed fields out of untrusted objects."""
+"""Strict JSON: no NaN in the text, and typed fields from untrusted objects."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from mlpwatch.core.files.durable import OpenFolder, open_regular
 
 MAX_FILE_BYTES = 4 * 2**20
-"""Largest JSON file that is read whole; a run's files of this kind hold about 1 kB."""
+"""Largest JSON file that is read; a run's JSON files have about 1 kB."""
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -23,7 +23,7 @@ class JsonError(ValueError):
 def to_json(value: object, indent: int | None = None) -> str:
     """Return `value` as JSON text with sorted keys; NaN and infinities become null.
 
-    Python's own default writes `NaN`, which jq, JavaScript and most other readers refuse.
+    Python's default writes `NaN`, which jq, JavaScript and most other readers refuse.
     """
     separators = (",", ":") if indent is None else (",", ": ")
     return json.dumps(
@@ -73,7 +73,7 @@ def take_whole(fields: Mapping[str, Any], key: str, *, most: int = 2**63 - 1) ->
         JsonError: the field is missing or something else.
     """
     value = fields.get(key)
-    # A boolean is an int, but not of its type.
+    # A boolean is an instance of int, but its type is not int.
     if type(value) is int and 0 <= value <= most:
         return value
     range_ = "of at least 0" if most == 2**63 - 1 else f"from 0 to {most:,}"
@@ -87,7 +87,7 @@ def take_number(
     least: float = -sys.float_info.max,
     most: float = sys.float_info.max,
 ) -> float:
-    """Return a number from `least` to `most`; null, for NaN and infinities, comes back as NaN.
+    """Return a number from `least` to `most`; null, written for NaN and infinities, gives NaN.
 
     Raises:
         JsonError: the field is missing or something else.
@@ -137,7 +137,7 @@ def take_object(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def take_choice(fields: Mapping[str, Any], key: str, choices: Sequence[Choice]) -> Choice:
-    """Return the one of `choices` that the field holds.
+    """Return the field's value, one of `choices`.
 
     Raises:
         JsonError: the field is missing or something else.
@@ -170,4 +170,4 @@ def _refuse_constant(name: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-"""Made once: `json.loads` makes one for each text, which takes longer than parsing a line."""
+"""Made once: `json.loads` makes a decoder per call, which takes longer than parsing a line."""

@@ -1,4 +1,4 @@
-"""safetensors files with a checksum: tensors and one JSON object, right to the bit or refused."""
+"""safetensors files with a checksum: tensors and one JSON object, exact to the bit or refused."""
 
 import hashlib
 import os
@@ -20,19 +20,19 @@ from mlpwatch.core.text import printable
 Shapes = Mapping[str, tuple[int, ...]]
 
 FORMAT = 1
-"""Raise it when an older mlpwatch would misread a new file."""
+"""Increase it when an older mlpwatch would misread a new file."""
 
 METADATA_KEY = "mlpwatch"
-"""One key: safetensors writes several in random order, and the bytes would differ each time."""
+"""Only one key: safetensors writes several in random order, so the bytes would vary."""
 
 LENGTH_BYTES = 8
 """Every safetensors file begins with the length of its header, as a 64-bit number."""
 
 ITEM_BYTES = 8
-"""Of a float64, the widest number in our files."""
+"""Size of a float64, the widest number in our files."""
 
 MAX_HEADER_BYTES = 16 * 2**20
-"""Room for 50,000 layers; a larger claim is not one of our files."""
+"""Enough for 50,000 layers; a file with a longer header is not ours."""
 
 
 class CheckpointError(RunError):
@@ -41,7 +41,7 @@ class CheckpointError(RunError):
     Args:
         path: of the file.
         fault: what was found and what was expected.
-        advice: what to do.
+        advice: what the user can do.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class CheckpointError(RunError):
 
 
 class MissingCheckpointError(CheckpointError):
-    """No file of that name."""
+    """No file with that name."""
 
 
 class UnreadableCheckpointError(CheckpointError):
-    """The system does not let us read it, or it is not a regular file."""
+    """The system refuses to read it, or it is not a regular file."""
 
 
 class TruncatedCheckpointError(CheckpointError):
@@ -69,7 +69,7 @@ class MalformedCheckpointError(CheckpointError):
 
 
 class ForeignCheckpointError(CheckpointError):
-    """A sound safetensors file of another program or of another run."""
+    """A valid safetensors file of another program or of another run."""
 
 
 class NewerFormatError(CheckpointError):
@@ -77,7 +77,7 @@ class NewerFormatError(CheckpointError):
 
 
 class ChecksumMismatchError(CheckpointError):
-    """Some bit is not as it was written."""
+    """Some bit has changed since the file was written."""
 
 
 class ShapeMismatchError(CheckpointError):
@@ -99,8 +99,8 @@ def encode(tensors: Tensors, fields: Mapping[str, Any]) -> bytes:
         tensors: float arrays by name; transposed and sliced views are fine.
         fields: plain JSON values; `format` and `checksum` are added.
     """
-    # safetensors 0.8 writes the memory of a transposed array without complaint: [[1,2],[3,4]].T
-    # comes back as [[1,2],[3,4]].
+    # safetensors 0.8 silently writes the memory of a transposed array: [[1,2],[3,4]].T is read back
+    # as [[1,2],[3,4]].
     contiguous = {
         name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
         for name, array in tensors.items()
@@ -116,16 +116,16 @@ def read(
     *,
     folder: OpenFolder | None = None,
 ) -> tuple[dict[str, Floats], dict[str, Any]]:
-    """Return the tensors, each owning its memory, and the fields that `encode` was given.
+    """Return the tensors, each with its own memory, and the fields passed to `encode`.
 
     Args:
         path: of the file.
-        check: is given the shapes by name before any tensor is read, and raises what is wrong
-            with them: a file of holes may claim terabytes.
-        folder: of `path`; then only the file's name counts.
+        check: receives the shapes by name before any tensor is read, and raises if they are wrong:
+            a sparse file may claim terabytes.
+        folder: of `path`; then only the file's name is used.
 
     Raises:
-        CheckpointError: a subclass per way in which the file can be bad.
+        CheckpointError: a subclass for each kind of fault.
     """
     raw, text = _read_whole(path, check, folder)
     metadata = _parse_metadata(path, text)
@@ -133,7 +133,7 @@ def read(
         loaded = safetensors.numpy.load(raw)
     except (SafetensorError, KeyError, ValueError) as error:
         raise MalformedCheckpointError(path, f"not a safetensors file: {error}") from None
-    # A copy only where this release of safetensors hands out read-only arrays.
+    # Copied only if this release of safetensors returns read-only arrays.
     tensors = {name: np.require(array, requirements="W") for name, array in loaded.items()}
     checksum = metadata.pop("checksum", None)
     if checksum != _checksum(tensors, metadata):
@@ -154,7 +154,7 @@ def _checksum(tensors: Mapping[str, Floats], metadata: Mapping[str, Any]) -> str
 def _read_whole(
     path: Path, check: Callable[[Shapes], None] | None, folder: OpenFolder | None
 ) -> tuple[bytes, str]:
-    """Return the file's bytes and our metadata text; nothing is allocated by a claimed size."""
+    """Return the file's bytes and our metadata text; sizes are checked before any allocation."""
     try:
         with os.fdopen(open_regular(path, folder=folder), "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -234,7 +234,7 @@ def _parse_metadata(path: Path, text: str) -> dict[str, Any]:
     if version > FORMAT:
         fault = f"format {version}, this mlpwatch reads up to {FORMAT}"
         raise NewerFormatError(path, fault, "update mlpwatch")
-    # One bit turns 1e-05 into 1E-05: the same number, yet not what was written.
+    # One flipped bit turns 1e-05 into 1E-05: the same number, but not the written text.
     if to_json(metadata) != text:
         raise ChecksumMismatchError(path, "damaged, its checksum differs")
     return metadata

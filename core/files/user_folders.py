@@ -1,4 +1,4 @@
-"""The folders of the user's own data and caches."""
+"""The folders of the user's data and caches."""
 
 import os
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from mlpwatch.core.errors import DataError
 
 
 def user_folder(variable: str, find: Callable[[], Path]) -> Path:
-    """Return the folder that a variable of the environment names, or the user's own.
+    """Return the folder that an environment variable names, or the user's default folder.
 
     Args:
         variable: its name, like `MLPWATCH_CACHE`.
-        find: returns the user's own; a function of platformdirs.
+        find: returns the default folder; a function of platformdirs.
 
     Raises:
         DataError: there is none, as for a user without a home and an entry in /etc/passwd.
@@ -21,7 +21,7 @@ def user_folder(variable: str, find: Callable[[], Path]) -> Path:
         return Path(override).expanduser()
     try:
         folder = find()
-    # Newer platformdirs raise, older ones return `~/.cache`.
+    # Newer versions of platformdirs raise, older ones return `~/.cache`.
     except RuntimeError:
         folder = Path()
     if not folder.is_absolute():

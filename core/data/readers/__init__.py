@@ -1,1 +1,1 @@
-"""Readers of data files: by their first bytes, bounded in size, nothing unpickled."""
+"""Readers of data files: recognised by their first bytes, limited in size, never unpickled."""

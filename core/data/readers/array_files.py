@@ -1,6 +1,6 @@
-"""What reading `.npy` and IDX files has in common.
+"""The common part of reading `.npy` and IDX files.
 
-Any file may be damaged or hostile: sizes in headers are checked before anything is allocated, and
+Any file may be damaged or hostile. Sizes in headers are checked before anything is allocated, and
 every failure is one `DataError` that names the file.
 """
 
@@ -25,13 +25,13 @@ from mlpwatch.core.text import excerpt
 CHUNK_BYTES = 1 << 20
 
 MAX_DEFLATE_RATIO = 1032
-"""No deflate stream expands further: 258 bytes per 2 bits (zlib, "Maximum Compression Factor")."""
+"""The limit of a deflate stream: 258 bytes per 2 bits (zlib, "Maximum Compression Factor")."""
 
-_SCALED_BYTES_PER_PIXEL = 4  # the float32 copy that is trained on
+_SCALED_BYTES_PER_PIXEL = 4  # the float32 copy for training
 
 _MOST_TEXT_BYTES = 4 * 64  # of a label; NumPy makes 21 characters of an int64
 
-# All that zipfile, gzip, struct and NumPy's header parser were seen or are documented to raise.
+# Everything that zipfile, gzip, struct and NumPy's header parser raise, documented or observed.
 _HOSTILE_BYTES_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -50,11 +50,11 @@ _HOSTILE_BYTES_ERRORS = (
 
 @contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
-    """Turn what the libraries raise on a bad file into one `DataError` that names it.
+    """Turn the libraries' errors for a bad file into one `DataError` that names the file.
 
     Args:
         path: the file.
-        kind: what was expected, like ".npz file".
+        kind: the expected kind, like ".npz file".
     """
     try:
         yield
@@ -75,7 +75,7 @@ def open_data_file(path: Path) -> Iterator[tuple[IO[bytes], int]]:
     """Open a regular file; yields the stream and its size in bytes.
 
     Raises:
-        DataError: a folder, pipe or device (opening a pipe would wait for ever), or empty.
+        DataError: a folder, pipe or device (opening a pipe would wait forever), or empty.
         OSError: missing or unreadable.
     """
     if not stat.S_ISREG(path.stat().st_mode):
@@ -88,22 +88,22 @@ def open_data_file(path: Path) -> Iterator[tuple[IO[bytes], int]]:
 
 
 class ByteStream(Protocol):
-    """What is read from: a file, a zip member or a gzip stream."""
+    """A source of bytes: a file, a zip member or a gzip stream."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes; none at the end."""
 
 
 def read_content(stream: ByteStream, where: str, size: int, begun: bytes = b"") -> bytearray:
-    """Read exactly `size` bytes, the rest of the stream, of which `begun` are already read.
+    """Read the rest of the stream, exactly `size` bytes including those in `begun`.
 
-    The buffer grows with what really arrives (by an eighth): `size` may be a lie.
+    The buffer grows by an eighth as bytes arrive: `size` may be false.
 
     Raises:
         DataError: the stream is shorter or longer.
     """
     content = bytearray(begun)
-    # At the full size one more read: it makes zipfile and gzip compare their checksums.
+    # One more read at the full size makes zipfile and gzip verify their checksums.
     while len(content) <= size and (chunk := stream.read(CHUNK_BYTES)):
         content += chunk
     if len(content) != size:
@@ -116,16 +116,16 @@ def read_content(stream: ByteStream, where: str, size: int, begun: bytes = b"") 
 
 
 def content_bytes(where: str, shape: Sequence[int], dtype: np.dtype[Any], limit: int) -> int:
-    """Return the bytes that a header promises, after checking that they can be there.
+    """Return the size in bytes that a header states, after checking that it is possible.
 
     Args:
         where: file and array, for the message.
-        shape: as the header says.
-        dtype: as the header says.
-        limit: bytes that the file can hold at most, unpacked.
+        shape: from the header.
+        dtype: from the header.
+        limit: most bytes that the file can hold, unpacked.
 
     Raises:
-        DataError: not numbers, empty, impossible, or more than this machine's memory.
+        DataError: not numbers, empty, impossible, or larger than this machine's memory.
     """
     if dtype.kind == "O":
         raise DataError(
@@ -157,7 +157,7 @@ def content_bytes(where: str, shape: Sequence[int], dtype: np.dtype[Any], limit:
 
 
 def memory_bytes() -> int:
-    """Return the machine's physical memory, or a huge number where it does not say."""
+    """Return the machine's physical memory, or a huge number if it is unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):

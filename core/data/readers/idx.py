@@ -1,4 +1,4 @@
-"""Read the IDX files that MNIST was published in.
+"""Read IDX files, the format in which MNIST was published.
 
 Format: two zero bytes, a type byte, the rank, one big-endian uint32 per axis, then the
 numbers, big-endian in C order (http://yann.lecun.com/exdb/mnist/, "the IDX file format").
@@ -29,14 +29,14 @@ def read_idx(stream: ByteStream, where: str, limit: int) -> NDArray[Any]:
 
     Args:
         stream: at its start, unpacked.
-        where: what messages call it.
-        limit: bytes that the stream can hold at most.
+        where: its name in messages.
+        limit: most bytes that the stream can hold.
 
     Returns:
-        The array, with the shape and (big-endian) dtype that the header names.
+        The array, with the shape and (big-endian) dtype of the header.
 
     Raises:
-        DataError: no IDX, or shorter or longer than its header says.
+        DataError: not IDX, or shorter or longer than its header says.
         struct.error: cut off in its header.
     """
     start = stream.read(_START_BYTES)

@@ -1,4 +1,4 @@
-"""Load what a `--data` value names, checked but not yet scaled or split."""
+"""Load the data of a `--data` value, checked but not yet scaled or split."""
 
 import gzip
 import zipfile
@@ -27,21 +27,21 @@ from mlpwatch.core.errors import DataError
 from mlpwatch.core.text import excerpt
 
 Read = Callable[[str], NDArray[Any]]
-"""Reads the array of this name."""
+"""Reads the array with this name."""
 
 
 def load_source(data: str) -> RawData:
     """Load a data set of `SOURCES`, or the files at a path.
 
     Raises:
-        DataError: the data is missing, damaged or not fit to train on, in one line.
+        DataError: the data is missing, damaged or unusable for training, in one line.
     """
     *others, last = sources_for(data)
     for source in others:
         try:
             return _load(source)
         except DataError:
-            # With `auto` nobody asked for this one: a damaged cache must not stop the run.
+            # The user chose `auto`, not this source: a damaged cache must not stop the run.
             continue
     return _load(last)
 
@@ -58,10 +58,10 @@ def _load(source: str) -> RawData:
 
 
 def read_array_file(path: Path) -> NDArray[Any]:
-    """Read one IDX or `.npy` file, gzipped or not, whatever its name says.
+    """Read one IDX or `.npy` file, gzipped or not; its name does not matter.
 
     Raises:
-        DataError: whatever is wrong with the file, in one line.
+        DataError: the fault of the file, in one line.
     """
     with reading(path, "IDX or .npy file"), open_data_file(path) as (stream, size):
         return _read_array(stream, repr(str(path)), size)
@@ -103,7 +103,7 @@ def _member(where: str, name: str) -> str:
 
 
 def _positional_parts(members: Sequence[str], read: Read) -> Parts | None:
-    """Return the parts of arrays that `numpy.savez` numbered, not named; None for any other."""
+    """Return the parts of arrays that `numpy.savez` numbered; None for named arrays."""
     if members == ["arr_0.npy", "arr_1.npy"]:
         return Parts(ArrayPair(*members), None)
     if members != [f"arr_{n}.npy" for n in range(4)]:

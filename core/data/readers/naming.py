@@ -1,7 +1,7 @@
-"""Which arrays of a file, folder or archive are images and labels, by the names people give them.
+"""Find the images and labels in a file, folder or archive by their usual names.
 
-MNIST's, EMNIST's and QMNIST's published names, Keras', MedMNIST's and scikit-learn's, in any case
-and with any suffix: `train-images-idx3-ubyte`, `emnist-letters-test-labels-idx1-ubyte.gz`,
+Known are the names of MNIST, EMNIST, QMNIST, Keras, MedMNIST and scikit-learn, in upper or lower
+case and with any suffix: `train-images-idx3-ubyte`, `emnist-letters-test-labels-idx1-ubyte.gz`,
 `x_train`, `trainY`, `images`. Imports no NumPy.
 """
 
@@ -28,7 +28,7 @@ _ROLES: dict[str, Role] = {
 _NOISE = re.compile(r"idx\d?|ubyte|u?int\d*|npy|gz|txt|bin|xz|bz2")
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+")
 _JOINED = re.compile(r"^([xy])(train|test|val|valid)$")
-"""`xtrain`, whose two words nothing parts."""
+"""`xtrain`: two words without a separator."""
 
 
 class ArrayPair(NamedTuple):
@@ -46,11 +46,10 @@ class Parts(NamedTuple):
 
 
 class _Meaning(NamedTuple):
-    """What a name says."""
+    """The meaning of a name."""
 
     group: tuple[str, ...]
-    """Folder, and what else the name says, like `emnist letters`: arrays of one data set share it.
-    """
+    """Folder and the other words of the name, like `emnist letters`; the same in one data set."""
     part: PartName
     role: Role
 
@@ -59,12 +58,12 @@ _Group = dict[tuple[PartName, Role], str]
 
 
 def choose_parts(where: str, names: Iterable[str], like: str | None = None) -> Parts:
-    """Return the names of the training and, where there is one, the test part.
+    """Return the names of the training part and, if there is one, of the test part.
 
     Args:
-        where: what messages call the file or folder.
-        names: of its arrays, `/` between folders, those to be preferred first.
-        like: one of the names, where the data set must be the one that it belongs to.
+        where: name of the file or folder in messages.
+        names: of its arrays, with `/` between folders, preferred names first.
+        like: one of the names; only its data set is used. None for any.
 
     Raises:
         DataError: no training part, half of a pair, or more than one data set.
@@ -88,7 +87,7 @@ def _only_one(
         key: group for key, group in groups.items()
         if ("train", "images") in group and ("train", "labels") in group
     }  # fmt: skip
-    # An outer folder goes before an inner one: archives unpacked twice hold the same files twice.
+    # Outer folders come first: archives that were unpacked twice hold the same files twice.
     depth = {key: key[0].count("/") if key[0] else -1 for key in whole or groups}
     outer = [group for key, group in (whole or groups).items() if depth[key] == min(depth.values())]
     if not outer:
@@ -137,7 +136,7 @@ def _read(name: str) -> _Meaning | None:
     parts: list[PartName] = [_PARTS[word] for word in words if word in _PARTS]
     rest = [w for w in words if w not in _ROLES and w not in _PARTS and not _NOISE.fullmatch(w)]
     folder = path.parent
-    # Kaggle's MNIST has each file in a folder of the file's own name.
+    # Kaggle's MNIST has each file in a folder with the file's own name.
     if folder.name and _words(folder.name) == words:
         folder = folder.parent
     place = "" if folder == PurePosixPath() else folder.as_posix()
@@ -147,7 +146,7 @@ def _read(name: str) -> _Meaning | None:
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name in lower case; the capitals of `trainX` begin one."""
+    """Return the words of a name in lower case; a capital, as in `trainX`, begins a word."""
     parted = _WORDS.findall(name if name != name.upper() else name.lower())
     words = [word.lower() for word in parted]
     return [half for word in words for half in _JOINED.sub(r"\1 \2", word).split()]

@@ -1,4 +1,4 @@
-"""Read `.npy` files and members of `.npz` files: nothing is unpickled, no stated size believed."""
+"""Read `.npy` files and members of `.npz` files: never unpickled, every stated size checked."""
 
 import io
 import warnings
@@ -22,17 +22,17 @@ from mlpwatch.core.data.readers.array_files import (
 from mlpwatch.core.errors import DataError
 
 MAX_HEADER_BYTES = 1024
-"""A plain array's header takes 128; longer ones describe records, which are refused anyway."""
+"""A plain array's header takes 128 bytes; longer headers describe records, which are refused."""
 
 
 def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Read the named arrays of an `.npz` file; others are left unread.
+    """Read the named arrays of an `.npz` file; other arrays are not read.
 
     Returns:
         The arrays by name, with the dtype, byte order and memory order of the file.
 
     Raises:
-        DataError: whatever is wrong with the file, in one line.
+        DataError: the fault of the file, in one line.
     """
     with (
         reading(path, ".npz file"),
@@ -53,8 +53,8 @@ def read_npy(stream: ByteStream, where: str, limit: int) -> NDArray[Any]:
 
     Args:
         stream: at the start of an `.npy` file, unpacked.
-        where: what messages call it.
-        limit: bytes that the stream can hold at most.
+        where: its name in messages.
+        limit: most bytes that the stream can hold.
 
     Raises:
         DataError: objects, too large, or shorter or longer than its header says.
@@ -69,10 +69,10 @@ def read_npy(stream: ByteStream, where: str, limit: int) -> NDArray[Any]:
 
 
 def unpacked_limit(where: str, info: zipfile.ZipInfo, file_bytes: int) -> int:
-    """Return how many bytes a zip member can unpack to, whatever its entry says.
+    """Return the most bytes that a zip member can unpack to; its entry may be false.
 
     Raises:
-        DataError: encrypted, or compressed in another way than NumPy does.
+        DataError: encrypted, or compressed by another method than NumPy's.
     """
     if info.flag_bits & 0x1:
         raise DataError(f"{where}: encrypted; expected a plain .npz file; write it unencrypted")
@@ -89,7 +89,7 @@ def unpacked_limit(where: str, info: zipfile.ZipInfo, file_bytes: int) -> int:
 
 def _parse_header(begun: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Return shape, Fortran order, dtype and the header's own length in bytes."""
-    # From a bounded copy: a version 2 header may claim 4 GiB of itself.
+    # From a copy of limited size: a version 2 header may claim to have 4 GiB.
     buffer = io.BytesIO(begun)
     version = npy_format.read_magic(buffer)
     if version not in ((1, 0), (2, 0)):
@@ -98,7 +98,7 @@ def _parse_header(begun: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], i
     if version == (2, 0):
         parse = npy_format.read_array_header_2_0
     with warnings.catch_warnings():
-        # A header by Python 2 or with odd escapes warns; a warning would tear the screen.
+        # Headers from Python 2 or with invalid escapes warn; a warning would garble the screen.
         warnings.simplefilter("ignore")
         shape, fortran_order, dtype = parse(buffer, max_header_size=MAX_HEADER_BYTES)
     return shape, fortran_order, dtype, buffer.tell()

@@ -1,6 +1,6 @@
-"""What a path that `--data` names holds, by its first bytes. Imports no NumPy.
+"""The content of a `--data` path, recognised by its first bytes. Imports no NumPy.
 
-This runs before the first frame: it opens a file or five and reads their first bytes.
+This runs before the first frame: it opens about five files and reads their first bytes.
 """
 
 import os
@@ -52,7 +52,7 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\x89png", "one picture; expected arrays of many: numpy.savez('data.npz', x=…, y=…)"),
     (b"\xff\xd8\xff", "one picture; expected arrays of many: numpy.savez('data.npz', x=…, y=…)"),
 )
-"""First bytes, in lower case, of what people have instead."""
+"""First bytes, in lower case, of other common formats."""
 
 EXPECTED = "an .npz file, or IDX files as MNIST's: a folder, a zip or one of them"
 
@@ -65,19 +65,19 @@ def source_path(data: str, names: Sequence[str] = ()) -> Path:
     """Return `data` as the path of an existing file or folder; `~` is the user's home.
 
     Args:
-        data: as `--data` has it.
-        names: what `--data` can name besides.
+        data: value of `--data`.
+        names: the other values that `--data` can have.
 
     Raises:
-        DataError: there is none, or the text can't be a path.
+        DataError: no such file or folder, or the text can't be a path.
     """
     try:
         path = Path(data).expanduser()
         path.stat()
-    # ValueError: a null byte. OSError: missing, too long, a loop of links, a closed folder.
+    # ValueError: a null byte. OSError: missing, too long, a loop of links, an unreadable folder.
     # RuntimeError: `~` of a user without a home.
     except (OSError, ValueError, RuntimeError) as error:
-        # Only here: it takes 1 ms, which the first frame need not wait for.
+        # Imported here: it takes 1 ms, and the first frame should not wait for it.
         from difflib import get_close_matches  # noqa: PLC0415
 
         reason = getattr(error, "strerror", None) or "not a path"
@@ -88,10 +88,10 @@ def source_path(data: str, names: Sequence[str] = ()) -> Path:
 
 
 def check_path(data: str, names: Sequence[str] = ()) -> None:
-    """Check by their first bytes that a path's files can be data.
+    """Check by the first bytes that the files at a path can be data.
 
     Raises:
-        DataError: missing, no data, or a format that is not read; the message says what to do.
+        DataError: missing, no data, or an unsupported format; the message says what to do.
     """
     path = source_path(data, names)
     if path.is_dir():
@@ -106,11 +106,11 @@ def _names_of(parts: Parts) -> tuple[str, ...]:
 
 
 def find_parts(folder: Path, like: Path | None = None) -> Parts:
-    """Return the names, relative to the folder, of the files that make up a data set.
+    """Return the names, relative to the folder, of the files of a data set.
 
     Args:
-        folder: also its sub-folders, three deep.
-        like: a file in it, where the data set must be the one that it belongs to.
+        folder: searched with its sub-folders, three levels deep.
+        like: a file in it; only its data set is used. None for any.
 
     Raises:
         DataError: no training part, half of a pair, or more than one data set.
@@ -133,7 +133,7 @@ def find_parts(folder: Path, like: Path | None = None) -> Parts:
 
 
 def _refuse_telling_files(folder: Path, names: Sequence[str]) -> None:
-    """Say what a folder holds instead of a data set, where the first bytes of a file tell."""
+    """Raise an error that names what the folder holds, if a file's first bytes show it."""
     for path in (folder / name for name in names[:_MOST_LOOKED_AT]):
         with suppress(OSError):
             if not path.is_file():
@@ -152,7 +152,7 @@ def _refuse_telling_files(folder: Path, names: Sequence[str]) -> None:
 
 
 def _files_below(folder: Path) -> list[str]:
-    """Return the files' paths relative to a folder, those to be preferred first."""
+    """Return the files' paths relative to a folder, preferred files first."""
     found: list[str] = []
     for parent, folders, files in os.walk(folder):
         place = Path(parent).relative_to(folder)
@@ -162,19 +162,19 @@ def _files_below(folder: Path) -> list[str]:
         found += (place.joinpath(name).as_posix() for name in files if not name.startswith("."))
         if len(found) > _MOST_FILES:
             break
-    # Unpacked before packed, MNIST's own dash before the dot that some archives have.
+    # Unpacked files before packed ones, MNIST's own dash before the dot of some archives.
     return sorted(found, key=lambda n: (n.count("/"), n.lower().endswith(".gz"), ".idx" in n, n))
 
 
 def kind_of_file(path: Path) -> Kind:
-    """Return what a file is, unpacked if it is gzipped.
+    """Return the kind of a file; a gzipped file has the kind of its content.
 
     Raises:
-        DataError: a format that is not read, no regular file, or not readable; says what to do.
+        DataError: an unsupported format, not a regular file, or unreadable; says what to do.
     """
     where = repr(str(path))
     try:
-        # Not opened before: opening a pipe would wait for ever.
+        # Checked before opening: opening a pipe would wait forever.
         if not stat.S_ISREG(path.stat().st_mode):
             raise DataError(f"{where}: not a regular file; expected a data file; name another")
         with path.open("rb") as stream:
@@ -190,14 +190,14 @@ def kind_of_file(path: Path) -> Kind:
 
 
 def kind_of(where: str, head: bytes) -> Kind:
-    """Return what begins with these bytes, unpacked if they are gzipped.
+    """Return the kind of a file that begins with these bytes, unpacked if they are gzipped.
 
     Args:
-        where: what messages call it.
-        head: its first bytes, `HEAD_BYTES` of them if there are as many.
+        where: its name in messages.
+        head: its first `HEAD_BYTES` bytes, or the whole file if it is shorter.
 
     Raises:
-        DataError: a format that is not read; the message says what it is and how to convert it.
+        DataError: an unsupported format; the message names it and says how to convert it.
     """
     if head.startswith(GZIP_START):
         head, fault = _unpacked(head)
@@ -216,7 +216,7 @@ def kind_of(where: str, head: bytes) -> Kind:
 
 
 def _unpacked(head: bytes) -> tuple[bytes, str]:
-    """Return what the beginning of a gzip stream unpacks to, and why it is nothing."""
+    """Return the unpacked beginning of a gzip stream, and the reason if it is empty."""
     try:
         return zlib.decompressobj(31).decompress(head, HEAD_BYTES), "it ends at once"
     except zlib.error as error:
@@ -224,7 +224,7 @@ def _unpacked(head: bytes) -> tuple[bytes, str]:
 
 
 def _foreign(head: bytes) -> str:
-    """Return what a file of another format is and what to do; empty where it is not known."""
+    """Return the name of another format and what to do; empty if the format is unknown."""
     start = head.lstrip().lower()
     for sign, what in _FOREIGN:
         if start.startswith(sign):
