@@ -1,1 +1,1 @@
-"""What shows: the terminal front end of mlpwatch. Knows no mathematics."""
+"""The terminal front end of mlpwatch. Contains no mathematics."""

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from mlpwatch.tui.state.watch import Report, Start, Watch
 
 COMMANDS = ("train", "resume", "attach", "runs", "data", "check", "new")
-"""The first word that is no option; without one, train and watch."""
+"""The first word that is not an option; without a command, train and watch."""
 
 FRAMES_PER_SECOND = "240"
-"""How often Textual may draw, which it knows from the environment alone. At its 60 a key that
-comes just after a frame waits for one or two of its periods: 41 and 44 ms (p95) among mistakes of
-10,000 images while both train, 33 and 27 with this."""
+"""How often Textual may draw, which it reads only from the environment. At its default of 60, a key
+just after a frame waits for one or two frame periods: 41 and 44 ms (p95) in a list of mistakes of
+10,000 images while both models train, 33 and 27 with this."""
 
 
 def run() -> None:
@@ -48,14 +48,14 @@ def run() -> None:
     status = main(sys.argv[1:])
     flushing = Thread(target=_flush, daemon=True)
     flushing.start()
-    # A pipe gets all the time that it needs; a terminal may have stalled or be gone.
+    # A pipe gets all the time it needs; a terminal may be stalled or gone.
     flushing.join(LAST_WORDS_SECONDS if _is_terminal(sys.stdout) else None)
-    # A trainer or an import that does not come to an end must not hold the process.
+    # A trainer or an import that does not finish must not keep the process alive.
     os._exit(status)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit status; what a user can cause is one line on stderr."""
+    """Run one command and return its exit status; a user's mistake is one line on stderr."""
     try:
         parser = build_parser(
             watch=watch, train=run_train, resume=resume, attach=attach, runs=runs, fetch=fetch
@@ -70,23 +70,23 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read our output is gone: there is nobody to tell.
+        # The reader of our output is gone, so nobody can see a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        # A full disk behind `> file`, say: whatever else can fail has an error of its own.
+        # For example a full disk behind `> file`: all other failures have their own errors.
         _complain(error.strerror or error)
         return 1
 
 
 def watch(options: argparse.Namespace) -> int:
-    """Train and watch; where there is no terminal, train as `mlpwatch train` does."""
+    """Train and watch; without a terminal, train like `mlpwatch train`."""
     config = config_from(options)
     if _says_no_screen():
         return run_train(options)
     from mlpwatch.core.data.registry import check_source  # noqa: PLC0415
 
-    # What can be known at once is said before the screen changes.
+    # Report what can be checked at once before the screen changes.
     check_source(config.data)
     if options.name is not None:
         from mlpwatch.core.runs.layout import check_run_name  # noqa: PLC0415
@@ -106,7 +106,7 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def resume(options: argparse.Namespace) -> int:
-    """Go on where a run stopped, with or without a screen."""
+    """Resume a stopped run, with or without a screen."""
     run = _open_run(options)
     config = config_for_resume(options, run.config)
 
@@ -128,7 +128,7 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def attach(options: argparse.Namespace) -> int:
-    """Watch a run that lives elsewhere, or has ended, from its folder."""
+    """Watch a run of another process, or one that has ended, from its folder."""
     run = _open_run(options)
     if fault := _no_screen():
         raise InputError(f"attach {run.name}: {fault}; mlpwatch runs lists it without a screen")
@@ -163,10 +163,10 @@ def fetch(_options: argparse.Namespace) -> int:
 
 
 def _open_run(options: argparse.Namespace) -> "Run":
-    """Open the run that the command line names, or else the newest that is not damaged.
+    """Open the run named on the command line, otherwise the newest that is not damaged.
 
     Raises:
-        RunError: there is none.
+        RunError: there is no such run.
     """
     from mlpwatch.core.runs.listing import list_runs  # noqa: PLC0415
     from mlpwatch.core.runs.run import Run  # noqa: PLC0415
@@ -188,8 +188,8 @@ def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> i
 
 
 def _end(app: "MlpwatchApp", status: int) -> int:
-    """Say on the normal screen how it went, or go on without one; return the exit status."""
-    # Another one than at the start where a run was resumed on the screen.
+    """Print the result on the normal screen, or continue without one; return the exit status."""
+    # It differs from the run at the start if another was resumed on the screen.
     following = app.runs.main
     if app.shutdown.goes_on_without_screen:
         from mlpwatch.tui.hangup import go_on  # noqa: PLC0415
@@ -206,7 +206,7 @@ def _end(app: "MlpwatchApp", status: int) -> int:
     if not isinstance(session, Session):
         return status
     if not app.shutdown.is_asked:
-        # The screen ended by itself: the terminal was closed, or drawing failed. Save all the same.
+        # The screen ended by itself: the terminal was closed, or drawing failed. Save anyway.
         session.stop()
         session.join(LEAVE_SECONDS)
     _say_at_last(summary_lines(session))
@@ -214,10 +214,10 @@ def _end(app: "MlpwatchApp", status: int) -> int:
 
 
 def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.Namespace) -> int:
-    """Run the app to its end; return the exit status."""
-    # Handled once the app runs; until then it must not end the process.
+    """Run the app until it ends; return the exit status."""
+    # The app handles the signal once it runs; until then it must not end the process.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    # The app switches it on again after its first frame: see `collect_from_now_on`.
+    # The app enables it again after its first frame: see `collect_from_now_on`.
     gc.disable()
     check_textual_variables(os.environ)
     os.environ.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND)
@@ -229,7 +229,7 @@ def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     from mlpwatch.tui.terminal.traits import has_colour, has_unicode  # noqa: PLC0415
 
     if not has_colour():
-        # Textual and Rich know a terminal without colours by this alone.
+        # Textual and Rich recognise a terminal without colours only by this.
         os.environ["NO_COLOR"] = "1"
     screen = ScreenOptions(
         fps=options.fps,
@@ -252,7 +252,7 @@ def _theme(name: str, available: Iterable[str]) -> str:
     """Return Textual's name of a theme.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is no such theme.
     """
     known = {"dark": "textual-dark", "light": "textual-light", **{n: n for n in available}}
     if name not in known:
@@ -261,7 +261,7 @@ def _theme(name: str, available: Iterable[str]) -> str:
 
 
 def _say_at_last(lines: list[str], stream: IO[str] | None = None) -> None:
-    """Write on the normal screen; a terminal that takes nothing is not waited for."""
+    """Write on the normal screen; do not wait for a terminal that takes nothing."""
     from mlpwatch.core.text import one_line  # noqa: PLC0415
     from mlpwatch.tui.terminal.output import Output  # noqa: PLC0415
 
@@ -272,7 +272,7 @@ def _say_at_last(lines: list[str], stream: IO[str] | None = None) -> None:
 
 def _complain(why: object) -> None:
     """Print one line on stderr."""
-    # Only here: it takes 15 ms, which the first frame need not wait for.
+    # Only here: the import takes 15 ms, which would delay the first frame.
     from mlpwatch.core.text import one_line  # noqa: PLC0415
 
     print(f"mlpwatch: {one_line(why)}", file=sys.stderr)  # noqa: T201
@@ -286,12 +286,12 @@ def _flush() -> None:
 
 
 def _is_terminal(stream: IO[str] | None) -> bool:
-    """Return whether a standard stream is a terminal; one that is closed is None."""
+    """Return whether a standard stream is a terminal; a closed one is None."""
     return stream is not None and stream.isatty()
 
 
 def _says_no_screen() -> bool:
-    """Say in one line that there is no terminal to draw on, if so."""
+    """Print one line if there is no terminal to draw on; return whether it was printed."""
     why = _no_screen()
     if not why:
         return False
@@ -309,7 +309,7 @@ def _no_screen() -> str:
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:
-    """Put the command `watch` in front, unless another one is named or help is asked for."""
+    """Put the command `watch` in front, unless there is another command or a request for help."""
     first = arguments[0] if arguments else ""
     if first in COMMANDS or first in ("-h", "--help", "--version"):
         return list(arguments)

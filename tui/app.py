@@ -1,4 +1,4 @@
-"""The app: screens, global keys, and the timer that drains the mailbox."""
+"""The app: screens, global keys, and the timer that polls the mailbox."""
 
 import os
 from datetime import datetime
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mlpwatch.tui.mistakes.selection import MistakeSelection
 
 STOP_AGAIN_SECONDS = 5.0
-"""Within this time a second press of the key that ends the run confirms the first."""
+"""A second press of the stop key within this time confirms the first."""
 
 
 class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
@@ -58,7 +58,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, watch: Watch, names: tuple[EngineName, ...], options: ScreenOptions) -> None:
-        # With NO_COLOR Textual would still send greys of its theme; terminal colours send none.
+        # With NO_COLOR Textual would still send its theme's greys; terminal colours send none.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self._options = options
         self._cost = CostMeter(options.frames_per_second, self.bytes_taken)
@@ -73,9 +73,9 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self._hints = Hints()
         self._renderers: RendererChoice | None = None
         self._left: tuple[ref[Watch], MistakeSelection] | None = None
-        """Where one browsed the mistakes of a run, which may go meanwhile."""
+        """The last place in the mistakes of a run, which may be dropped meanwhile."""
         self._stop_asked_at = -STOP_AGAIN_SECONDS
-        # Nothing on this screen moves by itself; over SSH an animation is bytes.
+        # Nothing here needs animation, which would send bytes over SSH.
         self.animation_level = "none"
 
     def get_default_screen(self) -> Dashboard:
@@ -92,12 +92,12 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         return Look(self._options.ascii_only, colours)
 
     def get_line_filters(self) -> "Sequence[LineFilter]":
-        """Return what every row passes through; `--ascii` holds for Textual's own widgets too."""
+        """Return the filters of every row; `--ascii` also applies to Textual's own widgets."""
         filters = super().get_line_filters()
         return [*filters, AsciiFilter()] if self._options.ascii_only else filters
 
     def on_mount(self) -> None:
-        """Start loading, drawing and listening to signals."""
+        """Start loading, drawing and listening for signals."""
         self.shutdown.listen()
         self._set_fps(self._cost.fps)
         # Only after the first frame: importing torch holds the interpreter for a second.
@@ -108,16 +108,16 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self.runs.main.open()
 
     def on_resize(self, _event: Resize) -> None:
-        """Draw everything, even at the same size: the terminal may have had another in between."""
+        """Draw everything, even at the same size: the terminal may have been resized twice."""
         self.forget_what_is_shown()
         self.screen.refresh()
 
     async def on_key(self, event: Key) -> None:
-        """Hand over a key that was typed before its line or screen had opened.
+        """Pass on a key that was typed before its line or screen had opened.
 
-        Over a slow link keys come in bursts: those behind the `/` that opens a filter, or the `?`
-        that opens the help, are still sent to the screen before. Keys that come later go to the
-        line or screen directly, and never come here.
+        Over a slow link keys come in bursts: those after the `/` that opens a filter, or the `?`
+        that opens the help, are still sent to the previous screen. Later keys go to the line or
+        screen directly, and never arrive here.
         """
         from textual.widgets import Input  # noqa: PLC0415 - after the first frame
 
@@ -128,7 +128,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
             event.prevent_default()
 
     def get_system_commands(self, screen: Screen[object]) -> "Iterable[SystemCommand]":
-        """Offer every key of the table by name, then Textual's own commands."""
+        """Offer every key of the table by its label, then Textual's own commands."""
         where = getattr(screen, "WHERE", "everywhere")
         for key in KEYS:
             if key.where in (where, "everywhere") and key.action != "command_palette":
@@ -144,19 +144,19 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
         yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
         for command in super().get_system_commands(screen):
-            # "Quit" is in the table, and saves; "Keys" would be a second help beside the screen.
+            # "Quit" is in the table, and saves; "Keys" would be a second help.
             if command.title not in ("Quit", "Keys"):
                 yield command
 
     def action_command_palette(self) -> None:
-        """Offer all commands by name."""
+        """Show all commands by name."""
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
     def on_dashboard_cell_opened(self, event: Dashboard.CellOpened) -> None:
-        """Open the digits behind a confusion cell."""
+        """Show the digits of a confusion cell."""
         if not isinstance(self.screen, Dashboard):
-            return  # opened already, by a second press or click that came with the first
+            return  # already open: a second press or click came with the first
         right = event.true == event.predicted
         self.open_mistakes(event.engine, None if right else event.true, event.predicted)
 
@@ -183,7 +183,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self.push_screen(screen)
 
     def action_mistakes(self) -> None:
-        """Browse what was read wrong, from where it was left, or from the first model on."""
+        """Show the mistakes, where they were left, or from the first model."""
         from mlpwatch.tui.mistakes.selection import MistakeSelection  # noqa: PLC0415
 
         watch = self.runs.top
@@ -192,7 +192,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self._browse(self._left[1])
 
     def action_explain(self) -> None:
-        """Tell why the two models differ, or do not."""
+        """Explain why the two models differ, or do not."""
         from mlpwatch.tui.explain.screen import ExplainScreen  # noqa: PLC0415 - after the first frame
 
         self.push_screen(ExplainScreen(self.runs.top))
@@ -210,23 +210,23 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self.push_screen(screen)
 
     def action_draw(self) -> None:
-        """Draw a digit for both models to read."""
+        """Open the screen on which the user draws a digit for both models."""
         from mlpwatch.tui.draw.screen import DrawScreen  # noqa: PLC0415 - after the first frame
 
         self.push_screen(DrawScreen(self.runs.top))
 
     def action_runs(self) -> None:
-        """List the saved runs; go back to the list from one of them."""
+        """List the saved runs; from a viewed run, return to the list."""
         self.runs.show_list(self._options.saved)
 
     def action_toggle_pause(self) -> None:
-        """Pause or resume both."""
+        """Pause or resume both models."""
         if not self._is_dead("toggle_pause"):
             self.runs.top.toggle_pause()
             self._show_while_loading()
 
     def action_toggle_pause_engine(self, name: EngineName) -> None:
-        """Pause or resume one."""
+        """Pause or resume one model."""
         state = self.runs.top.state
         if name not in self.runs.names:
             self._answer(f"{TITLES[name]} is not part of this run")
@@ -237,7 +237,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
             self._show_while_loading()
 
     def action_toggle_lockstep(self) -> None:
-        """Keep both models at the same step, or no longer."""
+        """Keep both models at the same step, or stop doing so."""
         self.runs.top.toggle_lockstep()
         self.update_screen(numbers=True)
 
@@ -253,12 +253,12 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
             self._show_while_loading()
 
     def action_save(self) -> None:
-        """Save both now."""
+        """Save both models now."""
         self.runs.top.save()
         self.update_screen(numbers=True)
 
     def action_stop(self) -> None:
-        """End the run, the second time; ask the first time."""
+        """Ask the first time; the second time stop the run."""
         state = self.runs.top.state
         if state is None:
             self.runs.top.refuse("X ends the run once it is loaded; q leaves")
@@ -275,7 +275,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
             self._answer(answer, bad=True, seconds=STOP_AGAIN_SECONDS)
 
     def action_faster(self) -> None:
-        """Raise or lift the speed limit."""
+        """Raise or remove the speed limit."""
         if not self._is_dead("faster"):
             self.runs.top.faster()
             self.update_screen(numbers=True)
@@ -287,14 +287,14 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
             self.update_screen(numbers=True)
 
     def _is_dead(self, action: str) -> bool:
-        """Return whether a key would do nothing to the run now; say why."""
+        """Return whether a key would have no effect on the run now; say why."""
         why = why_not(self.runs.top, action)
         if why:
             self._answer(why)
         return bool(why)
 
     def _answer(self, text: str, *, bad: bool = False, seconds: float | None = None) -> None:
-        """Show an answer to a key on the screen that it was pressed on, and there alone."""
+        """Show an answer to a key, only on the screen where it was pressed."""
         screen, state = self.screen, self.runs.top.state
         if isinstance(screen, Says):
             screen.say(text, bad=bad)
@@ -304,17 +304,17 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
             self.update_screen(numbers=True)
 
     def action_light(self) -> None:
-        """Show dark text on light ground."""
+        """Show dark text on a light background."""
         self.theme = "textual-light"
 
     def action_dark(self) -> None:
-        """Show light text on dark ground."""
+        """Show light text on a dark background."""
         self.theme = "textual-dark"
 
     def deliver_screenshot(
         self, filename: str | None = None, path: str | None = None, time_format: str | None = None
     ) -> str | None:
-        """Save a picture of the screen beside the run's folder, and say where."""
+        """Save a picture of the screen beside the run's folder, and show its path."""
         run = session.run.path if (session := self.runs.top.session) else None
         folder = path or str(run.parent if run else self._options.saved)
         if filename is None and run is not None:
@@ -328,30 +328,30 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         return written
 
     def action_faster_screen(self) -> None:
-        """Look into the mailbox more often."""
+        """Poll the mailbox more often."""
         self._set_fps(self._cost.faster())
 
     def action_slower_screen(self) -> None:
-        """Look into the mailbox less often: fewer bytes over a thin link."""
+        """Poll the mailbox less often: fewer bytes over a slow link."""
         self._set_fps(self._cost.slower())
 
     async def action_leave(self) -> None:
-        """Go back; on the dashboard of the run that trains here save and quit."""
+        """Go back; from the dashboard of the run that trains here, save and quit."""
         if len(self.screen_stack) > 1:
             await self.screen.run_action("back")
         else:
             self.shutdown.leave()
 
     async def action_quit(self) -> None:
-        """Save and quit; the command palette's way."""
+        """Save and quit; used by the command palette."""
         self.shutdown.leave()
 
     def action_interrupt(self) -> None:
-        """Save and quit with the status of Ctrl-C; at once the second time."""
+        """Save and quit with the status of Ctrl-C; the second time quit at once."""
         self.shutdown.interrupt()
 
     def action_suspend_process(self) -> None:
-        """Stop, and give the terminal back to the shell, whose `fg` continues."""
+        """Stop, and return the terminal to the shell, whose `fg` continues."""
         if self.shutdown.may_suspend():
             super().action_suspend_process()
 
@@ -359,7 +359,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         """Let the screen draw what has changed.
 
         Args:
-            numbers: those too that otherwise change twice a second at most.
+            numbers: also draw the numbers, which otherwise change at most twice a second.
         """
         update = getattr(self.screen, "update", None)
         if update is not None:
@@ -370,14 +370,14 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
     def action_help(self) -> None:
         """Show all keys."""
         where: Where = getattr(self.screen, "WHERE", "everywhere")
-        # Kept, so that it is made and laid out once: from then on it opens in half the time.
+        # Kept, so that it is made and laid out only once: later it opens in half the time.
         name = f"help {where}"
         if not self.is_screen_installed(name):
             self.install_screen(HelpScreen(where), name)
         self.push_screen(name)
 
     def heard(self, line: str) -> None:
-        """Say what a library has written to the terminal, which is kept off the screen."""
+        """Show a message that a library wrote to the terminal, which is kept off the screen."""
         if state := self.runs.top.state:
             state.say(f"a library wrote: {line}")
             self.update_screen(numbers=True)

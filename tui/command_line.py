@@ -1,4 +1,4 @@
-"""The grammar of the command line; `tui.__main__` holds what the commands do."""
+"""The syntax of the command line; `tui.__main__` implements the commands."""
 
 import argparse
 import math
@@ -43,7 +43,7 @@ def build_parser(
     runs: Command,
     fetch: Command,
 ) -> Parser:
-    """Return the parser; each command's namespace carries its function as `command`."""
+    """Return the parser; each command's namespace has its function as `command`."""
     parser = Parser(
         prog="mlpwatch",
         description=_DESCRIPTION,
@@ -52,7 +52,7 @@ def build_parser(
         usage="mlpwatch [COMMAND] [OPTIONS]",
     )
     parser.add_argument("--version", action="version", version=f"mlpwatch {__version__}")
-    # Without a name of their own, commands would be called after the whole usage line.
+    # Without their own names, commands would be called after the whole usage line.
     commands = parser.add_subparsers(
         prog="mlpwatch", metavar="COMMAND", required=True, help=argparse.SUPPRESS
     )

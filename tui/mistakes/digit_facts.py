@@ -1,4 +1,4 @@
-"""What both models predict for one image: labels, probabilities, bars."""
+"""Both models' predictions for an image: labels, probabilities, bars."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ _SMALLEST_BAR = 3
 _PERCENT_COLUMNS = 6
 
 _NOTED = 0.1
-"""Probability from which a percentage is not dimmed."""
+"""Least probability whose percentage is not dimmed."""
 
 _ROWS_ABOVE_BARS = 5
 """Place, prediction of the epoch before, true label, a note, the models' names. Each model adds
-one more row."""
+a row."""
 
 
 class DigitFactsView(CellView):
@@ -29,14 +29,14 @@ class DigitFactsView(CellView):
     _facts: DigitFacts | None = None
 
     def update(self, facts: DigitFacts | None) -> None:
-        """Show an image's facts; None for an empty list."""
+        """Show an image's facts; None if the list is empty."""
         before, self._facts = self.rows_needed, facts
         if self.is_attached and before != self.rows_needed:
             self.refresh(layout=True)
         self.repaint()
 
     def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
-        """Return the rows that all bars need; the rows below belong to the neighbours."""
+        """Return the rows needed for all bars; the neighbours use the rows below."""
         return self.rows_needed
 
     @property
@@ -67,7 +67,7 @@ class DigitFactsView(CellView):
         return canvas
 
     def _put_bars(self, canvas: Canvas, top: int, facts: DigitFacts) -> None:
-        """One row per class: name, then a bar and percent per model; the true class is marked."""
+        """Draw a row per class: name, then a bar and percent per model; mark the true class."""
         engines = list(facts.probabilities)
         if not engines:
             return

@@ -1,4 +1,4 @@
-"""One enlarged digit: its image, both models' predictions, and the explanation of one."""
+"""One enlarged digit: its image, both models' predictions, and an explanation."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.explanation import Question
 
 Gradient = Literal["off", "predicted", "true"]
-"""Of which class's logit: none, the predicted one, the true label."""
+"""The class whose logit is differentiated: none, the predicted one, the true label."""
 
 GRADIENTS: tuple[Gradient, ...] = ("off", "predicted", "true")
 
 NEIGHBOURS = 5
-"""Training images asked for per class: as many fit side by side on the largest screens."""
+"""Training images requested per class: as many as fit side by side on the largest screens."""
 
 NEIGHBOUR_ROWS = 13
-"""Rows below the bars from which the neighbours are shown there: twice a title, four rows of
+"""With this many rows below the bars, the neighbours are shown there: twice a title, four rows of
 an image and a distance."""
 
 SEARCHING_SECONDS = 0.1
-"""How long the screen stays as it is before it says that it searches."""
+"""How long the screen stays unchanged before it shows that a search is running."""
 
 PREPARE_SECONDS = 1.0
-"""Between two checks for newer weights."""
+"""Time between two checks for newer weights."""
 
 
 class DigitPanel(Horizontal):
-    """Shows a digit at once, and its explanation as soon as it is computed.
+    """Shows a digit at once, and its explanation when it is computed.
 
     Args:
         watch: of the run.
@@ -78,7 +78,7 @@ class DigitPanel(Horizontal):
             yield ImageRowsView(id="neighbours")
 
     def on_mount(self) -> None:
-        """Index the training images while the first digit is chosen, and again now and then."""
+        """Index the training images in the background, and again from time to time."""
         self.set_interval(PREPARE_SECONDS, self.prepare)
         self.prepare()
 
@@ -87,7 +87,7 @@ class DigitPanel(Horizontal):
         self._reader.close()
 
     def prepare(self) -> None:
-        """Prepare explanations before they are asked for; update the one shown to newer weights."""
+        """Prepare explanations before they are needed; update the present one to newer weights."""
         session = self._watch.session
         if session is None or not can_draw(self):
             return
@@ -101,7 +101,7 @@ class DigitPanel(Horizontal):
     def look_at(
         self, digit: SeenDigit | None, renderers: RendererChoice, *, absent: str = ""
     ) -> None:
-        """Show a digit; without one the words `absent`."""
+        """Show a digit; without one, the text `absent`."""
         self._digit, self._renderers, self._absent = digit, renderers, absent
         self._draw_digit()
         self._follow()
@@ -112,7 +112,7 @@ class DigitPanel(Horizontal):
         return self._gradient != "off"
 
     def next_gradient(self) -> None:
-        """Draw no gradient, that of the predicted class, or that of the true label."""
+        """Show no gradient, that of the predicted class, or that of the true label."""
         self._gradient = GRADIENTS[(GRADIENTS.index(self._gradient) + 1) % len(GRADIENTS)]
         self._draw_digit()
         self._follow()
@@ -137,7 +137,7 @@ class DigitPanel(Horizontal):
         return room < NEIGHBOUR_ROWS
 
     def _show_what_fits(self) -> None:
-        """Hide what has no room."""
+        """Hide what does not fit."""
         both_fit = not self.has_to_choose
         self.query_one(DigitFactsView).display = both_fit or not self._alone
         self.query_one(ImageRowsView).display = both_fit or self._alone
@@ -148,7 +148,7 @@ class DigitPanel(Horizontal):
         return self._chosen if self._chosen in names else names[0]
 
     def _follow(self) -> None:
-        """Arrange, ask for what is unknown, and draw the rest; while hidden, wait for the size."""
+        """Arrange, request what is missing, and draw the rest; while hidden, wait for the size."""
         if not self.size.height:
             return
         self._show_what_fits()
@@ -158,7 +158,7 @@ class DigitPanel(Horizontal):
         if self._reader.fits or asked is None:
             self._draw_explanation()
         else:
-            # The answer mostly comes sooner: then nothing is drawn twice.
+            # The answer usually comes sooner: then nothing is drawn twice.
             self.set_timer(SEARCHING_SECONDS, self._draw_explanation)
 
     def _answered(self) -> None:

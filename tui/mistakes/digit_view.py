@@ -1,4 +1,4 @@
-"""One large image in the middle of its pane."""
+"""A large image centred in its pane."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from mlpwatch.tui.kit.theme import Role
 
 
 class DigitView(CellView):
-    """Shows an image in its middle, or a word where there is none."""
+    """Shows a centred image, or a text if there is none."""
 
     _image: NDArray[np.floating] | None = None
     _renderer: Renderer = "ramp"
@@ -22,7 +22,7 @@ class DigitView(CellView):
         *,
         absent: str = "",
     ) -> None:
-        """Show an image (height, width) of ink from 0 to 1, or the word `absent` without one."""
+        """Show an image (height, width) of ink from 0 to 1; without one, the text `absent`."""
         self._image, self._renderer, self._absent = image, renderer, absent
         self.repaint()
 

@@ -1,4 +1,4 @@
-"""Explanations of one image after another, computed off the event loop."""
+"""Explanations of images, computed one after another off the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class About(NamedTuple):
-    """What an answer is about."""
+    """The subject of an answer."""
 
     engine: EngineName
     split: str
     row: int
     towards: int
     epoch: int | None
-    """Of the network that is asked; None before its first."""
+    """Of the network that explains; None before its first epoch."""
 
 
 class ExplanationReader:
-    """Answers the newest question; older ones that still wait are dropped.
+    """Answers the newest question; older waiting ones are dropped.
 
     Args:
         watch: of the run.
@@ -42,26 +42,26 @@ class ExplanationReader:
         self._prepared: set[EngineName] = set()
         self._closing = Flag()
         self.answer: Explanation | None = None
-        """The newest; perhaps of the image before."""
+        """The newest answer, possibly for the image before."""
         self.answers: About | None = None
-        """What `answer` is about."""
+        """The subject of `answer`."""
         self.has_failed = False
-        """Whether the newest answer found no memory."""
+        """Whether the newest answer failed because memory ran out."""
 
     @property
     def is_searching(self) -> bool:
-        """Whether the answer shown is of another image and a new one is on its way."""
+        """Whether the answer shown is for another image and a new one is being computed."""
         return self._works and not self.fits
 
     @property
     def fits(self) -> bool:
-        """Whether the answer is about the image asked for last; its epoch may be older."""
+        """Whether the answer is for the requested image; its epoch may be older."""
         if self._about is None or self.answers is None:
             return False
         return self._about[:4] == self.answers[:4]
 
     def ask(self, about: About, question: "Question") -> bool:
-        """Take a question; return whether `work` has to be started for it."""
+        """Accept a question; return whether `work` must be started for it."""
         if about == self._about:
             return False
         self._about, self._wanted = about, (about, question)
@@ -73,11 +73,11 @@ class ExplanationReader:
         return explainer.epoch(engine) if explainer else None
 
     def prepare(self, engine: EngineName, *, renew: bool) -> None:
-        """Start to index the training images before they are asked for, if there are newer weights.
+        """Start to index the training images before they are needed, if there are newer weights.
 
         Args:
             engine: whose network is used.
-            renew: also do it again with newer weights, now and then.
+            renew: also index again for newer weights, from time to time.
         """
         explainer = self._explainer_of_session()
         if explainer is None or self._closing.is_set() or not explainer.is_due(engine):
@@ -86,7 +86,7 @@ class ExplanationReader:
         if is_busy or (engine in self._prepared and not renew):
             return
         self._prepared.add(engine)
-        # A thread of its own: only such a one can be given a lower priority than the trainers.
+        # In its own thread: only that can be given a lower priority than the trainers.
         self._preparing = Thread(
             target=self._prepare, args=(explainer, engine), name="neighbours", daemon=True
         )
@@ -118,7 +118,7 @@ class ExplanationReader:
         try:
             return await asyncio.to_thread(explainer.answer, question)
         except (MemoryError, RuntimeError) as error:
-            # PyTorch raises RuntimeError without memory. Training continues; the next digit or
+            # PyTorch raises RuntimeError if memory runs out. Training continues; the next digit or
             # newer weights try again.
             self.has_failed = True
             if state := self._watch.state:
@@ -130,7 +130,7 @@ class ExplanationReader:
         from mlpwatch.core.analysis.explanation import Explainer  # noqa: PLC0415 - after the first frame
 
         session = self._watch.session
-        # An attached run has its images some seconds after it is opened.
+        # An attached run gets its images some seconds after it is opened.
         if self._explainer is None and session is not None and session.dataset.train_count:
             self._explainer = Explainer(session.dataset, session.config, session.weight_store)
         return self._explainer
@@ -140,5 +140,5 @@ class ExplanationReader:
         try:
             explainer.prepare(engine, self._closing.is_set)
         except (MemoryError, RuntimeError):
-            # Questions still index the two classes that they ask for.
+            # Questions still index the two classes that they need.
             self._closing.set()

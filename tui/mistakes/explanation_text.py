@@ -1,4 +1,4 @@
-"""The words of a digit's explanation, and the rows of its nearest training images."""
+"""The text of a digit's explanation, and the rows of its nearest training images."""
 
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ def neighbour_rows(
 
 
 def saliency_title(answer: "Explanation", names: str, newest: int) -> str:
-    """Return what the marks mean, and the epoch of the weights if the run is at a newer one."""
+    """Return the legend of the marks, and the epoch of the weights if the run is at a newer one."""
     who, towards = TITLES[answer.engine], names[answer.towards]
     if answer.epoch < newest:
         return f"{who}, epoch {answer.epoch}: for (+) or against (−) {towards}"
@@ -53,12 +53,12 @@ def saliency_title(answer: "Explanation", names: str, newest: int) -> str:
 
 
 def weights_note(answer: "Explanation", newest: int) -> str:
-    """Return the epoch of the weights if the run is at a newer one; else nothing."""
+    """Return the epoch of the weights if the run is at a newer one; otherwise an empty string."""
     return f"by the weights of epoch {answer.epoch}" if answer.epoch < newest else ""
 
 
 def instead_of_neighbours(*, no_digit: bool, searching: bool, failed: bool) -> str:
-    """Return the words shown while there is no answer."""
+    """Return the text shown while there is no answer."""
     if no_digit:
         return ""
     if failed and not searching:

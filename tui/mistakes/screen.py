@@ -32,12 +32,12 @@ from mlpwatch.tui.terminal.textual_internals import is_being_removed
 
 
 class MistakesScreen(ClosesOnce[None]):
-    """Follows the newest predictions; the digit under the cursor stays until it is left.
+    """Follows the newest predictions; the digit under the cursor stays until the user moves on.
 
     Args:
         watch: of the run.
-        selection: the list, filters, order and place to begin with.
-        renderers: how pixels are drawn; a choice made here is kept.
+        selection: the initial list, filters, order and place.
+        renderers: how pixels are drawn; the user's choice is kept.
         hints: shown for the first few keys.
     """
 
@@ -59,7 +59,7 @@ class MistakesScreen(ClosesOnce[None]):
         self._view: View = "sheet"
         self._hints, self._busy = hints, ""
         self._note = ""
-        """An answer to the last key."""
+        """The answer to the last key."""
         self._paces = {"sheet": Pace(SHEET_SECONDS), "digit": Pace(NUMBERS_SECONDS)}
         self._late: Timer | None = None
 
@@ -74,9 +74,9 @@ class MistakesScreen(ClosesOnce[None]):
         yield Footer("mistakes", self._watch)
 
     def on_mount(self) -> None:
-        """Draw the lists for the first frame, and everything once the size is known."""
+        """Draw the lists for the first frame, and the rest when the size is known."""
         if is_being_removed(self):
-            return  # closed before it was there
+            return  # closed before it was mounted
         self._watch.mark_read()
         self._arrange()
         self._take_in(at_once=True)
@@ -89,7 +89,7 @@ class MistakesScreen(ClosesOnce[None]):
         self.call_after_refresh(self.update, numbers=True)
 
     def on_contact_sheet_picked(self, event: ContactSheet.Picked) -> None:
-        """Go to the digit that was clicked; a double click enlarges it."""
+        """Go to the clicked digit; a double click enlarges it."""
         self._selection.go_to(event.place)
         if event.twice:
             self.action_open()
@@ -100,7 +100,7 @@ class MistakesScreen(ClosesOnce[None]):
         self._draw_message()
 
     def update(self, *, numbers: bool = False) -> None:
-        """Take in new predictions, if there are any, and draw."""
+        """Show new predictions, if there are any, and draw."""
         if not can_draw(self):
             return
         if self._take_in(at_once=numbers) or numbers:
@@ -109,7 +109,7 @@ class MistakesScreen(ClosesOnce[None]):
         self._draw_message()
 
     def action_move(self, by: int) -> None:
-        """Move by so many digits, round the ends."""
+        """Move by some digits, from the last to the first and back."""
         self._selection.move(by)
         self._acted()
 
@@ -134,7 +134,7 @@ class MistakesScreen(ClosesOnce[None]):
             self._show("digit")
 
     def action_next_renderer(self) -> None:
-        """Draw pixels in the next of the ways that the terminal has."""
+        """Draw pixels with the next renderer that the terminal supports."""
         is_small = self._view == "sheet"
         hides = not is_small and self.query_one(DigitPanel).shows_gradient
         note = self._renderers.next(small=is_small, under_gradient=hides)
@@ -151,9 +151,9 @@ class MistakesScreen(ClosesOnce[None]):
         self._acted()
 
     def action_next_list(self, by: int) -> None:
-        """Switch to another of the lists that this run has."""
+        """Switch to another list of this run."""
         lists, now = self._lists(), self._selection.which
-        # A model that has not been heard of yet has no list.
+        # A model without any event so far has no list.
         place = lists.index(now) + by if now in lists else 0
         self._selection.choose_list(lists[place % len(lists)])
         self._acted()
@@ -195,7 +195,7 @@ class MistakesScreen(ClosesOnce[None]):
         self._acted("" if panel.has_to_choose else "bars and nearest digits both fit here")
 
     def action_toggle_test(self) -> None:
-        """Turn to the test images, predicted with the newest epoch's weights, or back."""
+        """Switch to the test images, predicted with the newest epoch's weights, or back."""
         if self._busy or self._watch.session is None:
             return
         if self._images.split == "test":
@@ -224,7 +224,7 @@ class MistakesScreen(ClosesOnce[None]):
         try:
             await self._images.read_test()
         except (MemoryError, RuntimeError, MlpwatchError) as error:
-            # PyTorch raises RuntimeError without memory. Training continues.
+            # PyTorch raises RuntimeError if memory runs out. Training continues.
             if state := self._watch.state:
                 fault = f"the test images could not be read: {error}"
                 state.say(fault, bad=True, where=self.WHERE)
@@ -234,13 +234,13 @@ class MistakesScreen(ClosesOnce[None]):
             self.update(numbers=True)
 
     def _take_in(self, *, at_once: bool) -> bool:
-        """Take in new predictions, but only so often; return whether there were any."""
+        """Accept new predictions, but not too often; return whether there were any."""
         if not self._selection.is_news(self._images.predictions):
             return False
         if (pace := self._paces[self._view]).allows(monotonic(), at_once=at_once):
             self._late = None
             return self._selection.take(self._images.predictions)
-        # After a pause or the end no further event would show the last ones.
+        # After a pause or the end no further event would draw the last ones.
         self._late = self._late or self.set_timer(pace.seconds, self.update)
         return False
 
@@ -264,7 +264,7 @@ class MistakesScreen(ClosesOnce[None]):
         self._draw_message()
 
     def _enlarged(self) -> DigitPanel:
-        """Enlarge the digit, which has the explanation, and return its panel."""
+        """Enlarge the digit, for its explanation, and return its panel."""
         if self._view == "sheet":
             self.action_open()
         return self.query_one(DigitPanel)

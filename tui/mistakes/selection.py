@@ -12,10 +12,10 @@ from mlpwatch.core.analysis.mistakes import (
 
 
 class MistakeSelection:
-    """Selects again when predictions, list, filters or order change; moving only looks up.
+    """Selects again when predictions, list, filters or order change; moving only looks up places.
 
     Args:
-        which: the list to begin with.
+        which: the initial list.
         true: only images of this class.
         predicted: only images for which this class is predicted.
     """
@@ -67,13 +67,13 @@ class MistakeSelection:
         return self._counts[which]
 
     def start_with(self, predictions: SplitEvaluations) -> None:
-        """Turn to the first image of another split."""
+        """Switch to the first image of another split."""
         self.predictions = predictions
         self._counts.clear()
         self._start_over()
 
     def choose_list(self, which: MistakeList) -> None:
-        """Turn to the first image of a list."""
+        """Switch to the first image of a list."""
         self.which = which
         self._start_over()
 
@@ -83,31 +83,31 @@ class MistakeSelection:
         self._start_over()
 
     def next_true(self, classes: int) -> None:
-        """Keep only the next true class of so many; after the last, all."""
+        """Keep only the next true class; after the last, all."""
         self.filter(_following(self.true, classes), self.predicted)
 
     def next_predicted(self, classes: int) -> None:
-        """Keep only the next predicted class of so many; after the last, all."""
+        """Keep only the next predicted class; after the last, all."""
         self.filter(self.true, _following(self.predicted, classes))
 
     def next_order(self) -> None:
-        """Sort in the next way, and turn to the first image."""
+        """Sort in the next way, and switch to the first image."""
         self.order = SORT_ORDERS[(SORT_ORDERS.index(self.order) + 1) % len(SORT_ORDERS)]
         self._start_over()
 
     def move(self, by: int) -> None:
-        """Move by so many images, round the ends."""
-        # An image that left the list made room: the next one is now at its place.
+        """Move by some images, from the last to the first and back."""
+        # The place of an image that left the list is now that of the next image.
         by -= not self.is_here and by > 0
         if len(self.rows):
             self.go_to((self._place + by) % len(self.rows))
 
     def move_within(self, by: int) -> None:
-        """Move by so many images, no further than the ends."""
+        """Move by some images, not beyond the ends."""
         self.go_to(max(0, self._place + by))
 
     def go_to(self, place: int) -> None:
-        """Go to a place from 0, or counted from the end; no further than the ends."""
+        """Go to a place from 0, or counted from the end if negative; not beyond the ends."""
         if len(self.rows):
             last = len(self.rows) - 1
             self._place = min(max(place + len(self.rows) if place < 0 else place, 0), last)
@@ -137,6 +137,6 @@ def _following(number: int | None, classes: int) -> int | None:
 
 
 def _same(one: SplitEvaluations, other: SplitEvaluations) -> bool:
-    """Return whether two sets of predictions hold the very same evaluations."""
+    """Return whether two sets of predictions contain the very same evaluations."""
     pairs = ((one.now, other.now), (one.before, other.before))
     return all(a.keys() == b.keys() and all(a[name] is b[name] for name in a) for a, b in pairs)

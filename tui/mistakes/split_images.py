@@ -1,4 +1,4 @@
-"""The images of a split, the models' predictions for them, and what the screen shows of those."""
+"""The images of a split with both models' predictions, and what the screen shows of them."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DigitFacts:
-    """One image and what the models predict for it."""
+    """An image and the models' predictions for it."""
 
     place: str
     """Position in the list, and the image's number."""
@@ -42,7 +42,7 @@ class DigitFacts:
     names: str
     """One character per class."""
     before: Mapping[EngineName, int] = field(default_factory=dict)
-    """Predictions of the epoch before, of those engines for which they are shown."""
+    """Predictions of the epoch before, of the engines that show them."""
     note: str = ""
     """A few words about the probabilities."""
 
@@ -80,7 +80,7 @@ class SplitImages:
 
     @property
     def predictions(self) -> SplitEvaluations:
-        """Both models' predictions for the split; of no image while loading."""
+        """Both models' predictions for the split; empty while loading."""
         session, state = self._watch.session, self._watch.state
         if session is None or state is None:
             return SplitEvaluations(np.empty(0, np.int64))
@@ -115,7 +115,7 @@ class SplitImages:
         return ink_of(pixels, self._session().config.pixel_range)
 
     def title(self, row: int) -> str:
-        """Return split and number of an image, as its source counts them."""
+        """Return an image's split and number, as its source counts them."""
         data = self._session().dataset
         if self.split == "test":
             return f"test image {row:,}"
@@ -155,10 +155,10 @@ class SplitImages:
         return SeenDigit(self.split, row, self._images[row], ink, facts)
 
     async def read_test(self) -> None:
-        """Turn to the test images; the newest epoch's weights predict them in a thread.
+        """Switch to the test images; a thread predicts them with the newest epoch's weights.
 
         Raises:
-            MemoryError: there is no room for it; the split stays as it was.
+            MemoryError: memory ran out; the split has not changed.
             RuntimeError: the same, from PyTorch.
             DataError: the images are missing.
         """
@@ -166,7 +166,7 @@ class SplitImages:
         if state is None:
             return
         places = weights_places(state)
-        # An ended run has its own test predictions; one from a log has them without images.
+        # An ended run has its own test predictions; those from a log have no values per image.
         test = {name: e.test for name, e in state.engines.items() if e.test and len(e.test.losses)}
         if not state.ended or not test:
             test = await asyncio.to_thread(session.evaluate_test)

@@ -1,4 +1,4 @@
-"""The words of the mistakes screen: its lists, filters and order, and why a list is empty."""
+"""The texts of the mistakes screen: its lists, filters and order, and why a list is empty."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -42,7 +42,7 @@ _ORDER_TITLES: Mapping[SortOrder, str] = {
 
 
 def lists_text(lists: Sequence[MistakeList], selection: MistakeSelection, width: int) -> Text:
-    """Return the lists with their lengths; on narrow screens the others by one word each."""
+    """Return the lists with their lengths; on narrow screens all but the chosen one in one word."""
     if sum(len(LIST_TITLES[which]) + 10 for which in lists) <= width:
         return _lists_in_a_row(lists, selection, LIST_TITLES, 2, 2)
     spaced = _lists_in_a_row(lists, selection, _SHORT_TITLES, 1, 1)
@@ -57,7 +57,7 @@ def _lists_in_a_row(
     before: int,
     behind: int,
 ) -> Text:
-    """Return the lists with so many blanks before and behind each; the chosen one in full."""
+    """Return the lists with some blanks before and after each; the chosen one in full."""
     pieces: Text = [(" " * min(before, 1), Role.TEXT)]
     for which in lists:
         is_current = which == selection.which
@@ -82,7 +82,7 @@ def knows(predictions: SplitEvaluations, which: MistakeList) -> bool:
 
 
 def filters_text(split: Split, selection: MistakeSelection, names: str) -> Text:
-    """Return split, filters and order; whatever differs from the defaults stands out."""
+    """Return split, filters and order; values other than the defaults are highlighted."""
     true = "any" if selection.true is None else names[selection.true]
     predicted = "any" if selection.predicted is None else names[selection.predicted]
     pieces: Text = [("   ", Role.TEXT)]
@@ -95,7 +95,7 @@ def filters_text(split: Split, selection: MistakeSelection, names: str) -> Text:
 
 
 def epochs_text(state: RunState | None) -> Text:
-    """Return the epoch of each model's predictions, and its state unless it trains."""
+    """Return the epoch of each model's predictions, and its state unless it is training."""
     pieces: Text = []
     for name, place in weights_places(state).items():
         phase = state.engines[name].phase if state else ""
@@ -132,7 +132,7 @@ def caption(predictions: SplitEvaluations, row: int, names: str) -> Text:
 def detail_text(selection: MistakeSelection, title: str, names: str, width: int) -> Text:
     """Return place, title and predictions of the image under the cursor; empty without one.
 
-    The title, which the sheet can do without, is left out if there is no room.
+    The title, which the sheet does not need, is left out if there is no room.
     """
     row, predictions = selection.row, selection.predictions
     if row is None or not len(selection.rows):
@@ -162,9 +162,9 @@ def place_text(selection: MistakeSelection) -> str:
 def predicted_before(
     predictions: SplitEvaluations, row: int, which: MistakeList
 ) -> dict[EngineName, int]:
-    """Return each model's prediction of the epoch before, if it was another.
+    """Return each model's prediction of the epoch before, if it was different.
 
-    Only for the two lists of changes; elsewhere it would distract.
+    Only for the two lists of changes; in other lists it would distract.
     """
     if not is_change(which):
         return {}
