@@ -1,4 +1,4 @@
-"""A run as the screens see it, whether it trains in this process, elsewhere, or has ended."""
+"""The screens' view of a run: it trains in this process or in another, or has ended."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -17,7 +17,7 @@ from mlpwatch.core.events import Event, Mailbox
 
 
 class RunFolder(Protocol):
-    """Where a run is saved, and the lock that says who trains it."""
+    """The folder of a run, and the lock of the process that trains it."""
 
     @property
     def path(self) -> Path:
@@ -35,7 +35,7 @@ class RunFolder(Protocol):
 
 
 class RunSource(Protocol):
-    """One run: its settings, its events, and the orders that it takes.
+    """One run: its settings, its events, and the orders that it accepts.
 
     `Session` trains a run in this process; `RunFollower` reads the folder of a run that another
     process trains or trained. Orders return at once and may come from any thread.
@@ -47,7 +47,7 @@ class RunSource(Protocol):
 
     @property
     def dataset(self) -> Dataset:
-        """Its shape and classes are right from the start; a follower's images come later."""
+        """The data set: shape and classes from the start, a follower's images later."""
 
     @property
     def run(self) -> RunFolder:
@@ -59,11 +59,11 @@ class RunSource(Protocol):
 
     @property
     def weight_store(self) -> WeightStore:
-        """Has the newest published weights."""
+        """Holds the newest published weights."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a person should know about a resumed run, one line each."""
+        """Notes for the user about a resumed run, one line each."""
 
     @property
     def epoch_steps(self) -> int:
@@ -83,11 +83,11 @@ class RunSource(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more happens after `stop` or `leave`."""
+        """Whether the run has ended or, for a follower, the following."""
 
     @property
     def save_error(self) -> str | None:
-        """What is not on disk although it should be, in one line; None if all is."""
+        """What could not be saved, in one line; None if everything is saved."""
 
     def threads(self, engine: EngineName) -> int:
         """Return the number of threads that an engine may use."""
@@ -96,31 +96,31 @@ class RunSource(Protocol):
         """Return whether an engine has been paused."""
 
     def past_events(self) -> list[Event]:
-        """Return what the logs say of earlier training; to be called before `start`."""
+        """Return the events of earlier training from the logs; call it before `start`."""
 
     def compare_gradients(self) -> GradientComparison:
         """Compare both engines' gradients on the same weights and batch."""
 
     def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
-        """Ask an engine about images (images, features), scaled as in training; returns at once."""
+        """Predict images (images, features), scaled as in training; returns at once."""
 
     def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
-        """Compute each engine's next step part by part; not for the event loop."""
+        """Compute each engine's next step part by part; too slow for the event loop."""
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         """Evaluate the test images with published weights; takes 0.1 s."""
 
     def ask_for_weights(self) -> None:
-        """Ask for newer weights in the store. No effect if they are elsewhere."""
+        """Ask for newer weights in the store. No effect if another process trains."""
 
     def start(self) -> None:
-        """Start the threads that train, or follow."""
+        """Start the threads that train or follow."""
 
     def pause(self, *engines: EngineName) -> None:
         """Pause the named engines, or all; several stop at the same step."""
 
     def resume(self, *engines: EngineName) -> None:
-        """Let the named engines, or all, train on."""
+        """Resume the named engines, or all."""
 
     def step(self) -> None:
         """Train one more batch on every paused engine."""
@@ -132,10 +132,10 @@ class RunSource(Protocol):
         """Limit the speed of every engine; None lifts the limit."""
 
     def set_lockstep(self, lockstep: bool) -> None:
-        """Keep all engines at the same step, the faster waiting, or no longer."""
+        """Set whether the faster engine waits, so that all engines are at the same step."""
 
     def stop(self) -> None:
-        """Save and end the run, wherever it trains."""
+        """Save and end the run, in whichever process it trains."""
 
     def leave(self) -> None:
         """Save and end a run that trains here; a run that trains elsewhere continues."""

@@ -1,4 +1,4 @@
-"""From settings to an engine: widths, initial weights, and which class it is."""
+"""From settings to an engine: widths, initial weights, and the engine's class."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -42,14 +42,14 @@ _INITIALIZATIONS = complete(Initialization, {"scaled": _scaled, "normal": _norma
 
 
 def initial_weights(sizes: Sequence[int], config: RunConfig) -> dict[str, Floats]:
-    """Return the weights that both engines start from; biases are zero.
+    """Return the initial weights of both engines; biases are zero.
 
     Args:
         sizes: widths from input to output.
-        config: `scaled` initialization is as the activation's record says; `normal` has standard
+        config: `scaled` initialization follows the activation's record; `normal` has standard
             deviation 0.1, as in the notebook. The seed and the dtype are used too.
     """
-    # A stream of its own: the split and the batch order draw from others.
+    # A separate stream: the split and the batch order use others.
     random = np.random.default_rng([config.seed, 1])
     draw = _INITIALIZATIONS[config.initialization]
     weights: dict[str, Floats] = {}
@@ -73,15 +73,15 @@ def build_engine(
     PyTorch is imported here, and only for its own engine: it takes about a second.
 
     Args:
-        name: which one.
+        name: of the engine.
         config: of the run.
         images: scaled, float32.
         labels: int64.
-        classes: how many the labels may name.
-        grey_levels: the same images as bytes, if there are any; the NumPy engine reads them.
+        classes: number of classes.
+        grey_levels: the same images as bytes, or None; only the NumPy engine uses them.
 
     Raises:
-        ConfigError: the device that the config names is absent.
+        ConfigError: the config's device is absent.
     """
     weights = initial_weights(layer_sizes(images.shape[1], config.hidden, classes), config)
     if name == "numpy":

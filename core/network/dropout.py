@@ -1,7 +1,7 @@
-"""Dropout masks that both engines share.
+"""The dropout masks of both engines.
 
-They depend on the run's seed and the step alone: both networks leave out the same numbers, and a
-resumed run draws the masks that it would have drawn without the interruption.
+They depend only on the run's seed and the step: both networks drop the same numbers, and a resumed
+run draws the same masks as an uninterrupted one.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from mlpwatch.core.config import RunConfig
 
 Masks = list[NDArray[np.floating] | None]
-"""One per layer's input, (batch, fan_in): 0 or 1 / (1 - share); None where nothing is left out."""
+"""One per layer's input, (batch, fan_in): 0 or 1 / (1 - share); None if nothing is dropped."""
 
 
 class DropoutMasks:
     """Draws the masks of one network.
 
-    Inverted dropout (Srivastava et al. 2014, section 10): what is kept is multiplied by
-    1 / (1 - share) while training, so that prediction needs no factor.
+    Inverted dropout (Srivastava et al. 2014, section 10): in training the kept numbers are
+    multiplied by 1 / (1 - share), so prediction needs no factor.
 
     Args:
         config: seed, dtype and both shares are used.
@@ -31,14 +31,14 @@ class DropoutMasks:
         shares = [config.input_dropout, *[config.dropout] * (len(fan_ins) - 1)]
         self._layers = list(zip(fan_ins, shares, strict=True))
         self.drops = [share > 0 for share in shares]
-        """Whether anything is left out of each layer's input."""
+        """Per layer: whether its input has dropout."""
         self.active = any(self.drops)
 
     def draw(self, step: int, batch: int) -> Masks:
         """Return the masks of the step after `step` updates."""
         if not self.active:
             return [None] * len(self._layers)
-        # Stream 3 of the seed; weights draw from stream 1, the batch order from stream 2.
+        # Stream 3 of the seed; the weights use stream 1, the batch order uses stream 2.
         random = np.random.default_rng([self._seed, 3, step])
         return [
             self._mask(random, (batch, fan_in), share) if share else None

@@ -1,4 +1,4 @@
-"""What both engines have in common: the protocol, and the state that either can take over."""
+"""The protocol of both engines, and the state that either can load."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,7 +9,7 @@ from mlpwatch.core.config import EngineName
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """A copy of all that an engine has learned, in names and shapes that both share."""
+    """A copy of everything an engine has learned; both use the same names and shapes."""
 
     weights: dict[str, Floats]
     """`layers.K.weight` (fan_out, fan_in) and `layers.K.bias` (fan_out,)."""
@@ -24,7 +24,8 @@ class EngineState:
 class Engine(Protocol):
     """One network with its optimizer, bound to the training images.
 
-    Not thread-safe: one thread trains it. While it waits, `logits` and `state` are safe elsewhere.
+    Not thread-safe: one thread trains it. While it waits, other threads may call `logits` and
+    `state`.
     """
 
     @property
@@ -47,32 +48,32 @@ class Engine(Protocol):
         """Return the loss on `rows` (batch,) and its gradient by tensor name; no update."""
 
     def forward_pass(self, rows: Rows) -> list[Floats]:
-        """Return A_0 … A_L-1 and the logits, each (batch, width), as the next step has them.
+        """Return A_0 … A_L-1 and the logits, each (batch, width), of the next step.
 
-        On the training images of `rows` (batch,), with the step's dropout masks drawn but A_k
-        taken before them. Copies; changes nothing that is learned.
+        Uses the training images of `rows` (batch,) and the step's dropout masks; A_k is taken
+        before its mask. Returns copies; changes nothing that is learned.
         """
 
     def logits(self, images: Floats, weights: Tensors | None = None) -> Floats:
         """Return the output layer's sums (samples, classes) for images (samples, features).
 
         Args:
-            images: scaled as the training images.
-            weights: used instead of the engine's own, as `weights()` returns them;
-                then one other thread may do so while the engine trains.
+            images: scaled like the training images.
+            weights: used instead of the engine's own, in the form of `weights()`; then one other
+                thread may call this while the engine trains.
         """
 
     def first_nonfinite_tensor(self) -> str | None:
         """Return the name of the first weight array with a NaN or infinity, or None."""
 
     def weights(self) -> dict[str, Floats]:
-        """Return a copy of the weights, as `state` has them."""
+        """Return a copy of the weights, in the form of `EngineState.weights`."""
 
     def state(self) -> EngineState:
         """Return a copy of weights and optimizer slots, C-contiguous, of the run's dtype."""
 
     def load_state(self, state: EngineState) -> None:
-        """Take over weights and slots, from either engine.
+        """Load weights and slots of either engine.
 
         Raises:
             ValueError: a tensor is missing, or its shape or dtype differs.
@@ -80,10 +81,10 @@ class Engine(Protocol):
 
 
 def check_state(given: EngineState, own: EngineState) -> None:
-    """Check that `given` holds every weight and slot of `own`, in shape and dtype.
+    """Check that `given` has every weight and slot of `own`, with the same shape and dtype.
 
     Raises:
-        ValueError: naming the first tensor that is missing or differs.
+        ValueError: a tensor is missing or differs; the message names the first.
     """
     _check_tensors(given.weights, own.weights)
     _check_tensors(given.slots, own.slots)

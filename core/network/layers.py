@@ -1,15 +1,15 @@
-"""The network by hand: layers that go forward and backward, no autograd.
+"""The network by hand: layers with a forward and a backward pass, no autograd.
 
 For a batch of images X_0 (batch, features), layer k computes
 
     Z_k = X_k W_k + b_k        A_k+1 = f(Z_k)        X_k+1 = A_k+1 ⊙ M_k+1
 
 with W_k (fan_in, fan_out), b_k (fan_out,) and the dropout mask M, absent without dropout. The
-last Z is the logits and goes to the loss.
+last Z is the logits, the input of the loss.
 
-A layer is made for one batch size and writes into arrays of its own: a step allocates none.
-`torch.nn.Linear` keeps W_kᵀ, and so do files; in here the product of two matrices as they lie
-takes 138 µs where one with a transposed factor takes 172 (64 x 784 times 784 x 128).
+A layer is made for one batch size and writes into its own arrays: a step allocates none.
+`torch.nn.Linear` and the files store W_kᵀ. Here W_k is stored: a product without a transposed
+factor takes 138 µs, with one 172 µs (64 x 784 times 784 x 128).
 """
 
 from collections.abc import Callable, Sequence
@@ -33,9 +33,9 @@ class Layer(Protocol):
         """Return the output (batch, fan_out) for x (batch, fan_in); the next call overwrites it."""
 
     def backward(self, gradient: Floats) -> Floats | None:
-        """Return ∂L/∂input for ∂L/∂output, both as in `forward`; may overwrite what is given.
+        """Return ∂L/∂input for ∂L/∂output, shaped as in `forward`; may overwrite its argument.
 
-        None from the first layer of a network that trains, which has no use for ∂L/∂pixels.
+        The first layer of a network in training returns None: ∂L/∂pixels is not needed.
         """
 
 
@@ -46,9 +46,9 @@ class Linear:
         weights: W (fan_in, fan_out) and b (fan_out,), views into θ.
         gradients: ∂L/∂W and ∂L/∂b, of the same shapes, views into ∂L/∂θ; `backward` fills them.
         batch: images per batch.
-        order: how Z lies in memory; `F` for logits, since sums and maxima over 10 classes then
-            run over 100 images at a time: 14 µs for the softmax of a batch instead of 23.
-        is_first: whether ∂L/∂X is left out.
+        order: memory order of Z; `F` for logits: sums and maxima over 10 classes then run over 100
+            images at a time, and the softmax of a batch takes 14 µs instead of 23 µs.
+        is_first: whether to skip ∂L/∂X.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Linear:
         """See `Layer`."""
         # ∂L/∂W = Xᵀ ∂L/∂Z                                          (fan_in, fan_out)
         np.matmul(self._x.T, gradient, self.dW)
-        # ∂L/∂b = Σ_batch ∂L/∂Z; as a product half the time of a sum (fan_out,)
+        # ∂L/∂b = Σ_batch ∂L/∂Z; a product takes half of a sum's time (fan_out,)
         np.matmul(self._ones, gradient, self.db)
         if self._dx is not None:
             # ∂L/∂X = ∂L/∂Z Wᵀ                                      (batch, fan_in)
@@ -119,7 +119,7 @@ class Activation:
         return gradient
 
     def relative_derivative(self) -> Floats:
-        """Return f'(Z) / max f' (batch, width) of the last `forward`: 0 where it is saturated."""
+        """Return f'(Z) / max f' (batch, width) of the last `forward`: near 0 if saturated."""
         return self.backward(np.full_like(self.output, 1 / self._rule.steepest))
 
 
@@ -147,9 +147,9 @@ class Dropout:
 
 
 class Parameters:
-    """All W_k and b_k, one after the other in one flat θ, and ∂L/∂θ in another of that layout.
+    """All W_k and b_k, one after the other in one flat θ, and ∂L/∂θ in the same layout.
 
-    So an optimizer is a few operations on vectors.
+    With them an optimizer needs only a few operations on vectors.
 
     Args:
         weights: `layers.K.weight` (fan_out, fan_in) and `layers.K.bias`; copied.
@@ -172,7 +172,7 @@ class Parameters:
         return views
 
     def by_layer(self, vector: Vector) -> list[tuple[Floats, Floats]]:
-        """Return the same as (W, b) per layer, input side first."""
+        """Return the views as (W, b) per layer, input side first."""
         views = list(self.by_name(vector).values())
         return list(zip(views[::2], views[1::2], strict=True))
 
@@ -183,11 +183,12 @@ class Network:
     Several networks may share parameters.
 
     Args:
-        parameters: read by `forward`; `backward` fills their gradient.
+        parameters: `forward` reads them, `backward` fills their gradient.
         activation: of the hidden layers.
         batch: images per batch.
         drops: whether each linear layer's input has dropout, input side first; empty for none.
-        to_pixels: whether `backward` goes on to ∂L/∂pixels, which costs as much as the first layer.
+        to_pixels: whether `backward` computes ∂L/∂pixels too, which costs as much as the first
+            layer.
     """
 
     def __init__(
@@ -236,7 +237,7 @@ class Network:
         """Fill the parameters' gradient from ∂L/∂logits (batch, classes).
 
         Returns:
-            ∂L/∂pixels (batch, features) of a network that was made for it, else None.
+            ∂L/∂pixels (batch, features) of a network made with `to_pixels`, else None.
         """
         passed: Floats | None = gradient
         for layer in reversed(self.layers):
@@ -246,13 +247,13 @@ class Network:
 
 
 PREDICT_CHUNK = 1_000
-"""Images per forward pass outside training: at 784-128-10 its arrays stay in the L2 cache."""
+"""Images per forward pass outside training: at 784-128-10 its arrays fit in the L2 cache."""
 
 Taken = TypeVar("Taken")
 
 
 def overflow_allowed() -> np.errstate:
-    """Overflow is no error here: it shows as an infinite loss, which ends the run by name."""
+    """Ignore overflow: it gives an infinite loss, which ends the run as diverged."""
     return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
@@ -268,8 +269,8 @@ def predict_chunks(
         parameters: of the network.
         activation: of the hidden layers.
         images: (samples, features), scaled as in training.
-        take: called with the network after each chunk and the logits (chunk, classes), both of
-            which the next chunk overwrites; returns what is wanted of them.
+        take: called after each chunk with the network and the logits (chunk, classes), which the
+            next chunk overwrites; returns what to keep of them.
     """
     network, taken, size = None, [], -1
     with overflow_allowed():

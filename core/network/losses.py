@@ -1,7 +1,7 @@
 """Losses by hand: the value, and its gradient with respect to the logits.
 
-To add one: its name in `core.config.LossName`, its class and record here, its counterpart in
-`torch_mlp.LOSSES`.
+A new loss needs its name in `core.config.LossName`, its class and record here, and its counterpart
+in `torch_mlp.LOSSES`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from mlpwatch.core.network.tables import complete
 
 
 class _Buffers:
-    """Memory for the loss of one batch size, made once, so that a step allocates no array.
+    """Memory for the loss of one batch size, made once, so a step allocates no array.
 
     Args:
         logits: (batch, classes), class by class in memory.
@@ -33,18 +33,18 @@ class _Buffers:
         self._picked = np.empty(batch, dtype)
         self._places = np.empty(batch, np.int64)
         self._numbers = np.arange(batch, dtype=np.int64)
-        # Arrays, since an operation with one of Python's numbers takes 0.3 µs longer.
+        # Arrays, because an operation with a Python number takes 0.3 µs longer.
         self._batch = np.array(batch, np.int64)
         self.factor = np.array(1 / batch, dtype)
 
     def find(self, labels: Labels) -> None:
-        """Note where each row's true class is in memory."""
+        """Find the position of each row's true class in memory."""
         np.multiply(labels, self._batch, out=self._places)
         np.add(self._places, self._numbers, out=self._places)
 
     def value_at_label(self) -> Floats:
-        """Return (batch,) of `values` the number at each true class."""
-        # mode="clip" writes straight to `out`; the default checks through a second buffer.
+        """Return the number of `values` at each true class, (batch,)."""
+        # mode="clip" writes directly to `out`; the default mode uses a second buffer.
         return self._flat_values.take(self._places, out=self._picked, mode="clip")
 
     def subtract_one_hot(self) -> None:
@@ -54,9 +54,9 @@ class _Buffers:
 
 
 class Loss:
-    """What a network is trained on: L is the mean over a batch.
+    """The function that training minimises: L is the mean over a batch.
 
-    Keeps buffers by batch size, and what `backward` needs of the last `forward`.
+    Keeps buffers for each batch size, and what `backward` needs from the last `forward`.
     """
 
     formulas: ClassVar[tuple[str, str]]
@@ -69,7 +69,7 @@ class Loss:
         """Return L for logits Z (batch, classes) and true classes (batch,).
 
         Args:
-            logits: as `Linear` lays them out for the last layer.
+            logits: in the memory order of the last `Linear`.
             labels: int64.
         """
         raise NotImplementedError
@@ -87,7 +87,7 @@ class Loss:
         raise NotImplementedError
 
     def _start(self, logits: Floats, labels: Labels) -> _Buffers:
-        """Return the buffers for this batch size; those of the last call go to `backward`."""
+        """Return the buffers for this batch size; `backward` uses those of the last call."""
         if (buffers := self._by_batch.get(len(logits))) is None:
             buffers = self._by_batch[len(logits)] = _Buffers(logits)
         buffers.find(labels)
@@ -96,7 +96,7 @@ class Loss:
 
 
 class CrossEntropy(Loss):
-    """Softmax and negative log-likelihood, mean over the batch."""
+    """Softmax and negative log-likelihood, averaged over the batch."""
 
     formulas = (
         "p = exp(z) / Σc exp(z)   loss of an image = −log p[label]   L = their mean",
@@ -107,7 +107,7 @@ class CrossEntropy(Loss):
         """See `Loss`."""
         own = self._start(logits, labels)
         z, p = own.values, own.gradient
-        # z ← z - max_c z: the same p, and exp never overflows      (batch, classes)
+        # z ← z - max_c z: p is the same, exp never overflows       (batch, classes)
         np.maximum.reduce(logits, axis=1, out=own.sums)
         np.subtract(logits, own.column, out=z)
         # p = exp(z) / Σ_c exp(z)                                   (batch, classes)
@@ -143,11 +143,11 @@ class CrossEntropy(Loss):
 class SquaredError(Loss):
     """Squared error of a sigmoid output on one-hot targets.
 
-    `batch`: L = 1/B Σ_b Σ_c (a_bc - y_bc)², as hand-written code sums over the classes.
-    `element`: L = 1/(B C) Σ_b Σ_c (a_bc - y_bc)², as `nn.MSELoss()` averages over them too.
+    `batch`: L = 1/B Σ_b Σ_c (a_bc - y_bc)², summed over the classes as in hand-written code.
+    `element`: L = 1/(B C) Σ_b Σ_c (a_bc - y_bc)², averaged over them too, as in `nn.MSELoss()`.
 
     Args:
-        mean: which of the two.
+        mean: one of these two.
     """
 
     formulas = (
@@ -198,9 +198,9 @@ class SquaredError(Loss):
 LOSSES: Mapping[LossName, Callable[[LossMean], Loss]] = complete(
     LossName, {"cross-entropy": lambda _mean: CrossEntropy(), "mse": SquaredError}
 )
-"""By name: from what the mean is taken over to a new loss."""
+"""By name: a function from `LossMean` to a new loss."""
 
 
 def loss_for(config: RunConfig, engine: EngineName) -> Loss:
-    """Return the loss that this engine trains on."""
+    """Return the loss that this engine minimises."""
     return LOSSES[config.loss](config.loss_mean(engine))

@@ -1,4 +1,4 @@
-"""The engine by hand: batches, layers, loss and optimizer put together, in NumPy."""
+"""The engine by hand in NumPy: it combines batches, layers, loss and optimizer."""
 
 from collections.abc import Mapping
 from contextvars import copy_context
@@ -20,7 +20,7 @@ from mlpwatch.core.scheduling import set_numpy_threads
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """A network for one batch size, and the arrays for what it is given."""
+    """A network for one batch size, and the arrays for its input."""
 
     network: Network
     images: NDArray[np.number]
@@ -36,10 +36,10 @@ class NumpyMLP:
 
     Args:
         config: activation, loss, optimizer, learning rate, dtype, dropout are used.
-        images: training images (samples, features), float32; kept, never copied whole.
+        images: training images (samples, features), float32; shared, never copied as a whole.
         labels: (samples,) true classes.
         weights: the initial weights, `layers.K.weight` and `layers.K.bias`.
-        grey_levels: the same images as bytes; used instead where the arithmetic is float32.
+        grey_levels: the same images as bytes; used instead of `images` in float32 arithmetic.
     """
 
     name: EngineName = "numpy"
@@ -66,11 +66,11 @@ class NumpyMLP:
         self._dropout = DropoutMasks(config, [fan_in for fan_in, _ in shapes])
         self._batches: dict[int, _Batch] = {}
         self._losses: list[float] = []
-        self._context = copy_context()  # entered in 0.2 µs, `np.errstate` in 2.5 of 260 a step
+        self._context = copy_context()  # entered in 0.2 µs, `np.errstate` in 2.5 of a step's 260 µs
         self._context.run(np.seterr, over="ignore", invalid="ignore", divide="ignore")
 
     def use_threads(self, threads: int) -> None:
-        """Set the threads of NumPy's BLAS."""
+        """Set the number of threads of NumPy's BLAS."""
         set_numpy_threads(threads)
 
     def set_learning_rate(self, learning_rate: float) -> None:
@@ -121,7 +121,7 @@ class NumpyMLP:
         return EngineState(self.weights(), _copies(self._slots()), self._optimizer.updates)
 
     def load_state(self, state: EngineState) -> None:
-        """Take over weights and slots, from either engine.
+        """Load weights and slots of either engine.
 
         Raises:
             ValueError: a tensor is missing, or its shape or dtype differs.
@@ -152,7 +152,7 @@ class NumpyMLP:
     def _gather(self, rows: Rows) -> _Batch:
         if (batch := self._batches.get(len(rows))) is None:
             batch = self._batches[len(rows)] = self._make_batch(len(rows))
-        # mode="clip" writes straight to `out`; the default checks through a second buffer.
+        # mode="clip" writes directly to `out`; the default mode uses a second buffer.
         self._labels.take(rows, out=batch.labels, mode="clip")
         self._stored.take(rows, axis=0, out=batch.images, mode="clip")
         np.copyto(batch.pixels, batch.images)

@@ -1,7 +1,8 @@
 """Optimizers of the NumPy network, on flat vectors of all parameters; learning rate schedules.
 
-To add an optimizer: its name in `core.config.OptimizerName`, its class here, its counterpart in
-`torch_mlp.OPTIMIZERS`. A schedule: its name in `core.config.Schedule`, its function here.
+A new optimizer needs its name in `core.config.OptimizerName`, its class here, and its counterpart
+in `torch_mlp.OPTIMIZERS`. A new schedule needs its name in `core.config.Schedule` and its function
+here.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,11 +21,11 @@ MOMENTUM = 0.9
 """μ of Sutskever et al. 2013; the usual default."""
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-"""Kingma and Ba 2015, section 2; the defaults of `torch.optim.Adam` too."""
+"""Kingma and Ba 2015, section 2; also the defaults of `torch.optim.Adam`."""
 
 
 class Optimizer:
-    """Turns gradients into updates.
+    """Computes updates from gradients.
 
     Args:
         learning_rate: η.
@@ -32,10 +33,10 @@ class Optimizer:
     """
 
     formulas: ClassVar[tuple[str, ...]]
-    """What `update` computes."""
+    """The formulas of `update`, as text."""
 
     slot_names: ClassVar[tuple[str, ...]] = ()
-    """The vectors that are remembered from step to step, in both engines and in files."""
+    """Names of the vectors kept between steps, in both engines and in files."""
 
     def __init__(self, learning_rate: float, theta: Vector) -> None:
         self.learning_rate = learning_rate
@@ -43,12 +44,12 @@ class Optimizer:
         self.slots = {name: aligned_empty(theta.size, theta.dtype) for name in self.slot_names}
         for slot in self.slots.values():
             slot.fill(0)
-        """By name, each (parameters,); zeros at first; may be written to."""
+        """By name, each (parameters,); initially zeros; may be written to."""
 
     def update(self, theta: Vector, gradient: Vector) -> None:
         """Change theta (parameters,) in place by one step along -gradient (parameters,).
 
-        The gradient is used up: it serves as scratch space.
+        The gradient is overwritten: it is used as scratch space.
         """
         raise NotImplementedError
 
@@ -67,7 +68,7 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    """SGD with momentum, as `torch.optim.SGD(momentum=μ)` has it."""
+    """SGD with momentum, as in `torch.optim.SGD(momentum=μ)`."""
 
     formulas = ("v ← 0.9 v + g    θ ← θ − η v    with g = ∂L/∂θ",)
     slot_names = ("momentum",)
@@ -128,11 +129,11 @@ SCHEDULES: Mapping[Schedule, Callable[[float], float]] = complete(
     Schedule,
     {
         "constant": lambda _done: 1.0,
-        # would reach 0 just after the last update
+        # reaches 0 one step after the last update
         "linear": lambda done: 1 - done,
     },
 )
-"""From the share of the run's updates that is done, 0 to 1, to η / η₀."""
+"""By name: a function from the share of the run's updates done, 0 to 1, to η / η₀."""
 
 
 def learning_rate_at(step: int, total_steps: int, config: RunConfig) -> float:

@@ -1,4 +1,4 @@
-"""Tables from a setting's names to what they mean, checked when they are made."""
+"""Tables from a setting's names to their meanings, checked when they are made."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ Entry = TypeVar("Entry")
 
 
 def complete(names: Any, entries: Mapping[Name, Entry]) -> Mapping[Name, Entry]:  # noqa: ANN401 - a Literal
-    """Return a read-only table that has an entry for every name of a setting, and no other.
+    """Return a read-only table with exactly one entry for every name of a setting.
 
     Args:
         names: the setting's `Literal` in `core.config`.

@@ -1,9 +1,9 @@
 """The same network in PyTorch: `nn.Module`, autograd, `torch.optim`.
 
 The only module that imports torch. The optimizers are the functions `torch.optim.sgd.sgd` and
-`torch.optim.adam.adam` that the classes `torch.optim.SGD` and `Adam` call: the same bits, but
-making one of those classes imports `torch._dynamo` and sympy, which takes 70 MB and 1.2 s in
-which the screen waits for the interpreter's lock.
+`torch.optim.adam.adam`, which the classes `torch.optim.SGD` and `Adam` call: the results are the
+same to the last bit. But making one of those classes imports `torch._dynamo` and sympy, which takes
+70 MB and 1.2 s; meanwhile the screen waits for the interpreter's lock.
 """
 
 import copy
@@ -42,7 +42,7 @@ ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = complete(
 
 
 class MLP(nn.Module):
-    """Linear layers with one activation between them; the last one's output is the logits.
+    """Linear layers with an activation between them; the last layer gives the logits.
 
     Args:
         sizes: widths from input to output.
@@ -65,8 +65,8 @@ class MLP(nn.Module):
 
         Args:
             x: images.
-            masks: dropout, one per layer's input (batch, fan_in); None for none. `nn.Dropout`
-                draws its own, and the two networks would no longer be the same.
+            masks: dropout, one per layer's input (batch, fan_in); None for none. `nn.Dropout` would
+                draw its own masks, and the two networks would differ.
         """
         found, last = [x], len(self.layers) - 1
         for k, layer in enumerate(self.layers):
@@ -88,7 +88,7 @@ def squared_error(logits: Tensor, labels: Tensor, mean: LossMean) -> Tensor:
     Args:
         logits: (batch, classes).
         labels: (batch,) true classes.
-        mean: `batch` sums over the classes; `element` is `nn.MSELoss()`, which averages.
+        mean: `batch` sums over the classes; `element` averages over them, as `nn.MSELoss()` does.
     """
     targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
     if mean == "element":
@@ -102,7 +102,7 @@ LOSSES: Mapping[LossName, Callable[[Tensor, Tensor, LossMean], Tensor]] = comple
 
 
 class TorchOptimizer:
-    """An optimizer's function of `torch.optim`, and what it remembers.
+    """An optimizer's function of `torch.optim`, and its memory.
 
     Args:
         name: of the optimizer.
@@ -142,7 +142,7 @@ def _momentum(own: TorchOptimizer, gradients: list[Tensor]) -> None:
 
 
 def _adam(own: TorchOptimizer, gradients: list[Tensor]) -> None:
-    # It adds 1 to each of these counts of updates.
+    # `adam` adds 1 to each of these update counters.
     count = torch.tensor(float(own.updates), device=gradients[0].device)
     adam(
         own.parameters, gradients, own.slots["adam_mean"], own.slots["adam_square"], [],
@@ -203,7 +203,7 @@ class TorchMLP:
         """Forward, backward and update on the training images of `rows` (batch,)."""
         loss = self._forward_and_backward(rows)
         self._optimizer.step()
-        # Kept as a tensor: to read its value would wait for the device at each step.
+        # Kept as a tensor: reading its value would wait for the device at each step.
         self._losses.append(loss.detach())
 
     def take_losses(self) -> list[float]:
@@ -228,7 +228,7 @@ class TorchMLP:
         """See `Engine.logits`."""
         network = self._network
         if weights is not None:
-            # A network of its own: the other one is being trained meanwhile.
+            # A separate network, because the engine's own is being trained.
             network = self._predictor = self._predictor or copy.deepcopy(self._network)
             self._load(network, weights)
         return _copy(network(_share(images).to(self.device, self._dtype)))
@@ -248,7 +248,7 @@ class TorchMLP:
         return EngineState(self.weights(), slots, self._optimizer.updates)
 
     def load_state(self, state: EngineState) -> None:
-        """Take over weights and slots, from either engine.
+        """Load weights and slots of either engine.
 
         Raises:
             ValueError: a tensor is missing, or its shape or dtype differs.
@@ -290,15 +290,15 @@ class TorchMLP:
 
 
 def device_for(config: RunConfig, has_cuda: bool, has_mps: bool) -> Literal["cpu", "cuda", "mps"]:
-    """Return the device that the config asks for.
+    """Return the device of the config.
 
     Args:
         config: device and dtype are used.
-        has_cuda: whether PyTorch finds an NVIDIA or AMD GPU here.
-        has_mps: whether it finds Apple's.
+        has_cuda: whether PyTorch finds an NVIDIA or AMD GPU.
+        has_mps: whether PyTorch finds an Apple GPU.
 
     Raises:
-        ConfigError: it is absent here, or can't compute in the config's dtype.
+        ConfigError: the device is absent, or can't compute in the config's dtype.
     """
     wanted = config.device
     if wanted == "auto":
@@ -312,9 +312,9 @@ def device_for(config: RunConfig, has_cuda: bool, has_mps: bool) -> Literal["cpu
 
 
 def _share(array: Floats | Labels) -> Tensor:
-    """Return a tensor on the array's own memory; nothing here writes to it."""
+    """Return a tensor on the array's memory; nothing here writes to it."""
     with warnings.catch_warnings():
-        # The data set's arrays are read-only, which PyTorch can't express and warns about.
+        # PyTorch warns about read-only arrays, which it can't represent.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
 

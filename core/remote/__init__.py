@@ -1,1 +1,1 @@
-"""A run that another process trains: the protocol, its server, its client, its follower."""
+"""Runs that another process trains: the protocol, its server, its client, the follower."""

@@ -1,4 +1,4 @@
-"""Sends commands to a run that another process trains, and asks for its status."""
+"""Sends commands to a run in another process, and asks for its status."""
 
 import socket
 from collections.abc import Callable
@@ -17,18 +17,18 @@ from mlpwatch.core.remote.protocol import (
 from mlpwatch.core.remote.sockets import connect
 
 ASK_SECONDS = 1.0
-"""Time between two questions, and between two attempts to connect."""
+"""Time between two status requests, and between two attempts to connect."""
 
 ANSWER_SECONDS = 2.0
-"""How long an answer may take: the other side's interpreter may be busy importing torch."""
+"""Longest wait for an answer: the other process may be busy importing torch."""
 
 
 class CommandClient:
-    """Keeps a connection in its own thread; commands are taken at once, and sent soon.
+    """Keeps a connection in its own thread; `send` returns at once, the thread sends soon after.
 
     Args:
         folder: the run folder.
-        on_failure: called in that thread with the reason why a command failed.
+        on_failure: called in that thread with the reason if a command failed.
         on_status: called in that thread with each answer.
     """
 
@@ -43,10 +43,10 @@ class CommandClient:
         self._socket: socket.socket | None = None
         self._thread = Thread(target=self._work, name="order-client", daemon=True)
         self.status: Status | None = None
-        """The newest answer; None while there is none."""
+        """The newest answer; None before the first."""
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start the thread."""
         self._thread.start()
 
     def send(self, order: Command) -> None:
@@ -54,11 +54,11 @@ class CommandClient:
         self._orders.put(order)
 
     def close(self) -> None:
-        """Hang up, after the commands that have been taken are sent."""
+        """Send the waiting commands, then close the connection."""
         self._orders.put(None)
 
     def join(self, seconds: float) -> None:
-        """Wait until all is sent, or for some seconds."""
+        """Wait until everything is sent, at most `seconds`."""
         if self._thread.ident is not None:
             self._thread.join(seconds)
 
@@ -90,11 +90,11 @@ class CommandClient:
             self._on_failure(f"{order.name} did not arrive: {answer}")
 
     def _ask(self, order: Command) -> Status | str:
-        """Send one line and read one.
+        """Send one line and read the answer.
 
         Raises:
             OSError: no process listens.
-            ValueError: it did not send an answer.
+            ValueError: the answer is invalid.
         """
         if self._socket is None:
             self._socket = connect(self._folder, ANSWER_SECONDS)

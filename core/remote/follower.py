@@ -1,4 +1,4 @@
-"""The `RunSource` of a run that another process trains, or trained: its folder is read."""
+"""The `RunSource` of a run that another process trains or trained; it reads the run's folder."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -41,17 +41,17 @@ from mlpwatch.core.runs.replay import RunTail, damage_notes, recorded_end
 from mlpwatch.core.runs.run import Run
 
 FOLLOW_SECONDS = 0.5
-"""Time between two looks into the logs, which are written every 0.7 s."""
+"""Time between two reads of the logs, which are written every 0.7 s."""
 
 BURST = 2_000
-"""Events sent at a time: the screen takes 16 ms for them, and handles keys between two bursts. A
-long run that was resumed sends half a million again."""
+"""Events sent at a time: the screen takes 16 ms for them, and handles keys between two bursts.
+After a resume a long run sends half a million events again."""
 
 TAKEN_SECONDS = 0.005
-"""Time between two looks whether a burst has been taken."""
+"""Time between two checks whether the screen has taken a burst."""
 
 ORDERED_SECONDS = 2 * ASK_SECONDS
-"""For so long a setting is shown as it was ordered here, whatever older answers say."""
+"""For this time a setting is shown as ordered here, even if older answers differ."""
 
 Setting = TypeVar("Setting")
 
@@ -59,11 +59,12 @@ Setting = TypeVar("Setting")
 class RunFollower:
     """Follows a run by reading its folder.
 
-    It takes no lock, so several may follow one run. Commands go to the process that trains the
-    run, if there is one, through the socket in its folder: `stop` ends the run, `leave` only ends
-    the following.
+    It takes no lock, so several followers may follow one run. Commands go through the socket in the
+    folder to the process that trains the run, if there is one: `stop` ends the run, `leave` only
+    ends the following.
 
-    The constructor reads the logs: not for an event loop. After `start` two threads read on.
+    The constructor reads the logs, so do not call it in an event loop. After `start` two threads
+    read what is added.
 
     Args:
         run: see `Run.open`.
@@ -73,7 +74,7 @@ class RunFollower:
     """
 
     notes = ()
-    """None: the logs say it."""
+    """Empty: the notes are in the logs."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -87,13 +88,13 @@ class RunFollower:
         self._images = RunImages(run, self.config, self.weight_store, self.mailbox.put)
         self._client = CommandClient(run.path, self._on_failure, self._on_status)
         self.is_live = is_locked(run.path)
-        """Whether a process trains this run, as of the last look."""
+        """Whether a process trained this run at the last check."""
         self._limit: tuple[float | None, float] = (None, -inf)
         self._lockstep: tuple[bool, float] = (False, -inf)
-        """Ordered last, and when on the monotonic clock."""
+        """The value ordered last, and its time on the monotonic clock; likewise above."""
         self._lock = Lock()
         self._paused: frozenset[EngineName] = frozenset()
-        """Changed by three threads: under the lock, see `_change_paused`."""
+        """Three threads change it, under the lock; see `_change_paused`."""
         self._threads: dict[EngineName, int] = {}
         self._last: dict[EngineName, tuple[int, float]] = {}
         self._ended: set[EngineName] = set()
@@ -103,7 +104,7 @@ class RunFollower:
 
     @property
     def dataset(self) -> Dataset:
-        """Of the run; without images until they are loaded."""
+        """The data set of the run; without images until they are loaded."""
         return self._images.dataset
 
     @property
@@ -113,22 +114,22 @@ class RunFollower:
 
     @property
     def ended(self) -> bool:
-        """Whether the following has ended; the ends of the engines are in the mailbox."""
+        """Whether the following has ended; the `RunEnded` events are in the mailbox."""
         return self._closing.is_set()
 
     @property
     def save_error(self) -> str | None:
-        """None: the logs say what could not be saved."""
+        """None: the logs report what could not be saved."""
         return None
 
     @property
     def steps_per_second(self) -> float | None:
-        """The speed limit as of the last answer or order, or None."""
+        """The speed limit from the last answer or order, or None."""
         return self._setting(self._limit, lambda status: status.steps_per_second)
 
     @property
     def lockstep(self) -> bool:
-        """Whether all engines are kept at the same step, as of the last answer or order."""
+        """Whether all engines are kept at the same step, from the last answer or order."""
         return self._setting(self._lockstep, lambda status: status.lockstep)
 
     def _setting(
@@ -141,7 +142,7 @@ class RunFollower:
         return answered(status)
 
     def threads(self, engine: EngineName) -> int:
-        """Threads that an engine may use, as of the last answer or start."""
+        """Return an engine's number of threads, from the last answer or start."""
         status = self._client.status
         return (status.threads if status else self._threads).get(engine, 1)
 
@@ -150,7 +151,7 @@ class RunFollower:
         return engine in self._paused
 
     def past_events(self) -> list[Event]:
-        """Return the events so far; to be called before `start`. The mailbox brings the others."""
+        """Return the events so far; call it before `start`. The mailbox brings later events."""
         past, self._first = self._first, []
         for event in past:
             self._note(event)
@@ -161,15 +162,15 @@ class RunFollower:
         return self._images.compare_gradients()
 
     def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
-        """Put a question to an engine's newest saved weights; see `RunImages.ask`."""
+        """Ask the network with an engine's newest saved weights; see `RunImages.ask`."""
         return self._images.ask(name, question)
 
     def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
-        """Ask an engine's newest saved weights about images; see `RunSource`."""
+        """Predict images with an engine's newest saved weights; see `RunSource`."""
         return self.ask(name, partial(predict, images=images, loss=loss_for(self.config, name)))
 
     def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
-        """Take the step after the newest checkpoint apart; see `RunImages.trace_step`."""
+        """Compute the step after the newest checkpoint; see `RunImages.trace_step`."""
         return self._images.trace_step(previous)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
@@ -177,10 +178,10 @@ class RunFollower:
         return self._images.evaluate_test()
 
     def ask_for_weights(self) -> None:
-        """No effect: the folder has no newer weights than those of the last checkpoint."""
+        """No effect: the folder has no weights newer than the last checkpoint."""
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start to follow."""
         self._thread.start()
         self._images.start()
         self._client.start()
@@ -191,12 +192,12 @@ class RunFollower:
             self._change_paused(add=engines or self.config.engine_names)
 
     def resume(self, *engines: EngineName) -> None:
-        """Let the named engines, or all, train on."""
+        """Resume the named engines, or all."""
         if self._order(Command("resume", engines)):
             self._change_paused(drop=engines or self.config.engine_names)
 
     def step(self) -> None:
-        """Let every paused engine train on one more batch."""
+        """Train one more batch on every paused engine."""
         self._order(Command("step"))
 
     def save(self) -> None:
@@ -209,7 +210,7 @@ class RunFollower:
             self._limit = (limit, monotonic())
 
     def set_lockstep(self, lockstep: bool) -> None:
-        """Keep all engines at the same step, the faster waiting, or no longer."""
+        """Set whether the faster engine waits, so that all engines are at the same step."""
         if self._order(Command("lockstep", on=lockstep)):
             self._lockstep = (lockstep, monotonic())
 
@@ -218,13 +219,13 @@ class RunFollower:
         self._order(Command("stop"))
 
     def leave(self) -> None:
-        """End the following; the run continues. Commands given before are sent."""
+        """End the following; the run continues. Earlier commands are still sent."""
         self._closing.set()
         self._images.close()
         self._client.close()
 
     def join(self, seconds: float) -> bool:
-        """Wait until commands given before are sent, for some seconds; not for loading data."""
+        """Wait at most `seconds` until earlier commands are sent; do not wait for loading data."""
         deadline = monotonic() + seconds
         self._client.join(seconds)
         if self._thread.ident is not None:
@@ -265,7 +266,7 @@ class RunFollower:
                 return
 
     def _look(self) -> None:
-        # Before the logs: then this look reads what a process wrote before its end.
+        # Checked before the logs are read, so that they include what the process wrote at its end.
         self.is_live = is_locked(self.run.path)
         events = self._tail.read()
         if events is None:
@@ -288,7 +289,7 @@ class RunFollower:
         return LogRewritten(plan.epochs, plan.epoch_steps)
 
     def _plan(self) -> Plan:
-        """Return the planned length of the run, from its logs or estimated from its epochs."""
+        """Return the planned length of the run from its logs, or an estimate from its epochs."""
         if self._tail.plan:
             return self._tail.plan
         lines = self._tail.last_epochs.values()
@@ -323,11 +324,11 @@ class RunFollower:
         return [name for name in self.config.engine_names if name not in self._ended]
 
     def _end(self, name: EngineName) -> RunEnded:
-        """Return the end of an engine whose process ended without writing it to the event log."""
+        """Return the end of an engine whose process did not write it to the event log."""
         step, seconds = self._last.get(name, (0, 0.0))
         ended = recorded_end(self.run, name)
         if ended is not None:
             return replace(ended, step=step, seconds=seconds)
         detail = f"its process is gone; mlpwatch resume {self.run.name} goes on"
-        # Runs of an older mlpwatch have no event log, whether they were stopped or killed.
+        # Stopped and killed runs of an older mlpwatch have no event log.
         return RunEnded(name, "stopped", detail if self._tail.plan else "", step, seconds)

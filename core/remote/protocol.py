@@ -1,7 +1,7 @@
-"""Commands to a run from another process: one JSON object per line each way, strict and bounded.
+"""Commands to a run from another process: one JSON object per line, strict and limited in size.
 
-A request: {"order": "pause", "engines": ["numpy"]}, {"order": "limit", "steps_per_second": 50},
-{"order": "lockstep", "on": true}, or an order alone. The answer: {"ok": true, "status": {...}}, or
+Requests: {"order": "pause", "engines": ["numpy"]}, {"order": "limit", "steps_per_second": 50},
+{"order": "lockstep", "on": true}, or only an order. Answers: {"ok": true, "status": {...}}, or
 {"ok": false, "error": "..."}.
 """
 
@@ -25,15 +25,15 @@ CommandName = Literal["status", "pause", "resume", "step", "save", "limit", "loc
 COMMAND_NAMES: tuple[CommandName, ...] = get_args(CommandName)
 
 MAX_LINE_BYTES = 4_096
-"""Of a request or an answer, with its line feed; the longest honest one has 600."""
+"""Longest request or answer, with its line feed; the longest valid one has 600 bytes."""
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "steps_per_second": (1e-3, 1e6),
     "process": (1, 2**31 - 1),
     "threads": (1, 65_536),
 }
-"""Least and greatest value of every number that a request or an answer may hold: such a number
-reaches waits and arithmetic of the trainers, or the screen of a follower."""
+"""Least and greatest value of every number in a request or an answer: the trainers wait and compute
+with these numbers, and the screen of a follower shows them."""
 
 _TAKES: Mapping[str, str] = {
     "pause": "engines",
@@ -41,12 +41,12 @@ _TAKES: Mapping[str, str] = {
     "limit": "steps_per_second",
     "lockstep": "on",
 }
-"""The one field that a request may have besides its order."""
+"""The only field that a request may have besides its order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a run is to do."""
+    """A command to a run."""
 
     name: CommandName
     engines: tuple[EngineName, ...] = ()
@@ -59,14 +59,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a run answers."""
+    """The answer of a run."""
 
     process: int
-    """Number of the process that trains."""
+    """Process id of the trainer."""
     paused: tuple[EngineName, ...] = ()
     """Engines that have been paused."""
     threads: Mapping[EngineName, int] = field(default_factory=dict)
-    """That each engine may use."""
+    """Number of threads of each engine."""
     steps_per_second: float | None = None
     """The speed limit, if any."""
     lockstep: bool = False
@@ -89,7 +89,7 @@ def parse_command(line: bytes) -> Command:
     """Return the command of a line.
 
     Raises:
-        ValueError: the line holds something else; the message says what was expected.
+        ValueError: the line is not a command; the message says what was expected.
     """
     fields = parse_object(line)
     name = take_choice(fields, "order", COMMAND_NAMES)
@@ -107,7 +107,7 @@ def check_engines(order: Command, trained: tuple[EngineName, ...]) -> None:
     """Check that a command names only engines that the run trains.
 
     Raises:
-        JsonError: it names another one.
+        JsonError: it names another engine.
     """
     for name in order.engines:
         if name not in trained:
@@ -129,10 +129,10 @@ def encode_answer(status: Status | str) -> bytes:
 
 
 def parse_answer(line: bytes) -> Status | str:
-    """Return the status that a line holds, or the error.
+    """Return the status in a line, or the error.
 
     Raises:
-        ValueError: it holds neither.
+        ValueError: the line has neither.
     """
     fields = parse_object(line)
     if fields.get("ok") is False:
@@ -148,7 +148,7 @@ def parse_answer(line: bytes) -> Status | str:
             if name in threads
         },
         steps_per_second=_limit(status),
-        # An older mlpwatch does not answer this.
+        # An older mlpwatch does not send this field.
         lockstep="lockstep" in status and _switch(status, "lockstep"),
     )
 

@@ -27,17 +27,17 @@ from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.run import Run
 
 LOOK_SECONDS = 1.0
-"""Time between two looks for a newer checkpoint; one is written every 30 s."""
+"""Time between two checks for a newer checkpoint; one is written every 30 s."""
 
 
 class RunImages:
     """Loads the images and evaluates them with each new checkpoint, in its own thread.
 
-    A NumPy network predicts for both engines, so that PyTorch need not be imported: their logits
-    differ by rounding.
+    A NumPy network predicts for both engines, so that PyTorch is not imported: their logits differ
+    only by rounding.
 
     Args:
-        run: whose checkpoints.
+        run: its checkpoints are used.
         config: of the run.
         weight_store: receives the weights.
         send: receives the evaluations and notices, in that thread.
@@ -48,7 +48,7 @@ class RunImages:
     ) -> None:
         self._run, self._config, self._weight_store, self._send = run, config, weight_store, send
         self.dataset = without_images(run.dataset)
-        """Its shape and classes are right from the start; the images come later, or not at all."""
+        """Shape and classes are known from the start; the images come later, or not at all."""
         self.missing = f"loading {config.data}"
         """Why there is nothing to show, in one line; empty if there is."""
         self._seen: dict[EngineName, tuple[int, int, int]] = {}
@@ -56,11 +56,11 @@ class RunImages:
         self._thread = Thread(target=self._work, name="run-images", daemon=True)
 
     def start(self) -> None:
-        """Begin to load."""
+        """Start to load."""
         self._thread.start()
 
     def close(self) -> None:
-        """Look for no more checkpoints; returns at once."""
+        """Stop looking for checkpoints; returns at once."""
         self._closing.set()
 
     def compare_gradients(self) -> GradientComparison:
@@ -70,7 +70,7 @@ class RunImages:
             DataError: the images are not there.
         """
         data = self._loaded()
-        # One at a time: of two that overlap, the one with the older weights might end last.
+        # One at a time: if two overlap, the one with the older weights might end last.
         with self._comparing:
             latest = self._weight_store.latest(self._config.engine_names[0])
             return compare_gradients(self._config, data, latest.weights if latest else None)
@@ -108,14 +108,14 @@ class RunImages:
         }
 
     def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
-        """Put a question to a NumPy network with an engine's newest saved weights; returns at once.
+        """Ask a NumPy network with an engine's newest saved weights a question; returns at once.
 
         Args:
-            name: which engine.
-            question: changes nothing.
+            name: of the engine.
+            question: must not change the engine.
 
         Returns:
-            The answer, later; a `DataError` if no checkpoint has been read.
+            A future with the answer, or with a `DataError` if no checkpoint has been read.
         """
         answer: Future[Answer] = Future()
 

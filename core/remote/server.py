@@ -1,4 +1,4 @@
-"""Takes commands for a run from other processes of the same user, through the run's socket."""
+"""Receives commands for a run from other processes of the same user, through its socket."""
 
 import os
 import selectors
@@ -24,19 +24,19 @@ from mlpwatch.core.remote.protocol import (
 from mlpwatch.core.remote.sockets import is_owner, listen, remove_socket
 
 MOST_PEERS = 64
-"""Connected at once; each attached screen is one. With one more, the peer that has been silent for
-longest is dropped: attached screens ask every second."""
+"""Most connections; each attached screen has one. Beyond that, the peer that has been silent
+longest is disconnected: attached screens ask every second."""
 
 ROUND_SECONDS, ROUND_BYTES = 0.01, 512
-"""Least time between two rounds, and what is read of a peer in each: some 30 commands. A peer that
-floods costs the trainers a tenth of a core, not all of it."""
+"""Least time between two rounds, and most bytes read from a peer in each: about 30 commands. A
+flooding peer then costs the trainers a tenth of a core, not a whole one."""
 
 LOOK_SECONDS = 0.25
-"""Time between two looks whether to close, while nothing arrives."""
+"""Time between two checks whether to close, while nothing arrives."""
 
 
 class Commanded(Protocol):
-    """The part of a run that obeys."""
+    """The part of a run that obeys commands."""
 
     @property
     def config(self) -> RunConfig: ...  # noqa: D102 - as in RunSource, like all others
@@ -58,18 +58,18 @@ class Commanded(Protocol):
 @dataclass(slots=True)
 class _Peer:
     received: bytes
-    """The start of a line."""
+    """The received part of an incomplete line."""
     heard_at: float
     """On the monotonic clock."""
 
 
 class CommandServer:
-    """Serves all peers in one thread. A trainer gets valid commands only, whatever they send.
+    """Serves all peers in one thread. Only valid commands reach the trainers.
 
     Args:
-        run: obeys.
+        run: receives the commands.
         path: of the run's folder.
-        folder: the same, where it is held.
+        folder: the open folder, if the run is locked.
     """
 
     def __init__(self, run: Commanded, path: Path, folder: OpenFolder | None = None) -> None:
@@ -81,7 +81,7 @@ class CommandServer:
         self._thread = Thread(target=self._work, name="commands", daemon=True)
 
     def start(self) -> None:
-        """Listen. A run whose folder can have no socket takes no commands."""
+        """Listen. If the folder can't have a socket, the run receives no commands."""
         try:
             self._listening = listen(self._path, self._folder)
         except OSError:
@@ -115,12 +115,12 @@ class CommandServer:
         self._selector.close()
 
     def _accept(self) -> None:
-        """Take all connections that wait, so that a burst of them fills no queue."""
+        """Accept all waiting connections, so that a burst of them does not fill the queue."""
         while self._listening is not None:
             try:
                 peer, _ = self._listening.accept()
             except OSError:
-                # None is left, the peer has gone already, or there are no more descriptors.
+                # None is waiting, the peer has already gone, or no descriptor is free.
                 return
             if not is_owner(peer):
                 peer.close()
@@ -132,7 +132,7 @@ class CommandServer:
             self._selector.register(peer, selectors.EVENT_READ)
 
     def _serve(self, peer: socket.socket) -> None:
-        """Answer what a peer has sent; one that sends anything else is dropped with an error."""
+        """Answer a peer's commands; after an invalid one, send an error and disconnect it."""
         try:
             data = peer.recv(ROUND_BYTES)
         except OSError:
@@ -142,7 +142,7 @@ class CommandServer:
             return
         state = self._peers.get(peer)
         if state is None:
-            # Dropped in this round, for a new one.
+            # Already disconnected in this round, to make room for a new peer.
             return
         state.heard_at = monotonic()
         *lines, rest = (state.received + data).split(b"\n")
@@ -187,7 +187,7 @@ class CommandServer:
         )
 
     def _send(self, peer: socket.socket, answer: Status | str) -> bool:
-        """Send an answer; False if the peer does not take it at once."""
+        """Send an answer; False if the peer does not accept it at once."""
         line = encode_answer(answer)
         try:
             return peer.send(line) == len(line)

@@ -1,4 +1,4 @@
-"""The Unix socket in a run folder, whatever the length of the folder's path."""
+"""The Unix socket in a run folder; the folder's path may be of any length."""
 
 import os
 import socket
@@ -13,26 +13,26 @@ from mlpwatch.core.files.durable import OpenFolder, unlink
 from mlpwatch.core.runs.layout import SOCKET_NAME
 
 BACKLOG = 64
-"""Connections that may wait to be accepted."""
+"""Most connections that may wait to be accepted."""
 
 RETRY_SECONDS = 0.01
-"""Time between two attempts to connect while so many wait."""
+"""Time between two attempts to connect while the queue is full."""
 
 MAX_ADDRESS_BYTES = 103
-"""What every system takes as a socket's path: macOS 103, Linux 107."""
+"""Longest path of a socket that every system accepts: macOS 103, Linux 107."""
 
 
 def listen(path: Path, folder: OpenFolder | None) -> socket.socket:
     """Return a socket that listens in a run folder, for its owner only.
 
-    Removes a socket that a killed process left there: only the process that trains may call this.
+    Removes the socket of a killed process: only the process that trains may call this.
 
     Args:
         path: of the run's folder.
-        folder: the same, where it is held.
+        folder: the open folder, if the run is locked.
 
     Raises:
-        OSError: the folder can't be written, or has no sockets (FAT, some network file systems).
+        OSError: the folder can't be written or can't have sockets (FAT, some network file systems).
     """
     remove_socket(path, folder)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -50,7 +50,7 @@ def listen(path: Path, folder: OpenFolder | None) -> socket.socket:
 
 
 def connect(folder: Path, seconds: float) -> socket.socket:
-    """Return a socket that is connected to the run's, with a time limit on every call.
+    """Return a socket that is connected to the run's socket, with a time limit on every call.
 
     Raises:
         OSError: no process listens there.
@@ -71,7 +71,7 @@ def _connect_patiently(connected: socket.socket, address: str, deadline: float) 
         try:
             connected.connect(address)
         except BlockingIOError:
-            # Linux: `BACKLOG` connections wait already. The server takes them 100 times a second.
+            # Linux: `BACKLOG` connections are waiting. The server accepts them 100 times a second.
             if monotonic() > deadline:
                 raise
             sleep(RETRY_SECONDS)
@@ -80,20 +80,20 @@ def _connect_patiently(connected: socket.socket, address: str, deadline: float) 
 
 
 def remove_socket(path: Path, folder: OpenFolder | None) -> None:
-    """Remove the socket's file, if it can be removed.
+    """Remove the socket's file, if possible.
 
     Args:
         path: of the run's folder.
-        folder: the same, where it is held.
+        folder: the open folder, if the run is locked.
     """
     with suppress(OSError):
         unlink(path / SOCKET_NAME, folder=folder)
 
 
 def is_owner(peer: socket.socket) -> bool:
-    """Return whether the peer is a process of the same user; True if the system can't say.
+    """Return whether the peer is a process of the same user; True if the system does not know.
 
-    Then only the modes of the file and the folder keep others out.
+    In that case only the modes of the file and the folder keep others out.
     """
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
@@ -118,6 +118,6 @@ def _address(path: Path, folder: OpenFolder | None = None) -> Iterator[str]:
             raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(path))
         yield address
         return
-    # Linux names an open folder in 20 characters. Without it the bind fails as too long.
+    # Linux has a path of 20 characters for an open folder. Without it the bind fails: too long.
     opened = folder or OpenFolder(path)
     yield f"/proc/self/fd/{opened.handle}/{SOCKET_NAME}"
