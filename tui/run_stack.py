@@ -1,4 +1,4 @@
-"""The runs that the app follows: the one that trains here, and saved ones that are viewed."""
+"""The runs that the app follows: the main run, which trains here, and saved runs in view."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +11,14 @@ from mlpwatch.tui.state.watch import Followed, Watch
 from mlpwatch.tui.terminal.textual_internals import add_result_callback
 
 CATCH_UP_SECONDS = 0.005
-"""Until the next look where more may follow at once: keys are answered in between."""
+"""Time until the next poll if more may follow at once: keys are answered in between."""
 
 
 class RunStack:
-    """Keeps the followed runs; keys and screens belong to the one on top. A `RunsHost`.
+    """Keeps the followed runs; keys and screens apply to the top one. A `RunsHost`.
 
     Args:
-        app: whose screens are pushed and taken away.
+        app: its screens are pushed and removed.
         main: the run that trains here, not yet opened; it stays at the bottom.
         dashboard: makes the dashboard of a run.
     """
@@ -32,22 +32,22 @@ class RunStack:
 
     @property
     def main(self) -> Watch:
-        """The run that ends when the app does."""
+        """The run whose end is the app's end."""
         return self._followed[0].watch
 
     @property
     def top(self) -> Watch:
-        """The run that is looked at."""
+        """The run that is shown."""
         return self._followed[-1].watch
 
     @property
     def names(self) -> tuple[EngineName, ...]:
-        """The engines of the run that is looked at, left to right."""
+        """The engines of the shown run, left to right."""
         return self._followed[-1].names
 
     @property
     def is_viewing(self) -> bool:
-        """Whether another run is looked at than the main one."""
+        """Whether another run than the main one is shown."""
         return len(self._followed) > 1
 
     def main_dashboard(self) -> Dashboard:
@@ -55,7 +55,7 @@ class RunStack:
         return self._make_dashboard(self._followed[0])
 
     def show_list(self, saved: Path) -> None:
-        """List the saved runs; go back to the list from one of them."""
+        """List the saved runs; from a viewed run, return to the list."""
         if self.is_viewing:
             self._app.screen.dismiss()
             return
@@ -64,7 +64,7 @@ class RunStack:
         self._app.push_screen(RunsScreen(self, saved))
 
     def view(self, followed: Followed) -> None:
-        """Show another run as the dashboard shows the main one, until the user goes back."""
+        """Show another run on a dashboard, until the user goes back."""
 
         def end_view(_result: None) -> None:
             self._followed.remove(followed)
@@ -81,13 +81,13 @@ class RunStack:
         self._followed = [followed]
         while len(self._app.screen_stack) > 1:
             await self._app.pop_screen()
-        # Textual does so for every screen but the first, and takes one away for each.
+        # Textual adds a callback for every screen except the first, and removes one per screen.
         add_result_callback(self._app.screen)
         await self._app.switch_screen(self.main_dashboard())
         followed.watch.open()
 
     def poll(self) -> bool:
-        """Take in what has happened in every run; return whether the top one has changed."""
+        """Process the new events of every run; return whether the top one has changed."""
         caught_up, self._has_caught_up = self._has_caught_up, False
         changed = False
         for one in list(self._followed):
@@ -95,7 +95,7 @@ class RunStack:
         if self.top.is_behind and not self._is_catching_up:
             self._is_catching_up = True
             self._app.set_timer(CATCH_UP_SECONDS, self._catch_up)
-        # A screen that is still being made can't be taken away; the next look does it.
+        # A screen that is still being mounted can't be removed; the next poll does it.
         error = self.top.error
         if self.is_viewing and error is not None and self._app.screen.is_mounted:
             self._give_up_view(error)
@@ -103,12 +103,12 @@ class RunStack:
         return changed or caught_up or waits
 
     def _catch_up(self) -> None:
-        """Look again without drawing; the next frame shows what was found."""
+        """Poll again without drawing; the next frame shows the changes."""
         self._is_catching_up = False
         self._has_caught_up |= self.poll()
 
     def _give_up_view(self, error: BaseException) -> None:
-        """Go back to the list from a run that can't be read, and say why."""
+        """Return to the list from a run that can't be read, and say why."""
         from mlpwatch.tui.runs.screen import RunsScreen  # noqa: PLC0415 - as in `show_list`
 
         self._followed.pop()

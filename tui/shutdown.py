@@ -1,4 +1,4 @@
-"""An end in order: by a key, a signal, or a terminal that is gone; ctrl+z and back."""
+"""Orderly end after a key, a signal or a lost terminal; ctrl+z and its continuation."""
 
 import asyncio
 import math
@@ -16,17 +16,17 @@ from mlpwatch.tui.terminal.app import TerminalApp
 from mlpwatch.tui.terminal.driver import is_hung_up
 
 HANGUP_SECONDS = 0.5
-"""Between two looks whether the terminal is still there; Textual reads a dead one in a loop."""
+"""Time between two checks for a lost terminal; Textual reads a dead one in a loop."""
 
 
 class Shutdown:
-    """Saves the main run and ends the app when a key, a signal or a lost terminal asks for it.
+    """Saves the main run and ends the app after a key, a signal or a lost terminal.
 
     Args:
         app: to end.
         runs: of which the main one is asked to end.
-        show: draws what has changed on the screen, numbers too.
-        goes_on_after_hangup: a lost terminal ends the screen alone, not the training.
+        show: draws what has changed on the screen, including numbers.
+        goes_on_after_hangup: a lost terminal ends only the screen, not the training.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class Shutdown:
         self._goes_on_after_hangup = goes_on_after_hangup
         self._signal_at = -math.inf
         self.goes_on_without_screen = False
-        """The terminal is gone, and training shall continue."""
+        """Whether the terminal is lost and training must continue."""
         self.is_asked = False
-        """A key or a signal has asked for the end."""
+        """Whether a key or a signal has asked for the end."""
         self.status = 0
-        """The exit status that belongs to the key or signal."""
+        """The exit status of that key or signal."""
 
     def listen(self) -> None:
-        """Listen to signals and to the terminal's hangup; call it once the loop runs."""
+        """Handle signals and the terminal's hangup; call it when the loop runs."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(_ImpatientExecutor())
         keep_time_to_save()
@@ -66,20 +66,20 @@ class Shutdown:
         if state := self._runs.top.state:
             state.say(self._runs.main.farewell)
         self._show()
-        # Not at the next look into the mailbox: with a low --fps it is seconds away.
+        # Not at the next poll: with a low --fps it is seconds away.
         self._app.run_worker(self._finish())
 
     def interrupt(self) -> None:
-        """Save and end with the status of Ctrl-C; at once the second time."""
+        """Save and end with the status of Ctrl-C; the second time end at once."""
         if self.is_asked:
             self._app.exit(128 + signal.SIGINT)
         self.leave(128 + signal.SIGINT)
 
     def may_suspend(self) -> bool:
-        """Return whether there is a shell to give the terminal back to; say so if there is none.
+        """Return whether a shell can take the terminal back; if not, say so.
 
-        A session leader has no shell above it, as in `ssh -t HOST mlpwatch`: stopped, it would
-        never be continued.
+        A session leader has no shell above it, as in `ssh -t HOST mlpwatch`: if it stopped, nothing
+        would continue it.
         """
         if os.getpgrp() != os.getsid(0):
             return True
@@ -102,12 +102,12 @@ class Shutdown:
         self._show()
 
     def _look_for_hangup(self) -> None:
-        """Leave a terminal that is gone though no signal came."""
+        """End if the terminal is lost and no signal came."""
         if not self.is_asked and is_hung_up(self._app.driver):
             self._receive(signal.SIGHUP)
 
     def _go_on_without_screen(self) -> None:
-        # Before asyncio gives it back: from then on a second hangup would end the process.
+        # Before asyncio removes its own handler: after that a second hangup would end the process.
         asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
         ignore_hangups()
         if not self.is_asked:
@@ -115,19 +115,19 @@ class Shutdown:
             self._app.exit(0)
 
     async def _finish(self) -> None:
-        """Give the trainers and the disk their time, off the event loop, then end."""
+        """Wait for trainers and disk, off the event loop, then end."""
         if session := self._runs.main.session:
             await asyncio.to_thread(session.join, LEAVE_SECONDS)
         self._app.exit(self.status)
 
 
 class _ImpatientExecutor(ThreadPoolExecutor):
-    """What `asyncio.to_thread` runs in; closing an event loop does not wait for its threads.
+    """The executor of `asyncio.to_thread`; closing the event loop does not wait for its threads.
 
     `asyncio.run` ends with the default executor's shutdown, and waits there until the last of its
-    threads is done: a disk that does not answer would keep the process from ending.
+    threads is done: a disk that does not respond would keep the process from ending.
     """
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """Take no more work, and forget what has not begun."""
+        """Accept no more work, and drop what has not begun."""
         super().shutdown(wait=False, cancel_futures=True)

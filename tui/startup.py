@@ -1,4 +1,4 @@
-"""Before the first frame, and behind it: the screen's options, imports, libraries."""
+"""Before the first frame and in the background: the screen's options, imports, libraries."""
 
 import gc
 import os
@@ -14,50 +14,50 @@ from typing import NamedTuple
 from mlpwatch.tui.terminal.traits import is_remote
 
 _TORCH_LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so")
-"""What torch's Python part is linked with, in the order in which they need each other."""
+"""Libraries of torch's Python part, in the order of their dependencies."""
 
 _LATER = (
     *(f"mlpwatch.tui.{name}.screen" for name in ("mistakes", "explain", "weights", "draw", "runs")),
     "mlpwatch.core.analysis.explanation",
 )
-"""What keys of the dashboard ask for."""
+"""Modules of screens that open with keys of the dashboard."""
 
 
 DEFAULT_FPS = 4.0
 SSH_FPS = 2.0
-"""Over SSH half as often: bytes and latency count more there."""
+"""Half the default over SSH, where bytes and latency matter more."""
 
 
 class ScreenOptions(NamedTuple):
-    """What the command line says of the screen."""
+    """The screen's options from the command line."""
 
     fps: float | None = None
-    """Looks into the mailbox per second; None for the default of this kind of terminal."""
+    """Polls of the mailbox per second; None for the default of this kind of terminal."""
     mouse: bool = True
     ascii_only: bool = False
     saved: Path = Path("saved")
     """The folder of all runs."""
     goes_on_after_hangup: bool = False
-    """A terminal that is gone ends the screen alone, not the training."""
+    """Whether a lost terminal ends only the screen, not the training."""
 
     @property
     def frames_per_second(self) -> float:
-        """What was asked for, or the default of this kind of terminal."""
+        """The given value, or the default of this kind of terminal."""
         return self.fps or (SSH_FPS if is_remote() else DEFAULT_FPS)
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep the interpreter free for the screen while the block imports and loads.
+    """Keep garbage collection out of the screen's way while the block imports and loads.
 
-    With torch and scikit-learn imported there are 260,000 objects. A full garbage collection looks
-    at all of them and holds the interpreter meanwhile: 0.1 to 0.2 s in which no key is answered
-    and no step trained. They live as long as the process, so it never finds anything: none runs
-    in the block, and later ones never look at what the block made.
+    With torch and scikit-learn imported there are 260,000 objects. A full garbage collection visits
+    all of them and holds the interpreter meanwhile: 0.1 to 0.2 s in which no key is answered
+    and no step trained. They live as long as the process, so it never frees anything: none runs
+    in the block, and later ones ignore the objects that the block made.
     """
     gc.disable()
     try:
-        # Side by side: the libraries leave the interpreter free meanwhile.
+        # In parallel: loading the libraries does not hold the interpreter.
         importing = Thread(target=import_screens, name="screens", daemon=True)
         importing.start()
         load_torch_libraries()
@@ -69,9 +69,9 @@ def undisturbed() -> Iterator[None]:
 
 
 def import_screens() -> int:
-    """Import what the first frame does without, if there is a screen; return how many modules.
+    """Import what the first frame does not need, if there is a screen; return how many modules.
 
-    While both engines train, a key would wait for that: 60 ms of importing are 170 ms then.
+    Otherwise a key would wait for it: while both engines train, 60 ms of importing take 170 ms.
     """
     if "mlpwatch.tui.app" not in sys.modules:
         return 0
@@ -81,10 +81,10 @@ def import_screens() -> int:
 
 
 def collect_from_now_on() -> None:
-    """Switch garbage collection on, if it is off; it never looks at what is there by now.
+    """Enable garbage collection, if it is disabled; it ignores all objects that exist by then.
 
-    Until the first frame it is off: it would go through the 100,000 objects that importing Textual
-    makes, a twelfth of the time to the first frame, and find nothing.
+    It is disabled until the first frame: it would visit the 100,000 objects that importing Textual
+    makes, which takes a twelfth of the time to the first frame, and free nothing.
     """
     if not gc.isenabled():
         gc.freeze()
@@ -92,16 +92,16 @@ def collect_from_now_on() -> None:
 
 
 def load_torch_libraries() -> int:
-    """Load torch's shared libraries (Linux) before its import does; return how many there were.
+    """Load torch's shared libraries (Linux) before its import does; return how many were loaded.
 
     An import holds the interpreter while the dynamic linker relocates 0.4 GB of libtorch, 0.2 s
     from a warm disk and seconds from a cold one. A C function called through ctypes does not, and
-    finds the same files. What is missing or fails here is left to the import, and its error.
+    finds the same files. Missing libraries and failures are left to the import, which reports them.
     """
     spec = find_spec("torch") if sys.platform == "linux" else None
     if spec is None or spec.origin is None:
         return 0
-    # Not at the top: the first frame needs no ctypes, which takes 5 ms.
+    # Not at the top: the first frame does not need ctypes, which takes 5 ms.
     import ctypes  # noqa: PLC0415
 
     dlopen = ctypes.CDLL(None).dlopen

@@ -1,6 +1,6 @@
-"""What the process finds when it starts: closed descriptors, encodings, folder, variables.
+"""The process's environment at its start: closed descriptors, encodings, folder, variables.
 
-Whatever of that can't be worked with is put right here, or one line of error.
+Unusable parts are repaired here, or reported as one line of error.
 """
 
 import codecs
@@ -17,7 +17,7 @@ _LOOK_ALIKES = {
     "…": "...", "–": "-", "—": "-", "·": "|", "×": "x", "→": "->", "←": "<-", "≤": "<=", "≥": ">=",
     "−": "-", "\N{NO-BREAK SPACE}": " ",
 }  # fmt: skip
-"""For streams whose encoding lacks the character; any other is written as `\\u6570`."""
+"""For streams whose encoding lacks the character; others are written as `\\u6570`."""
 
 _MOST = {
     "TEXTUAL_FPS": 1_000,
@@ -26,23 +26,23 @@ _MOST = {
     "TEXTUAL_DIM_FACTOR": 100,
     "ESCDELAY": 10_000,
 }
-"""Larger numbers make Textual wait for ever or fail; what is no number it passes over."""
+"""Larger numbers make Textual wait forever or fail; it ignores values that are not numbers."""
 
 _COLOUR_SYSTEMS = ("auto", "standard", "256", "truecolor")
 
 
 def prepare_streams() -> None:
-    """Give the process three descriptors, and streams that take any character.
+    """Give the process three descriptors, and streams that accept any character.
 
-    A file opened later would get the number of a closed descriptor, and what was meant for stderr
-    would be written into it. Without an encoding for a character, printing it would be an error.
+    A file opened later would get the number of a closed descriptor, and output for stderr
+    would be written into it. Printing a character that the encoding lacks would be an error.
     """
     with suppress(OSError):
         while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - 0, 1 and 2
             os.set_inheritable(number, True)
         os.close(number)
     codecs.register_error("mlpwatch", _look_alike)
-    # `print` writes to stdout where it is given None.
+    # `print` writes to stdout if it is given None.
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -51,7 +51,7 @@ def prepare_streams() -> None:
 
 
 def check_folder() -> None:
-    """Check that the working folder is there.
+    """Check that the working folder exists.
 
     Raises:
         InputError: it was deleted.
@@ -107,7 +107,7 @@ def _check_driver(named: str | None) -> None:
 
     module, _, symbol = named.partition(":")
     found: object = None
-    # A module may raise anything while it is imported.
+    # A module may raise anything when it is imported.
     with suppress(Exception):
         found = getattr(import_module(module), symbol)
     if not isinstance(found, type) or not issubclass(found, Driver):
@@ -117,7 +117,7 @@ def _check_driver(named: str | None) -> None:
 
 
 def _look_alike(error: UnicodeError) -> tuple[str, int]:
-    """Replace what a stream can't encode by what looks like it, or by its number."""
+    """Replace what a stream can't encode by similar characters, or by its number."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     characters = error.object[error.start : error.end]

@@ -1,4 +1,4 @@
-"""The actions of the runs screen: each asks what it must, then works in a thread."""
+"""The actions of the runs screen: each asks for confirmation if needed, then works in a thread."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class RunActions:
-    """Compares, resumes, renames, deletes and exports on behalf of the runs screen.
+    """Compares, resumes, renames, deletes and exports runs for the runs screen.
 
     Args:
         host: keeps the run that trains here.
-        screen: shows the outcome.
+        screen: shows the results.
         runs: the list with its cursor and marks.
     """
 
@@ -37,7 +37,7 @@ class RunActions:
         self._host, self._screen, self._runs = host, screen, runs
 
     def open(self) -> None:
-        """Show the selected run: from its folder, wherever it trains, or on the dashboard."""
+        """Show the selected run: the dashboard's own one there, others from their folders."""
         run = self._runs.selected
         if run is None:
             return
@@ -50,7 +50,7 @@ class RunActions:
             self._host.view(Followed(_watch_of(run), names))
 
     def compare(self) -> None:
-        """Show the marked runs' curves in one chart; without marks the selected one's."""
+        """Show the marked runs' curves in the same charts; without marks the selected run's."""
         runs = [
             ComparedRun(self._runs.mark_number(run) or 0, run.summary.path)
             for run in self._chosen()
@@ -62,12 +62,12 @@ class RunActions:
             self._screen.say("a damaged run has no curves to show", bad=True)
 
     async def resume(self) -> None:
-        """Ask, then replace the run on the dashboard by the selected one."""
+        """Ask, then replace the run on the dashboard with the selected one."""
         if run := self._runs.selected:
             await RunSwitch(self._host, self._screen.app, self._screen.say).resume(run)
 
     async def rename(self) -> None:
-        """Ask for a new name of the selected run, and rename it."""
+        """Ask for a new name for the selected run, and rename it."""
         run = self._changeable("renamed")
         if run is None:
             return
@@ -95,7 +95,7 @@ class RunActions:
         self._screen.look(at_once=True)
 
     async def delete(self) -> None:
-        """Say what will be deleted with the selected run, ask, and delete it."""
+        """Show what would be deleted with the selected run, ask, and delete it."""
         run = self._changeable("deleted")
         if run is None:
             return
@@ -155,7 +155,7 @@ def _watch_of(run: ListedRun) -> Watch:
 
     def start(report: Report) -> "RunFollower":
         report(f"reading {run.summary.name}")
-        # Not at the top: importing it takes longer than showing the screen.
+        # Not at the top: the import takes longer than showing the screen.
         from mlpwatch.core.remote.follower import RunFollower  # noqa: PLC0415
         from mlpwatch.core.runs.run import Run  # noqa: PLC0415
 

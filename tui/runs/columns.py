@@ -1,4 +1,4 @@
-"""The columns of the runs list: their cells, how they sort, and which of them fit."""
+"""The columns of the runs list: their cells, sort keys, and widths."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ COLUMN_GAP = 2
 """Blank cells between two columns."""
 
 _ALL_BUT_ONE = 0.99995
-"""From here on two decimals would give 100.00 %, one cell too many."""
+"""From this share on, two decimals would give 100.00 %, one cell too many."""
 
 _STATE_ROLES = {
     "finished": Role.GOOD,
@@ -50,7 +50,7 @@ class ListedRun:
 
     @property
     def is_held_elsewhere(self) -> bool:
-        """Whether another process, or training in this one, holds it."""
+        """Whether training holds it, in another process or in this one."""
         return self.summary.is_held and not self.has_ended_here
 
     def engine(self, name: EngineName) -> EngineSummary | None:
@@ -59,7 +59,7 @@ class ListedRun:
 
     @property
     def epochs_done(self) -> int | None:
-        """Of the engine that is further; None if nothing is known."""
+        """Of the engine that is ahead; None if unknown."""
         return max((one.epochs_done for one in self.summary.engines), default=None)
 
 
@@ -69,16 +69,16 @@ class Column:
 
     heading: str
     width: int
-    """0 takes the cells that the others leave."""
+    """0 for the cells that the other columns leave."""
     cell: Callable[[ListedRun], tuple[str, Role]]
     key: Callable[[ListedRun], Any]
-    """What it sorts by; a run whose key is None comes last in either direction."""
+    """The sort key; a run whose key is None comes last in either direction."""
     importance: int
     """On narrow screens the least important are left out first, equal ones together."""
     descends: bool = False
-    """Sorted with the greatest first by default."""
+    """Whether the greatest comes first by default."""
     is_number: bool = False
-    """Aligned at the right."""
+    """Right-aligned."""
     role: Role = Role.DIM
     """Of the heading."""
 
@@ -175,16 +175,16 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 NEWEST_FIRST = 1
-"""The column that the list is sorted by at first."""
+"""The initial sort column."""
 
 SHORTEST_NAME = 20
-"""Cells that a name has at least: those of a default name, `2026-11-23-twin-k3f9`."""
+"""Least cells for a name: those of a default name, `2026-11-23-twin-k3f9`."""
 
 
 def fitting_columns(width: int, longest_name: int) -> list[tuple[Column, int]]:
     """Return the columns that fit, with their widths; all but the name's are fixed.
 
-    The name's is as wide as the longest name: wider, a gap would separate names from numbers.
+    The name's is as wide as the longest name: a wider one would separate names from numbers.
     """
     shown = list(COLUMNS)
     while len(shown) > 1 and _least_width(shown) > width:
@@ -203,7 +203,7 @@ def sorted_runs(runs: Sequence[ListedRun], column: Column, *, descends: bool) ->
 
 
 def matches(run: ListedRun, text: str) -> bool:
-    """Return whether each word of a filter is somewhere in a run's cells."""
+    """Return whether each word of a filter occurs in a run's cells."""
     found = " ".join(column.cell(run)[0] for column in COLUMNS).lower()
     return all(word in found for word in text.lower().split())
 

@@ -22,19 +22,19 @@ Quantity = Literal["val_loss", "val_accuracy"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
-"""By the run's number: runs differ without colour too."""
+"""By the run's number, so that runs also differ without colours."""
 
 
 _FileStamp = tuple[int, int] | None
-"""Time and size of a file; None without one."""
+"""Time and size of a file; None if there is no file."""
 
 _MAIN_SETTINGS = ("hidden", "optimizer", "learning_rate", "batch_size", "epochs")
-"""Shown first, and of runs that agree in all settings."""
+"""Shown first; if runs agree in all settings, only these are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineCurves:
-    """One engine's epochs in one run, thinned."""
+    """One engine's epochs in a run, thinned."""
 
     lines: dict[int, EpochRecord]
     """By epoch."""
@@ -44,17 +44,17 @@ class EngineCurves:
 
 @dataclass(slots=True)
 class ComparedRun:
-    """One of the runs.
+    """A run in the comparison.
 
     Args:
-        number: 0 to 3, of its mark; decides colour and line.
-        folder: of the run.
+        number: of its mark, 0 to 3; decides colour and line.
+        folder: the run's folder.
     """
 
     number: int
     folder: Path
     config: RunConfig | None = None
-    """None until read."""
+    """None before the first read."""
     test_accuracies: dict[EngineName, float] = field(default_factory=dict)
     """0 to 1, of the engines that have ended."""
     engines: dict[EngineName, EngineCurves] = field(default_factory=dict)
@@ -62,11 +62,11 @@ class ComparedRun:
 
     @property
     def name(self) -> str:
-        """Safe to print."""
+        """The run's name, safe to print."""
         return printable(self.folder.name)
 
     def read(self) -> bool:
-        """Read settings and metrics again if they have changed; return whether they have.
+        """Read settings and metrics again if they have changed; return whether they had.
 
         Raises:
             RunError: they can't be read.
@@ -92,7 +92,7 @@ class ComparedRun:
 
 @dataclass(slots=True)
 class Axes:
-    """Limits shared by all charts of a kind; they only widen."""
+    """Limits shared by all charts of a quantity; they only widen."""
 
     _kept: dict[tuple[str, bool], Limits] = field(default_factory=dict)
 
@@ -146,7 +146,7 @@ def series_of(
 def values_at(
     runs: Iterable[ComparedRun], engine: EngineName, quantity: Quantity, epoch: int
 ) -> str:
-    """Return each run's value after an epoch, behind the run's number."""
+    """Return each run's value after an epoch, preceded by the run's number."""
     found = []
     for run in runs:
         curves = run.engines.get(engine)
@@ -162,7 +162,7 @@ def settings_texts(runs: Sequence[ComparedRun]) -> list[str]:
     """Return for each run the settings that differ between the runs; else the main ones."""
     configs = [run.config for run in runs]
     known = [config for config in configs if config is not None]
-    # The main ones first: a narrow screen cuts the end.
+    # The main ones come first: a narrow screen cuts the end.
     ordered = dict.fromkeys((*_MAIN_SETTINGS, *(one.name for one in fields(RunConfig))))
     differing = [name for name in ordered if len({getattr(c, name) for c in known}) > 1]
     names = differing or _MAIN_SETTINGS

@@ -37,7 +37,7 @@ _NAMES: dict[Quantity, str] = {"val_loss": "loss", "val_accuracy": "accuracy %"}
 
 
 class CompareScreen(ClosesOnce[None]):
-    """Draws each run in its own colour and line; follows those that still train.
+    """Draws each run in its own colour and line; updates those that still train.
 
     Args:
         runs: with their numbers, not yet read.
@@ -54,7 +54,7 @@ class CompareScreen(ClosesOnce[None]):
         self._epoch: int | None = None
         self._error = ""
         self._note: tuple[str, Role] = ("", Role.TEXT)
-        """An answer to the last key."""
+        """The answer to the last key."""
         self._is_reading = False
 
     def compose(self) -> ComposeResult:
@@ -69,7 +69,7 @@ class CompareScreen(ClosesOnce[None]):
         yield Footer("compare")
 
     def on_mount(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self.set_interval(REREAD_SECONDS, self._look)
         self.call_after_refresh(self._look)
 
@@ -105,7 +105,7 @@ class CompareScreen(ClosesOnce[None]):
         self._acted()
 
     def action_move(self, epochs: int) -> None:
-        """Move the crosshair; beyond the last epoch it goes away."""
+        """Move the crosshair; beyond the last epoch it disappears."""
         last = max(
             (max(one.lines, default=0) for run in self._runs for one in run.engines.values()),
             default=0,
@@ -122,7 +122,7 @@ class CompareScreen(ClosesOnce[None]):
             try:
                 note = await write_metrics(folders, "csv" if kind == "csv" else "json")
                 self._note = note, Role.TEXT
-            except Exception as error:  # foreign files: whatever is in them, training continues
+            except Exception as error:  # files may contain anything; training continues
                 self._note = error_text(error), Role.BAD
             self.draw()
 
@@ -150,7 +150,7 @@ class CompareScreen(ClosesOnce[None]):
         for run in self._runs:
             try:
                 changed.append(await asyncio.to_thread(run.read))
-            except Exception as error:  # foreign files: the other runs are still shown
+            except Exception as error:  # files may contain anything; the other runs are still shown
                 faults.append(f"{run.name}: {error_text(error)}")
         changed.append("; ".join(faults) != self._error)
         self._error = "; ".join(faults)

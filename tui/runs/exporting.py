@@ -11,10 +11,10 @@ from mlpwatch.tui import formatting
 
 
 async def write_metrics(folders: Sequence[Path], kind: ExportKind) -> str:
-    """Write one file in a thread, and return where it is.
+    """Write one file in a thread, and return its path.
 
     Raises:
-        RunError: a run can't be read, or the file can't be written; then there is none.
+        RunError: a run can't be read, or the file can't be written; then no file is left.
     """
     try:
         here = Path.cwd()

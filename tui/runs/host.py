@@ -1,4 +1,4 @@
-"""What the runs screen asks of the app that it is shown in."""
+"""What the runs screen needs from the app."""
 
 from typing import Protocol
 
@@ -10,11 +10,11 @@ class RunsHost(Protocol):
 
     @property
     def main(self) -> Watch:
-        """The run that ends when the app does."""
+        """The run whose end is the app's end."""
         ...
 
     def view(self, followed: Followed) -> None:
-        """Show a run until the user goes back; the main run goes on meanwhile."""
+        """Show a run until the user goes back; the main run continues meanwhile."""
         ...
 
     async def replace(self, followed: Followed) -> None:

@@ -44,7 +44,7 @@ def _row(run: RunSummary) -> tuple[str, ...]:
 
 
 def _accuracy(engine: EngineSummary | None) -> str:
-    """Return test accuracy where the run has ended, else the last validation accuracy."""
+    """Return the test accuracy of an ended run, otherwise the last validation accuracy."""
     if engine is None:
         return "–"
     if engine.test_accuracy is not None:

@@ -9,32 +9,32 @@ from mlpwatch.tui.kit.cells import columns_of
 from mlpwatch.tui.runs.columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
 
 MOST_MARKED = 4
-"""Curves that can be told apart in one chart."""
+"""So many curves can be distinguished in a chart."""
 
 
 class RunList:
-    """Keeps cursor and marks on their runs while runs appear, vanish and change places."""
+    """Keeps cursor and marks on their runs when runs appear, disappear or move."""
 
     def __init__(self) -> None:
         self._all: list[ListedRun] = []
         self.shown: list[ListedRun] = []
         """Filtered and sorted."""
         self.row = 0
-        """Of the cursor."""
+        """The cursor's row."""
         self.column = NEWEST_FIRST
-        """Sorted by."""
+        """The sort column."""
         self.descends = COLUMNS[NEWEST_FIRST].descends
         self.filter = ""
         self._marks: list[Path | None] = [None] * MOST_MARKED
 
     @property
     def count(self) -> int:
-        """All runs, shown or not."""
+        """Number of runs, shown or not."""
         return len(self._all)
 
     @property
     def longest_name(self) -> int:
-        """Cells of the longest name, of runs shown or not: a filter moves no column."""
+        """Cells of the longest name, including hidden runs: a filter moves no column."""
         return max((columns_of(run.summary.name) for run in self._all), default=0)
 
     @property
@@ -59,7 +59,7 @@ class RunList:
         self._arrange()
 
     def sort_by(self, steps: int) -> None:
-        """Sort by the column so many to the right, round the ends."""
+        """Sort by the column some places to the right; after the last comes the first."""
         self.column = (self.column + steps) % len(COLUMNS)
         self.descends = COLUMNS[self.column].descends
         self._arrange()
@@ -70,7 +70,7 @@ class RunList:
         self._arrange()
 
     def move(self, rows: int) -> None:
-        """Move the cursor, no further than the ends."""
+        """Move the cursor, not beyond the ends."""
         self.row = max(0, min(self.row + rows, len(self.shown) - 1))
 
     def go_to(self, path: Path) -> None:
@@ -83,13 +83,13 @@ class RunList:
         return self._marks.index(path) if path in self._marks else None
 
     def toggle_mark(self) -> bool:
-        """Mark the selected run, or take its mark away; return False if no mark is left."""
+        """Mark the selected run, or remove its mark; return False if no mark is left."""
         run = self.selected
         if run is None:
             return True
         there = {one.summary.path for one in self._all}
-        # The mark of a run that is gone is freed only here: a list that was read just before a
-        # run was renamed lacks its new name.
+        # The mark of a missing run is freed only here: a list that was read just before a
+        # run was renamed does not have its new name.
         free = [number for number, path in enumerate(self._marks) if path not in there]
         number = self.mark_number(run)
         if number is not None:

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from mlpwatch.tui.runs.host import RunsHost
 
 LOOK_SECONDS = 2.0
-"""Time between two reads of the list; one takes 0.08 s for a thousand runs."""
+"""Time between two reads of the list; a read takes 0.08 s for a thousand runs."""
 
 LOOK_SHARE = 0.05
-"""Most of the time that may be spent on reading: ten times as many runs are read less often."""
+"""Largest share of time spent on reading: ten times as many runs are read less often."""
 
 
 class RunsScreen(ClosesOnce[None]):
-    """Lists the runs of one folder, and follows their changes.
+    """Lists the runs of a folder, and follows their changes.
 
     Args:
         host: keeps the run that trains here.
@@ -74,7 +74,7 @@ class RunsScreen(ClosesOnce[None]):
         yield Footer("runs", self._host.main)
 
     def on_mount(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self.query_one("#filter-label", TextLine).update([(" / ", Role.STRONG)])
         self.set_interval(LOOK_SECONDS, self.look)
         self.call_after_refresh(self.look)
@@ -97,10 +97,10 @@ class RunsScreen(ClosesOnce[None]):
         self.query_one("#message", TextLine).update([(f" {text}", role)])
 
     def look(self, *, at_once: bool = False) -> None:
-        """Read the list again in a thread, unless it was read just now.
+        """Read the list again in a thread, unless it was read very recently.
 
         Args:
-            at_once: something has changed; if a read is under way, another one follows it.
+            at_once: something has changed; if a read is running, another follows it.
         """
         self._is_stale |= self._is_reading and at_once
         if self._is_reading or (monotonic() < self._not_before and not at_once):
@@ -124,7 +124,7 @@ class RunsScreen(ClosesOnce[None]):
         return self._is_path_here(run.summary.path)
 
     def on_click(self, event: Click) -> None:
-        """Select the run that was clicked; a second click opens it."""
+        """Select the clicked run; a second click opens it."""
         table = self.query_one(RunTable)
         row = table.row_at(event.screen_y - table.region.y)
         if event.widget is table and row is not None:
@@ -134,12 +134,12 @@ class RunsScreen(ClosesOnce[None]):
                 self.action_open()
 
     def action_move(self, rows: int) -> None:
-        """Move the cursor by so many runs."""
+        """Move the cursor by some runs."""
         self._runs.move(rows)
         self.say("")
 
     def action_move_page(self, pages: int) -> None:
-        """Move the cursor by so many pages."""
+        """Move the cursor by some pages."""
         self.action_move(pages * self.query_one(RunTable).page)
 
     def action_end(self, direction: int) -> None:
@@ -157,8 +157,8 @@ class RunsScreen(ClosesOnce[None]):
         self.draw()
 
     def action_filter(self) -> None:
-        """Type words that a run must contain."""
-        # At once, not through the queue: the next keys typed are for the line.
+        """Focus the filter, for words that a run must contain."""
+        # At once, not through the queue: the next keys are meant for the line.
         self.set_focus(self.query_one("#filter", Input))
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -167,7 +167,7 @@ class RunsScreen(ClosesOnce[None]):
         self.say("")
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
-        """Keep the filter; keys go to the list again."""
+        """Keep the filter; keys act on the list again."""
         self.set_focus(None)
 
     def action_mark(self) -> None:
@@ -182,12 +182,12 @@ class RunsScreen(ClosesOnce[None]):
         self._run_actions.open()
 
     def action_compare(self) -> None:
-        """Show the marked runs' curves in one chart; without marks the selected one's."""
+        """Show the marked runs' curves in the same charts; without marks the selected run's."""
         self._run_actions.compare()
 
     async def action_resume(self) -> None:
         """Resume the selected run here."""
-        # The app's worker, not the screen's: once the run is replaced, this screen is gone.
+        # A worker of the app, not of the screen, which is gone once the run is replaced.
         self._awaits_dialog = True
         resuming = self._guarded(self._run_actions.resume())
         self.app.run_worker(resuming, exclusive=True, group="resume")
@@ -215,7 +215,7 @@ class RunsScreen(ClosesOnce[None]):
             self.dismiss()
 
     def take_key(self, _event: Key) -> bool:
-        """Drop keys typed before a dialog that was asked for has opened: they are no commands."""
+        """Drop keys typed before a requested dialog has opened: they are not commands."""
         return self._is_asking or self._awaits_dialog
 
     def on_screen_suspend(self) -> None:
@@ -223,7 +223,7 @@ class RunsScreen(ClosesOnce[None]):
         self._awaits_dialog = False
 
     def _ask(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Start an action that asks first; keys typed ahead of its question start no other."""
+        """Start an action that asks first; keys typed before its question start no other action."""
 
         async def asked() -> None:
             try:
@@ -239,7 +239,7 @@ class RunsScreen(ClosesOnce[None]):
         try:
             await action
             self._awaits_dialog = False
-        except Exception as error:  # foreign files: whatever is in them, the training continues
+        except Exception as error:  # files may contain anything; training continues
             self.say(error_text(error), bad=True)
 
     async def _read(self) -> None:
@@ -248,7 +248,7 @@ class RunsScreen(ClosesOnce[None]):
             found = await asyncio.to_thread(self._index.read)
             self._runs.replace(map(self._listed, found))
             self._error = ""
-        except Exception as error:  # foreign files: whatever is in them, the training continues
+        except Exception as error:  # files may contain anything; training continues
             self._runs.replace(())
             self._error = error_text(error)
         self._not_before = monotonic() + (monotonic() - began) / LOOK_SHARE
@@ -259,7 +259,7 @@ class RunsScreen(ClosesOnce[None]):
 
     def _listed(self, summary: RunSummary) -> ListedRun:
         watch, is_here = self._host.main, self._is_path_here(summary.path)
-        # A follower ends with its screen, not with the run.
+        # A follower ends with its screen, the run does not.
         trains_here = is_here and not watch.attached
         has_ended = trains_here and watch.session is not None and watch.session.ended
         return ListedRun(summary, is_here, trains_here, has_ended_here=has_ended)

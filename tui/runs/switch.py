@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from mlpwatch.core.training.session import Session
 
 END_SECONDS = 10.0
-"""How long the run on the dashboard may take to save and end."""
+"""The run on the dashboard may take this long to save and end."""
 
 POLL_SECONDS = 0.05
-"""Between two checks whether the trainers have ended."""
+"""Time between two checks whether the trainers have ended."""
 
 
 class Say(Protocol):
@@ -38,11 +38,11 @@ class Say(Protocol):
 class RunSwitch:
     """Resumes a saved run inside the app.
 
-    The saved run is loaded first: if that fails, the run on the dashboard trains on.
+    The saved run is loaded first: if that fails, the run on the dashboard continues.
 
     Args:
         host: keeps the run that is replaced.
-        app: asks.
+        app: shows the dialogs.
         say: shows progress and errors.
     """
 
@@ -53,7 +53,7 @@ class RunSwitch:
         """Ask, load, save and end the run on the dashboard, and resume this one.
 
         Returns:
-            Whether it trains now; if not, a message says why.
+            Whether the run now trains; if not, a message says why.
         """
         name = run.summary.name
         current = self._host.main.session
@@ -89,7 +89,7 @@ class RunSwitch:
         return await self._app.push_screen_wait(question)
 
     async def _ask_for_epochs(self, run: ListedRun, facts: list[str]) -> int | None:
-        """Ask for the new number of epochs of a finished run; None to leave it as it is."""
+        """Ask for the new number of epochs of a finished run; None to keep the old number."""
         done = run.epochs_done or 0
         entry = LineEntry(
             f"Go on with {run.summary.name}: how many epochs in all?",
@@ -107,7 +107,7 @@ class RunSwitch:
         self, current: "RunSource", run: ListedRun, epochs: int | None
     ) -> "Session | None":
         """Load a run and end the current one; None and a message if either fails."""
-        # A run that this process has ended is released first: its own lock would refuse it.
+        # A run that this process has ended is released first: otherwise its own lock refuses it.
         if run.has_ended_here and not await self._end(current):
             return None
         try:
@@ -119,7 +119,7 @@ class RunSwitch:
                     current.run.acquire()
             return None
         if not run.has_ended_here and not await self._end(current):
-            if result:  # the run still has the end that this file describes
+            if result:  # the run keeps the end that this file describes
                 with suppress(OSError):
                     await asyncio.to_thread(loaded.run.write_result, result)
             loaded.run.release()
@@ -127,7 +127,7 @@ class RunSwitch:
         return loaded
 
     async def _end(self, session: "RunSource") -> bool:
-        """Save and end a session, or leave an attached run; a message if that takes too long.
+        """Save and end a session, or detach from an attached run; if that takes too long, say so.
 
         Returns:
             Whether it has ended.
@@ -149,7 +149,7 @@ class RunSwitch:
 
 
 def why_not_resumed(run: ListedRun) -> str:
-    """Return why a run can't be resumed here, or nothing."""
+    """Return why a run can't be resumed here; empty if it can."""
     summary = run.summary
     if summary.state == "damaged":
         return summary.reason
@@ -172,10 +172,10 @@ def more_epochs(text: str, done: int) -> int:
 
     Args:
         text: as typed.
-        done: epochs that it has.
+        done: completed epochs.
 
     Raises:
-        ConfigError: not a whole number, or not more than are done.
+        ConfigError: not a whole number, or not more than `done`.
     """
     try:
         epochs = int(text)
@@ -211,7 +211,7 @@ def fate_of_current(session: "RunSource", *, attached: bool) -> str:
 
 def _load(path: Path, epochs: int | None) -> "tuple[Session, dict[str, Any] | None]":
     """Return a session ready to start, and the run's old result, which loading removes."""
-    # Not at the top: the screen opens faster without what a resume imports.
+    # Not at the top: the screen opens faster without the imports of a resume.
     from mlpwatch.core.runs.run import Run  # noqa: PLC0415
     from mlpwatch.core.training.launch import resumed_session  # noqa: PLC0415
 

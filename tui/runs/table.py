@@ -31,8 +31,8 @@ _DESCENDS = {True: "↓", False: "↑"}
 class RunTable(CellView):
     """Paints only the visible rows: ten thousand runs cost as much as forty.
 
-    When the cursor leaves the page, the page scrolls by half its height: one page is sent for
-    twenty rows instead of one for each row.
+    When the cursor leaves the page, the page scrolls by half its height: one page is sent per
+    twenty rows instead of one per row.
     """
 
     def __init__(self, runs: RunList, *, id: str) -> None:
@@ -43,16 +43,16 @@ class RunTable(CellView):
 
     @property
     def page(self) -> int:
-        """Rows that fit."""
+        """Number of rows that fit."""
         return max(1, self.size.height - 1)
 
     def update(self, note: tuple[str, Role]) -> None:
-        """Show the list as it is now; if it is empty, a note."""
+        """Show the present list; if it is empty, a note."""
         self._note = note
         self.repaint()
 
     def row_at(self, y: int) -> int | None:
-        """Return the run on a row of the view, counted from the heading; None without one."""
+        """Return the run in a row of the view, counted from the heading; None if there is none."""
         row = self._top + y - 1
         return row if y > 0 and row < len(self._runs.shown) else None
 
@@ -118,9 +118,9 @@ def empty_text(saved: Path, runs: RunList, error: str, *, has_read: bool) -> tup
 
 
 def selected_text(run: ListedRun | None, width: int) -> Text:
-    """Return one line about a run: what is wrong with it, or its settings and progress.
+    """Return a line about a run: its error, or its settings and progress.
 
-    Without room for both models their progress is left out: the list has one number of each.
+    Without room for both models their progress is left out: the list shows each model's accuracy.
     """
     if run is None:
         return []

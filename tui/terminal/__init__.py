@@ -1,1 +1,1 @@
-"""Everything between Textual and the wire. Knows nothing of networks."""
+"""Everything between Textual and the terminal. Does not depend on networks."""

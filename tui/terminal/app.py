@@ -1,4 +1,4 @@
-"""An app that skips frames while the terminal takes nothing, and then sends what it missed once."""
+"""An app that skips frames while the terminal is busy, and later sends the missed cells once."""
 
 from collections import deque
 from functools import cached_property
@@ -22,26 +22,26 @@ MOST_WAITING = 2_048
 """Characters that may wait before frames are skipped: two to four frames of live curves."""
 
 LOOK_SECONDS = 0.05
-"""Time between two looks whether the terminal takes something again."""
+"""Time between two checks whether the terminal accepts output again."""
 
 OPENING_SECONDS = 2.0
-"""How long keys wait for a screen to open; it takes some milliseconds."""
+"""Keys wait this long for a screen to open, which takes some milliseconds."""
 
 OPENING_LOOK_SECONDS = 0.005
 
 STRAY_SECONDS = 1.0
-"""Time between two looks at what libraries have written."""
+"""Time between two checks for output of libraries."""
 
 
 class Missed:
-    """What skipped frames would have changed: one stretch per row, or the whole screen."""
+    """The cells of skipped frames: one stretch per row, or the whole screen."""
 
     def __init__(self) -> None:
         self._rows: dict[int, tuple[int, int]] = {}
         self._all = False
 
     def add(self, renderable: RenderableType) -> None:
-        """Note the cells of a frame that is skipped."""
+        """Add the cells of a skipped frame."""
         if not isinstance(renderable, ChopsUpdate):
             self._all = True
             return
@@ -54,7 +54,7 @@ class Missed:
         return self._all or bool(self._rows)
 
     def refresh(self, screen: Screen[object]) -> None:
-        """Have the screen draw these cells as they are now, and forget them."""
+        """Have the screen draw these cells in their present state, and forget them."""
         rows, self._rows = self._rows, {}
         regions = [Region(start, y, end - start, 1) for y, (start, end) in rows.items()]
         if self._all:
@@ -63,11 +63,11 @@ class Missed:
 
 
 class TerminalApp(SpanApp[ReturnType]):
-    """Sends no frame while an earlier one waits for the terminal; modes and answers still go out.
+    """Sends no frame while an earlier one is waiting; modes and answers are still sent.
 
-    A link slower than the changes gets fewer frames, a stalled one none; either way the first
-    frame that it takes shows the newest state. Sending only the cells that were missed, not the
-    whole screen, keeps a slow link from being filled by repaints of what it had in time.
+    A slow link gets fewer frames, a stalled one none; in either case the next frame sent shows
+    the newest state. Only the missed cells are sent, not the whole screen: otherwise repaints of
+    cells that arrived in time would fill a slow link.
     """
 
     _missed: Missed | None = None
@@ -76,31 +76,31 @@ class TerminalApp(SpanApp[ReturnType]):
 
     @cached_property
     def _early(self) -> deque[InputEvent]:
-        """Keys and the like that wait for a screen to open."""
+        """Key and mouse events that wait for a screen to open."""
         return deque()
 
     def get_driver_class(self) -> type[Driver]:
-        """Return the driver that the environment names, or one that no terminal can block."""
+        """Return the driver named in the environment, or one that no terminal can block."""
         return super().get_driver_class() if constants.DRIVER else TerminalDriver
 
     def bytes_taken(self) -> int:
-        """Return the bytes that the terminal has taken so far."""
+        """Return the number of bytes that the terminal has accepted."""
         output = output_of(self.driver)
         return output.bytes_taken if output else 0
 
     def on_mount(self) -> None:
-        """Look for what libraries write."""
+        """Start checking for output of libraries."""
         self.set_interval(STRAY_SECONDS, self._look_for_stray_output)
 
     def heard(self, line: str) -> None:
         """Show a line that a library has written to the terminal; by default not at all."""
 
     def stray_lines(self) -> list[str]:
-        """Return what libraries have written to the terminal while the screen was up."""
+        """Return what libraries have written to the terminal while the screen was shown."""
         return self.driver.stray_output.lines() if isinstance(self.driver, TerminalDriver) else []
 
     def follow_size(self) -> None:
-        """Compare the terminal's size: one change in some hundreds comes without its signal."""
+        """Check the terminal's size: one change in some hundreds comes without its signal."""
         if isinstance(self.driver, TerminalDriver):
             size = Size(*self.driver.terminal_size())
             if size != self.size:
@@ -112,29 +112,29 @@ class TerminalApp(SpanApp[ReturnType]):
             self.heard(line)
 
     def _is_opening(self) -> bool:
-        """Return whether the screen on top has no parts yet that a key could change."""
+        """Return whether the screen on top is not mounted yet."""
         return bool(self.screen_stack) and not self.screen.is_mounted
 
     def _hold(self, event: InputEvent) -> None:
-        """Keep what was typed ahead until the screen that it is for is there."""
+        """Keep an event until the screen that it is meant for is mounted."""
         if not self._early:
             self._early_until = monotonic() + OPENING_SECONDS
             self.set_timer(OPENING_LOOK_SECONDS, self._release)
         self._early.append(event)
 
     async def _release(self) -> None:
-        """Pass on, in order, what was held."""
+        """Pass on the kept events, in order."""
         while self._early and not (self._is_opening() and monotonic() < self._early_until):
             await super().on_event(self._early.popleft())
-            # The next one may be for another screen, which this one opens.
+            # The next event may be for another screen, which this one opens.
             self._early_until = monotonic() + OPENING_SECONDS
         if self._early:
             self.set_timer(OPENING_LOOK_SECONDS, self._release)
 
     async def on_event(self, event: Event) -> None:
-        """Let what a key changes go out at once, too, where frames are paced."""
+        """Pass events on, or keep them for a screen; answers to keys are not delayed by pacing."""
         if isinstance(event, Resize):
-            # Else Rich looks for it in COLUMNS and LINES.
+            # Otherwise Rich reads it from COLUMNS and LINES.
             self.console.size = event.size
         if isinstance(event, InputEvent | Resize) and (flow := flow_of(self.driver)):
             flow.typed()
@@ -144,7 +144,7 @@ class TerminalApp(SpanApp[ReturnType]):
             await super().on_event(event)
 
     def display_frame(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Send a frame, or skip it while an earlier one is under way."""
+        """Send a frame, or skip it while an earlier one is on its way."""
         output = output_of(self.driver)
         if renderable is None or output is None:
             super().display_frame(screen, renderable)
@@ -154,7 +154,7 @@ class TerminalApp(SpanApp[ReturnType]):
             self._miss(renderable)
 
     def _has_drawn(self) -> bool:
-        """Return whether the terminal has drawn what it got, as far as it is asked."""
+        """Return whether the terminal has drawn what was sent; always true if it is not asked."""
         flow = flow_of(self.driver)
         return flow is None or flow.may_send()
 
@@ -166,7 +166,7 @@ class TerminalApp(SpanApp[ReturnType]):
             output.write(question)
 
     def _miss(self, renderable: RenderableType) -> None:
-        """Skip a frame, and look again and again whether another may go."""
+        """Skip a frame, and check repeatedly whether another may be sent."""
         if self._missed is None:
             self._missed = Missed()
         self._missed.add(renderable)
@@ -174,7 +174,7 @@ class TerminalApp(SpanApp[ReturnType]):
             self._catch_up_timer = self.set_interval(LOOK_SECONDS, self.catch_up)
 
     def catch_up(self) -> None:
-        """Draw what was missed, once the terminal has taken and drawn all that was sent."""
+        """Draw what was missed, once the terminal has accepted and drawn all that was sent."""
         output, flow = output_of(self.driver), flow_of(self.driver)
         if output is not None and output.waiting:
             return

@@ -1,4 +1,4 @@
-"""Plain ASCII on every row of the screen, whatever widget drew it."""
+"""Plain ASCII on every row of the screen, for all widgets."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -34,13 +34,13 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
 )
 
 _BLOCKS = range(0x2580, 0x25A0)
-"""Borders and scrollbars are drawn with these; their backgrounds still show where they are."""
+"""Borders and scrollbars are drawn with these; their backgrounds still show their positions."""
 
 _BOXES = range(0x2500, 0x2580)
 
 
 class AsciiFilter(LineFilter):
-    """Writes every character above U+007E as one that a plain terminal has, column for column."""
+    """Replaces every character above U+007E by a plain one of the same width."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
         """Return the segments in ASCII."""
@@ -51,7 +51,7 @@ class AsciiFilter(LineFilter):
 
 
 def plain(text: str) -> str:
-    """Return text of the same width without a character above U+007E."""
+    """Return text of the same width without characters above U+007E."""
     return "".join(map(_plain_character, text))
 
 

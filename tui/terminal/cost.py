@@ -1,29 +1,29 @@
-"""What the screen costs: frames and bytes per second, and its share of a core."""
+"""The cost of drawing the screen: frames and bytes per second, and its share of a core."""
 
 from collections.abc import Callable
 from time import monotonic, thread_time
 
 READING_SECONDS = 2.0
-"""Time between two readings: a cost that changes more often costs itself."""
+"""Time between two readings: drawing the cost more often would itself add to it."""
 
 IDLE_BYTES_PER_SECOND = 50.0
-"""Below this nothing is drawn but, at most, this cost itself: it is shown as 0 and then stays."""
+"""Below this only the cost itself is drawn, if anything: it is shown as 0 and stays so."""
 
 SHARE_MARGIN = 0.015
-"""A share of a core that differs by less is not told anew."""
+"""Smaller changes of the share of a core are not shown."""
 
 FPS_STEPS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Frames per second that "Faster screen" and "Slower screen" go through."""
+"""Frames per second that "Faster screen" and "Slower screen" select."""
 
 
 class CostMeter:
-    """Reads every few seconds what the screen costs; call it from the thread that draws.
+    """Measures the cost of drawing every few seconds; call it from the thread that draws.
 
     Args:
-        fps: looks into the mailbox per second.
-        bytes_taken: returns the bytes that the terminal has taken so far.
+        fps: polls of the mailbox per second.
+        bytes_taken: returns the number of bytes that the terminal has accepted.
         clock: returns seconds.
-        cpu_clock: returns the seconds that the drawing thread has computed.
+        cpu_clock: returns the CPU seconds of the drawing thread.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class CostMeter:
         return changed
 
     def slower(self) -> float:
-        """Return the next lower number of frames per second, and count with it from now on."""
+        """Return the next lower number of frames per second, and use it from now on."""
         self.fps = max((fps for fps in FPS_STEPS if fps < self.fps), default=self.fps)
         return self.fps
 

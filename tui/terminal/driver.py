@@ -1,8 +1,8 @@
-"""A driver whose output never makes the app wait, and whose input goes before the trainers.
+"""A driver whose output never blocks the app, and whose input takes priority over the trainers.
 
 Textual 8.2 queues 30 writes and then blocks its event loop, and its writing thread dies at the
-first error: after a hangup nobody would save, and a stalled link would make the app deaf to
-signals.
+first error: after a hangup nothing would be saved, and during a stall the app could not react
+to signals.
 """
 
 import os
@@ -25,7 +25,7 @@ from mlpwatch.tui.terminal.textual_internals import HookedDriver
 from mlpwatch.tui.terminal.traits import is_remote, terminal_size
 
 READ_SECONDS, READ_MORE_SECONDS = 0.1, 0.02
-"""Between two looks whether the app leaves; and whether a sequence that has begun is a key."""
+"""Time between two checks whether the app leaves; and whether an incomplete sequence is a key."""
 
 READ_BYTES = 4_096
 
@@ -39,16 +39,16 @@ class CatchesUp(Protocol):
         ...
 
     def call_later(self, callback: Callable[[], None]) -> bool:
-        """Have the app's own thread call this."""
+        """Call this in the app's own thread."""
         ...
 
 
 class TerminalDriver(HookedDriver):
-    """Writes through an `Output`, and asks a terminal behind a link whether it has drawn a frame.
+    """Writes through an `Output`, and asks a remote terminal whether it has drawn a frame.
 
     Args:
-        app: that is shown.
-        debug: note every key in a file.
+        app: the app that is shown.
+        debug: log every key to a file.
         mouse: have the terminal report the mouse.
         size: columns and rows; None for the terminal's own.
     """
@@ -69,21 +69,21 @@ class TerminalDriver(HookedDriver):
         self._is_shown = False
         """Whether the app has the terminal."""
         self._is_stopped = False
-        """Whether the terminal was given back because of ctrl+z."""
+        """Whether the terminal was released because of ctrl+z."""
 
     def start_application_mode(self) -> None:
         """Take the terminal."""
         self.stray_output.catch()
-        # Before the thread that reads the answers.
+        # Before the thread that reads the answers starts.
         self.flow = FrameFlow() if self._is_paced and self.input_tty else None
         super().start_application_mode()
         self._is_shown = True
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back."""
+        """Release the terminal."""
         self._is_shown = False
         if self.flow is not None and not self._takes_nothing():
-            # No report may come behind the last answer: a shell would read it.
+            # No report may follow the last answer: a shell would read it.
             self.write("\x1b[?1004l\x1b[?2004l")
             if self._mouse:
                 self.write("\x1b[?1003l\x1b[?1000l")
@@ -92,22 +92,22 @@ class TerminalDriver(HookedDriver):
         super().stop_application_mode()
 
     def _takes_nothing(self) -> bool:
-        """Return whether the terminal is gone, or has stalled."""
+        """Return whether the terminal is gone or stalled."""
         return is_hung_up(self) or (self.output is not None and self.output.waiting > 0)
 
     def stop_process(self) -> None:
-        """Give the terminal back and stop the process."""
+        """Release the terminal and stop the process."""
         self._is_stopped = True
         super().stop_process()
 
     def continue_process(self) -> None:
-        """Take the terminal again, however the process was stopped.
+        """Take the terminal again, in whatever way the process was stopped.
 
-        Textual takes it at every SIGCONT: a second input thread after SIGSTOP, which knows no
+        Textual takes it at every SIGCONT: a second input thread after SIGSTOP, which has no
         handler; raw modes after a hangup or `timeout`, where SIGCONT follows the signal.
         """
         if self._is_shown:
-            # Nothing gave it back before SIGSTOP; the shell has set its own modes since.
+            # Nothing released it before SIGSTOP, and the shell has set its own modes since.
             self.suspend_application_mode()
         elif not self._is_stopped:
             return
@@ -119,7 +119,7 @@ class TerminalDriver(HookedDriver):
         reader = InputReader()
         while not self.exit_event.is_set():
             self._read(reader, READ_SECONDS if reader.is_idle else READ_MORE_SECONDS)
-        # What is there already was typed for the app, not for the shell.
+        # Pending input was typed for the app, not for the shell.
         self._read(reader, 0.0)
 
     def _read(self, reader: InputReader, seconds: float) -> None:
@@ -127,8 +127,8 @@ class TerminalDriver(HookedDriver):
         messages = []
         if select.select([self.fileno], [], [], seconds)[0]:
             data = b""
-            # Another process may have made the terminal non-blocking and have read it first; and
-            # of one that is gone every read fails.
+            # Another process may have made the terminal non-blocking and may have read it first,
+            # and every read of a lost terminal fails.
             with suppress(OSError):
                 data = os.read(self.fileno, READ_BYTES)
             if not data:
@@ -140,10 +140,10 @@ class TerminalDriver(HookedDriver):
             self.process_message(message)
 
     def process_message(self, message: Message) -> None:
-        """Pass on what the terminal sent, except the answers to this driver's own questions.
+        """Pass on the terminal's messages, except the answers to this driver's own questions.
 
-        From a key's arrival on the screen goes before the trainers, so that a frame which is being
-        drawn is soon done with. In the thread that reads the terminal.
+        After a key the screen takes priority over the trainers, so that a frame in progress is
+        finished soon. Runs in the thread that reads the terminal.
         """
         if isinstance(message, CursorPosition):
             is_drawn = self.flow is not None and self.flow.answered()
@@ -158,12 +158,12 @@ class TerminalDriver(HookedDriver):
         """Write to the terminal; returns at once."""
         if self.output is None:
             # Not on stderr, as Textual does: with `2> log` the screen would go into the log, and
-            # it is stdout that was found to be a terminal.
+            # it is stdout that was checked to be a terminal.
             self.output = Output(self.stray_output.screen)
         self.output.write(data)
 
     def close(self) -> None:
-        """Write what is left, and stop."""
+        """Write the rest, and stop."""
         super().close()
         if self.output is not None:
             self.output.close()
@@ -176,21 +176,21 @@ class TerminalDriver(HookedDriver):
 
 
 def output_of(driver: Driver | None) -> Output | None:
-    """Return where a driver writes; None before its first output and where there is no terminal."""
+    """Return the output of a driver; None before its first write and without a terminal."""
     return getattr(driver, "output", None)
 
 
 def flow_of(driver: Driver | None) -> FrameFlow | None:
-    """Return what paces a driver's frames; None where nothing does."""
+    """Return the pacing of a driver's frames; None if they are not paced."""
     return getattr(driver, "flow", None)
 
 
 def is_hung_up(driver: Driver | None) -> bool:
-    """Return whether the other side of the terminal that a driver reads from is closed."""
+    """Return whether the other side of the driver's input terminal is closed."""
     fileno: int | None = getattr(driver, "fileno", None)
     if fileno is None:
         return False
-    # Asks for nothing but what is always reported: an error or a hangup.
+    # Asks for no events except those always reported: an error or a hangup.
     looking = select.poll()
     looking.register(fileno, 0)
     return any(found & select.POLLHUP for _, found in looking.poll(0))

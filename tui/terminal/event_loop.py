@@ -1,4 +1,4 @@
-"""The screen's event loop, which keeps the interpreter while a key is answered."""
+"""The screen's event loop, which keeps the interpreter while it answers a key."""
 
 import asyncio
 import selectors
@@ -7,15 +7,15 @@ from time import monotonic
 from mlpwatch.core.scheduling import keep_interpreter, share_interpreter
 
 ANSWER_SECONDS = 0.15
-"""How long after a key the screen goes before the trainers; nearly all is drawn by then."""
+"""The screen has priority for this long after a key; nearly all is drawn by then."""
 
 
 class _SharingSelector(selectors.DefaultSelector):
-    """Waits for keys and timers; meanwhile the trainers hand the interpreter to and fro quickly."""
+    """Waits for keys and timers; meanwhile the trainers switch the interpreter quickly."""
 
     answers_until = 0.0
     is_waiting = False
-    """Whether the loop has to get the interpreter back first: the sooner, the better."""
+    """Whether the loop must first get the interpreter back, as soon as possible."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait; see `selectors.BaseSelector.select`."""
@@ -30,20 +30,20 @@ class _SharingSelector(selectors.DefaultSelector):
 
 
 class ScreenLoop(asyncio.SelectorEventLoop):
-    """Lets the trainers have the interpreter often, but for the time that an answer takes."""
+    """Lets the trainers have the interpreter often, except while it answers a key."""
 
     def __init__(self) -> None:
         self._sharing = _SharingSelector()
         super().__init__(self._sharing)
 
     def answer(self) -> None:
-        """Keep the interpreter for a moment: somebody has pressed a key and waits."""
+        """Keep the interpreter for a moment: the user has pressed a key and waits."""
         self._sharing.answers_until = monotonic() + ANSWER_SECONDS
         if not self._sharing.is_waiting:
             keep_interpreter()
 
 
 def answer_soon(loop: asyncio.AbstractEventLoop) -> None:
-    """Have a loop answer a key before it lets the trainers on, if it can; from any thread."""
+    """Have a loop answer a key before the trainers run, if it can; callable from any thread."""
     if isinstance(loop, ScreenLoop):
         loop.answer()

@@ -1,8 +1,8 @@
-"""Frames under way: none follows another over a link before the terminal has drawn that one.
+"""Frames on their way: over a link, none follows before the terminal has drawn the one before.
 
-A pseudo-terminal that takes output says little about a link: sshd reads it until its own buffers
-and TCP's are full, which is 30 kB and more of old frames after a stall. So each frame ends with a
-question that any terminal answers by itself, in its turn.
+A pseudo-terminal that accepts output says little about a link: sshd reads it until its own
+buffers and TCP's are full, which means 30 kB or more of old frames after a stall. So each frame
+ends with a question that any terminal answers by itself, in order.
 """
 
 from collections import deque
@@ -11,57 +11,57 @@ from threading import Condition
 from time import monotonic
 
 QUESTION = "\x1b[6n"
-"""Where is the cursor? (DSR, ECMA-48, 8.3.35; every terminal since the VT100 answers.) Textual
-understands the answer, of 6 to 9 bytes; it knows none to the shorter `ESC [ 5 n`."""
+"""Asks for the cursor's position (DSR, ECMA-48, 8.3.35; every terminal since the VT100 answers).
+Textual recognises the answer, of 6 to 9 bytes, but not that of the shorter `ESC [ 5 n`."""
 
 TRIES = 5
-"""Questions to a terminal that has not answered yet; then it is taken for one that never does."""
+"""Questions to a terminal that has not answered yet; then it is assumed never to answer."""
 
 KEY_FRAMES = 4
-"""Frames that may be under way while somebody types: what a key changes does not wait."""
+"""Frames that may be on their way while the user types: what a key changes does not wait."""
 
 KEY_SECONDS = 1.0
-"""How long after a key that holds."""
+"""How long after a key `KEY_FRAMES` applies."""
 
 DEAF_SECONDS = 5.0
-"""A terminal that sends keys for so long and no answer has become one that never answers."""
+"""A terminal that sends keys for this long without an answer is assumed never to answer again."""
 
 FIRST_LOOK_SECONDS = 2.0
-"""Silence after which one more question goes out: an answer may have got lost."""
+"""Silence after which one more question is sent: an answer may have been lost."""
 
 LEAST_LAST_SECONDS, MOST_LAST_SECONDS = 0.5, 5.0
 """How long leaving waits for the last answer: twice the newest round trip, within these limits."""
 
 FIRST_ANSWER_SECONDS = 2.0
-"""How long after the first question a terminal may still turn out to be one that answers."""
+"""How long after the first question a terminal may still prove that it answers."""
 
 
 class FrameFlow:
-    """Counts questions without an answer; frames may go while there are few enough.
+    """Counts unanswered questions; frames may be sent while there are few enough.
 
-    A terminal that never answered gets frames as they come. One that did, and is silent, is taken
-    for stalled: it gets none until it answers again. One thread asks; another may bring answers.
+    A terminal that has never answered gets every frame. If it has answered before and is silent, it
+    is assumed to be stalled and gets none until it answers again. Answers may come in any thread.
 
     Args:
         clock: returns seconds.
     """
 
     _answers: bool
-    """Whether it has ever answered."""
+    """Whether the terminal has ever answered."""
     _tries: int
     _asked: deque[float]
-    """When each question without an answer went out."""
+    """When each unanswered question was sent."""
     _asked_at: float
     _owed: int
     """Answers that may still come."""
     _round_trip: float
-    """Seconds that the newest answer took."""
+    """Seconds until the newest answer."""
     _patience: float
     """Silence before the next reminder, in seconds."""
     _is_reminded: bool
     _typing_until: float
     _unheard_since: float | None
-    """When it first sent a key in place of an answer; None while nothing is amiss."""
+    """When it first sent a key instead of an answer; None if all is normal."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -70,7 +70,7 @@ class FrameFlow:
         self._start_over()
 
     def may_send(self) -> bool:
-        """Return whether a frame may go out now; if not, `answered` will say that it may."""
+        """Return whether a frame may be sent now; if not, `answered` will return True later."""
         with self._changed:
             if self._is_deaf():
                 self._start_over()
@@ -79,7 +79,7 @@ class FrameFlow:
             return not self._is_held
 
     def sent(self) -> str:
-        """Note that a frame goes out; return the question that ends it, or ""."""
+        """Record that a frame is sent; return the question that ends it, or ""."""
         with self._changed:
             if self._is_over or not (self._answers or self._tries):
                 return ""
@@ -89,9 +89,9 @@ class FrameFlow:
             return QUESTION
 
     def reminder(self) -> str:
-        """Return a question by itself if one is due, or "": after 2 s of silence, 4, 8 and so on.
+        """Return a separate question if one is due, or "": after 2 s of silence, 4, 8 and so on.
 
-        A lost answer would otherwise hold frames for good. The first one to come settles all.
+        A lost answer would otherwise hold frames forever. The first answer settles all questions.
         """
         with self._changed:
             silence = self._clock() - self._asked_at
@@ -103,15 +103,15 @@ class FrameFlow:
             return QUESTION
 
     def answered(self) -> bool:
-        """Take an answer; return whether a frame was held that may go out now."""
+        """Record an answer; return whether a held frame may be sent now."""
         with self._changed:
-            # After silence nobody knows which question this answers.
+            # After silence it is unknown which question this answers.
             settles_all = self._is_reminded or not self._answers
             if self._asked:
                 self._round_trip = self._clock() - self._asked.popleft()
             if settles_all:
                 self._asked.clear()
-            # Answers before the first one, or to a reminder, may be lost, or still on their way.
+            # Answers before the first one, or to a reminder, may be lost or delayed.
             self._owed = 0 if self._is_reminded else max(0, self._owed - 1)
             self._answers, self._is_reminded, self._unheard_since = True, False, None
             self._changed.notify_all()
@@ -119,7 +119,7 @@ class FrameFlow:
             return was_held and not self._is_held
 
     def typed(self) -> None:
-        """Note a sign of life that is no answer: a key, the mouse, another size."""
+        """Record a sign of life that is not an answer: a key, the mouse, another size."""
         with self._changed:
             now = self._clock()
             self._typing_until = now + KEY_SECONDS
@@ -127,9 +127,9 @@ class FrameFlow:
                 self._unheard_since = now
 
     def last_question(self) -> str:
-        """Return the question whose answer is the last that may come, or ""; then ask no more.
+        """Return the question whose answer comes last, or ""; then ask no more.
 
-        Terminals answer in turn: what they say after it is typed. Put it behind everything that
+        Terminals answer in order: what follows the answer is typed. Send it after everything that
         switches reports off.
         """
         with self._changed:
@@ -139,12 +139,12 @@ class FrameFlow:
             return QUESTION if self._answers else ""
 
     def finish(self) -> bool:
-        """Ask no more, and wait for what is still to be answered, as long as the link needs.
+        """Ask no more, and wait for the remaining answers, as long as the link needs.
 
         An answer that comes after the app has left is typed into the user's shell.
 
         Returns:
-            Whether nothing is left to come.
+            Whether no answers remain.
         """
         with self._changed:
             self._is_over = True
@@ -164,7 +164,7 @@ class FrameFlow:
         return since is not None and self._clock() - since >= DEAF_SECONDS
 
     def _start_over(self) -> None:
-        """Know nothing of the terminal."""
+        """Reset all knowledge of the terminal."""
         self._answers = self._is_reminded = False
         self._asked, self._tries = deque(), TRIES
         self._round_trip, self._owed = 0.0, 0

@@ -1,9 +1,9 @@
-"""What a terminal sends, cut into keys, pastes, mouse reports and answers.
+"""Splits a terminal's input into keys, pastes, mouse reports and answers.
 
-Textual 8.2 decodes strictly, so that one byte that is no UTF-8 ends its input thread; and types
-every escape sequence that it does not know as keys, among them a late answer's `q`. Here every
+Textual 8.2 decodes strictly, so that one byte that is not UTF-8 ends its input thread; and it
+turns every unknown escape sequence into keys, among them a late answer's `q`. Here every
 control sequence of ECMA-48 (5.4 and 5.6: CSI, and the strings OSC, DCS, APC, PM, SOS) is read to
-its end, however long it is and wherever it is split. Only what is whole and known comes through.
+its end, at any length and split anywhere. Only complete, known sequences are passed on.
 """
 
 import codecs
@@ -18,7 +18,7 @@ from textual.message import Message
 from mlpwatch.tui.terminal.textual_internals import XTermParser
 
 SEQUENCE_SECONDS = 2.0
-"""Silence after which a sequence that has begun is given up: the next byte is a key again."""
+"""Silence after which an incomplete sequence is given up: the next byte is a key again."""
 
 STRING_SECONDS = 5.0
 """The same for strings and pastes, which come in many parts over a slow link."""
@@ -28,13 +28,13 @@ LATE_SECONDS = 0.5
 splits anywhere."""
 
 GUESS_SECONDS = 0.3
-"""Silence after which what might have been the rest of such a sequence is a key."""
+"""Silence after which the possible rest of such a sequence is a key."""
 
 LONGEST_KNOWN = 32
-"""Bytes; Textual's parser knows no longer sequence."""
+"""In bytes; Textual's parser knows no longer sequence."""
 
 MOST_PASTED = 1_000_000
-"""Bytes of a paste that are kept."""
+"""Most bytes of a paste that are kept."""
 
 _ESC, _CANCELS, _BEL = 0x1B, (0x18, 0x1A), 0x07
 _PASTE_START, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
@@ -48,11 +48,11 @@ _EIGHT_BIT = re.compile(
     rb"(?<![\x80-\xff])"
     rb"(?:\x9b[<=>?]?[0-9:;]+[0-?]*[ -/]*[@-~]|[\x90\x98\x9d\x9e\x9f][^\x1b\x9c]*(?:\x9c|\x1b\\))"
 )
-"""A sequence with an 8-bit introducer, if it comes whole; such a byte alone is a Latin-1 key."""
+"""A sequence with an 8-bit introducer, if complete; such a byte alone is a Latin-1 key."""
 
 
 class InputReader:
-    """Takes bytes as they come, and gives the messages that are whole.
+    """Collects bytes, and returns the complete messages.
 
     Args:
         clock: returns seconds.
@@ -63,22 +63,22 @@ class InputReader:
         self._parser = XTermParser()
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         self._take: Callable[[int], None] = self._take_text
-        """What the next byte is: it depends on those before."""
+        """Handles the next byte, depending on the bytes before."""
         self._sequence = bytearray()
         self._is_string_ending = False
         self._alt = ""
         self._messages: list[Message] = []
         self._heard_at = self._late_until = clock()
         self._is_guess = False
-        """Whether the sequence's ESC was taken for a key, and only its second byte is there."""
+        """Whether the sequence's ESC was taken for a key, and only its second byte has come."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing has begun that silence would end."""
+        """Whether there is nothing incomplete that silence would end."""
         return self._take == self._take_text
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take bytes; return what they complete."""
+        """Add bytes; return the messages that they complete."""
         self._heard_at = self._clock()
         if self.is_idle:
             data = _EIGHT_BIT.sub(b"", data)
@@ -87,7 +87,7 @@ class InputReader:
         return self._taken()
 
     def tick(self) -> list[Message]:
-        """Return what the silence since the last byte means; call it while nothing comes."""
+        """Return the messages due to silence since the last byte; call it while nothing comes."""
         silence = self._clock() - self._heard_at
         if self._take == self._take_escaped and silence >= constants.ESCAPE_DELAY:
             self._messages.append(Key("escape", "\x1b"))
@@ -103,7 +103,7 @@ class InputReader:
         return self._taken()
 
     def _patience(self) -> float:
-        """Return the seconds of silence that what has begun is given."""
+        """Return the seconds of silence after which the incomplete input is given up."""
         is_long = self._take in (self._take_string, self._take_paste)
         return STRING_SECONDS if is_long else SEQUENCE_SECONDS
 
@@ -126,14 +126,14 @@ class InputReader:
             self._type(self._decoder.decode(bytes([byte])))
 
     def _begin(self) -> None:
-        """Begin a sequence; half a character before it is dropped."""
+        """Begin a sequence; an incomplete character before it is dropped."""
         self._decoder.reset()
         self._sequence[:] = [_ESC]
         self._late_until = 0.0
         self._take, self._is_guess = self._take_escaped, False
 
     def _take_escaped(self, byte: int) -> None:
-        """Take the byte after ESC."""
+        """Process the byte after ESC."""
         self._sequence.append(byte)
         if byte == _ESC:
             self._messages.append(Key("escape", "\x1b"))
@@ -153,7 +153,7 @@ class InputReader:
                 self._take_text(byte)
 
     def _take_control(self, byte: int) -> None:
-        """Take a byte of CSI: parameters, intermediates, one final byte."""
+        """Process a byte of CSI: parameters, intermediates, one final byte."""
         self._is_guess = False
         if 0x20 <= byte <= 0x7E:  # noqa: PLR2004 - the printable characters of ASCII
             if len(self._sequence) <= LONGEST_KNOWN:
@@ -176,7 +176,7 @@ class InputReader:
             self._knows()
 
     def _take_single_shift(self, byte: int) -> None:
-        """Take a byte of SS3, or of the Linux console's `ESC [ [`: one final byte."""
+        """Process a byte of SS3, or of the Linux console's `ESC [ [`: one final byte."""
         self._is_guess = False
         if ord("0") <= byte <= ord(";") and len(self._sequence) <= LONGEST_KNOWN:
             self._sequence.append(byte)
@@ -208,7 +208,7 @@ class InputReader:
     def _take_paste(self, byte: int) -> None:
         self._sequence.append(byte)
         if len(self._sequence) > MOST_PASTED:
-            # The newest bytes stay: they may begin the end.
+            # The newest bytes are kept: they may begin the end.
             del self._sequence[-len(_PASTE_END) - 1]
         if byte == ord("~") and self._sequence.endswith(_PASTE_END):
             del self._sequence[-len(_PASTE_END) :]
@@ -220,7 +220,7 @@ class InputReader:
         self._give_up()
 
     def _break_off(self, byte: int) -> None:
-        """Give the sequence up at a byte that can't be part of it, and take that byte."""
+        """Give up the sequence at a byte that can't be part of it, and process that byte."""
         self._give_up()
         if byte not in _CANCELS:
             self._take_text(byte)
@@ -234,7 +234,7 @@ class InputReader:
             self._alt = ""
 
     def _knows(self) -> bool:
-        """Give the messages of the sequence, if Textual knows it."""
+        """Pass on the messages of the sequence, if Textual knows it; return whether it does."""
         if len(self._sequence) > LONGEST_KNOWN:
             return False
         found = list(self._parsed(self._sequence.decode("latin-1")))
@@ -242,22 +242,22 @@ class InputReader:
         return bool(found)
 
     def _parsed(self, text: str) -> Iterator[Message]:
-        """Yield what Textual's parser makes of a character or a whole sequence."""
+        """Yield what Textual's parser returns for a character or a complete sequence."""
         try:
             found = list(self._parser.feed(text))
         except (ValueError, OverflowError, ArithmeticError):
-            # Numbers beyond those of characters, say.
+            # For example numbers beyond those of characters.
             found = []
         yield from filter(_is_sound, found)
         if not found and len(text) > 1:
-            # It waits for more of what it does not know.
+            # The parser waits for more if it does not know the sequence.
             self._parser = XTermParser()
 
 
 def _is_sound(message: Message) -> bool:
-    """Return whether the app is given a message.
+    """Return whether the app may get a message.
 
-    Its size comes from the system alone, and a character must be one that can be written.
+    Its size comes only from the system, and a character must be encodable.
     """
     if isinstance(message, Key) and message.character:
         return not any("\ud800" <= character <= "\udfff" for character in message.character)

@@ -1,4 +1,4 @@
-"""Terminal output that nobody waits for: a terminal may have stalled, or be gone."""
+"""Non-blocking terminal output: a terminal may be stalled or gone."""
 
 import os
 import select
@@ -8,17 +8,17 @@ from threading import Lock, Thread
 from typing import IO
 
 LAST_WORDS_SECONDS = 2.0
-"""How long leaving waits for a terminal that does not take what restores it."""
+"""How long leaving waits for a terminal that does not accept the final sequences."""
 
 
 class Output:
-    """Writes in a thread of its own, without complaint, and knows how much still waits.
+    """Writes in its own thread, ignores errors, and knows how much is still waiting.
 
-    Nothing that is handed over is lost: most escape sequences switch a mode that a later one
-    switches back. Who draws frames looks at `waiting` first.
+    No text is dropped: most escape sequences switch a mode that a later one switches back.
+    Code that draws frames checks `waiting` first.
 
     Args:
-        file: the terminal, a stream or its descriptor.
+        file: the terminal, as a stream or its descriptor.
     """
 
     def __init__(self, file: IO[str] | int) -> None:
@@ -26,7 +26,7 @@ class Output:
         if isinstance(file, int):
             self._descriptor = file
         else:
-            # A stream without one is a test's.
+            # Only a test's stream has none.
             with suppress(OSError, ValueError, AttributeError):
                 self._descriptor = file.fileno()
                 self._encoding = getattr(file, "encoding", None) or self._encoding
@@ -39,28 +39,28 @@ class Output:
 
     @property
     def waiting(self) -> int:
-        """Characters that the terminal has not taken yet."""
+        """Characters that the terminal has not accepted yet."""
         return self._handed_over - self._taken
 
     @property
     def handed_over(self) -> int:
-        """Characters so far, taken or not."""
+        """Characters passed to `write` so far, accepted or not."""
         return self._handed_over
 
     @property
     def bytes_taken(self) -> int:
-        """Bytes that the terminal has taken so far."""
+        """Bytes that the terminal has accepted so far."""
         return self._bytes_taken
 
     def write(self, text: str) -> None:
-        """Hand over some text; returns at once."""
-        # Textual's input thread answers the terminal too.
+        """Queue some text; returns at once."""
+        # Textual's input thread writes to the terminal too.
         with self._lock:
             self._handed_over += len(text)
         self._texts.put(text)
 
     def close(self, seconds: float = LAST_WORDS_SECONDS) -> None:
-        """Wait until all is written, or for some seconds."""
+        """Wait until everything is written, or until the time is over."""
         self._texts.put(None)
         self._thread.join(seconds)
 
@@ -68,7 +68,7 @@ class Output:
         parts: list[str] = []
         while (text := self._texts.get()) is not None:
             parts.append(text)
-            # One write per frame: Textual hands over its beginning, its cells and its end apart.
+            # One write per frame: Textual writes its beginning, its cells and its end separately.
             if self._texts.empty():
                 self._send("".join(parts))
                 parts.clear()
@@ -76,7 +76,7 @@ class Output:
 
     def _send(self, text: str) -> None:
         data = text.encode(self._encoding, errors="replace")
-        # Where the terminal is gone, a signal says so, and the run may still be saved.
+        # If the terminal is gone, a signal reports it, and the run may still be saved.
         with suppress(OSError, ValueError):
             if not isinstance(self._file, int):
                 if self._descriptor < 0:
@@ -89,9 +89,9 @@ class Output:
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """Write all of it, also where another program has left the terminal non-blocking.
+    """Write everything, even if another program has left the terminal non-blocking.
 
-    Python's streams lose the rest of a write that the terminal has taken in part.
+    Python's streams lose the rest of a write that the terminal accepts only in part.
     """
     left = memoryview(data)
     while left:

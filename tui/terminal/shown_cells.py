@@ -1,7 +1,7 @@
-"""What the terminal shows, as far as it has been sent; frames are cut to what differs from it.
+"""The cells that have been sent to the terminal; frames are reduced to the differences.
 
-Textual 8.2 sends the whole screen with each pass of the layout, three of them when a screen opens:
-74 kB each with 600 pictures of weights on it, where nothing or a few rows have changed.
+Textual 8.2 sends the whole screen in each pass of the layout, three times when a screen opens:
+74 kB each with 600 pictures of weights on it, even if no or few rows have changed.
 """
 
 import re
@@ -17,18 +17,19 @@ Codes = tuple[str, str, str]
 PLAIN: Codes = ("", "", "")
 
 BRIDGED_CELLS = 3
-"""So many cells as before are sent again between changed ones: a movement takes 4 to 8 bytes."""
+"""Up to this many unchanged cells between changed ones are sent again: a movement takes 4 to 8
+bytes."""
 
 _ONE_COLUMN = re.compile(r"[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u28ff]*")
-"""Characters that are surely one cell each: Latin, punctuation, arrows, blocks, braille. Among
-the others are some of no column, and some of two."""
+"""Characters that surely take one cell each: Latin, punctuation, arrows, blocks, braille. Some
+of the others take no cell, and some take two."""
 
 _UNSEEN_ON_BLANKS = ("", "1", "2")
-"""Attributes that leave no trace on a blank: none, bold, dim. Nor does its foreground."""
+"""Attributes that are invisible on a blank: none, bold, dim. Its foreground is invisible too."""
 
 
 class StyledRun(NamedTuple):
-    """Text of one style in one row."""
+    """Text of one style in a row."""
 
     x: int
     y: int
@@ -39,14 +40,14 @@ class StyledRun(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """What the cells of one row show, column by column."""
+    """The contents of the cells of a row, column by column."""
 
     characters: list[str | None]
-    """None for a cell of which it is not known what it shows."""
+    """None for a cell whose contents are unknown."""
     codes: list[Codes]
 
     def widen(self, width: int) -> None:
-        """Have at least so many cells."""
+        """Extend the row to at least this many cells."""
         missing = width - len(self.codes)
         if missing > 0:
             self.characters.extend([None] * missing)
@@ -61,22 +62,22 @@ class ShownCells:
         self._size: Size | None = None
 
     def fit(self, size: Size) -> None:
-        """Forget what was shown if the screen had another size.
+        """Forget all cells if the screen had another size.
 
-        What was drawn for that one, after the terminal had changed already, lies anywhere.
+        Frames that were drawn for the old size after the terminal had changed may be anywhere.
         """
         if size != self._size:
             self.forget()
         self._size = size
 
     def forget(self) -> None:
-        """Take nothing for shown: the terminal may have lost it."""
+        """Forget all cells: the terminal may have lost them."""
         self._rows.clear()
 
     def news(self, runs: Iterable[StyledRun]) -> Iterator[StyledRun]:
-        """Yield the parts of runs that the terminal does not show yet, and note them as shown."""
+        """Yield the parts of runs that the terminal does not show yet, and record them as shown."""
         for run in runs:
-            if run.end == run.x:  # Textual cuts rows into segments that may have no text
+            if run.end == run.x:  # Textual cuts rows into segments that may be empty
                 continue
             row = self._rows.get(run.y)
             if row is None:
@@ -89,7 +90,7 @@ class ShownCells:
             if is_sure and before == characters and codes_before == codes:
                 continue
             row.characters[place], row.codes[place] = characters, codes
-            # A picture's cells are mostly of one style each: they are news as they are.
+            # Most runs of a picture are single cells, which need no comparison here.
             if not is_sure or len(codes) == 1:
                 yield run
             else:
@@ -100,7 +101,7 @@ class ShownCells:
 
 
 def _cells(run: StyledRun) -> tuple[list[str | None], list[Codes]]:
-    """Return what each cell of a run shows."""
+    """Return the contents of each cell of a run."""
     width, text, codes = run.end - run.x, run.text, run.codes
     if len(text) != width or not _ONE_COLUMN.fullmatch(text):
         return [None] * width, [codes] * width
@@ -112,12 +113,12 @@ def _cells(run: StyledRun) -> tuple[list[str | None], list[Codes]]:
 
 @lru_cache(1024)
 def _on_blanks(codes: Codes) -> Codes:
-    """Return what is seen of a style on a blank: nothing but the ground."""
+    """Return the visible part of a style on a blank: only the background."""
     return "", "", codes[2]
 
 
 def _changed(run: StyledRun, differ: list[int]) -> Iterator[StyledRun]:
-    """Yield the parts of a run around these of its cells; parts near each other as one."""
+    """Yield the parts of a run around these cells; nearby parts are joined."""
     start = differ[0]
     for last, following in zip(differ, [*differ[1:], None], strict=True):
         if following is None or following - last > BRIDGED_CELLS + 1:

@@ -1,7 +1,7 @@
-"""Sends what has changed on the screen in as few bytes as possible.
+"""Sends the changes of the screen in as few bytes as possible.
 
-Textual 8.2 answers `refresh(Region)` by sending the row from the widget's left edge to the end of
-the region, with both colours spelled out and reset around every run. One changed digit at column
+For `refresh(Region)`, Textual 8.2 sends the row from the widget's left edge to the end of the
+region, with both colours in full and a reset around every run. One changed digit at column
 60 of a chart costs 300 to 900 bytes that way, and about 50 here.
 """
 
@@ -27,8 +27,8 @@ from mlpwatch.tui.terminal.textual_internals import (
 )
 
 BAND_ROWS = 20
-"""A whole screen comes in bands from top to bottom: on a slow link one sees it come. With pictures
-in greys on it 18 kB in such bands, 30 kB run by run."""
+"""A whole screen is sent in bands from top to bottom, so that it appears gradually on a slow link.
+With pictures in greys it takes 18 kB in such bands, 30 kB run by run."""
 
 _RAMP_START, _RAMP_GREYS = 232, 24
 """xterm's numbers of the greys 8, 18, … 238, in terminals of 256 colours and more."""
@@ -41,14 +41,14 @@ _ENDS = {
 
 
 class SpanApp(DisplayApp[ReturnType]):
-    """An app that sends the cells which the terminal does not show yet, and nothing else."""
+    """An app that sends only the cells that the terminal does not show yet."""
 
     @cached_property
     def _shown_cells(self) -> ShownCells:
         return ShownCells()
 
     def forget_what_is_shown(self) -> None:
-        """Have the next whole update send every cell: the terminal may have lost some."""
+        """Make the next whole update send every cell: the terminal may have lost some."""
         self._shown_cells.forget()
 
     def display_frame(self, screen: Screen[object], renderable: RenderableType | None) -> None:
@@ -59,11 +59,11 @@ class SpanApp(DisplayApp[ReturnType]):
 
 
 class CellsUpdate(CompositorUpdate):
-    """An update cut to what is news, which says of each run only how it differs from the last.
+    """An update reduced to changed cells; each run is sent as its difference from the one before.
 
     Args:
         update: of some spans, or of the whole screen.
-        shown: what the terminal shows; it learns of the update when it is rendered.
+        shown: what the terminal shows; rendering the update records its cells there.
     """
 
     def __init__(self, update: ChopsUpdate | LayoutUpdate, shown: ShownCells) -> None:
@@ -74,7 +74,7 @@ class CellsUpdate(CompositorUpdate):
         return self._update
 
     def render_segments(self, console: Console) -> str:
-        """Return the terminal sequences that bring the screen up to date."""
+        """Return the terminal sequences that update the screen."""
         if is_whole := isinstance(self._update, LayoutUpdate):
             self._shown.fit(self._update.region.size)
         news = self._shown.news(_runs(self._update, color_system(console)))
@@ -85,10 +85,10 @@ class CellsUpdate(CompositorUpdate):
 
 
 def _in_shorter_order(runs: list[StyledRun], width: int) -> str:
-    """Return the terminal sequences of these runs, by place or by style.
+    """Return the terminal sequences of these runs, sorted by place or by style.
 
-    Where colours alternate, as in a matrix, moving costs less than naming them again: 400 bytes
-    instead of 1,200 for one of ten classes. In text it is the other way round.
+    If colours alternate, as in a matrix, moving costs less than setting them again: 400 bytes
+    instead of 1,200 for a matrix of ten classes. In text it is the reverse.
     """
     by_style: dict[Codes, list[StyledRun]] = {}
     for run in runs:
@@ -121,8 +121,8 @@ def _cut(
 ) -> Iterator[StyledRun]:
     """Yield the runs within some columns of a strip that begins at a place (column, row).
 
-    `Strip.crop` makes a strip of them, with seven caches, for a single reading: for the pictures
-    of a contact sheet that took longer than all the rest.
+    `Strip.crop` would create a strip with seven caches that is read only once: for the pictures
+    of a contact sheet that took longer than everything else.
     """
     (x, y), start, stop = place, columns.start, columns.stop
     for segment in strip:
@@ -142,7 +142,7 @@ def _run(x: int, y: int, end: int, segment: Segment, system: ColorSystem) -> Sty
     text, style, _ = segment
     codes = PLAIN
     if style is not None and style.link:
-        # Hyperlinks wrap their text in sequences of their own, and end with a reset.
+        # Hyperlinks wrap their text in their own sequences, and end with a reset.
         text = Strip.render_style(style, text, system)
     elif style is not None:
         codes = _style_codes(style, system)
@@ -160,8 +160,8 @@ def _drawn(runs: Iterable[StyledRun], width: int) -> str:
             output.append(f"\x1b[{parameters}m")
         output.append(run.text)
         codes, at_x, at_y = run.codes, run.end, run.y
-        # Some terminals draw "·" or "━" two columns wide; and behind the last column the
-        # cursor's place is a matter of opinion.
+        # Some terminals draw "·" or "━" two columns wide; and after the last column the
+        # cursor's position differs between terminals.
         is_sure = run.text.isascii()
         if run.end + (0 if is_sure else len(run.text)) >= width:
             at_y = -1
@@ -171,10 +171,10 @@ def _drawn(runs: Iterable[StyledRun], width: int) -> str:
 
 
 def _move(run: StyledRun, at_x: int | None, at_y: int) -> str:
-    """Return the movement to a run's place from a column, where it is known, and a row or -1.
+    """Return the movement to a run's place from a column, if known, and a row or -1.
 
     A column alone takes 3 bytes less than row and column (CHA and CUP of ECMA-48, 8.3.9 and
-    8.3.21): a page of the contact sheet 11.9 kB instead of 12.6.
+    8.3.21): a page of the contact sheet takes 11.9 kB instead of 12.6.
     """
     if run.y != at_y:
         return f"\x1b[{run.y + 1};{run.x + 1}H"
@@ -200,7 +200,7 @@ def _colour_codes(colour: Color | None, system: ColorSystem, *, foreground: bool
 
 
 def _grey_number(colour: Color) -> int:
-    """Return a colour's number on xterm's ramp of 24 greys, or 0: 8 bytes instead of 16."""
+    """Return a colour's number on xterm's ramp of 24 greys, or 0: takes 8 bytes instead of 16."""
     if colour.triplet is None:
         return 0
     red, green, blue = colour.triplet
@@ -211,7 +211,7 @@ def _grey_number(colour: Color) -> int:
 
 @lru_cache(4096)
 def _transition(before: Codes, after: Codes) -> str:
-    """Return the SGR parameters that take the pen from one style to another, or ""."""
+    """Return the SGR parameters that change one style into another, or ""."""
     if before == after:
         return ""
     if after == PLAIN:
@@ -226,6 +226,6 @@ def _transition(before: Codes, after: Codes) -> str:
 def _attribute_changes(before: str, after: str) -> list[str]:
     old, new = (set(filter(None, codes.split(";"))) for codes in (before, after))
     ends = {_ENDS[code] for code in old - new}
-    # One parameter ends bold and dim together: the one that stays is said again.
+    # One parameter ends bold and dim together: if one of them stays, it is set again.
     again = {code for code in new & old if _ENDS[code] in ends}
     return sorted(ends) + sorted((new - old) | again)

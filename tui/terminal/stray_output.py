@@ -1,7 +1,7 @@
-"""What C libraries write while the screen is up, kept off the terminal.
+"""Keeps the output of C libraries off the terminal while the screen is shown.
 
-OpenMP, OpenBLAS and oneDNN write warnings to descriptors 1 and 2, past Python and into the middle
-of the screen.
+OpenMP, OpenBLAS and oneDNN write warnings to descriptors 1 and 2, bypassing Python, into the
+middle of the screen.
 """
 
 import fcntl
@@ -14,17 +14,17 @@ from mlpwatch.core.text import printable
 STDOUT, STDERR = 1, 2
 
 MOST_BYTES = 16_000
-"""Of what came that are kept, the newest: a verbose library writes megabytes."""
+"""Most bytes that are kept, the newest: a verbose library writes megabytes."""
 
 MOST_LINES = 20
-"""Of what came that are shown when the screen is gone."""
+"""Most lines that are printed when the screen is gone."""
 
 
 class StrayOutput:
-    """Points the standard descriptors that are terminals to a file while the screen is up.
+    """Redirects the standard descriptors that are terminals to a file while the screen is shown.
 
     A file, not a pipe: a library that writes into a full pipe would wait for this process's
-    interpreter while it holds it.
+    interpreter while holding it.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class StrayOutput:
         self._text = b""
 
     def catch(self) -> None:
-        """Begin; the terminal stays within reach as `screen`."""
+        """Start redirecting; the terminal is still available as `screen`."""
         for descriptor in (STDOUT, STDERR):
             if descriptor not in self._saved and os.isatty(descriptor):
                 if self._file < 0:
@@ -43,14 +43,14 @@ class StrayOutput:
 
     @property
     def screen(self) -> int:
-        """The descriptor of the terminal that standard output was; standard output itself if none.
+        """The descriptor of the terminal that standard output was, else standard output itself.
 
-        It stays open after `release`: what draws there may not be done.
+        It stays open after `release`: code that draws on it may not have finished.
         """
         return self._saved.get(STDOUT, STDOUT)
 
     def release(self) -> None:
-        """Point the descriptors back to the terminal."""
+        """Restore the descriptors."""
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
@@ -59,14 +59,14 @@ class StrayOutput:
         self._saved = {}
 
     def new_line(self) -> str:
-        """Return the newest line that came since the last call, or ""."""
+        """Return the newest line since the last call, or ""."""
         new = self._read()
         self._text = (self._text + new)[-MOST_BYTES:]
         lines = _lines(new)
         return lines[-1] if lines else ""
 
     def lines(self) -> list[str]:
-        """Return the newest lines of all that came."""
+        """Return the newest of all lines."""
         self.new_line()
         return _lines(self._text)[-MOST_LINES:]
 
@@ -85,15 +85,15 @@ def _lines(text: bytes) -> list[str]:
 
 
 def _file_in_memory() -> int:
-    """Return a file without a name, in memory where the system has such files."""
+    """Return the descriptor of a file without a name, in memory if the system supports it."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("stray output")
     else:
-        # Only here: it takes 3 ms, which the first frame need not wait for.
+        # Only here: the import takes 3 ms, which would delay the first frame.
         import tempfile  # noqa: PLC0415
 
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
-    # So that nothing is written behind a gap after the file was emptied.
+    # So that nothing is written after a gap when the file has been emptied.
     fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
     return descriptor

@@ -1,7 +1,7 @@
-"""All private names of Textual and Rich that the screen needs, each behind a public one.
+"""All private names of Textual and Rich that the screen needs, each behind a public name.
 
-Tried with Textual 8.2 and Rich 14 and 15. `tests/tui/terminal/test_textual_internals.py` has a
-test for each name, which says what has changed when another version breaks it.
+Tested with Textual 8.2 and Rich 14 and 15. `tests/tui/terminal/test_textual_internals.py` has a
+test for each name, which says what has changed if another version breaks it.
 """
 
 import asyncio
@@ -31,19 +31,19 @@ __all__ = [
 
 
 class DisplayApp(App[ReturnType]):
-    """An app whose subclasses decide what becomes of a frame."""
+    """An app whose subclasses decide how frames are sent."""
 
     @property
     def driver(self) -> Driver | None:
-        """What reads and writes the terminal; None before the app runs."""
+        """Reads and writes the terminal; None before the app runs."""
         return self._driver
 
     def display_frame(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send a frame to the terminal.
 
         Args:
-            screen: that was drawn.
-            renderable: its changes; None where nothing has changed.
+            screen: the screen that was drawn.
+            renderable: its changes; None if nothing has changed.
         """
         super()._display(screen, renderable)
 
@@ -60,11 +60,11 @@ class DisplayApp(App[ReturnType]):
 
 
 class HookedDriver(LinuxDriver):
-    """Textual's driver for terminals; subclasses decide about its size and about job control."""
+    """Textual's driver for terminals; subclasses handle its size and job control."""
 
     @property
     def app(self) -> App[Any]:
-        """The app that this driver belongs to."""
+        """The driver's app."""
         return self._app
 
     @property
@@ -82,7 +82,7 @@ class HookedDriver(LinuxDriver):
         return super()._get_terminal_size()
 
     def stop_process(self) -> None:
-        """Give the terminal back and stop the process, as ctrl+z asks."""
+        """Release the terminal and stop the process, for ctrl+z."""
         super()._sigtstp_application()
 
     def continue_process(self) -> None:
@@ -90,7 +90,7 @@ class HookedDriver(LinuxDriver):
         super()._sigcont_application()
 
     def _query_in_band_window_resize(self) -> None:
-        """Ask for no reports of the size: it comes from the system, as for every program."""
+        """Request no size reports: the size comes from the system, as in every program."""
 
     def _get_terminal_size(self) -> tuple[int, int]:
         return self.terminal_size()
@@ -105,14 +105,14 @@ class HookedDriver(LinuxDriver):
 class SafePalette(CommandPalette):
     """Textual's palette, in which `page down` before the list is laid out does nothing.
 
-    Textual 8.2 looks there for a row that is not yet known: `ctrl+p` and `page down` in one read
-    ended the app. So did a click where nothing lies, in a terminal that has become smaller; a
-    click on a row that a letter typed meanwhile has taken away; an escape while it still searches.
-    A fault of its own closes it: `DisplayApp` sees to that.
+    Textual 8.2 then accesses a row that is not yet known: `ctrl+p` and `page down` in one read
+    ended the app. So did a click on empty space in a terminal that has become smaller; a click
+    on a row that a letter typed meanwhile has removed; an escape while it still searches.
+    An error in the palette itself closes it: see `DisplayApp`.
     """
 
     def get_widget_at(self, x: int, y: int) -> tuple[Widget, Region]:
-        """Return what lies at a place, and where it begins; the palette itself if nothing does."""
+        """Return the widget at a place, and its region; the palette itself if there is none."""
         try:
             return super().get_widget_at(x, y)
         except NoWidget:
@@ -124,24 +124,24 @@ class SafePalette(CommandPalette):
 
 
 def _is_textuals_own(error: BaseException) -> bool:
-    """Return whether an error arose in Textual, with nothing of this project under way."""
+    """Return whether an error arose in Textual, without code of this project on the stack."""
     files = [frame.filename for frame in extract_tb(error.__traceback__)]
     return not any("mlpwatch" in Path(file).parts for file in files if file != __file__)
 
 
 def color_system(console: Console) -> ColorSystem:
-    """Return the colours that a console uses; true colours where it has none."""
+    """Return the colour system of a console; true colours if it has none."""
     return console._color_system or ColorSystem.TRUECOLOR
 
 
 def is_being_removed(widget: Widget) -> bool:
-    """Return whether a widget is taken apart: its children may be gone."""
+    """Return whether a widget is being removed: its children may be gone."""
     return widget._pruning
 
 
 def add_result_callback(screen: Screen[Any]) -> None:
-    """Note what is done with a screen's result; `pop_screen` and `switch_screen` remove one note.
+    """Add a result callback to a screen; `pop_screen` and `switch_screen` remove one.
 
-    Textual makes this note for each screen but an app's first one.
+    Textual adds it for each screen except an app's first one.
     """
     screen._push_result_callback(screen, None)

@@ -1,4 +1,4 @@
-"""What the terminal can show, as far as the environment tells: characters, colours, how soon."""
+"""What the terminal can show, according to the environment: characters, colours, speed."""
 
 import os
 import sys
@@ -9,12 +9,12 @@ from pathlib import Path
 _FEWEST_COLOURS = 8
 
 STANDARD_SIZE = (80, 24)
-"""Columns and rows of a terminal that does not know its own, as of `docker run -t` without a client
-and `ssh -tt` from cron: it says 0."""
+"""Columns and rows of a terminal that reports 0 because it does not know its size, as with
+`docker run -t` without a client and `ssh -tt` from cron."""
 
 LARGEST_SIZE = (640, 180)
-"""Columns and rows that are drawn at most: a 4K screen in letters of 6x12 pixels. Of 1,000x400 a
-frame takes seconds, in which no key and no signal is heard."""
+"""Most columns and rows that are drawn: a 4K screen in letters of 6x12 pixels. At 1,000x400 a
+frame takes seconds, in which keys and signals get no answer."""
 
 _UNUSABLE = ("dumb", "unknown")
 """Names of terminals that can't move their cursor; Rich draws on none of them."""
@@ -23,12 +23,12 @@ _UNUSABLE = ("dumb", "unknown")
 def has_unicode(environment: Mapping[str, str] | None = None, encoding: str | None = None) -> bool:
     """Return whether the locale is UTF-8, as the user set it.
 
-    Python's own encoding does not tell: under LC_ALL=C it switches to UTF-8 (PEP 540), and under
-    LANG=C it sets LC_CTYPE to C.UTF-8 (PEP 538). Where no variable says anything, it decides.
+    Python's own encoding is no evidence: under LC_ALL=C it switches to UTF-8 (PEP 540), and under
+    LANG=C it sets LC_CTYPE to C.UTF-8 (PEP 538). It decides only if no variable is set.
 
     Args:
-        environment: by default that which this process was started with.
-        encoding: that of the output; by default standard output's.
+        environment: by default the one with which this process was started.
+        encoding: the output's encoding; by default standard output's.
     """
     variables = _first_environment() if environment is None else environment
     encoding = (encoding or sys.stdout.encoding or "").lower().replace("-", "")
@@ -42,18 +42,18 @@ def has_unicode(environment: Mapping[str, str] | None = None, encoding: str | No
 def has_colour(environment: Mapping[str, str] | None = None) -> bool:
     """Return whether the terminal shows colours and the user wants them.
 
-    A terminal that terminfo does not know is taken for one with colours, as most are.
+    A terminal that terminfo does not know is assumed to have colours, as most have.
     """
     variables = os.environ if environment is None else environment
     if variables.get("NO_COLOR"):
         return False
     if variables.get("COLORTERM"):
         return True
-    # Only here: most terminals say it by COLORTERM.
+    # Only here: most terminals set COLORTERM.
     import curses  # noqa: PLC0415
 
     with suppress(curses.error, OSError):
-        # Not on the terminal itself: only its description is wanted.
+        # Not on the terminal itself: only its description is needed.
         with Path(os.devnull).open("w") as nowhere:
             curses.setupterm(variables.get("TERM") or "unknown", nowhere.fileno())
         return curses.tigetnum("colors") >= _FEWEST_COLOURS
@@ -61,9 +61,9 @@ def has_colour(environment: Mapping[str, str] | None = None) -> bool:
 
 
 def terminal_size() -> tuple[int, int]:
-    """Return the terminal's own columns and rows, whatever COLUMNS and LINES say.
+    """Return the terminal's own columns and rows, regardless of COLUMNS and LINES.
 
-    These are set by shells and by hand, and stay as they are when the window changes.
+    Shells and users set these, and they do not change with the window.
     """
     size = (0, 0)
     for stream in (sys.__stdin__, sys.__stdout__):
@@ -89,7 +89,7 @@ def is_remote() -> bool:
 
 
 def _first_environment() -> Mapping[str, str]:
-    """Return the variables before Python changed them, where the system tells them."""
+    """Return the variables before Python changed them, if the system reports them."""
     with suppress(OSError):
         text = Path("/proc/self/environ").read_bytes().decode(errors="replace")
         return dict(line.partition("=")[::2] for line in text.split("\0") if "=" in line)

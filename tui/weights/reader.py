@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.weight_tiles import DeadCount, FirstLayer
 
 DEAD_SECONDS = 3.0
-"""Least time between two counts of dead units: each predicts all validation images, 60 ms of a core
-at 784-512-256-10."""
+"""Least time between two counts of dead units: each predicts all validation images, which takes
+60 ms of a core at 784-512-256-10."""
 
 
 class WeightsReader:
@@ -72,7 +72,8 @@ class WeightsReader:
                 self.dead[one.engine] = await asyncio.to_thread(count_dead, one, images)
             draw()
         except (MemoryError, RuntimeError) as error:
-            # PyTorch raises RuntimeError without memory. Training continues, newer weights retry.
+            # PyTorch raises RuntimeError if memory runs out. Training continues, and newer
+            # weights are read again.
             if state := self._watch.state:
                 fault = f"the weights could not be read: {error or 'out of memory'}"
                 state.say(fault, bad=True, where="weights")
@@ -91,7 +92,7 @@ class WeightsReader:
         return layer is None or layer.shown.step != shown.step
 
     def _is_due(self, shown: "WeightSnapshot") -> bool:
-        """Return whether dead units are due to be counted, for a network that may have some."""
+        """Return whether to count dead units, for a network that may have some."""
         session, count = self._watch.session, self.dead.get(shown.engine)
         if session is None or session.config.activation != "relu" or not session.config.hidden:
             return False

@@ -39,16 +39,16 @@ from mlpwatch.tui.weights.text import (
 )
 
 REFRESH_SECONDS = 1.0
-"""Least time between two pictures of the weights, which cost 2 to 10 kB."""
+"""Least time between two drawings of the weights, each of 2 to 10 kB."""
 
 REFRESH_FRAMES = 4
-"""Frames of the dashboard between two pictures: over SSH, with 2 per second, two seconds."""
+"""Dashboard frames between two drawings: over SSH, at 2 per second, two seconds."""
 
 TAKE_SECONDS = 0.1
-"""Time between asking for weights and taking them: a batch takes less."""
+"""Time between requesting weights and reading them: a batch takes less."""
 
 BOTH_COLUMNS = 100
-"""Columns from which both models are shown side by side."""
+"""Both models are shown side by side from this width on."""
 
 
 class WeightsScreen(ClosesOnce[None]):
@@ -81,7 +81,7 @@ class WeightsScreen(ClosesOnce[None]):
         self._first = 0
         self._sought = -1
         self._hints, self._note = hints, ""
-        """An answer to the last key."""
+        """The answer to the last key."""
 
     def compose(self) -> ComposeResult:
         """Make header, range and scale, a column per model, message and footer."""
@@ -99,10 +99,10 @@ class WeightsScreen(ClosesOnce[None]):
     def on_mount(self) -> None:
         """Draw once the size is known, then refresh the weights."""
         if is_being_removed(self):
-            return  # closed before it was there
+            return  # closed before it was mounted
         self._watch.mark_read()
         self._arrange()
-        # Only after the layout is done: each pass over it would send all tiles again.
+        # Only after the layout is done: each of its passes would send all tiles again.
         self.call_after_refresh(self._look)
         self.set_interval(self._look_seconds, self._look)
 
@@ -118,11 +118,11 @@ class WeightsScreen(ClosesOnce[None]):
                 self._take()
 
     def action_page(self, by: int) -> None:
-        """Move by so many pages."""
+        """Move by some pages."""
         self._go_to(self._first + by * self._grid().tiles)
 
     def action_row(self, by: int) -> None:
-        """Move by so many rows of tiles."""
+        """Move by some rows of tiles."""
         self._go_to(self._first + by * self._grid().across)
 
     def action_first(self) -> None:
@@ -148,12 +148,12 @@ class WeightsScreen(ClosesOnce[None]):
         self._arrange()
 
     def action_next_dead(self) -> None:
-        """Go to the next dead unit, round the end."""
+        """Go to the next dead unit; after the last comes the first."""
         found = sorted(set().union(*(self._reader.dead_units(n) for n in self._shown_names())))
         if found:
             self._sought = next((unit for unit in found if unit > self._sought), found[0])
             self._go_to(self._sought)
-        # A note of this screen, not a message of the run: on another screen it would mean nothing.
+        # A note of this screen, not a message of the run, which other screens would show too.
         self._note = sought_text(self._sought, len(found))
         self._draw_lines()
 
@@ -197,7 +197,7 @@ class WeightsScreen(ClosesOnce[None]):
         self.call_after_refresh(self._go_to, self._first)
 
     def _look(self) -> None:
-        """Ask for the weights, and take them a moment later."""
+        """Request the weights, and read them a moment later."""
         self._reader.ask()
         self._take()
         self.set_timer(TAKE_SECONDS, self._take)

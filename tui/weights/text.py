@@ -1,4 +1,4 @@
-"""The words of the weights screen, and the tiles with their names."""
+"""The texts of the weights screen, and the tiles with their names."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def units_text(
     config: RunConfig, data: "Dataset", first: int, last: int, units: int, *, mean: str = ""
 ) -> Text:
-    """Return which units are shown; `last` is the one after the last.
+    """Return which units are shown; `last` is exclusive.
 
     Args:
         config: of the run.
@@ -59,7 +59,7 @@ def model_text(layer: "FirstLayer") -> Text:
 
 
 def dead_text(count: "DeadCount | None") -> Text:
-    """Return the number of dead units in each hidden layer; nothing if none can be dead."""
+    """Return the number of dead units in each hidden layer; empty if none can be dead."""
     if count is None:
         return []
     if not any(dead for dead, _ in count.counts):
@@ -82,8 +82,8 @@ def unit_tiles(
 
     Args:
         layer: all units.
-        first: the first one wanted.
-        last: the one after the last.
+        first: the first unit.
+        last: the last unit, exclusive.
         dead: units whose output is 0 on every validation image.
         class_names: one character per unit for a network without hidden layers, else empty.
     """
