@@ -40,7 +40,7 @@ Dots = list[tuple[int, int]]
 
 
 class Series(NamedTuple):
-    """One curve."""
+    """A curve."""
 
     label: str
     """For the legend."""

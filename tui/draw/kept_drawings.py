@@ -15,7 +15,7 @@ from mlpwatch.core.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class KeptRow:
-    """One drawing of the own set, with both models' predictions."""
+    """A drawing of the user's own set, with both models' predictions."""
 
     label: int
     predictions: Mapping[EngineName, tuple[int, float]]

@@ -50,7 +50,7 @@ class ShownPage:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the tour."""
+    """A page of the tour."""
 
     title: str
     formulas: Callable[[RunConfig], Sequence[str]]

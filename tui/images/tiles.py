@@ -35,9 +35,9 @@ class Grid(NamedTuple):
     across: int
     down: int
     row_height: int
-    """Rows from one name to the one below it."""
+    """Rows from a name to the next one below."""
     column_width: int
-    """Columns from one tile to the one beside it."""
+    """Columns from a tile to the next one at its right."""
 
     @property
     def tiles(self) -> int:

@@ -159,7 +159,7 @@ class Canvas:
         return "\n".join(self.row(y).rstrip() for y in range(self.height))
 
     def runs(self, y: int) -> Iterator[tuple[str, Ink, int]]:
-        """Yield one row as text, role and first column of each stretch of one role."""
+        """Yield a row as text, role and first column of each stretch of equal role."""
         characters, start = self._characters[y], 0
         for role, same in groupby(self._joined_roles(y)):
             end = start + len(list(same))

@@ -16,7 +16,7 @@ _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "righ
 
 
 class Key(NamedTuple):
-    """One key and what it does."""
+    """A key and what it does."""
 
     keys: str
     """Textual's names, joined by commas."""

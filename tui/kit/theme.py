@@ -83,7 +83,7 @@ Ink = Role | Shade | Grey
 """How a character is drawn."""
 
 Text = list[tuple[str, Role]]
-"""One row: pieces, each in its role."""
+"""A row: pieces, each in its role."""
 
 HEAT: tuple[Role, ...] = (Role.HEAT_1, Role.HEAT_2, Role.HEAT_3, Role.HEAT_4, Role.HEAT_5)
 """From few mistakes to many."""

@@ -54,7 +54,7 @@ class ListedRun:
         return self.summary.is_held and not self.has_ended_here
 
     def engine(self, name: EngineName) -> EngineSummary | None:
-        """One engine's progress; None if the run does not train it."""
+        """Return an engine's progress; None if the run does not train it."""
         return next((one for one in self.summary.engines if one.engine == name), None)
 
     @property
@@ -65,7 +65,7 @@ class ListedRun:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the list."""
+    """A column of the list."""
 
     heading: str
     width: int

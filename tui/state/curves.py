@@ -169,7 +169,7 @@ class Curve:
             self._last_sum = point.x
         if count > 1 and math.isfinite(point.mean):
             bucket = self._bucket(int(point.x / self._stride))
-            # One of them was already added, as the mean.
+            # One of these points was already added, as the mean.
             bucket.merge(_Bucket.of(count - 1, point))
             self.count += count - 1
             self.low, self.high = min(self.low, point.low), max(self.high, point.high)

@@ -58,7 +58,7 @@ class CostMeter:
         return self.fps
 
     def faster(self) -> float:
-        """Return the next higher number of frames per second, and count with it from now on."""
+        """Return the next higher number of frames per second, and use it from now on."""
         self.fps = min((fps for fps in FPS_STEPS if fps > self.fps), default=self.fps)
         return self.fps
 

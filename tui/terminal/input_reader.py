@@ -188,7 +188,7 @@ class InputReader:
             self._break_off(byte)
 
     def _take_old_mouse(self, byte: int) -> None:
-        """Drop one of the three bytes of an old mouse report."""
+        """Drop a byte of an old mouse report, which has three."""
         self._sequence.append(byte)
         if len(self._sequence) == len(b"\x1b[M") + _OLD_MOUSE_BYTES:
             self._give_up()

@@ -101,7 +101,7 @@ def _in_shorter_order(runs: list[StyledRun], width: int) -> str:
 
 
 def _runs(update: ChopsUpdate | LayoutUpdate, system: ColorSystem) -> Iterator[StyledRun]:
-    """Yield an update's cells, one run for each stretch of one style."""
+    """Yield an update's cells, one run per stretch of equal style."""
     if isinstance(update, LayoutUpdate):
         for y, strips in enumerate(update.strips, update.region.y):
             x = update.region.x
@@ -226,6 +226,6 @@ def _transition(before: Codes, after: Codes) -> str:
 def _attribute_changes(before: str, after: str) -> list[str]:
     old, new = (set(filter(None, codes.split(";"))) for codes in (before, after))
     ends = {_ENDS[code] for code in old - new}
-    # One parameter ends bold and dim together: if one of them stays, it is set again.
+    # One parameter ends both bold and dim: if either stays, it is set again.
     again = {code for code in new & old if _ENDS[code] in ends}
     return sorted(ends) + sorted((new - old) | again)
