@@ -58,7 +58,7 @@ def build_parser(
     )
     watching = commands.add_parser("watch", prog="mlpwatch", allow_abbrev=False)
     _add_watch(watching, watch)
-    # The options of `mlpwatch` alone are those of its hidden first command.
+    # Without a command, `mlpwatch` takes the options of its hidden first command.
     parser.epilog = watching.format_help().partition("\n\ntraining:")[2]
     parser.epilog = f"training:{parser.epilog}"
     _add_train(commands.add_parser("train", allow_abbrev=False), train)

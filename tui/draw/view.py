@@ -63,7 +63,7 @@ class DrawScene:
     probabilities: Mapping[EngineName, Sequence[float]] = field(default_factory=dict)
     own: OwnSet = field(default_factory=OwnSet)
     chosen: int | None = None
-    """The chosen drawing of the own set, counted from the newest."""
+    """The chosen drawing of the set, counted from the newest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class _SharingSelector(selectors.DefaultSelector):
 
 
 class ScreenLoop(asyncio.SelectorEventLoop):
-    """Lets the trainers have the interpreter often, except while it answers a key."""
+    """Often leaves the interpreter to the trainers, except while it answers a key."""
 
     def __init__(self) -> None:
         self._sharing = _SharingSelector()
