@@ -166,7 +166,8 @@ def _grey_images(where: str, images: NDArray[Any], count: int) -> NDArray[Any]:
 
 def _square_images(where: str, images: NDArray[Any]) -> NDArray[Any]:
     match images.shape:
-        case (count, features):
+        # A row or a column of pixels, as torch.nn.Linear's input has it.
+        case (count, features) | (count, 1, features) | (count, features, 1):
             height = width = math.isqrt(features)
         case (count, height, width) | (count, height, width, 1):
             pass

@@ -3,6 +3,7 @@
 import gzip
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,7 @@ from mlpwatch.core.data.readers.paths import (
     GZIP_START,
     HEAD_BYTES,
     find_parts,
+    foreign_kind,
     kind_of,
     kind_of_file,
     source_path,
@@ -28,6 +30,13 @@ from mlpwatch.core.text import excerpt
 
 Read = Callable[[str], NDArray[Any]]
 """Reads the array with this name."""
+
+_MOST_LOOKED_AT = 20
+
+_TORCH = (
+    "a PyTorch file, a pickle, which is never opened, since it can run any code; where you trust"
+    " it, convert it with torch.load and numpy.savez('data.npz', x_train=…, y_train=…)"
+)
 
 
 def load_source(data: str) -> RawData:
@@ -94,7 +103,11 @@ def _load_zip(path: Path) -> RawData:
                     return read_npy(member, label, limit)
                 return _read_array(member, label, limit)
 
-        parts = _positional_parts(members, read) or choose_parts(where, members)
+        try:
+            parts = _positional_parts(members, read) or choose_parts(where, members)
+        except DataError:
+            _refuse_telling_members(where, archive)
+            raise
         return _combine(excerpt(path.stem), where, parts, read, lambda name: _member(where, name))
 
 
@@ -120,12 +133,38 @@ def _read_array(stream: IO[bytes], where: str, limit: int) -> NDArray[Any]:
     kind = kind_of(where, head)
     stream.seek(0)
     if kind == "zip":
-        raise DataError(f"{where}: an archive in another one; expected {EXPECTED}; unpack it")
+        return _only_array(stream, where, limit)
     read = read_idx if kind == "idx" else read_npy
     if not head.startswith(GZIP_START):
         return read(stream, where, limit)
     with gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:
         return read(unpacked, where, limit * MAX_DEFLATE_RATIO)
+
+
+def _only_array(stream: IO[bytes], where: str, limit: int) -> NDArray[Any]:
+    """Read an `.npz` file of one array, as Kuzushiji-MNIST has them."""
+    with suppress(zipfile.BadZipFile), zipfile.ZipFile(stream) as archive:
+        members = archive.infolist()
+        if len(members) == 1 and members[0].filename.endswith(".npy"):
+            with archive.open(members[0]) as member:
+                return read_npy(member, where, unpacked_limit(where, members[0], limit))
+    raise DataError(f"{where}: an archive in another one; expected {EXPECTED}; unpack it")
+
+
+def _refuse_telling_members(where: str, archive: zipfile.ZipFile) -> None:
+    """Say what an archive holds instead of arrays, where the first bytes of a member tell."""
+    for info in archive.infolist()[:_MOST_LOOKED_AT]:
+        if info.is_dir() or info.flag_bits & 0x1:
+            continue
+        with archive.open(info) as member:
+            head = member.read(HEAD_BYTES)
+        label = _member(where, info.filename)
+        if info.filename.endswith("/data.pkl"):
+            raise DataError(f"{label}: {_TORCH}")
+        if what := foreign_kind(head):
+            raise DataError(f"{label}: {what}")
+        if head.startswith(b"PK"):
+            raise DataError(f"{label}: an archive in another one; expected {EXPECTED}; unpack it")
 
 
 def _combine(

@@ -33,12 +33,16 @@ _KINDS: tuple[tuple[bytes, Kind], ...] = (
 
 _PICKLE = (
     "a pickle, which is never opened, since it can run any code; where you trust it, convert it"
-    " once: python -c \"import gzip, pickle, numpy as np; f = gzip.open('mnist.pkl.gz');"
-    " (x, y), _, (u, v) = pickle.load(f, encoding='latin1');"
+    ' once: python -c "import gzip, pickle, numpy as np; f = {opened};'
+    " (x, y), *_, (u, v) = pickle.load(f, encoding='latin1');"
     " np.savez('mnist.npz', x_train=x, y_train=y, x_test=u, y_test=v)\""
 )
+_PICKLE_STARTS = (
+    *(b"\x80" + bytes([version]) for version in range(2, 6)),
+    # Protocols 0 and 1, Python 2's: a tuple, list or dictionary, or an array itself.
+    *(start + of for start in (b"", b"(", b"((") for of in (b"dp", b"lp", b"cnumpy", b"}q", b"]q")),
+)
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
-    *((b"\x80" + bytes([version]), _PICKLE) for version in range(2, 6)),
     (b"<!doctype", "a web page, not data: the download failed; fetch it again"),
     (b"<html", "a web page, not data: the download failed; fetch it again"),
     (b"version https://git-lfs", "a pointer of Git LFS; fetch the file itself: git lfs pull"),
@@ -140,9 +144,7 @@ def _refuse_telling_files(folder: Path, names: Sequence[str]) -> None:
                 continue
             with path.open("rb") as stream:
                 head = stream.read(HEAD_BYTES)
-            if head.startswith(GZIP_START):
-                head, _ = _unpacked(head)
-            if what := _foreign(head):
+            if what := foreign_kind(head):
                 raise DataError(f"{str(path)!r}: {what}")
             if head.startswith(b"PK"):
                 raise DataError(
@@ -199,6 +201,7 @@ def kind_of(where: str, head: bytes) -> Kind:
     Raises:
         DataError: an unsupported format; the message names it and says how to convert it.
     """
+    begun = head
     if head.startswith(GZIP_START):
         head, fault = _unpacked(head)
         if not head:
@@ -212,7 +215,7 @@ def kind_of(where: str, head: bytes) -> Kind:
     if head[:2] == b"\0\0" and len(head) > 3 and head[2] in IDX_TYPES:  # noqa: PLR2004
         return "idx"
     what = f"starts with bytes {head[:4].hex(' ')}; expected {EXPECTED}; fetch it again"
-    raise DataError(f"{where}: {_foreign(head) or what}")
+    raise DataError(f"{where}: {foreign_kind(begun) or what}")
 
 
 def _unpacked(head: bytes) -> tuple[bytes, str]:
@@ -223,9 +226,18 @@ def _unpacked(head: bytes) -> tuple[bytes, str]:
         return b"", excerpt(error)
 
 
-def _foreign(head: bytes) -> str:
-    """Return the name of another format and what to do; empty if the format is unknown."""
+def foreign_kind(head: bytes) -> str:
+    """Return the name of another format and what to do; empty if the format is unknown.
+
+    Args:
+        head: the first bytes of a file, unpacked here if they are gzipped.
+    """
+    opened = "open('mnist.pkl', 'rb')"
+    if head.startswith(GZIP_START):
+        head, opened = _unpacked(head)[0], "gzip.open('mnist.pkl.gz')"
     start = head.lstrip().lower()
+    if start.startswith(_PICKLE_STARTS):
+        return _PICKLE.format(opened=opened)
     for sign, what in _FOREIGN:
         if start.startswith(sign):
             return what

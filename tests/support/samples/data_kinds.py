@@ -166,6 +166,8 @@ READ: Mapping[str, Write] = {
     "half floats.npz": _images(lambda x: (x / 255).astype(np.float16)),
     "channel first.npz": _images(lambda x: x[:, None]),
     "channel last.npz": _images(lambda x: x[..., None]),
+    "flat in a row.npz": _images(lambda x: x.reshape(len(x), 1, -1)),
+    "flat in a column.npz": _images(lambda x: x.reshape(len(x), -1, 1)),
     "images last.npz": _images(lambda x: np.moveaxis(x, 0, -1)),
     "grey as rgb.npz": _images(lambda x: np.repeat(x[..., None], 3, -1)),
     "grey as rgb, channel first.npz": _images(lambda x: np.repeat(x[:, None], 3, 1)),
@@ -201,6 +203,11 @@ READ: Mapping[str, Write] = {
         }
     ),
     "npy files": folder({f"{name}.npy": npy_bytes(array) for name, array in ARRAYS.items()}),
+    "an npz an array": folder({
+        f"kmnist-{part}-{role}.npz": zipped({"arr_0.npy": npy_bytes(array)})
+        for part, images, labels in (("train", X, Y), ("test", XT, YT))
+        for role, array in (("imgs", images), ("labels", labels))
+    }),
     "idx.zip": one(zipped(PUBLISHED)),
     "idx gz.zip": one(zipped(packed(PUBLISHED))),
     "idx in a folder.zip": one(zipped({f"MNIST/raw/{n}": c for n, c in PUBLISHED.items()})),
@@ -226,9 +233,18 @@ REFUSED: Mapping[str, tuple[Write, tuple[str, ...]]] = {
     "alone-idx3-ubyte": (one(idx_bytes(X)), ("one array", "MNIST")),
     "mnist.pkl.gz": (
         one(gzip.compress(pickle.dumps(((X, Y), (XT, YT))))),
-        ("a pickle", "never opened", "np.savez", "pickle.load"),
+        ("a pickle", "never opened", "np.savez", "pickle.load", "gzip.open("),
     ),
-    "plain.pkl": (one(pickle.dumps((X, Y))), ("a pickle", "never opened")),
+    "plain.pkl": (one(pickle.dumps((X, Y))), ("a pickle", "never opened", "f = open(")),
+    "python 2.pkl": (one(pickle.dumps((X, Y), protocol=0)), ("a pickle", "never opened")),
+    "dict of python 2": (one(pickle.dumps({"x": X}, protocol=1)), ("a pickle", "never opened")),
+    "torch.pt": (
+        one(zipped({"torch/data.pkl": b"\x80\x02}q\x00.", "torch/version": b"3"})),
+        ("a PyTorch file", "never opened", "torch.load"),
+    ),
+    "npz.zip": (one(zipped({"mnist.npz": zipped({})})), ("mnist.npz", "archive", "unpack it")),
+    "pictures.zip": (
+        one(zipped({"train/0/1.png": b"\x89PNG\r\n\x1a\n"})), ("train/0/1.png", "one picture")),
     "table.npz": (one(b"label,pixel0\n5,0\n"), ("CSV", "numpy.loadtxt")),
     "page.npz": (one(HTML), ("a web page", "fetch it again")),
     "idx html": (
