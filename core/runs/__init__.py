@@ -1,1 +1,1 @@
-"""Run folders: everything that a run leaves on disk."""
+"""Run folders: everything that a run saves on disk."""

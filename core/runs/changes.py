@@ -1,4 +1,4 @@
-"""Renames and deletes saved runs, inside their folder and nowhere else."""
+"""Renames and deletes saved runs, only inside their folder."""
 
 import os
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ from mlpwatch.core.text import printable
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a deletion takes away."""
+    """The content that a deletion removes."""
 
     files: int
     size: int
-    """Bytes."""
+    """Size in bytes."""
     link_target: str = ""
-    """Where the run is a symbolic link: what it points to, safe to print. Only the link goes."""
+    """Target of a run that is a symbolic link, safe to print. Only the link is deleted."""
 
 
 def measure_run(saved: Path, name: str) -> Contents:
@@ -32,10 +32,10 @@ def measure_run(saved: Path, name: str) -> Contents:
 
     Args:
         saved: the folder of all runs.
-        name: of the run's folder, as it is on disk.
+        name: of the run's folder on disk.
 
     Raises:
-        RunError: no such run, not a run, or something in it that mlpwatch does not make.
+        RunError: no such run, not a run, or it has a file that mlpwatch does not write.
     """
     path = _entry(saved, name)
     if path.is_symlink():
@@ -50,16 +50,16 @@ def measure_run(saved: Path, name: str) -> Contents:
 
 
 def delete_run(saved: Path, name: str) -> None:
-    """Delete a run that nobody trains; of a symbolic link the link alone.
+    """Delete a run that no process trains; of a symbolic link only the link.
 
-    Whatever interrupts the deletion, a run is listed whole or not at all.
+    Even if the deletion is interrupted, a run is listed completely or not at all.
 
     Args:
         saved: the folder of all runs.
-        name: of the run's folder, as it is on disk.
+        name: of the run's folder on disk.
 
     Raises:
-        RunError: it is trained, is no run, or can't be deleted; the message says so.
+        RunError: a process trains it, it is not a run, or it can't be deleted.
     """
     path = _entry(saved, name)
     is_link = bool(measure_run(saved, name).link_target)
@@ -73,16 +73,16 @@ def delete_run(saved: Path, name: str) -> None:
 
 
 def rename_run(saved: Path, name: str, new_name: str) -> Path:
-    """Give a run that nobody trains another name, and return its new path.
+    """Rename a run that no process trains, and return its new path.
 
     Args:
         saved: the folder of all runs.
-        name: of the run's folder, as it is on disk.
-        new_name: checked as every name is.
+        name: of the run's folder on disk.
+        new_name: see `check_run_name`.
 
     Raises:
         InputError: the new name can't be used.
-        RunError: it is taken, the run is trained, or it can't be renamed.
+        RunError: the name is taken, a process trains the run, or it can't be renamed.
     """
     check_run_name(new_name)
     path, new_path = _entry(saved, name), saved / new_name
@@ -96,7 +96,7 @@ def rename_run(saved: Path, name: str, new_name: str) -> Path:
 
 
 def _say_new_path(path: Path) -> None:
-    """Let `result.json` name the folder that it is in; a damaged one stays as it is."""
+    """Write the new path into `result.json`; a damaged file is not changed."""
     with suppress(RunError):
         if result := read_result(path / RESULT_NAME):
             result["run"] = str(path)
@@ -104,7 +104,7 @@ def _say_new_path(path: Path) -> None:
 
 
 def _entry(saved: Path, name: str) -> Path:
-    """Return the path of a run, which lies in `saved` itself and nowhere else."""
+    """Return the path of a run; only folders directly in `saved` are accepted."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise RunError(f"run '{printable(name)}': not a folder in {printable(saved)}")
     path = saved / name
@@ -124,9 +124,9 @@ def _file_size(path: Path, entry: os.DirEntry[str]) -> int:
 
 @contextmanager
 def _held(path: Path, *, required: bool) -> Iterator[None]:
-    """Keep others from training the run meanwhile.
+    """Hold the run's lock in the body, so that no other process trains the run.
 
-    A damaged run may have nothing to lock; then nobody trains it, unless a lock is `required`.
+    A damaged run may have no file to lock; that is an error only if the lock is `required`.
     """
     lock = RunLock(path)
     if required or (path / MANIFEST_NAME).is_file():

@@ -1,4 +1,4 @@
-"""Checkpoints: an engine's whole state in one safetensors file that is right or refused."""
+"""Checkpoints: an engine's whole state in one safetensors file, which is valid or refused."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,15 +35,15 @@ _RESTORE = "restore this run's own file or start a new run"
 
 
 MOST_DIGITS = 6
-"""Of a layer's number; a foreign file may have any."""
+"""A layer's number has fewer digits than this; a foreign file may have any number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far training has come.
+    """The progress of a training.
 
-    With `RunConfig.seed` it is the whole random state: the batch order is a pure function of
-    seed and epoch.
+    With `RunConfig.seed` it is the whole random state: the batch order is a pure function of the
+    seed and the epoch.
     """
 
     epoch: int = 0
@@ -55,16 +55,16 @@ class Position:
     seconds: float = 0.0
     """Training time so far."""
     epoch_loss_sum: float = 0.0
-    """Sum over the images of this epoch's losses so far; NaN once it was not finite."""
+    """Sum of the images' losses in this epoch so far; NaN after a non-finite loss."""
     epoch_seconds: float = 0.0
     """Training time inside this epoch so far."""
     planned_epochs: int = 0
-    """Where training was to end; more than `RunConfig.epochs` for a run that was made longer."""
+    """Planned epochs; more than `RunConfig.epochs` if a resume made the run longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All that training needs to continue as if it had never stopped."""
+    """Everything that training needs to continue as if it had not been interrupted."""
 
     engine: EngineName
     state: EngineState
@@ -73,12 +73,12 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class LatestCheckpoint:
-    """The newest checkpoint that is whole."""
+    """The newest valid checkpoint."""
 
     checkpoint: Checkpoint
     path: Path
     note: str = ""
-    """Why this is the one before instead of the newest, in one line; empty for the newest."""
+    """Why this is the previous instead of the newest, in one line; empty for the newest."""
 
 
 def checkpoint_path(folder: Path, engine: EngineName) -> Path:
@@ -87,7 +87,7 @@ def checkpoint_path(folder: Path, engine: EngineName) -> Path:
 
 
 def previous_path(path: Path) -> Path:
-    """Return the name under which the checkpoint before `path` is kept."""
+    """Return the path of the checkpoint before the one at `path`."""
     return path.with_name(previous_name(path.name))
 
 
@@ -100,17 +100,17 @@ def write_checkpoint(
         path: see `checkpoint_path`.
         checkpoint: tensors may be transposed or sliced views.
         seed: of the run; with the position it is the random state.
-        folder: of `path`; then only the file's name counts.
+        folder: of `path`; then only the file's name is used.
 
     Raises:
-        CheckpointError: the state holds NaN or infinity, or tensors at odds with each other;
-            nothing was written, the checkpoints on disk stay.
-        OSError: for example a full disk; the checkpoints on disk stay.
+        CheckpointError: the state has NaN or infinity, or tensors that contradict each other;
+            nothing was written, the checkpoints on disk are unchanged.
+        OSError: for example a full disk; the checkpoints on disk are unchanged.
     """
     _check_sound(path, checkpoint.state)
     tensors = checkpoint.state.weights | checkpoint.state.slots
     data = tensor_files.encode(tensors, _fields(checkpoint, seed))
-    # A damaged file, or one of another run, must not push out the last sound one.
+    # A damaged file, or a file of another run, must not replace the last valid one.
     keeps = _is_resumable(path, tensors, seed, folder)
     replace_durably(path, data, previous_path(path) if keeps else None, folder=folder)
 
@@ -123,17 +123,17 @@ def read_checkpoint(
     seed: int | None = None,
     folder: OpenFolder | None = None,
 ) -> Checkpoint:
-    """Read a checkpoint that is exactly as it was written.
+    """Read a checkpoint; a file that has changed since it was written is refused.
 
     Args:
         path: a file of `write_checkpoint`, of either engine.
-        expected: names and shapes of all tensors, slots included; None takes any.
-        dtype: `float32` or `float64`; None takes either.
-        seed: of the run; None takes any.
-        folder: of `path`; then only the file's name counts.
+        expected: names and shapes of all tensors, with slots; None accepts any.
+        dtype: `float32` or `float64`; None accepts both.
+        seed: of the run; None accepts any.
+        folder: of `path`; then only the file's name is used.
 
     Raises:
-        CheckpointError: a subclass per way in which the file can be bad.
+        CheckpointError: a subclass for each kind of fault.
     """
     tensors, fields = tensor_files.read(
         path, lambda shapes: _check_shapes(path, shapes, expected), folder=folder
@@ -162,10 +162,10 @@ def read_latest(
     dtype: str | None = None,
     seed: int | None = None,
 ) -> LatestCheckpoint | None:
-    """Read an engine's newest whole checkpoint; None if none was ever written.
+    """Read an engine's newest valid checkpoint; None if none was written yet.
 
     Raises:
-        CheckpointError: there are checkpoints, but training can resume from none.
+        CheckpointError: there are checkpoints, but training can't resume from any of them.
     """
     newest = checkpoint_path(folder, engine)
     before = previous_path(newest)
@@ -204,7 +204,7 @@ def _fields(checkpoint: Checkpoint, seed: int) -> dict[str, Any]:
 
 
 def _is_resumable(path: Path, newer: Tensors, seed: int, folder: OpenFolder | None) -> bool:
-    """Return whether a file is whole, and of the same network and run as newer tensors."""
+    """Return whether a file is valid, and of the same network and run as newer tensors."""
     shapes = {name: array.shape for name, array in newer.items()}
     dtype = next(iter(newer.values())).dtype.name
     try:
@@ -215,7 +215,7 @@ def _is_resumable(path: Path, newer: Tensors, seed: int, folder: OpenFolder | No
 
 
 def _place(name: str) -> tuple[str, int, bool]:
-    """Return what sorts tensors as the engines have them: input side first, weights before bias."""
+    """Return the sort key for the engines' order: input side first, weights before bias."""
     slot, _, rest = name.partition("layers.")
     layer, _, kind = rest.partition(".")
     return (
@@ -226,7 +226,7 @@ def _place(name: str) -> tuple[str, int, bool]:
 
 
 def _build(tensors: Tensors, fields: Mapping[str, Any]) -> Checkpoint:
-    # safetensors returns them in another order each time.
+    # safetensors returns the tensors in a random order.
     ordered = {name: tensors[name] for name in sorted(tensors, key=_place)}
     weights = {name: array for name, array in ordered.items() if name.startswith("layers.")}
     slots = {name: array for name, array in ordered.items() if name not in weights}
@@ -244,7 +244,7 @@ def _build(tensors: Tensors, fields: Mapping[str, Any]) -> Checkpoint:
 
 
 def _check_sound(path: Path, state: EngineState) -> None:
-    """Check what holds for every state: slots shaped as weights, one precision, finite."""
+    """Check that slots have the shapes of weights, all have one dtype, and all are finite."""
     shapes = {name: array.shape for name, array in state.weights.items()}
     wanted = {name: shapes.get(name.partition(".")[2]) for name in state.slots}
     for name, slot in state.slots.items():

@@ -1,9 +1,9 @@
-"""The event log: what a screen shows of a run between its epochs, line by line.
+"""The event log: the events of a run between its epochs, one per line.
 
-Batch losses in groups; the gap of the two networks after each epoch; pauses, saves, ends. With the
-metrics log it holds all that charts show, so that a run can be watched from another terminal and
-the curves of a resumed one have no gap. No training resumes from it: it is never synced, and
-damaged lines are left out.
+It has the batch losses in groups, the gap of the two networks after each epoch, pauses, saves and
+ends. With the metrics log it has everything that the charts show: a run can be watched from another
+terminal, and the curves of a resumed run have no gap. Training does not resume from it, so it is
+never synced, and damaged lines are skipped.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -38,17 +38,17 @@ from mlpwatch.core.runs.layout import MAX_SECONDS, MAX_STEPS
 from mlpwatch.core.runs.manifest import MAX_LAYERS
 
 MAX_EPOCH_STEPS = 10**8
-"""A hundred million images, one at a time."""
+"""A hundred million images with a batch size of 1."""
 
 MOST_LAYERS = MAX_LAYERS + 1
 
 MOST_TEXT = 400
-"""Characters of a reason that are kept; a path and an error message fit."""
+"""Most characters of a reason; a path and an error message fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long a run is meant to be; a resumed one may be longer than its `config.json` says."""
+    """The planned length of a run; after a resume it may be longer than in `config.json`."""
 
     epochs: int
     epoch_steps: int
@@ -66,7 +66,7 @@ Entry = (
     | SaveFailed
     | RunEnded
 )
-"""What the log holds."""
+"""A line of the log."""
 
 _KINDS: Mapping[type, str] = {
     Plan: "plan",
@@ -81,7 +81,7 @@ _KINDS: Mapping[type, str] = {
 
 
 class EventLog(LineFile):
-    """One file of events. Safe from several threads; one process at a time writes."""
+    """One file of events. Thread-safe; only one process at a time may write."""
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Add entries in order, without waiting for the disk.
@@ -93,7 +93,7 @@ class EventLog(LineFile):
             self.append_text("\n".join(lines), sync=False)
 
     def read(self) -> list[Entry]:
-        """Return the entries in the order of the file; damaged lines are left out.
+        """Return the entries in the order of the file; damaged lines are skipped.
 
         Raises:
             RunError: the file can't be read.
@@ -102,15 +102,15 @@ class EventLog(LineFile):
         return [entry for raw in whole if (entry := parse_entry(raw)) is not None]
 
     def trim(self, done: Mapping[EngineName, tuple[int, int]]) -> None:
-        """Keep only what a resumed run does not report again: groups of steps, and gaps.
+        """Keep only the groups of steps and the gaps that a resumed run does not report again.
 
-        Lines that can't be read stay, as in the other logs: somebody may still repair them.
+        Unreadable lines stay, as in the other logs: a user may still repair them.
 
         Args:
             done: the steps and epochs of each engine's checkpoint.
 
         Raises:
-            OSError: the file can't be replaced; it is as it was.
+            OSError: the file can't be replaced; it is unchanged.
             RunError: the file can't be read.
         """
         first_missing = min((epoch for _, epoch in done.values()), default=0) + 1
@@ -132,7 +132,7 @@ def _line(entry: Entry) -> str:
     if not isinstance(entry, StepGroup):
         values = {one.name: getattr(entry, one.name) for one in fields(entry) if one.compare}
         return to_json({"kind": _KINDS[type(entry)], **values})
-    # Some hundred a second, in 2 µs each instead of 22: the trainers wait for the interpreter.
+    # About a hundred a second. Each takes 2 µs instead of 22 µs, and the trainers wait for it.
     numbers = (entry.seconds, entry.loss, entry.low, entry.high)
     seconds, loss, low, high = (f"{x:.9g}" if isfinite(x) else "null" for x in numbers)
     return (
@@ -142,7 +142,7 @@ def _line(entry: Entry) -> str:
 
 
 def parse_entry(raw: bytes) -> Entry | None:
-    """Return the entry of one line; None where it is damaged or of another kind."""
+    """Return the entry of one line; None if it is damaged or of an unknown kind."""
     try:
         values = parse_object(raw)
         kind = take_text(values, "kind")

@@ -1,4 +1,4 @@
-"""Writes a run's event log in a thread of its own, a little behind the trainers."""
+"""Writes a run's event log in its own thread, a little later than the trainers report."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -28,34 +28,34 @@ from mlpwatch.core.events import (
 from mlpwatch.core.runs.event_log import Entry, EventLog, Plan
 
 WRITE_SECONDS = 0.7
-"""Time between two looks at what has come."""
+"""Time between two writes."""
 
 MOST_WAITING = 4_096
-"""Handed-over events kept while the disk does not answer; the oldest go. A trainer reports its
-steps a hundred times a second, all of them together: 20 s of two."""
+"""Most event tuples kept while the disk does not answer; the oldest are dropped. A trainer reports
+its steps together, a hundred times a second: 20 s of two trainers."""
 
 CLOSE_SECONDS = 2.0
-"""How long an end waits for a disk that does not answer: these are curves, not weights."""
+"""Longest wait for the disk at the end of a run: these are only curves, not weights."""
 
 MOST_GROUPS = 2_048
-"""Of a planned run: 8 per bucket of the charts. Each takes about 120 bytes in the log."""
+"""Groups in a planned run: 8 per bucket of the charts. Each takes about 120 bytes in the log."""
 
 MOST_EARLY = 4 * MOST_GROUPS
-"""Groups that may be closed before they are full: two hours of one per second."""
+"""Most groups that are closed before they are full: one per second for two hours."""
 
 FRESH_SECONDS = 1.0
-"""Training time after which a group that is not full is closed all the same: who watches a slow
-run from elsewhere sees it move."""
+"""Training time after which a group is closed even if it is not full, so that a slow run is seen to
+move in another terminal."""
 
 
 class StepGroups:
     """Groups one engine's steps: groups of fixed length, aligned to the whole run.
 
-    None reaches across the end of an epoch, where checkpoints are due.
+    No group contains the end of an epoch except as its last step: checkpoints are written there.
 
     Args:
-        engine: whose steps.
-        plan: decides the length.
+        engine: its steps are grouped.
+        plan: determines the length of a group.
     """
 
     def __init__(self, engine: EngineName, plan: Plan) -> None:
@@ -68,7 +68,7 @@ class StepGroups:
         self._low, self._high = inf, -inf
 
     def add(self, steps: Iterable[StepDone]) -> list[StepGroup]:
-        """Take in steps in order; return the groups that they complete."""
+        """Add steps in order; return the groups that they complete."""
         done: list[StepGroup] = []
         for event in steps:
             if not self._count:
@@ -82,14 +82,14 @@ class StepGroups:
         return done
 
     def close_early(self) -> list[StepGroup]:
-        """Return what has not been returned yet, unless that was done too often."""
+        """Return the unfinished group, at most `MOST_EARLY` times."""
         if not self._count or self._early >= MOST_EARLY:
             return []
         self._early += 1
         return self.close()
 
     def close(self) -> list[StepGroup]:
-        """Return what has not been returned yet: one group, or none."""
+        """Return the unfinished group, if there is one."""
         if not self._count:
             return []
         mean = self._sum / self._count if isfinite(self._sum) else nan
@@ -108,9 +108,10 @@ class StepGroups:
 
 
 class EventWriter:
-    """Takes what a mailbox is given, and appends it to the log, steps summed up.
+    """Receives the events of a mailbox and appends them to the log, steps in groups.
 
-    What can't be written is tried again with the next; checkpoints tell of the disk's faults.
+    Entries that can't be written are tried again with the next ones. There is no error message: the
+    checkpoints report faults of the disk.
 
     Args:
         log: of the run.
@@ -124,34 +125,34 @@ class EventWriter:
             name: StepGroups(name, plan) for name in names
         }
         self._arrived: deque[tuple[Event, ...] | EngineName] = deque(maxlen=MOST_WAITING)
-        """Events, or an engine whose group is to be closed."""
+        """Events, or an engine whose group should be closed."""
         self._unwritten: deque[Entry] = deque([plan], maxlen=MOST_WAITING)
         self._writing = Lock()
         self._closing = Flag()
         self._thread = Thread(target=self._work, name="event-writer", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start to write."""
         self._thread.start()
 
     def take(self, events: tuple[Event, ...]) -> None:
-        """Take in events, from any thread; returns at once."""
+        """Add events, from any thread; returns at once."""
         self._arrived.append(events)
 
     def close_group(self, engine: EngineName) -> None:
-        """Let no group reach across this moment, since a checkpoint is taken; returns at once."""
+        """End the group now, because a checkpoint is made; returns at once."""
         self._arrived.append(engine)
 
     def flush(self) -> None:
-        """Write all that has arrived. Call it before a checkpoint is written.
+        """Write everything that has arrived. Call it before a checkpoint is written.
 
-        Then a process that is killed leaves no checkpoint without the losses before it.
+        Then the log of a killed process has all losses before its checkpoint.
         """
         with self._writing:
             self._write_arrived()
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Write what is left, then end the thread; gives up after some seconds."""
+        """Write the rest, then end the thread; wait at most `seconds`."""
         self._closing.set()
         if self._thread.ident is not None:
             self._thread.join(seconds)
@@ -162,7 +163,7 @@ class EventWriter:
             closing = self._closing.wait(WRITE_SECONDS)
             with self._writing:
                 if not self._arrived:
-                    # Single steps of a paused run are to be seen too.
+                    # Single steps of a paused run should be visible too.
                     for groups in self._groups.values():
                         self._unwritten += groups.close_early()
                 self._write_arrived()
@@ -179,17 +180,17 @@ class EventWriter:
     def _write(self) -> None:
         if not self._unwritten:
             return
-        # Whatever it is, training goes on: only curves of other terminals depend on it.
+        # Any error is ignored, and training continues: only curves in other terminals need the log.
         with suppress(Exception):
             if self._log.path.parent != self._folder:
-                # The run's folder was deleted, and it has another one now.
+                # The run's folder was deleted, and the run has another one now.
                 self._unwritten.appendleft(self._plan)
                 self._folder = self._log.path.parent
             self._log.append(self._unwritten)
             self._unwritten.clear()
 
     def _entries(self, events: tuple[Event, ...]) -> list[Entry]:
-        # Steps come by the dozen, all else alone.
+        # Steps arrive several at a time, other events one at a time.
         steps = [event for event in events if isinstance(event, StepDone)]
         if steps:
             return [*self._groups[steps[0].engine].add(steps)]
@@ -199,12 +200,12 @@ class EventWriter:
             case RunStarted() | GapMeasured() | CheckpointSaved() | SaveFailed():
                 return [event]
             case Paused() | Resumed():
-                # A follower of a paused run sees its last step.
+                # So that a follower of a paused run sees its last step.
                 return [*self._so_far(event.engine), event]
             case StepDone() | StepGroup() | CheckpointEvaluated() | LogRewritten() | Notice():
-                return []  # steps are above; the others come from logs
+                return []  # steps are handled above; the others come from logs
             case EpochDone():
-                return []  # the metrics log has them
+                return []  # these are in the metrics log
             case _:
                 assert_never(event)
 

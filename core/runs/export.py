@@ -1,4 +1,4 @@
-"""Writes the metrics of saved runs as CSV or JSON, for a spreadsheet or a notebook."""
+"""Exports the metrics of saved runs as CSV or JSON, for a spreadsheet or a notebook."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ from mlpwatch.core.text import printable
 ExportKind = Literal["csv", "json"]
 
 _MAX_STEM = 100
-"""Characters of a file's name before its number and ending."""
+"""Most characters of a file's name before its number and ending."""
 
 
 def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
@@ -29,17 +29,16 @@ def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
 
     Args:
         runs: the run folders.
-        folder: receives the file, named after the run, or after their number.
+        folder: for the file, which is named after the run or, for several, after their number.
         kind: `csv`: one row per engine and epoch, with the test accuracy of the engine and the
-            settings of the run; a number that is not known or not finite is left empty.
-            `json`: one object per run with its settings, result, test accuracies and metrics;
-            there it is null.
+            settings of the run; an unknown or non-finite number is empty. `json`: one object per
+            run with its settings, result, test accuracies and metrics; such a number is null.
 
     Returns:
         The path of the file.
 
     Raises:
-        RunError: a run can't be read, or the file can't be written; then there is none.
+        RunError: a run can't be read, or the file can't be written; no file is left.
     """
     text = _csv(runs) if kind == "csv" else to_json([_object(run) for run in runs], indent=2) + "\n"
     stem = _safe_stem(runs[0].name) if len(runs) == 1 else f"{len(runs)}-runs"
@@ -103,7 +102,7 @@ def _test_accuracies(run: Run) -> dict[EngineName, float]:
 
 
 def _safe_stem(name: str) -> str:
-    """Return a file name that no shell, spreadsheet or file system minds."""
+    """Return a file name that is safe in shells, spreadsheets and file systems."""
     return re.sub(r"[^\w.-]", "_", printable(name)).lstrip(".-")[:_MAX_STEM] or "run"
 
 

@@ -8,10 +8,10 @@ from mlpwatch.core.errors import InputError
 from mlpwatch.core.text import printable
 
 MANIFEST_NAME = "config.json"
-"""Settings, data and versions. Written once; `flock` on it is the lock of the run."""
+"""Settings, data and versions. Written once; a `flock` on it is the lock of the run."""
 
 PLAN_NAME = "plan.json"
-"""What resuming has changed: epochs, and where the data are. `config.json` holds the lock."""
+"""What a resume changes: epochs, place of the data. `config.json` is never replaced: the lock."""
 
 METRICS_NAME = "metrics.jsonl"
 """One line per engine and epoch, with its confusion matrix."""
@@ -20,28 +20,29 @@ EVENTS_NAME = "events.jsonl"
 """Batch losses in groups, pauses, saves, ends."""
 
 RESULT_NAME = "result.json"
-"""How the run ended; absent while it trains or may be resumed."""
+"""How the run ended; absent while it trains or can be resumed."""
 
 OWNER_NAME = "owner.json"
-"""The process that trains the run; absent after an orderly end."""
+"""The process that trains the run; absent after a regular end."""
 
 SOCKET_NAME = "control.sock"
-"""Takes orders while the run is trained."""
+"""The socket for commands while the run trains."""
 
 CONFUSION_NAME = "confusion.jsonl"
-"""The matrices of runs from before they stood in `metrics.jsonl`. Read, never written."""
+"""The confusion matrices of older runs, which are not in `metrics.jsonl`. Read, never written."""
 
 MAX_STEPS, MAX_SECONDS = 10**13, 10**10
-"""Of a run. More is a damaged file: 100,000 epochs of a hundred million images, 300 years."""
+"""Limits of a run: 100,000 epochs of a hundred million images, 300 years. A file with more is
+damaged."""
 
 MAX_NAME_LENGTH = 100
-"""Characters of a run's name; more would not fit a line of the list."""
+"""Most characters of a run's name; more would not fit a line of the list."""
 
 MAX_NAME_BYTES = 255
-"""UTF-8 bytes that ext4, XFS, APFS and NTFS allow in one folder name."""
+"""Most UTF-8 bytes of a folder's name on ext4, XFS, APFS and NTFS."""
 
 TAIL_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
-"""Lowercase letters and digits without the look-alikes l, o, 0 and 1."""
+"""Lower-case letters and digits without l, o, 0 and 1, which look alike."""
 
 
 def checkpoint_name(engine: EngineName) -> str:
@@ -50,12 +51,12 @@ def checkpoint_name(engine: EngineName) -> str:
 
 
 def previous_name(name: str) -> str:
-    """Return the file name of the checkpoint before the one called `name`."""
+    """Return the file name of the checkpoint before the one with this name."""
     return f"{name}.previous"
 
 
 def unfinished_names() -> tuple[str, ...]:
-    """Return the names of the files that are replaced as a whole, and may be left half-written."""
+    """Return the names of the files that are replaced as a whole; a kill may leave partial ones."""
     checkpoints = (checkpoint_name(engine) for engine in ENGINE_NAMES)
     return (
         MANIFEST_NAME,

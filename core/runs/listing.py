@@ -26,18 +26,18 @@ from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.text import printable
 
 RunStateName = Literal["training", "finished", "stopped", "failed", "damaged"]
-"""By what the folder says: `training` where some process holds the run and nothing tells of an
-end, `failed` where an engine diverged or broke."""
+"""The state according to the folder: `training` if a process holds the run and there is no result,
+`failed` if an engine diverged or failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSummary:
-    """How far one engine of a run came."""
+    """The progress of one engine of a run."""
 
     engine: EngineName
     epochs_done: int
     val_accuracy: float | None
-    """Of the last epoch, 0 to 1; None before the first, and after a divergence."""
+    """In the last epoch, 0 to 1; None before the first epoch, and after a divergence."""
     test_accuracy: float | None
     """0 to 1; None before the end."""
 
@@ -50,25 +50,25 @@ class RunSummary:
     path: Path
     state: RunStateName
     reason: str = ""
-    """What is damaged, or why an engine failed, in one line; else empty."""
+    """The damage, or why an engine failed, in one line; else empty."""
     created: datetime | None = None
-    """In UTC; None, like all that follows, where `config.json` can't be read."""
+    """In UTC; this and the next fields are None if `config.json` can't be read."""
     dataset: str | None = None
     recipe: RecipeName | None = None
     hidden: tuple[int, ...] | None = None
     epochs_planned: int | None = None
     engines: tuple[EngineSummary, ...] = ()
-    """Those that the run trains."""
+    """The engines of the run."""
     is_held: bool = False
-    """Whether some process has the run open to train it, perhaps after its end: nobody else may
-    change it."""
+    """Whether a process holds the run's lock, perhaps after its end: no other process may change
+    it."""
     optimizer: OptimizerName | None = None
     learning_rate: float | None = None
     batch_size: int | None = None
 
 
 _NAMES = (MANIFEST_NAME, PLAN_NAME, METRICS_NAME, RESULT_NAME)
-"""The files that a line of the list is made from."""
+"""The files that determine a line of the list."""
 
 _MEND_RESULT = "delete it and resume the run to write it again"
 
@@ -76,12 +76,12 @@ _Stamp = tuple[object, ...]
 
 
 class RunIndex:
-    """Lists the runs of one folder. For one thread at a time.
+    """Lists the runs of one folder. Not thread-safe.
 
-    A thousand runs take 0.16 s the first time; after that, looking for changes takes a fifth.
+    A thousand runs take 0.16 s the first time; later, checking for changes takes a fifth of that.
 
     Args:
-        saved: the folder of all runs; it need not exist.
+        saved: the folder of all runs, which need not exist.
     """
 
     def __init__(self, saved: Path) -> None:
@@ -89,14 +89,14 @@ class RunIndex:
         self._known: dict[Path, tuple[_Stamp, RunSummary]] = {}
 
     def read(self) -> list[RunSummary]:
-        """Return the runs as `list_runs` does.
+        """Return the same as `list_runs`.
 
         Raises:
             RunError: `saved` itself can't be read.
         """
         known, self._known = self._known, {}
         for folder in run_folders(self.saved):
-            # The stamp first: what changes while the folder is read is read again next time.
+            # The stamp first: changes during the reading are then read next time.
             stamp = _stamp(folder)
             before = known.get(folder)
             summary = before[1] if before and before[0] == stamp else summarize_run(folder)
@@ -105,7 +105,7 @@ class RunIndex:
 
 
 def _stamp(folder: Path) -> _Stamp:
-    """Return what differs as soon as a run's line in the list may."""
+    """Return a value that changes whenever a run's line in the list may change."""
     return (is_locked(folder), *(_file_stamp(f"{folder}/{name}") for name in _NAMES))
 
 
@@ -120,8 +120,8 @@ def _file_stamp(path: str) -> tuple[int, int, int] | str:
 def list_runs(saved: Path) -> list[RunSummary]:
     """List the runs under `saved`, newest first, damaged ones without a date last.
 
-    Reads `config.json`, the end of `metrics.jsonl` and `result.json` of each, no weights. A
-    folder that can't be read is listed as damaged. A `saved` that does not exist has no runs.
+    Reads `config.json`, the end of `metrics.jsonl` and `result.json` of each run, no weights. An
+    unreadable folder is listed as damaged. If `saved` does not exist, there are no runs.
 
     Raises:
         RunError: `saved` itself can't be read.
@@ -130,7 +130,7 @@ def list_runs(saved: Path) -> list[RunSummary]:
 
 
 def run_folders(saved: Path) -> list[Path]:
-    """Return the folders under `saved` that are no hidden ones, in no order.
+    """Return the folders under `saved` that are not hidden, in no particular order.
 
     Raises:
         RunError: `saved` itself can't be read.
@@ -152,7 +152,7 @@ def newest_first(runs: Iterable[RunSummary]) -> list[RunSummary]:
 
 
 def summarize_run(folder: Path) -> RunSummary:
-    """Return one run's line of the list; whatever is wrong with the folder is in the line."""
+    """Return one run's line of the list; it names any fault of the folder."""
     name = printable(folder.name)
     try:
         manifest = read_manifest(folder)
@@ -162,13 +162,13 @@ def summarize_run(folder: Path) -> RunSummary:
     except RunError as error:
         return RunSummary(name, folder, "damaged", str(error))
     except (ValueError, ArithmeticError, MemoryError) as error:
-        # Only the result is read field by field here, but no run may take the list away.
+        # Only the result is parsed here, but no faulty run may break the whole list.
         reason = f"{printable(folder / RESULT_NAME)}: {printable(error)}; {_MEND_RESULT}"
         return RunSummary(name, folder, "damaged", reason)
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """Read `result.json`; None where the run has not ended.
+    """Read `result.json`; None if the run has not ended.
 
     Raises:
         RunError: the file can't be read or is damaged.
@@ -188,7 +188,7 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:
-        # Not ours to look into: listed, and as damaged.
+        # We may not read it: it is listed as damaged.
         return True
 
 
@@ -206,8 +206,8 @@ def _summary(
     failure = "; ".join(text for name, end in ends.items() if (text := _failure(name, end)))
     is_whole = result is not None and min(done) >= config.epochs
     is_held = is_locked(folder)
-    # A result tells of an end, also while the process that trained still shows it: a run that
-    # goes on has its result removed before the first step.
+    # A result means that the run has ended, even if its process still shows it: a resume removes
+    # the result before its first step.
     state: RunStateName = "failed" if failure else "finished" if is_whole else "stopped"
     if is_held and result is None:
         state = "training"
@@ -223,7 +223,7 @@ def _summary(
         optimizer=config.optimizer,
         learning_rate=config.learning_rate,
         batch_size=config.batch_size,
-        # A run that was resumed for longer has done more than its first plan.
+        # A run that was resumed with more epochs has done more than its first plan.
         epochs_planned=max(config.epochs, *done),
         engines=engines,
         is_held=is_held,
@@ -233,10 +233,10 @@ def _summary(
 def _ends(
     result: Mapping[str, Any] | None, engines: Iterable[EngineName]
 ) -> dict[EngineName, dict[str, Any]]:
-    """Return what a result holds of each engine.
+    """Return each engine's part of a result.
 
     Raises:
-        JsonError: it is no result of ours.
+        JsonError: it is not one of our results.
     """
     if result is None:
         return {}
@@ -245,10 +245,10 @@ def _ends(
 
 
 def _failure(name: EngineName, end: Mapping[str, Any]) -> str:
-    """Return how an engine diverged or failed, in one line; empty where it did not.
+    """Return how an engine diverged or failed, in one line; empty if it did not.
 
     Raises:
-        JsonError: a field makes no sense.
+        JsonError: a field is invalid.
     """
     reason = take_choice({"ended": "finished", **end}, "ended", END_REASONS)
     detail = take_text({"detail": "", **end}, "detail")
@@ -260,7 +260,7 @@ def _failure(name: EngineName, end: Mapping[str, Any]) -> str:
 def _engine(
     engine: EngineName, record: EpochRecord | None, end: Mapping[str, Any] | None
 ) -> EngineSummary:
-    """Raise JsonError where the accuracy is none."""
+    """Raise JsonError if the accuracy is invalid."""
     return EngineSummary(
         engine,
         epochs_done=record.epoch if record else 0,

@@ -1,4 +1,4 @@
-"""The lock on a run folder, and the process that holds it: one at a time trains a run."""
+"""The lock on a run folder, and the process that holds it: only one process trains a run."""
 
 import errno
 import fcntl
@@ -19,7 +19,7 @@ _TRIES = 5
 _RETRY_SECONDS = 0.01
 
 _MAX_HOST = 255
-"""Characters of a host name, as POSIX has it."""
+"""Most characters of a host name in POSIX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +29,22 @@ class Owner:
     pid: int
     host: str
     began: str = ""
-    """When it started, as `_began` has it: another process may have its number now. Empty where
-    the system or an older mlpwatch did not say."""
+    """Its start time, see `_began`: another process may have its number now. Empty if the system or
+    an older mlpwatch did not record it."""
 
     def __str__(self) -> str:
-        """Return words for a message."""
+        """Return a text for messages."""
         where = "" if self.host == socket.gethostname() else f" on {self.host}"
         return f"process {self.pid}{where}"
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it is of another machine, where this one can't see if it lives."""
+        """Whether it runs on another machine, so that its state is unknown here."""
         return self.host != socket.gethostname()
 
     @property
     def may_live(self) -> bool:
-        """Whether it runs, or may run for all that this machine can see."""
+        """Whether it runs, or this machine can't rule that out."""
         if self.is_elsewhere:
             return True
         if self.began and (now := _began(self.pid)):
@@ -53,29 +53,29 @@ class Owner:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return False
-        except (OSError, OverflowError):  # of another user, or no pid at all
+        except (OSError, OverflowError):  # another user's process, or not a pid
             return True
         return self.pid != os.getpid()
 
     @property
     def lives(self) -> bool:
-        """Whether it certainly runs: the process of its number here started when it did."""
+        """Whether it certainly runs: the process with its number has the same start time."""
         return not self.is_elsewhere and bool(self.began) and self.began == _began(self.pid)
 
 
 def this_process() -> Owner:
-    """Return the owner that this process is."""
+    """Return this process as an owner."""
     return Owner(os.getpid(), socket.gethostname(), _began(os.getpid()))
 
 
 def read_owner(path: Path, folder: OpenFolder | None = None) -> Owner | None:
-    """Return who trains a run or, where its process was killed, trained it last.
+    """Return the process that trains a run or, if it was killed, that trained it last.
 
-    None after an orderly end, and where the file can't be read: it is for messages only.
+    None after a regular end, and if the file can't be read: it is only for messages.
 
     Args:
         path: of the run's folder.
-        folder: the same, where it is held.
+        folder: the open folder, if the run is locked.
     """
     try:
         values = read_object(path / OWNER_NAME, folder=folder)
@@ -88,11 +88,11 @@ def read_owner(path: Path, folder: OpenFolder | None = None) -> Owner | None:
 
 
 def write_owner(path: Path, folder: OpenFolder | None = None) -> None:
-    """Name this process as the one that trains a run. A full disk does not keep it from training.
+    """Record this process as the one that trains a run. Errors, as of a full disk, are ignored.
 
     Args:
         path: of the run's folder.
-        folder: the same, where it is held.
+        folder: the open folder, if the run is locked.
     """
     with suppress(OSError):
         data = to_json(asdict(this_process())).encode()
@@ -100,11 +100,11 @@ def write_owner(path: Path, folder: OpenFolder | None = None) -> None:
 
 
 def remove_owner(path: Path, folder: OpenFolder | None = None) -> None:
-    """Remove this process's name; that of another process, which has taken over, stays.
+    """Remove the record of this process; the record of another process stays.
 
     Args:
         path: of the run's folder.
-        folder: the same, where it is held.
+        folder: the open folder, if the run is locked.
     """
     if read_owner(path, folder) == this_process():
         with suppress(OSError):
@@ -112,23 +112,23 @@ def remove_owner(path: Path, folder: OpenFolder | None = None) -> None:
 
 
 def _began(pid: int) -> str:
-    """Return boot and start time of a process, as Linux has them; empty on other systems.
+    """Return boot id and start time of a process on Linux; empty on other systems.
 
     Source: proc(5), the 22nd field of `/proc/PID/stat`, in clock ticks since the boot.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        # The second field is the program's name in parentheses, which may hold any character.
+        # The second field is the program's name in parentheses, which may contain any character.
         return f"{boot} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
     except (OSError, IndexError, ValueError):
         return ""
 
 
 class RunLock:
-    """Held from `acquire` to `release` or the end of the process, a kill included.
+    """The lock of a run, held from `acquire` to `release` or the end of the process, even a kill.
 
-    It is an advisory `flock` on `config.json`, the one file of a run that is never replaced,
-    so that no lock file is left behind.
+    It is an advisory `flock` on `config.json`, the only file of a run that is never replaced, so
+    that no lock file is left behind.
 
     Args:
         folder: the run folder.
@@ -138,21 +138,21 @@ class RunLock:
         self._folder = folder
         self._handle: int | None = None
         self.folder: OpenFolder | None = None
-        """The folder, while the lock is held: its path may lead to another one meanwhile."""
+        """The folder while the lock is held: its path may meanwhile lead to another folder."""
 
     def acquire(self) -> OpenFolder:
         """Take the lock, if it is not held already, and return the folder.
 
         Raises:
-            RunError: another process trains this run, which the message names where it is known;
-                or the folder can't be written, or was renamed or deleted just now.
+            RunError: another process trains this run (the message names it if it is known), or the
+                folder can't be written, or was renamed or deleted just now.
         """
         if self.folder is not None:
             return self.folder
         manifest = self._folder / MANIFEST_NAME
         try:
             folder = OpenFolder(self._folder)
-            # For writing: NFS turns flock into a byte-range lock, which asks for that.
+            # Opened for writing: NFS turns flock into a byte-range lock, which requires it.
             handle = open_regular(manifest, os.O_RDWR, folder=folder)
         except OSError as error:
             raise RunError(
@@ -171,7 +171,7 @@ class RunLock:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the folder that is held was deleted, or `config.json` in it."""
+        """Whether the locked folder or its `config.json` was deleted."""
         if self.folder is None:
             return False
         try:
@@ -183,24 +183,24 @@ class RunLock:
         return False
 
     def _why_not(self, locked: bool | None) -> str:
-        """Return why this process may not train the run; empty where it may."""
+        """Return why this process may not train the run; empty if it may."""
         owner = read_owner(self._folder)
         if locked is None and owner and owner.may_live:
-            # A file system without locks tells nothing, so that the owner's word is all there is.
+            # On a file system without locks, `owner.json` is the only information.
             return f", {owner}; if that is gone, delete {OWNER_NAME} in this folder"
         if locked is False:
             return f"{f', {owner}' if owner else ''}; stop that one first"
         return ""
 
     def release(self) -> None:
-        """Give the lock back; does nothing where it is not held."""
+        """Release the lock. No effect if it is not held."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = self.folder = None
 
 
 def is_locked(folder: Path) -> bool:
-    """Say whether some process, this one included, trains this run."""
+    """Return whether a process, perhaps this one, holds the run's lock."""
     try:
         handle = open_regular(folder / MANIFEST_NAME)
     except OSError:
@@ -212,7 +212,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def _is_still_at(path: Path, handle: int) -> bool:
-    """Say whether an open file still has its name: who renames or deletes a run holds its lock."""
+    """Return whether an open file still has its path: the run may have been renamed or deleted."""
     try:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except OSError:
@@ -220,7 +220,7 @@ def _is_still_at(path: Path, handle: int) -> bool:
 
 
 def _lock_patiently(handle: int) -> bool | None:
-    # `is_locked` in another process holds a shared lock for some microseconds.
+    # `is_locked` in another process holds a shared lock for a few microseconds.
     for _ in range(_TRIES - 1):
         if _try_lock(handle, fcntl.LOCK_EX) is not False:
             break
@@ -229,12 +229,12 @@ def _lock_patiently(handle: int) -> bool | None:
 
 
 def _try_lock(handle: int, kind: int) -> bool | None:
-    """Return whether the lock is ours now; None on a file system without locks."""
+    """Return whether we now have the lock; None on a file system without locks."""
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        # Better to train than to refuse.
+        # Training without a lock is better than refusing.
         return None
     return True

@@ -1,4 +1,4 @@
-"""What `config.json` of a run folder holds: the settings, the data set, the versions."""
+"""The content of a run's `config.json`: the settings, the data set, the versions."""
 
 import platform
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ from mlpwatch.core.runs.layout import MANIFEST_NAME, PLAN_NAME
 from mlpwatch.core.text import printable
 
 MANIFEST_FORMAT = 1
-"""Raise it when an older mlpwatch would misread a new run folder."""
+"""Increase it when an older mlpwatch would misread a new run folder."""
 
 MAX_SIDE = 16_384
-"""Pixels of an image's height or width in a file that can be trusted."""
+"""Most pixels of an image's height or width; a file with more is damaged."""
 
 MAX_LAYERS = 1_000
-"""Hidden layers, likewise."""
+"""Most hidden layers; a file with more is damaged."""
 
 _PACKAGES = ("mlpwatch", "numpy", "torch", "scikit-learn")
 
@@ -39,20 +39,20 @@ _FIELDS = {"format", "config", "dataset", "versions", "created"}
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """Which data a run was trained on, so that resuming can check that they are the same."""
+    """The data that a run was trained on; a resume checks that they are the same."""
 
     name: str
     sha256: str
-    """Of the raw content, as `Dataset.sha256`."""
+    """Hash of the raw content, see `Dataset.sha256`."""
     image_shape: tuple[int, int]
     """Height and width."""
     classes: int
     names: str = ""
-    """One character per class, where they are not 0-9, A-Z."""
+    """One character per class, if they are not 0-9, A-Z."""
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build one from its `asdict` as JSON gives it back.
+        """Build a `DatasetInfo` from its `asdict`, read from JSON.
 
         Raises:
             JsonError: a field is missing or of the wrong kind.
@@ -70,14 +70,14 @@ class DatasetInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunManifest:
-    """What is known of a run before it begins."""
+    """The facts about a run that are known before it begins."""
 
     config: RunConfig
     dataset: DatasetInfo
     created: datetime
     """In UTC."""
     versions: dict[str, str]
-    """Of mlpwatch, Python and the libraries that compute."""
+    """Versions of mlpwatch, Python and the libraries that compute."""
 
     def write(self, folder: Path) -> None:
         """Write `config.json` into a run folder.
@@ -95,29 +95,29 @@ class RunManifest:
         replace_durably(folder / MANIFEST_NAME, (to_json(values, indent=2) + "\n").encode())
 
     def planned(self, epochs: int, data: str) -> Self:
-        """Return the same with another number of epochs and another place of the data.
+        """Return a copy with another number of epochs and another place of the data.
 
         Raises:
-            ConfigError: a number out of range.
+            ConfigError: the number of epochs is out of range.
         """
         return replace(self, config=replace(self.config, epochs=epochs, data=data))
 
     def write_plan(self, path: Path, folder: OpenFolder | None) -> None:
-        """Write `plan.json`, which `read_manifest` reads with `config.json`.
+        """Write `plan.json`, which `read_manifest` reads together with `config.json`.
 
         Args:
             path: of the run's folder.
-            folder: the same, where it is held.
+            folder: the open folder, if the run is locked.
 
         Raises:
-            OSError: for example a full disk; the plan before stays.
+            OSError: for example a full disk; the old plan stays.
         """
         values = {"epochs": self.config.epochs, "data": self.config.data}
         replace_durably(path / PLAN_NAME, (to_json(values) + "\n").encode(), folder=folder)
 
 
 def read_manifest(folder: Path) -> RunManifest:
-    """Read `config.json` of a run folder, and what resuming has changed of it.
+    """Read `config.json` of a run folder, with the changes in `plan.json`.
 
     Raises:
         RunError: missing, damaged or written by a newer mlpwatch.
@@ -137,13 +137,13 @@ def read_manifest(folder: Path) -> RunManifest:
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of mlpwatch, Python and the libraries that compute, importing none."""
+    """Return the versions of mlpwatch, Python and the libraries that compute; imports none."""
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            # mlpwatch itself, run from a checkout.
+            # For example mlpwatch itself, run from a checkout.
             versions[package] = "not installed"
     return versions
 

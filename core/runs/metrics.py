@@ -28,22 +28,22 @@ NUMBERS = tuple(field.name for field in fields(EpochRecord) if field.name != "co
 
 @dataclass(frozen=True, slots=True)
 class MetricsReading:
-    """What a metrics file holds."""
+    """The content of a metrics file."""
 
     lines: tuple[EpochRecord, ...]
-    """In the order of the file, without their matrices; of an epoch that is there twice, the
+    """In the order of the file, without their matrices; of an epoch that is there twice, only the
     later line."""
     skipped: int
-    """Damaged lines between the others."""
+    """Number of damaged lines."""
     torn: bool
-    """The last line was cut off by a crash, and was left out."""
+    """Whether the last line was cut off by a crash, and was skipped."""
 
 
 class MetricsLog(LineFile):
-    """One metrics file. Safe from several threads; one process at a time writes."""
+    """One metrics file. Thread-safe; only one process at a time may write."""
 
     def append(self, *records: EpochRecord) -> None:
-        """Add lines and wait until they are on disk; a torn last line is cut off first.
+        """Add lines and wait until they are on disk; an incomplete last line is cut off first.
 
         Raises:
             OSError: for example a full disk; nothing was added.
@@ -51,7 +51,7 @@ class MetricsLog(LineFile):
         self.append_text("\n".join(map(_line, records)))
 
     def read(self) -> MetricsReading:
-        """Read the whole file; one that does not exist is empty.
+        """Read the whole file; a missing file counts as empty.
 
         Raises:
             RunError: the file can't be read.
@@ -68,15 +68,15 @@ class MetricsLog(LineFile):
         return MetricsReading(tuple(found.values()), skipped, torn)
 
     def trim(self, engine: EngineName, epoch: int) -> None:
-        """Drop this engine's lines of later epochs than `epoch`, and a torn last line.
+        """Drop this engine's lines of epochs after `epoch`, and an incomplete last line.
 
-        After a crash the log may be ahead of the checkpoint that training resumes from.
+        After a crash the log may be ahead of the checkpoint from which training resumes.
 
         Raises:
-            OSError: the file can't be replaced; it is as it was.
+            OSError: the file can't be replaced; it is unchanged.
             RunError: the file can't be read.
         """
-        name = f'"{engine}"'.encode()  # looked for first: half of the lines need no parsing
+        name = f'"{engine}"'.encode()  # searched first, so half of the lines need no parsing
 
         def is_later(raw: bytes) -> bool:
             record = parse_epoch(raw, with_confusion=False) if name in raw else None
@@ -85,7 +85,7 @@ class MetricsLog(LineFile):
         self.trim_lines(is_later)
 
     def newest(self, engines: Collection[EngineName]) -> dict[EngineName, EpochRecord]:
-        """Return each engine's last line, reading backwards only as far as it takes.
+        """Return each engine's last line; reads backwards and only as much as needed.
 
         Raises:
             RunError: the file can't be read.
@@ -93,7 +93,7 @@ class MetricsLog(LineFile):
         found: dict[EngineName, EpochRecord] = {}
         missing = {f'"{name}"'.encode() for name in engines}
         for raw in self.lines_from_end():
-            # Before parsing: the other engine may have ended a hundred thousand lines earlier.
+            # Checked before parsing: the other engine may have ended 100,000 lines earlier.
             if any(name in raw for name in missing):
                 record = parse_epoch(raw, with_confusion=False)
                 if record is not None and record.engine in engines:
@@ -105,11 +105,11 @@ class MetricsLog(LineFile):
 
 
 def parse_epoch(raw: bytes, *, with_confusion: bool = True) -> EpochRecord | None:
-    """Return the epoch of one line; None where it is damaged or impossible.
+    """Return the epoch of one line; None if it is damaged or impossible.
 
     Args:
         raw: the line, with or without its line feed.
-        with_confusion: whether the matrix is wanted: it takes as long as all the rest.
+        with_confusion: whether to parse the matrix, which takes as long as all the rest.
     """
     try:
         values = parse_object(raw)
@@ -130,7 +130,7 @@ def parse_epoch(raw: bytes, *, with_confusion: bool = True) -> EpochRecord | Non
 
 
 def parse_old_confusion(raw: bytes) -> tuple[EngineName, int, Matrix] | None:
-    """Return engine, epoch and matrix of a line of `confusion.jsonl`; None where it is damaged."""
+    """Return engine, epoch and matrix of a line of `confusion.jsonl`; None if it is damaged."""
     try:
         values = parse_object(raw)
         engine = take_choice(values, "engine", ENGINE_NAMES)
@@ -140,7 +140,7 @@ def parse_old_confusion(raw: bytes) -> tuple[EngineName, int, Matrix] | None:
 
 
 def matrix_text(counts: Matrix) -> dict[str, Any]:
-    """Return a matrix as JSON values: row by row, -n for a stretch of n zeros.
+    """Return a matrix as JSON values: row by row, with -n for n consecutive zeros.
 
     Ten classes take about 300 bytes.
     """
@@ -169,22 +169,22 @@ def _matrix_in(values: Mapping[str, Any]) -> "Matrix | None":
 
 
 def _take_matrix(values: Mapping[str, Any]) -> Matrix:
-    """Return a matrix as `matrix_text` packed it.
+    """Return a matrix that was packed by `matrix_text`.
 
     Raises:
-        JsonError: the counts are no square matrix of whole numbers.
+        JsonError: the counts are not a square matrix of whole numbers.
     """
     classes = take_whole(values, "classes", most=MAX_CLASSES)
     packed = values.get("counts")
     if classes < 1 or not isinstance(packed, list):
         raise JsonError(f"classes {classes}: expected 1 to {MAX_CLASSES}, and a list of counts")
-    # The list of runs reads no matrices, and NumPy takes longer to import than all of that.
+    # Imported late: the list of runs reads no matrices, and importing NumPy takes longer than it.
     import numpy as np  # noqa: PLC0415
 
     counts = np.zeros(classes * classes, np.int64)
     place = 0
     for count in packed:
-        # A boolean is an int to Python.
+        # In Python a boolean is an int.
         if type(count) is not int or not -len(counts) <= count < 2**31:
             raise JsonError(f"count {count!r:.40}: expected a whole number")
         if place >= len(counts):

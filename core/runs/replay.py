@@ -1,4 +1,4 @@
-"""New lines of a run folder's logs, as the events of a live run."""
+"""Returns new lines of a run folder's logs as events, like those of a live run."""
 
 from collections import Counter
 from contextlib import suppress
@@ -24,16 +24,16 @@ from mlpwatch.core.runs.metrics import parse_epoch, parse_old_confusion
 from mlpwatch.core.runs.run import Run
 
 MOST_LAST_LINES = 1_000
-"""Of the events, in which ends are looked for: the other engine may have trained longer."""
+"""Last lines of the events that are searched for ends: the other engine may have trained longer."""
 
 
 class RunTail:
     """Reads the metrics and the events of one run, each line once.
 
-    Takes no lock. Damaged lines are left out, and counted.
+    Takes no lock. Damaged lines are skipped and counted.
 
     Args:
-        run: trained elsewhere, or not at all.
+        run: another process may train it.
     """
 
     def __init__(self, run: Run) -> None:
@@ -46,20 +46,20 @@ class RunTail:
 
     def _forget(self) -> None:
         self.plan: Plan | None = None
-        """How long the run is meant to be, where the logs say so."""
+        """The planned length of the run, if it is in the logs."""
         self.last_epochs: dict[EngineName, EpochRecord] = {}
         """Each engine's newest epoch."""
         self.damaged = Counter[str]()
-        """Lines left out so far, by the log's name."""
+        """Number of lines skipped so far, by the log's name."""
         self.repeated = 0
-        """Lines of epochs that were read already, left out so far."""
+        """Number of lines skipped so far because their epoch was read already."""
         self._old_matrices: dict[tuple[EngineName, int], bytes] = {}
 
     def read(self) -> list[Event] | None:
-        """Return the events of its engines that have come since the last call.
+        """Return the events of the run's engines since the last call.
 
-        None means that a resumed training has rewritten the logs: what was returned so far no
-        longer holds, and the next call begins at the start.
+        None means that a resumed training has rewritten the logs: earlier events are invalid, and
+        the next call begins at the start.
         """
         events: list[Event] = []
         if not self._read_old_matrices():
@@ -72,7 +72,7 @@ class RunTail:
                 return None
             found = [*map(self._epoch, metrics), *map(self._entry, entries)]
             events += [event for event in found if event is not None]
-            # A stretch of damaged lines, however long, is not the end.
+            # Many damaged lines in a row are not the end of the file.
             if not metrics and not entries:
                 return events
 
@@ -82,9 +82,9 @@ class RunTail:
         self._forget()
 
     def _read_old_matrices(self) -> bool:
-        """Note the matrices that stand in a file of their own; False where that was rewritten.
+        """Store the matrices of the separate file; False if that file was rewritten.
 
-        Kept as text, which is small, and all of them, since an epoch's comes before or after it.
+        All are stored, as text, which is small: a matrix may come before or after its epoch.
         """
         while lines := self._confusion.read():
             for raw in lines:
@@ -96,9 +96,9 @@ class RunTail:
         return lines is not None
 
     def _epoch(self, raw: bytes) -> EpochDone | None:
-        """Return the epoch of a line; None where it is damaged, known, or of another engine.
+        """Return the epoch of a line; None if it is damaged, known, or of another engine.
 
-        However long the file is, what is returned of it is bounded by what a run can have.
+        However long the file is, no more epochs are returned than a run can have.
         """
         record = parse_epoch(raw)
         matrix = record.confusion if record else None
@@ -127,9 +127,9 @@ class RunTail:
 
 
 def recorded_end(run: Run, name: EngineName) -> RunEnded | None:
-    """Return an engine's end by `result.json`, or by the events of a run that was stopped.
+    """Return an engine's end from `result.json`, or from the events of a stopped run.
 
-    None where neither has it. By the result its step is 0: it does not hold it.
+    None if neither has it. From the result its step is 0, because the result does not have it.
     """
     try:
         result = run.read_result()
@@ -153,13 +153,13 @@ def _logged_end(run: Run, name: EngineName) -> RunEnded | None:
             is_either = b'"ended"' in raw or b'"started"' in raw
             entry = parse_entry(raw) if is_either else None
             if isinstance(entry, (RunEnded, RunStarted)) and entry.engine == name:
-                # After its end it may have been resumed, and killed.
+                # After this end the run may have been resumed and killed.
                 return entry if isinstance(entry, RunEnded) else None
     return None
 
 
 def damage_notes(tail: RunTail) -> list[str]:
-    """Return a line for each log with lines that were left out: which, and how many."""
+    """Return a line for each log with skipped lines: its name and their number."""
     notes = [
         f"{name}: {_lines(count, 'damaged ')} left out; only what they held is missing"
         for name, count in sorted(tail.damaged.items())

@@ -1,4 +1,4 @@
-"""Run folders under `saved/`: everything that a run leaves on disk."""
+"""Run folders under `saved/`: everything that a run saves on disk."""
 
 import os
 from collections.abc import Mapping
@@ -50,18 +50,18 @@ from mlpwatch.core.text import printable
 
 
 class FolderGoneError(RunError):
-    """The folder of a run that is trained was deleted."""
+    """The folder of a run in training was deleted."""
 
 
 class Run:
-    """One run folder. Safe from several threads; `acquire` keeps other processes out.
+    """One run folder. Thread-safe; `acquire` keeps other processes out.
 
-    Once acquired it writes into the folder that it has locked, whatever its path leads to: the
-    folder may be renamed, and another run may take its name.
+    After `acquire` it writes into the locked folder, even if the path changes: the folder may be
+    renamed, and another run may take its name.
 
     Args:
         path: of the folder.
-        manifest: what its `config.json` holds.
+        manifest: the content of its `config.json`.
     """
 
     def __init__(self, path: Path, manifest: RunManifest) -> None:
@@ -74,17 +74,17 @@ class Run:
 
     @classmethod
     def create(cls, saved: Path, name: str | None, config: RunConfig, dataset: DatasetInfo) -> Self:
-        """Make a new run folder, readable by its owner only; `saved` is made where needed.
+        """Make a new run folder, readable only by its owner; make `saved` if it does not exist.
 
         Args:
             saved: the folder of all runs.
             name: None for a name of date, recipe and random tail.
             config: of the run.
-            dataset: what it trains on.
+            dataset: the training data.
 
         Raises:
-            InputError: a name that can't be used.
-            RunError: the name is taken, or nothing can be written there; nothing was.
+            InputError: the name can't be used.
+            RunError: the name is taken, or the folder can't be written; nothing was written.
         """
         if name is not None:
             check_run_name(name)
@@ -113,7 +113,7 @@ class Run:
         """Open a run by its name under `saved`, or by the path of its folder.
 
         Raises:
-            RunError: no such run, or its `config.json` is damaged or of a newer mlpwatch.
+            RunError: no such run, or its `config.json` is damaged or from a newer mlpwatch.
         """
         path = _find(saved, name_or_path)
         return cls(path, read_manifest(path))
@@ -125,28 +125,28 @@ class Run:
 
     @property
     def config(self) -> RunConfig:
-        """The settings that the run was created with, and what resuming has changed of them."""
+        """The settings of the run, with the changes by a resume."""
         return self.manifest.config
 
     @property
     def dataset(self) -> DatasetInfo:
-        """The data set that the run was created with."""
+        """The data set of the run."""
         return self.manifest.dataset
 
     @property
     def created(self) -> datetime:
-        """When, in UTC."""
+        """Time of creation, in UTC."""
         return self.manifest.created
 
     def acquire(self) -> str:
-        """Keep other processes from training this run, until `release` or the process ends.
+        """Keep other processes from training this run until `release` or the end of the process.
 
         Returns:
-            A line on the process that trained this run and was killed, or trains what this is a
-            copy of; empty where there was none.
+            A line about the process that trained this run and was killed, or that trains the
+            original of this copy; empty if there is none.
 
         Raises:
-            RunError: another one trains it, or the folder can't be written.
+            RunError: another process trains it, or the folder can't be written.
         """
         folder = self._hold(self._lock)
         before = read_owner(self.path, folder)
@@ -155,27 +155,27 @@ class Run:
         if before is None or (before.pid, before.host) == (os.getpid(), this_process().host):
             return ""
         if before.lives:
-            # Without the lock: the folder was copied while that process trained the original.
+            # It does not hold this lock: the folder was copied while it trained the original.
             return f"{self.name!r} is a copy of what {before} trains; going on from its checkpoint"
         return f"the {before} that trained {self.name!r} is gone; going on from its last checkpoint"
 
     def sign_off(self) -> None:
-        """Remove this process's name from the folder: all that it had to save is on disk."""
+        """Remove the record of this process: everything it had to save is on disk."""
         remove_owner(self.path, self.folder)
 
     def release(self) -> None:
-        """Let other processes train this run."""
+        """Allow other processes to train this run."""
         self.sign_off()
         self._lock.release()
         self.events.folder = self._metrics.folder = None
 
     @property
     def folder(self) -> OpenFolder | None:
-        """The folder itself, while the run is acquired."""
+        """The open folder while the run is acquired, else None."""
         return self._lock.folder
 
     def follow_folder(self) -> str:
-        """Find the folder again if it was renamed; return a line that says so, else nothing."""
+        """Find the folder again if it was renamed; return a line about it, else an empty text."""
         with self._moving:
             folder, old = self.folder, self.path
             if folder is None or folder.is_at(old) or self._lock.is_gone:
@@ -187,10 +187,10 @@ class Run:
         return f"this run's folder is gone from {old}; training goes on and saves to {new}"
 
     def replace_gone_folder(self) -> str:
-        """Make a new folder if this run's was deleted; return a line that says so, else nothing.
+        """Make a new folder if this run's was deleted; return a line about it, else an empty text.
 
         Raises:
-            RunError: no folder can be made.
+            RunError: the folder can't be made.
         """
         with self._moving:
             if not self._lock.is_gone:
@@ -212,10 +212,10 @@ class Run:
         return f"this run's folder {old} is gone; training goes on and saves to {new}"
 
     def change_plan(self, epochs: int, data: str) -> None:
-        """Remember that the run is to have so many epochs, and where its data are now.
+        """Save the planned number of epochs and the current place of the data.
 
         Raises:
-            RunError: it can't be written.
+            RunError: the plan can't be written.
         """
         if (epochs, data) == (self.config.epochs, self.config.data):
             return
@@ -229,12 +229,12 @@ class Run:
             ) from None
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> Path:
-        """Write an engine's checkpoint, keep the one before, and return the path.
+        """Write an engine's checkpoint, keep the previous one, and return the path.
 
         Raises:
-            CheckpointError: the state holds NaN or infinity; nothing was written.
+            CheckpointError: the state has NaN or infinity; nothing was written.
             FolderGoneError: the folder was deleted.
-            OSError: for example a full disk; the checkpoints on disk stay.
+            OSError: for example a full disk; the checkpoints on disk are unchanged.
         """
         self._check_folder()
         path = checkpoints.checkpoint_path(self.path, checkpoint.engine)
@@ -242,10 +242,10 @@ class Run:
         return path
 
     def read_latest(self, engine: EngineName) -> LatestCheckpoint | None:
-        """Read an engine's newest whole checkpoint that fits this run; None before the first.
+        """Read an engine's newest valid checkpoint that fits this run; None before the first.
 
         Raises:
-            CheckpointError: there are checkpoints, but training can resume from none.
+            CheckpointError: there are checkpoints, but training can't resume from any of them.
         """
         return checkpoints.read_latest(
             self.path, engine, self._shapes(), dtype=self.config.dtype, seed=self.config.seed
@@ -270,7 +270,7 @@ class Run:
         return list(self._metrics.read().lines)
 
     def read_metrics_log(self) -> MetricsReading:
-        """Read `metrics.jsonl`, and say how many lines were damaged.
+        """Read `metrics.jsonl`, and count its damaged lines.
 
         Raises:
             RunError: the file can't be read.
@@ -278,16 +278,16 @@ class Run:
         return self._metrics.read()
 
     def trim_metrics(self, engine: EngineName, epoch: int) -> None:
-        """Drop an engine's lines of later epochs than that of the checkpoint to resume from.
+        """Drop an engine's lines of epochs after `epoch`, that of the checkpoint to resume from.
 
         Raises:
-            OSError: the file can't be replaced; it is as it was.
+            OSError: the file can't be replaced; it is unchanged.
             RunError: the file can't be read.
         """
         self._metrics.trim(engine, epoch)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`; numbers that are not finite become null.
+        """Write `result.json`; non-finite numbers become null.
 
         Raises:
             FolderGoneError: the folder was deleted.
@@ -298,7 +298,7 @@ class Run:
         replace_durably(self.path / RESULT_NAME, data, folder=self.folder)
 
     def discard_result(self) -> None:
-        """Remove `result.json`: training continues, and the result no longer holds.
+        """Remove `result.json`: training continues, and the result is out of date.
 
         Raises:
             RunError: it can't be removed.
@@ -313,7 +313,7 @@ class Run:
             ) from None
 
     def read_result(self) -> dict[str, Any] | None:
-        """Read `result.json`; None where the run has not ended.
+        """Read `result.json`; None if the run has not ended.
 
         Raises:
             RunError: the file can't be read or is damaged.
@@ -321,7 +321,7 @@ class Run:
         return read_result(self.path / RESULT_NAME)
 
     def _hold(self, lock: RunLock) -> OpenFolder:
-        """Take a lock, and have the logs write into its folder."""
+        """Take a lock, and make the logs write into its folder."""
         folder = lock.acquire()
         self.events.folder = self._metrics.folder = folder
         return folder
@@ -361,14 +361,14 @@ def _free_name(saved: Path, config: RunConfig, now: datetime) -> str:
 
 
 def _make_folder(path: Path, manifest: RunManifest) -> None:
-    """Build the folder under a hidden name and rename it, so that no half-made run is listed."""
+    """Build the folder under a hidden name, then rename it, so that no unfinished run is listed."""
     saved = path.parent
     made = [folder for folder in (saved, *saved.parents) if not folder.exists()]
     try:
         saved.mkdir(parents=True, exist_ok=True)
         with building_folder(saved) as building:
             manifest.write(building)
-            # Fails where another process has just made a run of this name.
+            # Fails if another process has just made a run with this name.
             building.rename(path)
         sync_folder(saved)
     except OSError:
@@ -392,5 +392,5 @@ def _find(saved: Path, name_or_path: str) -> Path:
         raise RunError(
             f"run '{printable(name_or_path)}': not found under {printable(saved)}; {hint}"
         )
-    # `mlpwatch resume .` inside a run folder: a name to show is wanted.
+    # `mlpwatch resume .` inside a run folder needs a name to show.
     return path if path.name not in ("", "..") else path.resolve()
