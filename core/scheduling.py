@@ -1,4 +1,4 @@
-"""Cores, BLAS threads, the interpreter's lock and priorities: how threads share the machine."""
+"""How threads share the machine: cores, BLAS threads, the interpreter's lock, priorities."""
 
 import os
 import sys
@@ -8,43 +8,43 @@ from threading import get_native_id
 from typing import Any
 
 SHARED_SECONDS = 1e-5
-"""After so long without the interpreter's lock, a thread asks its holder for it; Python's default
-is 500 times longer. A waiting thread whose timer is that near is also woken sooner, since its core
-does not fall asleep: of their speeds alone at 784-50-10 both engines at once keep 0.89 and 0.89,
-with ten times the interval 0.87 and 0.85."""
+"""After this wait a thread requests the interpreter's lock from its holder; Python's default is 500
+times longer. With so short a timer the core of a waiting thread does not sleep, so the thread also
+wakes sooner. At 784-50-10 both engines together reach 0.89 and 0.89 of their speeds alone; with ten
+times the interval 0.87 and 0.85."""
 
 UNSHARED_SECONDS = 5e-3
-"""Python's default, while a key is answered: with `SHARED_SECONDS` the screen would stand back for
-two trainers many times a millisecond, and the answer take 67 ms instead of 26."""
+"""Python's default, used while a key is answered: with `SHARED_SECONDS` the screen would yield to
+two trainers many times per millisecond, and the answer would take 67 ms instead of 26 ms."""
 
 
 def share_interpreter() -> None:
-    """Hand the interpreter's lock over soon, for the whole process."""
+    """Make threads hand over the interpreter's lock soon, in the whole process."""
     sys.setswitchinterval(SHARED_SECONDS)
 
 
 def keep_interpreter() -> None:
-    """Let the thread that has the interpreter's lock keep it for longer, for the whole process."""
+    """Let threads keep the interpreter's lock longer, in the whole process."""
     sys.setswitchinterval(UNSHARED_SECONDS)
 
 
 NICENESS = 5
-"""A thread that stands back gets a third of a core that another one of this process wants too, and
-any that is idle. Beside two trainers of the same priority the screen's 15 ms for a frame took more
-than 50 ms eleven times in 45 s, at 2 or 3 never more than 48 or 38; at 5 never, and once more than
-30. It is the same for all that stand back: one of them that holds a lock, or the interpreter's,
-while others go before it makes the threads that wait for the lock wait for them too."""
+"""With this niceness a thread gets a third of a core that another thread of this process needs too,
+and any idle core. With two trainers of the screen's own priority, a frame of 15 ms took more than
+50 ms eleven times in 45 s; at niceness 2 or 3 never more than 48 or 38 ms; at 5 only once more than
+30 ms. All such threads have the same value: if one of them held a lock (or the interpreter's) and
+ran after the others, threads that wait for this lock would wait for the others too."""
 
 
 def stand_back() -> None:
-    """Let the main thread go before the calling one and all that it starts, where that is possible.
+    """Give the main thread priority over the calling thread and the threads that it starts.
 
-    On Linux each thread has a priority of its own, and gives it to those that it starts. Told
-    twice, it stays the same.
+    On Linux each thread has its own priority, which the threads that it starts inherit; elsewhere
+    this has no effect. A second call changes nothing.
     """
     if sys.platform == "linux":
         with suppress(OSError):
-            # The main thread's id is the process's; elsewhere a priority belongs to the process.
+            # The main thread's id is the process id. Other systems have no priority per thread.
             first = os.getpriority(os.PRIO_PROCESS, os.getpid())
             os.setpriority(os.PRIO_PROCESS, get_native_id(), first + NICENESS)
 
@@ -57,9 +57,9 @@ def available_cores() -> int:
 
 
 def set_numpy_threads(threads: int) -> None:
-    """Set the thread count of the BLAS that NumPy is linked with, for the whole process.
+    """Set the thread count of NumPy's BLAS for the whole process.
 
-    PyTorch brings its own pool and is not touched: both trainers get their share.
+    PyTorch has its own pool, which is not changed: both trainers get their share.
     """
     for library in _numpy_blas():
         library.set_num_threads(threads)
@@ -69,7 +69,7 @@ def set_numpy_threads(threads: int) -> None:
 def _numpy_blas() -> tuple[Any, ...]:
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - not before the first frame
 
-    # SciPy and PyTorch ship BLAS copies of their own; only NumPy's runs our products.
+    # SciPy and PyTorch have their own copies of BLAS; only NumPy's computes our products.
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
     own = tuple(lib for lib in libraries if "numpy" in lib.filepath)
     return own or tuple(libraries)

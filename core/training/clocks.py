@@ -1,17 +1,17 @@
-"""Training time: clocks that stop while a trainer waits, and the spacing of steps."""
+"""Training time: clocks that stop while a trainer waits, and a pacer for the speed limit."""
 
 import math
 from time import perf_counter
 
 MOST_WAIT_SECONDS = 60.0
-"""Longest single wait for a step, however low the speed limit: a wait of years overflows."""
+"""Longest single wait for a step, even at the lowest speed limit: a wait of years overflows."""
 
 
 class Stopwatch:
-    """Counts seconds while it runs; starts stopped.
+    """Counts seconds while it runs; stopped at first.
 
     Args:
-        seconds: its first value, for a resumed run.
+        seconds: the first value, for a resumed run.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -26,7 +26,7 @@ class Stopwatch:
         return self._before + perf_counter() - self._started_at
 
     def start(self) -> None:
-        """Start. No effect while it runs."""
+        """Start. No effect if running."""
         if self._started_at is None:
             self._started_at = perf_counter()
 
@@ -37,16 +37,16 @@ class Stopwatch:
 
 
 class TrainingClocks:
-    """The three times that a trainer keeps.
+    """The three clocks of a trainer.
 
     Args:
         seconds: training time already spent, for a resumed run.
-        epoch_seconds: the part of it inside the current epoch.
+        epoch_seconds: the part of it in the current epoch.
     """
 
     def __init__(self, seconds: float, epoch_seconds: float) -> None:
         self.total = Stopwatch(seconds)
-        """The whole run, evaluations included."""
+        """The whole run, with evaluations."""
         self.epoch = Stopwatch(epoch_seconds)
         """Steps of this epoch."""
         self.steps = Stopwatch()
@@ -63,12 +63,12 @@ class TrainingClocks:
             clock.stop()
 
     def stop_steps(self) -> None:
-        """Stop the two that count steps only: an evaluation begins."""
+        """Stop the two clocks of steps, because an evaluation begins."""
         self.epoch.stop()
         self.steps.stop()
 
     def next_epoch(self) -> None:
-        """Set the epoch's clock to zero."""
+        """Reset the epoch's clock to zero."""
         self.epoch = Stopwatch()
 
 
@@ -79,12 +79,12 @@ class StepPacer:
         self._last_due = -math.inf
 
     def wait_seconds(self, steps_per_second: float) -> float:
-        """Return how long to wait before asking again; at 0 the step may be taken."""
+        """Return how long to wait before the next call; 0 if the step may be taken now."""
         now, due = perf_counter(), self._last_due + 1 / steps_per_second
         if now < due:
             return min(due - now, MOST_WAIT_SECONDS)
-        # Counted from when this step was due, so that the lateness of waits does not add up;
-        # from now at the first step, and after a pause or a slow evaluation.
+        # The next time is counted from the time this step was due, so that delays do not add up.
+        # At the first step, and after a pause or a slow evaluation, it is counted from now.
         self._last_due = due if now - due < 1 / steps_per_second else now
         return 0.0
 

@@ -1,4 +1,4 @@
-"""Orders to the trainers of one run: a level (run, pause, stop), requests, and keeping in step."""
+"""Orders to the trainers of one run: a level (run, pause, stop), requests, and lockstep."""
 
 from collections import deque
 from collections.abc import Callable
@@ -7,30 +7,30 @@ from time import monotonic
 from typing import Literal
 
 Action = Literal["run", "catch-up", "step", "save", "show", "threads", "wait", "hold", "stop"]
-"""What a trainer does next: train a batch, train one without heeding the speed limit, train one
-batch while paused, write a checkpoint, publish its weights, take a new thread count, wait while
+"""The next action of a trainer: train a batch, train one regardless of the speed limit, train one
+batch while paused, write a checkpoint, publish the weights, use a new thread count, wait while
 paused, wait for the other engine in lockstep, or end."""
 
 LEAVE_SECONDS = 1.2
-"""How long leaving waits for the trainers, which look once per batch, and for the disk. With the
-screen's own end, 0.1 to 0.4 s on a busy machine, it stays below two seconds."""
+"""Longest wait at the exit for the disk and for the trainers, which check orders once per batch.
+With the screen's own exit, 0.1 to 0.4 s on a busy machine, it is below two seconds."""
 
 SAVE_REST_SECONDS = 0.5
-"""Least time between two requested checkpoints of an engine that trains. Each copies all weights
-and waits for the epoch before: a request with every step took half of the training speed."""
+"""Least time between two requested checkpoints of an engine in training. Each copies all weights
+and waits for the previous epoch's report: a request at every step halved the training speed."""
 
 
 class ControlGroup:
-    """What the controls of one run share: a lock, and whether their engines keep in step."""
+    """The common part of one run's controls: a lock, and whether the engines are in lockstep."""
 
     def __init__(self) -> None:
         self.changed = Condition()
         self.controls: list[Control] = []
         self.lockstep = False
-        """Whether no engine may be a step ahead of another; see `set_lockstep`."""
+        """Whether no engine may be ahead of another by a step; see `set_lockstep`."""
 
     def set_lockstep(self, lockstep: bool) -> None:
-        """Let the faster engine wait for the slower one after each step, or no longer.
+        """Set whether the faster engine waits for the slower one after each step.
 
         An engine that is behind catches up first, even while paused.
         """
@@ -46,7 +46,7 @@ class ControlGroup:
             self.wake_all()
 
     def wake_all(self) -> None:
-        """Let every trainer look at its orders again; the caller holds the lock."""
+        """Make every trainer check its orders; the caller holds the lock."""
         for control in self.controls:
             control.is_calm = control.is_fast = False
         self.changed.notify_all()
@@ -55,11 +55,11 @@ class ControlGroup:
 class Control:
     """Orders for one trainer, read once per step.
 
-    Any thread may give orders; one trainer takes them. While nothing but running is wanted,
-    `take` reads one attribute and touches no lock.
+    Any thread may give orders; one trainer takes them. While there is no order but to run, `take`
+    reads one attribute and uses no lock.
 
     Args:
-        threads: threads that the engine may use at first.
+        threads: the engine's number of threads at first.
         steps_per_second: the speed limit, or None.
         group: shared with the other engines of the run.
     """
@@ -75,9 +75,9 @@ class Control:
         self._changed = self._group.changed
         self._level: Literal["run", "pause", "stop"] = "run"
         self._levels = False
-        """Paused together with others: it trains up to the step of the one that is ahead."""
+        """Whether it was paused with others: it trains up to the step of the engine ahead."""
         self._step = 0
-        """Steps done as of the last `take` that looked."""
+        """Steps done at the last `take` that checked the orders."""
         self._steps_granted = 0
         self._save_wanted = False
         self._saved_at = -SAVE_REST_SECONDS
@@ -88,9 +88,9 @@ class Control:
         self._threads_new = True
         self._steps_per_second = steps_per_second
         self.is_calm = False
-        """Nothing has changed since the trainer's last `take`: it may sleep."""
+        """Whether nothing has changed since the trainer's last `take`: it may sleep."""
         self.is_fast = False
-        """Nothing has changed, and the order was to run: `take` need not look."""
+        """Whether nothing has changed, and the order was to run: `take` need not check."""
 
     @property
     def paused(self) -> bool:
@@ -99,7 +99,7 @@ class Control:
 
     @property
     def threads(self) -> int:
-        """Threads that the engine may use now."""
+        """The engine's current number of threads."""
         return self._threads
 
     @property
@@ -108,7 +108,7 @@ class Control:
         return self._steps_per_second
 
     def pause(self) -> None:
-        """Wait from the next batch on."""
+        """Pause before the next batch."""
         self._group.pause_level([self])
 
     def begin_pause(self, *, levels: bool) -> None:
@@ -116,11 +116,11 @@ class Control:
         if self._level == "run":
             self._level, self._levels = "pause", levels
         elif not levels:
-            # Paused alone while it catches up: it stops where it is.
+            # Paused alone while it catches up: it stops at once.
             self._levels = False
 
     def resume(self) -> None:
-        """Train on; steps granted while paused and not yet taken are dropped."""
+        """Train again; single steps that were granted but not yet taken are dropped."""
         with self._changed:
             if self._level == "pause":
                 self._level = "run"
@@ -148,16 +148,16 @@ class Control:
             self._notify()
 
     def stop(self) -> None:
-        """End the run; wakes a paused trainer. It can't be undone."""
+        """End the run; also wakes a paused trainer. It can't be undone."""
         with self._changed:
             self._level = "stop"
             self._notify()
 
     def call(self, function: Callable[[], None]) -> bool:
-        """Let the trainer's thread call a function between two batches, paused or not.
+        """Make the trainer's thread call a function between two batches, paused or not.
 
         Args:
-            function: quick, since training waits for it; must not raise.
+            function: must be quick, because training waits for it, and must not raise.
 
         Returns:
             False if the trainer has ended and makes no more calls.
@@ -169,14 +169,14 @@ class Control:
             return not self._closed
 
     def close(self) -> None:
-        """Make the calls that are left; from the trainer's thread, after its last batch."""
+        """Make the remaining calls; call this in the trainer's thread after the last batch."""
         with self._changed:
             self._closed = True
             self._group.wake_all()
         self._call_all()
 
     def set_threads(self, threads: int) -> None:
-        """Give the engine another number of threads."""
+        """Set the engine's number of threads."""
         with self._changed:
             self._threads_new = self._threads_new or threads != self._threads
             self._threads = threads
@@ -189,7 +189,7 @@ class Control:
             self._notify()
 
     def take(self, step: int = 0) -> Action:
-        """Return the next action at once, and count down requests; make the calls asked for.
+        """Return the next action at once, and remove its request; make the requested calls.
 
         Args:
             step: steps done so far.
@@ -197,7 +197,7 @@ class Control:
         if self.is_fast:
             return "run"
         while True:
-            # Without the lock: giving an order must not wait for these calls.
+            # Without the lock, so that orders do not wait for these calls.
             self._call_all()
             with self._changed:
                 if self._calls:
@@ -210,9 +210,9 @@ class Control:
                 return action
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Block until anything changes, or for some seconds; False if those ran out."""
+        """Block until anything changes, at most `seconds`; False after that time."""
         with self._changed:
-            # An order given since the last `take` must not be slept over.
+            # If an order was given since the last `take`, do not sleep.
             return not self.is_calm or self._changed.wait_for(lambda: not self.is_calm, seconds)
 
     def _call_all(self) -> None:
@@ -241,11 +241,11 @@ class Control:
         return "hold" if self._is_ahead() else "run"
 
     def _may_save(self) -> bool:
-        # While paused a checkpoint costs no training.
+        # While paused, a checkpoint does not slow down the training.
         return self.paused or monotonic() - self._saved_at >= SAVE_REST_SECONDS
 
     def _arrive(self, step: int) -> None:
-        """Note the steps done; wake the others if it matters to them."""
+        """Record the steps done; wake the other trainers if they may wait for it."""
         if step == self._step:
             return
         leads = all(step > other._step for other in self._others())
@@ -254,7 +254,7 @@ class Control:
             self._group.wake_all()
 
     def _is_behind(self) -> bool:
-        """Whether another engine is ahead that this one is to catch up with."""
+        """Whether this engine must catch up with another."""
         return any(
             other._step > self._step
             for other in self._others()
@@ -262,7 +262,7 @@ class Control:
         )
 
     def _is_ahead(self) -> bool:
-        """Whether this engine is to wait for another one before its next step."""
+        """Whether this engine must wait for another before its next step."""
         return self._group.lockstep and any(
             other._step < self._step or (other.paused and other._step == self._step)
             for other in self._others()

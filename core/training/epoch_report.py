@@ -1,4 +1,4 @@
-"""The end of an epoch: the validation images are evaluated, the logs and the screen get it."""
+"""The end of an epoch: evaluates the validation images, reports to the logs and the screen."""
 
 import math
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _OUTPUT = "the output layer's sums"
 
 TRAIN_SAMPLE = 1_000
 """Training images whose accuracy is measured after each epoch: a standard error of 0.5 points at
-98 %, for a fifth of what the validation of MNIST costs."""
+98 %, for a fifth of the time of MNIST's validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,19 @@ class EndedEpoch:
     train_loss: float
     samples_per_second: float
     weights: Tensors
-    """A copy of the engine's weights after it."""
+    """A copy of the engine's weights after the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """Where a trainer sends what happens."""
+    """The receivers of a trainer's output."""
 
     mailbox: Mailbox
     """Receives the events."""
     recorder: Recorder
-    """Receives checkpoints and the lines of the logs."""
+    """Receives checkpoints and the lines of the metrics."""
     gap_meter: GapMeter | None = None
-    """Receives the weights at each epoch's end; None where one engine trains alone."""
+    """Receives the weights at each epoch's end; None if one engine trains alone."""
     weight_store: WeightStore | None = None
     """Receives the weights at each epoch's end, at checkpoints, and on request."""
 
@@ -62,7 +62,7 @@ class Outlets:
 class Background:
     """Does one job after the other in its own thread; an error is raised at the next `submit`.
 
-    The thread is a daemon, so that leaving need not wait for it, and starts with the first job.
+    The thread starts with the first job. It is a daemon, so that the exit need not wait for it.
 
     Args:
         name: of the thread.
@@ -77,10 +77,10 @@ class Background:
         self._closing = False
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Wait for the job before, and hand over this one.
+        """Wait for the previous job, then start this one.
 
         Raises:
-            Exception: what the job before raised; this one is not done then.
+            Exception: the error of the previous job; then this job is not done.
         """
         self.wait()
         with self._changed:
@@ -94,7 +94,7 @@ class Background:
         """Wait until no job is left.
 
         Raises:
-            Exception: what the last job raised; once.
+            Exception: the error of the last job; raised once.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._job is None)
@@ -103,7 +103,7 @@ class Background:
             raise error
 
     def close(self) -> None:
-        """Finish the current job, then end the thread; its error is dropped."""
+        """Finish the current job, then end the thread; an error of the job is dropped."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -129,13 +129,13 @@ class Background:
 
 
 class EpochReporter:
-    """Evaluates the validation images with an epoch's weights, and sends what comes of it.
+    """Evaluates the validation images with an epoch's weights, and sends the results.
 
     Args:
-        engine: evaluates with the weights that it is given.
-        dataset: holds the validation images.
+        engine: evaluates with the weights of the epoch.
+        dataset: has the validation images.
         config: its loss and batch size are used.
-        outlets: receive it.
+        outlets: receive the results.
     """
 
     def __init__(
@@ -146,13 +146,13 @@ class EpochReporter:
         self._epoch_steps = steps_per_epoch(dataset.train_count, config.batch_size)
         self.background = Background(f"report-{engine.name}")
         self.validation: Evaluation | None = None
-        """Of the newest epoch reported."""
+        """The record of the newest epoch reported."""
 
     def submit(self, ended: EndedEpoch, checkpoint: Checkpoint | None) -> None:
-        """Report an epoch beside the training; wait for the epoch before.
+        """Report an epoch in the background; wait for the previous report.
 
         Raises:
-            DivergedError: the validation loss of the epoch before is not finite.
+            DivergedError: the validation loss of the previous epoch is not finite.
         """
         self.background.submit(partial(self._report, ended, checkpoint))
 
@@ -162,24 +162,24 @@ class EpochReporter:
         validation = evaluate(logits, data.validation_labels, self._loss)
         if not math.isfinite(validation.loss):
             what = f"the validation loss is {validation.loss}"
-            # No weight is to blame: the trainer has checked them.
+            # Without a tensor's name: the trainer has checked that all weights are finite.
             raise self.diverged(what, ended.step, None)
         self.validation = validation
         if self._outlets.weight_store is not None:
-            # Before the event: its reader finds the weights that it was made with.
+            # Before the event, so that its reader finds the weights of this evaluation.
             snapshot = WeightSnapshot(self._engine.name, ended.epoch, ended.step, ended.weights)
             self._outlets.weight_store.publish(snapshot, evaluated=True)
         self._send(ended, validation)
         if checkpoint is not None:
-            # Not before the epoch's line is in the log: a resumed run would lack it.
+            # After the epoch's line is in the log, or a resumed run would lack this line.
             self._outlets.recorder.save(checkpoint)
 
     def _train_accuracy(self, ended: EndedEpoch) -> float:
-        """Return the share of training images that are predicted right, without dropout.
+        """Return the share of training images that are predicted correctly, without dropout.
 
-        Of at most `TRAIN_SAMPLE` images, and no more than validate. All training images of MNIST
-        would cost eleven times as much as the validation. The split shuffles the images, so that
-        the first ones are a random sample, the same in each epoch.
+        It uses at most `TRAIN_SAMPLE` images, and no more than there are validation images. All
+        training images of MNIST would cost eleven times as much as the validation. The split
+        shuffles the images, so the first ones are a random sample, the same in each epoch.
         """
         data = self._dataset
         count = min(data.train_count, len(data.validation_labels), TRAIN_SAMPLE)
@@ -194,7 +194,7 @@ class EpochReporter:
         return evaluate(logits, self._dataset.test_labels, self._loss)
 
     def diverged(self, what: str, step: int, tensor: str | None) -> DivergedError:
-        """Return an error that says what is not finite, where and since when, and what to do."""
+        """Return an error that says what is not finite, where, since which step, and what to do."""
         epoch, batch = divmod(step - 1, self._epoch_steps)
         return DivergedError(
             f"{what} at step {step:,} (epoch {epoch + 1}, batch {batch + 1}), "

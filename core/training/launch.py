@@ -1,4 +1,4 @@
-"""From settings to a session that is ready to start: load the data, make or open the run."""
+"""From settings to a session that is ready to start: loads the data, makes or opens the run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,14 +17,14 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.session import Session
 
 Report = Callable[[str], None]
-"""Receives a few words on what is being done, for a person who waits."""
+"""Receives a few words about the current work, to show while the user waits."""
 
 
 def new_session(config: RunConfig, saved: Path, name: str | None, report: Report) -> Session:
-    """Load the data and both engines; make a run folder once all that has gone well.
+    """Load the data, build the engines and, if all this succeeded, make a run folder.
 
     Raises:
-        DataError: the data can't be read or trained on; nothing has been written.
+        DataError: the data can't be read or used for training; nothing has been written.
         ConfigError: the device is absent, or the network does not fit in memory; nothing has
             been written.
         RunError: the name is taken, or the folder can't be made.
@@ -45,17 +45,17 @@ def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
     Args:
         run: the saved run.
         config: its settings, perhaps with more epochs.
-        report: receives what is being done, and which checkpoint or lines were passed over.
+        report: receives the current work, and which checkpoint or lines were skipped.
 
     Raises:
-        RunError: a checkpoint can't be read, or the data are not the run's.
+        RunError: a checkpoint can't be read, or the data are not those of the run.
         DataError: the data can't be read.
     """
     taken_over = run.acquire()
     try:
         return _resume(run, config, report, taken_over)
     except BaseException:
-        # Or the run would later be reported as killed while it trained.
+        # Otherwise the run would later be reported as killed during training.
         run.release()
         raise
 
@@ -92,8 +92,8 @@ def _load_again(run: Run, config: RunConfig, report: Report) -> Dataset:
     """Load the data that a saved run was trained on.
 
     Raises:
-        DataError: it can't be read; the message says that it may have moved.
-        RunError: it is other data.
+        DataError: it can't be read; the message says that it may have been moved.
+        RunError: it is different data.
     """
     try:
         dataset = _load(config, report, run.dataset.classes)
@@ -129,7 +129,7 @@ def _go_on_to_the_plan(
     """Return the config with the epochs that an earlier resume may have added.
 
     Raises:
-        RunError: they have all been done.
+        RunError: all epochs are done.
     """
     if config.epochs == run.config.epochs:
         planned = [position.planned_epochs for position in positions.values()]
@@ -162,12 +162,12 @@ def _forget_what_comes_after(
             f"run {run.name!r}: its metrics can't be written, {error.strerror}; "
             "free some space or make the folder writable"
         ) from None
-    # Last: where there is no room for the logs, the run has ended as before.
+    # Last: if the disk is full and the logs can't be written, the run keeps its result.
     run.discard_result()
 
 
 def _load_new(config: RunConfig, report: Report) -> tuple[RunConfig, Dataset]:
-    """Load what the config names; `auto` does without a cached MNIST that is damaged."""
+    """Load the config's data; `auto` skips a damaged MNIST in the cache."""
     names = map(lasting_source, sources_for(config.data))
     *others, last = (replace(config, data=name) for name in names)
     for lasting in others:
@@ -198,7 +198,7 @@ def engine_on(dataset: Dataset, name: EngineName, config: RunConfig) -> Engine:
     """Build one engine on a data set's training images.
 
     Raises:
-        ConfigError: the device that the config names is absent.
+        ConfigError: the config's device is absent.
     """
     images, labels = dataset.train_images, dataset.train_labels
     return build_engine(

@@ -14,11 +14,11 @@ from mlpwatch.core.runs.event_writer import EventWriter
 from mlpwatch.core.runs.run import FolderGoneError, Run
 
 FLUSH_SECONDS = 10.0
-"""How long an end waits for a disk that does not answer."""
+"""Longest wait for the disk at the end of a run."""
 
 
 class Recorder(Protocol):
-    """Takes what a trainer hands over; the trainer does not wait."""
+    """Saves a trainer's checkpoints and epochs; the trainer does not wait."""
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint soon; a newer one of the same engine may replace it."""
@@ -27,18 +27,18 @@ class Recorder(Protocol):
         """Append an epoch to the metrics soon."""
 
     def flush(self) -> None:
-        """Wait until all that was handed over is on disk, or has failed."""
+        """Wait until everything handed over is on disk or has failed."""
 
 
 class DiskRecorder:
     """Writes into one run folder; sends `CheckpointSaved` or `SaveFailed` to the mailbox.
 
-    Lines that could not be written are kept, and tried again with the next ones.
+    Lines that could not be written are kept and tried again with the next ones.
 
     Args:
         run: the run folder.
         mailbox: receives the events.
-        event_writer: writes what happened before a checkpoint, before the checkpoint is written.
+        event_writer: its `flush` is called before each checkpoint is written.
     """
 
     def __init__(self, run: Run, mailbox: Mailbox, event_writer: EventWriter | None = None) -> None:
@@ -50,7 +50,7 @@ class DiskRecorder:
         self._busy = False
         self._closing = False
         self._failed: dict[EngineName, tuple[Checkpoint, str, bool]] = {}
-        """With the reason, and whether it is that the folder is gone."""
+        """Checkpoint, reason, and whether the reason is a deleted folder."""
         self._may_replace_folder = False
         self._unwritten_lines = 0
         self._saved_steps: dict[EngineName, int] = {}
@@ -59,7 +59,7 @@ class DiskRecorder:
         self._thread = Thread(target=self._work, name="recorder", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start to write."""
         self._thread.start()
 
     @property
@@ -70,7 +70,7 @@ class DiskRecorder:
 
     @property
     def unwritten_lines(self) -> int:
-        """Lines of the metrics that could not be written so far."""
+        """Number of lines of the metrics that could not be written so far."""
         return self._unwritten_lines
 
     @property
@@ -81,13 +81,13 @@ class DiskRecorder:
 
     @property
     def saved_as_of(self) -> dict[EngineName, float]:
-        """When, on the monotonic clock, what is on disk of each engine was handed over."""
+        """When each engine's checkpoint on disk was handed over, on the monotonic clock."""
         with self._changed:
             return dict(self._saved_as_of)
 
     @property
     def is_idle(self) -> bool:
-        """Whether all that was handed over is on disk, or has failed."""
+        """Whether everything handed over is on disk or has failed."""
         with self._changed:
             return not self._has_work() and not self._busy
 
@@ -101,17 +101,17 @@ class DiskRecorder:
             self._changed.notify_all()
 
     def retry(self) -> None:
-        """Try again to write the checkpoints that failed; make a new folder if theirs is gone."""
+        """Try again to write the failed checkpoints; make a new folder if the run's was deleted."""
         with self._changed:
             self._may_replace_folder = True
             self._put_back_failed()
             self._changed.notify_all()
 
     def replace_gone_folder(self) -> None:
-        """Make a new folder if the run's was deleted, and write there what failed.
+        """Make a new folder if the run's was deleted, and write the failed checkpoints there.
 
         Raises:
-            RunError: no folder can be made.
+            RunError: the folder can't be made.
         """
         if line := self._run.replace_gone_folder():
             self._mailbox.put(Notice(line, is_bad=True))
@@ -131,7 +131,7 @@ class DiskRecorder:
             self._changed.wait_for(lambda: not self._has_work() and not self._busy, FLUSH_SECONDS)
 
     def close(self, seconds: float = FLUSH_SECONDS) -> bool:
-        """Write what is left, then end the thread; False if that takes longer than `seconds`."""
+        """Write the rest, then end the thread; False if that takes longer than `seconds`."""
         with self._changed:
             self._closing = True
             if any(is_gone for *_, is_gone in self._failed.values()):
@@ -169,11 +169,11 @@ class DiskRecorder:
             for engine, checkpoint in checkpoints.items():
                 self._write_checkpoint(checkpoint, moments[engine])
             if news:
-                # After what was saved: the screen has one line for both.
+                # After the saves: the screen has one line for both messages.
                 self._mailbox.put(Notice(news, is_bad=True))
 
     def _find_folder(self, *, may_replace: bool) -> str:
-        """Return a line where the run's folder is no longer where it was."""
+        """Return a line if the run's folder was renamed or replaced, else an empty text."""
         try:
             return self._run.follow_folder() or (
                 self._run.replace_gone_folder() if may_replace else ""
@@ -187,7 +187,7 @@ class DiskRecorder:
             if self._event_writer:
                 self._event_writer.flush()
             path = self._run.write_checkpoint(checkpoint)
-        except Exception as error:  # whatever it is, training continues and the screen says why
+        except Exception as error:  # after any error training continues, and the screen shows it
             reason = _reason(error)
             with self._changed:
                 self._failed[engine] = (checkpoint, reason, isinstance(error, FolderGoneError))
@@ -200,9 +200,9 @@ class DiskRecorder:
         self._mailbox.put(CheckpointSaved(engine, step, str(path)))
 
     def _write_lines(self, lines: deque[EpochRecord]) -> None:
-        """Append all lines in one write; those that fail stay in `lines`.
+        """Append all lines in one write; if it fails, they stay in `lines`.
 
-        One sync for all of them: small epochs end 100 times a second, and a sync of a hard disk
+        One sync is enough for all: small epochs end 100 times a second, and a sync of a hard disk
         takes 10 ms.
         """
         if not lines:

@@ -1,4 +1,4 @@
-"""How a run ended, and the one object that `mlpwatch train --json` prints of it."""
+"""How a run ended, and the object that `mlpwatch train --json` prints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ class EngineResult:
 
     reason: EndReason
     detail: str
-    """One line for a reader; empty when finished."""
+    """The reason in one line; empty if finished."""
     position: Position
     samples_per_second: float
-    """Training images per second since this process began to train; evaluation not counted."""
+    """Training images per second since this process began to train, without evaluations."""
     weights: Tensors | None
-    """The final weights, unless diverged or failed."""
+    """The final weights; None if diverged or failed."""
     test: Evaluation | None
     validation: Evaluation | None
-    """Of the last whole epoch."""
+    """The record of the last whole epoch."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return this engine's part of the result, as JSON values; null where unknown."""
@@ -45,13 +45,13 @@ class EngineResult:
 def result_of(
     run: str, dataset: str, config: RunConfig, results: Mapping[EngineName, EngineResult]
 ) -> dict[str, Any]:
-    """Return what `train --json` prints and `result.json` holds.
+    """Return the object that `train --json` prints and `result.json` contains.
 
     Args:
         run: path of the run folder.
         dataset: name of the data set.
-        config: what was trained.
-        results: one per engine that was trained.
+        config: of the run.
+        results: one per trained engine.
     """
     return {
         "run": run,
@@ -66,7 +66,7 @@ def result_of(
 def max_weight_difference(results: Mapping[EngineName, EngineResult]) -> float | None:
     """Return the largest absolute difference of any weight between the two engines.
 
-    None unless both have sound weights after the same number of steps.
+    None unless both have finite weights after the same number of steps.
     """
     if len(results) != 2:  # noqa: PLR2004 - both engines
         return None

@@ -1,4 +1,4 @@
-"""A run that trains in this process: trainers, their threads and orders, from start to join."""
+"""A run that trains in this process: its trainers, their threads and orders."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -40,19 +40,19 @@ from mlpwatch.core.training.result import EngineResult, result_of
 from mlpwatch.core.training.trainer import train
 
 ASK_SECONDS = 30.0
-"""How long `trace_step` waits for a trainer: an evaluation or a checkpoint may come first."""
+"""Longest wait of `trace_step` for a trainer: an evaluation or a checkpoint may come first."""
 
 
 class Session:
-    """One run, trained in this process: the `RunSource` that learns.
+    """The `RunSource` of a run that trains in this process.
 
     Args:
-        config: what to train.
+        config: of the run.
         dataset: shared by both engines.
-        engines: fresh, or loaded with the states that belong to `positions`.
-        run: the folder that receives checkpoints and metrics.
-        positions: where each engine continues; the others start at the first step.
-        notes: what a person should know about a resumed run, one line each.
+        engines: new, or loaded with the states that belong to `positions`.
+        run: the folder for checkpoints and metrics.
+        positions: where each engine continues; other engines start at the first step.
+        notes: notes for the user about a resumed run, one line each.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Session:
         self._result_error: str | None = None
         self._stopped_at = math.inf
         self._lock, self._comparing = Lock(), Lock()
-        # Daemons: a second Ctrl-C leaves at once, whatever the trainers are doing.
+        # Daemons, so that a second Ctrl-C exits at once even if a trainer is busy.
         self._threads = [
             Thread(target=self._train, args=(name,), name=f"train-{name}", daemon=True)
             for name in self._engines
@@ -107,7 +107,7 @@ class Session:
 
     @property
     def images_missing(self) -> str:
-        """Why there are no images to show; empty, since there are."""
+        """Always empty: the images are loaded."""
         return ""
 
     @property
@@ -117,7 +117,7 @@ class Session:
 
     @property
     def results(self) -> dict[EngineName, EngineResult]:
-        """How the engines that have ended did so, in the order of the screen."""
+        """The results of the engines that have ended, in the order of the screen."""
         return {name: self._results[name] for name in self._engines if name in self._results}
 
     @property
@@ -128,7 +128,7 @@ class Session:
 
     @property
     def save_error(self) -> str | None:
-        """What is not on disk though it should be, in one line; None when all is."""
+        """What could not be saved, in one line; None if everything is saved."""
         if unsaved := self._recorder.unsaved:
             engines, reasons = " and ".join(sorted(unsaved)), ", ".join(sorted({*unsaved.values()}))
             return f"the last checkpoint of {engines} could not be written: {reasons}"
@@ -144,15 +144,15 @@ class Session:
         return self._recorder.saved_steps.get(engine, before.step if before else None)
 
     def is_saved(self, engine: EngineName) -> bool:
-        """Return whether no step of an engine that has ended, or is to end, can be lost."""
+        """Return whether the last step of an engine that has ended, or must end, is saved."""
         if engine in self._results:
             return self.save_error is None
-        # A trainer that is to stop hands over a checkpoint and takes no step after it.
+        # A trainer that must stop hands over a checkpoint and takes no step after it.
         as_of = self._recorder.saved_as_of.get(engine, -math.inf)
         return as_of >= self._stopped_at
 
     def threads(self, engine: EngineName) -> int:
-        """Threads that an engine may use now."""
+        """Return an engine's current number of threads."""
         return self._controls[engine].threads
 
     def paused(self, engine: EngineName) -> bool:
@@ -161,36 +161,36 @@ class Session:
 
     def compare_gradients(self) -> GradientComparison:
         """Compare both engines on NumPy's newest published weights; takes milliseconds."""
-        # One at a time: of two that overlap, the one with the older weights might end last.
+        # One at a time: if two overlap, the one with the older weights might end last.
         with self._comparing:
             latest = self.weight_store.latest(next(iter(self._engines)))
             return compare_gradients(self.config, self.dataset, latest.weights if latest else None)
 
     def ask(self, name: EngineName, question: Callable[[Engine], Answer]) -> Future[Answer]:
-        """Let the thread that trains an engine answer between two batches; returns at once.
+        """Ask an engine a question in its trainer's thread, between two batches; returns at once.
 
         Args:
-            name: which engine.
-            question: changes nothing, takes milliseconds at most; training waits for it.
+            name: of the engine.
+            question: must not change the engine; takes a few milliseconds, while training waits.
 
         Returns:
-            The answer, later; `result()` raises what the question raises.
+            A future with the answer, or with the error that the question raises.
         """
         answer: Future[Answer] = Future()
         call = partial(answer_with, answer, question, self._engines[name])
         if not self._controls[name].call(call):
-            # It is no longer trained, and questions only read it.
+            # The engine is no longer trained, and questions only read it.
             Thread(target=call, name=f"ask-{name}", daemon=True).start()
         return answer
 
     def predict(self, name: EngineName, images: Floats) -> Future[Prediction]:
-        """Ask an engine about images between two batches; see `RunSource`."""
+        """Predict images between two batches; see `RunSource`."""
         return self.ask(name, partial(predict, images=images, loss=loss_for(self.config, name)))
 
     def trace_step(self, previous: StepTrace | None = None) -> StepTrace:
-        """Compute each engine's next step part by part, or the one taken since `previous`.
+        """Compute each engine's next step part by part, or the step taken since `previous`.
 
-        Waits for the trainers' states, and takes milliseconds: not for the event loop.
+        Waits for the trainers' states, and takes milliseconds: too slow for the event loop.
 
         Raises:
             TimeoutError: a trainer was busy for longer than `ASK_SECONDS`.
@@ -200,7 +200,7 @@ class Session:
         return trace_step(self.config, self.dataset, states, previous)
 
     def past_events(self) -> list[Event]:
-        """Return the epochs and steps in a resumed run's logs; to be called before `start`."""
+        """Return the epochs and steps in a resumed run's logs; call it before `start`."""
         past = RunTail(self.run).read() or []
         return [event for event in past if isinstance(event, (EpochDone, StepGroup, GapMeasured))]
 
@@ -208,15 +208,15 @@ class Session:
         """Evaluate the test images with each engine's weights of its last epoch; takes 0.1 s.
 
         Raises:
-            MemoryError: there is no room for it.
-            RuntimeError: the same, from PyTorch.
+            MemoryError: not enough memory.
+            RuntimeError: not enough memory, reported by PyTorch.
         """
         shown = {name: self.weight_store.evaluated(name) for name in self._engines}
         weights = {name: one.weights for name, one in shown.items() if one is not None}
         return evaluate_test(self.config, self.dataset, weights)
 
     def start(self) -> None:
-        """Start both trainers, and listen to orders from other processes."""
+        """Start the trainers, and listen for commands from other processes."""
         share_interpreter()
         self._recorder.start()
         self._event_writer.start()
@@ -227,22 +227,22 @@ class Session:
     def pause(self, *engines: EngineName) -> None:
         """Pause the named engines, or all; several are paused at the same step.
 
-        The one that is ahead waits from its next batch on, the others catch up first.
+        The engine that is ahead waits before its next batch; the others catch up first.
         """
         self._group.pause_level(self._named(engines))
 
     def resume(self, *engines: EngineName) -> None:
-        """Let the named engines, or all, train on."""
+        """Resume the named engines, or all."""
         for control in self._named(engines):
             control.resume()
 
     def step(self) -> None:
-        """Let every paused engine train on one more batch."""
+        """Train one more batch on every paused engine."""
         for control in self._controls.values():
             control.step()
 
     def save(self) -> None:
-        """Ask every engine for a checkpoint; what failed to be written is tried again."""
+        """Ask every engine for a checkpoint, and try again to write failed ones."""
         self._recorder.retry()
         for name, control in self._controls.items():
             if name not in self._results:
@@ -254,7 +254,7 @@ class Session:
             control.show_weights()
 
     def set_lockstep(self, lockstep: bool) -> None:
-        """Keep all engines at the same step, the faster waiting, or no longer."""
+        """Set whether the faster engine waits, so that all engines are at the same step."""
         self._group.set_lockstep(lockstep)
 
     def set_steps_per_second(self, limit: float | None) -> None:
@@ -269,11 +269,11 @@ class Session:
             control.stop()
 
     def leave(self) -> None:
-        """Save and end: nobody watches any more."""
+        """Save and end, because the screen is closed."""
         self.stop()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the trainers and the recorder; False if they took longer."""
+        """Wait for the trainers and the recorder; False if they take longer than `seconds`."""
         deadline = monotonic() + seconds
         for thread in filter(lambda thread: thread.ident, self._threads):
             thread.join(max(0.0, deadline - monotonic()))
@@ -287,7 +287,7 @@ class Session:
         return written
 
     def result(self) -> dict[str, Any]:
-        """Return what `train --json` prints, for the engines that have ended."""
+        """Return the object for `train --json`, with the engines that have ended."""
         return result_of(str(self.run.path), self.dataset.name, self.config, self.results)
 
     def _train(self, name: EngineName) -> None:
@@ -307,9 +307,9 @@ class Session:
             self._results[name] = result
             if self.ended:
                 self._write_result()
-        # The cores that NumPy leaves go to PyTorch. Not the other way round: with another number
-        # of threads OpenBLAS rounds differently, and NumPy's weights would no longer come out
-        # the same to the last bit whatever PyTorch does.
+        # When NumPy ends, PyTorch gets its cores, but not the reverse: with another number of
+        # threads OpenBLAS rounds differently, and the last bits of NumPy's weights would depend on
+        # when PyTorch ends.
         if name == "numpy" and "torch" in self._controls:
             self._controls["torch"].set_threads(self._cores)
 

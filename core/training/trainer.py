@@ -1,4 +1,4 @@
-"""Training one engine: the step loop, which obeys a `Control` and reports to a `Mailbox`."""
+"""The step loop that trains one engine: it obeys a `Control` and reports to a `Mailbox`."""
 
 import math
 from contextlib import suppress
@@ -30,11 +30,11 @@ from mlpwatch.core.training.recorder import Recorder
 from mlpwatch.core.training.result import EngineResult
 
 REPORT_SECONDS = 0.01
-"""Time between two reports of steps. One lock per step would cost 1 µs of a 300 µs step, but
-reading a loss from a GPU waits for the device: 100 times a second that can't be seen."""
+"""Time between two reports of steps. A lock per step would cost only 1 µs of 300 µs, but reading a
+loss from a GPU waits for the device; 100 times a second, that wait does not matter."""
 
 SAVE_SECONDS = 30.0
-"""Automatic checkpoints: at the first epoch end after so many seconds."""
+"""An automatic checkpoint is written at the first end of an epoch after this time."""
 
 
 def train(
@@ -52,19 +52,19 @@ def train(
     """Train until the planned epochs are done, a stop, or a failure. Never raises.
 
     Sends `RunStarted` first and `RunEnded` last. A run that finishes or is stopped is saved, and
-    the test images are evaluated. One that failed is saved if its network is whole and finite; one
-    that diverged keeps its last checkpoint.
+    the test images are evaluated. A run that failed is saved if its weights are consistent and
+    finite; a run that diverged keeps its last checkpoint.
 
     Args:
-        engine: fresh, or loaded with the state that belongs to `start`.
+        engine: new, or loaded with the state that belongs to `start`.
         dataset: the same for both engines.
         config: epochs, batch size, seed, loss and schedule are used.
         control: orders, read once per step.
         mailbox: receives the events.
         recorder: receives checkpoints and metrics.
         gap_meter: receives the weights at each epoch's end, if both engines train.
-        weight_store: receives the weights then, at each checkpoint, and on request.
-        start: where a resumed run continues; None for the beginning.
+        weight_store: receives the weights at each epoch's end, at checkpoints, and on request.
+        start: where a resumed run continues; None for a new run.
     """
     outlets = Outlets(mailbox, recorder, gap_meter, weight_store)
     training = _Training(engine, dataset, config, outlets, start or Position())
@@ -72,7 +72,7 @@ def train(
 
 
 class _Training:
-    """The loop's variables; used for one run by one thread."""
+    """The variables of the loop; used for one run by one thread."""
 
     control: Control
 
@@ -103,11 +103,11 @@ class _Training:
         self.own_samples = 0
         self.weights: Tensors | None = None
         self.waiting = False
-        """`Paused` was sent, and `Resumed` was not."""
+        """Whether `Paused` was sent, and `Resumed` not yet."""
         self.is_whole = True
-        """No update is half done."""
+        """False while an update is half done."""
         self.saved_step = -1
-        """Of the last checkpoint handed over."""
+        """Step of the last checkpoint handed over."""
 
     def run(self, control: Control, *, is_new: bool) -> EngineResult:
         """See `train`."""
@@ -117,21 +117,21 @@ class _Training:
         self._send_started()
         try:
             if is_new:
-                # At once: a run that is killed before its first checkpoint can be resumed.
+                # At once, so that a run killed early can be resumed too.
                 self._save(after_reports=False)
             reached = self._train_epochs()
             self._check_sound()
             self.clocks.stop_steps()
             if reached == "finished":
                 self.background.wait()
-            # Before the test images: leaving may not wait for an evaluation.
+            # Before the test images, because the exit may not wait for an evaluation.
             self._save(after_reports=False)
             self.background.wait()
             test = self.reporter.evaluate_test()
             reason = reached
         except DivergedError as error:
             reason, detail = "diverged", str(self._first_divergence(error))
-        except Exception as error:  # the other engine trains on, and the screen says why
+        except Exception as error:  # the other engine continues, and the screen shows the error
             detail = error_text(error)
             self._save_after_failure()
         self.clocks.stop()
@@ -192,7 +192,7 @@ class _Training:
         self.mailbox.put_steps(events)
 
     def _end_epoch(self) -> None:
-        """Hand over what is evaluated, reported and saved beside the training."""
+        """Start the evaluation, the report and the checkpoint in the background."""
         self.clocks.stop_steps()
         self._check_sound()
         self.epoch += 1
@@ -217,7 +217,7 @@ class _Training:
             raise self.reporter.diverged("a weight is not finite", self.step, tensor)
 
     def _may_step(self) -> bool:
-        """Obey orders until the next batch may be trained; False to end."""
+        """Obey orders until the next batch may be trained; False if training must end."""
         while True:
             match self.control.take(self.step):
                 case "run" if self._is_due():
@@ -244,7 +244,7 @@ class _Training:
                     return False
 
     def _is_due(self) -> bool:
-        """Return whether the speed limit allows the next step now; wait for a while if not."""
+        """Return whether the speed limit allows the next step now; wait a while if not."""
         limit = self.control.steps_per_second
         if limit is None or self.waiting:
             return True
@@ -262,7 +262,7 @@ class _Training:
         self.control.wait()
 
     def _hold(self) -> None:
-        """Wait for the other engine; report the last steps if that takes long."""
+        """Wait for the other engine; if that takes long, report the last steps."""
         self.clocks.stop()
         if not self.control.wait(REPORT_SECONDS if self.unreported else None):
             self._report_steps()
@@ -280,7 +280,7 @@ class _Training:
             )
 
     def _save(self, *, after_reports: bool = True) -> None:
-        """Hand over a checkpoint, by default after the log lines of the epochs before it."""
+        """Hand over a checkpoint, by default after the log lines of earlier epochs."""
         checkpoint = self._checkpoint()
         if after_reports:
             self.background.wait()
@@ -288,8 +288,8 @@ class _Training:
         self.saved_step = self.step
 
     def _save_after_failure(self) -> None:
-        """Save what was learned since the last checkpoint, if the network can be resumed."""
-        # Whatever fails here too, the first failure is the one that is reported.
+        """Save a checkpoint after a failure, if training can resume from it."""
+        # Errors here are ignored: the first failure is reported.
         with suppress(Exception):
             if self.is_whole and self.saved_step != self.step:
                 self._check_sound()
@@ -328,10 +328,10 @@ class _Training:
         )
 
     def _first_divergence(self, found: DivergedError) -> DivergedError:
-        """Return the cause: the validation of the epoch before may have failed earlier."""
+        """Return the first cause: the validation of the previous epoch may have failed earlier."""
         try:
             self.background.wait()
-        except Exception as earlier:  # one of another kind is not why the run ends
+        except Exception as earlier:  # an error of another kind is not the cause of the end
             return earlier if isinstance(earlier, DivergedError) else found
         return found
 
