@@ -50,7 +50,7 @@ class StepDone:
     seconds: float
     """Training time so far, pauses not counted."""
     loss: float
-    """Of this batch, before its update."""
+    """Loss of this batch, before its update."""
 
 
 @dataclass(frozen=True, slots=True)

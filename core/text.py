@@ -20,8 +20,8 @@ def printable(text: object) -> str:
 def one_line(text: object) -> str:
     """Return `text` as in `printable`, without its middle if it is very long.
 
-    A path may have 4,096 characters, an argument 131,072. After so many the end of a message, which
-    says what to do, would not be seen.
+    A path may have 4,096 characters, an argument 131,072. The end of the message, which says what
+    to do, would then be off the screen.
     """
     shown = printable(text)
     if len(shown) <= MAX_LINE_LENGTH:

@@ -51,7 +51,7 @@ class Explanation:
     scale: float
     """A round number; nearly all of the gradient lies between minus this and plus this."""
     neighbours: Mapping[int, tuple[Neighbour, ...]]
-    """By class, nearest first."""
+    """The nearest training images of each class, nearest first."""
 
 
 def rival_class(probabilities: Sequence[float], true: int) -> int:

@@ -1,4 +1,4 @@
-"""`mlpwatch check` and `mlpwatch new`: a network that somebody else wrote, and a start for one."""
+"""`mlpwatch check` and `mlpwatch new`: check a user's own network, and write a template for one."""
 
 import argparse
 import json

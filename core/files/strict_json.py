@@ -57,7 +57,7 @@ def read_object(path: Path, *, folder: OpenFolder | None = None) -> dict[str, An
         folder: of `path`; then only the file's name counts.
 
     Raises:
-        OSError: the file can't be opened or read, or is no regular one.
+        OSError: the file can't be opened or read, or is not a regular file.
         ValueError: too large, or not a JSON object.
     """
     with os.fdopen(open_regular(path, folder=folder), "rb") as file:

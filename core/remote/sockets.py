@@ -109,7 +109,7 @@ def _address(path: Path, folder: OpenFolder | None = None) -> Iterator[str]:
     """Yield a path of the socket that is short enough to be an address.
 
     Raises:
-        OSError: the path no longer leads to `folder`, and the system names no open folders.
+        OSError: `path` no longer leads to `folder`, and the system has no path for open folders.
     """
     address = str(path / SOCKET_NAME)
     names_folders = Path("/proc/self/fd").exists()

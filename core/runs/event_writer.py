@@ -110,7 +110,7 @@ class StepGroups:
 class EventWriter:
     """Receives the events of a mailbox and appends them to the log, steps in groups.
 
-    Entries that can't be written are tried again with the next ones. There is no error message: the
+    Entries that can't be written are tried again with the next ones, without a message: the
     checkpoints report faults of the disk.
 
     Args:

@@ -52,7 +52,7 @@ class RunSummary:
     reason: str = ""
     """The damage, or why an engine failed, in one line; else empty."""
     created: datetime | None = None
-    """In UTC; this and the next fields are None if `config.json` can't be read."""
+    """Time of creation in UTC; this and the next fields are None if `config.json` can't be read."""
     dataset: str | None = None
     recipe: RecipeName | None = None
     hidden: tuple[int, ...] | None = None

@@ -75,7 +75,7 @@ class RunManifest:
     config: RunConfig
     dataset: DatasetInfo
     created: datetime
-    """In UTC."""
+    """Time of creation in UTC."""
     versions: dict[str, str]
     """Versions of mlpwatch, Python and the libraries that compute."""
 

@@ -142,7 +142,7 @@ def _read_array(stream: IO[bytes], where: str, limit: int) -> NDArray[Any]:
 
 
 def _only_array(stream: IO[bytes], where: str, limit: int) -> NDArray[Any]:
-    """Read an `.npz` file of one array, as Kuzushiji-MNIST has them."""
+    """Read an `.npz` file with one array, like those of Kuzushiji-MNIST."""
     with suppress(zipfile.BadZipFile), zipfile.ZipFile(stream) as archive:
         members = archive.infolist()
         if len(members) == 1 and members[0].filename.endswith(".npy"):
@@ -152,7 +152,7 @@ def _only_array(stream: IO[bytes], where: str, limit: int) -> NDArray[Any]:
 
 
 def _refuse_telling_members(where: str, archive: zipfile.ZipFile) -> None:
-    """Say what an archive holds instead of arrays, where the first bytes of a member tell."""
+    """Raise an error that names what an archive holds, if a member's first bytes show it."""
     for info in archive.infolist()[:_MOST_LOOKED_AT]:
         if info.is_dir() or info.flag_bits & 0x1:
             continue
