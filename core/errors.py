@@ -20,7 +20,7 @@ class InputError(MlpwatchError):
 
 
 class ConfigError(InputError):
-    """A setting out of its range or at odds with another one."""
+    """A setting that is out of range or contradicts another."""
 
 
 class DataError(InputError):

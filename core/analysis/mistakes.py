@@ -116,7 +116,7 @@ def _changes(
 def _sort_key(
     split: SplitEvaluations, parts: list[_Part], order: SortOrder
 ) -> NDArray[np.floating]:
-    """Return (samples,) numbers that rise in the order; the models' worst counts."""
+    """Return sort keys (samples,), lowest first; of several models the worst value is used."""
     labels = split.labels
     if order == "label":
         classes = parts[0].evaluation.probabilities.shape[1]

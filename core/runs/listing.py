@@ -147,7 +147,7 @@ def run_folders(saved: Path) -> list[Path]:
 
 
 def newest_first(runs: Iterable[RunSummary]) -> list[RunSummary]:
-    """Sort runs by their date, damaged ones without a date last."""
+    """Sort runs by date, newest first, damaged ones without a date last."""
     return sorted(runs, key=_age)
 
 
