@@ -94,7 +94,8 @@ class Watch:
             return f"{text}; {key} pauses {TITLES[behind.name]} where it is"
         if session.lockstep and {behind.phase, ahead.phase} == {"paused", "training"}:
             paused, other = (behind, ahead) if behind.phase == "paused" else (ahead, behind)
-            return f"{TITLES[other.name]} waits for {TITLES[paused.name]}, which is paused"
+            does = "waits for" if other.step >= paused.step else "catches up with"
+            return f"{TITLES[other.name]} {does} {TITLES[paused.name]}, which is paused"
         return ""
 
     @property

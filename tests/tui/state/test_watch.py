@@ -289,6 +289,9 @@ def test_in_lockstep_the_screen_says_for_which_paused_model_the_other_waits() ->
     assert watch.waiting_text == ""
     session.set_lockstep(True)
     assert watch.waiting_text == "PyTorch waits for NumPy, which is paused"
+    session.feed(trained("numpy", 9))
+    watch.poll()
+    assert watch.waiting_text == "PyTorch catches up with NumPy, which is paused"
 
 
 def test_saving_after_the_end_says_where_the_run_lies() -> None:
