@@ -149,7 +149,11 @@ def runs(options: argparse.Namespace) -> int:
     from mlpwatch.tui.runs.listing_text import runs_as_json, runs_as_text  # noqa: PLC0415
 
     saved = Path(options.saved)
-    print(runs_as_json(saved) if options.json else runs_as_text(saved))  # noqa: T201
+    try:
+        width = os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (AttributeError, OSError, ValueError):
+        width = None  # no terminal: a file, a pipe, nothing
+    print(runs_as_json(saved) if options.json else runs_as_text(saved, width))  # noqa: T201
     return 0
 
 

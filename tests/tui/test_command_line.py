@@ -96,7 +96,7 @@ def test_runs_without_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_ctrl_c_during_a_command_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_saved: Path) -> str:
+    def interrupted(_saved: Path, _width: int | None) -> str:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("mlpwatch.tui.runs.listing_text.runs_as_text", interrupted)

@@ -8,22 +8,36 @@ from rich.cells import cell_len, set_cell_size
 
 from mlpwatch.core.runs.listing import EngineSummary, RunSummary, list_runs
 from mlpwatch.core.text import printable
+from mlpwatch.tui.runs.columns import batch_text, rate_text
 
-_HEADINGS = ("run", "data", "recipe", "hidden", "epochs", "NumPy", "PyTorch", "state")
+_HEADINGS = (
+    "run", "data", "recipe", "hidden", "optimizer", "rate", "batch", "epochs", "NumPy", "PyTorch",
+    "state",
+)  # fmt: skip
+
+_LEFT_OUT_FIRST = ("batch", "optimizer", "rate", "data", "hidden")
 
 
-def runs_as_text(saved: Path) -> str:
-    """Return the runs under `saved`, newest first, as an aligned table."""
+def runs_as_text(saved: Path, width: int | None = None) -> str:
+    """Return the runs under `saved`, newest first, as an aligned table.
+
+    Args:
+        saved: the folder of the runs.
+        width: cells of the terminal, into which settings that do not fit are left out.
+    """
     found = list_runs(saved)
     if not found:
         return f"no runs in {printable(saved)}"
     rows = [_HEADINGS, *(_row(run) for run in found)]
     # In cells: a Chinese or Japanese character takes two.
-    widths = [max(cell_len(row[n]) for row in rows) for n in range(len(_HEADINGS))]
+    columns = {
+        heading: (n, max(cell_len(row[n]) for row in rows)) for n, heading in enumerate(_HEADINGS)
+    }
+    for heading in _LEFT_OUT_FIRST:
+        if width is not None and sum(cells + 2 for _, cells in columns.values()) - 2 > width:
+            del columns[heading]
     return "\n".join(
-        "  ".join(
-            set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
+        "  ".join(set_cell_size(row[n], cells) for n, cells in columns.values()).rstrip()
         for row in rows
     )
 
@@ -40,7 +54,8 @@ def _row(run: RunSummary) -> tuple[str, ...]:
     epochs = f"{done}/{run.epochs_planned}" if run.epochs_planned else "–"
     state = f"{run.state}: {run.reason}" if run.reason else run.state
     accuracies = (_accuracy(by_name.get("numpy")), _accuracy(by_name.get("torch")))
-    return (run.name, run.dataset or "–", run.recipe or "–", hidden, epochs, *accuracies, state)
+    settings = (run.dataset or "–", run.recipe or "–", hidden, run.optimizer or "–")
+    return (run.name, *settings, rate_text(run), batch_text(run), epochs, *accuracies, state)
 
 
 def _accuracy(engine: EngineSummary | None) -> str:
@@ -62,6 +77,9 @@ def _object(run: RunSummary) -> dict[str, Any]:
         "dataset": run.dataset,
         "recipe": run.recipe,
         "hidden": run.hidden,
+        "optimizer": run.optimizer,
+        "learning_rate": run.learning_rate,
+        "batch_size": run.batch_size,
         "epochs": run.epochs_planned,
         "engines": {
             engine.engine: {

@@ -47,7 +47,8 @@ def saved(tmp_path: Path) -> Path:
 def test_the_table_is_aligned_and_tells_accuracies(saved: Path) -> None:
     heading, *rows = runs_as_text(saved).split("\n")
     assert heading.split() == [
-        "run", "data", "recipe", "hidden", "epochs", "NumPy", "PyTorch", "state",
+        "run", "data", "recipe", "hidden", "optimizer", "rate", "batch", "epochs", "NumPy",
+        "PyTorch", "state",
     ]  # fmt: skip
     by_name = {row.split()[0]: row for row in rows}
     assert set(by_name) == {"done", "left"}
@@ -57,6 +58,16 @@ def test_the_table_is_aligned_and_tells_accuracies(saved: Path) -> None:
     assert by_name["left"][place:].startswith("62.50% val")
     assert by_name["left"][heading.index("epochs") :].startswith("2/3")
     assert by_name["left"][heading.index("PyTorch") :].startswith("–")
+    for setting, value in (("optimizer", "sgd"), ("rate", "0.3"), ("batch", "64")):
+        assert by_name["done"][heading.index(setting) :].startswith(value)
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 200])
+def test_settings_that_a_terminal_has_no_room_for_are_left_out(saved: Path, width: int) -> None:
+    lines = runs_as_text(saved, width).split("\n")
+    assert max(len(line) for line in lines) <= width
+    assert {"run", "recipe", "epochs", "NumPy", "PyTorch", "state"} <= set(lines[0].split())
+    assert ("batch" in lines[0]) == (width >= 100)
 
 
 def test_no_run_is_said_in_one_line(tmp_path: Path) -> None:
@@ -76,4 +87,6 @@ def test_json_holds_the_same_numbers(saved: Path) -> None:
     assert by_name["done"]["engines"]["numpy"]["test_accuracy"] == 0.9731
     assert by_name["left"]["engines"]["numpy"]["val_accuracy"] == 0.625
     assert by_name["left"]["hidden"] == [32, 16]
+    settings = ("optimizer", "learning_rate", "batch_size")
+    assert [by_name["left"][name] for name in settings] == ["sgd", 0.3, 64]
     assert by_name["left"]["path"] == str(saved / "left")
