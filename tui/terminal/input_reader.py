@@ -23,12 +23,13 @@ SEQUENCE_SECONDS = 2.0
 STRING_SECONDS = 5.0
 """The same for strings and pastes, which come in many parts over a slow link."""
 
-LATE_SECONDS = 0.5
+LATE_SECONDS = 1.5
 """How long after an escape key its byte may still prove to have begun a sequence: a slow link
 splits anywhere."""
 
-GUESS_SECONDS = 0.3
-"""Silence after which the possible rest of such a sequence is a key."""
+GUESS_SECONDS = 1.0
+"""Silence after which the possible rest of such a sequence is a key. Only a key that was pressed
+soon after escape, with no other behind it, takes so long."""
 
 LONGEST_KNOWN = 32
 """In bytes; Textual's parser knows no longer sequence."""
@@ -36,13 +37,23 @@ LONGEST_KNOWN = 32
 MOST_PASTED = 1_000_000
 """Most bytes of a paste that are kept."""
 
-_ESC, _CANCELS, _BEL = 0x1B, (0x18, 0x1A), 0x07
+_ESC, _CANCELS, _BEL, _ST = 0x1B, (0x18, 0x1A), 0x07, 0x9C
 _PASTE_START, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
 _OLD_MOUSE_BYTES = 3
 """Button, column and row, each of any value: xterm's reports before SGR mode."""
 
 _RXVT_KEY = re.compile(rb"\x1b\[(3|7|8|23|24)\$")
 """Ends with an intermediate byte, against ECMA-48."""
+
+_PRINTABLE = bytes(range(0x20, 0x7F))
+
+_CONTINUES = {
+    ord("["): b"0123456789<=>?ABCDEFGHIMOPQRSZ", ord("O"): b"0123456789" + _PRINTABLE[0x20:0x5F],
+    ord("]"): b"0123456789lLI", ord("P"): b"0123456789!$+>|=", ord("X"): _PRINTABLE,
+    ord("^"): _PRINTABLE, ord("_"): _PRINTABLE,
+}  # fmt: skip
+"""What terminals send behind the second byte of a sequence: where it was guessed, and something
+else comes, two keys were pressed."""
 
 _EIGHT_BIT = re.compile(
     rb"(?<![\x80-\xff])"
@@ -65,7 +76,8 @@ class InputReader:
         self._take: Callable[[int], None] = self._take_text
         """Handles the next byte, depending on the bytes before."""
         self._sequence = bytearray()
-        self._is_string_ending = False
+        self._before = 0
+        """In a string, the byte before."""
         self._alt = ""
         self._messages: list[Message] = []
         self._heard_at = self._late_until = clock()
@@ -83,6 +95,8 @@ class InputReader:
         if self.is_idle:
             data = _EIGHT_BIT.sub(b"", data)
         for byte in data:
+            if self._is_guess:
+                self._check_guess(byte)
             self._take(byte)
         return self._taken()
 
@@ -93,9 +107,10 @@ class InputReader:
             self._messages.append(Key("escape", "\x1b"))
             self._late_until = self._clock() + LATE_SECONDS
             self._take = self._take_text
+        elif self._take == self._take_intermediate and silence >= constants.ESCAPE_DELAY:
+            self._end_intermediate()
         elif self._is_guess and silence >= GUESS_SECONDS:
-            self._give_up()
-            self._type(chr(self._sequence[1]))
+            self._type_guess()
         elif silence >= STRING_SECONDS and self._take == self._take_paste:
             self._end_paste()
         elif silence >= self._patience():
@@ -113,6 +128,19 @@ class InputReader:
 
     def _give_up(self) -> None:
         self._take, self._is_guess = self._take_text, False
+
+    def _check_guess(self, byte: int) -> None:
+        """Take what was guessed to be part of a sequence for a key, if this byte is not the next.
+
+        A key that is pressed twice, as to lower the limit, is no sequence either.
+        """
+        begun, self._is_guess = self._sequence[1], False
+        if byte == begun or byte not in _CONTINUES[begun]:
+            self._type_guess()
+
+    def _type_guess(self) -> None:
+        self._give_up()
+        self._type(chr(self._sequence[1]))
 
     def _take_text(self, byte: int) -> None:
         if byte == _ESC:
@@ -145,16 +173,32 @@ class InputReader:
         elif byte == ord("O"):
             self._take = self._take_single_shift
         elif byte in b"]PX^_":
-            self._take, self._is_string_ending = self._take_string, False
+            self._take, self._before = self._take_string, 0
+        elif byte in _PRINTABLE[:0x10] or byte == ord("N"):
+            self._take = self._take_intermediate
         else:
             self._give_up()
             self._alt = "" if self._knows() else "alt+"
             if self._alt:
                 self._take_text(byte)
 
+    def _take_intermediate(self, byte: int) -> None:
+        """Take a byte of `ESC ( B` and the like (ECMA-35, 13.2), or the one that SS2 shifts."""
+        self._sequence.append(byte)
+        if byte not in _PRINTABLE:
+            self._end_intermediate()
+            self._take_text(byte)
+        elif byte not in _PRINTABLE[:0x10] or self._sequence[1] == ord("N"):
+            self._give_up()
+
+    def _end_intermediate(self) -> None:
+        """Nothing that belongs to it follows: the first byte was a key, with alt."""
+        self._give_up()
+        self._alt = "alt+"
+        self._type(chr(self._sequence[1]))
+
     def _take_control(self, byte: int) -> None:
         """Process a byte of CSI: parameters, intermediates, one final byte."""
-        self._is_guess = False
         if 0x20 <= byte <= 0x7E:  # noqa: PLR2004 - the printable characters of ASCII
             if len(self._sequence) <= LONGEST_KNOWN:
                 self._sequence.append(byte)
@@ -177,7 +221,6 @@ class InputReader:
 
     def _take_single_shift(self, byte: int) -> None:
         """Process a byte of SS3, or of the Linux console's `ESC [ [`: one final byte."""
-        self._is_guess = False
         if ord("0") <= byte <= ord(";") and len(self._sequence) <= LONGEST_KNOWN:
             self._sequence.append(byte)
         elif ord("@") <= byte <= ord("~"):
@@ -195,12 +238,13 @@ class InputReader:
 
     def _take_string(self, byte: int) -> None:
         """Drop a byte of OSC, DCS, APC, PM or SOS, up to ST or, in OSC, BEL."""
-        self._is_guess = False
-        is_ending, self._is_string_ending = self._is_string_ending, byte == _ESC
-        if is_ending and byte != ord("\\"):
+        before, self._before = self._before, byte
+        # As ST has one byte too, which is also the second half of many a letter in UTF-8.
+        is_end = byte in _CANCELS or (byte == _ST and before < 0x80)  # noqa: PLR2004
+        if before == _ESC and byte != ord("\\"):
             self._begin()
             self._take_escaped(byte)
-        elif is_ending or byte in _CANCELS or (byte == _BEL and self._sequence[1] == ord("]")):
+        elif before == _ESC or is_end or (byte == _BEL and self._sequence[1] == ord("]")):
             self._give_up()
         elif byte == 0x03:  # noqa: PLR2004 - ctrl+c, which no string holds
             self._break_off(byte)

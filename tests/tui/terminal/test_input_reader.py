@@ -25,6 +25,10 @@ UNKNOWN = {
     "CSI, half a surrogate": b"\x1b[1;1;55296u",
     "OSC, BEL": b"\x1b]11;rgb:1e1e/1e1e/1e1eq\x07",
     "OSC, ST": b"\x1b]52;c;" + b"cQ==q " * 2000 + b"\x1b\\",
+    "OSC, 8-bit ST": b"\x1b]0;\xc3\x9cq q\x9c",
+    "character set": b"\x1b(q",
+    "two intermediates": b"\x1b $q",
+    "SS2": b"\x1bNq",
     "DCS": b"\x1bP1$r0 q q\x1b\\",
     "DCS with BEL": b"\x1bP>|term\x07 q\x1b\\",
     "APC": b"\x1b_Gi=31;OK q\x1b\\",
@@ -42,8 +46,12 @@ UNKNOWN = {
     "half a character": b"\xf0\x9f\x98",
 }
 
-SPLIT = {name: sequence for name, sequence in UNKNOWN.items() if sequence[0] < 0x80}
-"""An 8-bit introducer alone is a Latin-1 key."""
+SPLIT = {
+    name: sequence
+    for name, sequence in UNKNOWN.items()
+    if sequence[0] < 0x80 and sequence[1:2] not in (b"(", b" ", b"N")
+}
+"""An 8-bit introducer alone is a Latin-1 key, and a sign some time after escape is a key."""
 
 KEYS = {
     b"\x1b[A": "up", b"\x1bOA": "up", b"\x1b[1;5C": "ctrl+right", b"\x1b[6~": "pagedown",
@@ -125,6 +133,46 @@ def test_an_arrow_that_a_slow_link_splits_lowers_no_limit(
         clock.now += GUESS_SECONDS - 0.1
         found += reader.tick()
     assert keys(found) == ["escape", "up"]
+
+
+@pytest.mark.parametrize(
+    "sequence", [b"\x1b[1;5C", b"\x1bOA", b"\x1bP1$r0 q q\x1b\\", b"\x1b]11;q\x07"]
+)
+@pytest.mark.parametrize("seconds", [0.2, 0.35, 0.6, 0.9])
+def test_bytes_that_come_one_by_one_over_a_slow_link_are_no_letters(
+    sequence: bytes, seconds: float, reader: InputReader, clock: Clock
+) -> None:
+    found: list[Message] = []
+    for byte in sequence:
+        found += reader.feed(bytes([byte]))
+        clock.now += seconds
+        found += reader.tick()
+    assert [key for key in keys(found) if len(key) == 1 or "bracket" in key] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [(b"]]]", ["right_square_bracket"] * 3), (b"[[", ["left_square_bracket"] * 2),
+     (b"]q", ["right_square_bracket", "q"]), (b"X\r", ["X", "enter"]), (b"PP", ["P", "P"])],
+)  # fmt: skip
+def test_keys_soon_after_an_escape_are_keys(
+    typed: bytes, expected: list[str], reader: InputReader, clock: Clock
+) -> None:
+    reader.feed(b"\x1b")
+    clock.now += 0.125
+    assert keys(reader.tick()) == ["escape"]
+    found = reader.feed(typed[:1])
+    clock.now += 0.2
+    found += reader.tick() + reader.feed(typed[1:])
+    clock.now += GUESS_SECONDS
+    assert [key.replace("upper_", "") for key in keys(found + reader.tick())] == expected
+
+
+def test_alt_with_a_sign_is_a_key_after_a_moment(reader: InputReader, clock: Clock) -> None:
+    assert reader.feed(b"\x1b/") == []
+    clock.now += 0.125
+    assert keys(reader.tick()) == ["alt+slash"]
+    assert keys(reader.feed(b"q")) == ["q"]
 
 
 def test_a_bracket_soon_after_an_escape_is_a_key_if_nothing_follows(
