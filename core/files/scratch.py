@@ -84,7 +84,7 @@ def remove_abandoned(parent: Path) -> None:
 
 
 def _mark(folder: Path) -> None:
-    handle = open_regular(folder / MARK_NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    handle = open_regular(folder / MARK_NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW)
     with os.fdopen(handle, "wb") as file:
         file.write(MARK)
 
@@ -92,7 +92,7 @@ def _mark(folder: Path) -> None:
 def _is_marked(folder: Path) -> bool:
     if folder.is_symlink():
         return False
-    with os.fdopen(open_regular(folder / MARK_NAME), "rb") as file:
+    with os.fdopen(open_regular(folder / MARK_NAME, os.O_NOFOLLOW), "rb") as file:
         return file.read(len(MARK) + 1) == MARK
 
 

@@ -7,6 +7,7 @@ import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from time import sleep
 
 from mlpwatch.core.errors import RunError
@@ -137,6 +138,7 @@ class RunLock:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._handle: int | None = None
+        self._changing = Lock()
         self.folder: OpenFolder | None = None
         """The folder while the lock is held: its path may meanwhile lead to another folder."""
 
@@ -171,16 +173,35 @@ class RunLock:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the locked folder or its `config.json` was deleted."""
-        if self.folder is None:
-            return False
+        """Whether the locked folder or its `config.json` was deleted or replaced.
+
+        Another `config.json` has another lock, by which another process may train: a copy that an
+        editor or a backup put there is locked in its turn, and what is no copy is another run.
+        """
+        with self._changing:
+            if self.folder is None or self._handle is None:
+                return False
+            try:
+                found = os.stat(MANIFEST_NAME, dir_fd=self.folder.handle)
+            except FileNotFoundError:
+                return True
+            except OSError as error:
+                return error.errno == errno.ESTALE
+            return not os.path.samestat(found, os.fstat(self._handle)) and not self._hold_copy()
+
+    def _hold_copy(self) -> bool:
+        """Lock the file that has replaced `config.json`; False where it is none of ours."""
         try:
-            os.stat(MANIFEST_NAME, dir_fd=self.folder.handle)
-        except FileNotFoundError:
-            return True
-        except OSError as error:
-            return error.errno == errno.ESTALE
-        return False
+            copy = open_regular(self._folder / MANIFEST_NAME, os.O_RDWR, folder=self.folder)
+        except OSError:
+            return False
+        held = self._handle
+        if held is None or not _are_equal(held, copy) or _lock_patiently(copy) is False:
+            os.close(copy)
+            return False
+        self._handle = copy
+        os.close(held)
+        return True
 
     def _why_not(self, locked: bool | None) -> str:
         """Return why this process may not train the run; empty if it may."""
@@ -217,6 +238,12 @@ def _is_still_at(path: Path, handle: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except OSError:
         return False
+
+
+def _are_equal(one: int, other: int) -> bool:
+    """Say whether two open files hold the same."""
+    size = os.fstat(one).st_size
+    return os.pread(one, size + 1, 0) == os.pread(other, size + 1, 0)
 
 
 def _lock_patiently(handle: int) -> bool | None:

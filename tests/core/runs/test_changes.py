@@ -204,3 +204,20 @@ def test_a_deletion_that_was_killed_half_way_is_finished_later(saved: Path) -> N
     one.rename(saved / ".deleted-12345678")
     delete_run(saved, "two")
     assert names(saved) == []
+
+
+def test_a_mark_that_is_a_link_is_neither_believed_nor_written_through(saved: Path) -> None:
+    own = saved / ".deleted-notes"
+    own.mkdir()
+    (own / "notes.txt").write_text("mine")
+    elsewhere = saved.parent / "mark"
+    elsewhere.write_bytes(scratch.MARK)
+    (own / scratch.MARK_NAME).symlink_to(elsewhere)
+    scratch.remove_abandoned(saved)
+    assert (own / "notes.txt").read_text() == "mine"
+    elsewhere.write_text("precious")
+    create(saved, "linked")
+    (saved / "linked" / scratch.MARK_NAME).symlink_to(elsewhere)
+    with pytest.raises(RunError, match="linked: can't be deleted"):
+        delete_run(saved, "linked")
+    assert elsewhere.read_text() == "precious"

@@ -14,10 +14,10 @@ import pytest
 
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.runs.changes import delete_run, rename_run
-from mlpwatch.core.runs.layout import OWNER_NAME
+from mlpwatch.core.runs.layout import MANIFEST_NAME, OWNER_NAME
 from mlpwatch.core.runs.lock import Owner, RunLock, _began, read_owner, this_process, write_owner
-from mlpwatch.core.runs.run import Run
-from tests.support.samples.run_samples import create
+from mlpwatch.core.runs.run import FolderGoneError, Run
+from tests.support.samples.run_samples import create, line
 
 
 def dead_pid() -> int:
@@ -194,3 +194,33 @@ def test_a_change_of_the_folder_leaves_no_owner(run: Run) -> None:
     lock.acquire()
     lock.release()
     assert not (run.path / OWNER_NAME).exists()
+
+
+def test_a_copy_of_the_settings_put_in_their_place_is_locked_in_its_turn(run: Run) -> None:
+    run.acquire()
+    config = run.path / MANIFEST_NAME
+    copy = config.with_name("copy")
+    copy.write_bytes(config.read_bytes())
+    copy.replace(config)
+    run.append_metrics(line("numpy", 1))
+    other = Run.open(run.path.parent, run.name)
+    with pytest.raises(RunError, match="in use by another mlpwatch"):
+        other.acquire()
+    run.release()
+    other.acquire()
+    other.release()
+
+
+def test_where_another_run_s_settings_were_put_in_their_place_nothing_is_written(
+    run: Run,
+) -> None:
+    run.acquire()
+    other = create(run.path.parent, "other", minutes=1)
+    (other.path / MANIFEST_NAME).replace(run.path / MANIFEST_NAME)
+    with pytest.raises(FolderGoneError, match="folder is gone"):
+        run.append_metrics(line("numpy", 1))
+    assert run.read_metrics() == []
+    assert str(run.path.with_name("demo-2")) in run.replace_gone_folder()
+    run.append_metrics(line("numpy", 1))
+    assert len(Run.open(run.path.parent, "demo-2").read_metrics()) == 1
+    run.release()
