@@ -145,11 +145,16 @@ class Dashboard(ClosesOnce[None]):
             self._matrix(self._names[0]).action_move(down, right)
         elif right:
             self.action_crosshair("column", right)
+        elif state := self._watch.state:
+            state.say("↑ and ↓ move in the matrix; tab goes there", where="dashboard")
 
     def action_crosshair(self, stride: Stride, right: int) -> None:
         """Move the crosshair by a column, a point or an epoch."""
         if state := self._watch.state:
+            had_none = self._charts.step is None
             self._charts.move(state, stride, right)
+            if had_none and self._charts.step is None:
+                state.say("← brings the crosshair in, at the newest step", where="dashboard")
             self._mark_read()
             self.update(numbers=True)
 
@@ -157,6 +162,8 @@ class Dashboard(ClosesOnce[None]):
         """Show the digits of the confusion cell under the cursor."""
         if self._panel == "confusion":
             self._matrix(self._names[0]).action_open()
+        elif state := self._watch.state:
+            state.say("enter opens a cell of the matrix; tab goes there", where="dashboard")
 
     def action_toggle_overlay(self) -> None:
         """Draw both models in one chart with their gap beside it, or side by side."""

@@ -32,7 +32,8 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
         right.append(("lockstep, = ends it ", Role.WARNING))
     if watch.limit is not None and not state.ended:
         does = "lifts" if watch.limit_is_automatic else "raises"
-        right.append((f"limit {watch.limit:g} steps/s, ] {does} it ", Role.WARNING))
+        gap = "  " if right else ""
+        right.append((f"{gap}limit {watch.limit:g} steps/s, ] {does} it ", Role.WARNING))
     time = formatting.elapsed_and_left(state.seconds, state.seconds_left)
     right.append((f"  {time} ", Role.DIM))
     if cost:

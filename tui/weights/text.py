@@ -26,11 +26,12 @@ def units_text(
         units: of the layer.
         mean: how many weights a dot averages, as `2x2`; empty if each has its own.
     """
-    shown = f"{first}–{last - 1} of {units}" if last > first + 1 else f"{first} of {units}"
+    shown = f"units {first}–{last - 1}" if last > first + 1 else f"unit {first}"
+    shown += f" of {units}"
     if config.hidden and mean:
-        text = f" units {shown} · dots average {mean} weights"
+        text = f" {shown} · dots average {mean} weights"
     elif config.hidden:
-        text = f" first layer: units {shown}, {data.features} weights each"
+        text = f" first layer: {shown}, {data.features} weights each"
     else:
         names = data.class_names
         text = f" no hidden layer: weights of the classes {names[0]}–{names[-1]}"

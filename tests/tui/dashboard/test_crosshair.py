@@ -142,6 +142,23 @@ async def test_the_arrows_move_it_by_one_column_of_the_chart() -> None:
         assert line(shown(stage, "torch", "accuracy")) == {before - 6}
 
 
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("right", "← brings the crosshair in"),
+        ("shift+right", "← brings the crosshair in"),
+        ("pagedown", "← brings the crosshair in"),
+        ("up", "↑ and ↓ move in the matrix"),
+        ("enter", "enter opens a cell of the matrix"),
+    ],
+)
+async def test_keys_without_effect_on_a_chart_say_why(key: str, words: str) -> None:
+    async with on_stage(training()) as stage:
+        await stage.press(key)
+        assert words in stage.text()
+        assert "step 67:" not in stage.text()
+
+
 async def test_it_does_not_enter_where_a_model_broke_off() -> None:
     async with on_stage(failed()) as stage:
         await stage.press("left")

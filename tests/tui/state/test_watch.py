@@ -14,6 +14,7 @@ from mlpwatch.core.errors import DataError
 from mlpwatch.core.events import Event, Paused, StepGroup
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.core.scheduling import NICENESS
+from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.state.watch import SPEEDS, Report, Watch
 from tests.support.samples.scenes import (
     CONFIG,
@@ -246,6 +247,8 @@ def test_lockstep_is_switched_and_said() -> None:
     watch.toggle_lockstep()
     assert session.lockstep
     assert "the faster waits" in watch.state.message
+    _, right = header(watch)
+    assert "= ends it   limit 8 steps/s" in "".join(text for text, _ in right), "words apart"
     watch.toggle_lockstep()
     assert not session.lockstep
     alone = opened(FakeSession(config=replace(CONFIG, only="numpy")))

@@ -114,6 +114,10 @@ def test_tiles_say_when_a_dot_averages_weights(
     assert len(told[0]) + len(" −0.03 ████ 0 ████ +0.03 ") <= 80, "room for the scale"
 
 
+def test_one_tile_alone_is_one_unit() -> None:
+    assert units_text(CONFIG, digits(), 3, 4, 32)[0][0].startswith(" first layer: unit 3 of 32,")
+
+
 @pytest.mark.parametrize("error", [MemoryError("784 MB"), RuntimeError("can't allocate 784 MB")])
 async def test_a_lack_of_memory_is_said_and_newer_weights_try_again(
     error: Exception, monkeypatch: pytest.MonkeyPatch
