@@ -72,7 +72,7 @@ def test_runs_are_filtered_opened_compared_renamed_and_deleted(tmp_path: Path) -
 
         terminal.send("n")
         terminal.wait_for("keeps the old name")
-        terminal.send(" again\r")
+        terminal.send("second again\r")
         wait_until(lambda: names(saved) == {"here", "first", "second again", "third"})
         terminal.wait_for("second again")
         assert (saved / "second again/metrics.jsonl").is_file()

@@ -82,6 +82,9 @@ _FEWEST_POWERS, _LARGEST_POWER = 2, 300
 _DECADES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
 
 
+_LARGEST_RULED = 1e300
+
+
 class Ruler(NamedTuple):
     """An axis whose ticks are the same number of rows apart."""
 
@@ -104,9 +107,10 @@ def ruler(limits: Limits, rows: int, log: bool, *, labels_top: bool = False) -> 
         labels_top: put a tick on the highest value, a round number.
     """
     as_they_fall = Ruler(limits, tuple(nice_ticks(limits, max(2, rows // _LEAST_ROWS), log)))
-    if rows < 2 * _LEAST_ROWS:
-        return as_they_fall
     low, high = map(math.log10, limits) if log else limits
+    # Near the largest float the ruler's own steps would be infinite.
+    if rows < 2 * _LEAST_ROWS or max(abs(low), abs(high)) > _LARGEST_RULED:
+        return as_they_fall
     used = rows - 1 if labels_top else rows
     if log:
         steps = [float(decades) for decades in _DECADES]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from unicodedata import category
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -64,4 +65,6 @@ def _plain_character(character: str) -> str:
     if ord(character) in _BOXES:
         return "+"
     columns = cell_len(character)
-    return (" " if ord(character) in _BLOCKS else "?") * columns
+    # A symbol such as the palette's magnifying glass says nothing that the words do not say.
+    is_blank = ord(character) in _BLOCKS or category(character) == "So"
+    return (" " if is_blank else "?") * columns

@@ -152,7 +152,7 @@ def test_a_bad_data_path_is_one_line_and_nothing_is_written(tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (2, "")
     last = done.stderr.splitlines()[-1]
     assert "none.npz" in last
-    assert "expected auto, digits, mnist" in last
+    assert "expected auto, mnist, digits" in last
     assert "Traceback" not in done.stderr
     assert not saved.exists()
 
