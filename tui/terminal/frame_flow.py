@@ -108,7 +108,10 @@ class FrameFlow:
             # After silence it is unknown which question this answers.
             settles_all = self._is_reminded or not self._answers
             if self._asked:
-                self._round_trip = self._clock() - self._asked.popleft()
+                # The longest: an answer to a question that is no longer listed, which comes after
+                # the first answer of all, would be counted from a later question.
+                since = self._clock() - self._asked.popleft()
+                self._round_trip = max(self._round_trip, since)
             if settles_all:
                 self._asked.clear()
             # Answers before the first one, or to a reminder, may be lost or delayed.

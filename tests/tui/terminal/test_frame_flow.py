@@ -196,3 +196,25 @@ def test_leaving_at_once_waits_for_all_that_was_asked(flow: FrameFlow) -> None:
     assert all(not answer.is_alive() for answer in answers[:2])
     for answer in answers:
         answer.join()
+
+
+def test_late_answers_to_the_first_questions_do_not_shorten_the_last_wait(
+    flow: FrameFlow, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        flow.sent()
+        clock.now += 0.1
+    clock.now += 1.0
+    flow.answered()
+    flow.sent()
+    flow.answered()
+    waits: list[float] = []
+
+    def wait_for(_done: object, seconds: float) -> bool:
+        waits.append(seconds)
+        return True
+
+    monkeypatch.setattr(flow._changed, "wait_for", wait_for)
+    flow.last_question()
+    flow.finish()
+    assert waits == [pytest.approx(2.6)]
