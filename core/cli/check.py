@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, get_args
 
 from mlpwatch.core.cli.options import layer_widths
+from mlpwatch.core.data.registry import SOURCES
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.text import printable
 
@@ -44,7 +45,7 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
     ):  # fmt: skip
         said.add_argument(f"--{name}", choices=get_args(kind), metavar="|".join(get_args(kind)))
     parser.add_argument(
-        "--data", default="digits", metavar="digits|mnist|PATH",
+        "--data", default="digits", metavar="|".join((*SOURCES, "PATH")),
         help="the images (default: the bundled digits)",
     )  # fmt: skip
     parser.add_argument(

@@ -1,7 +1,7 @@
 """Optimizers of the NumPy network, on flat vectors of all parameters; learning rate schedules.
 
 A new optimizer needs its name in `core.config.OptimizerName`, its class here, and its counterpart
-in `torch_mlp.OPTIMIZERS`. A new schedule needs its name in `core.config.Schedule` and its function
+in `torch_mlp.UPDATES`. A new schedule needs its name in `core.config.Schedule` and its function
 here.
 """
 
