@@ -140,13 +140,19 @@ def test_before_its_processor_time_is_up_a_run_saves_and_ends(tmp_path: Path) ->
 def test_a_pause_of_both_is_at_the_same_step(tmp_path: Path) -> None:
     with training(tmp_path) as process:
         wait_until(lambda: steps_done(tmp_path) > 50)
-        for number in range(1, 4):
+        for _ in range(3):
+            before = len(entries(tmp_path, "paused"))
             assert ask(tmp_path, encode_command(Command("pause")))["status"]["paused"]
-            wait_until(lambda n=number: len(entries(tmp_path, "paused")) == 2 * n)  # type: ignore[misc]
+            wait_until(lambda n=before: paused_since(tmp_path, n) == set(ENGINE_NAMES))  # type: ignore[misc]
             # The one behind may have waited already when the leader's last step came.
             wait_until(lambda: len(set(last_steps(tmp_path))) == 1)
             ask(tmp_path, encode_command(Command("resume")))
         assert process.poll() is None
+
+
+def paused_since(folder: Path, count: int) -> set[str]:
+    """Return the engines that have paused after so many pauses in the event log."""
+    return {entry["engine"] for entry in entries(folder, "paused")[count:]}
 
 
 def last_steps(folder: Path) -> list[int]:

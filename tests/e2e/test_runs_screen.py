@@ -78,6 +78,10 @@ def test_runs_are_filtered_opened_compared_renamed_and_deleted(tmp_path: Path) -
         assert (saved / "second again/metrics.jsonl").is_file()
 
         delete_the_chosen(terminal, saved)
+        terminal.send("q")  # drops the filter
+        terminal.wait_for("saved · 3 runs")
+        terminal.send("q")
+        terminal.wait_for("▸ loss")
         terminal.send("q")
         assert terminal.wait_for_end() == 0
         assert_restored(terminal)

@@ -59,7 +59,7 @@ def test_the_dashboard_over_ssh(ssh: list[str], tmp_path: Path) -> None:
         terminal.send("m")
         terminal.wait_for(" · true ")
         terminal.send("\r")
-        parts = ("PyTorch reads ", "1 of ", r"NumPy +predicts \d +\d+\.\d %  (right|wrong)")
+        parts = ("PyTorch predicts ", "1 of ", r"NumPy +predicts \d +\d+\.\d %  (right|wrong)")
         terminal.wait_for(lambda text: all(re.search(part, text) for part in parts))
         terminal.send("\x1b")
         terminal.wait_for(" · true ")
