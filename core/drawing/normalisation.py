@@ -102,4 +102,4 @@ CENTRINGS: Mapping[NormalisationName, Centring] = MappingProxyType(
     }
 )
 if missing := set(get_args(NormalisationName)) - set(CENTRINGS):
-    raise NotImplementedError(f"no way to scale and centre a drawing as {sorted(missing)} have it")
+    raise TypeError(f"no way to scale and centre a drawing as {sorted(missing)} have it")

@@ -4,6 +4,7 @@ A new loss needs its name in `core.config.LossName`, its class and record here, 
 in `torch_mlp.LOSSES`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -53,7 +54,7 @@ class _Buffers:
         self._flat_gradient[self._places] = np.subtract(picked, 1, out=picked)
 
 
-class Loss:
+class Loss(ABC):
     """The function that training minimises: L is the mean over a batch.
 
     Keeps buffers for each batch size, and what `backward` needs from the last `forward`.
@@ -65,6 +66,7 @@ class Loss:
     def __init__(self) -> None:
         self._by_batch: dict[int, _Buffers] = {}
 
+    @abstractmethod
     def forward(self, logits: Floats, labels: Labels) -> float:
         """Return L for logits Z (batch, classes) and true classes (batch,).
 
@@ -72,19 +74,18 @@ class Loss:
             logits: in the memory order of the last `Linear`.
             labels: int64.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def backward(self) -> Floats:
         """Return ∂L/∂Z (batch, classes) of the last `forward`; its next call overwrites it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def probabilities(self, logits: Floats) -> Floats:
         """Return the output layer's probabilities for logits (samples, classes); same shape."""
-        raise NotImplementedError
 
+    @abstractmethod
     def per_image(self, logits: Floats, labels: Labels) -> Floats:
         """Return the loss of each image (samples,)."""
-        raise NotImplementedError
 
     def _start(self, logits: Floats, labels: Labels) -> _Buffers:
         """Return the buffers for this batch size; `backward` uses those of the last call."""

@@ -5,6 +5,7 @@ in `torch_mlp.UPDATES`. A new schedule needs its name in `core.config.Schedule` 
 here.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -24,7 +25,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 """Kingma and Ba 2015, section 2; also the defaults of `torch.optim.Adam`."""
 
 
-class Optimizer:
+class Optimizer(ABC):
     """Computes updates from gradients.
 
     Args:
@@ -46,12 +47,12 @@ class Optimizer:
             slot.fill(0)
         """By name, each (parameters,); initially zeros; may be written to."""
 
+    @abstractmethod
     def update(self, theta: Vector, gradient: Vector) -> None:
         """Change theta (parameters,) in place by one step along -gradient (parameters,).
 
         The gradient is overwritten: it is used as scratch space.
         """
-        raise NotImplementedError
 
 
 class SGD(Optimizer):
