@@ -126,6 +126,13 @@ def processor_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def rests_for_a_second(process: int) -> bool:
+    """Whether a process uses less than 0.4 s of the processor in the next second."""
+    before = processor_seconds(process)
+    time.sleep(1.0)
+    return processor_seconds(process) - before < 0.4
+
+
 @pytest.mark.parametrize("how", ["closed", "SIGHUP"])
 def test_a_run_outlives_its_terminal_and_is_found_again(tmp_path: Path, how: str) -> None:
     command = [*mlpwatch_command(), *LONG, "--on-hangup", "continue"]
@@ -143,9 +150,8 @@ def test_a_run_outlives_its_terminal_and_is_found_again(tmp_path: Path, how: str
             assert terminal.process.poll() is None
             other.send(" ")
             other.wait_for(lambda text: both("paused", text))
-            before = processor_seconds(terminal.process.pid)
-            time.sleep(1.0)
-            assert processor_seconds(terminal.process.pid) - before < 0.4, "it spins"
+            # The slower one may still catch up; a process that spins never rests.
+            assert any(rests_for_a_second(terminal.process.pid) for _ in range(20)), "it spins"
             other.send("q")
             assert other.wait_for_end() == 0
         with nothing_lost(tmp_path / "saved"):
