@@ -241,7 +241,7 @@ class UserModule:
         optimizer.step()
 
     def evaluate_mode(self) -> None:
-        """Switch dropout off, as far as the module knows of it."""
+        """Switch off the dropout that the module knows of."""
         self.model.eval()
 
     def train_mode(self) -> None:

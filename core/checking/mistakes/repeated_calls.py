@@ -45,11 +45,11 @@ def _again(case: Case, report: Report) -> None:
     ):
         report.add(Finding("unknown", ("outputs", *where),
             "the outputs of a batch depend on the batch before it: something is kept that should "
-            "be made anew."))  # fmt: skip
+            "be made again for each batch."))  # fmt: skip
     else:
         report.add(Finding("unknown", where,
             "the gradients of a batch depend on the batch before it: something is kept that should "
-            "be made anew."))  # fmt: skip
+            "be made again for each batch."))  # fmt: skip
 
 
 def _short(case: Case, report: Report) -> None:

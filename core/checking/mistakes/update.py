@@ -76,7 +76,7 @@ def _candidates(u: Updates) -> list[tuple[str, str, Steps]]:
             ("momentum-differs", "yours is v = μ v + (1 - μ) g; the reference has v = μ v + g "
              "(PyTorch's): yours moves a tenth as far at first",
              _with_memory(eta, g, lambda v, x: mu * v + (1 - mu) * x)),
-            ("momentum-differs", "yours has no memory: v is made anew at each update; the "
+            ("momentum-differs", "yours has no memory: v starts from 0 at each update; the "
              "reference keeps v = μ v + g", _series("sgd", eta, g)),
         ]  # fmt: skip
         rows += [
