@@ -1,11 +1,12 @@
 """The settings of one run: frozen, checked on construction, to and from a plain dict."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
 from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.network_file import NetworkFile
 
 EngineName = Literal["numpy", "torch"]
 Activation = Literal["relu", "sigmoid", "tanh"]
@@ -20,6 +21,12 @@ Initialization = Literal["scaled", "normal"]
 RecipeName = Literal["twin", "seed", "seed-fixed", "best"]
 
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
+
+TITLES: Mapping[EngineName, str] = MappingProxyType({"numpy": "NumPy", "torch": "PyTorch"})
+"""Names of mlpwatch's own engines, for people."""
+
+NETWORK_FIELDS = ("network", "network_torch")
+"""The settings that hold a user's own network."""
 
 MAX_LAYER_WIDTH = 65_536
 MAX_BATCH_SIZE = 1_000_000
@@ -97,6 +104,12 @@ class RunConfig:
     threads: int | None = None
     """Cores for both engines together; None for all."""
 
+    network: NetworkFile | None = None
+    """The user's own network that trains in NumPy's place."""
+
+    network_torch: NetworkFile | None = None
+    """The user's own network that trains in PyTorch's place."""
+
     def __post_init__(self) -> None:
         """Check every range, in the order of the fields."""
         _check_choices(self)
@@ -115,13 +128,37 @@ class RunConfig:
         """The engines that this run trains, in the order of the screen."""
         return ENGINE_NAMES if self.only is None else (self.only,)
 
+    def network_file(self, engine: EngineName) -> NetworkFile | None:
+        """Return the user's own network in this engine's place, or None."""
+        return self.network if engine == "numpy" else self.network_torch
+
+    def title(self, engine: EngineName) -> str:
+        """Return the name of an engine for people: the file's where the user's own trains."""
+        file = self.network_file(engine)
+        if file is None:
+            return TITLES[engine]
+        others = (self.network, self.network_torch)
+        is_shared = sum(one is not None and one.file == file.file for one in others) > 1
+        return f"{file.file}:{file.name or TITLES[engine]}" if is_shared else file.file
+
     def loss_mean(self, engine: EngineName) -> LossMean:
         """What this engine's squared error is averaged over."""
         return self.torch_loss_mean if engine == "torch" else "batch"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain JSON values."""
-        return asdict(self) | {"hidden": list(self.hidden)}
+        """Return the settings as plain JSON values; networks only where there are some."""
+        values: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not isinstance(value, NetworkFile):
+                values[each.name] = list(value) if isinstance(value, tuple) else value
+            else:
+                values[each.name] = value.to_dict()
+        return {
+            name: value
+            for name, value in values.items()
+            if value is not None or name not in NETWORK_FIELDS
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -138,7 +175,13 @@ class RunConfig:
         hidden = values.get("hidden", ())
         if not isinstance(hidden, (list, tuple)):
             raise ConfigError(f"hidden {hidden!r}: expected a list of layer widths")
-        return cls(**values | ({"hidden": tuple(hidden)} if "hidden" in values else {}))
+        networks = {
+            name: NetworkFile.from_dict(values[name])
+            for name in NETWORK_FIELDS
+            if values.get(name) is not None
+        }
+        widths = {"hidden": tuple(hidden)} if "hidden" in values else {}
+        return cls(**values | widths | networks)
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -6,7 +6,7 @@ from typing import Any
 from mlpwatch.core.checking.comparison import Truth, precision_of, truths_of
 from mlpwatch.core.checking.foreign.process import Answers, Given
 from mlpwatch.core.checking.job import Job
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import numpy as np
 from mlpwatch.core.checking.foreign.process import Given
 from mlpwatch.core.checking.job import Batch, Job
 from mlpwatch.core.checking.reference import Array, Pass, backward, forward, one_hot
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 SAFETY = 64
 """Times what one other order of the sums changed; in 500 networks the most was 11."""

@@ -13,14 +13,12 @@ from mlpwatch.core.checking.case import Case, make_case
 from mlpwatch.core.checking.diagnosis import diagnose
 from mlpwatch.core.checking.findings import Finding, Report
 from mlpwatch.core.checking.foreign.process import Fault, started
-from mlpwatch.core.checking.foreign.user_module import module_specification
 from mlpwatch.core.checking.job import make_job
 from mlpwatch.core.checking.reference import Array
-from mlpwatch.core.checking.specification import Specification, specification_from
 from mlpwatch.core.checking.undeclared import inferred
 from mlpwatch.core.errors import InputError
-
-TORCH_OPTIMIZERS = {"SGD": "sgd", "Adam": "adam", "RMSprop": "rmsprop"}
+from mlpwatch.core.foreign.user_module import declared_optimizer, module_specification
+from mlpwatch.core.specification import Specification, specification_from
 
 
 class Images(NamedTuple):
@@ -72,7 +70,7 @@ def inspect(
         is_module = loaded["style"] == "module"
         said = dict(loaded["attributes"])
         if is_module:
-            said |= module_specification(facts) | _declared_optimizer(facts)
+            said |= module_specification(facts) | declared_optimizer(facts)
         spec = _named(path, said, overrides)
         job = make_job(spec, *data)
         if is_module and facts["linear"][0][0] != data.images.shape[1]:
@@ -97,17 +95,6 @@ def _named(path: Path, said: Mapping[str, Any], overrides: Mapping[str, Any]) ->
         return specification_from(said, overrides)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from error
-
-
-def _declared_optimizer(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the optimizer that a PyTorch file makes, by our names."""
-    described = facts.get("optimizer")
-    if not described:
-        return {"optimizer": "sgd"}
-    name = TORCH_OPTIMIZERS.get(described["name"], "sgd")
-    if name == "sgd" and described.get("momentum"):
-        name = "nesterov" if described.get("nesterov") else "momentum"
-    return {"optimizer": name}
 
 
 def _module_findings(facts: Mapping[str, Any], report: Report) -> None:

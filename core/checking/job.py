@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.checking.reference import Array, backward, forward, one_hot
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 HUGE = 1e4
 """Factor of the pixels in the batch that makes exp() overflow where it is written plainly."""

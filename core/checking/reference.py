@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]

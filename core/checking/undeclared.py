@@ -10,7 +10,7 @@ from mlpwatch.core.checking.foreign.process import Answers
 from mlpwatch.core.checking.job import Job
 from mlpwatch.core.checking.mistakes.factors import factors_between
 from mlpwatch.core.checking.reference import forward, output_delta
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 
 def inferred(

@@ -28,7 +28,7 @@ WIDTH = 96
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `mlpwatch check`."""
-    from mlpwatch.core.checking.specification import (  # noqa: PLC0415 - only for this command
+    from mlpwatch.core.specification import (  # noqa: PLC0415 - only for this command
         ActivationName,
         LossName,
         OptimizerName,

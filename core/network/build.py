@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.arrays import Floats, Labels
+from mlpwatch.core.arrays import Floats, Labels, Tensors
 from mlpwatch.core.config import EngineName, Initialization, RunConfig
 from mlpwatch.core.data.pixels import GreyLevels
 from mlpwatch.core.network.activations import ACTIVATIONS
@@ -82,10 +82,26 @@ def build_engine(
 
     Raises:
         ConfigError: the config's device is absent.
+        UserCodeError: the user's own network, which stands in the engine's place, raises.
     """
     weights = initial_weights(layer_sizes(images.shape[1], config.hidden, classes), config)
+    file = config.network_file(name)
+    # Without its source it is a run that is only shown: its code is not run for that.
+    if file is not None and file.source:
+        return _user_engine(name, config, images, labels, weights)
     if name == "numpy":
         return NumpyMLP(config, images, labels, weights, grey_levels)
     from mlpwatch.core.network.torch_mlp import TorchMLP  # noqa: PLC0415
 
     return TorchMLP(config, images, labels, weights)
+
+
+def _user_engine(
+    name: EngineName, config: RunConfig, images: Floats, labels: Labels, weights: Tensors
+) -> Engine:
+    # Imported here: only runs with a network of the user's need it.
+    from mlpwatch.core.network.user_numpy import UserNumpyEngine  # noqa: PLC0415
+    from mlpwatch.core.network.user_torch import UserTorchEngine  # noqa: PLC0415
+
+    kind = UserNumpyEngine if name == "numpy" else UserTorchEngine
+    return kind(name, config, images, labels, weights)

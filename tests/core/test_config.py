@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpwatch.core import config as settings
-from mlpwatch.core.config import RunConfig
+from mlpwatch.core.config import NETWORK_FIELDS, RunConfig
 from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.network_file import NetworkFile
+from mlpwatch.core.specification import Specification
 
 configs = st.builds(
     RunConfig,
@@ -44,7 +46,33 @@ def test_a_config_survives_json(config: RunConfig) -> None:
 
 
 def test_the_dict_holds_every_field_and_nothing_else() -> None:
-    assert set(RunConfig().to_dict()) == {field.name for field in fields(RunConfig)}
+    names = {field.name for field in fields(RunConfig)}
+    assert set(RunConfig().to_dict()) == names - set(NETWORK_FIELDS)
+
+
+def test_networks_are_in_the_dict_where_there_are_some() -> None:
+    file = NetworkFile(
+        "net.py", "0" * 64, "Mine", spec=Specification(hidden=(3,), layout="columns")
+    )
+    config = RunConfig(hidden=(3,), network=file, network_torch=NetworkFile("net.py", "1" * 64))
+    values = json.loads(json.dumps(config.to_dict()))
+    assert values["network"]["file"] == "net.py"
+    assert RunConfig.from_dict(values) == config
+    assert (config.title("numpy"), config.title("torch")) == ("net.py:Mine", "net.py:PyTorch")
+    assert RunConfig(network=file).title("numpy") == "net.py"
+    assert RunConfig(network=file).title("torch") == "PyTorch"
+
+
+@pytest.mark.parametrize("values", [
+    "net.py", {}, {"file": "net.py"}, {"file": 3, "sha256": "0" * 64},
+    {"file": "net.py", "sha256": "0" * 64, "kind": "script"},
+    {"file": "net.py", "sha256": "0" * 64, "is_exact": 1},
+    {"file": "net.py", "sha256": "0" * 64, "specification": {"hidden": "many"}},
+    {"file": "net.py", "sha256": "0" * 64, "specification": []},
+])  # fmt: skip
+def test_a_damaged_network_is_refused(values: object) -> None:
+    with pytest.raises(ConfigError, match="network"):
+        RunConfig.from_dict({"network": values})
 
 
 def test_missing_fields_take_their_defaults() -> None:
@@ -94,6 +122,8 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("input_dropout", -0.1, "input dropout -0.1: expected a share from 0 to below 1"),
     ("threads", 0, "threads 0: expected a whole number from 1 to 4,096"),
     ("threads", 4_097, "threads 4097: expected"),
+    ("network", "net.py", "network 'net.py': expected its file and sha256"),
+    ("network_torch", {}, "network: expected the name of its file, and its sha256"),
 ]
 
 

@@ -1,7 +1,6 @@
 """What each scenario gave, as JSON lines and arrays; the faults of the user's code by line."""
 
 import json
-import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpwatch.core.checking.foreign.user_network import NotUnderstoodError
+from mlpwatch.core.foreign.loading import place_of
+from mlpwatch.core.foreign.user_network import NotUnderstoodError
 
 LARGEST = 20_000_000
 """Numbers of an array that are kept; none of a sound network comes near."""
@@ -81,15 +81,9 @@ class Results:
 
     def fault(self, error: BaseException) -> dict[str, Any]:
         """Return an exception as the user's line and its message, without our frames."""
-        frames = [
-            frame
-            for frame in traceback.extract_tb(error.__traceback__)
-            if Path(frame.filename) == self._path
-        ]
+        place = place_of(error, self._path)
         where = ""
-        if frames:
-            last = frames[-1]
-            where = f"line {last.lineno}, in {last.name}: {last.line}"
-        elif isinstance(error, SyntaxError) and error.lineno is not None:
-            where = f"line {error.lineno}: {(error.text or '').strip()}"
+        if place is not None:
+            named = f", in {place.function}" if place.function else ""
+            where = f"line {place.line}{named}: {place.text}"
         return {"code": "exception", "text": f"{type(error).__name__}: {error}", "where": where}

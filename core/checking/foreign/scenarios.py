@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.checking.foreign.results import Results, Stopped
-from mlpwatch.core.checking.foreign.user_module import UserModule
-from mlpwatch.core.checking.foreign.user_network import (
+from mlpwatch.core.foreign.user_module import UserModule
+from mlpwatch.core.foreign.user_network import (
     NotUnderstoodError,
     UserNetwork,
     split_gradients,
 )
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 User = UserNetwork | UserModule
 

@@ -5,53 +5,25 @@ each batch, and writes one JSON line per scenario to descriptor `results`, array
 Whatever the user's code prints, raises or never finishes stays in here.
 """
 
-import importlib.util
 import json
 import os
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from mlpwatch.core.checking.foreign.results import Results
 from mlpwatch.core.checking.foreign.scenarios import Scenarios
-from mlpwatch.core.checking.foreign.user_module import UserModule, is_fit
-from mlpwatch.core.checking.foreign.user_network import (
+from mlpwatch.core.foreign.loading import attributes_of, import_source
+from mlpwatch.core.foreign.user_module import UserModule, is_fit
+from mlpwatch.core.foreign.user_network import (
+    Found,
     NotUnderstoodError,
     UserNetwork,
     find_network,
 )
-from mlpwatch.core.checking.specification import NAMES, Specification
-
-MODULE_NAME = "users_network"
-
-
-def import_file(path: Path) -> ModuleType:
-    """Import the user's file; modules beside it can be imported by it."""
-    sys.path.insert(0, str(path.parent))
-    module_spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
-    if module_spec is None or module_spec.loader is None:
-        raise NotUnderstoodError(f"{path.name}: expected a Python file")
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[MODULE_NAME] = module
-    module_spec.loader.exec_module(module)
-    return module
-
-
-def attributes_of(owner: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return the specification's attributes that a class or module has, as JSON values."""
-    found: dict[str, Any] = {}
-    for name in NAMES:
-        value = getattr(owner, name, None)
-        if callable(value) or isinstance(value, property):
-            continue
-        if isinstance(value, (list, tuple)):
-            found[name] = [int(v) if isinstance(v, (int, np.integer)) else repr(v) for v in value]
-        elif value is not None:
-            found[name] = value if isinstance(value, (str, int, bool)) else repr(value)
-    return found
+from mlpwatch.core.specification import Specification
 
 
 def serve(path_text: str, name: str, jobs: int, results_fd: int) -> None:
@@ -60,9 +32,11 @@ def serve(path_text: str, name: str, jobs: int, results_fd: int) -> None:
     with os.fdopen(results_fd, "w", encoding="utf-8") as stream, os.fdopen(jobs) as commands:
         results = Results(stream, path)
         try:
-            module = import_file(path)
+            # In a process of its own the user's modules may come first, as in a script.
+            sys.path.insert(0, str(path.parent))
+            module = import_source(path.read_bytes(), path, path.parent)
             found = find_network(module, name or None)
-            user = UserModule(found, module) if found.kind == "module" else None
+            user = _module(found, module) if found.kind == "module" else None
             facts = user.facts() if user is not None else {}
         except NotUnderstoodError as error:
             results.send(kind="not understood", text=str(error))
@@ -95,6 +69,14 @@ def serve(path_text: str, name: str, jobs: int, results_fd: int) -> None:
             results.send(kind="not understood", text=reason)
             return
         Scenarios(user or UserNetwork(found, spec), job, settings, results).run()
+
+
+def _module(found: Found, module: ModuleType) -> UserModule:
+    """Return a PyTorch module that starts alike each time, on one thread."""
+    torch = sys.modules["torch"]
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    return UserModule(found, module)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from mlpwatch.core.checking.reference import (
     outputs_from,
     softmax,
 )
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 
 def _shifted(z: Array, shift: int | None, axis: int | None) -> Array:

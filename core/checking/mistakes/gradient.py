@@ -21,7 +21,7 @@ from mlpwatch.core.checking.reference import (
     softmax,
     through_output,
 )
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from mlpwatch.core.checking.mistakes.gradient import (
     weight_gradients,
 )
 from mlpwatch.core.checking.reference import Array
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 NEGLIGIBLE = 1e-10
 

@@ -15,7 +15,7 @@ from mlpwatch.core.checking.mistakes.forward import (
 )
 from mlpwatch.core.checking.mistakes.gradient_search import GradientSearch, Setting
 from mlpwatch.core.checking.reference import Pass
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.specification import Specification
 
 
 def user_passes(case: Case, change: ForwardChange | None) -> list[Pass]:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.network_file import Kind
+from mlpwatch.core.specification import Specification
 
 FORMS = (
     "expected a class with __init__(weights, biases), forward(x) and backward(y); or functions "
@@ -24,8 +25,7 @@ class NotUnderstoodError(Exception):
 class Found(NamedTuple):
     """What a file has."""
 
-    kind: str
-    """`class`, `functions` or `module` (PyTorch)."""
+    kind: Kind
     name: str
     target: Any
     """The class, or the module itself."""
@@ -51,11 +51,11 @@ def find_network(module: ModuleType, name: str | None) -> Found:
         if name not in usable:
             found = ", ".join(usable) or "none"
             raise NotUnderstoodError(f"no network class {name!r} (found: {found}); {FORMS}")
-        return Found(str(_kind_of(usable[name])), name, usable[name])
+        return _found(usable, name)
     if _has(module, "forward") and _has(module, "backward") and not usable:
         return Found("functions", module.__name__, module)
     if "Network" in usable:
-        return Found(str(_kind_of(usable["Network"])), "Network", usable["Network"])
+        return _found(usable, "Network")
     chosen = _outermost(usable)
     if len(chosen) > 1:
         raise NotUnderstoodError(
@@ -63,14 +63,18 @@ def find_network(module: ModuleType, name: str | None) -> Found:
         )
     if not chosen:
         raise NotUnderstoodError(f"no network found; {FORMS}")
-    return Found(str(_kind_of(usable[chosen[0]])), chosen[0], usable[chosen[0]])
+    return _found(usable, chosen[0])
+
+
+def _found(usable: dict[str, type], name: str) -> Found:
+    return Found(_kind_of(usable[name]) or "class", name, usable[name])
 
 
 def _has(owner: Any, name: str) -> bool:  # noqa: ANN401 - a class or a module
     return callable(getattr(owner, name, None))
 
 
-def _kind_of(value: type) -> str | None:
+def _kind_of(value: type) -> Kind | None:
     if any(base.__module__.startswith("torch.nn.modules.module") for base in value.__mro__):
         return "module"
     is_network = _has(value, "forward") and (_has(value, "backward") or _has(value, "train"))
@@ -119,10 +123,22 @@ class UserNetwork:
 
     def start(self, weights: Sequence[NDArray[Any]], biases: Sequence[NDArray[Any]]) -> None:
         """Make a network with copies of W_k (fan_in, fan_out) and b_k (fan_out,)."""
+        self.hold(*self.arranged(weights, biases))
+
+    def arranged(
+        self, weights: Sequence[NDArray[Any]], biases: Sequence[NDArray[Any]]
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Return copies of W_k (fan_in, fan_out) and b_k (fan_out,) in the file's own layout."""
         turned = self._spec.columns_of_weights
-        self._weights = [np.array(w.T if turned else w, order="C") for w in weights]
         shape = {"flat": (-1,), "row": (1, -1), "column": (-1, 1)}[self._spec.shape_of_bias]
-        self._biases = [b.reshape(shape).copy() for b in biases] if self._spec.bias else []
+        return (
+            [np.array(w.T if turned else w, order="C") for w in weights],
+            [b.reshape(shape).copy() for b in biases] if self._spec.bias else [],
+        )
+
+    def hold(self, weights: list[NDArray[Any]], biases: list[NDArray[Any]]) -> None:
+        """Make a network on these arrays themselves, in the file's own layout."""
+        self._weights, self._biases = weights, biases
         if self._found.kind == "class":
             self._net = self._found.target(list(self._weights), list(self._biases))
 
@@ -161,7 +177,7 @@ class UserNetwork:
             self._net.update(learning_rate)
             return
         by_weights, by_biases = split_gradients(gradients, self._spec)
-        held_weights, held_biases = self._held()
+        held_weights, held_biases = self.held()
         for array, gradient in zip(
             [*held_weights, *held_biases], [*by_weights, *by_biases], strict=True
         ):
@@ -174,10 +190,11 @@ class UserNetwork:
 
     def parameters(self) -> tuple[list[Any], list[Any]]:
         """Return copies of its weights and biases as it holds them now."""
-        weights, biases = self._held()
+        weights, biases = self.held()
         return [np.array(w) for w in weights], [np.array(b) for b in biases]
 
-    def _held(self) -> tuple[list[Any], list[Any]]:
+    def held(self) -> tuple[list[Any], list[Any]]:
+        """Return its weights and biases as it holds them now, or else the arrays it was given."""
         if self._found.kind == "functions":
             return self._weights, self._biases
         weights = getattr(self._net, "weights", None)

@@ -4,7 +4,7 @@ PyTorch is the one that the user's file has imported; here it is only called.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.checking.foreign.user_network import Found, NotUnderstoodError
-from mlpwatch.core.checking.specification import Specification
+from mlpwatch.core.foreign.user_network import Found, NotUnderstoodError
+from mlpwatch.core.specification import Specification
+
+TORCH_OPTIMIZERS = {"SGD": "sgd", "Adam": "adam", "RMSprop": "rmsprop"}
+"""Our names of the optimizers of `torch.optim`."""
 
 
 class UserModule:
@@ -28,8 +31,6 @@ class UserModule:
         self._found = found
         self._owner = owner
         self._torch = sys.modules["torch"]
-        self._torch.set_num_threads(1)
-        self._torch.manual_seed(0)
         self._order: list[int] | None = None
         self.model: Any = self._made()
         self._drawn = [(w.copy(), b) for w, b in self._arrays()]
@@ -217,6 +218,30 @@ class UserModule:
         """Step the file's optimizer on the gradients of the last `backward`."""
         self._ensure_optimizer(learning_rate).step()
 
+    def use_optimizer(self, optimizer: Any) -> None:  # noqa: ANN401
+        """Step this optimizer instead of the file's own, or the plain one."""
+        self._optimizer = optimizer
+
+    def file_optimizer(self) -> Any:  # noqa: ANN401
+        """Return what the file's `optimizer(parameters)` makes; None if it has none."""
+        make = getattr(self._owner, "optimizer", None)
+        return make(list(self.model.parameters())) if callable(make) else None
+
+    def other_parameters(self) -> list[str]:
+        """Return the names of parameters and buffers that belong to no linear layer."""
+        own = {
+            id(p)
+            for layer, _t in self.linear_layers()
+            for p in (layer.weight, _bias_of(layer))
+            if p is not None
+        }
+        named = [*self.model.named_parameters(), *self.model.named_buffers()]
+        return [name for name, p in named if id(p) not in own]
+
+    def gradients(self) -> tuple[list[Any], list[Any]]:
+        """Return the gradients of the last backward pass: W_k (fan_out, fan_in), b_k."""
+        return self._gradients()
+
     def _ensure_optimizer(self, learning_rate: float) -> Any:  # noqa: ANN401
         if self._optimizer is None:
             make = getattr(self._owner, "optimizer", None)
@@ -296,3 +321,14 @@ def is_fit(spec: Specification, facts: dict[str, Any], classes: int) -> str | No
     if tuple(out for _in, out in widths[:-1]) != spec.hidden:
         return f"hidden layers {spec.hidden}: the module has {[out for _in, out in widths[:-1]]}"
     return None
+
+
+def declared_optimizer(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the optimizer that a PyTorch file makes, by our names."""
+    described = facts.get("optimizer")
+    if not described:
+        return {"optimizer": "sgd"}
+    name = TORCH_OPTIMIZERS.get(described["name"], "sgd")
+    if name == "sgd" and described.get("momentum"):
+        name = "nesterov" if described.get("nesterov") else "momentum"
+    return {"optimizer": name}

@@ -1,0 +1,1 @@
+"""A user's own network: found in its file, and called."""
