@@ -9,16 +9,25 @@ from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network_file import NetworkFile
 
 EngineName = Literal["numpy", "torch"]
-Activation = Literal["relu", "sigmoid", "tanh"]
+Activation = Literal["relu", "leaky-relu", "gelu", "sigmoid", "tanh"]
 LossName = Literal["cross-entropy", "mse"]
 LossMean = Literal["batch", "element"]
-OptimizerName = Literal["sgd", "momentum", "adam"]
-Schedule = Literal["constant", "linear"]
+OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
+Schedule = Literal["constant", "linear", "cosine", "step"]
 Dtype = Literal["float32", "float64"]
 Device = Literal["cpu", "cuda", "mps", "auto"]
 PixelRange = Literal["0..1", "-1..1"]
-Initialization = Literal["scaled", "normal"]
-RecipeName = Literal["twin", "seed", "seed-fixed", "best"]
+Initialization = Literal["scaled", "normal", "zeros"]
+RecipeName = Literal[
+    "twin",
+    "seed",
+    "seed-fixed",
+    "best",
+    "overfitting",
+    "dead-relus",
+    "vanishing-gradients",
+    "zero-initialization",
+]
 
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 
@@ -31,8 +40,14 @@ NETWORK_FIELDS = ("network", "network_torch")
 MAX_LAYER_WIDTH = 65_536
 MAX_BATCH_SIZE = 1_000_000
 MAX_EPOCHS = 100_000
+MAX_STEPS = 10**12
+MAX_IMAGES = 10**9
 MAX_LEARNING_RATE = 1e30
 """Far above any useful rate. From 1e38 PyTorch refuses a float32 update instead of diverging."""
+
+
+MAX_WEIGHT_DECAY = 1e6
+"""Far above any useful one, which is below 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +78,23 @@ class RunConfig:
     hand-written code does; `element` is `nn.MSELoss()`, smaller by the class count."""
 
     optimizer: OptimizerName = "sgd"
-    """Plain SGD, SGD with momentum 0.9, or Adam with PyTorch's default constants."""
+    """Plain SGD, or another with PyTorch's default constants; see `core.network.optimizers`."""
 
     learning_rate: float = 0.3
     """Learning rate at the first step; see `schedule`."""
 
+    momentum: float = 0.9
+    """μ of the optimizers `momentum` and `nesterov`."""
+
+    weight_decay: float = 0.0
+    """λ: `adamw` shrinks the weights by ηλ a step; the others add λθ to the gradient."""
+
     schedule: Schedule = "constant"
-    """`linear` lowers the learning rate to 0 over the whole run."""
+    """How the learning rate falls over the whole run: `linear` and `cosine` to 0, `step` to a tenth
+    after each third of it."""
+
+    warmup: int = 0
+    """Steps in which the learning rate first rises, along a line."""
 
     dropout: float = 0.0
     """Share of each hidden layer's activations that a step drops."""
@@ -82,6 +107,12 @@ class RunConfig:
 
     epochs: int = 20
     """Passes over the training images."""
+
+    validation: int | None = None
+    """Images held out for validation; None for one in six, at most 5,000."""
+
+    train_size: int | None = None
+    """Images to train on, the others are left out; None for all."""
 
     seed: int = 0
     """Determines the split, the initial weights and the batch order."""
@@ -96,7 +127,8 @@ class RunConfig:
     """The values for black and white."""
 
     initialization: Initialization = "scaled"
-    """`scaled` to each layer's width (He or Glorot), or `normal` with standard deviation 0.1."""
+    """`scaled` to each layer's width (He or Glorot), `normal` with standard deviation 0.1, or
+    `zeros`: all units of a layer stay alike."""
 
     only: EngineName | None = None
     """Train only this engine."""
@@ -114,10 +146,16 @@ class RunConfig:
         """Check every range, in the order of the fields."""
         _check_choices(self)
         _check_layers(self.hidden)
+        _check_share("momentum", self.momentum)
+        _check_number("weight decay", self.weight_decay, 0, MAX_WEIGHT_DECAY)
         _check_share("dropout", self.dropout)
         _check_share("input dropout", self.input_dropout)
         _check_whole("batch size", self.batch_size, 1, MAX_BATCH_SIZE)
         _check_whole("epochs", self.epochs, 1, MAX_EPOCHS)
+        _check_whole("warmup", self.warmup, 0, MAX_STEPS)
+        for name, value in (("validation", self.validation), ("train size", self.train_size)):
+            if value is not None:
+                _check_whole(name, value, 1, MAX_IMAGES)
         _check_whole("seed", self.seed, 0, 2**63 - 1)
         if self.threads is not None:
             _check_whole("threads", self.threads, 1, 4096)
@@ -219,6 +257,11 @@ def _check_layers(hidden: tuple[int, ...]) -> None:
 def _check_share(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ConfigError(f"{name} {value!r}: expected a share from 0 to below 1, like 0.2")
+
+
+def _check_number(name: str, value: object, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise ConfigError(f"{name} {value!r}: expected a number from {low:g} to {high:g}")
 
 
 def _check_whole(name: str, value: object, low: int, high: int) -> None:

@@ -47,7 +47,6 @@ def build_parser(
     parser = Parser(
         prog="mlpwatch",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         usage="mlpwatch [COMMAND] [OPTIONS]",
     )
@@ -59,8 +58,8 @@ def build_parser(
     watching = commands.add_parser("watch", prog="mlpwatch", allow_abbrev=False)
     _add_watch(watching, watch)
     # Without a command, `mlpwatch` takes the options of its hidden first command.
-    parser.epilog = watching.format_help().partition("\n\ntraining:")[2]
-    parser.epilog = f"training:{parser.epilog}"
+    parser.epilog = watching.format_help().partition("\n\nbasics:")[2]
+    parser.epilog = f"basics:{parser.epilog}"
     _add_train(commands.add_parser("train", allow_abbrev=False), train)
     _add_resume(commands.add_parser("resume", allow_abbrev=False), resume)
     _add_attach(commands.add_parser("attach", allow_abbrev=False), attach)
@@ -87,8 +86,8 @@ def _add_train(parser: argparse.ArgumentParser, command: Command) -> None:
 
 def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.description = (
-        "Go on where a run stopped; --epochs makes it longer, and a linearly falling learning rate "
-        "then falls towards the new end."
+        "Go on where a run stopped; --epochs makes it longer, and a falling learning rate then "
+        "falls towards the new end."
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help=_RUN_HELP)
     parser.add_argument("--headless", action="store_true", help="without a screen")

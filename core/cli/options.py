@@ -3,34 +3,36 @@
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, NoReturn, get_args
 
 from mlpwatch.core.config import (
+    NETWORK_FIELDS,
     Activation,
     Device,
     Dtype,
     EngineName,
+    Initialization,
     LossMean,
     LossName,
     OptimizerName,
+    PixelRange,
     RecipeName,
     RunConfig,
+    Schedule,
 )
 from mlpwatch.core.data.registry import AUTO, SOURCES, pace_for
 from mlpwatch.core.errors import ConfigError, InputError
-from mlpwatch.core.recipes import RECIPE_SUMMARIES, from_recipe
+from mlpwatch.core.recipes import ADAMW_DECAY, RECIPE_SUMMARIES, from_recipe
 
 DEFAULT_SAVED = "saved"
 
 CHANGEABLE_ON_RESUME = ("data", "epochs", "threads", "device")
 """Settings that do not change the numbers of a resumed run. `epochs` makes it longer, and stretches
-a linear schedule over the new length."""
+its schedule over the new length."""
 
-_FIELDS = (
-    "data", "activation", "loss", "torch_loss_mean", "optimizer", "learning_rate", "batch_size",
-    "epochs", "seed", "dtype", "device", "only", "threads", "hidden",
-)  # fmt: skip
+_NOT_HERE = ("recipe", *NETWORK_FIELDS)
+_FIELDS = tuple(field.name for field in fields(RunConfig) if field.name not in _NOT_HERE)
 
 
 _MEANT = {
@@ -40,6 +42,15 @@ _MEANT = {
     "hidden": ("layers", "hidden-layers", "hidden-size", "hidden-layer-sizes", "units", "width"),
     "optimizer": ("optim", "optimiser", "solver"),
     "activation": ("act", "nonlinearity"),
+    "schedule": ("scheduler", "lr-schedule", "lr-scheduler"),
+    "warmup": ("warm-up", "warmup-steps"),
+    "momentum": ("mu", "beta"),
+    "weight-decay": ("wd", "decay", "l2"),
+    "dropout": ("drop", "dropout-rate"),
+    "initialization": ("init", "initialisation", "weight-init"),
+    "pixel-range": ("normalize", "normalization", "scale"),
+    "validation": ("val", "val-size", "validation-size", "validation-split"),
+    "train-size": ("n-train", "samples", "subset", "limit", "train"),
     "loss": ("criterion", "objective"),
     "data": ("dataset", "data-dir", "data-path", "input", "path"),
     "saved": ("output", "out", "output-dir", "save-dir", "save", "log-dir", "logdir", "dir"),
@@ -56,8 +67,21 @@ _MEANT = {
 """The names of our options in other programs."""
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wraps a text of one line; keeps the lines of a longer one."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = text.splitlines()
+        if len(lines) < 2:  # noqa: PLR2004 - one line
+            return super()._fill_text(text, width, indent)
+        return "\n".join(indent + line for line in lines)
+
+
 class Parser(argparse.ArgumentParser):
     """Reports bad input as an `InputError` of one line instead of the usage text."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(**{"formatter_class": _HelpFormatter, **settings})
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -67,6 +91,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             InputError: an argument is unknown; the message suggests an option.
         """
+        args = None if args is None else _with_values_joined(args)
         options, unknown = super().parse_known_args(args, namespace)
         if unknown:
             meant = self._meant(unknown[0].partition("=")[0])
@@ -100,42 +125,112 @@ class Parser(argparse.ArgumentParser):
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that define the training. None of them has a default: see `config_from`."""
-    group = parser.add_argument_group("training")
+    _add_basics(parser.add_argument_group("basics"))
+    width = max(map(len, RECIPE_SUMMARIES))
+    parser.add_argument_group(
+        "recipes",
+        "\n".join(f"{name:<{width}}  {text}" for name, text in RECIPE_SUMMARIES.items()),
+    )
+    _add_data_options(parser.add_argument_group("data"))
+    _add_network_options(parser.add_argument_group("network"))
+    _add_pace_options(parser.add_argument_group("training"))
+    _add_regularization(parser.add_argument_group("regularization"))
+    _add_machine_options(parser.add_argument_group("machine"))
+
+
+def _add_basics(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--recipe", choices=get_args(RecipeName), metavar="NAME",
+        help="named settings, listed below (default: twin); the other options replace some of them",
+    )  # fmt: skip
     group.add_argument(
         "--data", metavar="|".join((AUTO, *SOURCES, "PATH")),
         help=f"{'; '.join(f'{name}: {source.summary}' for name, source in SOURCES.items())}; "
         f"{AUTO}: the first of these that is there (default); a path: an .npz file, or a folder, "
         "zip or file in IDX format, as MNIST's",
     )  # fmt: skip
-    recipes = "; ".join(f"{name}: {text}" for name, text in RECIPE_SUMMARIES.items())
-    _add_choice(group, "--recipe", RecipeName, f"named settings ({recipes})")
-    group.add_argument("--epochs", type=_whole_number, metavar="N", help="passes over the data")
-    group.add_argument("--learning-rate", type=_number, metavar="F", help="step size")
-    group.add_argument("--batch-size", type=_whole_number, metavar="N", help="images per step")
-    _add_choice(group, "--optimizer", OptimizerName, "how a gradient becomes an update")
-    group.add_argument("--seed", type=_whole_number, metavar="N", help="of split, weights, order")
-    network = parser.add_argument_group("network")
-    network.add_argument(
+    group.add_argument(
         "--hidden", type=layer_widths, metavar="128,64",
         help="widths of the hidden layers; '' for none",
     )  # fmt: skip
-    _add_choice(network, "--activation", Activation, "of the hidden layers")
-    _add_choice(network, "--loss", LossName, "softmax cross-entropy, or sigmoid and squared error")
+    _add_choice(group, "--activation", Activation, "of the hidden layers")
+    _add_choice(group, "--optimizer", OptimizerName, "how a gradient becomes an update")
+    group.add_argument(
+        "--learning-rate", type=_number, metavar="F",
+        help="step size; rmsprop, adam and adamw want about 0.001",
+    )  # fmt: skip
+    group.add_argument("--batch-size", type=_whole_number, metavar="N", help="images per step")
+    group.add_argument("--epochs", type=_whole_number, metavar="N", help="passes over the data")
+
+
+def _add_data_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--train-size", type=_whole_number, metavar="N",
+        help="train on N images, drawn by the seed (default: all)",
+    )  # fmt: skip
+    group.add_argument(
+        "--validation", type=_whole_number, metavar="N",
+        help="images held out for validation (default: one in six, at most 5,000)",
+    )  # fmt: skip
+    _add_choice(group, "--pixel-range", PixelRange, "the values for black and white")
+    group.add_argument("--seed", type=_whole_number, metavar="N", help="of split, weights, order")
+
+
+def _add_network_options(group: argparse._ArgumentGroup) -> None:
     _add_choice(
-        network, "--torch-loss-mean", LossMean,
+        group, "--initialization", Initialization,
+        "of the weights: scaled to each layer's width (He or Glorot), normal with standard "
+        "deviation 0.1, or all 0",
+    )  # fmt: skip
+    _add_choice(group, "--loss", LossName, "softmax cross-entropy, or sigmoid and squared error")
+    _add_choice(
+        group, "--torch-loss-mean", LossMean,
         "what PyTorch's squared error is divided by: the images, as by hand, or every element, "
         "as nn.MSELoss()",
     )  # fmt: skip
-    machine = parser.add_argument_group("machine")
-    _add_choice(machine, "--only", EngineName, "train just one of the two")
-    machine.add_argument(
-        "--threads", type=_whole_number, metavar="N", help="cores for both together (default: all)"
-    )
-    _add_choice(machine, "--device", Device, "where PyTorch runs; NumPy stays on the CPU")
-    _add_choice(machine, "--dtype", Dtype, "of weights and arithmetic")
+
+
+def _add_pace_options(group: argparse._ArgumentGroup) -> None:
+    _add_choice(
+        group, "--schedule", Schedule,
+        "how the learning rate falls over the run: linear and cosine to 0, step by 10 after each "
+        "third",
+    )  # fmt: skip
+    group.add_argument(
+        "--warmup", type=_whole_number, metavar="STEPS",
+        help="let the learning rate rise for so many steps first",
+    )  # fmt: skip
+    group.add_argument(
+        "--momentum", type=_number, metavar="F",
+        help="of the optimizers momentum and nesterov (default: 0.9)",
+    )  # fmt: skip
     group.add_argument(
         "--lockstep", action="store_true", help="keep both at the same step: the faster waits"
     )
+
+
+def _add_regularization(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--weight-decay", type=_number, metavar="F",
+        help="decoupled with adamw: the weights shrink by learning rate x F a step (default there: "
+        f"{ADAMW_DECAY:g}); coupled with all others: F x weights is added to the gradient, as in "
+        "torch.optim (default: 0)",
+    )  # fmt: skip
+    group.add_argument(
+        "--dropout", type=_number, metavar="F", help="share of hidden units that a step drops"
+    )
+    group.add_argument(
+        "--input-dropout", type=_number, metavar="F", help="share of pixels that a step drops"
+    )
+
+
+def _add_machine_options(group: argparse._ArgumentGroup) -> None:
+    _add_choice(group, "--only", EngineName, "train just one of the two")
+    group.add_argument(
+        "--threads", type=_whole_number, metavar="N", help="cores for both together (default: all)"
+    )
+    _add_choice(group, "--device", Device, "where PyTorch runs; NumPy stays on the CPU")
+    _add_choice(group, "--dtype", Dtype, "of weights and arithmetic")
 
 
 def add_run_options(parser: argparse.ArgumentParser, *, naming: bool) -> None:
@@ -163,7 +258,13 @@ def config_from(options: argparse.Namespace) -> RunConfig:
     recipe: RecipeName = options.recipe or "twin"
     given = _given(options)
     pace = pace_for(given.get("data", AUTO), recipe)
-    return from_recipe(recipe, **{**pace, **given})
+    config = from_recipe(recipe, **{**pace, **given})
+    if "momentum" in given and config.optimizer not in ("momentum", "nesterov"):
+        raise ConfigError(
+            f"--momentum {config.momentum:g}: {config.optimizer} has none; "
+            "use --optimizer momentum or nesterov"
+        )
+    return config
 
 
 def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConfig:
@@ -198,6 +299,17 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
 def _add_choice(group: argparse._ArgumentGroup, flag: str, choice: object, text: str) -> None:
     allowed = get_args(choice)
     group.add_argument(flag, choices=allowed, metavar="|".join(allowed), help=text)
+
+
+def _with_values_joined(arguments: Sequence[str]) -> list[str]:
+    """Return `--pixel-range -1..1` as one word: argparse takes `-1..1` for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] == "--pixel-range" and word in get_args(PixelRange):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _folder(text: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Labels, Rows
-from mlpwatch.core.config import PixelRange
+from mlpwatch.core.config import PixelRange, RunConfig
 from mlpwatch.core.data.labels import class_names, names_of
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
 from mlpwatch.core.data.raw_data import RawData, RawPart
@@ -22,6 +22,17 @@ MAX_VALIDATION = 5_000
 
 _TEST_SPLIT_SEED = 0  # fixed: the test images must not change with the run's seed
 _SCALE_ROWS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSizes:
+    """How many images of a data set to use; None for the usual number."""
+
+    validation: int | None = None
+    train: int | None = None
+
+
+ALL_IMAGES = SplitSizes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +109,22 @@ class Dataset:
         return self.labels[self.train_count :]
 
 
+def dataset_for(config: RunConfig, classes: int | None = None) -> Dataset:
+    """Load the images that a config names; see `load_dataset`.
+
+    Raises:
+        DataError: see `load_dataset`.
+    """
+    sizes = SplitSizes(config.validation, config.train_size)
+    return load_dataset(config.data, config.seed, config.pixel_range, classes, sizes)
+
+
 def load_dataset(
-    data: str, seed: int, pixel_range: PixelRange, classes: int | None = None
+    data: str,
+    seed: int,
+    pixel_range: PixelRange,
+    classes: int | None = None,
+    sizes: SplitSizes = ALL_IMAGES,
 ) -> Dataset:
     """Read, check, split and scale the images that `data` names.
 
@@ -109,6 +134,7 @@ def load_dataset(
         pixel_range: the values for black and white.
         classes: of a saved run; None for a new run, which has a class for each label that occurs.
             Runs of an earlier version had a class for each number up to the largest label.
+        sizes: how many images to use.
 
     Raises:
         DataError: the data is missing, damaged or unusable for training, in one line.
@@ -118,7 +144,7 @@ def load_dataset(
         values = raw.values
         if classes is not None and classes != len(values) and classes == values[-1] + 1:
             values = tuple(range(classes))
-        return _build_dataset(raw, values, seed, pixel_range)
+        return _build_dataset(raw, values, _split_rows(raw, seed, sizes), pixel_range)
     except MemoryError as error:
         raise DataError(f"data {data!r}: does not fit in memory; use fewer images") from error
 
@@ -144,9 +170,12 @@ def steps_per_epoch(samples: int, batch_size: int) -> int:
 
 
 def _build_dataset(
-    raw: RawData, values: tuple[int, ...], seed: int, pixel_range: PixelRange
+    raw: RawData,
+    values: tuple[int, ...],
+    split: tuple[Rows, Rows, Rows],
+    pixel_range: PixelRange,
 ) -> Dataset:
-    train, validation, test = _split_rows(raw, seed)
+    train, validation, test = split
     rows = np.concatenate([train, validation])
     test_part = raw.train if raw.test is None else raw.test
     scale = PixelScale(raw.white, pixel_range)
@@ -174,7 +203,7 @@ def _build_dataset(
     return dataset
 
 
-def _split_rows(raw: RawData, seed: int) -> tuple[Rows, Rows, Rows]:
+def _split_rows(raw: RawData, seed: int, sizes: SplitSizes) -> tuple[Rows, Rows, Rows]:
     """Return the rows for training, validation and test, each in rising order.
 
     The last are rows of the test part or, without a test part, of the training part.
@@ -194,8 +223,21 @@ def _split_rows(raw: RawData, seed: int) -> tuple[Rows, Rows, Rows]:
         rows, test = _hold_out(raw.train.labels, rows, count, _TEST_SPLIT_SEED)
     # scikit-learn takes a seed of 32 bits, ours has 63 bits: stream 0 draws the 32 bits.
     split_seed = int(np.random.default_rng([seed, 0]).integers(2**32))
-    count = max(1, min(MAX_VALIDATION, len(rows) // HELD_OUT_SHARE))
+    count = sizes.validation or max(1, min(MAX_VALIDATION, len(rows) // HELD_OUT_SHARE))
+    if count >= len(rows):
+        raise DataError(
+            f"validation {count:,}: data {raw.name!r} has {len(rows):,} images for training and "
+            f"validation; give at most {len(rows) - 1:,}"
+        )
     train, validation = _hold_out(raw.train.labels, rows, count, split_seed)
+    wanted = sizes.train or len(train)
+    if wanted > len(train):
+        raise DataError(
+            f"train size {wanted:,}: data {raw.name!r} has {len(train):,} training images beside "
+            f"{len(validation):,} for validation; give at most {len(train):,}"
+        )
+    if wanted < len(train):
+        _, train = _hold_out(raw.train.labels, train, wanted, split_seed)
     return train, validation, test
 
 

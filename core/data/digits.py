@@ -30,11 +30,16 @@ def _load() -> "RawData":
 # 74.6 against 26.4 %. After 15,000 steps, in 6 s, it is 97.0 against 91.3 %.
 _SEED_PACE = MappingProxyType({"batch_size": 10, "epochs": 120})
 
+# 200 of these small images are enough to learn from: 96.8 %, and the validation loss hardly rises.
+_OVERFITTING_PACE = MappingProxyType({"train_size": 50, "learning_rate": 3e-3})
+
 DIGITS = DataSource(
     name="digits",
     summary="the digits that come with scikit-learn",
     check=_check,
     load=_load,
     normalisation="full-height",
-    pace=MappingProxyType({"seed": _SEED_PACE, "seed-fixed": _SEED_PACE}),
+    pace=MappingProxyType(
+        {"seed": _SEED_PACE, "seed-fixed": _SEED_PACE, "overfitting": _OVERFITTING_PACE}
+    ),
 )

@@ -38,7 +38,13 @@ def _normal(
     return random.normal(0.0, 0.1, (fan_out, fan_in))
 
 
-_INITIALIZATIONS = complete(Initialization, {"scaled": _scaled, "normal": _normal})
+def _zeros(
+    _random: np.random.Generator, fan_in: int, fan_out: int, _config: RunConfig
+) -> NDArray[np.float64]:
+    return np.zeros((fan_out, fan_in))
+
+
+_INITIALIZATIONS = complete(Initialization, {"scaled": _scaled, "normal": _normal, "zeros": _zeros})
 
 
 def initial_weights(sizes: Sequence[int], config: RunConfig) -> dict[str, Floats]:
@@ -47,7 +53,7 @@ def initial_weights(sizes: Sequence[int], config: RunConfig) -> dict[str, Floats
     Args:
         sizes: widths from input to output.
         config: `scaled` initialization follows the activation's record; `normal` has standard
-            deviation 0.1, as in the notebook. The seed and the dtype are used too.
+            deviation 0.1, as in the notebook; with `zeros` all are 0. Seed and dtype are used too.
     """
     # A separate stream: the split and the batch order use others.
     random = np.random.default_rng([config.seed, 1])

@@ -15,7 +15,7 @@ class EngineState:
     """`layers.K.weight` (fan_out, fan_in) and `layers.K.bias` (fan_out,)."""
 
     slots: dict[str, Floats] = field(default_factory=dict)
-    """Optimizer memory: `momentum.layers.K.weight`, or `adam_mean.…` and `adam_square.…`."""
+    """Optimizer memory: `momentum.layers.K.weight`; `adam_mean.…`, `adam_square.…`; and so on."""
 
     updates: int = 0
     """Optimizer updates so far; Adam's bias correction depends on it."""

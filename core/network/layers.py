@@ -101,8 +101,9 @@ class Activation:
         self, name: ActivationName, shape: tuple[int, int], dtype: np.dtype[np.floating]
     ) -> None:
         self._rule = ACTIVATIONS[name]
-        self._kept = aligned_empty(shape, dtype)
-        self.output: Floats = self._kept
+        batch, width = shape
+        self._kept = aligned_empty((self._rule.arrays_kept * batch, width), dtype)
+        self.output: Floats = self._kept[:batch]
         """A (batch, width) of the last `forward`."""
 
     def forward(self, x: Floats) -> Floats:

@@ -14,7 +14,7 @@ from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import EngineState, check_state
 from mlpwatch.core.network.layers import Network, Parameters, overflow_allowed, predict_chunks
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.core.network.optimizers import OPTIMIZERS
+from mlpwatch.core.network.optimizers import optimizer_for
 from mlpwatch.core.scheduling import set_numpy_threads
 
 
@@ -35,7 +35,7 @@ class NumpyMLP:
     """Satisfies `core.network.engine.Engine`.
 
     Args:
-        config: activation, loss, optimizer, learning rate, dtype, dropout are used.
+        config: activation, loss, optimizer, dtype, dropout are used.
         images: training images (samples, features), float32; shared, never copied as a whole.
         labels: (samples,) true classes.
         weights: the initial weights, `layers.K.weight` and `layers.K.bias`.
@@ -58,7 +58,7 @@ class NumpyMLP:
         self._parameters = Parameters(weights)
         self._weights = self._parameters.by_name(self._parameters.theta)
         self._dtype = self._parameters.theta.dtype
-        self._optimizer = OPTIMIZERS[config.optimizer](config.learning_rate, self._parameters.theta)
+        self._optimizer = optimizer_for(config, self._parameters.theta)
         self._grey_levels = grey_levels if self._dtype == images.dtype else None
         self._stored = images if self._grey_levels is None else self._grey_levels.levels
         shapes = [w.shape for w, _ in self._parameters.by_layer(self._parameters.theta)]

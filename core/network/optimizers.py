@@ -5,6 +5,7 @@ in `torch_mlp.UPDATES`. A new schedule needs its name in `core.config.Schedule` 
 here.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
@@ -24,6 +25,12 @@ MOMENTUM = 0.9
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 """Kingma and Ba 2015, section 2; also the defaults of `torch.optim.Adam`."""
 
+RHO = 0.99
+"""ρ, the share of the mean square that RMSprop keeps; the default of `torch.optim.RMSprop`."""
+
+
+_GRADIENT = "    with g = ∂L/∂θ"
+
 
 class Optimizer(ABC):
     """Computes updates from gradients.
@@ -31,38 +38,62 @@ class Optimizer(ABC):
     Args:
         learning_rate: η.
         theta: the parameters (parameters,), for shape and dtype.
+        momentum: μ of `Momentum` and `Nesterov`.
+        weight_decay: λ; see `_decay`.
     """
 
     formulas: ClassVar[tuple[str, ...]]
-    """The formulas of `update`, as text."""
+    """The formulas of `update`, as text; `{momentum}` stands for μ."""
+
+    decouples: ClassVar[bool] = False
+    """Whether weight decay shrinks θ itself; otherwise it adds to the gradient."""
 
     slot_names: ClassVar[tuple[str, ...]] = ()
     """Names of the vectors kept between steps, in both engines and in files."""
 
-    def __init__(self, learning_rate: float, theta: Vector) -> None:
-        self.learning_rate = learning_rate
+    def __init__(
+        self,
+        learning_rate: float,
+        theta: Vector,
+        *,
+        momentum: float = MOMENTUM,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.learning_rate, self.momentum, self.weight_decay = learning_rate, momentum, weight_decay
         self.updates = 0
         self.slots = {name: aligned_empty(theta.size, theta.dtype) for name in self.slot_names}
         for slot in self.slots.values():
             slot.fill(0)
         """By name, each (parameters,); initially zeros; may be written to."""
+        self._scratch = aligned_empty(theta.size, theta.dtype)
 
-    @abstractmethod
     def update(self, theta: Vector, gradient: Vector) -> None:
         """Change theta (parameters,) in place by one step along -gradient (parameters,).
 
         The gradient is overwritten: it is used as scratch space.
         """
+        self.updates += 1
+        if self.weight_decay:
+            self._decay(theta, gradient)
+        self._step(theta, gradient)
+
+    @abstractmethod
+    def _step(self, theta: Vector, gradient: Vector) -> None:
+        """See `update`; `updates` counts this one already."""
+
+    def _decay(self, theta: Vector, gradient: Vector) -> None:
+        """Weight decay, coupled: the gradient of λ/2 ‖θ‖² is added, as in `torch.optim`."""
+        # g ← g + λ θ
+        np.multiply(theta, self.weight_decay, out=self._scratch)
+        np.add(gradient, self._scratch, out=gradient)
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent."""
 
-    formulas = ("θ ← θ − η g    with g = ∂L/∂θ",)
+    formulas = (f"θ ← θ − η g{_GRADIENT}",)
 
-    def update(self, theta: Vector, gradient: Vector) -> None:
-        """See `Optimizer`."""
-        self.updates += 1
+    def _step(self, theta: Vector, gradient: Vector) -> None:
         # θ ← θ - η g
         np.multiply(gradient, self.learning_rate, out=gradient)
         np.subtract(theta, gradient, out=theta)
@@ -71,37 +102,71 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """SGD with momentum, as in `torch.optim.SGD(momentum=μ)`."""
 
-    formulas = ("v ← 0.9 v + g    θ ← θ − η v    with g = ∂L/∂θ",)
+    formulas = (f"v ← {{momentum}} v + g    θ ← θ − η v{_GRADIENT}",)
     slot_names = ("momentum",)
 
-    def update(self, theta: Vector, gradient: Vector) -> None:
-        """See `Optimizer`."""
-        self.updates += 1
+    def _step(self, theta: Vector, gradient: Vector) -> None:
         g, v = gradient, self.slots["momentum"]
         # v ← μ v + g
-        np.multiply(v, MOMENTUM, out=v)
+        np.multiply(v, self.momentum, out=v)
         np.add(v, g, out=v)
         # θ ← θ - η v
         np.multiply(v, self.learning_rate, out=g)
         np.subtract(theta, g, out=theta)
 
 
+class Nesterov(Optimizer):
+    """SGD with Nesterov's momentum, as in `torch.optim.SGD(momentum=μ, nesterov=True)`.
+
+    Sutskever et al. 2013, section 2, written so that the gradient is taken at θ.
+    """
+
+    formulas = (f"v ← {{momentum}} v + g    θ ← θ − η (g + {{momentum}} v){_GRADIENT}",)
+    slot_names = ("momentum",)
+
+    def _step(self, theta: Vector, gradient: Vector) -> None:
+        g, v, scratch = gradient, self.slots["momentum"], self._scratch
+        # v ← μ v + g
+        np.multiply(v, self.momentum, out=v)
+        np.add(v, g, out=v)
+        # θ ← θ - η (g + μ v)
+        np.multiply(v, self.momentum, out=scratch)
+        np.add(scratch, g, out=scratch)
+        np.multiply(scratch, self.learning_rate, out=scratch)
+        np.subtract(theta, scratch, out=theta)
+
+
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman and Hinton 2012, lecture 6e), as in `torch.optim.RMSprop`."""
+
+    formulas = (f"v ← 0.99 v + 0.01 g²{_GRADIENT}", "θ ← θ − η g / (√v + 1e-8)")
+    slot_names = ("rmsprop_square",)
+
+    def _step(self, theta: Vector, gradient: Vector) -> None:
+        g, v, scratch = gradient, self.slots["rmsprop_square"], self._scratch
+        # v ← ρ v + (1 - ρ) g²
+        np.multiply(g, g, out=scratch)
+        np.multiply(scratch, 1 - RHO, out=scratch)
+        np.multiply(v, RHO, out=v)
+        np.add(v, scratch, out=v)
+        # θ ← θ - η g / (√v + ε)
+        np.sqrt(v, out=scratch)
+        np.add(scratch, EPSILON, out=scratch)
+        np.divide(g, scratch, out=scratch)
+        np.multiply(scratch, self.learning_rate, out=scratch)
+        np.subtract(theta, scratch, out=theta)
+
+
 class Adam(Optimizer):
     """Adam with bias correction, Kingma and Ba 2015, algorithm 1."""
 
     formulas = (
-        "m ← 0.9 m + 0.1 g    v ← 0.999 v + 0.001 g²    with g = ∂L/∂θ",
+        f"m ← 0.9 m + 0.1 g    v ← 0.999 v + 0.001 g²{_GRADIENT}",
         "θ ← θ − η (m / (1 − 0.9ᵗ)) / (√(v / (1 − 0.999ᵗ)) + 1e-8)",
     )
     slot_names = ("adam_mean", "adam_square")
 
-    def __init__(self, learning_rate: float, theta: Vector) -> None:
-        super().__init__(learning_rate, theta)
-        self._scratch = aligned_empty(theta.size, theta.dtype)
-
-    def update(self, theta: Vector, gradient: Vector) -> None:
-        """See `Optimizer`."""
-        self.updates += 1
+    def _step(self, theta: Vector, gradient: Vector) -> None:
         g, scratch, t = gradient, self._scratch, self.updates
         m, v = self.slots.values()
         # v ← β₂ v + (1 - β₂) g²
@@ -122,9 +187,46 @@ class Adam(Optimizer):
         np.subtract(theta, scratch, out=theta)
 
 
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019), as in `torch.optim.AdamW`."""
+
+    decouples = True
+
+    def _decay(self, theta: Vector, gradient: Vector) -> None:  # noqa: ARG002 - as coupled ones
+        # θ ← θ - η λ θ
+        np.multiply(theta, 1 - self.learning_rate * self.weight_decay, out=theta)
+
+
 OPTIMIZERS: Mapping[OptimizerName, type[Optimizer]] = complete(
-    OptimizerName, {"sgd": SGD, "momentum": Momentum, "adam": Adam}
+    OptimizerName,
+    {
+        "sgd": SGD,
+        "momentum": Momentum,
+        "nesterov": Nesterov,
+        "rmsprop": RMSprop,
+        "adam": Adam,
+        "adamw": AdamW,
+    },
 )
+
+
+def optimizer_for(config: RunConfig, theta: Vector) -> Optimizer:
+    """Return the config's optimizer for parameters theta (parameters,)."""
+    return OPTIMIZERS[config.optimizer](
+        config.learning_rate, theta, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+
+
+def optimizer_formulas(config: RunConfig) -> list[str]:
+    """Return the formulas of an update, with this config's numbers."""
+    rule, decay = OPTIMIZERS[config.optimizer], config.weight_decay
+    formulas = [text.format(momentum=f"{config.momentum:g}") for text in rule.formulas]
+    if not decay:
+        return formulas
+    if rule.decouples:
+        return [f"θ ← θ − η {decay:g} θ", *formulas]
+    return [f"g = ∂L/∂θ + {decay:g} θ", *(text.replace(_GRADIENT, "") for text in formulas)]
+
 
 SCHEDULES: Mapping[Schedule, Callable[[float], float]] = complete(
     Schedule,
@@ -132,11 +234,23 @@ SCHEDULES: Mapping[Schedule, Callable[[float], float]] = complete(
         "constant": lambda _done: 1.0,
         # reaches 0 one step after the last update
         "linear": lambda done: 1 - done,
+        # Loshchilov and Hutter 2017, equation 5, without restarts; also 0 one step after the last
+        "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
+        # 1, 0.1, 0.01 in each third
+        "step": lambda done: 0.1 ** int(3 * done),
     },
 )
 """By name: a function from the share of the run's updates done, 0 to 1, to η / η₀."""
 
 
 def learning_rate_at(step: int, total_steps: int, config: RunConfig) -> float:
-    """Return η of the update after `step` updates, of `total_steps` in the whole run."""
-    return config.learning_rate * SCHEDULES[config.schedule](step / total_steps)
+    """Return η of the update after `step` updates, of `total_steps` in the whole run.
+
+    With a warm-up of W steps η rises from η₀ / (W + 1) along a line and reaches η₀ after them; the
+    schedule begins there, and stretches over the other steps.
+    """
+    warmup = config.warmup
+    if step < warmup:
+        return config.learning_rate * (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(1, total_steps - warmup)
+    return config.learning_rate * SCHEDULES[config.schedule](done)

@@ -1,9 +1,9 @@
 """The same network in PyTorch: `nn.Module`, autograd, `torch.optim`.
 
-The only module that imports torch. The optimizers are the functions `torch.optim.sgd.sgd` and
-`torch.optim.adam.adam`, which the classes `torch.optim.SGD` and `Adam` call: the results are the
-same to the last bit. But making one of those classes imports `torch._dynamo` and sympy, which takes
-70 MB and 1.2 s; meanwhile the screen waits for the interpreter's lock.
+The only module that imports torch. The optimizers are the functions `torch.optim.sgd.sgd`,
+`torch.optim.adam.adam` and their like, which the classes `torch.optim.SGD` and `Adam` call: the
+results are the same to the last bit. But making one of those classes imports `torch._dynamo` and
+sympy, which takes 70 MB and 1.2 s; meanwhile the screen waits for the interpreter's lock.
 """
 
 import copy
@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
 from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
@@ -31,13 +33,20 @@ from mlpwatch.core.config import (
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import EngineState, check_state
-from mlpwatch.core.network.optimizers import BETA_1, BETA_2, EPSILON, MOMENTUM, OPTIMIZERS
+from mlpwatch.core.network.optimizers import BETA_1, BETA_2, EPSILON, OPTIMIZERS, RHO
 from mlpwatch.core.network.tables import complete
 
 _DTYPES = complete(Dtype, {"float32": torch.float32, "float64": torch.float64})
 
 ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = complete(
-    Activation, {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
+    Activation,
+    {
+        "relu": torch.relu,
+        "leaky-relu": functional.leaky_relu,
+        "gelu": functional.gelu,
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+    },
 )
 
 
@@ -105,22 +114,20 @@ class TorchOptimizer:
     """An optimizer's function of `torch.optim`, and its memory.
 
     Args:
-        name: of the optimizer.
-        learning_rate: η
+        config: optimizer, learning rate, momentum and weight decay are used.
         parameters: updated in place; all on one device, of one dtype.
     """
 
-    def __init__(
-        self, name: OptimizerName, learning_rate: float, parameters: Sequence[Tensor]
-    ) -> None:
-        self.learning_rate = learning_rate
+    def __init__(self, config: RunConfig, parameters: Sequence[Tensor]) -> None:
+        self.learning_rate = config.learning_rate
+        self.momentum, self.weight_decay = config.momentum, config.weight_decay
         self.updates = 0
         self.parameters = list(parameters)
         self.slots = {
             slot: [torch.zeros_like(p, requires_grad=False) for p in parameters]
-            for slot in OPTIMIZERS[name].slot_names
+            for slot in OPTIMIZERS[config.optimizer].slot_names
         }
-        self._apply = UPDATES[name]
+        self._apply = UPDATES[config.optimizer]
 
     @torch.no_grad()
     def step(self) -> None:
@@ -128,31 +135,60 @@ class TorchOptimizer:
         self._apply(self, [p.grad for p in self.parameters if p.grad is not None])
         self.updates += 1
 
+    def counts(self) -> list[Tensor]:
+        """Return an update counter for each parameter: the functions want them, and add 1."""
+        count = torch.tensor(float(self.updates), device=self.parameters[0].device)
+        return [count.clone() for _ in self.parameters]
 
-def _sgd(own: TorchOptimizer, gradients: list[Tensor], momentum: float = 0.0) -> None:
+
+def _sgd(
+    own: TorchOptimizer, gradients: list[Tensor], momentum: float = 0.0, *, nesterov: bool = False
+) -> None:
     velocities: list[Tensor | None] = [*own.slots.get("momentum", [None] * len(gradients))]
     sgd(
         own.parameters, gradients, velocities, lr=own.learning_rate, momentum=momentum,
-        dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False, fused=True,
+        dampening=0.0, weight_decay=own.weight_decay, nesterov=nesterov, maximize=False, fused=True,
     )  # fmt: skip
 
 
 def _momentum(own: TorchOptimizer, gradients: list[Tensor]) -> None:
-    _sgd(own, gradients, MOMENTUM)
+    _sgd(own, gradients, own.momentum)
 
 
-def _adam(own: TorchOptimizer, gradients: list[Tensor]) -> None:
-    # `adam` adds 1 to each of these update counters.
-    count = torch.tensor(float(own.updates), device=gradients[0].device)
-    adam(
-        own.parameters, gradients, own.slots["adam_mean"], own.slots["adam_square"], [],
-        [count.clone() for _ in gradients], lr=own.learning_rate, beta1=BETA_1, beta2=BETA_2,
-        eps=EPSILON, weight_decay=0.0, amsgrad=False, maximize=False, fused=True,
+def _nesterov(own: TorchOptimizer, gradients: list[Tensor]) -> None:
+    _sgd(own, gradients, own.momentum, nesterov=True)
+
+
+def _rmsprop(own: TorchOptimizer, gradients: list[Tensor]) -> None:
+    rmsprop(
+        own.parameters, gradients, own.slots["rmsprop_square"], [], [], own.counts(),
+        lr=own.learning_rate, alpha=RHO, eps=EPSILON, weight_decay=own.weight_decay,
+        momentum=0.0, centered=False,
     )  # fmt: skip
 
 
+def _adam(own: TorchOptimizer, gradients: list[Tensor], rule: Callable[..., None] = adam) -> None:
+    rule(
+        own.parameters, gradients, own.slots["adam_mean"], own.slots["adam_square"], [],
+        own.counts(), lr=own.learning_rate, beta1=BETA_1, beta2=BETA_2, eps=EPSILON,
+        weight_decay=own.weight_decay, amsgrad=False, maximize=False, fused=True,
+    )  # fmt: skip
+
+
+def _adamw(own: TorchOptimizer, gradients: list[Tensor]) -> None:
+    _adam(own, gradients, adamw)
+
+
 UPDATES: Mapping[OptimizerName, Callable[[TorchOptimizer, list[Tensor]], None]] = complete(
-    OptimizerName, {"sgd": _sgd, "momentum": _momentum, "adam": _adam}
+    OptimizerName,
+    {
+        "sgd": _sgd,
+        "momentum": _momentum,
+        "nesterov": _nesterov,
+        "rmsprop": _rmsprop,
+        "adam": _adam,
+        "adamw": _adamw,
+    },
 )
 
 
@@ -160,7 +196,7 @@ class TorchMLP:
     """Satisfies `core.network.engine.Engine`.
 
     Args:
-        config: activation, loss, optimizer, learning rate, dtype, device, dropout are used.
+        config: network, loss, optimizer, dtype, device, dropout are used.
         images: training images (samples, features), float32; shared, not copied, on the CPU.
         labels: (samples,) true classes.
         weights: the initial weights, `layers.K.weight` and `layers.K.bias`.
@@ -185,9 +221,7 @@ class TorchMLP:
         self._predictor: MLP | None = None
         self._loss, self._mean = LOSSES[config.loss], config.loss_mean("torch")
         self._weights: dict[str, Tensor] = dict(self._network.named_parameters())
-        self._optimizer = TorchOptimizer(
-            config.optimizer, config.learning_rate, tuple(self._weights.values())
-        )
+        self._optimizer = TorchOptimizer(config, tuple(self._weights.values()))
         self._dropout = DropoutMasks(config, fan_ins)
         self._losses: list[Tensor] = []
 

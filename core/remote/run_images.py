@@ -16,7 +16,7 @@ from mlpwatch.core.analysis.inference import (
 from mlpwatch.core.analysis.step_trace import StepTrace, trace_step
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data.dataset import Dataset, load_dataset
+from mlpwatch.core.data.dataset import Dataset, dataset_for
 from mlpwatch.core.data.registry import normalisation_for
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import DataError, MlpwatchError
@@ -142,8 +142,7 @@ class RunImages:
 
     def _work(self) -> None:
         try:
-            config, classes = self._config, self._run.dataset.classes
-            dataset = load_dataset(config.data, config.seed, config.pixel_range, classes)
+            dataset = dataset_for(self._config, self._run.dataset.classes)
         except (MlpwatchError, OSError) as error:
             self._give_up(str(error))
             return

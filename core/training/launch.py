@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data.dataset import Dataset, load_dataset
+from mlpwatch.core.data.dataset import Dataset, dataset_for
 from mlpwatch.core.data.registry import SOURCES, lasting_source, resolve_source, sources_for
 from mlpwatch.core.errors import ConfigError, DataError, RunError
 from mlpwatch.core.network.build import build_engine
@@ -180,7 +180,7 @@ def _load_new(config: RunConfig, report: Report) -> tuple[RunConfig, Dataset]:
 
 def _load(config: RunConfig, report: Report, classes: int | None = None) -> Dataset:
     report(f"loading {config.data}")
-    return load_dataset(config.data, config.seed, config.pixel_range, classes)
+    return dataset_for(config, classes)
 
 
 def _build(config: RunConfig, dataset: Dataset, report: Report) -> dict[EngineName, Engine]:

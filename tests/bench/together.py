@@ -7,6 +7,7 @@ from threading import Barrier, Thread
 from time import perf_counter
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.core.scheduling import share_interpreter
 from tests.bench.bench_data import BenchData
 from tests.bench.contenders import SHAPES, engine_epoch
@@ -19,8 +20,6 @@ SLICE_SECONDS = 0.4
 stands in turn, and a shared machine's speed drifts within seconds."""
 
 READINGS_PER_ROUND = 5
-
-OPTIMIZERS = ("sgd", "momentum", "adam")
 
 
 def steps_per_second(runs: Mapping[EngineName, Epoch], steps: int) -> dict[EngineName, float]:
@@ -66,14 +65,14 @@ def print_together(data: BenchData, rounds: int) -> None:
 
 
 def print_optimizers(data: BenchData, rounds: int) -> None:
-    """Print what momentum and Adam add to a step of the NumPy engine."""
+    """Print what each optimizer adds to a step of the NumPy engine."""
     shape = SHAPES[1]
-    epochs = {
+    epochs: dict[str, Epoch] = {
         name: engine_epoch("numpy", shape, data, 1, optimizer=name, learning_rate=1e-3)
         for name in OPTIMIZERS
     }
     times = time_in_turn(epochs, rounds)
     print(f"\n{shape.name}, batch {shape.batch_size}: a NumPy step against one with SGD")  # noqa: T201
-    for name in OPTIMIZERS[1:]:
+    for name in tuple(OPTIMIZERS)[1:]:
         ratios = [own / sgd for own, sgd in zip(times[name], times["sgd"], strict=True)]
         print(f"{name:<10}{median(ratios):.2f}x  {spread(ratios)}")  # noqa: T201

@@ -24,11 +24,16 @@ configs = st.builds(
     torch_loss_mean=st.sampled_from(get_args(settings.LossMean)),
     optimizer=st.sampled_from(get_args(settings.OptimizerName)),
     learning_rate=st.floats(0, settings.MAX_LEARNING_RATE, exclude_min=True),
+    momentum=st.floats(0, 1, exclude_max=True),
+    weight_decay=st.floats(0, settings.MAX_WEIGHT_DECAY),
     schedule=st.sampled_from(get_args(settings.Schedule)),
+    warmup=st.integers(0, settings.MAX_STEPS),
     dropout=st.floats(0, 1, exclude_max=True),
     input_dropout=st.floats(0, 1, exclude_max=True),
     batch_size=st.integers(1, settings.MAX_BATCH_SIZE),
     epochs=st.integers(1, settings.MAX_EPOCHS),
+    validation=st.none() | st.integers(1, settings.MAX_IMAGES),
+    train_size=st.none() | st.integers(1, settings.MAX_IMAGES),
     seed=st.integers(0, 2**63 - 1),
     dtype=st.sampled_from(get_args(settings.Dtype)),
     device=st.sampled_from(get_args(settings.Device)),
@@ -82,14 +87,14 @@ def test_missing_fields_take_their_defaults() -> None:
 
 OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("data", 5, "data 5: expected the name of a data set, or a path"),
-    ("recipe", "triplet", "recipe 'triplet': expected one of twin, seed, seed-fixed, best"),
+    ("recipe", "triplet", "recipe 'triplet': expected one of twin, seed, seed-fixed, best, over"),
     ("hidden", (0,), "hidden layer width 0: expected a whole number from 1 to 65,536"),
     ("hidden", (64, 65_537), "hidden layer width 65537: expected"),
     ("hidden", (64.0,), "hidden layer width 64.0: expected"),
-    ("activation", "gelu", "activation 'gelu': expected one of relu, sigmoid, tanh"),
+    ("activation", "swish", "activation 'swish': expected one of relu, leaky-relu, gelu, sig"),
     ("loss", "hinge", "loss 'hinge': expected one of cross-entropy, mse"),
     ("torch_loss_mean", "sum", "torch_loss_mean 'sum': expected one of batch, element"),
-    ("optimizer", "lion", "optimizer 'lion': expected one of sgd, momentum, adam"),
+    ("optimizer", "lion", "optimizer 'lion': expected one of sgd, momentum, nesterov, rmsprop"),
     ("learning_rate", 0, "learning rate 0: expected a number above 0"),
     ("learning_rate", -0.1, "learning rate -0.1: expected"),
     ("learning_rate", float("nan"), "learning rate nan: expected"),
@@ -98,7 +103,14 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("learning_rate", 10**400, "expected a number above 0"),
     ("learning_rate", True, "learning rate True: expected"),
     ("learning_rate", "0.1", "learning rate '0.1': expected"),
-    ("schedule", "cosine", "schedule 'cosine': expected one of constant, linear"),
+    ("schedule", "warm", "schedule 'warm': expected one of constant, linear, cosine, step"),
+    ("momentum", 1, "momentum 1: expected a share from 0 to below 1"),
+    ("weight_decay", -0.1, "weight decay -0.1: expected a number from 0 to 1e+06"),
+    ("weight_decay", float("nan"), "weight decay nan: expected a number"),
+    ("weight_decay", "0", "weight decay '0': expected a number"),
+    ("warmup", -1, "warmup -1: expected a whole number from 0"),
+    ("validation", 0, "validation 0: expected a whole number from 1"),
+    ("train_size", 0.5, "train size 0.5: expected a whole number from 1"),
     ("dropout", 1, "dropout 1: expected a share from 0 to below 1, like 0.2"),
     ("dropout", -0.1, "dropout -0.1: expected a share"),
     ("dropout", True, "dropout True: expected a share"),
@@ -114,7 +126,7 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("dtype", "float16", "dtype 'float16': expected one of float32, float64"),
     ("device", "tpu", "device 'tpu': expected one of cpu, cuda, mps, auto"),
     ("pixel_range", "0..255", "pixel_range '0..255': expected one of 0..1, -1..1"),
-    ("initialization", "zeros", "initialization 'zeros': expected one of scaled, normal"),
+    ("initialization", "ones", "initialization 'ones': expected one of scaled, normal, zeros"),
     ("only", "jax", "only 'jax': expected numpy or torch"),
     ("only", [], "only []: expected numpy or torch"),
     ("dropout", 1.0, "dropout 1.0: expected a share from 0 to below 1"),
@@ -142,8 +154,8 @@ def test_every_field_has_a_value_that_is_refused() -> None:
 
 
 def test_an_unknown_field_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"unknown setting 'momentum': .*newer mlpwatch"):
-        RunConfig.from_dict({"momentum": 0.5, "epochs": 3})
+    with pytest.raises(ConfigError, match=r"unknown setting 'damping': .*newer mlpwatch"):
+        RunConfig.from_dict({"damping": 0.5, "epochs": 3})
 
 
 @pytest.mark.parametrize("hidden", [64, "64", None, {"0": 64}])

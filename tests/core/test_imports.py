@@ -22,9 +22,10 @@ SAY_LOADED = (
 # State and gradient too: whatever of the optimizer a run may touch.
 TRAIN_EVERY_OPTIMIZER = """
 import sys
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 from tests.support.samples.engines import build, small_config, small_images
 images = small_images()
-for optimizer in ("sgd", "momentum", "adam"):
+for optimizer in OPTIMIZERS:
     engine = build("torch", small_config(optimizer=optimizer), images)
     engine.train_batch(images.labels[:4] * 0)
     engine.load_state(engine.state())

@@ -1,7 +1,7 @@
 """Live line charts that send only what a new point changes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mlpwatch.tui.charts.dots import DOTS_ACROSS, Frame, Marker, Series
 from mlpwatch.tui.charts.plotting import Plot
@@ -63,6 +63,7 @@ class Chart(CellView):
         self._crosshair: float | None = None
         self._empty = WAITING
         self._labels_top = False
+        self._best: tuple[tuple[float, Role], ...] = ()
         self._plot = Plot()
 
     def update(
@@ -76,6 +77,7 @@ class Chart(CellView):
         x_label: str = "",
         crosshair: float | None = None,
         labels_top: bool = False,
+        best: Sequence[tuple[float, Role]] = (),
         empty: str = WAITING,
     ) -> None:
         """Show these curves.
@@ -91,6 +93,7 @@ class Chart(CellView):
             x_label: unit of x, written after the last tick.
             crosshair: the x of a vertical line behind the curves, if any.
             labels_top: put a tick at the upper limit, a round number.
+            best: x and role of each curve's best point, marked at the foot of the plot.
             empty: shown while there is nothing to draw.
 
         Raises:
@@ -102,13 +105,14 @@ class Chart(CellView):
         self._title = (title,) if isinstance(title, str) else title
         self._series, self._frame = tuple(series), frame
         self._crosshair, self._empty, self._labels_top = crosshair, empty, labels_top
+        self._best = tuple(best)
         if shown != self._look():
             self.repaint()
 
     def _look(self) -> tuple[object, ...]:
         """Return everything that the picture depends on."""
         picture = self._title, self._series, self._frame, self._crosshair, self._empty
-        return *picture, self._labels_top
+        return *picture, self._labels_top, self._best
 
     @property
     def plot_columns(self) -> int:
@@ -135,6 +139,8 @@ class Chart(CellView):
         frame = self._ruled(self._frame._replace(width=width, height=height - 1, look=self.look))
         canvas.paste(self._plot.update(frame, self._series), 0, 1)
         self._put_crosshair(canvas, frame)
+        for x, role in self._best:
+            _put_in_column(canvas, frame, x, (self._best_sign, role), rows=[frame.rows])
         self._put_note(canvas, frame)
         return canvas
 
@@ -147,26 +153,27 @@ class Chart(CellView):
         """Write the legend at the right end of the first row; what does not fit is left out."""
         # Bands, which are drawn behind the curves, come last and are left out first.
         named = sorted(self._series, key=lambda series: series.marker == "band")
-        samples = [marker_sample(series.marker, self.look) for series in named]
-        widths = [len(series.label) + 2 for series in named]
+        entries = [(marker_sample(one.marker, self.look), one.label, one.role) for one in named]
+        entries += [(self._best_sign, "best", role) for _, role in self._best[:1]]
+        widths = [len(label) + 2 for _, label, _ in entries]
         while widths and sum(widths) + 2 * (len(widths) - 1) > canvas.width - start:
             widths.pop()
         x = canvas.width - sum(widths) - 2 * (len(widths) - 1)
-        for sample, series, width in zip(samples, named, widths, strict=False):
-            canvas.put(x, 0, sample, series.role)
-            canvas.put(x + 2, 0, series.label, Role.DIM)
+        for (sample, label, role), width in zip(entries, widths, strict=False):
+            canvas.put(x, 0, sample, role)
+            canvas.put(x + 2, 0, label, Role.DIM)
             x += width + 2
 
+    @property
+    def _best_sign(self) -> str:
+        return "^" if self.look.ascii_only else "▴"
+
     def _put_crosshair(self, canvas: Canvas, frame: Frame) -> None:
-        """Draw a vertical line on blank cells, if its x is within the limits."""
-        low, high = frame.x_limits
-        if self._crosshair is None or not low <= self._crosshair <= high:
-            return
-        column = min(frame.across()(self._crosshair) // DOTS_ACROSS, frame.columns - 1)
-        x = canvas.width - frame.columns + column
-        for y in range(1, 1 + frame.rows):
-            if canvas.cell(x, y)[0] == " ":
-                canvas.put(x, y, "|" if frame.look.ascii_only else "│", Role.DIM)
+        """Draw a vertical line, if its x is within the limits."""
+        if self._crosshair is not None:
+            sign = "|" if frame.look.ascii_only else "│"
+            cell, rows = (sign, Role.DIM), range(1, 1 + frame.rows)
+            _put_in_column(canvas, frame, self._crosshair, cell, rows=rows)
 
     def _put_note(self, canvas: Canvas, frame: Frame) -> None:
         if self._has_value(above=0.0 if frame.log_y else -math.inf):
@@ -185,6 +192,20 @@ class Chart(CellView):
             values = [y for _, y in series.points if math.isfinite(y)]
             if values:
                 x = canvas.put(x, 0, f"{values[-1]:.3g}", series.role) + 1
+
+
+def _put_in_column(
+    canvas: Canvas, frame: Frame, at: float, cell: tuple[str, Role], *, rows: Iterable[int]
+) -> None:
+    """Write a cell in the column of an x, if that is within the limits, where a row is blank."""
+    low, high = frame.x_limits
+    if not low <= at <= high:
+        return
+    column = min(frame.across()(at) // DOTS_ACROSS, frame.columns - 1)
+    x = canvas.width - frame.columns + column
+    for y in rows:
+        if canvas.cell(x, y)[0] == " ":
+            canvas.put(x, y, *cell)
 
 
 def _check_limits(x_limits: Limits, y_limits: Limits, *, log_y: bool) -> None:

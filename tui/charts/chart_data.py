@@ -164,6 +164,17 @@ def accuracy_series(
     return series
 
 
+def best_marks(
+    engines: Iterable["EngineView"], state: "RunState", options: ChartOptions
+) -> list[tuple[float, Role]]:
+    """Return where each engine's best epoch by validation accuracy ended, from the second on."""
+    return [
+        (best.seconds if options.by_seconds else best.step / state.epoch_steps, CURVES[engine.name])
+        for engine in engines
+        if (best := engine.best) is not None and engine.epochs_done > 1
+    ]
+
+
 def _percent(
     engine: "EngineView", state: "RunState", options: ChartOptions, what: str
 ) -> list[tuple[float, float]]:

@@ -11,6 +11,7 @@ from mlpwatch.tui.charts.chart_data import (
     ChartLimits,
     ChartOptions,
     accuracy_series,
+    best_marks,
     gap_series,
     layer_gap_series,
     loss_series,
@@ -26,6 +27,7 @@ from mlpwatch.tui.dashboard.crosshair import (
     steps_of,
 )
 from mlpwatch.tui.kit.pace import RECENT_SECONDS, Pace
+from mlpwatch.tui.kit.theme import Role
 
 if TYPE_CHECKING:
     from mlpwatch.tui.state.run_state import EngineView, RunState
@@ -111,6 +113,7 @@ class ChartRows:
             self._run_axis(state, engines[0]),
             self._limits.accuracy(state),
             labels_top=True,
+            best=best_marks(engines, state, self.options),
             empty=_unless_ended(engines, AFTER_EPOCH),
         )
 
@@ -146,6 +149,7 @@ class ChartRows:
         *,
         log_y: bool = False,
         labels_top: bool = False,
+        best: list[tuple[float, Role]] | None = None,
         empty: str = AFTER_EPOCH,
     ) -> None:
         chart.update(
@@ -157,6 +161,7 @@ class ChartRows:
             x_label=x.label,
             crosshair=x.crosshair,
             labels_top=labels_top,
+            best=best or (),
             empty=empty,
         )
 

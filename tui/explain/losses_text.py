@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.run_text import gap_text
@@ -56,6 +57,9 @@ def differs_by_mean(config: RunConfig) -> bool:
 
 
 def _headline(config: RunConfig) -> str:
+    if config.recipe in RECIPE_STORIES:
+        summary = RECIPE_SUMMARIES[config.recipe]
+        return summary[0].upper() + summary[1:]
     if differs_by_mean(config):
         return "Why two equivalent networks differ: a loss convention, not a framework"
     if len(config.engine_names) > 1:
@@ -96,6 +100,8 @@ def _ratio(numbers: list[float]) -> list[tuple[str, Role]]:
 
 
 def _conclusion(config: RunConfig, classes: int, state: RunState) -> str:
+    if config.recipe in RECIPE_STORIES:
+        return RECIPE_STORIES[config.recipe]
     if len(config.engine_names) == 1:
         return "Each step goes against these gradients: downhill, as the batch sees it."
     if differs_by_mean(config) and config.optimizer == "adam":

@@ -51,6 +51,6 @@ def backward_formulas(config: RunConfig) -> list[str]:
 def update_formulas(config: RunConfig) -> list[str]:
     """Return the formulas of the optimizer."""
     # Imports NumPy, which must not happen before the first frame.
-    from mlpwatch.core.network.optimizers import OPTIMIZERS  # noqa: PLC0415
+    from mlpwatch.core.network.optimizers import optimizer_formulas  # noqa: PLC0415
 
-    return list(OPTIMIZERS[config.optimizer].formulas)
+    return optimizer_formulas(config)

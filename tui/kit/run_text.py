@@ -45,13 +45,15 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
 
 
 def settings_text(config: "RunConfig", step: int, total_steps: int) -> str:
-    """Return the learning rate of a step, its schedule, batch size and dropout, abbreviated."""
+    """Return the learning rate of a step, its schedule, batch size, weight decay and dropout."""
     # Not at the top: NumPy is not imported before the first frame.
     from mlpwatch.core.network.optimizers import learning_rate_at  # noqa: PLC0415
 
     rate = learning_rate_at(min(step, total_steps), max(1, total_steps), config)
     schedule = "" if config.schedule == "constant" else f" {config.schedule}"
     parts = [f"rate {rate:.2g}{schedule}", f"batch {config.batch_size}"]
+    if config.weight_decay:
+        parts.append(f"decay {config.weight_decay:g}")
     if config.dropout or config.input_dropout:
         parts.append(f"dropout {config.dropout:g}, input {config.input_dropout:g}")
     return " · ".join(parts)

@@ -56,6 +56,8 @@ class EngineView:
     """Why the engine ended, if not as planned."""
     epochs: list[EpochRecord] = field(default_factory=list)
     """The kept epochs, always including the newest."""
+    best: EpochRecord | None = None
+    """The first epoch with the highest validation accuracy so far."""
     validation: Evaluation | None = None
     validation_step: int = 0
     """Step of the weights of `validation`."""
@@ -182,6 +184,8 @@ class EngineView:
             self.validation_before, self.validation = self.validation, event.validation
             self.validation_step = event.step
         epoch = event.record
+        if epoch.val_accuracy > (self.best.val_accuracy if self.best else -1):
+            self.best = epoch
         if epoch.confusion is not None:
             self.confusion = self.matrices[epoch.epoch] = epoch.confusion
         self.epochs.append(epoch)

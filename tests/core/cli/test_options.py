@@ -1,7 +1,7 @@
 """Every option reaches the settings, and every bad value is one line that says what to do."""
 
 import argparse
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from mlpwatch.core.cli.options import (
     config_for_resume,
     config_from,
 )
-from mlpwatch.core.config import RunConfig
+from mlpwatch.core.config import NETWORK_FIELDS, RunConfig
 from mlpwatch.core.data.registry import SOURCES
 from mlpwatch.core.errors import ConfigError, InputError
 from mlpwatch.core.recipes import RECIPES, from_recipe
@@ -42,7 +42,39 @@ REACHES: list[tuple[str, str, str, Any]] = [
     ("--device", "auto", "device", "auto"),
     ("--only", "torch", "only", "torch"),
     ("--threads", "2", "threads", 2),
+    ("--schedule", "cosine", "schedule", "cosine"),
+    ("--warmup", "100", "warmup", 100),
+    ("--weight-decay", "1e-4", "weight_decay", 1e-4),
+    ("--dropout", "0.5", "dropout", 0.5),
+    ("--input-dropout", "0.1", "input_dropout", 0.1),
+    ("--initialization", "zeros", "initialization", "zeros"),
+    ("--pixel-range", "-1..1", "pixel_range", "-1..1"),
+    ("--pixel-range", "0..1", "pixel_range", "0..1"),
+    ("--validation", "500", "validation", 500),
+    ("--train-size", "300", "train_size", 300),
 ]
+
+
+def test_every_setting_has_an_option() -> None:
+    reached = {field for _, _, field, _ in REACHES} | {"momentum", "torch_loss_mean", "recipe"}
+    assert reached | set(NETWORK_FIELDS) == {field.name for field in fields(RunConfig)}
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov"])
+def test_momentum_is_of_the_optimizers_that_have_one(optimizer: str) -> None:
+    given = config_from(parse("--optimizer", optimizer, "--momentum", "0.5"))
+    assert (given.optimizer, given.momentum) == (optimizer, 0.5)
+    for other in ((), ("--optimizer", "adam"), ("--recipe", "best")):
+        with pytest.raises(
+            ConfigError, match=r"--momentum 0\.5: \w+ has none; use --optimizer mom"
+        ):
+            config_from(parse(*other, "--momentum", "0.5"))
+
+
+def test_adamw_decays_by_itself_and_adam_does_not() -> None:
+    assert config_from(parse("--optimizer", "adamw")).weight_decay == 0.01
+    assert config_from(parse("--optimizer", "adamw", "--weight-decay", "0")).weight_decay == 0
+    assert config_from(parse("--optimizer", "adam")).weight_decay == 0
 
 
 @pytest.mark.parametrize(("flag", "text", "field", "value"), REACHES)
@@ -88,7 +120,7 @@ REFUSED: list[tuple[tuple[str, ...], str, str]] = [
     (("--hidden", "128,6.5"), "'128,6.5'", "like 128,64"),
     (("--hidden", "0"), "0", "a whole number from 1 to 65,536"),
     (("--hidden=-5",), "-5", "a whole number from 1 to 65,536"),
-    (("--activation", "gelu"), "'gelu'", "sigmoid"),
+    (("--activation", "swish"), "'swish'", "sigmoid"),
     (("--loss", "hinge"), "'hinge'", "cross-entropy"),
     (("--optimizer", "lion"), "'lion'", "momentum"),
     (("--learning-rate", "fast"), "'fast'", "expected a number, like 0.1"),
@@ -113,7 +145,11 @@ REFUSED: list[tuple[tuple[str, ...], str, str]] = [
     (("--layers", "8"), "--layers", "did you mean --hidden?"),
     (("--output", "x"), "--output", "did you mean --saved?"),
     (("--frobnicate",), "--frobnicate; see", "mlpwatch --help"),
-    (("--dropout", "0.5"), "--dropout", "mlpwatch --help"),
+    (("--wd", "0.5"), "--wd", "did you mean --weight-decay?"),
+    (("--dropout", "1"), "dropout 1", "a share from 0 to below 1, like 0.2"),
+    (("--pixel-range", "-1..2"), "--pixel-range", "expected one argument"),
+    (("--weight-decay", "-1"), "-1", "expected a number from 0"),
+    (("--train-size", "0"), "train size 0", "expected a whole number from 1"),
     (("digits",), "digits", "mlpwatch --help"),
 ]
 
@@ -158,6 +194,13 @@ def test_a_resumed_run_may_be_given_what_it_has() -> None:
         ("--loss", "mse"),
         ("--optimizer", "sgd"),
         ("--learning-rate", "0.5"),
+        ("--schedule", "cosine"),
+        ("--warmup", "5"),
+        ("--momentum", "0.5"),
+        ("--weight-decay", "0.1"),
+        ("--dropout", "0.1"),
+        ("--train-size", "100"),
+        ("--pixel-range", "-1..1"),
         ("--batch-size", "64"),
         ("--seed", "4"),
         ("--dtype", "float64"),

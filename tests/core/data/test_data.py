@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlpwatch.core.data.dataset import batch_order, load_dataset, steps_per_epoch
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.data.dataset import batch_order, dataset_for, load_dataset, steps_per_epoch
 from mlpwatch.core.data.labels import class_names
 from mlpwatch.core.data.registry import check_source, resolve_source
 from mlpwatch.core.errors import DataError
@@ -79,6 +80,36 @@ def test_the_seed_moves_validation_but_not_test_or_hash() -> None:
     assert not np.array_equal(first.source_rows, other.source_rows)
     assert np.array_equal(first.test_images, other.test_images)
     assert first.sha256 == other.sha256 == load_dataset("digits", 1, "-1..1").sha256
+
+
+def test_fewer_images_are_drawn_from_every_class_by_the_seed() -> None:
+    whole = load_dataset("digits", 3, "0..1")
+    config = RunConfig(data="digits", seed=3, validation=100, train_size=50)
+    few, again = dataset_for(config), dataset_for(config)
+    assert (few.train_count, len(few.validation_labels)) == (50, 100)
+    assert np.array_equal(few.images, again.images)
+    assert len(np.unique(few.source_rows)) == 150
+    assert np.bincount(few.train_labels).tolist() == pytest.approx([5] * 10, abs=1)
+    assert np.bincount(few.validation_labels).tolist() == pytest.approx([10] * 10, abs=1)
+    # Fewer training images leave validation and test as they are.
+    less = dataset_for(RunConfig(data="digits", seed=3, train_size=50))
+    assert np.array_equal(less.validation_images, whole.validation_images)
+    assert np.array_equal(less.test_images, whole.test_images)
+    assert less.sha256 == whole.sha256
+    assert set(less.source_rows) < set(whole.source_rows)
+    other = dataset_for(RunConfig(data="digits", seed=4, train_size=50))
+    assert not np.array_equal(less.train_images, other.train_images)
+    every = dataset_for(RunConfig(data="digits", seed=3, train_size=whole.train_count))
+    assert np.array_equal(every.images, whole.images)
+
+
+def test_more_images_than_there_are_is_an_error_that_says_how_many() -> None:
+    with pytest.raises(DataError, match=r"validation 1,498: data 'digits' has 1,498 .*most 1,497"):
+        dataset_for(RunConfig(data="digits", validation=1_498))
+    with pytest.raises(DataError, match=r"train size 1,250: data 'digits' has 1,249 .*most 1,249"):
+        dataset_for(RunConfig(data="digits", train_size=1_250))
+    one = dataset_for(RunConfig(data="digits", validation=1_497))
+    assert (one.train_count, len(one.validation_labels)) == (1, 1_497)
 
 
 def test_pixel_range_maps_black_and_white() -> None:

@@ -16,6 +16,9 @@ SETTINGS = [
     RunConfig(hidden=(32, 16), activation="tanh", optimizer="momentum"),
     RunConfig(loss="mse", activation="sigmoid", optimizer="adam"),
     RunConfig(dtype="float64"),
+    RunConfig(activation="gelu", optimizer="nesterov", weight_decay=1e-4),
+    RunConfig(activation="leaky-relu", optimizer="adamw", weight_decay=0.01),
+    RunConfig(optimizer="rmsprop"),
 ]
 
 
@@ -35,7 +38,9 @@ def save_bytes(folder: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=lambda c: f"{c.activation}-{c.dtype}")
+@pytest.mark.parametrize(
+    "settings", SETTINGS, ids=lambda c: f"{c.activation}-{c.optimizer}-{c.dtype}"
+)
 def test_a_step_allocates_no_array(settings: RunConfig, tmp_path: Path) -> None:
     config = replace(settings, batch_size=BATCH)
     dataset = load_dataset(save_bytes(tmp_path), 0, config.pixel_range)

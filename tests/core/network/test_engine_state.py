@@ -12,6 +12,7 @@ from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
 from mlpwatch.core.network.build import build_engine, initial_weights
 from mlpwatch.core.network.engine import Engine, EngineState
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 from tests.support.samples.engines import (
     SAMPLES,
     assert_close,
@@ -25,7 +26,6 @@ from tests.support.samples.engines import (
 )
 
 NAMES: tuple[EngineName, ...] = ("numpy", "torch")
-OPTIMIZERS: tuple[OptimizerName, ...] = ("sgd", "momentum", "adam")
 FIRST, THEN = (batches(batch_order(0, epoch, SAMPLES), 4) for epoch in (0, 1))
 
 
@@ -40,7 +40,7 @@ def fresh(name: EngineName, optimizer: OptimizerName) -> Engine:
     return build(name, small_config(optimizer=optimizer, seed=9), small_images())
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", tuple(OPTIMIZERS))
 @pytest.mark.parametrize("name", NAMES)
 def test_a_state_loads_into_a_fresh_engine_which_goes_on_to_the_bit(
     name: EngineName, optimizer: OptimizerName
@@ -53,7 +53,7 @@ def test_a_state_loads_into_a_fresh_engine_which_goes_on_to_the_bit(
     assert other.state().updates == engine.state().updates == len(FIRST) + len(THEN)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", tuple(OPTIMIZERS))
 @pytest.mark.parametrize(("giver", "taker"), permutations(NAMES, 2))
 def test_a_state_of_one_engine_goes_on_in_the_other(
     giver: EngineName, taker: EngineName, optimizer: OptimizerName
@@ -79,10 +79,17 @@ def test_a_state_before_the_first_update_brings_a_trained_engine_back(name: Engi
         assert train_steps(engine, FIRST) == before
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", tuple(OPTIMIZERS))
 def test_both_engines_name_shape_and_lay_out_their_state_alike(optimizer: OptimizerName) -> None:
     by_hand, in_torch = (trained(name, optimizer).state() for name in NAMES)
-    slots = {"sgd": (), "momentum": ("momentum.",), "adam": ("adam_mean.", "adam_square.")}
+    slots = {
+        "sgd": (),
+        "momentum": ("momentum.",),
+        "nesterov": ("momentum.",),
+        "rmsprop": ("rmsprop_square.",),
+        "adam": ("adam_mean.", "adam_square."),
+        "adamw": ("adam_mean.", "adam_square."),
+    }
     weights = {
         "layers.0.weight": (4, 5),
         "layers.0.bias": (4,),
@@ -176,6 +183,8 @@ def test_initial_weights_have_the_spread_of_their_papers() -> None:
     assert glorot.std() == pytest.approx((2 / 700) ** 0.5, rel=0.02)
     normal = initial_weights(sizes, small_config(initialization="normal"))["layers.1.weight"]
     assert normal.std() == pytest.approx(0.1, rel=0.02)
+    zeros = initial_weights(sizes, small_config(initialization="zeros"))
+    assert not any(array.any() for array in zeros.values())
     assert not any(he[f"layers.{k}.bias"].any() for k in (0, 1))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mlpwatch.core.arrays import Floats, Rows
 from mlpwatch.core.config import Activation, Dtype, EngineName, LossMean, LossName, RunConfig
+from mlpwatch.core.network.activations import ACTIVATIONS, LEAK
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.numpy_mlp import NumpyMLP
 from mlpwatch.core.network.torch_mlp import TorchMLP
@@ -21,7 +22,7 @@ from tests.support.samples.engines import (
     smallest_relu_sum,
 )
 
-ACTIVATIONS: tuple[Activation, ...] = ("relu", "sigmoid", "tanh")
+NAMES: tuple[Activation, ...] = tuple(ACTIVATIONS)
 DEPTHS = ((), (4,), (4, 3), (4, 3, 4))
 ROWS: Rows = np.array([0, 3, 4, 7, 8, 9, 2], np.intp)
 
@@ -32,7 +33,7 @@ def gradient(engine: Engine, rows: Rows = ROWS) -> tuple[float, dict[str, Floats
 
 @pytest.mark.parametrize("hidden", DEPTHS, ids=len)
 @pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", NAMES)
 def test_the_gradient_by_hand_equals_finite_differences(
     activation: Activation, loss: LossName, hidden: tuple[int, ...]
 ) -> None:
@@ -40,7 +41,7 @@ def test_the_gradient_by_hand_equals_finite_differences(
 
 
 @pytest.mark.parametrize("mean", ["batch", "element"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", NAMES)
 def test_both_means_of_the_squared_error_in_torch_equal_finite_differences(
     activation: Activation, mean: LossMean
 ) -> None:
@@ -51,9 +52,10 @@ def test_both_means_of_the_squared_error_in_torch_equal_finite_differences(
 def check_finite_differences(name: EngineName, config: RunConfig) -> None:
     images = small_images()
     engine = build(name, config, images)
-    if config.activation == "relu" and config.hidden:
+    if config.activation in ("relu", "leaky-relu") and config.hidden:
         # 1e-5 to either side of a weight moves a sum by less than 1e-4.
-        assert smallest_relu_sum(engine.state().weights, images.pixels[ROWS]) > 1e-3
+        leak = LEAK if config.activation == "leaky-relu" else 0.0
+        assert smallest_relu_sum(engine.state().weights, images.pixels[ROWS], leak) > 1e-3
     found = np.concatenate([array.ravel() for array in gradient(engine)[1].values()])
     differences = finite_differences(engine, ROWS)
     expected = np.concatenate([array.ravel() for array in differences.values()])
@@ -64,7 +66,7 @@ def check_finite_differences(name: EngineName, config: RunConfig) -> None:
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
 @pytest.mark.parametrize("hidden", DEPTHS, ids=len)
 @pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", NAMES)
 def test_both_engines_compute_the_same_loss_and_gradient(
     activation: Activation, loss: LossName, hidden: tuple[int, ...], dtype: Dtype, tolerance: float
 ) -> None:

@@ -20,6 +20,7 @@ from mlpwatch.core.errors import InputError, RunError
 from mlpwatch.core.files.scratch import MARK, MARK_NAME, STALE_SECONDS
 from mlpwatch.core.files.tensor_files import ForeignCheckpointError, ShapeMismatchError
 from mlpwatch.core.network.build import build_engine
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position, checkpoint_path
 from mlpwatch.core.runs.manifest import DatasetInfo
@@ -219,7 +220,7 @@ def test_checkpoints_come_back_only_where_they_fit_the_run(run: Run) -> None:
         other.read_latest("numpy")
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", tuple(OPTIMIZERS))
 def test_what_an_engine_holds_is_what_a_run_expects(
     tmp_path: Path, optimizer: OptimizerName
 ) -> None:

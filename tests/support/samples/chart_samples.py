@@ -21,6 +21,7 @@ def painted(
     y_limits: Limits = (0, 2.5),
     log_y: bool = False,
     ascii_only: bool = False,
+    best: Sequence[tuple[float, Role]] = (),
     chart: Chart | None = None,
 ) -> Canvas:
     chart = chart or Chart()
@@ -32,6 +33,7 @@ def painted(
         y_limits=y_limits,
         log_y=log_y,
         x_label="steps",
+        best=best,
     )
     return chart.paint(*size)
 

@@ -89,13 +89,13 @@ def _differences(engine: Engine, rows: Rows, state: EngineState, name: str, widt
     return found
 
 
-def smallest_relu_sum(weights: Tensors, pixels: Floats) -> float:
-    """Return the least |z| of any hidden unit: how far the nearest ReLU kink is."""
+def smallest_relu_sum(weights: Tensors, pixels: Floats, leak: float = 0.0) -> float:
+    """Return the least |z| of any hidden unit: how far the nearest (leaky) ReLU kink is."""
     a, least = pixels.astype(np.float64), np.inf
     for k in range(len(weights) // 2 - 1):
         z = a @ weights[f"layers.{k}.weight"].T + weights[f"layers.{k}.bias"]
         least = min(least, float(np.abs(z).min()))
-        a = np.maximum(z, 0)
+        a = np.maximum(z, leak * z)
     return least
 
 

@@ -52,6 +52,21 @@ def test_the_curve_stands_where_its_values_are() -> None:
     assert len({y for _, y in flat}) == 1
 
 
+@pytest.mark.parametrize(("ascii_only", "sign"), [(False, "▴"), (True, "^")])
+def test_the_best_point_is_marked_at_the_foot_where_no_curve_is(
+    ascii_only: bool, sign: str
+) -> None:
+    rising = train([(0, 0.0), (PLAN, 2.5)])
+    best = [(PLAN / 2, Role.NUMPY), (0.0, Role.TORCH), (2.0 * PLAN, Role.TORCH)]
+    canvas = painted(rising, best=best, ascii_only=ascii_only)
+    rows = canvas.text().split("\n")
+    assert rows[0].endswith(f"{sign} best")
+    middle = LABEL_COLUMNS + 1 + (69 - LABEL_COLUMNS) // 2
+    assert canvas.cell(middle, 10) == (sign, Role.NUMPY)
+    assert "".join(rows[1:]).count(sign) == 1, "not on the curve, nor beyond the limits"
+    assert sign not in painted(rising, ascii_only=ascii_only).text()
+
+
 def test_a_growing_curve_changes_few_cells() -> None:
     chart = Chart()
     points = loss_curve(PLAN)

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from mlpwatch.core.analysis.step_trace import StepTrace
-from mlpwatch.core.config import OptimizerName, RunConfig
+from mlpwatch.core.config import LossName, OptimizerName, RunConfig
 from mlpwatch.core.events import Event
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.tui.explain.screen import ExplainScreen
 from mlpwatch.tui.explain.tour import batch_strips
 from mlpwatch.tui.explain.tour_formulas import (
@@ -178,10 +180,22 @@ async def test_one_model_alone_has_the_pages_to_itself(only: str) -> None:
             await stage.press("right")
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
-async def test_plain_ascii_is_plain_and_fits(optimizer: str, loss: str) -> None:
-    config = replace(CONFIG, optimizer=optimizer, loss=loss, dropout=0.2, activation="sigmoid")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("loss", "optimizer", "decay"),
+    [
+        *product(["cross-entropy", "mse"], ["sgd", "momentum", "adam"], [0.0]),
+        ("mse", "nesterov", 1e-4),
+        ("mse", "rmsprop", 0.0),
+        ("mse", "adamw", 0.01),
+    ],
+)
+async def test_plain_ascii_is_plain_and_fits(
+    loss: LossName, optimizer: OptimizerName, decay: float
+) -> None:
+    config = replace(
+        CONFIG, optimizer=optimizer, loss=loss, weight_decay=decay, dropout=0.2,
+        activation="sigmoid",
+    )  # fmt: skip
     session = FakeSession(config=replace(config, torch_loss_mean="element"))
     async with on_stage(training(), (80, 24), session=session, ascii_only=True) as stage:
         await turn_to(stage, 1)
@@ -210,9 +224,15 @@ async def test_formulas_name_what_this_run_computes() -> None:
     mse = RunConfig(loss="mse", torch_loss_mean="element")
     assert "nn.MSELoss()" in loss_formulas(mse)[-1]
     assert "nn.MSELoss()" not in " ".join(loss_formulas(replace(mse, only="numpy")))
-    names: list[OptimizerName] = ["sgd", "momentum", "adam"]
-    starts = {name: update_formulas(RunConfig(optimizer=name))[0][0] for name in names}
-    assert starts == {"sgd": "θ", "momentum": "v", "adam": "m"}
+    starts = {name: update_formulas(RunConfig(optimizer=name))[0][0] for name in OPTIMIZERS}
+    rest = {"nesterov": "v", "rmsprop": "v", "adamw": "m"}
+    assert starts == {"sgd": "θ", "momentum": "v", "adam": "m"} | rest
+    heavy = RunConfig(optimizer="nesterov", momentum=0.8, weight_decay=0.01)
+    assert update_formulas(heavy) == [
+        "g = ∂L/∂θ + 0.01 θ", "v ← 0.8 v + g    θ ← θ − η (g + 0.8 v)",
+    ]  # fmt: skip
+    decoupled = RunConfig(optimizer="adamw", weight_decay=0.01)
+    assert update_formulas(decoupled)[0] == "θ ← θ − η 0.01 θ"
 
 
 async def test_a_failure_is_said_and_the_page_waits() -> None:

@@ -21,6 +21,7 @@ from tests.support.samples.scenes import (
     EPOCH_STEPS,
     ended,
     epoch_done,
+    epoch_read,
     evaluation,
     started,
     trained,
@@ -83,6 +84,15 @@ def test_an_epoch_leaves_its_point_and_its_evaluation() -> None:
     assert (point.epoch, point.step, point.seconds) == (2, 40, event.seconds)
     assert point is event.record
     assert engine.validation is event.validation
+
+
+def test_the_best_epoch_is_the_first_with_the_highest_accuracy() -> None:
+    accuracies = (math.nan, 0.5, 0.75, 0.7, 0.75)
+    events = [epoch_read("numpy", n, accuracy=a) for n, a in enumerate(accuracies, start=1)]
+    assert state_after(events[0]).engines["numpy"].best is None
+    best = state_after(*events).engines["numpy"].best
+    assert best is not None
+    assert (best.epoch, best.val_accuracy) == (3, 0.75)
 
 
 def test_pause_and_resume_touch_one_engine() -> None:
