@@ -86,8 +86,8 @@ def _add_train(parser: argparse.ArgumentParser, command: Command) -> None:
 
 def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.description = (
-        "Go on where a run stopped; --epochs makes it longer, and a falling learning rate then "
-        "falls towards the new end."
+        "Continue a run where it stopped; --epochs makes it longer, and a falling learning rate "
+        "then falls towards the new end."
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help=_RUN_HELP)
     parser.add_argument("--headless", action="store_true", help="without a screen")

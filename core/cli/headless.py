@@ -73,7 +73,7 @@ def summary_lines(session: Session) -> list[str]:
     if unsaved:
         where = (
             f"left before {' and '.join(unsaved)} could save again; "
-            f"mlpwatch resume {printable(session.run.name)} goes on from what was saved"
+            f"mlpwatch resume {printable(session.run.name)} continues from what was saved"
         )
     elif session.save_error:
         engines = session.config.engine_names

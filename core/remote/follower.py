@@ -237,7 +237,7 @@ class RunFollower:
             self._client.send(order)
             return True
         what: CommandName = order.name
-        text = f"{what}: nobody trains this run; mlpwatch resume {self.run.name} goes on with it"
+        text = f"{what}: nobody trains this run; mlpwatch resume {self.run.name} continues it"
         self.mailbox.put(Notice(text, is_bad=True))
         return False
 
@@ -329,6 +329,6 @@ class RunFollower:
         ended = recorded_end(self.run, name)
         if ended is not None:
             return replace(ended, step=step, seconds=seconds)
-        detail = f"its process is gone; mlpwatch resume {self.run.name} goes on"
+        detail = f"its process is gone; mlpwatch resume {self.run.name} continues it"
         # Stopped and killed runs of an older mlpwatch have no event log.
         return RunEnded(name, "stopped", detail if self._tail.plan else "", step, seconds)

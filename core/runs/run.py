@@ -184,7 +184,7 @@ class Run:
             if new is None or new == old:
                 return ""
             self._go_to(new)
-        return f"this run's folder is gone from {old}; training goes on and saves to {new}"
+        return f"this run's folder is gone from {old}; training continues and saves to {new}"
 
     def replace_gone_folder(self) -> str:
         """Make a new folder if this run's was deleted; return a line about it, else an empty text.
@@ -209,7 +209,7 @@ class Run:
             self._lock = lock
             self._go_to(new)
             write_owner(new, lock.folder)
-        return f"this run's folder {old} is gone; training goes on and saves to {new}"
+        return f"this run's folder {old} is gone; training continues and saves to {new}"
 
     def change_plan(self, epochs: int, data: str) -> None:
         """Save the planned number of epochs and the current place of the data.
@@ -333,7 +333,7 @@ class Run:
     def _check_folder(self) -> None:
         if self._lock.is_gone:
             new = printable(self._next_path())
-            raise FolderGoneError(f"this run's folder is gone; training goes on, s saves to {new}")
+            raise FolderGoneError(f"this run's folder is gone; training continues, s saves to {new}")
 
     def _next_path(self) -> Path:
         """Return the first free path of `name-2`, `name-3` and so on."""

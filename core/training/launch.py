@@ -138,7 +138,7 @@ def _go_on_to_the_plan(
     if len(done) == len(config.engine_names) and min(done) >= config.epochs:
         raise RunError(
             f"run {run.name!r} has done all its {config.epochs} epochs: "
-            f"go on with --epochs {config.epochs + 10}, say"
+            f"continue with --epochs {config.epochs + 10}, say"
         )
     return config
 

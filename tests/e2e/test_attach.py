@@ -112,11 +112,11 @@ def test_a_killed_run_is_shown_as_ended_and_a_live_one_is_not_resumed(tmp_path: 
             terminal.wait_for(lambda text: both("training", text))
             process.kill()
             terminal.wait_for(lambda text: both("stopped", text))
-            assert "its process is gone; mlpwatch resume demo goes on" in terminal.text()
+            assert "its process is gone; mlpwatch resume demo continues" in terminal.text()
             terminal.send("q")
             assert terminal.wait_for_end() == 0
             assert terminal.after_the_app() == [
-                "demo has ended; mlpwatch resume demo goes on with it"
+                "demo has ended; mlpwatch resume demo continues it"
             ]
 
 

@@ -80,7 +80,7 @@ def test_a_folder_that_was_deleted_is_made_again_by_the_key_that_saves(tmp_path:
     with run_on_disk(tmp_path) as terminal:
         delete(terminal, tmp_path / "saved")
         # Some epoch tells of it, for 30 s before the next checkpoint is due.
-        terminal.wait_for("folder is gone; training goes on, s saves to saved/demo-2")
+        terminal.wait_for("folder is gone; training continues, s saves to saved/demo-2")
         terminal.send("s")
         terminal.wait_for("saved in saved/demo-2")
         terminal.send("q")

@@ -41,7 +41,7 @@ def test_a_batch_of_a_minute_does_not_hold_up_leaving(
     assert latest is not None
     stands = f"numpy was busy: last good checkpoint at step {latest.checkpoint.position.step}"
     assert stands in how_it_ended
-    assert where.startswith("left before numpy could save again; mlpwatch resume demo goes on")
+    assert where.startswith("left before numpy could save again; mlpwatch resume demo continues")
 
 
 def test_a_huge_layer_does_not_hold_up_leaving(tmp_path: Path) -> None:

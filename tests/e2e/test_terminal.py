@@ -276,7 +276,7 @@ def test_without_a_terminal_it_says_so_trains_lists_and_resumes(tmp_path: Path) 
 
     done = without_a_terminal(tmp_path, ["resume", "demo", "--headless"])
     assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].endswith("go on with --epochs 11, say")
+    assert done.stderr.strip().splitlines()[-1].endswith("continue with --epochs 11, say")
 
     longer = without_a_terminal(
         tmp_path, ["resume", "demo", "--headless", "--epochs", "2", "--json"]

@@ -59,7 +59,7 @@ async def test_quitting_says_so_and_a_second_time_leaves_at_once() -> None:
 async def test_a_new_message_is_shown_before_the_cell_under_the_cursor() -> None:
     async with on_stage(training()) as stage:
         await stage.press("tab", "tab", "down")
-        assert "read as" in stage.row("enter opens")
+        assert "predicted as" in stage.row("enter opens")
         await stage.press("s")
         assert "saved in" in stage.text()
         await stage.press("left")

@@ -291,7 +291,8 @@ class ConfusionMatrix(CellView, can_focus=True):
             true, predicted = self._cursor
             names = self._names[true][:LONGEST_NAME], self._names[predicted][:LONGEST_NAME]
             number = self._number_at(counts, true, predicted)
-            hints = [f"{names[0]} read as {names[1]}: {number}", *hints]
+            brief = f"{names[0]} as {names[1]}: {number}"
+            hints = [f"{names[0]} predicted as {names[1]}: {number}", brief, *hints]
         for hint in hints:
             if start + len(hint) <= canvas.width:
                 canvas.put(canvas.width - len(hint), 0, hint, Role.DIM)

@@ -222,7 +222,7 @@ def cell_text(matrices: Matrices, watch: Watch, width: int) -> list[tuple[str, R
         share = f"({100 * count / max(1, total):.1f} %)"
         told.append(f"{TITLES[name]} {count:,} of {total:,} {share}")
         brief.append(f"{TITLES[name]} {count:,} {share}" if brief else told[-1])
-    head = f" {names[true]} read as {names[predicted]}: "
+    head = f" {names[true]} predicted as {names[predicted]}: "
     forms = [" · ".join(one) for one in (told, brief)]
     anywhere = any(counts[true, predicted] for counts in shown.values())
     ends = _cell_ends(matrices, names[predicted], anywhere=anywhere)
@@ -241,5 +241,5 @@ def _cell_ends(matrices: Matrices, predicted: str, *, anywhere: bool) -> list[st
     if matrices.epoch is not None:
         return [f" · after epoch {matrices.epoch}"]
     if matrices.cell is not None and matrices.cell[0] == matrices.cell[1]:
-        return [f" · enter: wrongly read as {predicted}", f" · enter: false {predicted}"]
+        return [f" · enter: wrongly predicted as {predicted}", f" · enter: false {predicted}"]
     return [" · enter opens" if anywhere else ""]

@@ -80,7 +80,7 @@ def differences_canvas(
     canvas, rows = Canvas(width, height), max(1, height - 1)
     if not differences:
         canvas.put(0, 1, "no cell differs", Role.DIM)
-    texts = [f"{names[one.true]} read as {names[one.predicted]}" for one in differences]
+    texts = [f"{names[one.true]} predicted as {names[one.predicted]}" for one in differences]
     wide = max(map(len, texts), default=0) + 1
     for first in range(0, len(texts), rows):
         left = first // rows * (wide + _DIFFERENCE_WIDTH + GAP)

@@ -84,7 +84,7 @@ class RunSwitch:
 
     async def _ask(self, name: str, facts: list[str]) -> bool:
         question = Confirmation(
-            f"Go on with {name} here?", facts, yes="goes on with it", no="changes nothing"
+            f"Continue {name} here?", facts, yes="continues it", no="changes nothing"
         )
         return await self._app.push_screen_wait(question)
 
@@ -92,10 +92,10 @@ class RunSwitch:
         """Ask for the new number of epochs of a finished run; None to keep the old number."""
         done = run.epochs_done or 0
         entry = LineEntry(
-            f"Go on with {run.summary.name}: how many epochs in all?",
+            f"Continue {run.summary.name}: how many epochs in all?",
             str(min(2 * done, MAX_EPOCHS)),
             lambda text: more_epochs(text, done),
-            yes="goes on with it",
+            yes="continues it",
             no="changes nothing",
             facts=facts,
             effect=lambda text: _more_text(more_epochs(text, done) - done),
@@ -113,7 +113,7 @@ class RunSwitch:
         try:
             loaded, result = await asyncio.to_thread(_load, run.summary.path, epochs)
         except (MlpwatchError, OSError, MemoryError) as error:
-            self._say(f"{run.summary.name} can't go on: {error or 'out of memory'}", bad=True)
+            self._say(f"{run.summary.name} can't continue: {error or 'out of memory'}", bad=True)
             if run.has_ended_here:
                 with suppress(MlpwatchError):
                     current.run.acquire()

@@ -118,7 +118,7 @@ class Watch:
             return "saving, then leaving; ctrl+c leaves at once"
         name = self.session.run.name
         if self.state is not None and self.state.ended:
-            return f"{name} has ended; mlpwatch resume {name} goes on with it"
+            return f"{name} has ended; mlpwatch resume {name} continues it"
         return f"{name} trains on without this screen; mlpwatch attach {name} shows it again"
 
     def open(self) -> None:

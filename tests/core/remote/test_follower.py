@@ -143,7 +143,7 @@ def test_a_run_whose_process_is_gone_is_never_alive(
     watcher.until(lambda: watcher.state.ended)
     assert not watcher.follower.is_live
     assert {engine.phase for engine in watcher.state.engines.values()} == {"stopped"}
-    assert "its process is gone; mlpwatch resume demo goes on" in watcher.state.message
+    assert "its process is gone; mlpwatch resume demo continues" in watcher.state.message
     # Written anew, without a word of any start or end.
     log.write_bytes(b"".join(line for line in whole if b'"steps"' in line))
     watcher.until(lambda: watcher.of(LogRewritten) and watcher.state.ended)

@@ -100,7 +100,7 @@ async def compares(stage: Stage, key: str) -> None:
 async def asks_before_it_resumes(stage: Stage, key: str) -> None:
     await stage.open_runs()
     await stage.press("down", "down", "down", key)
-    await stage.see(f"Go on with {STOPPED} here?")
+    await stage.see(f"Continue {STOPPED} here?")
     assert "NumPy has done 11 of 14 epochs." in stage.text()
     assert f"{HERE}, now training here, is saved and ended first" in stage.text()
 

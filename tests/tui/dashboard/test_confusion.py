@@ -215,7 +215,7 @@ async def test_keys_move_the_cursor_and_open_the_cell() -> None:
         await pilot.press("tab")
         await pilot.pause()
         assert matrix.cursor == (4, 9)  # the most frequent mistake
-        assert "4 read as 9: 7" in matrix.text()
+        assert "4 predicted as 9: 7" in matrix.text()
         await pilot.press("right", "down", "left", "up", "enter")
         await pilot.pause()
     moves = list(dict.fromkeys(seen))

@@ -157,14 +157,14 @@ async def test_the_cell_under_the_cursor_is_read_out_for_both_models() -> None:
         assert numpy[cursor] == off_diagonal.max(), "it begins on the most frequent mistake"
         of, shares = numpy[true].sum(), [100 * n[cursor] / n[true].sum() for n in (numpy, torch)]
         expected = (
-            f"{true} read as {predicted}: NumPy {numpy[cursor]} of {of} ({shares[0]:.1f} %) · "
+            f"{true} predicted as {predicted}: NumPy {numpy[cursor]} of {of} ({shares[0]:.1f} %) · "
             f"PyTorch {torch[cursor]} of {of} ({shares[1]:.1f} %) · enter opens"
         )
         assert expected in stage.text()
         assert matrix(stage, "torch").cursor == cursor
         nobody = int(np.flatnonzero(numpy[true] + torch[true] == 0)[0])
         await stage.press(*["right" if nobody > predicted else "left"] * abs(nobody - predicted))
-        assert stage.row(f"{true} read as {nobody}: NumPy 0 of").endswith(" (0.0 %)")
+        assert stage.row(f"{true} predicted as {nobody}: NumPy 0 of").endswith(" (0.0 %)")
 
 
 async def test_a_click_on_the_second_matrix_moves_both_cursors_and_tab_takes_the_arrows_back() -> (

@@ -70,10 +70,10 @@ async def test_the_difference_is_of_the_newest_epoch_that_both_have_done() -> No
         view = stage.app.screen.query_one("#numpy-confusion", ConfusionMatrix)
         assert view.cursor is not None
         true, predicted = view.cursor
-        assert f"read as {predicted}: {difference[true, predicted]:+,} " in stage.row("confusion")
+        assert f"predicted as {predicted}: {difference[true, predicted]:+,} " in stage.row("confusion")
         same = int(np.flatnonzero(difference[true] == 0)[0])
         await stage.press(*["right" if same > predicted else "left"] * abs(same - predicted))
-        assert f"read as {same}: 0 " in stage.row("confusion")
+        assert f"predicted as {same}: 0 " in stage.row("confusion")
         await stage.feed(epoch_done("torch", 4))
         difference = counts("numpy", 4) - counts("torch", 4)
         np.testing.assert_array_equal(numbers(stage, "numpy"), difference)

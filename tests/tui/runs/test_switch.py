@@ -95,7 +95,7 @@ async def test_a_run_that_can_not_be_read_leaves_the_one_here_alone(saved: Path)
         file.write_bytes(b"\0" * 64)
     async with on_stage(training(), saved=saved) as stage:
         await ask_for(stage, "old")
-        await stage.see("old can't go on: ")
+        await stage.see("old can't continue: ")
         assert not stage.session.ended
         assert isinstance(stage.app.screen, RunsScreen)
         assert not is_locked(saved / "old"), "so that another process may try"
@@ -199,7 +199,7 @@ async def test_where_a_run_that_ended_here_can_not_be_read_again_it_stays_on_the
             file.write_bytes(b"\0" * 64)
         await ask_how_long(stage, "done")
         await stage.press("enter")
-        await stage.see("done can't go on: ")
+        await stage.see("done can't continue: ")
         assert run_here(stage) == "done"
         assert is_locked(saved / "done"), "nobody deletes what is on the dashboard"
 

@@ -76,7 +76,7 @@ async def test_leaving_stops_nothing() -> None:
         )
         session.stop()
         watch.poll()
-        assert watch.farewell == f"{name} has ended; mlpwatch resume {name} goes on with it"
+        assert watch.farewell == f"{name} has ended; mlpwatch resume {name} continues it"
 
 
 async def test_missing_images_are_explained_among_the_mistakes() -> None:
