@@ -333,7 +333,9 @@ class Run:
     def _check_folder(self) -> None:
         if self._lock.is_gone:
             new = printable(self._next_path())
-            raise FolderGoneError(f"this run's folder is gone; training continues, s saves to {new}")
+            raise FolderGoneError(
+                f"this run's folder is gone; training continues, s saves to {new}"
+            )
 
     def _next_path(self) -> Path:
         """Return the first free path of `name-2`, `name-3` and so on."""

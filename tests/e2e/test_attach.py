@@ -115,9 +115,7 @@ def test_a_killed_run_is_shown_as_ended_and_a_live_one_is_not_resumed(tmp_path: 
             assert "its process is gone; mlpwatch resume demo continues" in terminal.text()
             terminal.send("q")
             assert terminal.wait_for_end() == 0
-            assert terminal.after_the_app() == [
-                "demo has ended; mlpwatch resume demo continues it"
-            ]
+            assert terminal.after_the_app() == ["demo has ended; mlpwatch resume demo continues it"]
 
 
 def processor_seconds(process: int) -> float:

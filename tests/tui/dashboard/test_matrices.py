@@ -70,7 +70,8 @@ async def test_the_difference_is_of_the_newest_epoch_that_both_have_done() -> No
         view = stage.app.screen.query_one("#numpy-confusion", ConfusionMatrix)
         assert view.cursor is not None
         true, predicted = view.cursor
-        assert f"predicted as {predicted}: {difference[true, predicted]:+,} " in stage.row("confusion")
+        differs = f"predicted as {predicted}: {difference[true, predicted]:+,} "
+        assert differs in stage.row("confusion")
         same = int(np.flatnonzero(difference[true] == 0)[0])
         await stage.press(*["right" if same > predicted else "left"] * abs(same - predicted))
         assert f"predicted as {same}: 0 " in stage.row("confusion")
