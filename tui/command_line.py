@@ -29,7 +29,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
   mlpwatch new FILE              write a starter file for it
 
-mlpwatch COMMAND --help shows a command's own options. With no option at all it trains the `twin`
+mlpwatch COMMAND --help shows a command's own options. With no option at all it trains the `twin` \
 recipe; --data and --recipe are the two to know.
 """
 
@@ -80,6 +80,7 @@ def _add_watch(parser: argparse.ArgumentParser, command: Command) -> None:
 
 def _add_train(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.description = "Train without a screen; one line per epoch and engine on stderr."
+    parser.usage = "mlpwatch train [OPTIONS]"
     add_train_options(parser)
     parser.set_defaults(command=command)
 
@@ -89,6 +90,7 @@ def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
         "Continue a run where it stopped; --epochs makes it longer, and a falling learning rate "
         "then falls towards the new end."
     )
+    parser.usage = "mlpwatch resume [RUN] [OPTIONS]"
     parser.add_argument("run", nargs="?", metavar="RUN", help=_RUN_HELP)
     parser.add_argument("--headless", action="store_true", help="without a screen")
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")

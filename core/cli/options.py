@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, NoReturn, get_args
@@ -68,13 +69,21 @@ _MEANT = {
 
 
 class _HelpFormatter(argparse.HelpFormatter):
-    """Wraps a text of one line; keeps the lines of a longer one."""
+    """Keeps the lines of a text; what does not fit goes on below the last column of a table."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        lines = text.splitlines()
-        if len(lines) < 2:  # noqa: PLR2004 - one line
-            return super()._fill_text(text, width, indent)
-        return "\n".join(indent + line for line in lines)
+        # Imported here, as argparse itself does: only help needs it.
+        import textwrap  # noqa: PLC0415
+
+        found: list[str] = []
+        for line in text.splitlines():
+            table = re.match(r"\s*\S.*?\s{2,}(?=\S)", line)
+            hang = " " * (table.end() if table else 0)
+            found += textwrap.wrap(
+                line, width, initial_indent=indent, subsequent_indent=indent + hang,
+                break_on_hyphens=False,
+            ) or [""]  # fmt: skip
+        return "\n".join(found)
 
 
 class Parser(argparse.ArgumentParser):
@@ -193,8 +202,8 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
 def _add_pace_options(group: argparse._ArgumentGroup) -> None:
     _add_choice(
         group, "--schedule", Schedule,
-        "how the learning rate falls over the run: linear and cosine to 0, step by 10 after each "
-        "third",
+        "how the learning rate falls over the run: linear and cosine to 0, step to a tenth after "
+        "each third",
     )  # fmt: skip
     group.add_argument(
         "--warmup", type=_whole_number, metavar="STEPS",

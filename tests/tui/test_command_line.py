@@ -1,12 +1,14 @@
 """The grammar of the command line: what is refused is refused in one line, with what to do."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from mlpwatch import __version__
+from mlpwatch.core.recipes import RECIPES
 from mlpwatch.tui.__main__ import main
 from mlpwatch.tui.startup import ScreenOptions
 from tests.support.checkout import SOURCE
@@ -86,6 +88,26 @@ def test_help_is_told_on_stdout(
     for word in words:
         assert word in said.out
     assert said.err == ""
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["resume"]])
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_help_begins_with_what_people_use_and_fits(
+    command: list[str], width: int, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("COLUMNS", str(width))
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= width
+    heads = re.findall(r"^(\w+):$", text, re.MULTILINE)
+    groups = ["basics", "recipes", "data", "network", "training", "regularization", "machine"]
+    assert heads[heads.index("basics") :][: len(groups)] == groups
+    basics, recipes = text.partition("basics:")[2].split("data:\n")[0].split("recipes:")
+    assert len(re.findall(r"^  --", basics, re.MULTILINE)) == 8
+    assert re.findall(r"^  ([\w-]+)  ", recipes, re.MULTILINE) == list(RECIPES)
+    assert text.index("basics:") < 1_900, "in sight at once"
 
 
 def test_runs_without_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,6 +65,44 @@ def test_json_prints_one_object_and_progress_goes_to_stderr(tmp_path: Path) -> N
     ]
 
 
+SETTINGS = {
+    "hidden": [16],
+    "activation": "gelu",
+    "optimizer": "nesterov",
+    "momentum": 0.8,
+    "weight_decay": 0.0001,
+    "schedule": "cosine",
+    "warmup": 5,
+    "dropout": 0.1,
+    "input_dropout": 0.05,
+    "initialization": "normal",
+    "pixel_range": "-1..1",
+    "validation": 100,
+    "train_size": 300,
+    "only": "numpy",
+}
+
+
+def test_settings_are_kept_and_a_resumed_run_has_them(tmp_path: Path) -> None:
+    options = [
+        word
+        for name, value in (SETTINGS | {"hidden": 16}).items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    where = ("--saved", str(tmp_path), "--epochs")
+    assert run("--data", "digits", *options, "--name", "one", *where, "1").returncode == 0
+    kept = json.loads((tmp_path / "one" / "config.json").read_text())["config"]
+    assert kept | SETTINGS == kept
+    arguments = [sys.executable, "-m", "mlpwatch", "resume", "one", "--headless", "--json"]
+    done = subprocess.run(
+        [*arguments, *where, "2"], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["epochs"] == 2
+    found = Run.open(tmp_path, "one").read_latest("numpy")
+    assert found is not None
+    assert found.checkpoint.position.step == 2 * 5  # 300 images in batches of 64
+
+
 @dataclass
 class Running:
     """A long run that has ended its first epochs."""

@@ -59,6 +59,32 @@ def test_a_resumed_run_ends_with_the_same_bits(
     assert resumed.of(RunEnded)[0].test_loss == whole.of(RunEnded)[0].test_loss
 
 
+@pytest.mark.parametrize("activation", ["gelu", "leaky-relu"])
+@pytest.mark.parametrize("schedule", ["cosine", "step"])
+def test_a_run_that_warms_up_resumes_with_the_same_bits(schedule: str, activation: str) -> None:
+    """Stopped in the warm-up, and after it."""
+    settings: dict[str, Any] = {
+        "optimizer": "nesterov",
+        "momentum": 0.8,
+        "weight_decay": 0.01,
+        "activation": activation,
+        "schedule": schedule,
+        "warmup": 8,
+        "learning_rate": 0.05,
+    }
+    for name in NAMES:
+        whole = Training(name, **settings)
+        whole.run()
+        for after in (5, 14):
+            stopped, checkpoint = run_and_stop(name, after, **settings)
+            resumed = Training(name, start=checkpoint, **settings)
+            assert resumed.run().reason == "finished"
+            assert stopped.engine.rates + resumed.engine.rates == whole.engine.rates
+            assert_same_bits(resumed.engine.state().weights, whole.engine.state().weights)
+            assert_same_bits(resumed.engine.state().slots, whole.engine.state().slots)
+        assert max(whole.engine.rates) == whole.engine.rates[8] == 0.05
+
+
 def test_a_resumed_run_counts_on() -> None:
     _, checkpoint = run_and_stop("numpy", 8)
     resumed = Training("numpy", start=checkpoint)
