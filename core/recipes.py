@@ -71,7 +71,7 @@ RECIPE_SUMMARIES: Mapping[RecipeName, str] = MappingProxyType(
         "seed-fixed": "the same with both summed over classes: the curves fall together",
         "best": "a plain MLP at its best: 512-256, ReLU, Adam with linear decay, dropout",
         "overfitting": "few images, a wide network: it learns them by heart",
-        "dead-relus": "a learning rate too high: units that are 0 for every image, for good",
+        "dead-relus": "a learning rate too high: most units become 0 for every image",
         "vanishing-gradients": "ten sigmoid layers: hardly any gradient reaches the first",
         "zero-initialization": "all weights 0: the units of a layer stay alike",
     }
@@ -86,12 +86,13 @@ RECIPE_STORIES: Mapping[RecipeName, str] = MappingProxyType(
         ),
         "dead-relus": (
             "The first large steps push units below 0 for every image: no gradient flows back "
-            "through them, so they never return (w shows them, and the page Forward counts them). "
+            "through them, so their weights stay as they are (w shows them, the page Forward "
+            "counts them). "
             "Run it again with --learning-rate 0.1, or with --activation leaky-relu."
         ),
         "vanishing-gradients": (
-            "The loss stays where guessing is, ln 10 = 2.303: each sigmoid passes on at most a "
-            "quarter of the gradient, and the norms above shrink towards layer 0. "
+            "The loss stays near ln 10 = 2.303, where guessing is: each sigmoid passes on at most "
+            "a quarter of the gradient, and the norms above shrink towards layer 0. "
             "Run it again with --activation relu, or with one layer, --hidden 32."
         ),
         "zero-initialization": (

@@ -276,6 +276,26 @@ def config_from(options: argparse.Namespace) -> RunConfig:
     return config
 
 
+def options_for(config: RunConfig) -> list[str]:
+    """Return the words of a command line of which `config_from` makes this config."""
+    pace = pace_for(config.data, config.recipe)
+    usual = from_recipe(config.recipe, **{**pace, "data": config.data})
+    # The optimizer decides what the weight decay is by default.
+    base = from_recipe(
+        config.recipe, **{**pace, "data": config.data, "optimizer": config.optimizer}
+    )
+    given = [name for name in _FIELDS if getattr(config, name) != getattr(base, name)]
+    given += ["optimizer"] if config.optimizer != usual.optimizer else []
+    first = [("recipe", "twin"), ("data", AUTO)]
+    names = [name for name, default in first if getattr(config, name) != default] + given
+    words: list[str] = []
+    for name in names:
+        flag, value = f"--{name.replace('_', '-')}", getattr(config, name)
+        text = ",".join(map(str, value)) if name == "hidden" else str(value)
+        words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    return words
+
+
 def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConfig:
     """Return a saved run's settings with the options that may change on resume.
 

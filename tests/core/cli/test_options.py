@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from mlpwatch.core.cli.options import (
     Parser,
@@ -12,11 +13,13 @@ from mlpwatch.core.cli.options import (
     add_training_options,
     config_for_resume,
     config_from,
+    options_for,
 )
 from mlpwatch.core.config import NETWORK_FIELDS, RunConfig
 from mlpwatch.core.data.registry import SOURCES
 from mlpwatch.core.errors import ConfigError, InputError
 from mlpwatch.core.recipes import RECIPES, from_recipe
+from tests.core.test_config import configs
 
 
 def parse(*arguments: str) -> argparse.Namespace:
@@ -165,6 +168,24 @@ def test_a_bad_option_is_an_input_error_of_one_line(
     assert expected in message
     assert "\n" not in message
     assert error.value.exit_status == 2
+
+
+@given(configs)
+def test_a_config_is_what_its_own_options_make(config: RunConfig) -> None:
+    if config.optimizer not in ("momentum", "nesterov"):
+        config = replace(config, momentum=RECIPES[config.recipe].momentum)
+    if config.recipe == "overfitting":  # no option means all images
+        config = replace(config, train_size=config.train_size or 1)
+    assert config_from(parse(*options_for(config))) == config
+
+
+def test_options_are_only_those_that_differ_from_the_recipe() -> None:
+    assert options_for(RunConfig()) == []
+    best = from_recipe("best", data="digits")
+    assert options_for(best) == ["--recipe", "best", "--data", "digits"]
+    odd = from_recipe("twin", hidden=(), pixel_range="-1..1", optimizer="adamw")
+    words = ["--hidden", "", "--pixel-range=-1..1", "--optimizer", "adamw"]
+    assert options_for(odd) == words
 
 
 SAVED = from_recipe("best", data="digits", seed=3)

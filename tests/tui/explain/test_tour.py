@@ -8,9 +8,10 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from mlpwatch.core.analysis.step_trace import StepTrace
-from mlpwatch.core.config import LossName, OptimizerName, RunConfig
+from mlpwatch.core.config import LossName, OptimizerName, RecipeName, RunConfig
 from mlpwatch.core.events import Event
 from mlpwatch.core.network.optimizers import OPTIMIZERS
+from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES, from_recipe
 from mlpwatch.tui.explain.screen import ExplainScreen
 from mlpwatch.tui.explain.tour import batch_strips
 from mlpwatch.tui.explain.tour_formulas import (
@@ -247,6 +248,17 @@ async def test_a_failure_is_said_and_the_page_waits() -> None:
         assert isinstance(stage.app.screen, ExplainScreen)
         await stage.press("escape")
         assert "could not be computed" not in stage.text(), "it belongs to the explanation"
+
+
+@pytest.mark.parametrize("recipe", RECIPE_STORIES)
+async def test_the_first_page_tells_a_recipes_story(recipe: RecipeName) -> None:
+    config = from_recipe(recipe)
+    async with on_stage(training(), (80, 24), session=FakeSession(config=config)) as stage:
+        await stage.press("e")
+        told = " ".join(stage.text().split())
+        assert RECIPE_STORIES[recipe] in told
+        assert RECIPE_SUMMARIES[recipe][1:] in told
+        assert "accuracy %" in told, "the chart keeps its place"
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 4])
