@@ -124,6 +124,74 @@ class GapMeasured:
     """Absolute difference of the epoch's train losses."""
 
 
+MOST_COMPARED = 4_000_000
+"""Steps of a network with more weights are not compared: it would take 10 times their memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCompared:
+    """The other engine has repeated one step from the same weights, memory and batch."""
+
+    engine: EngineName
+    """Whose step it was."""
+    step: int
+    """Steps done after it."""
+    seconds: float
+    """Training time after it."""
+    difference: float
+    """Largest absolute difference of any weight or bias after the step."""
+    rounding: float
+    """Largest difference that would still be rounding: difference ÷ share. NaN if both engines have
+    the same numbers to the bit."""
+    share: float
+    """Largest difference of any weight ÷ what rounding can make in that weight; NaN if one of them
+    is not finite."""
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether rounding does not explain the difference."""
+        return not self.share <= 1
+
+
+@dataclass(frozen=True, slots=True)
+class TensorPair:
+    """One tensor of a step in both engines, at its entry that differs most."""
+
+    name: str
+    """As `mlpwatch check` names it: `outputs`, `loss`, `weight gradient 1`, `update of bias 0`."""
+    place: tuple[int, ...]
+    """Of the entry; empty for a single number."""
+    numpy: float
+    torch: float
+    rounding: float
+    """Largest difference that rounding can make in this entry."""
+    passed: bool
+    """Whether rounding explains the difference of all entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceFound:
+    """The first step that rounding does not explain, and why it differs."""
+
+    engine: EngineName
+    """Whose step it was."""
+    step: int
+    """Steps done after it."""
+    seconds: float
+    differs: EngineName
+    """The engine that differs from the reference."""
+    tensor: str
+    """The first that differs on the way back, the output side first."""
+    code: str
+    """Of the mistake, as `mlpwatch check` has it; `unknown` if the catalogue has none that fits."""
+    factor: float
+    """That engine's gradient ÷ the reference's; NaN if that is not one number."""
+    text: str
+    """Both formulas, and what follows."""
+    tensors: tuple[TensorPair, ...]
+    """All tensors of the step, in that order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Paused:
     """The engine is paused after `step` steps."""
@@ -203,6 +271,8 @@ EngineEvent = (
     | EpochDone
     | CheckpointEvaluated
     | GapMeasured
+    | StepCompared
+    | DifferenceFound
     | Paused
     | Resumed
     | CheckpointSaved

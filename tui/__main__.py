@@ -100,6 +100,8 @@ def watch(options: argparse.Namespace) -> int:
 
             session = new_session(config, Path(options.saved), options.name, report)
             session.set_lockstep(options.lockstep)
+            if options.stop_at_difference:
+                session.stop_at_difference(ends=False)
             return session
 
     return _show(config, start, options)
@@ -109,6 +111,7 @@ def resume(options: argparse.Namespace) -> int:
     """Resume a stopped run, with or without a screen."""
     run = _open_run(options)
     config = config_for_resume(options, run.config)
+    has_screen = not options.headless and not _says_no_screen()
 
     def start(report: "Report") -> "Session":
         report("importing NumPy, scikit-learn and PyTorch")
@@ -117,9 +120,11 @@ def resume(options: argparse.Namespace) -> int:
 
             session = resumed_session(run, config, report)
             session.set_lockstep(options.lockstep)
+            if options.stop_at_difference:
+                session.stop_at_difference(ends=not has_screen)
             return session
 
-    if not options.headless and not _says_no_screen():
+    if has_screen:
         return _show(config, start, options)
     with stop_on_signals() as request:
         from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415

@@ -1,6 +1,7 @@
 """What a check says: its single checks, and the mistakes that it found."""
 
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 
@@ -24,6 +25,14 @@ class Finding:
             "factor": self.factor,
             "text": self.text,
         }
+
+
+def factor_text(factor: float) -> str:
+    """Return a factor for display: 0.1 as `1/10`, a gradient ten times smaller; NaN as nothing."""
+    inverse = 1 / factor if factor else 0.0
+    if abs(factor) < 1 and abs(inverse - round(inverse)) < 1e-3 * abs(inverse):
+        return f"1/{round(inverse)}"
+    return f"{factor:.6g}" if isfinite(factor) else ""
 
 
 @dataclass(frozen=True, slots=True)

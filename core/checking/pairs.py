@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpwatch.core.checking.findings import Finding, Report
+from mlpwatch.core.checking.findings import Finding, Report, factor_text
 from mlpwatch.core.checking.inspection import Images, Inspected, inspect
 from mlpwatch.core.data.dataset import load_dataset
 
@@ -91,16 +91,8 @@ def _mathematics(report: Report) -> str:
     first: Finding | None = report.findings[0] if report.findings else None
     if first is None:
         return f"mathematics of {_file(report)}: differs"
-    factor = "" if first.factor is None else f", factor {_ratio(first.factor)}"
+    factor = "" if first.factor is None else f", factor {factor_text(first.factor)}"
     return f"mathematics of {_file(report)}: {first.code}{factor}; {first.text}"
-
-
-def _ratio(factor: float) -> str:
-    """Return 0.1 as `1/10`: a gradient ten times smaller."""
-    inverse = 1 / factor if factor else 0.0
-    if abs(factor) < 1 and abs(inverse - round(inverse)) < 1e-3 * abs(inverse):
-        return f"1/{round(inverse)}"
-    return f"{factor:.6g}"
 
 
 def check_files(

@@ -7,10 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
+from mlpwatch.core.checking.findings import factor_text
 from mlpwatch.core.cli.options import DEFAULT_SAVED
 from mlpwatch.core.cli.signals import StopRequest
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.events import EpochDone, Event, Notice, RunEnded, SaveFailed
+from mlpwatch.core.events import (
+    DifferenceFound,
+    EpochDone,
+    Event,
+    Notice,
+    RunEnded,
+    SaveFailed,
+)
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.text import one_line, printable
 from mlpwatch.core.training.result import EngineResult
@@ -59,10 +67,10 @@ def _follow(session: Session, request: StopRequest) -> None:
 
 
 def end_status(session: Session) -> int:
-    """Return 1 if an engine diverged or failed or something could not be saved, else 0."""
+    """Return 1 if an engine failed, the run stopped at a difference, or is not saved; else 0."""
     sound = all(result.reason in ("finished", "stopped") for result in session.results.values())
     saved = session.save_error is None and all(map(session.is_saved, session.working))
-    return 0 if sound and saved else 1
+    return 0 if sound and saved and session.stopped_at is None else 1
 
 
 def summary_lines(session: Session) -> list[str]:
@@ -142,11 +150,21 @@ def _line(event: Event, epochs: int) -> str | None:
             )
         case Notice():
             return event.text
+        case DifferenceFound():
+            return f"{event.differs:<5}  {difference_line(event)}"
         case SaveFailed():
             return f"{event.engine:<5}  not saved at {event.path}: {event.detail}"
         case RunEnded(reason="diverged" | "failed"):
             return f"{event.engine:<5}  {event.reason}: {event.detail}"
     return None
+
+
+def difference_line(found: DifferenceFound) -> str:
+    """Return where an engine left the reference, and why, in one line."""
+    factor = factor_text(found.factor)
+    factor = factor and f", factor {factor}"
+    where = f"differs from step {found.step:,} on, first in {found.tensor}"
+    return f"{where}: {found.code}{factor}; {found.text}"
 
 
 def _print_result(session: Session, *, as_json: bool) -> None:

@@ -216,6 +216,11 @@ def _add_pace_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--lockstep", action="store_true", help="keep both at the same step: the faster waits"
     )
+    group.add_argument(
+        "--stop-at-difference", action="store_true",
+        help="pause both at the first step that rounding does not explain, and say why; without a "
+        "screen end there with exit status 1 (in lockstep)",
+    )  # fmt: skip
 
 
 def _add_regularization(group: argparse._ArgumentGroup) -> None:

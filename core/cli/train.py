@@ -35,6 +35,8 @@ def run_train(options: argparse.Namespace) -> int:
         # Printed only after success: bad input gets one line, the error.
         session = new_session(config, Path(options.saved), options.name, notes.append)
         session.set_lockstep(options.lockstep)
+        if options.stop_at_difference:
+            session.stop_at_difference(ends=True)
         for note in notes:
             say(note)
         return run_headless(session, request, as_json=options.json)

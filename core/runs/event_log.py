@@ -1,13 +1,13 @@
 """The event log: the events of a run between its epochs, one per line.
 
-It has the batch losses in groups, the gap of the two networks after each epoch, pauses, saves and
-ends. With the metrics log it has everything that the charts show: a run can be watched from another
-terminal, and the curves of a resumed run have no gap. Training does not resume from it, so it is
-never synced, and damaged lines are skipped.
+It has the batch losses in groups, the gap of the two networks after each epoch, comparisons of
+single steps, pauses, saves and ends. With the metrics log it has everything that the charts show: a
+run can be watched from another terminal, and the curves of a resumed run have no gap. Training does
+not resume from it, so it is never synced, and damaged lines are skipped.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from math import isfinite, isnan
 from typing import Any
 
@@ -15,13 +15,16 @@ from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
 from mlpwatch.core.events import (
     END_REASONS,
     CheckpointSaved,
+    DifferenceFound,
     GapMeasured,
     Paused,
     Resumed,
     RunEnded,
     RunStarted,
     SaveFailed,
+    StepCompared,
     StepGroup,
+    TensorPair,
 )
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import (
@@ -42,8 +45,12 @@ MAX_EPOCH_STEPS = 10**8
 
 MOST_LAYERS = MAX_LAYERS + 1
 
-MOST_TEXT = 400
-"""Most characters of a reason; a path and an error message fit."""
+MOST_TENSORS, MOST_AXES = 4 * MOST_LAYERS + 2, 2
+"""Of a difference: outputs, loss, two gradients and two updates of each layer."""
+
+MOST_TEXT = 800
+"""Most characters of a reason; a path and an error message fit, and what `check` says of a
+mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ Entry = (
     | RunStarted
     | StepGroup
     | GapMeasured
+    | StepCompared
+    | DifferenceFound
     | Paused
     | Resumed
     | CheckpointSaved
@@ -72,6 +81,8 @@ _KINDS: Mapping[type, str] = {
     Plan: "plan",
     RunStarted: "started",
     GapMeasured: "gap",
+    StepCompared: "step compared",
+    DifferenceFound: "difference",
     Paused: "paused",
     Resumed: "resumed",
     CheckpointSaved: "saved",
@@ -117,8 +128,8 @@ class EventLog(LineFile):
 
         def is_dropped(raw: bytes) -> bool:
             match parse_entry(raw):
-                case StepGroup(engine=engine, step=step):
-                    return engine in done and step > done[engine][0]
+                case StepGroup() | StepCompared() | DifferenceFound() as one:
+                    return one.engine in done and one.step > done[one.engine][0]
                 case GapMeasured(epoch=epoch):
                     return epoch >= first_missing
                 case None:
@@ -131,6 +142,8 @@ class EventLog(LineFile):
 def _line(entry: Entry) -> str:
     if not isinstance(entry, StepGroup):
         values = {one.name: getattr(entry, one.name) for one in fields(entry) if one.compare}
+        if isinstance(entry, DifferenceFound):
+            values["tensors"] = [asdict(pair) for pair in entry.tensors]
         return to_json({"kind": _KINDS[type(entry)], **values})
     # About a hundred a second. Each takes 2 µs instead of 22 µs, and the trainers wait for it.
     numbers = (entry.seconds, entry.loss, entry.low, entry.high)
@@ -199,6 +212,48 @@ def _parse_gap(values: Mapping[str, Any], engine: EngineName) -> GapMeasured:
     )
 
 
+def _parse_compared(values: Mapping[str, Any], engine: EngineName) -> StepCompared:
+    return StepCompared(
+        engine,
+        take_whole(values, "step", most=MAX_STEPS),
+        _seconds(values),
+        *(take_number(values, key) for key in ("difference", "rounding", "share")),
+    )
+
+
+def _parse_difference(values: Mapping[str, Any], engine: EngineName) -> DifferenceFound:
+    pairs = values.get("tensors")
+    if not isinstance(pairs, list) or len(pairs) > MOST_TENSORS:
+        raise JsonError(f"tensors: expected a list of at most {MOST_TENSORS}")
+    return DifferenceFound(
+        engine,
+        step=take_whole(values, "step", most=MAX_STEPS),
+        seconds=_seconds(values),
+        differs=take_choice(values, "differs", ENGINE_NAMES),
+        tensor=_text(values, "tensor"),
+        code=_text(values, "code"),
+        factor=take_number(values, "factor"),
+        text=_text(values, "text"),
+        tensors=tuple(map(_parse_pair, pairs)),
+    )
+
+
+def _parse_pair(values: object) -> TensorPair:
+    if not isinstance(values, dict):
+        raise JsonError("tensors: expected objects")
+    place, passed = values.get("place"), values.get("passed")
+    if not isinstance(place, list) or len(place) > MOST_AXES or not isinstance(passed, bool):
+        raise JsonError(f"place {place!r:.40}: expected a list of at most {MOST_AXES} numbers")
+    return TensorPair(
+        _text(values, "name"),
+        place=tuple(take_whole({"place": one}, "place") for one in place),
+        numpy=take_number(values, "numpy"),
+        torch=take_number(values, "torch"),
+        rounding=take_number(values, "rounding"),
+        passed=passed,
+    )
+
+
 def _parse_failure(values: Mapping[str, Any], engine: EngineName) -> SaveFailed:
     step = take_whole(values, "step", most=MAX_STEPS)
     return SaveFailed(engine, step, _text(values, "path"), _text(values, "detail"))
@@ -227,6 +282,8 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, Any], EngineName], Entry]] = {
     "started": _parse_started,
     "steps": _parse_steps,
     "gap": _parse_gap,
+    "step compared": _parse_compared,
+    "difference": _parse_difference,
     "paused": lambda values, engine: Paused(engine, take_whole(values, "step", most=MAX_STEPS)),
     "resumed": lambda values, engine: Resumed(engine, take_whole(values, "step", most=MAX_STEPS)),
     "saved": lambda values, engine: CheckpointSaved(

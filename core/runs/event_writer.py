@@ -12,6 +12,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import (
     CheckpointEvaluated,
     CheckpointSaved,
+    DifferenceFound,
     EpochDone,
     Event,
     GapMeasured,
@@ -22,6 +23,7 @@ from mlpwatch.core.events import (
     RunEnded,
     RunStarted,
     SaveFailed,
+    StepCompared,
     StepDone,
     StepGroup,
 )
@@ -197,7 +199,9 @@ class EventWriter:
         match event := events[0]:
             case RunEnded():
                 return [*self._so_far(event.engine), event]
-            case RunStarted() | GapMeasured() | CheckpointSaved() | SaveFailed():
+            case RunStarted() | GapMeasured() | StepCompared() | DifferenceFound():
+                return [event]
+            case CheckpointSaved() | SaveFailed():
                 return [event]
             case Paused() | Resumed():
                 # So that a follower of a paused run sees its last step.

@@ -8,7 +8,7 @@ from mlpwatch.core.analysis.gap import layer_differences
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.epochs import Evaluation
-from mlpwatch.core.events import EndReason
+from mlpwatch.core.events import DifferenceFound, EndReason
 from mlpwatch.core.runs.checkpoints import Position
 
 
@@ -43,7 +43,11 @@ class EngineResult:
 
 
 def result_of(
-    run: str, dataset: str, config: RunConfig, results: Mapping[EngineName, EngineResult]
+    run: str,
+    dataset: str,
+    config: RunConfig,
+    results: Mapping[EngineName, EngineResult],
+    stopped_at: DifferenceFound | None = None,
 ) -> dict[str, Any]:
     """Return the object that `train --json` prints and `result.json` contains.
 
@@ -52,8 +56,9 @@ def result_of(
         dataset: name of the data set.
         config: of the run.
         results: one per trained engine.
+        stopped_at: the difference that ended the run, if one did.
     """
-    return {
+    result = {
         "run": run,
         "dataset": dataset,
         "recipe": config.recipe,
@@ -61,6 +66,12 @@ def result_of(
         "engines": {name: results[name].to_dict() for name in sorted(results)},
         "max_weight_difference": max_weight_difference(results),
     }
+    return result if stopped_at is None else result | {"difference": _cause(stopped_at)}
+
+
+def _cause(found: DifferenceFound) -> dict[str, Any]:
+    names = ("differs", "step", "tensor", "code", "factor", "text")
+    return {name: getattr(found, name) for name in names}
 
 
 def max_weight_difference(results: Mapping[EngineName, EngineResult]) -> float | None:

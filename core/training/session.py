@@ -24,7 +24,18 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.events import EpochDone, Event, GapMeasured, Mailbox, StepGroup
+from mlpwatch.core.events import (
+    MOST_COMPARED,
+    DifferenceFound,
+    EpochDone,
+    Event,
+    GapMeasured,
+    Mailbox,
+    Notice,
+    StepCompared,
+    StepGroup,
+)
+from mlpwatch.core.network.build import layer_sizes, parameter_count
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.remote.server import CommandServer
@@ -37,7 +48,11 @@ from mlpwatch.core.scheduling import available_cores, share_interpreter
 from mlpwatch.core.training.control import Control, ControlGroup
 from mlpwatch.core.training.recorder import DiskRecorder
 from mlpwatch.core.training.result import EngineResult, result_of
+from mlpwatch.core.training.step_probe import StepProbe
 from mlpwatch.core.training.trainer import train
+
+PAST_EVENTS = (EpochDone, StepGroup, GapMeasured, StepCompared, DifferenceFound)
+"""What a resumed run's logs say of its earlier training."""
 
 ASK_SECONDS = 30.0
 """Longest wait of `trace_step` for a trainer: an evaluation or a checkpoint may come first."""
@@ -79,6 +94,12 @@ class Session:
         self._group = ControlGroup()
         self._controls = {name: Control(share, group=self._group) for name in self._engines}
         self.gap_meter, self.weight_store = GapMeter(), WeightStore()
+        self._probe: StepProbe | None = None
+        sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
+        if len(self._engines) > 1 and parameter_count(sizes) <= MOST_COMPARED:
+            self._probe = StepProbe(config, dataset, "numpy", self.mailbox)
+        self.stopped_at: DifferenceFound | None = None
+        """The difference that ended the run; see `stop_at_difference`."""
         self._recorder = DiskRecorder(run, self.mailbox, self._event_writer)
         self._results: dict[EngineName, EngineResult] = {}
         self._result_error: str | None = None
@@ -202,7 +223,7 @@ class Session:
     def past_events(self) -> list[Event]:
         """Return the epochs and steps in a resumed run's logs; call it before `start`."""
         past = RunTail(self.run).read() or []
-        return [event for event in past if isinstance(event, (EpochDone, StepGroup, GapMeasured))]
+        return [event for event in past if isinstance(event, PAST_EVENTS)]
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         """Evaluate the test images with each engine's weights of its last epoch; takes 0.1 s.
@@ -262,6 +283,28 @@ class Session:
         for control in self._controls.values():
             control.set_steps_per_second(limit)
 
+    def stop_at_difference(self, *, ends: bool) -> None:
+        """Pause both engines at the first step that rounding does not explain.
+
+        They are kept at the same step, so that both stop there. Call it before `start`.
+
+        Args:
+            ends: stop the run once the cause is known.
+        """
+        if self._probe is None:
+            many = f"has more than {MOST_COMPARED:,} weights"
+            why = many if len(self._engines) > 1 else "trains one model"
+            self.mailbox.put(Notice(f"steps are not compared: this run {why}", is_bad=True))
+            return
+
+        def end(difference: DifferenceFound) -> None:
+            self.stopped_at = difference
+            self.stop()
+
+        self.set_lockstep(True)
+        self._probe.waits, self._probe.on_outside = True, self.pause
+        self._probe.on_difference = end if ends else None
+
     def stop(self) -> None:
         """End the run: each engine saves and ends."""
         self._stopped_at = min(self._stopped_at, monotonic())
@@ -288,7 +331,9 @@ class Session:
 
     def result(self) -> dict[str, Any]:
         """Return the object for `train --json`, with the engines that have ended."""
-        return result_of(str(self.run.path), self.dataset.name, self.config, self.results)
+        return result_of(
+            str(self.run.path), self.dataset.name, self.config, self.results, self.stopped_at
+        )
 
     def _train(self, name: EngineName) -> None:
         result = train(
@@ -300,6 +345,7 @@ class Session:
             recorder=self._recorder,
             gap_meter=self.gap_meter if len(self._engines) > 1 else None,
             weight_store=self.weight_store,
+            probe=self._probe if self._probe and self._probe.taken == name else None,
             start=self._positions.get(name),
         )
         self._controls[name].close()

@@ -28,6 +28,7 @@ from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.epoch_report import EndedEpoch, EpochReporter, Outlets
 from mlpwatch.core.training.recorder import Recorder
 from mlpwatch.core.training.result import EngineResult
+from mlpwatch.core.training.step_probe import StepProbe
 
 REPORT_SECONDS = 0.01
 """Time between two reports of steps. A lock per step would cost only 1 µs of 300 µs, but reading a
@@ -47,6 +48,7 @@ def train(
     recorder: Recorder,
     gap_meter: GapMeter | None = None,
     weight_store: WeightStore | None = None,
+    probe: StepProbe | None = None,
     start: Position | None = None,
 ) -> EngineResult:
     """Train until the planned epochs are done, a stop, or a failure. Never raises.
@@ -64,10 +66,12 @@ def train(
         recorder: receives checkpoints and metrics.
         gap_meter: receives the weights at each epoch's end, if both engines train.
         weight_store: receives the weights at each epoch's end, at checkpoints, and on request.
+        probe: receives some steps of this engine, if another engine repeats them.
         start: where a resumed run continues; None for a new run.
     """
     outlets = Outlets(mailbox, recorder, gap_meter, weight_store)
     training = _Training(engine, dataset, config, outlets, start or Position())
+    training.probe = probe
     return training.run(control, is_new=start is None)
 
 
@@ -75,6 +79,7 @@ class _Training:
     """The variables of the loop; used for one run by one thread."""
 
     control: Control
+    probe: StepProbe | None
 
     def __init__(
         self,
@@ -136,6 +141,9 @@ class _Training:
             self._save_after_failure()
         self.clocks.stop()
         self.background.close()
+        if self.probe is not None:
+            # The engine's last event is its end. A user who leaves does not wait for a cause.
+            self.probe.close(at_once=reason != "finished")
         self.recorder.flush()
         scores = (test.loss, test.accuracy) if test else (math.nan, math.nan)
         self.mailbox.put(
@@ -165,9 +173,15 @@ class _Training:
 
     def _train_batch(self, rows: Rows) -> None:
         total_steps = self.config.epochs * self.epoch_steps
-        self.engine.set_learning_rate(learning_rate_at(self.step, total_steps, self.config))
+        rate = learning_rate_at(self.step, total_steps, self.config)
+        self.engine.set_learning_rate(rate)
         self.is_whole = False
-        self.engine.train_batch(rows)
+        is_last = self.batch + 1 == self.epoch_steps
+        if self.probe is not None and self.probe.wants(is_last=is_last):
+            seconds = self.clocks.total.seconds
+            self.probe.train(self.engine, rows, step=self.step, rate=rate, seconds=seconds)
+        else:
+            self.engine.train_batch(rows)
         self.step += 1
         self.batch += 1
         self.is_whole = True

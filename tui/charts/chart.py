@@ -61,6 +61,7 @@ class Chart(CellView):
         self._series: tuple[Series, ...] = ()
         self._frame = Frame(0, 0, (0.0, 1.0), (0.0, 1.0))
         self._crosshair: float | None = None
+        self._mark: float | None = None
         self._empty = WAITING
         self._labels_top = False
         self._best: tuple[tuple[float, Role], ...] = ()
@@ -76,6 +77,7 @@ class Chart(CellView):
         log_y: bool = False,
         x_label: str = "",
         crosshair: float | None = None,
+        mark: float | None = None,
         labels_top: bool = False,
         best: Sequence[tuple[float, Role]] = (),
         empty: str = WAITING,
@@ -92,6 +94,7 @@ class Chart(CellView):
             log_y: logarithmic y axis.
             x_label: unit of x, written after the last tick.
             crosshair: the x of a vertical line behind the curves, if any.
+            mark: the x of a second such line, which stays: where the first difference is.
             labels_top: put a tick at the upper limit, a round number.
             best: x and role of each curve's best point, marked at the foot of the plot.
             empty: shown while there is nothing to draw.
@@ -104,15 +107,15 @@ class Chart(CellView):
         shown = self._look()
         self._title = (title,) if isinstance(title, str) else title
         self._series, self._frame = tuple(series), frame
-        self._crosshair, self._empty, self._labels_top = crosshair, empty, labels_top
-        self._best = tuple(best)
+        self._crosshair, self._mark, self._best = crosshair, mark, tuple(best)
+        self._empty, self._labels_top = empty, labels_top
         if shown != self._look():
             self.repaint()
 
     def _look(self) -> tuple[object, ...]:
         """Return everything that the picture depends on."""
-        picture = self._title, self._series, self._frame, self._crosshair, self._empty
-        return *picture, self._labels_top, self._best
+        picture = self._title, self._series, self._frame, self._crosshair, self._mark
+        return *picture, self._empty, self._labels_top, self._best
 
     @property
     def plot_columns(self) -> int:
@@ -138,7 +141,8 @@ class Chart(CellView):
         self._put_legend(canvas, end + 2)
         frame = self._ruled(self._frame._replace(width=width, height=height - 1, look=self.look))
         canvas.paste(self._plot.update(frame, self._series), 0, 1)
-        self._put_crosshair(canvas, frame)
+        self._put_line(canvas, frame, self._crosshair, Role.DIM)
+        self._put_line(canvas, frame, self._mark, Role.WARNING)
         for x, role in self._best:
             _put_in_column(canvas, frame, x, (self._best_sign, role), rows=[frame.rows])
         self._put_note(canvas, frame)
@@ -168,12 +172,11 @@ class Chart(CellView):
     def _best_sign(self) -> str:
         return "^" if self.look.ascii_only else "▴"
 
-    def _put_crosshair(self, canvas: Canvas, frame: Frame) -> None:
+    def _put_line(self, canvas: Canvas, frame: Frame, at: float | None, role: Role) -> None:
         """Draw a vertical line, if its x is within the limits."""
-        if self._crosshair is not None:
+        if at is not None:
             sign = "|" if frame.look.ascii_only else "│"
-            cell, rows = (sign, Role.DIM), range(1, 1 + frame.rows)
-            _put_in_column(canvas, frame, self._crosshair, cell, rows=rows)
+            _put_in_column(canvas, frame, at, (sign, role), rows=range(1, 1 + frame.rows))
 
     def _put_note(self, canvas: Canvas, frame: Frame) -> None:
         if self._has_value(above=0.0 if frame.log_y else -math.inf):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import Limits, Marker, Series, nice_limits
@@ -28,6 +28,13 @@ RECENT_X: Limits = (-float(RECENT_CAPACITY), 0.0)
 """`recent` shows this many steps before the newest."""
 
 
+GapView = Literal["both", "one step apart", "grown apart"]
+"""What the gap's chart shows: the difference of one step from the same weights, that of the two
+trainings, or both."""
+
+GAP_VIEWS: tuple[GapView, ...] = get_args(GapView)
+
+
 @dataclass(slots=True)
 class ChartOptions:
     """Chart options that keys switch."""
@@ -37,6 +44,7 @@ class ChartOptions:
     by_seconds: bool = False
     recent: bool = False
     """Show the loss of the last steps in full instead of the whole run."""
+    gap: GapView = "both"
 
 
 class ChartLimits:
@@ -187,10 +195,21 @@ LAYER_MARKERS: tuple[Marker, ...] = ("braille", "dashed", "dot", "circle")
 
 
 def gap_series(state: "RunState", options: ChartOptions) -> list[Series]:
-    """Return the largest weight difference and the loss difference of both models by epoch."""
+    """Return how far both models are apart: grown apart by epoch, and after one step.
+
+    A run whose steps were not compared has the weights' and the loss' difference by epoch.
+    """
     curves, scale = _gap_curves(state, options)
+    steps = state.steps_by_second if options.by_seconds else state.steps_by_step
+    grown = Series("grown apart", Role.TEXT, _means(curves.weights, scale), "braille")
+    one_step = Series("one step apart", Role.STRONG, _means(steps.weights, scale), "dot")
+    rounding = Series("rounding", Role.DIM, _means(steps.rounding, scale), "dashed")
+    if options.gap == "one step apart":
+        return [one_step, rounding]
+    if options.gap == "both" and steps.weights.count:
+        return [grown, one_step, rounding]
     return [
-        Series("largest weight", Role.TEXT, _means(curves.weights, scale), "braille"),
+        grown._replace(label="largest weight"),
         Series("loss", Role.DIM, _means(curves.losses, scale), "dot"),
     ]
 

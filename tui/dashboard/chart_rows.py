@@ -5,8 +5,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.events import MOST_COMPARED
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
 from mlpwatch.tui.charts.chart_data import (
+    GAP_VIEWS,
     RECENT_X,
     ChartLimits,
     ChartOptions,
@@ -31,6 +33,9 @@ from mlpwatch.tui.kit.theme import Role
 
 if TYPE_CHECKING:
     from mlpwatch.tui.state.run_state import EngineView, RunState
+
+AFTER_COMPARISON = "no step has been compared yet"
+TOO_LARGE = f"not measured: more than {MOST_COMPARED:,} weights"
 
 Row = Literal["loss", "accuracy"]
 Find = Callable[[EngineName, Row], Chart]
@@ -72,6 +77,13 @@ class ChartRows:
             self._draw_accuracy(engines, state, marked)
         if compared:
             self._draw_gap(names[1], state)
+
+    def next_gap(self) -> None:
+        """Show the gap's chart, or its next view if it is shown."""
+        if self.options.overlay:
+            view = GAP_VIEWS.index(self.options.gap)
+            self.options.gap = GAP_VIEWS[(view + 1) % len(GAP_VIEWS)]
+        self.options.overlay = True
 
     def move(self, state: "RunState", stride: Stride, right: int) -> None:
         """Move the crosshair to the left (-1) or to the right (1)."""
@@ -121,11 +133,20 @@ class ChartRows:
         axis = self._run_axis(state, state.engines[name])
         gap = gap_at(state, self.step)
         series = gap_series(state, self.options)
-        limits = self._limits.gap("gap", series)
+        view = self.options.gap
+        limits = self._limits.gap(f"gap {view}", series)
         told = ""
         if gap:
             told = f" · weights {gap.weight_difference:.1e}, loss {gap.loss_difference:.1e}"
-        self._put(self._find(name, "loss"), ("  gap", told), series, axis, limits, log_y=True)
+        if self.step is not None and (one := state.steps_by_step.weights.at(self.step)):
+            told += f" · one step {one.mean:.1e}"
+        title = "  gap" if view == "both" else f"  {view}"
+        empty = AFTER_EPOCH
+        if view == "one step apart":
+            is_large = state.engines[name].parameters > MOST_COMPARED
+            empty = TOO_LARGE if is_large else AFTER_COMPARISON
+        chart = self._find(name, "loss")
+        self._put(chart, (title, told), series, axis, limits, log_y=True, empty=empty)
         series = layer_gap_series(state, self.options)
         limits = self._limits.gap("layers", series)
         told = " · " + ", ".join(f"{d:.1e}" for d in gap.layer_differences) if gap else ""
@@ -137,6 +158,7 @@ class ChartRows:
             self._limits.x(state, self.options),
             "sec" if self.options.by_seconds else "epoch",
             crosshair_x(engine, state, self.options, self.step),
+            crosshair_x(engine, state, self.options, state.outside.step if state.outside else None),
         )
 
     def _put(
@@ -160,6 +182,7 @@ class ChartRows:
             log_y=log_y,
             x_label=x.label,
             crosshair=x.crosshair,
+            mark=x.mark,
             labels_top=labels_top,
             best=best or (),
             empty=empty,
@@ -191,6 +214,8 @@ class _Axis(NamedTuple):
     limits: Limits
     label: str
     crosshair: float | None
+    mark: float | None = None
+    """Where the first difference is."""
 
 
 def panel_title(panel: str, marked: str) -> str:

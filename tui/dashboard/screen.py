@@ -170,6 +170,15 @@ class Dashboard(ClosesOnce[None]):
         self._charts.options.overlay = not self._charts.options.overlay
         self._arrange()
 
+    def action_next_gap(self) -> None:
+        """Chart how far one step is apart, what training made of it, or both."""
+        if state := self._watch.state:
+            if len(state.engines) == 1:
+                state.say("a gap needs both models; this run trains one", where=self.WHERE)
+            else:
+                self._charts.next_gap()
+            self._arrange()
+
     def action_toggle_log(self) -> None:
         """Switch the loss between a linear and a logarithmic axis."""
         self._charts.options.log_loss = not self._charts.options.log_loss

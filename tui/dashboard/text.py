@@ -6,7 +6,7 @@ from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.dashboard.crosshair import loss_difference, place, reading_at
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.kit.run_text import gap_text
+from mlpwatch.tui.kit.run_text import cause_text, gap_text, parted_text
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import Watch
 
@@ -38,7 +38,7 @@ def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -
         return [(f" {difference}", Role.TEXT)]
     if text:
         return news
-    return [(f" {standing_note(state, session.config, session.dataset.classes)}", Role.DIM)]
+    return [(f" {standing_note(state, session.config)}", Role.DIM)]
 
 
 def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
@@ -64,16 +64,21 @@ def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
     return f"{place(step, state)} · {names}: {', '.join(parts)}"
 
 
-def standing_note(state: "RunState", config: RunConfig, classes: int) -> str:
+def standing_note(state: "RunState", config: RunConfig) -> str:
     """Return how the two models differ, or how little."""
     if len(state.engines) == 1:
         return ""
-    if config.loss == "mse" and config.torch_loss_mean == "element":
-        # The key comes first: narrow screens cut the end.
+    # The key comes first: narrow screens cut the end.
+    if state.difference is not None:
+        return f"e: {cause_text(state.difference)}"
+    if state.outside is not None:
+        apart, limit = state.outside.difference, state.outside.rounding
         return (
-            f"e explains: NumPy's loss sums over the {classes} classes, nn.MSELoss() averages, "
-            f"so PyTorch's gradient is {classes} times smaller"
+            f"step {state.outside.step:,} of both differs by {apart:.1e}, rounding makes at most "
+            f"{limit:.1e}"
         )
+    if parted := parted_text(state, config):
+        return f"o: {parted}"
     if state.gaps:
         return f"o charts the gap: {gap_text(state.gaps[-1])}"
     return "both start from the same weights and see the same batches"

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES
+from mlpwatch.tui.explain.difference_text import difference_rows, heading_of
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
-from mlpwatch.tui.kit.run_text import gap_text
+from mlpwatch.tui.kit.run_text import gap_text, parted_text
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
@@ -20,13 +21,12 @@ _LOSSES = {
     "element": "L = 1/(B·C) Σb Σc (a − y)²   nn.MSELoss(): mean over them",
 }
 
-ROUNDING = 1e-3
-"""Weight differences below this are rounding: float32 stays below it for an epoch of MNIST."""
+SAME = 1e-3
+"""Ratios of two gradients that differ by less are 1: float32 sums differ by 1e-6."""
 
 
 def losses_rows(
     config: RunConfig,
-    classes: int,
     state: RunState,
     comparison: "GradientComparison | None",
     fault: str = "",
@@ -35,18 +35,18 @@ def losses_rows(
 
     Args:
         config: of the run.
-        classes: of the data set.
-        state: has the gap.
+        state: has the gap, and the first step that rounding does not explain.
         comparison: both gradients at the same weights; None until they are computed.
         fault: why they could not be computed; may be empty.
     """
-    rows: list[Row] = [[(_headline(config), Role.STRONG)], []]
-    rows += [_loss_row(config, name) for name in config.engine_names]
-    rows.append([])
+    losses: list[Row] = [_loss_row(config, name) for name in config.engine_names]
+    if found := state.difference:
+        return [heading_of(found), [], *losses, [], *difference_rows(found, config)]
+    rows: list[Row] = [[(_headline(config), Role.STRONG)], [], *losses, []]
     rows += _numbers(comparison)
     if fault:
         rows.append([(f"the gradients could not be compared: {fault}", Role.BAD)])
-    rows += [[], [(_conclusion(config, classes, state), Role.TEXT)]]
+    rows += [[], [(_conclusion(config, state, comparison), Role.TEXT)]]
     return rows
 
 
@@ -60,8 +60,6 @@ def _headline(config: RunConfig) -> str:
     if config.recipe in RECIPE_STORIES:
         summary = RECIPE_SUMMARIES[config.recipe]
         return summary[0].upper() + summary[1:]
-    if differs_by_mean(config):
-        return "Why two equivalent networks differ: a loss convention, not a framework"
     if len(config.engine_names) > 1:
         return "The same network twice: written by hand, and with autograd"
     return "One network, its loss and its gradients"
@@ -99,29 +97,25 @@ def _ratio(numbers: list[float]) -> list[tuple[str, Role]]:
     return [(f"{text:>10}", Role.STRONG)]
 
 
-def _conclusion(config: RunConfig, classes: int, state: RunState) -> str:
+def _conclusion(config: RunConfig, state: RunState, comparison: "GradientComparison | None") -> str:
     if config.recipe in RECIPE_STORIES:
         return RECIPE_STORIES[config.recipe]
     if len(config.engine_names) == 1:
         return "Each step goes against these gradients: downhill, as the batch sees it."
-    if differs_by_mean(config) and config.optimizer == "adam":
+    if comparison is not None and (factor := _factor_between(comparison)):
         return (
-            f"PyTorch's gradient is {classes} times smaller, but Adam divides by its size: both "
-            "take nearly the same steps. With --optimizer sgd the curves part."
+            f"NumPy's gradient is {factor:.4g} times PyTorch's at the same weights: that is not "
+            "rounding. A run that trains compares its steps and looks for the cause."
         )
-    if differs_by_mean(config):
-        rate = config.learning_rate
-        return (
-            f"Every PyTorch step is {classes} times shorter: with a learning rate of {rate:g} it "
-            f"learns as NumPy would with {rate / classes:g}. Give both the same loss "
-            "(--torch-loss-mean batch, or --recipe seed-fixed) and the curves fall together."
-        )
-    if state.gaps and state.gaps[-1].weight_difference < ROUNDING:
-        return f"So both take the same steps: {gap_text(state.gaps[-1])}. What is left is rounding."
+    if parted := parted_text(state, config):
+        return f"Both take the same steps: {parted}. --dtype float64 puts it off."
     if state.gaps:
-        return (
-            f"Both take the same steps, but rounding has been amplified: {gap_text(state.gaps[-1])}"
-            ". A sum that rounds to the other side of a ReLU's kink is enough; --dtype float64 "
-            "puts it off."
-        )
+        return f"So both take the same steps: {gap_text(state.gaps[-1])}. What is left is rounding."
     return "Both start from the same weights and see the same batches in the same order."
+
+
+def _factor_between(comparison: "GradientComparison") -> float:
+    """Return the factor of the last layer's gradients; 0 if they are the same to rounding."""
+    one, other = (engine.norms[-1] for engine in comparison.engines.values())
+    is_same = not other or abs(one / other - 1) < SAME
+    return 0.0 if is_same else one / other

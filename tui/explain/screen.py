@@ -127,7 +127,6 @@ class ExplainScreen(ClosesOnce[None]):
             return
         rows = losses_rows(
             session.config,
-            session.dataset.classes,
             state,
             self._comparison.result,
             self._comparison.fault,

@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+from mlpwatch.core.checking.findings import factor_text
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import SPEEDS, Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.config import RunConfig
-    from mlpwatch.core.events import GapMeasured
+    from mlpwatch.core.events import DifferenceFound, GapMeasured
+    from mlpwatch.tui.state.run_state import RunState
 
 
 def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
@@ -65,6 +67,27 @@ def gap_text(gap: "GapMeasured") -> str:
         f"after epoch {gap.epoch} weights at most {gap.weight_difference:.1e} apart, "
         f"losses {gap.loss_difference:.1e}"
     )
+
+
+def parted_text(state: "RunState", config: "RunConfig") -> str:
+    """Return why both models are apart though their steps are equal; empty if they are not.
+
+    Short enough for 80 columns.
+    """
+    if not (state.has_parted and state.gaps) or state.outside is not None:
+        return ""
+    why = "ReLU's kinks" if config.activation == "relu" else "training"
+    apart, grown = f"{state.one_step:.1e}", f"{state.gaps[-1].weight_difference:.0e}"
+    told = f"one step differs by {apart} at most (rounding); {why} made {grown} of it"
+    return told.replace("e-0", "e-")
+
+
+def cause_text(found: "DifferenceFound") -> str:
+    """Return which model differs, since when, where first and why, short enough for 80 columns."""
+    factor = factor_text(found.factor)
+    why = f"{found.code}, factor {factor}" if factor else found.code
+    who = formatting.TITLES[found.differs]
+    return f"{who} differs from step {found.step:,} on, first in {found.tensor}: {why}"
 
 
 RUN_ACTIONS = ("toggle_pause", "step", "faster", "slower", "stop")

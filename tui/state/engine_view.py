@@ -11,6 +11,7 @@ from mlpwatch.core.epochs import EpochRecord, Evaluation, Matrix
 from mlpwatch.core.events import (
     CheckpointEvaluated,
     CheckpointSaved,
+    DifferenceFound,
     EngineEvent,
     EpochDone,
     GapMeasured,
@@ -19,6 +20,7 @@ from mlpwatch.core.events import (
     RunEnded,
     RunStarted,
     SaveFailed,
+    StepCompared,
     StepDone,
     StepGroup,
 )
@@ -144,8 +146,10 @@ class EngineView:
                 self.phase = "training"
             case RunEnded():
                 self._end(event)
-            case GapMeasured() | CheckpointSaved() | SaveFailed():
+            case GapMeasured() | StepCompared() | DifferenceFound():
                 pass  # of the run, see `RunState`
+            case CheckpointSaved() | SaveFailed():
+                pass  # likewise
             case _:
                 assert_never(event)
 

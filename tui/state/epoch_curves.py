@@ -1,7 +1,7 @@
 """The numbers of epochs for the charts, in bounded space for any number of epochs."""
 
 from mlpwatch.core.epochs import EpochRecord
-from mlpwatch.core.events import GapMeasured
+from mlpwatch.core.events import GapMeasured, StepCompared
 from mlpwatch.tui.state.curves import Curve
 
 MOST_EPOCHS = 512
@@ -75,3 +75,19 @@ class GapCurves:
         self.losses.add(x, gap.loss_difference)
         for curve, difference in zip(self.layers, gap.layer_differences, strict=True):
             curve.add(x, difference)
+
+
+class StepCurves:
+    """How far one step of both models is apart, as curves over steps or seconds.
+
+    Args:
+        planned: the expected last x; 0 if unknown.
+    """
+
+    def __init__(self, planned: float = 0) -> None:
+        self.weights, self.rounding = Curve(planned=planned), Curve(planned=planned)
+
+    def add(self, x: float, compared: StepCompared) -> None:
+        """Add one comparison, of a step that ended at x."""
+        self.weights.add(x, compared.difference)
+        self.rounding.add(x, compared.rounding)

@@ -9,6 +9,7 @@ from time import monotonic
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import (
     CheckpointSaved,
+    DifferenceFound,
     EngineEvent,
     Event,
     GapMeasured,
@@ -16,10 +17,11 @@ from mlpwatch.core.events import (
     Notice,
     RunEnded,
     SaveFailed,
+    StepCompared,
 )
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.state.engine_view import ENDED, EngineView, Phase
-from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, GapCurves, is_kept
+from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, GapCurves, StepCurves, is_kept
 
 MESSAGE_SECONDS = 8.0
 """A message is shown for this long before the screen's hint or explanation returns."""
@@ -48,6 +50,17 @@ class RunState:
     """One per epoch that both engines have completed, of those that are kept."""
     gaps_by_step: GapCurves = field(init=False)
     gaps_by_second: GapCurves = field(init=False)
+    steps_by_step: StepCurves = field(init=False)
+    steps_by_second: StepCurves = field(init=False)
+    one_step: float = math.nan
+    """Largest difference of one step from the same weights that rounding explains; NaN before the
+    first comparison."""
+    has_parted: bool = False
+    """Whether the gap has become larger than the differences of all steps together."""
+    outside: StepCompared | None = None
+    """The first step that rounding does not explain."""
+    difference: DifferenceFound | None = None
+    """Why it differs."""
     saved: dict[EngineName, int] = field(default_factory=dict)
     """Steps of each engine's newest checkpoint on disk."""
     message: str = ""
@@ -65,6 +78,8 @@ class RunState:
         self.engines = {name: EngineView(name, self.planned_steps) for name in self.names}
         self.gaps_by_step = GapCurves(planned=self.planned_steps)
         self.gaps_by_second = GapCurves()
+        self.steps_by_step = StepCurves(planned=self.planned_steps)
+        self.steps_by_second = StepCurves()
 
     @property
     def planned_steps(self) -> int:
@@ -101,6 +116,8 @@ class RunState:
             case LogRewritten():
                 self.epochs, self.epoch_steps = event.epochs, event.epoch_steps
                 self.gaps, self.saved = [], {}
+                self.one_step, self.has_parted = math.nan, False
+                self.outside = self.difference = None
                 self.__post_init__()
             case _:
                 self._apply_to(self.engines[event.engine], event)
@@ -110,6 +127,10 @@ class RunState:
         match event:
             case GapMeasured():
                 self._add_gap(engine, event)
+            case StepCompared():
+                self._add_comparison(event)
+            case DifferenceFound():
+                self.difference = self.difference or event
             case CheckpointSaved():
                 self.saved[event.engine] = event.step
                 # The first checkpoint, before any training, is not worth a message.
@@ -126,10 +147,21 @@ class RunState:
     def _add_gap(self, engine: EngineView, gap: GapMeasured) -> None:
         point = engine.last_epoch(gap.step)
         self.gaps.append(gap)
+        # The differences of single steps may add up, and no more: what is beyond was amplified.
+        if gap.weight_difference > gap.step * self.one_step:
+            self.has_parted = True
         if len(self.gaps) > MOST_EPOCHS:
             self.gaps = [old for old in self.gaps if is_kept(old.epoch, gap.epoch)]
         self.gaps_by_step.add(gap.step, gap)
         self.gaps_by_second.add(point.seconds if point else engine.seconds, gap)
+
+    def _add_comparison(self, compared: StepCompared) -> None:
+        self.steps_by_step.add(compared.step, compared)
+        self.steps_by_second.add(compared.seconds, compared)
+        if compared.is_outside:
+            self.outside = self.outside or compared
+        else:
+            self.one_step = max(compared.difference, self.one_step)
 
     def _where_saved(self, path: str) -> str:
         steps = [

@@ -103,6 +103,31 @@ def test_settings_are_kept_and_a_resumed_run_has_them(tmp_path: Path) -> None:
     assert found.checkpoint.position.step == 2 * 5  # 300 images in batches of 64
 
 
+def test_a_run_stops_at_a_difference_and_says_which_tensor_and_why(tmp_path: Path) -> None:
+    done = run(
+        *("--data", "digits", "--recipe", "seed", "--stop-at-difference", "--threads", "2"),
+        *("--json", "--saved", str(tmp_path), "--name", "seed"),
+    )
+    assert done.returncode == 1
+    told = [line for line in done.stderr.splitlines() if "differs from step" in line]
+    start = "torch  differs from step 1 on, first in loss: loss-mean-over-classes, factor 1/10; "
+    assert [line.startswith(start) for line in told] == [True]
+    result = json.loads(done.stdout)
+    found = result["difference"]
+    assert (found["code"], found["tensor"], found["step"]) == ("loss-mean-over-classes", "loss", 1)
+    assert found["factor"] == pytest.approx(0.1)
+    assert {engine["ended"] for engine in result["engines"].values()} == {"stopped"}
+
+
+def test_twins_never_stop_at_a_difference(tmp_path: Path) -> None:
+    done = run(
+        *("--data", "digits", "--epochs", "3", "--stop-at-difference", "--threads", "2"),
+        *("--saved", str(tmp_path), "--name", "twin"),
+    )
+    assert (done.returncode, "differs" in done.stderr) == (0, False)
+    assert "finished after" in done.stdout
+
+
 @dataclass
 class Running:
     """A long run that has ended its first epochs."""

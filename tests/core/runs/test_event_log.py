@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlpwatch.core.events import (
     CheckpointSaved,
+    DifferenceFound,
     EpochDone,
     GapMeasured,
     Paused,
@@ -19,8 +20,10 @@ from mlpwatch.core.events import (
     RunEnded,
     RunStarted,
     SaveFailed,
+    StepCompared,
     StepDone,
     StepGroup,
+    TensorPair,
 )
 from mlpwatch.core.runs.event_log import Entry, EventLog, Plan, parse_entry
 from mlpwatch.core.runs.event_writer import FRESH_SECONDS, MOST_GROUPS, EventWriter, StepGroups
@@ -32,6 +35,21 @@ ENTRIES: list[Entry] = [
     RunStarted("numpy", 101_770, 1, 0, 0.0),
     StepGroup("numpy", 9, 9, 0.25, 2.25, 2.0, 2.5),
     GapMeasured("torch", 1, 860, 1e-7, (1e-7, 5e-8), 2e-9),
+    StepCompared("numpy", 900, 0.5, 6e-8, 1e-6, 0.75),
+    DifferenceFound(
+        "numpy",
+        901,
+        0.5,
+        "torch",
+        "loss",
+        "unknown",
+        0.5,
+        "why",
+        (
+            TensorPair("outputs", (1, 2), 0.5, 0.25, 1e-8, passed=False),
+            TensorPair("loss", (), 1.0, 2.0, 1e-8, passed=True),
+        ),
+    ),
     Paused("numpy", 900),
     Resumed("numpy", 900),
     CheckpointSaved("torch", 860, "saved/demo/torch.safetensors"),
@@ -109,9 +127,12 @@ def test_a_resume_keeps_the_curves_up_to_the_checkpoint(log: EventLog) -> None:
     numpy = [StepGroup("numpy", n, 4, n / 10, 1.0, 1.0, 1.0) for n in (4, 8, 12)]
     torch = [StepGroup("torch", n, 4, n / 10, 1.0, 1.0, 1.0) for n in (4, 8, 12)]
     gaps = [GapMeasured("torch", n, n * 4, 0.0, (0.0,), 0.0) for n in (1, 2, 3)]
-    log.append([*ENTRIES, *numpy, *torch, *gaps])
+    compared = [StepCompared("numpy", n, n / 10, 6e-8, 1e-6, 0.5) for n in (4, 8, 12, 16)]
+    log.append([*ENTRIES, *numpy, *torch, *gaps, *compared])
     log.trim({"numpy": (12, 3), "torch": (9, 2)})
-    assert log.read() == [ENTRIES[2], ENTRIES[3], *numpy, *torch[:2], *gaps[:2]]
+    assert log.read() == [
+        ENTRIES[2], ENTRIES[3], *numpy, *torch[:2], *gaps[:2], *compared[:3],
+    ]  # fmt: skip
 
 
 def test_a_short_run_keeps_every_step() -> None:

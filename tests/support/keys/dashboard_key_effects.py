@@ -8,6 +8,7 @@ from mlpwatch.tui.explain.screen import ExplainScreen
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.weights.screen import WeightsScreen
 from tests.support.keys.key_effects import EFFECTS, Effect, effect
+from tests.support.samples.scenes import compared
 from tests.support.stage import Stage
 
 
@@ -121,6 +122,19 @@ async def overlays(stage: Stage, key: str) -> None:
     assert "largest weight" in legend
     await stage.press(key)
     assert "╌ PyTorch" not in stage.text()
+
+
+@effect("dashboard", "next_gap")
+async def goes_through_the_views_of_the_gap(stage: Stage, key: str) -> None:
+    await stage.feed(compared(3), compared(50))
+    for title, label in (
+        ("gap  ", "grown apart"), ("one step apart  ", "rounding"), ("grown apart  ", "loss"),
+        ("gap  ", "one step apart"),
+    ):  # fmt: skip
+        await stage.press(key)
+        right = stage.row("▸ loss").partition("PyTorch")[2]
+        assert title in right
+        assert label in right.partition(title)[2]
 
 
 @effect("dashboard", "toggle_log")

@@ -20,6 +20,7 @@ from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.epochs import EpochRecord, Evaluation, Matrix
 from mlpwatch.core.events import (
     CheckpointSaved,
+    DifferenceFound,
     EndReason,
     EpochDone,
     Event,
@@ -29,7 +30,9 @@ from mlpwatch.core.events import (
     Resumed,
     RunEnded,
     RunStarted,
+    StepCompared,
     StepDone,
+    TensorPair,
 )
 from mlpwatch.core.network.build import initial_weights
 from mlpwatch.core.network.losses import loss_for
@@ -141,6 +144,41 @@ def gap(epoch: int) -> GapMeasured:
     return GapMeasured(
         "torch", epoch, epoch * EPOCH_STEPS, 4e-8 * 2**epoch, (4e-8 * 2**epoch, 3e-8 * epoch), 1e-9
     )
+
+
+def compared(step: int, difference: float = 6e-8) -> StepCompared:
+    """One of NumPy's steps, repeated by PyTorch."""
+    seconds = step * STEP_SECONDS["numpy"]
+    return StepCompared("numpy", step, seconds, difference, 4e-6, difference / 4e-6)
+
+
+CAUSE = (
+    "every gradient: PyTorch's is NumPy's divided by 10, the number of classes: PyTorch's averages "
+    "over the classes, too (1/(B C) Σ_images Σ_classes, as nn.MSELoss() and np.mean() do); NumPy "
+    "sums over the classes and averages over the images (1/B Σ_images Σ_classes)."
+)
+
+
+def difference(step: int = 1, layers: int = 2) -> DifferenceFound:
+    """Why `seed`'s PyTorch differs from NumPy; as many layers as asked."""
+    pairs = [
+        TensorPair("outputs", (3, 7), 0.125, 0.125, 1e-6, passed=True),
+        TensorPair("loss", (), 2.5, 0.25, 1e-6, passed=False),
+    ]
+    for k in reversed(range(layers)):
+        pairs += [
+            TensorPair(f"weight gradient {k}", (2, 31), -0.0625, -0.00625, 1e-8, passed=False),
+            TensorPair(f"bias gradient {k}", (2,), 0.5, 0.05, 1e-8, passed=False),
+        ]
+    pairs += [
+        TensorPair(f"update of {kind} {k}", (0, 0), 1.0, 1.0, 1e-8, passed=True)
+        for k in reversed(range(layers))
+        for kind in ("weight", "bias")
+    ]
+    return DifferenceFound(
+        "numpy", step, step * STEP_SECONDS["numpy"], "torch", "loss",
+        "loss-mean-over-classes", 0.1, CAUSE, tuple(pairs),
+    )  # fmt: skip
 
 
 def ended(

@@ -1,0 +1,168 @@
+"""Steps are compared beside the training, which is the same to the bit with and without it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from threading import Event as Flag
+from typing import TypeVar
+
+import pytest
+
+from mlpwatch.core.checking.live import step_comparison
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.events import DifferenceFound, Event, Notice, Paused, RunEnded, StepCompared
+from mlpwatch.core.runs.run import Run
+from mlpwatch.core.training import step_probe
+from mlpwatch.core.training.launch import new_session, resumed_session
+from mlpwatch.core.training.session import Session
+from tests.support.samples.engines import assert_same_bits
+from tests.support.samples.training import SECONDS
+from tests.support.waiting import wait_until
+
+Kind = TypeVar("Kind")
+
+CONFIG = RunConfig(data="digits", hidden=(16,), epochs=2, threads=2)
+SEED = replace(
+    CONFIG, recipe="seed", activation="sigmoid", loss="mse", torch_loss_mean="element",
+    learning_rate=0.1, batch_size=10,
+)  # fmt: skip
+
+
+def session_of(config: RunConfig, folder: Path, name: str = "run") -> Session:
+    return new_session(config, folder, name, lambda _: None)
+
+
+def ended(session: Session) -> list[Event]:
+    session.start()
+    assert session.join(SECONDS)
+    return list(session.mailbox.drain().events)
+
+
+def of(events: Iterable[object], *kinds: type[Kind]) -> list[Kind]:
+    return [event for event in events if isinstance(event, kinds)]
+
+
+@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, optimizer="adam", dropout=0.2)])
+def test_training_is_the_same_to_the_bit(config: RunConfig, tmp_path: Path) -> None:
+    # With two, PyTorch takes NumPy's thread over when NumPy ends, and its last bits change.
+    config = replace(config, threads=1)
+    with_probe, without = (session_of(config, tmp_path, name) for name in ("one", "two"))
+    without._probe = None
+    events = ended(with_probe)
+    assert not of(ended(without), StepCompared)
+    for name in config.engine_names:
+        one, other = (s.results[name].weights for s in (with_probe, without))
+        assert one is not None
+        assert other is not None
+        assert_same_bits(one, other)
+    found = of(events, StepCompared)
+    steps = [event.step for event in found]
+    # The first three, and the short batch at the end of the first epoch.
+    assert {1, 2, 3, with_probe.epoch_steps} <= set(steps)
+    assert not any(event.is_outside for event in found)
+    assert isinstance(of(events, RunEnded, StepCompared)[-1], RunEnded)
+
+
+def test_comparisons_are_in_the_log_and_a_resumed_run_shows_them(tmp_path: Path) -> None:
+    session = session_of(SEED, tmp_path)
+    ended(session)
+    session.run.release()
+    run = Run.open(tmp_path, "run")
+    logged = [e for e in run.events.read() if isinstance(e, StepCompared | DifferenceFound)]
+    assert len(of(logged, DifferenceFound)) == 1
+    longer = resumed_session(run, replace(SEED, epochs=3), lambda _: None)
+    past = [e for e in longer.past_events() if isinstance(e, StepCompared | DifferenceFound)]
+    assert past == logged
+    again = ended(longer)
+    assert of(again, StepCompared)[0].step == 2 * longer.epoch_steps + 1
+
+
+def test_a_difference_pauses_both_where_it_is(tmp_path: Path) -> None:
+    session = session_of(SEED, tmp_path)
+    session.stop_at_difference(ends=False)
+    session.start()
+    events: list[Event] = []
+
+    def has_all() -> bool:
+        events.extend(session.mailbox.drain().events)
+        return len(of(events, Paused)) == 2 and bool(of(events, DifferenceFound))
+
+    wait_until(has_all)
+    assert [event.step for event in of(events, Paused)] == [1, 1]
+    assert not session.ended
+    assert session.stopped_at is None
+    session.resume()
+    wait_until(lambda: session.join(0.1))
+    later = list(session.mailbox.drain().events)
+    assert len(of(later, StepCompared)) >= 3, "it goes on, and is compared on"
+    assert not of(later, DifferenceFound, Paused)
+
+
+def test_a_difference_ends_a_run_without_a_screen(tmp_path: Path) -> None:
+    session = session_of(SEED, tmp_path)
+    session.stop_at_difference(ends=True)
+    ended(session)
+    assert {result.reason for result in session.results.values()} == {"stopped"}
+    assert {result.position.step for result in session.results.values()} == {1}
+    assert session.result()["difference"]["code"] == "loss-mean-over-classes"
+
+
+def test_twins_are_never_stopped(tmp_path: Path) -> None:
+    session = session_of(replace(CONFIG, epochs=4), tmp_path)
+    session.stop_at_difference(ends=True)
+    assert not of(ended(session), DifferenceFound)
+    assert {result.reason for result in session.results.values()} == {"finished"}
+    assert "difference" not in session.result()
+
+
+def test_a_single_engine_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
+    session = session_of(replace(CONFIG, only="numpy"), tmp_path)
+    session.stop_at_difference(ends=True)
+    assert not of(ended(session), StepCompared)
+
+
+def test_training_goes_on_when_comparing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(step_probe, "compare_step", fail)
+    session = session_of(CONFIG, tmp_path)
+    session.stop_at_difference(ends=True)
+    events = ended(session)
+    [notice] = of(events, Notice)
+    assert isinstance(notice, Notice)
+    assert notice.text.startswith("steps are not compared any more")
+    assert notice.is_bad
+    assert {result.reason for result in session.results.values()} == {"finished"}
+
+
+def test_a_run_stops_though_the_cause_can_not_be_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(step_probe, "find_difference", fail)
+    session = session_of(SEED, tmp_path)
+    session.stop_at_difference(ends=True)
+    ended(session)
+    assert session.stopped_at is not None
+    assert session.stopped_at.code == "unknown"
+    assert "no room" in session.stopped_at.text
+
+
+def test_a_slow_comparison_makes_the_next_one_wait_200_times_as_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare, went_on = step_comparison.compare_step, Flag()
+
+    def slow(*given: object) -> StepCompared | None:
+        went_on.wait(0.05)
+        return compare(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(step_probe, "compare_step", slow)
+    session = session_of(replace(CONFIG, epochs=20), tmp_path)
+    steps = [event.step for event in of(ended(session), StepCompared)]
+    assert len(steps) <= 5, "the first three, the first short batch, and one 10 s later at most"
