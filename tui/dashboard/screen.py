@@ -36,6 +36,9 @@ PANELS: tuple[Panel, ...] = ("loss", "accuracy", "confusion")
 COLUMN_CLASSES = (None, "second")
 """Classes of the widgets in the first and in the second model's column."""
 
+WITHOUT_OVERLAY = ("next_gap",)
+"""Actions that the footer leaves out while there is no chart of the gap."""
+
 ALL_PANELS_HEIGHT = 36
 """All three panels are shown from this height on: two charts of nine rows and a matrix."""
 
@@ -90,7 +93,9 @@ class Dashboard(ClosesOnce[None]):
                     widget = ConfusionMatrix if panel == "confusion" else Chart
                     yield widget(id=f"{name}-{panel}", classes=classes)
         yield TextLine(id="message")
-        yield Footer("dashboard", self._watch)
+        footer = Footer("dashboard", self._watch)
+        footer.update(WITHOUT_OVERLAY)
+        yield footer
 
     def on_mount(self) -> None:
         """Arrange for the terminal's size."""
@@ -271,6 +276,7 @@ class Dashboard(ClosesOnce[None]):
             self.query_one(f"#{panel}").display = panel in shown
         rows = "1fr" if len(shown) == 1 else self._matrix_rows()
         self.query_one("#confusion").styles.height = rows
+        self.query_one(Footer).update(() if self._charts.options.overlay else WITHOUT_OVERLAY)
         self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
         self.call_after_refresh(self.update, numbers=True)
 

@@ -90,7 +90,7 @@ def _formula(name: str, config: RunConfig) -> str:
     if name == "outputs":
         return f"Z{last} = X{last} W{last} + b{last}"
     if name == "loss":
-        return "L"
+        return "L, as above"
     if "update" in words:
         return f"after a step of {config.optimizer}"
     k = int(words[-1])

@@ -59,7 +59,7 @@ KEYS: tuple[Key, ...] = (
     Key("z", "z", "toggle_zoom", "zoom", "give the whole screen to one panel", "dashboard"),
     Key("o", "o", "toggle_overlay", "overlay",
         "both models in one chart, and the gap between them", "dashboard"),
-    Key("a", "a", "next_gap", "",
+    Key("a", "a", "next_gap", "gap",
         "the gap: one step apart, grown apart, or both", "dashboard"),
     Key(
         "shift+tab", "shift+tab", "previous_panel", "", "go to the panel before", "dashboard",

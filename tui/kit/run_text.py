@@ -83,11 +83,12 @@ def parted_text(state: "RunState", config: "RunConfig") -> str:
 
 
 def cause_text(found: "DifferenceFound") -> str:
-    """Return which model differs, since when, where first and why, short enough for 80 columns."""
+    """Return which model differs, since when, why, and in which tensor first."""
     factor = factor_text(found.factor)
     why = f"{found.code}, factor {factor}" if factor else found.code
     who = formatting.TITLES[found.differs]
-    return f"{who} differs from step {found.step:,} on, first in {found.tensor}: {why}"
+    # The tensor is last: narrow screens cut the end.
+    return f"{who} differs since step {found.step:,}: {why}; first: {found.tensor}"
 
 
 RUN_ACTIONS = ("toggle_pause", "step", "faster", "slower", "stop")

@@ -60,9 +60,9 @@ async def test_the_first_step_outside_is_marked_and_e_says_why(width: int) -> No
         assert len({x for x, _ in marked}) == 1
         await stage.feed(difference(40))
         line = stage.row("e: PyTorch differs")
-        assert "e: PyTorch differs from step 40 on, first in loss: loss-mean-over-classes" in line
+        assert "e: PyTorch differs since step 40: loss-mean-over-classes, factor 1/10" in line
         await stage.feed(difference(60))
-        assert "from step 40 on" in stage.text(), "the first counts"
+        assert "since step 40" in stage.text(), "the first counts"
 
 
 def test_a_mark_and_a_crosshair_may_stand_in_one_chart() -> None:
