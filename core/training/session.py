@@ -97,7 +97,10 @@ class Session:
         self._probe: StepProbe | None = None
         sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
         if len(self._engines) > 1 and parameter_count(sizes) <= MOST_COMPARED:
-            self._probe = StepProbe(config, dataset, "numpy", self.mailbox)
+            # The user's own steps are repeated; if both are, those in NumPy's place.
+            is_torch = config.network_torch is not None and config.network is None
+            taken: EngineName = "torch" if is_torch else "numpy"
+            self._probe = StepProbe(config, dataset, taken, self.mailbox)
         self.stopped_at: DifferenceFound | None = None
         """The difference that ended the run; see `stop_at_difference`."""
         self._recorder = DiskRecorder(run, self.mailbox, self._event_writer)

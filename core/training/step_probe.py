@@ -8,7 +8,8 @@ from time import monotonic, perf_counter
 
 from mlpwatch.core.arrays import Rows
 from mlpwatch.core.checking.live.difference import find_difference
-from mlpwatch.core.checking.live.step_comparison import TakenStep, compare_step
+from mlpwatch.core.checking.live.rounding import guard_of
+from mlpwatch.core.checking.live.step_comparison import TakenStep, compare_step, knows_memory
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import error_text
@@ -159,8 +160,11 @@ class StepProbe:
         config, dataset = self._config, self._dataset
         if self._other is None:
             self._other = self._build()
+        if not knows_memory(config, taken):
+            self._skip()
+            return
         started = perf_counter()
-        compared = compare_step(config, dataset, self._other, taken)
+        compared = compare_step(config, dataset, self._other, taken, guard=guard_of(config))
         cost = perf_counter() - started + copying
         self._due_at = monotonic() + max(cost / COST_SHARE, taken.seconds / MOST_COMPARED)
         if compared is not None:
@@ -175,6 +179,14 @@ class StepProbe:
             self._send(difference)
             if self.on_difference:
                 self.on_difference(difference)
+
+    def _skip(self) -> None:
+        """Compare no more: the optimizer's memory is not known after the first step."""
+        title = self._config.title(self.taken)
+        self._send(Notice(
+            f"only the first step is compared: {title} keeps the memory of its optimizer to itself"
+        ))  # fmt: skip
+        self.close(at_once=True)
 
     def _explained(self, taken: TakenStep) -> DifferenceFound:
         try:

@@ -9,16 +9,14 @@ import numpy as np
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.checking.findings import Finding
 from mlpwatch.core.checking.live.engine_answers import engine_report
-from mlpwatch.core.checking.live.rounding import Bounded, BoundedStep, bounded_step
-from mlpwatch.core.checking.live.step_comparison import TakenStep
+from mlpwatch.core.checking.live.rounding import Bounded, BoundedStep, bounded_step, guard_of
+from mlpwatch.core.checking.live.step_comparison import TakenStep, with_memory
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.events import DifferenceFound, TensorPair
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
-
-TITLES: Mapping[EngineName, str] = {"numpy": "NumPy", "torch": "PyTorch"}
 
 NOT_IN_CATALOGUE = (
     "the catalogue of mistakes has none that gives these numbers; the first tensor that differs is "
@@ -97,7 +95,7 @@ def _who_differs(entries: list[_Entry], default: EngineName) -> EngineName:
 def _entries(config: RunConfig, dataset: Dataset, taken: TakenStep) -> list[_Entry]:
     """Return the step's tensors on the way back: outputs, loss, gradients; updates last."""
     step = taken.input_from(dataset)
-    exact = bounded_step(config, step)
+    exact = bounded_step(config, step, guard=guard_of(config))
     rows = np.arange(len(taken.rows))
     numbers: dict[EngineName, dict[str, Floats]] = {}
     for name in config.engine_names:
@@ -105,7 +103,7 @@ def _entries(config: RunConfig, dataset: Dataset, taken: TakenStep) -> list[_Ent
         if name == "torch":
             # The trainers use the cores. NumPy's thread count belongs to the process: unchanged.
             engine.use_threads(1)
-        engine.load_state(taken.before)
+        engine.load_state(with_memory(taken.before, engine))
         outputs = _outputs(name, engine, config, step.images)
         loss, gradient = engine.loss_and_gradient(rows)
         engine.set_learning_rate(taken.learning_rate)
@@ -161,7 +159,10 @@ def _cause(engine: EngineName, config: RunConfig, dataset: Dataset) -> Finding:
     if not findings:
         return Finding("unknown", (), NOT_IN_CATALOGUE)
     other: EngineName = "numpy" if engine == "torch" else "torch"
-    text = findings[0].text.replace("yours", f"{TITLES[engine]}'s")
-    text = text.replace("the reference's", f"{TITLES[other]}'s")
-    text = text.replace("the reference", TITLES[other])
+    text = findings[0].text
+    if config.network_file(engine) is None:
+        text = text.replace("yours", f"{config.title(engine)}'s")
+    if config.network_file(other) is None:
+        text = text.replace("the reference's", f"{config.title(other)}'s")
+        text = text.replace("the reference", config.title(other))
     return replace(findings[0], text=text)

@@ -14,6 +14,7 @@ from mlpwatch.core.checking.findings import Report
 from mlpwatch.core.checking.foreign.process import Answers, Given
 from mlpwatch.core.checking.job import LEARNING_RATE, Job, make_job
 from mlpwatch.core.checking.live.rounding import specification_of
+from mlpwatch.core.checking.reference import ReferenceOptimizer
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.network.build import build_engine
@@ -32,10 +33,13 @@ def engine_report(name: EngineName, config: RunConfig, dataset: Dataset) -> Repo
 
     Args:
         name: of the engine.
-        config: of the run; without its dropout, which the reference does not have.
+        config: of the run; without dropout and weight decay, which the reference does not have.
         dataset: batches are drawn from its training images.
     """
-    settings = replace(config, dtype="float64", device="cpu", dropout=0.0, input_dropout=0.0)
+    settings = replace(
+        config, dtype="float64", device="cpu", dropout=0.0, input_dropout=0.0, weight_decay=0.0,
+        momentum=ReferenceOptimizer.MOMENTUM,
+    )  # fmt: skip
     spec = specification_of(settings)
     count = min(dataset.train_count, SAMPLE)
     rows = np.resize(np.arange(count), max(count, FEWEST))

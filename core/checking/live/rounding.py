@@ -15,17 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Labels
+from mlpwatch.core.checking.comparison import GUARDS
 from mlpwatch.core.checking.reference import (
     ACTIVATIONS,
     loss_per_image,
     output_delta,
     outputs_from,
 )
-from mlpwatch.core.checking.specification import Specification
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import EngineState
-from mlpwatch.core.network.optimizers import OPTIMIZERS
+from mlpwatch.core.network.optimizers import OPTIMIZERS, optimizer_for
+from mlpwatch.core.specification import Specification
 
 Numbers = NDArray[Any]
 """float32 or float64."""
@@ -88,8 +89,15 @@ def specification_of(config: RunConfig) -> Specification:
         hidden=config.hidden,
         activation=config.activation,
         loss=config.loss,
-        optimizer=config.optimizer,
+        # The check adds no weight decay, and without it AdamW is Adam.
+        optimizer="adam" if config.optimizer == "adamw" else config.optimizer,
     )
+
+
+def guard_of(config: RunConfig) -> float:
+    """Return what hand-written losses may add to gradients: 0 unless the user's own code trains."""
+    is_own = config.network is not None or config.network_torch is not None
+    return GUARDS[config.dtype] if is_own else 0.0
 
 
 def bounded_step(
@@ -168,7 +176,9 @@ class _Analysis:
             self._slopes.append(Bounded(slope, is_at_kink.astype(self._dtype)))
             return a, np.where(z.values > -z.error, z.error, slope * z.error)
         self._slopes.append(Bounded(slope, CURVATURE * z.error + FEW * u))
-        error = (np.abs(slope) + CURVATURE * z.error) * z.error + FEW * u * np.abs(a)
+        error = (np.abs(slope) + CURVATURE * z.error) * z.error
+        # GELU's z Φ(z) is small where z is not, and Φ(z) is off by u.
+        error += FEW * u * np.maximum(np.abs(a), np.abs(z.values))
         return a, error
 
     def _outputs(self, z: Bounded) -> Bounded:
@@ -238,7 +248,7 @@ class _Analysis:
         u, before = self._unit, self._step.state.weights[name].astype(self._dtype)
         memory = self._memory(name)
         spread = gradient.error + FEW * u * np.abs(gradient.values)
-        if memory:
+        if memory and self._config.optimizer != "rmsprop":
             # m ← β m + (1 - β) g: an error of β m counts as one of g, 9 times as large.
             spread = spread + FEW * 10 * u * np.abs(memory[0])
         centre, *ends = (
@@ -251,12 +261,14 @@ class _Analysis:
 
     def _memory(self, name: str) -> list[Numbers]:
         rule = OPTIMIZERS[self._config.optimizer]
-        slots = self._step.state.slots
-        return [slots[f"{slot}.{name}"].astype(self._dtype) for slot in rule.slot_names]
+        slots, empty = self._step.state.slots, np.zeros_like(self._step.state.weights[name])
+        found = [slots.get(f"{slot}.{name}", empty) for slot in rule.slot_names]
+        return [slot.astype(self._dtype) for slot in found]
 
     def _moved(self, before: Numbers, memory: Sequence[Numbers], gradient: Numbers) -> Numbers:
         theta = before.ravel().copy()
-        rule = OPTIMIZERS[self._config.optimizer](self._step.learning_rate, theta)
+        rule = optimizer_for(self._config, theta)
+        rule.learning_rate = self._step.learning_rate
         rule.updates = self._step.state.updates
         for slot, values in zip(rule.slots.values(), memory, strict=True):
             np.copyto(slot, values.ravel())

@@ -1,6 +1,6 @@
 """One step of an engine, repeated by the other from the same weights, memory and batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
@@ -11,6 +11,7 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.events import StepCompared
 from mlpwatch.core.network.engine import Engine, EngineState
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def compare_step(
     """
     if not all(np.isfinite(w).all() for w in taken.before.weights.values()):
         return None
-    other.load_state(taken.before)
+    other.load_state(with_memory(taken.before, other))
     other.set_learning_rate(taken.learning_rate)
     other.train_batch(taken.rows)
     other.take_losses()
@@ -77,6 +78,21 @@ def compare_step(
         return None
     rounding = difference / share if share else nan
     return StepCompared(taken.engine, taken.step, taken.seconds, difference, rounding, share)
+
+
+def knows_memory(config: RunConfig, taken: TakenStep) -> bool:
+    """Return whether the optimizer's memory before a step is known.
+
+    It is not if a user's own network keeps it to itself, except before the first update.
+    """
+    has_memory = bool(OPTIMIZERS[config.optimizer].slot_names)
+    return not (has_memory and taken.before.updates and not taken.before.slots)
+
+
+def with_memory(state: EngineState, engine: Engine) -> EngineState:
+    """Return a state with all of an engine's optimizer slots; those that are missing are 0."""
+    empty = {name: np.zeros_like(slot) for name, slot in engine.state().slots.items()}
+    return replace(state, slots=empty | state.slots)
 
 
 def _shares(apart: np.ndarray, limit: np.ndarray) -> np.ndarray:

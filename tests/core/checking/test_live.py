@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from math import isnan
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,14 +11,16 @@ import pytest
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.checking.live.difference import find_difference
 from mlpwatch.core.checking.live.rounding import StepInput, bounded_step
-from mlpwatch.core.checking.live.step_comparison import TakenStep, compare_step
+from mlpwatch.core.checking.live.step_comparison import TakenStep, compare_step, knows_memory
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.events import DifferenceFound, StepCompared
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.network.layers import Activation
+from tests.support.network_files import NetworkFile
 from tests.support.samples.scenes import digits
+from tests.support.samples.user_networks import written
 
 TWIN = RunConfig(data="digits", hidden=(16,), batch_size=50)
 SEED = RunConfig(
@@ -33,6 +37,11 @@ KINDS = {
     "dropout": replace(TWIN, dropout=0.3, input_dropout=0.2),
     "seed-fixed": replace(SEED, torch_loss_mean="batch"),
     "no hidden layer": replace(TWIN, hidden=()),
+    "gelu, adamw": replace(TWIN, activation="gelu", optimizer="adamw", weight_decay=0.1,
+                           learning_rate=0.002),
+    "leaky relu, nesterov": replace(TWIN, activation="leaky-relu", optimizer="nesterov",
+                                    momentum=0.8, weight_decay=0.01, learning_rate=0.03),
+    "rmsprop": replace(TWIN, optimizer="rmsprop", learning_rate=0.002),
 }  # fmt: skip
 
 
@@ -164,3 +173,70 @@ def test_an_optimizer_that_moves_half_as_far_shows_in_the_updates_alone(
     found = find_difference(TWIN, digits(), taken)
     assert (found.differs, found.tensor) == ("numpy", "update of weight 1")
     assert all(pair.passed for pair in found.tensors if not pair.name.startswith("update"))
+
+
+def with_file(kind: NetworkFile, folder: Path) -> RunConfig:
+    said: dict[str, Any] = {
+        "hidden": kind.hidden, "activation": kind.activation, "loss": kind.loss,
+    }  # fmt: skip
+    return replace(TWIN, **said, network=written(kind.source(), folder))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        NetworkFile((16,), "relu"),
+        NetworkFile((16, 12), "gelu", layout="columns", style="train"),
+        NetworkFile((16,), "sigmoid", "mse", style="update"),
+    ],
+    ids=lambda kind: kind.style,
+)
+def test_a_right_network_of_the_users_takes_the_same_step(
+    kind: NetworkFile, tmp_path: Path
+) -> None:
+    config = with_file(kind, tmp_path)
+    for taken in steps_of(config, 8):
+        found = compared(config, taken)
+        assert not found.is_outside, found
+
+
+WRONG = {
+    "loss-mean-over-classes": (
+        NetworkFile((16,), "sigmoid", "mse").wrong(("delta = 2 *", "delta = 2 / 10 *")),
+        "weight gradient 1",
+        0.1,
+    ),
+    "activation-derivative-missing": (
+        NetworkFile((16,), "tanh").wrong((" * f_derivative(Z[k - 1], A[k])", "")),
+        "weight gradient 0",
+        None,
+    ),
+    "gradient-sign": (
+        NetworkFile((16,), "relu").wrong(("delta = (p - y)", "delta = (y - p)")),
+        "weight gradient 1",
+        -1.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_a_wrong_network_of_the_users_is_named_at_its_first_step(code: str, tmp_path: Path) -> None:
+    kind, tensor, factor = WRONG[code]
+    config = with_file(kind, tmp_path)
+    taken = steps_of(config, 1)[0]
+    assert compared(config, taken).is_outside
+    found = find_difference(config, digits(), taken)
+    assert (found.differs, found.code, found.tensor) == ("numpy", code, tensor)
+    assert factor is None or found.factor == pytest.approx(factor)
+    assert "yours" in found.text
+
+
+def test_memory_that_a_network_keeps_to_itself_is_known_before_the_first_update_only(
+    tmp_path: Path,
+) -> None:
+    config = replace(with_file(NetworkFile((16,), style="update"), tmp_path), optimizer="momentum")
+    first, second = steps_of(config, 2)
+    assert knows_memory(config, first)
+    assert not knows_memory(config, second)
+    assert knows_memory(replace(config, optimizer="sgd"), second)
+    assert knows_memory(TWIN, second)

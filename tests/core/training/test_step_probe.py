@@ -124,7 +124,7 @@ def test_a_single_engine_has_nothing_to_be_compared_with(tmp_path: Path) -> None
 def test_training_goes_on_when_comparing_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **_named: object) -> None:
         raise MemoryError("no room")
 
     monkeypatch.setattr(step_probe, "compare_step", fail)
@@ -141,7 +141,7 @@ def test_training_goes_on_when_comparing_fails(
 def test_a_run_stops_though_the_cause_can_not_be_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **_named: object) -> None:
         raise MemoryError("no room")
 
     monkeypatch.setattr(step_probe, "find_difference", fail)
@@ -158,9 +158,9 @@ def test_a_slow_comparison_makes_the_next_one_wait_200_times_as_long(
 ) -> None:
     compare, went_on = step_comparison.compare_step, Flag()
 
-    def slow(*given: object) -> StepCompared | None:
+    def slow(*given: object, **named: object) -> StepCompared | None:
         went_on.wait(0.05)
-        return compare(*given)  # type: ignore[arg-type]
+        return compare(*given, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(step_probe, "compare_step", slow)
     session = session_of(replace(CONFIG, epochs=20), tmp_path)
