@@ -46,7 +46,7 @@ class Dataset:
     """(side, side) in pixels."""
 
     classes: int
-    """Number of classes that occur, 2 to 36."""
+    """Number of classes that occur, 2 to 62."""
 
     images: NDArray[np.float32]
     """(train + validation, features), scaled; the training rows first."""

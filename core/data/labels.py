@@ -16,12 +16,16 @@ MIN_CLASSES = 2
 
 _ALPHABET = len(string.ascii_uppercase)
 
+_BALANCED = string.digits + string.ascii_uppercase + "abdefghnqrt"
+"""EMNIST's balanced and by-merge classes: letters that look alike in both cases are one class
+(Cohen et al., EMNIST, 2017, figure 2)."""
+
 _QMNIST_COLUMNS = 8
 """QMNIST's label files are int32 (n, 8): the class, then writer, series and so on."""
 
 
 def class_numbers(where: str, labels: NDArray[Any]) -> Labels:
-    """Return the class numbers (n,) of a file, from 0 to 35.
+    """Return the class numbers (n,) of a file, from 0 to 61.
 
     Args:
         where: name of the labels in messages.
@@ -49,7 +53,7 @@ def class_numbers(where: str, labels: NDArray[Any]) -> Labels:
 
 
 def class_names(classes: int) -> str:
-    """Return one character per class: 0-9, then A-Z.
+    """Return one character per class: 0-9, A-Z, a-z.
 
     Raises:
         ValueError: more classes than characters.
@@ -64,10 +68,12 @@ def names_of(values: Sequence[int]) -> str:
 
     Args:
         values: the labels of the classes, rising. 26 consecutive labels from 0 or 1, as in
-            EMNIST's letters, are the alphabet.
+            EMNIST's letters, are the alphabet; 47 from 0 are EMNIST's balanced classes.
     """
     if len(values) == _ALPHABET and values[-1] == values[0] + _ALPHABET - 1 and values[0] <= 1:
         return string.ascii_uppercase
+    if tuple(values) == tuple(range(len(_BALANCED))):
+        return _BALANCED
     return "".join(CHARACTERS[value] for value in values)
 
 
@@ -103,10 +109,12 @@ def _numbers_of_text(where: str, labels: NDArray[Any]) -> NDArray[Any]:
         numbers = [int(name) for name in names]
     except ValueError:
         upper = [name.upper() for name in names]
-        if len(set(upper)) < len(upper) or not set(upper) <= set(CHARACTERS):
+        # With A beside a, case tells the classes apart.
+        characters = names if len(set(upper)) < len(upper) else upper
+        if len(set(characters)) < len(characters) or not set(characters) <= set(CHARACTERS):
             raise DataError(
                 f"{where}: dtype {labels.dtype}, labels like {excerpt(', '.join(names[:3]), 60)};"
                 " expected class numbers, or one letter or digit for each class; number them"
             ) from None
-        numbers = [CHARACTERS.index(name) for name in upper]
+        numbers = [CHARACTERS.index(name) for name in characters]
     return np.array(numbers, object)[index].reshape(labels.shape)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 NormalisationName = Literal["full-height", "centre-of-mass"]
 """How the authors scaled and centred the images; `core.drawing` does the same with drawings."""
 
-CHARACTERS = string.digits + string.ascii_uppercase
-"""A label is shown as its character: label 7 as 7, label 12 as C."""
+CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+"""A label is shown as its character: label 7 as 7, label 12 as C, label 36 as a."""
 
 MAX_CLASSES = len(CHARACTERS)
 

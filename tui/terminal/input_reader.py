@@ -55,6 +55,15 @@ _CONTINUES = {
 """What terminals send behind the second byte of a sequence: where it was guessed, and something
 else comes, two keys were pressed."""
 
+_INTRODUCERS = {0x9B: "[", 0x90: "P", 0x9D: "]"}
+"""8-bit introducers of CSI, DCS and OSC (ECMA-48, 5.3), and the second bytes that they stand for.
+No character of UTF-8 begins with one, but in Latin-1's relatives they are keys."""
+
+_EIGHT_BIT_CONTINUES = {
+    ord("["): b"0123456789<=>?", ord("P"): b"0123456789!$+>|=", ord("]"): b"0123456789",
+}  # fmt: skip
+"""What follows an 8-bit introducer that is no key."""
+
 _EIGHT_BIT = re.compile(
     rb"(?<![\x80-\xff])"
     rb"(?:\x9b[<=>?]?[0-9:;]+[0-?]*[ -/]*[@-~]|[\x90\x98\x9d\x9e\x9f][^\x1b\x9c]*(?:\x9c|\x1b\\))"
@@ -82,17 +91,24 @@ class InputReader:
         self._messages: list[Message] = []
         self._heard_at = self._late_until = clock()
         self._is_guess = False
-        """Whether the sequence's ESC was taken for a key, and only its second byte has come."""
+        """Whether the sequence's ESC was taken for a key, and only its second byte has come; or
+        only an 8-bit introducer, which may be a key."""
+        self._is_eight_bit = False
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing incomplete that silence would end."""
         return self._take == self._take_text
 
+    @property
+    def _in_character(self) -> bool:
+        """Whether part of a character of several bytes has come."""
+        return bool(self._decoder.getstate()[0])
+
     def feed(self, data: bytes) -> list[Message]:
         """Add bytes; return the messages that they complete."""
         self._heard_at = self._clock()
-        if self.is_idle:
+        if self.is_idle and not self._in_character:
             data = _EIGHT_BIT.sub(b"", data)
         for byte in data:
             if self._is_guess:
@@ -135,12 +151,16 @@ class InputReader:
         A key that is pressed twice, as to lower the limit, is no sequence either.
         """
         begun, self._is_guess = self._sequence[1], False
-        if byte == begun or byte not in _CONTINUES[begun]:
+        if self._is_eight_bit:
+            if byte not in _EIGHT_BIT_CONTINUES[begun]:
+                self._give_up()
+        elif byte == begun or byte not in _CONTINUES[begun]:
             self._type_guess()
 
     def _type_guess(self) -> None:
         self._give_up()
-        self._type(chr(self._sequence[1]))
+        if not self._is_eight_bit:
+            self._type(chr(self._sequence[1]))
 
     def _take_text(self, byte: int) -> None:
         if byte == _ESC:
@@ -149,16 +169,22 @@ class InputReader:
             self._begin()
             self._take_escaped(byte)
             self._is_guess = True
+        elif byte in _INTRODUCERS and not self._in_character:
+            self._begin()
+            self._take_escaped(ord(_INTRODUCERS[byte]))
+            self._is_guess = self._is_eight_bit = True
         else:
             self._late_until = 0.0
             self._type(self._decoder.decode(bytes([byte])))
+            if not self._in_character:
+                self._alt = ""
 
     def _begin(self) -> None:
         """Begin a sequence; an incomplete character before it is dropped."""
         self._decoder.reset()
         self._sequence[:] = [_ESC]
         self._late_until = 0.0
-        self._take, self._is_guess = self._take_escaped, False
+        self._take, self._is_guess, self._is_eight_bit = self._take_escaped, False, False
 
     def _take_escaped(self, byte: int) -> None:
         """Process the byte after ESC."""

@@ -1,12 +1,14 @@
 """Load the data of a `--data` value, checked but not yet scaled or split."""
 
 import gzip
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.data.raw_data import RawData, RawPart, check_part, combine_parts
@@ -32,6 +34,11 @@ Read = Callable[[str], NDArray[Any]]
 """Reads the array with this name."""
 
 _MOST_LOOKED_AT = 20
+
+_IMAGES_NDIM = 3
+
+_TRANSPOSED = re.compile(r"\bemnist-[^/]*idx3", re.IGNORECASE)
+"""The published IDX files of EMNIST hold images column by column, as MATLAB wrote them."""
 
 _TORCH = (
     "a PyTorch file, a pickle, which is never opened, since it can run any code; where you trust"
@@ -172,7 +179,10 @@ def _combine(
 ) -> RawData:
     def part(pair: ArrayPair) -> RawPart:
         names = (called(pair.images), called(pair.labels))
-        return check_part(names, read(pair.images), read(pair.labels))
+        images = read(pair.images)
+        if _TRANSPOSED.search(pair.images) and images.ndim == _IMAGES_NDIM:
+            images = np.ascontiguousarray(images.transpose(0, 2, 1))
+        return check_part(names, images, read(pair.labels))
 
     train = part(parts.train)
     return combine_parts(name, where, train, part(parts.test) if parts.test else None)

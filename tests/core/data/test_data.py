@@ -1,5 +1,6 @@
 """What comes out of `load_dataset`: splits, scales, read-only arrays; and the batch order."""
 
+import string
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import batch_order, dataset_for, load_dataset, steps_per_epoch
-from mlpwatch.core.data.labels import class_names
+from mlpwatch.core.data.labels import class_names, class_numbers, names_of
 from mlpwatch.core.data.registry import check_source, resolve_source
 from mlpwatch.core.errors import DataError
 from tests.support.samples.sample_files import sample_arrays, write_idx_folder, write_npz
@@ -238,8 +239,21 @@ def test_steps_per_epoch_counts_the_short_batch(samples: int, batch: int) -> Non
 def test_class_names_are_one_character_each() -> None:
     assert class_names(12) == "0123456789AB"
     assert class_names(36)[-1] == "Z"
-    with pytest.raises(ValueError, match="37"):
-        class_names(37)
+    assert class_names(62)[-1] == "z"
+    with pytest.raises(ValueError, match="63"):
+        class_names(63)
+
+
+def test_the_classes_of_emnist_have_the_letters_that_they_stand_for() -> None:
+    assert names_of(range(26)) == names_of(range(1, 27)) == string.ascii_uppercase
+    balanced = names_of(range(47))
+    assert (balanced[10], balanced[35], balanced[36:]) == ("A", "Z", "abdefghnqrt")
+    assert names_of(range(62))[36:] == string.ascii_lowercase
+
+
+def test_text_labels_in_both_cases_are_classes_of_their_own() -> None:
+    assert class_numbers("labels", np.array(["a", "A", "b"])).tolist() == [36, 10, 37]
+    assert class_numbers("labels", np.array(["a", "c", "b"])).tolist() == [10, 12, 11]
 
 
 def test_auto_is_digits_until_mnist_is_cached(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_folder_without_idx_files_is_refused(tmp_path: Path) -> None:
         ({"x_test": np.zeros((10, 4, 4))}, ["float64", "uint8"]),
         ({"y_train": np.zeros(40, np.uint8)}, ["two classes"]),
         ({"y_train": np.arange(40) - 1}, ["from -1 to 38"]),
-        ({"y_train": np.arange(40)}, ["from 0 to 39", "0 to 35"]),
+        ({"y_train": np.arange(40) + 30}, ["from 30 to 69", "0 to 61"]),
         ({"y_train": np.full(40, 2**64 - 1, np.uint64)}, [str(2**64 - 1)]),
         ({"y_train": np.arange(40) / 2}, ["float64", "integer"]),
         ({"y_train": np.eye(40, 3, dtype=np.uint8)}, ["(40, 3)", "one-hot"]),

@@ -179,7 +179,13 @@ READ: Mapping[str, Write] = {
     "idx gz": folder(packed(PUBLISHED)),
     "idx named gz": folder({f"{name}.gz": content for name, content in PUBLISHED.items()}),
     "idx gz named plain": folder({n.removesuffix(".gz"): c for n, c in packed(PUBLISHED).items()}),
-    "emnist": folder(packed(PUBLISHED, lambda n: f"emnist-digits-{n.replace('t10k', 'test')}")),
+    # As published: column by column.
+    "emnist": folder(packed({
+        "emnist-digits-train-images-idx3-ubyte": idx_bytes(X.transpose(0, 2, 1)),
+        "emnist-digits-train-labels-idx1-ubyte": idx_bytes(Y),
+        "emnist-digits-test-images-idx3-ubyte": idx_bytes(XT.transpose(0, 2, 1)),
+        "emnist-digits-test-labels-idx1-ubyte": idx_bytes(YT),
+    })),
     "kaggle": folder(
         {f"{name}/{name}": content for name, content in PUBLISHED.items()}
         | {name.replace("-idx", ".idx"): content for name, content in PUBLISHED.items()}
@@ -214,7 +220,7 @@ READ: Mapping[str, Write] = {
 }  # fmt: skip
 """What is clear enough to be read: ten classes, 120 training images, with or without a test."""
 
-FORTY_SEVEN = np.arange(940) % 47
+SIXTY_THREE = np.arange(1_260) % 63
 
 REFUSED: Mapping[str, tuple[Write, tuple[str, ...]]] = {
     "object labels.npz": (
@@ -226,7 +232,7 @@ REFUSED: Mapping[str, tuple[Write, tuple[str, ...]]] = {
         _images(lambda x: (x / 255 - 0.1307) / 0.3081), ("pixels from -0.42", "normalised")),
     "sixteen bit floats.npz": (
         _images(lambda x: x.astype(np.float32) * 257), ("64250", "0 to 255")),
-    "47 classes.npz": (labelled(FORTY_SEVEN, FORTY_SEVEN), ("from 0 to 46", "at most 36")),
+    "63 classes.npz": (labelled(SIXTY_THREE, SIXTY_THREE), ("from 0 to 62", "at most 62")),
     "all black.npz": (_images(np.zeros_like), ("every pixel", "is 0")),
     "alone.npy": (one(npy_bytes(X)), ("one array", "x_train.npy", "numpy.savez")),
     "renamed npy.npz": (one(npy_bytes(X)), ("one array", "numpy.savez")),
@@ -282,6 +288,14 @@ REFUSED: Mapping[str, tuple[Write, tuple[str, ...]]] = {
 """What is not, with words that the one line about it must have."""
 
 NAMED: Mapping[str, tuple[Write, str]] = {
+    "balanced.npz": (
+        labelled(np.arange(940) % 47, np.arange(470) % 47),
+        string.digits + ALPHABET + "abdefghnqrt",
+    ),
+    "both cases.npz": (
+        labelled(np.arange(1_240) % 62, np.arange(620) % 62),
+        string.digits + ALPHABET + ALPHABET.lower(),
+    ),
     "letters.npz": (
         labelled(np.arange(260) % 26 + 1, np.arange(78) % 26 + 1),
         ALPHABET,

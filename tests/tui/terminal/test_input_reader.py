@@ -47,11 +47,9 @@ UNKNOWN = {
 }
 
 SPLIT = {
-    name: sequence
-    for name, sequence in UNKNOWN.items()
-    if sequence[0] < 0x80 and sequence[1:2] not in (b"(", b" ", b"N")
+    name: sequence for name, sequence in UNKNOWN.items() if sequence[1:2] not in (b"(", b" ", b"N")
 }
-"""An 8-bit introducer alone is a Latin-1 key, and a sign some time after escape is a key."""
+"""A sign some time after escape is a key."""
 
 KEYS = {
     b"\x1b[A": "up", b"\x1bOA": "up", b"\x1b[1;5C": "ctrl+right", b"\x1b[6~": "pagedown",
@@ -114,6 +112,27 @@ def test_keys_are_the_same_however_they_are_split(
     for cut in range(len(sequence)):
         assert keys(fed(reader, [sequence[:cut], sequence[cut:]])) == [key]
     assert keys(fed(reader, [bytes([byte]) for byte in sequence])) == [key]
+
+
+@pytest.mark.parametrize("introducer", [b"\x90", b"\x98", b"\x9b", b"\x9d", b"\x9f"])
+@pytest.mark.parametrize("key", ["q", "d", "w"])
+def test_an_8_bit_introducer_alone_is_a_key_of_another_encoding(
+    introducer: bytes, key: str, reader: InputReader
+) -> None:
+    assert reader.feed(introducer) == reader.tick() == []
+    assert keys(reader.feed(key.encode())) == [key]
+
+
+def test_escape_before_a_byte_that_is_no_character_changes_no_later_key(
+    reader: InputReader,
+) -> None:
+    assert keys(fed(reader, [b"\x1b\x80", b"q"])) == ["q"]
+
+
+def test_an_8_bit_introducer_in_a_character_is_part_of_it(reader: InputReader) -> None:
+    for character in ("Û", "ś", "ě", "Đ"):
+        first, second = character.encode()
+        assert keys(fed(reader, [bytes([first]), bytes([second]), b"1"])) == [character, "1"]
 
 
 def test_an_escape_alone_is_the_key_after_a_moment(reader: InputReader, clock: Clock) -> None:
