@@ -1,7 +1,7 @@
 """The settings of one run: frozen, checked on construction, to and from a plain dict."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
@@ -169,6 +169,16 @@ class RunConfig:
     def network_file(self, engine: EngineName) -> NetworkFile | None:
         """Return the user's own network in this engine's place, or None."""
         return self.network if engine == "numpy" else self.network_torch
+
+    def with_network(self, engine: EngineName, file: NetworkFile | None) -> Self:
+        """Return the settings with the user's own network in this engine's place."""
+        return (
+            replace(self, network=file) if engine == "numpy" else replace(self, network_torch=file)
+        )
+
+    def label(self, engine: EngineName) -> str:
+        """Return the name of an engine in lines and messages: `numpy`, `torch`, or the file's."""
+        return engine if self.network_file(engine) is None else self.title(engine)
 
     def title(self, engine: EngineName) -> str:
         """Return the name of an engine for people: the file's where the user's own trains."""

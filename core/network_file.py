@@ -33,11 +33,13 @@ class NetworkFile:
     """Whether a resumed run continues exactly; not with an update or training step of its own."""
     folder: str = ""
     """Where the file was: modules beside it are imported from there."""
+    declared: tuple[str, ...] = field(default=(), compare=False)
+    """What the file or the command line says of the network; the rest is found by trying."""
     source: bytes = field(default=b"", repr=False, compare=False)
     """The file's bytes. Empty in a run that is only shown: its code is not run."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all but the source, as JSON values."""
+        """Return what a run's folder keeps, as JSON values: not the source."""
         said = asdict(self.spec) | {"hidden": list(self.spec.hidden)}
         # An empty text is what the layout or the loss goes with.
         spec = {key: value for key, value in said.items() if value != ""}

@@ -7,7 +7,8 @@ from typing import get_args
 
 from mlpwatch import __version__
 from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
-from mlpwatch.core.cli.options import Parser, add_run_options, add_training_options
+from mlpwatch.core.cli.options import add_run_options, add_training_options
+from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
 

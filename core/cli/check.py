@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, get_args
 
-from mlpwatch.core.cli.options import layer_widths
+from mlpwatch.core.cli.options import file_and_name, layer_widths
 from mlpwatch.core.data.registry import SOURCES
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.text import printable
@@ -107,14 +107,6 @@ def new(options: argparse.Namespace) -> int:
     write_starter(options.file, options.layout, torch=options.torch)
     print(f"{options.file}: written; mlpwatch check {options.file} says what is missing")  # noqa: T201
     return 0
-
-
-def file_and_name(text: str) -> tuple[Path, str | None]:
-    """Split FILE:NAME; the name of an existing file may have a colon."""
-    if Path(text).is_file() or ":" not in text:
-        return Path(text), None
-    file, _, name = text.rpartition(":")
-    return Path(file), name or None
 
 
 def _seconds(text: str) -> float:

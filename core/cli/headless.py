@@ -1,16 +1,19 @@
 """A session without a screen: one progress line per epoch and engine on stderr."""
 
 import math
+import os
 import shlex
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from pathlib import Path
 from time import monotonic
+from typing import TextIO
 
 from mlpwatch.core.checking.findings import factor_text
 from mlpwatch.core.cli.options import DEFAULT_SAVED
 from mlpwatch.core.cli.signals import StopRequest
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.events import (
     DifferenceFound,
     EpochDone,
@@ -40,11 +43,35 @@ def run_headless(session: Session, request: StopRequest, *, as_json: bool) -> in
         as_json: print one JSON object instead of a line per engine.
     """
     request.is_loading = False
+    config = session.config
+    is_foreign = any(config.network_file(name) for name in config.engine_names)
+    with diverted_stdout() if is_foreign else nullcontext(sys.stdout) as stdout:
+        return _run(session, request, stdout, as_json=as_json)
+
+
+@contextmanager
+def diverted_stdout() -> Iterator[TextIO]:
+    """Send to standard error what anything else prints; yield the real standard output.
+
+    A user's network and what it calls may print at any time, until the process has ended.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with redirect_stdout(sys.stderr), os.fdopen(os.dup(kept), "w", encoding="utf-8") as stdout:
+            os.dup2(2, 1)
+            yield stdout
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _run(session: Session, request: StopRequest, stdout: TextIO, *, as_json: bool) -> int:
     session.start()
     _follow(session, request)
     _report(session)
     try:
-        _print_result(session, as_json=as_json)
+        _print_result(session, stdout, as_json=as_json)
     except OSError:
         # After a hangup nobody reads the result. That is not an error of the run.
         if not request.exit_status:
@@ -77,7 +104,7 @@ def summary_lines(session: Session) -> list[str]:
     """Return the last two lines of a run: its accuracies, and where it is saved."""
     parts = [_how_it_ended(session, name, end) for name, end in session.results.items()]
     parts += [_how_it_stands(session, name) for name in session.working]
-    unsaved = [name for name in session.working if not session.is_saved(name)]
+    unsaved = [session.config.label(name) for name in session.working if not session.is_saved(name)]
     if unsaved:
         where = (
             f"left before {' and '.join(unsaved)} could save again; "
@@ -85,7 +112,9 @@ def summary_lines(session: Session) -> list[str]:
         )
     elif session.save_error:
         engines = session.config.engine_names
-        stands = ", ".join(f"{name} {_last_good(session, name)}" for name in engines)
+        stands = ", ".join(
+            f"{session.config.label(name)} {_last_good(session, name)}" for name in engines
+        )
         where = f"{session.save_error}; {stands} (run {session.run.path})"
     elif all(session.last_saved_step(name) is None for name in session.config.engine_names):
         where = f"no checkpoint in {session.run.path}"
@@ -109,17 +138,18 @@ def _how_to_continue(session: Session) -> str:
 
 
 def _how_it_ended(session: Session, name: EngineName, end: EngineResult) -> str:
+    label = session.config.label(name)
     if end.test is None:
-        return f"{name} {end.reason}: {end.detail}; {_last_good(session, name)}"
+        return f"{label} {end.reason}: {end.detail}; {_last_good(session, name)}"
     steps = f"{end.reason} after {end.position.step:,} steps"
-    return f"{name} test accuracy {end.test.accuracy:.2%} ({steps})"
+    return f"{label} test accuracy {end.test.accuracy:.2%} ({steps})"
 
 
 def _how_it_stands(session: Session, name: EngineName) -> str:
-    step = session.last_saved_step(name)
+    step, label = session.last_saved_step(name), session.config.label(name)
     if session.is_saved(name):
-        return f"{name} stopped after {step:,} steps"
-    return f"{name} was busy: {_last_good(session, name)}"
+        return f"{label} stopped after {step:,} steps"
+    return f"{label} was busy: {_last_good(session, name)}"
 
 
 def _last_good(session: Session, name: EngineName) -> str:
@@ -135,15 +165,17 @@ def say(text: str) -> None:
 
 def _report(session: Session) -> None:
     for event in session.mailbox.drain().events:
-        if text := _line(event, session.config.epochs):
+        if text := _line(event, session.config):
             say(text)
 
 
-def _line(event: Event, epochs: int) -> str | None:
+def _line(event: Event, config: RunConfig) -> str | None:
+    epochs, width = config.epochs, max(5, *(len(config.label(n)) for n in config.engine_names))
     match event:
         case EpochDone(record=epoch):
+            label = config.label(epoch.engine)
             return (
-                f"{epoch.engine:<5}  epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}"
+                f"{label:<{width}}  epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}"
                 f"  train loss {epoch.train_loss:.4f}  val loss {epoch.val_loss:.4f}"
                 f"  val accuracy {epoch.val_accuracy:7.2%}"
                 f"  {epoch.samples_per_second:>9,.0f} samples/s"
@@ -151,11 +183,13 @@ def _line(event: Event, epochs: int) -> str | None:
         case Notice():
             return event.text
         case DifferenceFound():
-            return f"{event.differs:<5}  {difference_line(event)}"
+            return f"{config.label(event.differs):<{width}}  {difference_line(event)}"
         case SaveFailed():
-            return f"{event.engine:<5}  not saved at {event.path}: {event.detail}"
+            return (
+                f"{config.label(event.engine):<{width}}  not saved at {event.path}: {event.detail}"
+            )
         case RunEnded(reason="diverged" | "failed"):
-            return f"{event.engine:<5}  {event.reason}: {event.detail}"
+            return f"{config.label(event.engine):<{width}}  {event.reason}: {event.detail}"
     return None
 
 
@@ -167,12 +201,12 @@ def difference_line(found: DifferenceFound) -> str:
     return f"{where}: {found.code}{factor}; {found.text}"
 
 
-def _print_result(session: Session, *, as_json: bool) -> None:
+def _print_result(session: Session, stdout: TextIO, *, as_json: bool) -> None:
     if as_json:
         if session.working:
             for text in summary_lines(session):
                 say(text)
-        print(to_json(session.result()), flush=True)  # noqa: T201
+        print(to_json(session.result()), file=stdout, flush=True)
         return
     for text in summary_lines(session):
-        print(text, flush=True)  # noqa: T201
+        print(text, file=stdout, flush=True)

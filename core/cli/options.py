@@ -2,10 +2,9 @@
 
 import argparse
 import os
-import re
-from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any, NoReturn, get_args
+from pathlib import Path
+from typing import Any, get_args
 
 from mlpwatch.core.config import (
     NETWORK_FIELDS,
@@ -23,7 +22,7 @@ from mlpwatch.core.config import (
     Schedule,
 )
 from mlpwatch.core.data.registry import AUTO, SOURCES, pace_for
-from mlpwatch.core.errors import ConfigError, InputError
+from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.recipes import ADAMW_DECAY, RECIPE_SUMMARIES, from_recipe
 
 DEFAULT_SAVED = "saved"
@@ -34,102 +33,6 @@ its schedule over the new length."""
 
 _NOT_HERE = ("recipe", *NETWORK_FIELDS)
 _FIELDS = tuple(field.name for field in fields(RunConfig) if field.name not in _NOT_HERE)
-
-
-_MEANT = {
-    "learning-rate": ("lr", "eta", "alpha", "rate", "step-size", "learningrate"),
-    "batch-size": ("batch", "bs", "b", "minibatch"),
-    "epochs": ("epoch", "n-epochs", "num-epochs", "iterations", "max-iter"),
-    "hidden": ("layers", "hidden-layers", "hidden-size", "hidden-layer-sizes", "units", "width"),
-    "optimizer": ("optim", "optimiser", "solver"),
-    "activation": ("act", "nonlinearity"),
-    "schedule": ("scheduler", "lr-schedule", "lr-scheduler"),
-    "warmup": ("warm-up", "warmup-steps"),
-    "momentum": ("mu", "beta"),
-    "weight-decay": ("wd", "decay", "l2"),
-    "dropout": ("drop", "dropout-rate"),
-    "initialization": ("init", "initialisation", "weight-init"),
-    "pixel-range": ("normalize", "normalization", "scale"),
-    "validation": ("val", "val-size", "validation-size", "validation-split"),
-    "train-size": ("n-train", "samples", "subset", "limit", "train"),
-    "loss": ("criterion", "objective"),
-    "data": ("dataset", "data-dir", "data-path", "input", "path"),
-    "saved": ("output", "out", "output-dir", "save-dir", "save", "log-dir", "logdir", "dir"),
-    "name": ("run-name", "run"),
-    "seed": ("random-state", "random-seed", "rng"),
-    "threads": ("jobs", "n-jobs", "workers", "num-threads", "cores"),
-    "dtype": ("precision", "type"),
-    "device": ("gpu", "cuda"),
-    "only": ("engine", "backend", "framework"),
-    "fps": ("refresh", "refresh-rate"),
-    "ascii": ("no-unicode",),
-    "theme": ("dark", "light", "colors", "colours"),
-}
-"""The names of our options in other programs."""
-
-
-class _HelpFormatter(argparse.HelpFormatter):
-    """Keeps the lines of a text; what does not fit goes on below the last column of a table."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        # Imported here, as argparse itself does: only help needs it.
-        import textwrap  # noqa: PLC0415
-
-        found: list[str] = []
-        for line in text.splitlines():
-            table = re.match(r"\s*\S.*?\s{2,}(?=\S)", line)
-            hang = " " * (table.end() if table else 0)
-            found += textwrap.wrap(
-                line, width, initial_indent=indent, subsequent_indent=indent + hang,
-                break_on_hyphens=False,
-            ) or [""]  # fmt: skip
-        return "\n".join(found)
-
-
-class Parser(argparse.ArgumentParser):
-    """Reports bad input as an `InputError` of one line instead of the usage text."""
-
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
-        super().__init__(**{"formatter_class": _HelpFormatter, **settings})
-
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse all arguments.
-
-        Raises:
-            InputError: an argument is unknown; the message suggests an option.
-        """
-        args = None if args is None else _with_values_joined(args)
-        options, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            meant = self._meant(unknown[0].partition("=")[0])
-            asked = f"; did you mean {meant}?" if meant else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{asked}")
-        return options, unknown
-
-    def _meant(self, flag: str) -> str:
-        """Return the option that is closest to an unknown one; empty if none is close."""
-        own = [name for action in self._actions for name in action.option_strings]
-        if not flag.startswith("-"):
-            return ""
-        word = flag.lstrip("-").lower().replace("_", "-")
-        for option, others in _MEANT.items():
-            if (word in others or word == option) and f"--{option}" in own:
-                return f"--{option}"
-        # Imported here: it takes 1 ms, and the first frame should not wait for it.
-        from difflib import get_close_matches  # noqa: PLC0415
-
-        return next(iter(get_close_matches(f"--{word}", set(own) - {"--help"}, 1, 0.7)), "")
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing and exiting.
-
-        Raises:
-            InputError: always.
-        """
-        joined = f"{message} See" if message.endswith("?") else f"{message}; see"
-        raise InputError(f"{joined} {self.prog} --help")
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -197,6 +100,13 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         "what PyTorch's squared error is divided by: the images, as by hand, or every element, "
         "as nn.MSELoss()",
     )  # fmt: skip
+    group.add_argument(
+        "--network", metavar="FILE[:NAME]",
+        help="your own network file, trained in NumPy's place; mlpwatch new writes a starter",
+    )  # fmt: skip
+    group.add_argument(
+        "--torch", metavar="FILE[:NAME]", help="your own PyTorch file, trained in PyTorch's place"
+    )
 
 
 def _add_pace_options(group: argparse._ArgumentGroup) -> None:
@@ -272,7 +182,13 @@ def config_from(options: argparse.Namespace) -> RunConfig:
     recipe: RecipeName = options.recipe or "twin"
     given = _given(options)
     pace = pace_for(given.get("data", AUTO), recipe)
-    config = from_recipe(recipe, **{**pace, **given})
+    if options.network is None and options.torch is None:
+        config = from_recipe(recipe, **{**pace, **given})
+    else:
+        # Imported here: it imports NumPy, and a file for PyTorch that, too.
+        from mlpwatch.core.cli.networks import with_networks  # noqa: PLC0415
+
+        config = with_networks(recipe, pace, given, options.network, options.torch)
     if "momentum" in given and config.optimizer not in ("momentum", "nesterov"):
         raise ConfigError(
             f"--momentum {config.momentum:g}: {config.optimizer} has none; "
@@ -298,6 +214,10 @@ def options_for(config: RunConfig) -> list[str]:
         flag, value = f"--{name.replace('_', '-')}", getattr(config, name)
         text = ",".join(map(str, value)) if name == "hidden" else str(value)
         words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    for flag, file in (("--network", config.network), ("--torch", config.network_torch)):
+        if file is not None:
+            path = str(Path(file.folder) / file.file)
+            words += [flag, f"{path}:{file.name}" if file.name else path]
     return words
 
 
@@ -315,6 +235,10 @@ def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConf
                 f"{flag} {_shown(value)}: this run has {_shown(getattr(config, name))}, and "
                 "resuming can't change it; start a new run"
             )
+    if options.network is not None or options.torch is not None:
+        from mlpwatch.core.cli.networks import check_same  # noqa: PLC0415 - it imports NumPy
+
+        check_same(config, {"numpy": options.network, "torch": options.torch})
     return replace(config, **given)
 
 
@@ -333,17 +257,6 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
 def _add_choice(group: argparse._ArgumentGroup, flag: str, choice: object, text: str) -> None:
     allowed = get_args(choice)
     group.add_argument(flag, choices=allowed, metavar="|".join(allowed), help=text)
-
-
-def _with_values_joined(arguments: Sequence[str]) -> list[str]:
-    """Return `--pixel-range -1..1` as one word: argparse takes `-1..1` for an option."""
-    joined: list[str] = []
-    for word in arguments:
-        if joined and joined[-1] == "--pixel-range" and word in get_args(PixelRange):
-            joined[-1] += f"={word}"
-        else:
-            joined.append(word)
-    return joined
 
 
 def _folder(text: str) -> str:
@@ -367,6 +280,14 @@ def layer_widths(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(
             f"{text!r}: expected layer widths joined by commas, like 128,64"
         ) from None
+
+
+def file_and_name(text: str) -> tuple[Path, str | None]:
+    """Split FILE:NAME; the name of an existing file may have a colon."""
+    if Path(text).is_file() or ":" not in text:
+        return Path(text), None
+    file, _, name = text.rpartition(":")
+    return Path(file), name or None
 
 
 def _whole_number(text: str) -> int:

@@ -1,6 +1,8 @@
 """Training without a screen: `mlpwatch train`."""
 
 import argparse
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from mlpwatch.core.cli.options import add_run_options, add_training_options, config_from
@@ -33,7 +35,9 @@ def run_train(options: argparse.Namespace) -> int:
             check_run_name(options.name)
         notes: list[str] = []
         # Printed only after success: bad input gets one line, the error.
-        session = new_session(config, Path(options.saved), options.name, notes.append)
+        # A user's network may print while it is made.
+        with redirect_stdout(sys.stderr):
+            session = new_session(config, Path(options.saved), options.name, notes.append)
         session.set_lockstep(options.lockstep)
         if options.stop_at_difference:
             session.stop_at_difference(ends=True)

@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -75,8 +76,19 @@ def import_source(source: bytes, path: Path, folder: Path) -> ModuleType:
     code = compile(source, str(path), "exec", dont_inherit=True)
     # Registered, because dataclasses look for their module; the newest of several wins.
     sys.modules[MODULE_NAME] = module
+    module.__dict__["print"] = _print_aside
     exec(code, module.__dict__)
     return module
+
+
+def _print_aside(*values: object, file: Any = None, **options: Any) -> None:  # noqa: ANN401
+    """Print to standard error in place of standard output.
+
+    There it spoils neither the screen, which catches it, nor the object of `--json`.
+    """
+    stream = sys.__stderr__ if file in (None, sys.stdout, sys.__stdout__) else file
+    with suppress(OSError, ValueError):
+        print(*values, file=stream, **{"flush": True, **options})
 
 
 def load(file: NetworkFile) -> LoadedFile:

@@ -17,7 +17,7 @@ from mlpwatch.core.text import printable
 MOST_BYTES = 10_000_000
 """Of a file; a Python file of a person has a thousandth of it."""
 
-_SEEN_OPTIMIZERS = ("SGD", "Adam")
+_SEEN_OPTIMIZERS = ("SGD", "Adam", "AdamW", "RMSprop")
 """Of `torch.optim`, whose memory a checkpoint holds."""
 
 
@@ -79,7 +79,7 @@ def read_network(path: Path, name: str | None) -> ReadNetwork:
         keeps_slots=not trains_itself,
         is_exact=not trains_itself,
     )
-    return _with_spec(file, said, {})
+    return _with_spec(file, said, {}, output="probabilities")
 
 
 def _module(bare: NetworkFile, loaded: LoadedFile, said: dict[str, Any]) -> ReadNetwork:
@@ -100,11 +100,14 @@ def _module(bare: NetworkFile, loaded: LoadedFile, said: dict[str, Any]) -> Read
         keeps_slots=is_seen,
         is_exact=is_seen and not user.has("train_step"),
     )
-    return _with_spec(file, {"output": "logits"} | said, facts)
+    return _with_spec(file, said, facts, output="logits")
 
 
-def _with_spec(file: NetworkFile, said: Mapping[str, Any], facts: Mapping[str, Any]) -> ReadNetwork:
+def _with_spec(
+    file: NetworkFile, said: Mapping[str, Any], facts: Mapping[str, Any], *, output: str
+) -> ReadNetwork:
     try:
-        return ReadNetwork(replace(file, spec=specification_from(said, {})), said, facts)
+        spec = specification_from({"output": output} | dict(said), {})
+        return ReadNetwork(replace(file, spec=spec), said, facts)
     except InputError as error:
         raise InputError(f"{file.file}: {error}") from None

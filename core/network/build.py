@@ -106,8 +106,8 @@ def _user_engine(
     name: EngineName, config: RunConfig, images: Floats, labels: Labels, weights: Tensors
 ) -> Engine:
     # Imported here: only runs with a network of the user's need it.
-    from mlpwatch.core.network.user_numpy import UserNumpyEngine  # noqa: PLC0415
-    from mlpwatch.core.network.user_torch import UserTorchEngine  # noqa: PLC0415
+    from mlpwatch.core.network.users.numpy_file import UserNumpyEngine  # noqa: PLC0415
+    from mlpwatch.core.network.users.torch_file import UserTorchEngine  # noqa: PLC0415
 
     kind = UserNumpyEngine if name == "numpy" else UserTorchEngine
     return kind(name, config, images, labels, weights)

@@ -50,6 +50,11 @@ def checkpoint_name(engine: EngineName) -> str:
     return f"{engine}.safetensors"
 
 
+def network_name(engine: EngineName) -> str:
+    """Return the file name of the copy of the user's network in an engine's place."""
+    return "network.py" if engine == "numpy" else "network_torch.py"
+
+
 def previous_name(name: str) -> str:
     """Return the file name of the checkpoint before the one with this name."""
     return f"{name}.previous"

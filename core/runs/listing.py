@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from mlpwatch.core.config import EngineName, OptimizerName, RecipeName
+from mlpwatch.core.config import EngineName, OptimizerName, RecipeName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.events import END_REASONS
@@ -23,7 +23,7 @@ from mlpwatch.core.runs.layout import MANIFEST_NAME, METRICS_NAME, PLAN_NAME, RE
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.manifest import RunManifest, read_manifest
 from mlpwatch.core.runs.metrics import MetricsLog
-from mlpwatch.core.text import printable
+from mlpwatch.core.text import excerpt, printable
 
 RunStateName = Literal["training", "finished", "stopped", "failed", "damaged"]
 """The state according to the folder: `training` if a process holds the run and there is no result,
@@ -40,6 +40,8 @@ class EngineSummary:
     """In the last epoch, 0 to 1; None before the first epoch, and after a divergence."""
     test_accuracy: float | None
     """0 to 1; None before the end."""
+    network: str | None = None
+    """The name of the user's file that trains in its place, safe to print; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,9 @@ def _summary(
 ) -> RunSummary:
     config = manifest.config
     ends = _ends(result, config.engine_names)
-    engines = tuple(_engine(name, newest.get(name), ends.get(name)) for name in config.engine_names)
+    engines = tuple(
+        _engine(name, newest.get(name), ends.get(name), config) for name in config.engine_names
+    )
     done = [engine.epochs_done for engine in engines]
     failure = "; ".join(text for name, end in ends.items() if (text := _failure(name, end)))
     is_whole = result is not None and min(done) >= config.epochs
@@ -258,14 +262,16 @@ def _failure(name: EngineName, end: Mapping[str, Any]) -> str:
 
 
 def _engine(
-    engine: EngineName, record: EpochRecord | None, end: Mapping[str, Any] | None
+    engine: EngineName, record: EpochRecord | None, end: Mapping[str, Any] | None, config: RunConfig
 ) -> EngineSummary:
     """Raise JsonError if the accuracy is invalid."""
+    is_own = config.network_file(engine) is not None
     return EngineSummary(
         engine,
         epochs_done=record.epoch if record else 0,
         val_accuracy=_known(record.val_accuracy) if record else None,
         test_accuracy=_known(take_share({"test_accuracy": None, **(end or {})}, "test_accuracy")),
+        network=excerpt(config.title(engine)) if is_own else None,
     )
 
 

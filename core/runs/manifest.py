@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
-from mlpwatch.core.config import MAX_EPOCHS, RunConfig
+from mlpwatch.core.config import MAX_EPOCHS, NETWORK_FIELDS, RunConfig
 from mlpwatch.core.data.source import MAX_CLASSES
 from mlpwatch.core.errors import ConfigError, RunError
 from mlpwatch.core.files.durable import OpenFolder, replace_durably
@@ -34,7 +34,7 @@ MAX_LAYERS = 1_000
 
 _PACKAGES = ("mlpwatch", "numpy", "torch", "scikit-learn")
 
-_FIELDS = {"format", "config", "dataset", "versions", "created"}
+_FIELDS = {"format", "config", "dataset", "versions", "created", *NETWORK_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,12 @@ class RunManifest:
         Raises:
             OSError: for example a full disk; nothing was written.
         """
+        config = self.config.to_dict()
+        networks = {name: config.pop(name) for name in NETWORK_FIELDS if name in config}
         values = {
             "format": MANIFEST_FORMAT,
-            "config": self.config.to_dict(),
+            "config": config,
+            **networks,
             "dataset": asdict(self.dataset),
             "versions": self.versions,
             "created": self.created.isoformat(),
@@ -168,7 +171,8 @@ def _parse(values: dict[str, Any]) -> RunManifest:
         raise JsonError(f"format {version}, newer than {MANIFEST_FORMAT}: update mlpwatch")
     if unknown := sorted(set(values) - _FIELDS):
         raise JsonError(f"unknown field {unknown[0]!r:.40}: perhaps of a newer mlpwatch")
-    config = take_object(values, "config")
+    networks = {name: take_object(values, name) for name in NETWORK_FIELDS if name in values}
+    config = take_object(values, "config") | networks
     hidden = config.get("hidden")
     if isinstance(hidden, list) and len(hidden) > MAX_LAYERS:
         raise JsonError(f"hidden: {len(hidden):,} layers, expected at most {MAX_LAYERS:,}")

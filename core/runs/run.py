@@ -24,7 +24,6 @@ from mlpwatch.core.files.durable import (
 from mlpwatch.core.files.scratch import building_folder
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.network.build import layer_sizes
-from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.core.runs import checkpoints
 from mlpwatch.core.runs.checkpoints import Checkpoint, LatestCheckpoint
 from mlpwatch.core.runs.event_log import EventLog
@@ -46,6 +45,7 @@ from mlpwatch.core.runs.manifest import (
     read_manifest,
 )
 from mlpwatch.core.runs.metrics import MetricsLog, MetricsReading
+from mlpwatch.core.runs.networks import saved_slots, write_networks
 from mlpwatch.core.text import printable
 
 
@@ -248,7 +248,7 @@ class Run:
             CheckpointError: there are checkpoints, but training can't resume from any of them.
         """
         return checkpoints.read_latest(
-            self.path, engine, self._shapes(), dtype=self.config.dtype, seed=self.config.seed
+            self.path, engine, self._shapes(engine), dtype=self.config.dtype, seed=self.config.seed
         )
 
     def append_metrics(self, *records: EpochRecord) -> None:
@@ -342,11 +342,10 @@ class Run:
         paths = (self.path.with_name(f"{self.path.name}-{number}") for number in count(2))
         return next(path for path in paths if not os.path.lexists(path))
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
+    def _shapes(self, engine: EngineName) -> dict[str, tuple[int, ...]]:
         features = prod(self.dataset.image_shape)
         sizes = layer_sizes(features, self.config.hidden, self.dataset.classes)
-        slots = OPTIMIZERS[self.config.optimizer].slot_names
-        prefixes = ["", *(f"{slot}." for slot in slots)]
+        prefixes = ["", *(f"{slot}." for slot in saved_slots(self.config, engine))]
         shapes: dict[str, tuple[int, ...]] = {}
         for k, (fan_in, fan_out) in enumerate(pairwise(sizes)):
             for prefix in prefixes:
@@ -369,6 +368,7 @@ def _make_folder(path: Path, manifest: RunManifest) -> None:
     try:
         saved.mkdir(parents=True, exist_ok=True)
         with building_folder(saved) as building:
+            write_networks(building, manifest.config)
             manifest.write(building)
             # Fails if another process has just made a run with this name.
             building.rename(path)

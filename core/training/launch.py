@@ -10,8 +10,10 @@ from mlpwatch.core.data.registry import SOURCES, lasting_source, resolve_source,
 from mlpwatch.core.errors import ConfigError, DataError, RunError
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.network.users.fitting import fitted_config
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.runs.manifest import DatasetInfo
+from mlpwatch.core.runs.networks import with_sources
 from mlpwatch.core.runs.replay import RunTail, damage_notes
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.session import Session
@@ -30,6 +32,8 @@ def new_session(config: RunConfig, saved: Path, name: str | None, report: Report
         RunError: the name is taken, or the folder can't be made.
     """
     config, dataset = _load_new(config, report)
+    if config.network or config.network_torch:
+        config = fitted_config(config, dataset.features, dataset.classes)
     engines = _build(config, dataset, report)
     info = DatasetInfo(
         dataset.name, dataset.sha256, dataset.image_shape, dataset.classes, dataset.names
@@ -69,6 +73,11 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
 
     if taken_over:
         note(taken_over)
+    config = with_sources(config, run.path, note)
+    # With their code, so that a folder that is deleted meanwhile is made again as a whole.
+    for name in config.engine_names:
+        planned = run.config.with_network(name, config.network_file(name))
+        run.manifest = replace(run.manifest, config=planned)
     dataset = _load_again(run, config, report)
     checkpoints = _read_checkpoints(run, config, note)
     positions = {name: checkpoint.position for name, checkpoint in checkpoints.items()}

@@ -58,12 +58,15 @@ def result_of(
         results: one per trained engine.
         stopped_at: the difference that ended the run, if one did.
     """
+    files = {name: config.network_file(name) for name in results}
+    networks = {name: {"network": file.file} for name, file in files.items() if file}
+    engines = {name: networks.get(name, {}) | results[name].to_dict() for name in sorted(results)}
     result = {
         "run": run,
         "dataset": dataset,
         "recipe": config.recipe,
         "epochs": config.epochs,
-        "engines": {name: results[name].to_dict() for name in sorted(results)},
+        "engines": engines,
         "max_weight_difference": max_weight_difference(results),
     }
     return result if stopped_at is None else result | {"difference": _cause(stopped_at)}

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 
 from mlpwatch.core.cli.options import (
-    Parser,
     add_run_options,
     add_training_options,
     config_for_resume,
     config_from,
     options_for,
 )
+from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.config import NETWORK_FIELDS, RunConfig
 from mlpwatch.core.data.registry import SOURCES
 from mlpwatch.core.errors import ConfigError, InputError

@@ -8,7 +8,8 @@ import pytest
 
 from mlpwatch.core.analysis.features import dead_units
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.cli.options import Parser, add_training_options, config_from
+from mlpwatch.core.cli.options import add_training_options, config_from
+from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.config import RecipeName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, dataset_for
 from mlpwatch.core.network.engine import Engine

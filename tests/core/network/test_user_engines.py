@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
-from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.config import EngineName, OptimizerName, RunConfig
 from mlpwatch.core.foreign.loading import UserCodeError
 from tests.support.network_files import NetworkFile
 from tests.support.samples.engines import (
@@ -77,12 +77,13 @@ def test_a_right_network_trains_as_ours(kind: NetworkFile, tmp_path: Path) -> No
     assert_close(user.weights(), own.weights(), 1e-12)
 
 
-@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["momentum", "adamw"])
 @pytest.mark.parametrize("layout", ["rows", "columns"])
 def test_without_an_update_of_its_own_the_runs_optimizer_makes_it(
     layout: str, optimizer: str, tmp_path: Path
 ) -> None:
-    config = config_for(NetworkFile((4,), "tanh", layout=layout), tmp_path, optimizer=optimizer)
+    settings: dict[str, Any] = {"optimizer": optimizer, "weight_decay": 0.01, "momentum": 0.8}
+    config = config_for(NetworkFile((4,), "tanh", layout=layout), tmp_path, **settings)
     images = small_images()
     user, own = build("numpy", config, images), build("numpy", ours(config), images)
     for engine in (user, own):
@@ -117,9 +118,10 @@ def test_a_loaded_state_goes_on_with_the_same_bits(config_of: Any, tmp_path: Pat
     assert config.network_file(name).is_exact
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
 def test_a_module_trains_as_ours(optimizer: str, tmp_path: Path) -> None:
-    config = torch_config(tmp_path, optimizer=optimizer)
+    settings: dict[str, Any] = {"optimizer": optimizer, "weight_decay": 0.01, "momentum": 0.8}
+    config = torch_config(tmp_path, **settings)
     images = small_images()
     user, own = build("torch", config, images), build("torch", ours(config), images)
     losses = [train_steps(engine, STEPS) for engine in (user, own)]

@@ -12,22 +12,16 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.foreign.loading import UserCodeError
 from mlpwatch.core.foreign.user_module import UserModule
 from mlpwatch.core.network.engine import EngineState
-from mlpwatch.core.network.optimizers import BETA_1, BETA_2, EPSILON, MOMENTUM, OPTIMIZERS
-from mlpwatch.core.network.user_engine import UserEngine
+from mlpwatch.core.network.optimizers import BETA_1, BETA_2, EPSILON, OPTIMIZERS, RHO
+from mlpwatch.core.network.users.base import UserEngine
 
 STATE_OF_SLOT: Mapping[str, str] = {
     "momentum": "momentum_buffer",
     "adam_mean": "exp_avg",
     "adam_square": "exp_avg_sq",
+    "rmsprop_square": "square_avg",
 }
 """The names of our optimizer slots in the state of `torch.optim`."""
-
-_MADE: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "sgd": ("SGD", {}),
-    "momentum": ("SGD", {"momentum": MOMENTUM}),
-    "adam": ("Adam", {"betas": (BETA_1, BETA_2), "eps": EPSILON}),
-}
-"""The optimizer of a file that has none: its class, and what it is given."""
 
 
 class UserTorchEngine(UserEngine):
@@ -57,10 +51,7 @@ class UserTorchEngine(UserEngine):
         self.called("__init__", self._user.start, weights, biases)
         self._optimizer = self.called("optimizer", self._user.file_optimizer)
         if self._optimizer is None:
-            made, settings = _MADE[self.config.optimizer]
-            self._optimizer = getattr(self._torch.optim, made)(
-                list(self._user.model.parameters()), lr=self.learning_rate, **settings
-            )
+            self._optimizer = self._usual_optimizer(list(self._user.model.parameters()))
         self._user.use_optimizer(self._optimizer)
         first = float(self._optimizer.param_groups[0]["lr"])
         self._shares = [float(group["lr"]) / first for group in self._optimizer.param_groups]
@@ -127,6 +118,25 @@ class UserTorchEngine(UserEngine):
             for name, shape in self.shapes.items()
         }
 
+    def _usual_optimizer(self, parameters: list[Any]) -> Any:  # noqa: ANN401
+        """Return the run's optimizer for a file that makes none."""
+        config, optim = self.config, self._torch.optim
+        common = {"lr": self.learning_rate, "weight_decay": config.weight_decay}
+        betas = {"betas": (BETA_1, BETA_2), "eps": EPSILON}
+        match config.optimizer:
+            case "sgd":
+                return optim.SGD(parameters, **common)
+            case "momentum":
+                return optim.SGD(parameters, momentum=config.momentum, **common)
+            case "nesterov":
+                return optim.SGD(parameters, momentum=config.momentum, nesterov=True, **common)
+            case "rmsprop":
+                return optim.RMSprop(parameters, alpha=RHO, eps=EPSILON, **common)
+            case "adam":
+                return optim.Adam(parameters, **betas, **common)
+            case "adamw":
+                return optim.AdamW(parameters, **betas, **common)
+
     def _load_slots(self, state: EngineState) -> None:
         parameters = self._parameters()
         registered = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
@@ -137,7 +147,7 @@ class UserTorchEngine(UserEngine):
                     continue
                 own = self._optimizer.state[parameter]
                 own[STATE_OF_SLOT[slot]] = self._torch.from_numpy(array.copy())
-                if "exp_avg" in own:
+                if slot != "momentum":
                     own["step"] = self._torch.tensor(float(state.updates))
 
     def _forward(self, x: Any, batch: int) -> Any:  # noqa: ANN401 - tensors

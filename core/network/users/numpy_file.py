@@ -11,8 +11,8 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.foreign.loading import UserCodeError
 from mlpwatch.core.foreign.user_network import UserNetwork, split_gradients
 from mlpwatch.core.network.engine import EngineState
-from mlpwatch.core.network.optimizers import OPTIMIZERS, Optimizer
-from mlpwatch.core.network.user_engine import UserEngine
+from mlpwatch.core.network.optimizers import Optimizer, optimizer_for
+from mlpwatch.core.network.users.base import UserEngine
 from mlpwatch.core.scheduling import set_numpy_threads
 
 
@@ -64,7 +64,7 @@ class UserNumpyEngine(UserEngine):
         """Places and views where the file keeps arrays of its own instead of those it was given."""
         self._optimizer: Optimizer | None = None
         if self.file.keeps_slots:
-            self._optimizer = OPTIMIZERS[self.config.optimizer](self.learning_rate, self._theta)
+            self._optimizer = optimizer_for(self.config, self._theta)
             self._optimizer.updates = state.updates
             for slot, vector in self._optimizer.slots.items():
                 for name, view in self._by_name(self._views(vector)).items():

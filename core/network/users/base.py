@@ -161,7 +161,7 @@ class UserEngine(ABC):
         with self._lock, np.errstate(all="ignore"):
             apart = self._copy(self.weights() if weights is None else weights)
             for start in range(0, len(images), PREDICT_CHUNK):
-                x = self._pixels(images[start : start + PREDICT_CHUNK])
+                x = self.pixels(images[start : start + PREDICT_CHUNK])
                 chunks.append(self._as_logits(apart.outputs_of(x), len(x)))
         return np.concatenate(chunks) if chunks else np.empty((0, self.classes), self.dtype)
 
@@ -232,9 +232,9 @@ class UserEngine(ABC):
         return self._apart
 
     def _gather(self, rows: Rows) -> tuple[Floats, Labels]:
-        return self._pixels(self._images[rows]), self._labels[rows]
+        return self.pixels(self._images[rows]), self._labels[rows]
 
-    def _pixels(self, images: Floats) -> Floats:
+    def pixels(self, images: Floats) -> Floats:
         """Return images (batch, features) in the file's own range, of the run's dtype; a copy."""
         x = images.astype(self.dtype)
         low, high = _PIXELS[self.config.pixel_range]

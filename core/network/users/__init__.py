@@ -1,0 +1,1 @@
+"""Engines around networks that users wrote themselves."""

@@ -1,0 +1,86 @@
+"""The copies of the user's own networks in a run's folder, which a resumed run trains."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
+from mlpwatch.core.errors import InputError, RunError
+from mlpwatch.core.files.durable import replace_durably
+from mlpwatch.core.foreign.reading import read_bytes
+from mlpwatch.core.network.optimizers import OPTIMIZERS
+from mlpwatch.core.network_file import NetworkFile
+from mlpwatch.core.runs.layout import network_name
+from mlpwatch.core.text import printable
+
+
+def write_networks(folder: Path, config: RunConfig) -> None:
+    """Write a copy of each network file of the run into its folder.
+
+    Raises:
+        OSError: for example a full disk.
+    """
+    for engine in ENGINE_NAMES:
+        file = config.network_file(engine)
+        if file is not None and file.source:
+            replace_durably(folder / network_name(engine), file.source)
+
+
+def saved_slots(config: RunConfig, engine: EngineName) -> tuple[str, ...]:
+    """Return the optimizer slots in an engine's checkpoints: none that a user's file hides."""
+    file = config.network_file(engine)
+    is_seen = file is None or file.keeps_slots
+    return OPTIMIZERS[config.optimizer].slot_names if is_seen else ()
+
+
+def with_sources(config: RunConfig, folder: Path, note: Callable[[str], None]) -> RunConfig:
+    """Return the config with the code of its network files, from the copies in the run's folder.
+
+    Args:
+        config: of a saved run.
+        folder: of the run.
+        note: receives lines for the user: an original that has changed, a memory that is lost.
+
+    Raises:
+        RunError: a copy is missing or not the file that the run began with.
+    """
+    for engine in config.engine_names:
+        file = config.network_file(engine)
+        if file is None:
+            continue
+        source = _copied(folder, engine, file)
+        config = config.with_network(engine, replace(file, source=source))
+        if _has_changed(file):
+            note(
+                f"{printable(file.file)} has changed since this run began: it trains its own copy, "
+                f"{network_name(engine)}; start a new run for the new file"
+            )
+        if not file.is_exact:
+            note(
+                f"{printable(file.file)} makes its own update: what it remembers besides the "
+                "weights starts anew, so this is not exactly the run without the stop"
+            )
+    return config
+
+
+def _copied(folder: Path, engine: EngineName, file: NetworkFile) -> bytes:
+    path = folder / network_name(engine)
+    try:
+        source = read_bytes(path)
+    except InputError as error:
+        raise RunError(f"{error}; this run trains it: restore it or start a new run") from None
+    if sha256(source).hexdigest() != file.sha256:
+        raise RunError(
+            f"{printable(path)}: not the {printable(file.file)} that this run began with (sha256 "
+            f"{file.sha256[:12]}…); restore it or start a new run"
+        )
+    return source
+
+
+def _has_changed(file: NetworkFile) -> bool:
+    """Whether the user's own file is there and differs from the copy."""
+    try:
+        return sha256((Path(file.folder) / file.file).read_bytes()).hexdigest() != file.sha256
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,124 @@
+"""What a user's files say becomes the run's settings, or is refused in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlpwatch.core.cli.networks import check_same, with_networks
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.errors import InputError
+from mlpwatch.core.network.users.fitting import fitted_config
+from tests.support.network_files import NetworkFile
+from tests.support.samples.user_networks import TORCH_FILE
+
+SQUARED = TORCH_FILE.format(features=64).replace("Linear(4, 3)", "Linear(4, 10)").replace(
+    "return self.second(torch.tanh(self.first(x)))",
+    "return torch.sigmoid(self.second(torch.sigmoid(self.first(x))))",
+).replace('    activation = "tanh"\n', "") + '''
+
+def loss(outputs, labels):
+    return nn.MSELoss()(outputs, nn.functional.one_hot(labels, 10).to(outputs.dtype))
+
+
+def optimizer(parameters):
+    return torch.optim.SGD(parameters, lr=0.5, momentum=0.9)
+'''  # fmt: skip
+
+
+def given(folder: Path, numpy: str = "", torch: str = "", **options: Any) -> RunConfig:  # noqa: ANN401
+    """Return the settings of a run with these files' texts."""
+    files = []
+    for name, text in (("net.py", numpy), ("model.py", torch)):
+        (folder / name).write_text(text)
+        files.append(str(folder / name) if text else None)
+    return with_networks(options.pop("recipe", "twin"), {}, options, *files)
+
+
+def test_what_a_file_says_becomes_the_settings_and_options_win(tmp_path: Path) -> None:
+    text = NetworkFile((16,), "tanh", "mse", layout="columns").source()
+    config = given(tmp_path, text)
+    assert (config.hidden, config.activation, config.loss) == ((16,), "tanh", "mse")
+    assert config.dtype == "float64"
+    assert config.network is not None
+    assert config.network.spec.layout == "columns"
+    assert config.network.source == text.encode()
+    config = given(tmp_path, text, hidden=(8, 4), activation="relu", dtype="float32")
+    assert (config.hidden, config.activation, config.dtype) == ((8, 4), "relu", "float32")
+
+
+def test_what_files_do_not_say_is_found_by_trying(tmp_path: Path) -> None:
+    silent = NetworkFile((16,), "sigmoid", output="logits").source()
+    for word in ("hidden", "activation", "loss", "output"):
+        silent = "\n".join(line for line in silent.splitlines() if f"    {word} = " not in line)
+    config = fitted_config(given(tmp_path, silent), 64, 10)
+    assert config.network is not None
+    found = config.activation, config.loss, config.network.spec.output
+    assert found == ("sigmoid", "cross-entropy", "logits")
+    config = fitted_config(given(tmp_path, torch=SQUARED), 64, 10)
+    assert config.network_torch is not None
+    found = config.activation, config.loss, config.network_torch.spec.output
+    assert found == ("sigmoid", "mse", "probabilities")
+    assert (config.torch_loss_mean, config.hidden) == ("element", (4,))
+    assert (config.optimizer, config.learning_rate) == ("momentum", 0.5)
+
+
+OWN = "\n".join(
+    ("", "", "def optimizer(parameters):", "    return torch.optim.Adagrad(parameters)")
+)
+NORMED = TORCH_FILE.format(features=64).replace(
+    "        self.second", "        self.norm = nn.BatchNorm1d(4)\n        self.second"
+)
+
+
+@pytest.mark.parametrize(("files", "options", "words"), [
+    ({"numpy": NetworkFile().source().replace("'sigmoid'", "'swish'")}, {},
+     "net.py: activation = 'swish': expected one of relu"),
+    ({"numpy": NetworkFile(loss="half-mse").source()}, {}, "net.py: loss = 'half-mse'"),
+    ({"numpy": NetworkFile(output_activation="linear", loss="mse").source()}, {},
+     "output_activation = 'linear': a run trains mse with sigmoid"),
+    ({"numpy": "def f(:"}, {}, "net.py line 1: SyntaxError"),
+    ({"numpy": "import nowhere_at_all\n"}, {}, "net.py line 1: ModuleNotFoundError"),
+    ({"numpy": "x = 1\n"}, {}, "net.py: no network found; expected a class"),
+    ({"numpy": NetworkFile().source()}, {"only": "torch"}, "--only torch leaves no place for it"),
+    ({"torch": NetworkFile().source()}, {}, "model.py: has no PyTorch module; give it with --net"),
+    ({"numpy": TORCH_FILE.format(features=64)}, {}, "is a PyTorch module; give it with --torch"),
+    ({"torch": TORCH_FILE.format(features=64)}, {"hidden": (5,)}, "--hidden 5: model.py has 4"),
+    ({"numpy": NetworkFile((9,)).source(), "torch": TORCH_FILE.format(features=64)}, {},
+     "hidden 9: model.py has 4; both networks need the same widths"),
+    ({"torch": TORCH_FILE.format(features=64) + OWN}, {}, "optimizer Adagrad: mlpwatch's"),
+    ({"torch": NORMED}, {}, "norm.weight belongs to no linear layer"),
+    ({"torch": TORCH_FILE.format(features=64)}, {"device": "cuda"}, "--device cuda"),
+    ({"numpy": NetworkFile().source()}, {"recipe": "best"}, "recipe 'best': it drops units"),
+    ({"numpy": NetworkFile().source().replace("    hidden", "    bias = False\n    hidden")}, {},
+     "bias = False: mlpwatch's PyTorch has biases; give a file for --torch, too, or --only numpy"),
+    ({"numpy": NetworkFile().source().replace("    hidden", "    pixels = '0..255'\n    hidden")},
+     {}, "pixels = '0..255': mlpwatch's PyTorch trains on 0..1 or -1..1"),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused_in_one_line(
+    files: dict[str, str], options: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        given(tmp_path, **files, **options)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_status == 2
+
+
+def test_a_module_of_other_widths_than_the_data_is_refused(tmp_path: Path) -> None:
+    config = given(tmp_path, torch=TORCH_FILE.format(features=64))
+    with pytest.raises(InputError, match="takes 64 inputs; the data has 784 pixels"):
+        fitted_config(config, 784, 3)
+    with pytest.raises(InputError, match="has 3 outputs; the data has 10 classes"):
+        fitted_config(config, 64, 10)
+
+
+def test_a_resumed_run_takes_no_other_file(tmp_path: Path) -> None:
+    config = given(tmp_path, NetworkFile().source())
+    path = tmp_path / "net.py"
+    check_same(config, {"numpy": str(path), "torch": None})
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(InputError, match=r"trains a copy of net\.py as it was"):
+        check_same(config, {"numpy": str(path), "torch": None})
+    with pytest.raises(InputError, match="trains mlpwatch's PyTorch"):
+        check_same(config, {"numpy": None, "torch": str(path)})
