@@ -40,6 +40,21 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerRecord:
+    """One layer in one epoch, or at one step. An unknown or non-finite number is NaN."""
+
+    gradient_norm: float
+    """‖∂L/∂W‖, the root of the sum of squares; in an epoch the mean of some steps."""
+    update_ratio: float
+    """‖ΔW‖ ÷ ‖W‖ of a step, ΔW the change by the optimizer; in an epoch the mean likewise."""
+    flat_share: float = nan
+    """Share of the units whose f' is near 0 on every image, 0 to 1: dead or saturated ones, at
+    most 256 steps ago. NaN for the output layer, and where the units can't be looked into."""
+    is_uniform: bool = False
+    """Whether all units of a hidden layer have the same weights, and so compute the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class EpochRecord:
     """One engine at the end of one epoch: a line of `metrics.jsonl`, a point of the charts.
 
@@ -64,6 +79,8 @@ class EpochRecord:
     """0 to 1, on training images; NaN if they were not evaluated."""
     confusion: "Matrix | None" = field(default=None, compare=False, repr=False)
     """Confusion matrix of the validation images; None if unknown."""
+    layers: tuple[LayerRecord, ...] = ()
+    """Input side first; empty if unknown."""
 
 
 def accuracy_of(counts: Matrix) -> float:

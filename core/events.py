@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Literal, get_args
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.epochs import EpochRecord, Evaluation
+from mlpwatch.core.epochs import EpochRecord, Evaluation, LayerRecord
 
 EndReason = Literal["finished", "stopped", "diverged", "failed"]
 
@@ -193,6 +193,16 @@ class DifferenceFound:
 
 
 @dataclass(frozen=True, slots=True)
+class LayersMeasured:
+    """The norms of a step were measured: a few steps of each epoch, and single steps."""
+
+    engine: EngineName
+    step: int
+    layers: tuple[LayerRecord, ...]
+    """Input side first; without what is known of the units."""
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """The engine is paused after `step` steps."""
 
@@ -273,6 +283,7 @@ EngineEvent = (
     | GapMeasured
     | StepCompared
     | DifferenceFound
+    | LayersMeasured
     | Paused
     | Resumed
     | CheckpointSaved

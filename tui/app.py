@@ -175,10 +175,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
 
         self._renderers = self._renderers or RendererChoice(self.look)
         screen = MistakesScreen(
-            self.runs.top,
-            selection=selection,
-            renderers=self._renderers,
-            hints=self._hints,
+            self.runs.top, selection=selection, renderers=self._renderers, hints=self._hints
         )
         self.push_screen(screen)
 
@@ -202,12 +199,15 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         from mlpwatch.tui.weights.screen import WeightsScreen  # noqa: PLC0415 - after the first frame
 
         screen = WeightsScreen(
-            self.runs.top,
-            self.runs.names,
-            fps=self._cost.fps,
-            hints=self._hints,
+            self.runs.top, self.runs.names, fps=self._cost.fps, hints=self._hints
         )
         self.push_screen(screen)
+
+    def action_layers(self) -> None:
+        """Show gradients, updates and dead units, layer by layer."""
+        from mlpwatch.tui.layers.screen import LayersScreen  # noqa: PLC0415 - after the first frame
+
+        self.push_screen(LayersScreen(self.runs.top, self.runs.names))
 
     def action_draw(self) -> None:
         """Open the screen on which the user draws a digit for both models."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.analysis.features import FLAT
 from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
@@ -20,10 +21,6 @@ from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.network.layers import Network, Parameters
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.network.optimizers import learning_rate_at
-
-FLAT = 0.01
-"""A unit is saturated if f' is below this share of its greatest value on every image: almost no
-gradient flows back through it. For ReLU, whose derivative is 0 or 1, that is a dead unit."""
 
 States = Mapping[EngineName, EngineState]
 

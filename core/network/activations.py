@@ -55,6 +55,10 @@ class ActivationRule:
     steepest: float
     """The greatest f'(z)."""
 
+    flat_word: str
+    """What a unit is called whose f'(z) is near 0 on every image, so that it hardly learns; empty
+    if f' is never near 0."""
+
     gain: float
     """Factor of the variance of the initial weights that compensates for f."""
 
@@ -153,6 +157,7 @@ ACTIVATIONS: Mapping[Activation, ActivationRule] = complete(
             formula="max(0, z)",
             derivative="1 where z > 0, else 0",
             steepest=1.0,
+            flat_word="dead",
             gain=2.0,
             initializer=he_normal,
             forward=_relu_forward,
@@ -162,6 +167,7 @@ ACTIVATIONS: Mapping[Activation, ActivationRule] = complete(
             formula="max(0.01 z, z)",
             derivative="1 where z > 0, else 0.01",
             steepest=1.0,
+            flat_word="",
             gain=2 / (1 + LEAK**2),  # He et al. 2015, equation 15
             initializer=he_normal,
             forward=_leaky_relu_forward,
@@ -171,6 +177,7 @@ ACTIVATIONS: Mapping[Activation, ActivationRule] = complete(
             formula="z Φ(z)",
             derivative="Φ(z) + z φ(z)",
             steepest=1.1289041,  # at z = √2, where f''(z) = φ(z) (2 - z²) is 0
+            flat_word="dead",
             gain=2.0,
             initializer=he_normal,
             forward=_gelu_forward,
@@ -181,6 +188,7 @@ ACTIVATIONS: Mapping[Activation, ActivationRule] = complete(
             formula="1 / (1 + exp(−z))",
             derivative="a (1 − a)",
             steepest=0.25,
+            flat_word="saturated",
             gain=1.0,
             initializer=glorot_uniform,
             forward=_sigmoid_forward,
@@ -190,6 +198,7 @@ ACTIVATIONS: Mapping[Activation, ActivationRule] = complete(
             formula="tanh(z)",
             derivative="1 − a²",
             steepest=1.0,
+            flat_word="saturated",
             gain=1.0,
             initializer=glorot_uniform,
             forward=_tanh_forward,

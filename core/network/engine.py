@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mlpwatch.core.arrays import Floats, Rows, Tensors
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import Activation, EngineName
+from mlpwatch.core.network.step_norms import LayerNorms
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,23 @@ class Engine(Protocol):
     def name(self) -> EngineName:
         """`numpy` or `torch`."""
 
+    @property
+    def activation(self) -> Activation | None:
+        """Of the hidden layers; None if they can't be computed from `weights()`."""
+
     def use_threads(self, threads: int) -> None:
         """Set the BLAS or OpenMP threads; called by the thread that trains."""
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """Set the learning rate of the next updates."""
 
-    def train_batch(self, rows: Rows) -> None:
-        """Forward, backward and update on the training images of `rows` (batch,)."""
+    def train_batch(self, rows: Rows, *, measured: bool = False) -> tuple[LayerNorms, ...]:
+        """Forward, backward and update on the training images of `rows` (batch,).
+
+        Returns:
+            If `measured`, the norms of each layer, input side first; else nothing. The weights are
+            the same to the bit.
+        """
 
     def take_losses(self) -> list[float]:
         """Return the losses of the batches since the last call, oldest first."""

@@ -15,6 +15,7 @@ from mlpwatch.core.network.engine import EngineState, check_state
 from mlpwatch.core.network.layers import Network, Parameters, overflow_allowed, predict_chunks
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.network.optimizers import optimizer_for
+from mlpwatch.core.network.step_norms import LayerNorms, StepMeter
 from mlpwatch.core.scheduling import set_numpy_threads
 
 
@@ -53,7 +54,7 @@ class NumpyMLP:
         grey_levels: GreyLevels | None = None,
     ) -> None:
         self._labels = labels
-        self._activation = config.activation
+        self.activation = config.activation
         self._loss = loss_for(config, "numpy")
         self._parameters = Parameters(weights)
         self._weights = self._parameters.by_name(self._parameters.theta)
@@ -66,6 +67,7 @@ class NumpyMLP:
         self._dropout = DropoutMasks(config, [fan_in for fan_in, _ in shapes])
         self._batches: dict[int, _Batch] = {}
         self._losses: list[float] = []
+        self._meter: StepMeter | None = None
         self._context = copy_context()  # entered in 0.2 µs, `np.errstate` in 2.5 of a step's 260 µs
         self._context.run(np.seterr, over="ignore", invalid="ignore", divide="ignore")
 
@@ -77,9 +79,9 @@ class NumpyMLP:
         """Set η of the next updates."""
         self._optimizer.learning_rate = learning_rate
 
-    def train_batch(self, rows: Rows) -> None:
-        """Forward, backward, update on the training images of `rows` (batch,)."""
-        self._context.run(self._train_batch, rows)
+    def train_batch(self, rows: Rows, *, measured: bool = False) -> tuple[LayerNorms, ...]:
+        """See `Engine.train_batch`."""
+        return self._context.run(self._train_batch, rows, measured)
 
     def take_losses(self) -> list[float]:
         """Return the losses since the last call, oldest first."""
@@ -104,7 +106,7 @@ class NumpyMLP:
         """See `Engine.logits`."""
         parameters = self._parameters if weights is None else Parameters(weights)
         out = np.empty((len(images), self._classes), self._dtype)
-        chunks = predict_chunks(parameters, self._activation, images, lambda _, z: z.copy())
+        chunks = predict_chunks(parameters, self.activation, images, lambda _, z: z.copy())
         return np.concatenate(chunks, out=out) if chunks else out
 
     def first_nonfinite_tensor(self) -> str | None:
@@ -133,9 +135,17 @@ class NumpyMLP:
             np.copyto(array, state.slots[name].T)
         self._optimizer.updates = state.updates
 
-    def _train_batch(self, rows: Rows) -> None:
+    def _train_batch(self, rows: Rows, measured: bool) -> tuple[LayerNorms, ...]:
         self._losses.append(self._forward_and_backward(rows))
-        self._optimizer.update(self._parameters.theta, self._parameters.gradient)
+        theta, gradient = self._parameters.theta, self._parameters.gradient
+        if not measured:
+            self._optimizer.update(theta, gradient)
+            return ()
+        if self._meter is None:
+            self._meter = StepMeter(self._parameters)
+        self._meter.before_update()
+        self._optimizer.update(theta, gradient)
+        return self._meter.after_update()
 
     def _forward_and_backward(self, rows: Rows) -> float:
         batch = self._gather(rows)
@@ -163,7 +173,7 @@ class NumpyMLP:
     def _make_batch(self, size: int) -> _Batch:
         shape = (size, self._stored.shape[1])
         return _Batch(
-            network=Network(self._parameters, self._activation, size, drops=self._dropout.drops),
+            network=Network(self._parameters, self.activation, size, drops=self._dropout.drops),
             images=np.empty(shape, self._stored.dtype),
             pixels=aligned_empty(shape, self._dtype),
             labels=np.empty(size, np.int64),

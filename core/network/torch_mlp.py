@@ -34,6 +34,7 @@ from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import EngineState, check_state
 from mlpwatch.core.network.optimizers import BETA_1, BETA_2, EPSILON, OPTIMIZERS, RHO
+from mlpwatch.core.network.step_norms import LayerNorms
 from mlpwatch.core.network.tables import complete
 
 _DTYPES = complete(Dtype, {"float32": torch.float32, "float64": torch.float64})
@@ -208,6 +209,7 @@ class TorchMLP:
     name: EngineName = "torch"
 
     def __init__(self, config: RunConfig, images: Floats, labels: Labels, weights: Tensors) -> None:
+        self.activation = config.activation
         present = torch.cuda.is_available(), torch.backends.mps.is_available()
         self.device = torch.device(device_for(config, *present))
         self._dtype = _DTYPES[config.dtype]
@@ -233,12 +235,14 @@ class TorchMLP:
         """Set the learning rate of the next updates."""
         self._optimizer.learning_rate = learning_rate
 
-    def train_batch(self, rows: Rows) -> None:
-        """Forward, backward and update on the training images of `rows` (batch,)."""
-        loss = self._forward_and_backward(rows)
-        self._optimizer.step()
+    def train_batch(self, rows: Rows, *, measured: bool = False) -> tuple[LayerNorms, ...]:
+        """See `Engine.train_batch`."""
         # Kept as a tensor: reading its value would wait for the device at each step.
-        self._losses.append(loss.detach())
+        self._losses.append(self._forward_and_backward(rows).detach())
+        if measured:
+            return self._measured_update()
+        self._optimizer.step()
+        return ()
 
     def take_losses(self) -> list[float]:
         """Return the losses since the last call, oldest first; waits for the device."""
@@ -299,6 +303,21 @@ class TorchMLP:
         self._network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
+
+    @torch.no_grad()
+    def _measured_update(self) -> tuple[LayerNorms, ...]:
+        matrices = [p for name, p in self._weights.items() if name.endswith(".weight")]
+        gradients = [p.grad for p in matrices if p.grad is not None]
+        before = [p.clone() for p in matrices]
+        # ‖∂L/∂W‖ and ‖W‖, then ‖ΔW‖
+        norms = [torch.linalg.vector_norm(tensor) for tensor in (*gradients, *before)]
+        self._optimizer.step()
+        changes = zip(matrices, before, strict=True)
+        norms += [torch.linalg.vector_norm(w - old) for w, old in changes]
+        # One list, because reading a value waits for the device.
+        values: list[float] = torch.stack(norms).tolist()
+        count = len(matrices)
+        return tuple(LayerNorms(*values[k::count]) for k in range(count))
 
     def _gather(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """Return images (batch, features) and labels (batch,)."""

@@ -16,6 +16,7 @@ from mlpwatch.core.events import (
     EpochDone,
     Event,
     GapMeasured,
+    LayersMeasured,
     LogRewritten,
     Notice,
     Paused,
@@ -208,8 +209,8 @@ class EventWriter:
                 return [*self._so_far(event.engine), event]
             case StepDone() | StepGroup() | CheckpointEvaluated() | LogRewritten() | Notice():
                 return []  # steps are handled above; the others come from logs
-            case EpochDone():
-                return []  # these are in the metrics log
+            case EpochDone() | LayersMeasured():
+                return []  # the metrics log has them, by epoch
             case _:
                 assert_never(event)
 

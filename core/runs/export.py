@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.manifest import read_manifest
-from mlpwatch.core.runs.metrics import NUMBERS
+from mlpwatch.core.runs.metrics import LAYER_NUMBERS, NUMBERS, layers_text
 from mlpwatch.core.runs.replay import recorded_end
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.text import printable
@@ -30,9 +31,10 @@ def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
     Args:
         runs: the run folders.
         folder: for the file, which is named after the run or, for several, after their number.
-        kind: `csv`: one row per engine and epoch, with the test accuracy of the engine and the
-            settings of the run; an unknown or non-finite number is empty. `json`: one object per
-            run with its settings, result, test accuracies and metrics; such a number is null.
+        kind: `csv`: one row per engine and epoch, with the test accuracy of the engine, the
+            settings of the run, and the numbers of each layer; an unknown or non-finite number is
+            empty. `json`: one object per run with its settings, result, test accuracies and
+            metrics; such a number is null.
 
     Returns:
         The path of the file.
@@ -62,14 +64,20 @@ def _csv(runs: Sequence[Path]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     settings = [one.name for one in fields(RunConfig)]
-    writer.writerow(("run", *NUMBERS, "test_accuracy", *(f"config_{name}" for name in settings)))
-    for folder in runs:
-        run = Run(folder, read_manifest(folder))
+    opened = [Run(folder, read_manifest(folder)) for folder in runs]
+    metrics = [run.read_metrics() for run in opened]
+    depth = max((len(one.layers) for records in metrics for one in records), default=0)
+    layers = [f"layer_{k}_{name}" for k in range(depth) for name in LAYER_NUMBERS]
+    configs = [f"config_{name}" for name in settings]
+    writer.writerow(("run", *NUMBERS, "test_accuracy", *configs, *layers))
+    for run, records in zip(opened, metrics, strict=True):
         scores = _test_accuracies(run)
         configured = [getattr(run.config, name) for name in settings]
-        for record in run.read_metrics():
+        for record in records:
             numbers = [getattr(record, name) for name in NUMBERS]
-            row = [run.name, *numbers, scores[record.engine], *configured]
+            own = [getattr(layer, name) for layer in record.layers for name in LAYER_NUMBERS]
+            own += [None] * (len(layers) - len(own))
+            row = [run.name, *numbers, scores[record.engine], *configured, *own]
             writer.writerow(map(_cell, row))
     return text.getvalue()
 
@@ -92,8 +100,13 @@ def _object(folder: Path) -> dict[str, Any]:
         "versions": run.manifest.versions,
         "result": run.read_result(),
         "test_accuracy": _test_accuracies(run),
-        "metrics": [{name: getattr(one, name) for name in NUMBERS} for one in run.read_metrics()],
+        "metrics": [_numbers(one) for one in run.read_metrics()],
     }
+
+
+def _numbers(record: EpochRecord) -> dict[str, Any]:
+    numbers = {name: getattr(record, name) for name in NUMBERS}
+    return numbers | ({"layers": layers_text(record.layers)} if record.layers else {})
 
 
 def _test_accuracies(run: Run) -> dict[EngineName, float]:

@@ -1,6 +1,6 @@
 """The metrics log: one line per engine and epoch, with its confusion matrix."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
 from math import isnan, nan
@@ -8,7 +8,7 @@ from typing import Any
 
 from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
 from mlpwatch.core.data.source import MAX_CLASSES
-from mlpwatch.core.epochs import EpochRecord, Matrix
+from mlpwatch.core.epochs import EpochRecord, LayerRecord, Matrix
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import (
     JsonError,
@@ -22,8 +22,16 @@ from mlpwatch.core.files.strict_json import (
 )
 from mlpwatch.core.runs.layout import MAX_SECONDS, MAX_STEPS
 
-NUMBERS = tuple(field.name for field in fields(EpochRecord) if field.name != "confusion")
+NUMBERS = tuple(
+    field.name for field in fields(EpochRecord) if field.name not in ("confusion", "layers")
+)
 """The columns of an epoch, in their order."""
+
+LAYER_NUMBERS = ("gradient_norm", "update_ratio", "flat_share")
+"""The columns of a layer: fields of `LayerRecord`."""
+
+MOST_LAYERS = 1_000
+"""Of a line; a file may claim any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,7 @@ def parse_epoch(raw: bytes, *, with_confusion: bool = True) -> EpochRecord | Non
             samples_per_second=take_number(values, "samples_per_second", least=0),
             train_accuracy=take_share({"train_accuracy": nan, **values}, "train_accuracy"),
             confusion=_matrix_in(values) if with_confusion else None,
+            layers=_take_layers(take_object(values, "layers")) if "layers" in values else (),
         )
     except ValueError:
         return None
@@ -153,7 +162,52 @@ def _line(record: EpochRecord) -> str:
         del values["train_accuracy"]
     if record.confusion is not None:
         values["confusion"] = matrix_text(record.confusion)
+    if record.layers:
+        values["layers"] = layers_text(record.layers)
     return to_json(values)
+
+
+def layers_text(layers: Sequence[LayerRecord]) -> dict[str, list[float] | list[int]]:
+    """Return layers as JSON values: a list per number, input side first, and the uniform layers.
+
+    Two layers take about 100 bytes.
+    """
+    written = layers[:MOST_LAYERS]
+    values: dict[str, list[float] | list[int]] = {
+        name: [getattr(layer, name) for layer in written] for name in LAYER_NUMBERS
+    }
+    if uniform := [k for k, layer in enumerate(written) if layer.is_uniform]:
+        values["uniform"] = uniform
+    return values
+
+
+def _take_layers(values: Mapping[str, Any]) -> tuple[LayerRecord, ...]:
+    """Return the layers of `layers_text`.
+
+    Raises:
+        JsonError: a number is missing or impossible.
+    """
+    columns = [_take_list(values, name) for name in LAYER_NUMBERS]
+    if len({len(column) for column in columns}) > 1:
+        raise JsonError(f"layers of {[len(column) for column in columns]} numbers: expected equal")
+    uniform = {k for k in _take_list({"uniform": [], **values}, "uniform") if type(k) is int}
+    rows = (dict(zip(LAYER_NUMBERS, row, strict=True)) for row in zip(*columns, strict=True))
+    return tuple(
+        LayerRecord(
+            gradient_norm=take_number(row, "gradient_norm", least=0),
+            update_ratio=take_number(row, "update_ratio", least=0),
+            flat_share=take_share(row, "flat_share"),
+            is_uniform=k in uniform,
+        )
+        for k, row in enumerate(rows)
+    )
+
+
+def _take_list(values: Mapping[str, Any], key: str) -> list[Any]:
+    value = values.get(key)
+    if not isinstance(value, list) or len(value) > MOST_LAYERS:
+        raise JsonError(f"{key} {value!r:.40}: expected a list of at most {MOST_LAYERS:,}")
+    return value
 
 
 def _packed(counts: Iterable[int]) -> Iterator[int]:

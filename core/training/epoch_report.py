@@ -7,19 +7,21 @@ from functools import partial
 from math import nan
 from threading import Condition, Thread
 
+from mlpwatch.core.analysis.features import PROBE_IMAGES, HiddenUnits, UnitProbe
 from mlpwatch.core.analysis.gap import GapMeter, PublishedWeights
 from mlpwatch.core.analysis.inference import evaluate
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
-from mlpwatch.core.epochs import EpochRecord, Evaluation
+from mlpwatch.core.epochs import EpochRecord, Evaluation, LayerRecord
 from mlpwatch.core.errors import DivergedError
 from mlpwatch.core.events import EpochDone, Mailbox
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.runs.checkpoints import Checkpoint
 from mlpwatch.core.scheduling import stand_back
+from mlpwatch.core.training.layer_samples import with_units
 from mlpwatch.core.training.recorder import Recorder
 
 _OUTPUT = "the output layer's sums"
@@ -28,6 +30,11 @@ _OUTPUT = "the output layer's sums"
 TRAIN_SAMPLE = 1_000
 """Training images whose accuracy is measured after each epoch: a standard error of 0.5 points at
 98 %, for a fifth of the time of MNIST's validation."""
+
+
+PROBE_STEPS = 256
+"""Steps after which the hidden units are looked at again: with the bundled digits 12 epochs. A look
+takes as long as one to three steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class EndedEpoch:
     samples_per_second: float
     weights: Tensors
     """A copy of the engine's weights after the epoch."""
+    layers: tuple[LayerRecord, ...] = ()
+    """Means of the measured steps, without what is known of the units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,11 @@ class EpochReporter:
         self._engine, self._dataset, self._outlets = engine, dataset, outlets
         self._loss = loss_for(config, engine.name)
         self._epoch_steps = steps_per_epoch(dataset.train_count, config.batch_size)
+        # The split shuffles the images, so the first ones are a random sample.
+        probed = dataset.train_images[:PROBE_IMAGES]
+        self._probe = UnitProbe(engine.activation, probed) if engine.activation else None
+        self._units: tuple[HiddenUnits, ...] = ()
+        self._looked_at: int | None = None
         self.background = Background(f"report-{engine.name}")
         self.validation: Evaluation | None = None
         """The record of the newest epoch reported."""
@@ -188,6 +202,13 @@ class EpochReporter:
         logits = self._engine.logits(data.train_images[:count], ended.weights)
         return float((logits.argmax(axis=1) == data.train_labels[:count]).mean())
 
+    def _layers(self, ended: EndedEpoch) -> tuple[LayerRecord, ...]:
+        if self._probe is None:
+            return ended.layers
+        if self._looked_at is None or ended.step // PROBE_STEPS > self._looked_at // PROBE_STEPS:
+            self._units, self._looked_at = self._probe.look(ended.weights), ended.step
+        return with_units(ended.layers, self._units)
+
     def evaluate_test(self) -> Evaluation:
         """Evaluate the test images with the engine's own weights, while it does not train."""
         logits = self._engine.logits(self._dataset.test_images)
@@ -214,6 +235,7 @@ class EpochReporter:
             samples_per_second=ended.samples_per_second,
             train_accuracy=self._train_accuracy(ended),
             confusion=validation.confusion,
+            layers=self._layers(ended),
         )
         to.mailbox.put(EpochDone(record, validation))
         to.recorder.record(record)

@@ -16,6 +16,7 @@ from mlpwatch.core.errors import error_text
 from mlpwatch.core.events import DifferenceFound, Event, Mailbox, Notice
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.network.step_norms import LayerNorms
 from mlpwatch.core.scheduling import stand_back
 
 COST_SHARE = 0.005
@@ -82,7 +83,16 @@ class StepProbe:
         """
         return self.is_due or (is_last and self._wants_last)
 
-    def train(self, engine: Engine, rows: Rows, *, step: int, rate: float, seconds: float) -> None:
+    def train(
+        self,
+        engine: Engine,
+        rows: Rows,
+        *,
+        step: int,
+        rate: float,
+        seconds: float,
+        measured: bool = False,
+    ) -> tuple[LayerNorms, ...]:
         """Train one batch, and hand it over to be compared.
 
         Args:
@@ -91,17 +101,19 @@ class StepProbe:
             step: steps done before.
             rate: the learning rate, which the engine has already.
             seconds: training time before.
+            measured: whether to return the norms of the layers; see `Engine.train_batch`.
         """
         started = perf_counter()
         before = engine.state()
         copied = perf_counter()
-        engine.train_batch(rows)
+        norms = engine.train_batch(rows, measured=measured)
         trained = perf_counter()
         after = engine.weights()
         ended = perf_counter()
         at = seconds + ended - started
         taken = TakenStep(engine.name, step + 1, at, rows, rate, before, after)
         self._hand_over(taken, copied - started + ended - trained)
+        return norms
 
     def close(self, *, at_once: bool = False) -> None:
         """Finish what is being compared, or leave it; afterwards no event is sent.

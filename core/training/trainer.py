@@ -12,6 +12,7 @@ from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import DivergedError, error_text
 from mlpwatch.core.events import (
     EndReason,
+    LayersMeasured,
     Mailbox,
     Paused,
     Resumed,
@@ -26,6 +27,7 @@ from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.training.clocks import StepPacer, TrainingClocks
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.epoch_report import EndedEpoch, EpochReporter, Outlets
+from mlpwatch.core.training.layer_samples import LayerSampler, layers_of
 from mlpwatch.core.training.recorder import Recorder
 from mlpwatch.core.training.result import EngineResult
 from mlpwatch.core.training.step_probe import StepProbe
@@ -102,6 +104,9 @@ class _Training:
         self.clocks = TrainingClocks(start.seconds, start.epoch_seconds)
         self.samples = dataset.train_count
         self.epoch_steps = steps_per_epoch(self.samples, config.batch_size)
+        self.sampler = LayerSampler(self.epoch_steps)
+        self.is_single = False
+        """Whether the next step was ordered alone; it is measured, for the screen."""
         self.unreported: list[tuple[int, int, float]] = []
         self.reported_at = self.saved_at = start.seconds
         self.pacer = StepPacer()
@@ -175,16 +180,25 @@ class _Training:
         total_steps = self.config.epochs * self.epoch_steps
         rate = learning_rate_at(self.step, total_steps, self.config)
         self.engine.set_learning_rate(rate)
+        is_sample = self.sampler.is_due(self.batch)
+        measured = is_sample or self.is_single
         self.is_whole = False
         is_last = self.batch + 1 == self.epoch_steps
         if self.probe is not None and self.probe.wants(is_last=is_last):
             seconds = self.clocks.total.seconds
-            self.probe.train(self.engine, rows, step=self.step, rate=rate, seconds=seconds)
+            norms = self.probe.train(
+                self.engine, rows, step=self.step, rate=rate, seconds=seconds, measured=measured
+            )
         else:
-            self.engine.train_batch(rows)
+            norms = self.engine.train_batch(rows, measured=measured)
         self.step += 1
         self.batch += 1
         self.is_whole = True
+        if norms:
+            if is_sample:
+                self.sampler.add(norms)
+            self.is_single = False
+            self.mailbox.put(LayersMeasured(self.engine.name, self.step, layers_of(norms)))
         seconds = self.clocks.total.seconds
         self.unreported.append((self.step, len(rows), seconds))
         if seconds - self.reported_at >= REPORT_SECONDS:
@@ -218,6 +232,7 @@ class _Training:
             train_loss=self.epoch_loss_sum / self.samples,
             samples_per_second=self.samples / max(self.clocks.epoch.seconds, 1e-9),
             weights=self.engine.weights(),
+            layers=self.sampler.take(),
         )
         self.epoch_loss_sum = 0.0
         self.clocks.next_epoch()
@@ -241,7 +256,8 @@ class _Training:
                     self.pacer.count_step()
                     self._start_clocks()
                     return True
-                case "step" | "catch-up":
+                case "step" | "catch-up" as order:
+                    self.is_single = order == "step"
                     self.clocks.start()
                     return True
                 case "hold":

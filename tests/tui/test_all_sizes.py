@@ -25,6 +25,7 @@ MODES = {
     ],
     "explain": ["e", *(f"e{' right' * n}" for n in range(1, 8))],
     "draw": ["d", "d space right right down", "d space right enter 3", "d x", "d n space down"],
+    "layers": ["u", "u tab", "u less_than_sign", "u down"],
     "weights": ["w", "w z", "w tab", "w tab tab", "w z tab end", "w n"],
     "runs": ["r", "r slash a b c", "r down d", "r n", "r right right", "r down enter", "r c"],
     "compare": ["r m down m o", "r m down m o l", "r m down m o x left left"],
@@ -53,7 +54,7 @@ async def test_every_screen_in_every_mode_stands_every_size(
 async def test_every_screen_opens_in_the_smallest_terminals(runs: dict[str, Run]) -> None:
     assert runs
     for size in [(1, 1), (12, 6)]:
-        for mode in ("z", "o", "m enter g", "e", "d", "w", "r n", "question_mark", "ctrl+p"):
+        for mode in ("z", "o", "m enter g", "e", "d", "w", "u", "r n", "question_mark", "ctrl+p"):
             async with on_stage(training(), size, saved=Path("saved")) as stage:
                 for key in mode.split():
                     await stage.press(key)

@@ -14,6 +14,7 @@ _HEADINGS: dict[Where, str] = {
     "mistakes": "Among the mistakes",
     "explain": "In the explanation",
     "weights": "Among the weights",
+    "layers": "Among the layers",
     "runs": "Among the runs",
     "compare": "Comparing runs",
     "question": "Asked before something is done",

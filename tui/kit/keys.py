@@ -8,8 +8,8 @@ from textual.binding import Binding, BindingType
 from mlpwatch.tui.kit.look import Look
 
 Where = Literal[
-    "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "runs", "compare",
-    "question", "entry",
+    "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "layers", "runs",
+    "compare", "question", "entry",
 ]  # fmt: skip
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
@@ -55,6 +55,8 @@ KEYS: tuple[Key, ...] = (
     Key("d", "d", "app.draw", "draw", "draw a digit and see what both models read in it",
         "dashboard"),
     Key("r", "r", "app.runs", "runs", "all saved runs: open, compare, resume", "dashboard"),
+    Key("u", "u", "app.layers", "layers", "gradients, updates, dead units, layer by layer",
+        "dashboard"),
     Key("tab", "tab", "next_panel", "panel", "go to the next panel", "dashboard", priority=True),
     Key("z", "z", "toggle_zoom", "zoom", "give the whole screen to one panel", "dashboard"),
     Key("o", "o", "toggle_overlay", "overlay",
@@ -182,6 +184,15 @@ KEYS: tuple[Key, ...] = (
     Key("z", "z", "toggle_zoom", "zoom", "larger tiles, pixel by pixel", "weights"),
     Key("n", "n", "next_dead", "next dead", "next unit that no validation image wakes",
         "weights"),
+    Key("down,pagedown", "↓", "page(1)", "next", "next layers of a deep network", "layers"),
+    Key("up,pageup", "↑", "page(-1)", "", "layers before", "layers"),
+    Key("tab", "tab", "next_chart", "chart", "next chart, where there is no room for all",
+        "layers", priority=True),
+    Key("less_than_sign", "<", "scrub(-1)", "epoch", "numbers of an epoch back", "layers"),
+    Key("greater_than_sign", ">", "scrub(1)", "", "numbers of an epoch on, to the newest",
+        "layers"),
+    Key("escape,u", "escape", "back", "", "leave an old epoch, then back to the dashboard",
+        "layers"),
     Key("space", "space", "toggle_pen", "pen", "put the pen down or lift it; p pauses here",
         "draw"),
     Key("up", "↑", "move(0, -1)", "", "move the pen up", "draw"),

@@ -15,6 +15,7 @@ from mlpwatch.core.events import (
     EngineEvent,
     EpochDone,
     GapMeasured,
+    LayersMeasured,
     Paused,
     Resumed,
     RunEnded,
@@ -39,6 +40,9 @@ RATE_SAMPLE_SECONDS = 0.1
 
 WARM_UP_SECONDS = 1.0
 """Training time before the remaining time is shown; the first steps load libraries and caches."""
+
+MOST_MEASURED = 64
+"""Measured steps that are kept: an epoch has 16 at most, and single steps are measured too."""
 
 LOSS_WINDOW = 20
 """Number of batches in the status's mean loss: the loss of one batch changes too much to read."""
@@ -69,6 +73,8 @@ class EngineView:
     """Of the newest epoch; the prediction for each image may be of an older one, or missing."""
     matrices: dict[int, Matrix] = field(default_factory=dict)
     """The kept confusion matrices by epoch; 800 bytes each for ten classes."""
+    measured: list[LayersMeasured] = field(default_factory=list)
+    """The measured steps of the newest epoch, until the next one's first; a log has none."""
     test: Evaluation | None = None
     """The predictions for each test image; None if the end is known only from a log."""
     test_accuracy: float = nan
@@ -138,6 +144,8 @@ class EngineView:
                 self._add_epoch(event)
             case CheckpointEvaluated():
                 self._add_evaluation(event)
+            case LayersMeasured():
+                self._add_layers(event)
             case RunStarted():
                 self._start(event)
             case Paused():
@@ -200,6 +208,11 @@ class EngineView:
             self.epochs = [old for old in self.epochs if is_kept(old.epoch, newest)]
             kept = self.matrices.items()
             self.matrices = {epoch: old for epoch, old in kept if is_kept(epoch, newest)}
+
+    def _add_layers(self, event: LayersMeasured) -> None:
+        ended = self.epochs[-1].step if self.epochs else 0
+        current = [old for old in self.measured if old.step > ended]
+        self.measured = [*current, event][-MOST_MEASURED:]
 
     def _add_evaluation(self, event: CheckpointEvaluated) -> None:
         self.validation, self.validation_step = event.validation, event.step

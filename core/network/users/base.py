@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from contextvars import copy_context
+from math import nan
 from threading import Lock
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
-from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.config import Activation, EngineName, RunConfig
 from mlpwatch.core.foreign.loading import UserCodeError, load
 from mlpwatch.core.foreign.user_module import UserModule
 from mlpwatch.core.foreign.user_network import NotUnderstoodError, UserNetwork
 from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.network.layers import PREDICT_CHUNK, Parameters, predict_chunks
 from mlpwatch.core.network.losses import Loss, loss_for
+from mlpwatch.core.network.step_norms import LayerNorms, norm_of
 from mlpwatch.core.network_file import NetworkFile
 
 _PIXELS = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0), "0..255": (0.0, 255.0)}
@@ -50,6 +52,8 @@ class UserEngine(ABC):
         if file is None:
             raise ValueError(f"the run has no network file in the place of {name}")
         self.name = name
+        # What the file does between its weights and its outputs can't be looked into.
+        self.activation: Activation | None = None
         self.file: NetworkFile = file
         self.config = config
         self.dtype = np.dtype(config.dtype)
@@ -57,6 +61,8 @@ class UserEngine(ABC):
         self.classes = len(weights[f"layers.{len(weights) // 2 - 1}.weight"])
         self.loss: Loss = loss_for(config, name)
         self.updates = 0
+        self.is_measured = False
+        """Whether the present step is measured; see `Engine.train_batch`."""
         self.learning_rate = config.learning_rate
         self._images, self._labels = images, labels
         self._losses: list[float] = []
@@ -76,6 +82,17 @@ class UserEngine(ABC):
 
         Returns:
             (batch, classes) outputs before the update.
+        """
+
+    @abstractmethod
+    def gradient_left(self, before: Tensors, after: Tensors) -> Tensors:
+        """Return the gradient that the last step left behind; empty if there is none.
+
+        The user's code is not called again: that might change its training.
+
+        Args:
+            before: the weights before the step.
+            after: the weights after it.
         """
 
     @abstractmethod
@@ -102,16 +119,22 @@ class UserEngine(ABC):
         """Set η of the next updates."""
         self.learning_rate = learning_rate
 
-    def train_batch(self, rows: Rows) -> None:
+    def train_batch(self, rows: Rows, *, measured: bool = False) -> tuple[LayerNorms, ...]:
         """Have the user's code train on the training images of `rows` (batch,).
+
+        Returns:
+            See `Engine.train_batch`. A gradient that the file leaves nowhere has the norm NaN.
 
         Raises:
             UserCodeError: it raises, or gives something of the wrong shape.
         """
         images, labels = self._gather(rows)
+        self.is_measured = measured
+        before = self.weights() if measured else {}
         outputs = self._context.run(self.take_step, images, labels)
         self.updates += 1
         self._losses.append(self._context.run(self._loss_of, outputs, labels))
+        return self._context.run(self._norms, before) if measured else ()
 
     def take_losses(self) -> list[float]:
         """Return the losses since the last call, oldest first: the run's loss of its outputs."""
@@ -221,6 +244,19 @@ class UserEngine(ABC):
             return UserNetwork(self.code.found, self.file.spec)
         except NotUnderstoodError as error:
             raise UserCodeError(f"{self.file.file}: {error}") from None
+
+    def _norms(self, before: Tensors) -> tuple[LayerNorms, ...]:
+        after = self.weights()
+        gradient = self.gradient_left(before, after)
+        names = [name for name in before if name.endswith(".weight")]
+        return tuple(
+            LayerNorms(
+                gradient=norm_of(gradient[name]) if name in gradient else nan,
+                weights=norm_of(before[name]),
+                update=norm_of(after[name] - before[name]),
+            )
+            for name in names
+        )
 
     def _copy(self, weights: Tensors) -> "UserEngine":
         """Return the copy that only predicts, with these weights."""

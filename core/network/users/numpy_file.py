@@ -1,6 +1,7 @@
 """A user's network file in NumPy as an engine."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,8 @@ class UserNumpyEngine(UserEngine):
                 for name, view in self._by_name(self._views(vector)).items():
                     if (kept := state.slots.get(f"{slot}.{name}")) is not None:
                         np.copyto(view, kept)
+        self._noted: Tensors = {}
+        """The gradient of the last measured step; see `gradient_left`."""
         self._is_new = True
 
     def take_step(self, images: Floats, labels: Labels) -> NDArray[Any]:
@@ -90,7 +93,26 @@ class UserNumpyEngine(UserEngine):
             self._check_learning(images, outputs, before)
         return outputs
 
+    def gradient_left(self, before: Tensors, after: Tensors) -> Tensors:
+        """See `UserEngine`; of a file with `train` only, (before - after) / η."""
+        if self._trains and self.learning_rate:
+            return {name: (a - after[name]) / self.learning_rate for name, a in before.items()}
+        return self._noted
+
+    def _note(self, gradients: Any) -> None:  # noqa: ANN401
+        """Copy what backward returned, if it is lists of arrays: the update may overwrite them."""
+        self._noted = {}
+        is_read_twice = isinstance(gradients, (tuple, list)) and all(
+            isinstance(part, (tuple, list, np.ndarray)) for part in gradients
+        )
+        if is_read_twice:
+            with suppress(UserCodeError):
+                self._take_gradients(gradients)
+                self._noted = self._tensors(self._gradients)
+
     def _update(self, gradients: Any) -> None:  # noqa: ANN401 - whatever backward returned
+        if self.is_measured:
+            self._note(gradients)
         if self._updates_itself or self._optimizer is None:
             self.called("update", self._user.update, gradients, self.learning_rate)
             return

@@ -77,6 +77,13 @@ class UserTorchEngine(UserEngine):
         self.called("optimizer.step", self._optimizer.step)
         return np.asarray(outputs.detach().numpy())
 
+    def gradient_left(self, before: Tensors, after: Tensors) -> Tensors:  # noqa: ARG002
+        """See `UserEngine`; what the parameters' `grad` holds after the step."""
+        by_weights, by_biases = self._user.gradients()
+        if any(gradient is None for gradient in by_weights):
+            return {}
+        return self._named(by_weights, by_biases)
+
     def outputs_of(self, images: Floats) -> NDArray[Any]:
         """See `UserEngine`."""
         self._user.evaluate_mode()

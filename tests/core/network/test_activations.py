@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlpwatch.core.analysis.step_trace import FLAT
+from mlpwatch.core.analysis.features import FLAT
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import Activation
 from mlpwatch.core.network.activations import ACTIVATIONS, sigmoid

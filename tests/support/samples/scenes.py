@@ -17,7 +17,7 @@ from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.epochs import EpochRecord, Evaluation, Matrix
+from mlpwatch.core.epochs import EpochRecord, Evaluation, LayerRecord, Matrix
 from mlpwatch.core.events import (
     CheckpointSaved,
     DifferenceFound,
@@ -111,8 +111,16 @@ def epoch_done(engine: EngineName, epoch: int) -> EpochDone:
         val_accuracy=validation.accuracy,
         samples_per_second=CONFIG.batch_size / STEP_SECONDS[engine],
         confusion=validation.confusion,
+        layers=layers_at(engine, epoch),
     )
     return EpochDone(record, validation)
+
+
+def layers_at(engine: EngineName, epoch: int) -> tuple[LayerRecord, LayerRecord]:
+    """Layers whose gradients shrink while the loss does; PyTorch's first loses units at epoch 3."""
+    falls = math.exp(-epoch / 4)
+    dead = 0.71 if engine == "torch" and epoch >= 3 else 0.03125
+    return LayerRecord(0.8 * falls, 4e-3 * falls, dead), LayerRecord(0.5 * falls, 9e-3 * falls)
 
 
 def epoch_read(

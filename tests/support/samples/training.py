@@ -14,6 +14,7 @@ from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import Event, Mailbox, StepDone
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine, EngineState
+from mlpwatch.core.network.step_norms import LayerNorms
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.result import EngineResult
@@ -60,6 +61,7 @@ class HookedEngine:
         self.engine = engine
         self.before_step = before_step
         self.name: EngineName = engine.name
+        self.activation = engine.activation
         self.batches: list[Rows] = []
         self.thread_counts: list[int] = []
         self.rates: list[float] = []
@@ -74,12 +76,12 @@ class HookedEngine:
         self.rates.append(learning_rate)
         self.engine.set_learning_rate(learning_rate)
 
-    def train_batch(self, rows: Rows) -> None:
+    def train_batch(self, rows: Rows, *, measured: bool = False) -> tuple[LayerNorms, ...]:
         """Note the rows, call the hook, pass on."""
         self.batches.append(rows.copy())
         if self.before_step:
             self.before_step(len(self.batches))
-        self.engine.train_batch(rows)
+        return self.engine.train_batch(rows, measured=measured)
 
     def take_losses(self) -> list[float]:
         """Pass on."""

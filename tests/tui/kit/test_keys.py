@@ -20,6 +20,7 @@ from mlpwatch.tui.help.text import help_text
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer
+from mlpwatch.tui.layers.screen import LayersScreen
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.screen import RunsScreen
@@ -27,6 +28,7 @@ from mlpwatch.tui.weights.screen import WeightsScreen
 from tests.support.keys import (  # noqa: F401 - each adds to EFFECTS
     dashboard_key_effects,
     draw_effects,
+    layers_key_effects,
     mistakes_key_effects,
     run_key_effects,
     weights_key_effects,
@@ -44,6 +46,7 @@ PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "mistakes": MistakesScreen,
     "explain": ExplainScreen,
     "weights": WeightsScreen,
+    "layers": LayersScreen,
     "runs": RunsScreen,
     "compare": CompareScreen,
     "question": Confirmation,
@@ -57,6 +60,7 @@ WITH_FOOTER: tuple[Where, ...] = (
     "explain",
     "draw",
     "weights",
+    "layers",
     "runs",
     "compare",
 )

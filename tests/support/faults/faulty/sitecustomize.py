@@ -40,11 +40,11 @@ def _before_batches(action: Any) -> None:  # noqa: ANN401
 
     train_batch, steps = NumpyMLP.train_batch, 0
 
-    def train_after_action(self: NumpyMLP, rows: Any) -> None:  # noqa: ANN401
+    def train_after_action(self: NumpyMLP, rows: Any, **options: Any) -> Any:  # noqa: ANN401
         nonlocal steps
         steps += 1
         action(steps)
-        train_batch(self, rows)
+        return train_batch(self, rows, **options)
 
     NumpyMLP.train_batch = train_after_action  # type: ignore[method-assign]
 

@@ -1,0 +1,138 @@
+"""What measuring the layers costs: training with it and without, in pairs.
+
+    python -m tests.bench.layers [--pairs 30] [--shape 784-50-10]
+
+The trainers of a pair have the same network, data, epochs and one thread, and run one after the
+other, every second pair in reverse, so that a busy machine slows both alike. "Without" measures no
+step and looks at no unit. Printed are the median of the pairs' ratios and its 95 % interval from
+resampling; then what the parts cost by themselves, as a share of an epoch.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from unittest.mock import patch
+
+import numpy as np
+
+from mlpwatch.core.analysis.features import PROBE_IMAGES, UnitProbe
+from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
+from mlpwatch.core.data.dataset import Dataset, load_dataset, steps_per_epoch
+from mlpwatch.core.training.control import Control
+from mlpwatch.core.training.launch import engine_on
+from mlpwatch.core.training.layer_samples import LayerSampler, sampled_batches
+from mlpwatch.core.training.trainer import train
+from tests.bench.bench_data import load_bench_data
+from tests.support.samples.training import HookedMailbox, MemoryRecorder
+
+SHAPES: dict[str, RunConfig] = {
+    "784-50-10": RunConfig(hidden=(50,), batch_size=100, epochs=2),
+    "784-128-10": RunConfig(hidden=(128,), batch_size=64, epochs=1),
+    "784-512-256-10": RunConfig(hidden=(512, 256), batch_size=128, epochs=1, optimizer="adam"),
+    "64-128-10": RunConfig(data="digits", hidden=(128,), batch_size=64, epochs=50),
+}
+RESAMPLES = 2_000
+CALLS = 200
+
+
+@contextmanager
+def _without_layers() -> Iterator[None]:
+    with (
+        patch.object(LayerSampler, "is_due", lambda _sampler, _batch: False),
+        patch.object(UnitProbe, "look", lambda _probe, _weights: ()),
+    ):
+        yield
+
+
+def _seconds(name: EngineName, config: RunConfig, dataset: Dataset) -> float:
+    engine = engine_on(dataset, name, config)
+    mailbox, recorder = HookedMailbox(), MemoryRecorder()
+    began = perf_counter()
+    train(engine, dataset, config, Control(), mailbox, recorder=recorder)
+    return perf_counter() - began
+
+
+def _ratios(name: EngineName, config: RunConfig, dataset: Dataset, pairs: int) -> list[float]:
+    found = []
+    for number in range(pairs + 1):
+        seconds = {}
+        for with_layers in (True, False) if number % 2 else (False, True):
+            if with_layers:
+                seconds[True] = _seconds(name, config, dataset)
+            else:
+                with _without_layers():
+                    seconds[False] = _seconds(name, config, dataset)
+        found.append(seconds[True] / seconds[False])
+    return found[1:]
+
+
+def _parts(name: EngineName, config: RunConfig, dataset: Dataset) -> tuple[float, float]:
+    """Return the seconds that a measured step takes more, and those of a look at the units."""
+    engine = engine_on(dataset, name, config)
+    rows = np.arange(config.batch_size)
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(CALLS):
+        for measured in (True, False):
+            began = perf_counter()
+            engine.train_batch(rows, measured=measured)
+            times[measured].append(perf_counter() - began)
+    engine.take_losses()
+    probe = UnitProbe(config.activation, dataset.train_images[:PROBE_IMAGES])
+    weights = engine.weights()
+    looks = []
+    for _ in range(CALLS):
+        began = perf_counter()
+        probe.look(weights)
+        looks.append(perf_counter() - began)
+    return median(times[True]) - median(times[False]), median(looks)
+
+
+def _interval(ratios: list[float]) -> tuple[float, float]:
+    random = np.random.default_rng(0)
+    medians = np.median(random.choice(ratios, (RESAMPLES, len(ratios))), axis=1)
+    low, high = np.quantile(medians, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def main() -> None:
+    """Print the cost at each shape for each engine."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=30)
+    parser.add_argument("--shape", choices=SHAPES, help="only this one")
+    options = parser.parse_args()
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        if os.environ.get(variable) != "1":
+            parser.error(f"{variable} is {os.environ.get(variable)}: set it to 1")
+    with tempfile.TemporaryDirectory() as folder:
+        mnist = load_bench_data(Path(folder)).dataset
+    digits = load_dataset("digits", 0, "0..1")
+    for shape, settings in SHAPES.items():
+        if options.shape not in (None, shape):
+            continue
+        dataset = digits if settings.data == "digits" else mnist
+        steps = steps_per_epoch(dataset.train_count, settings.batch_size)
+        samples = len(sampled_batches(steps))
+        for name in ENGINE_NAMES:
+            config = replace(settings, only=name)
+            ratios = _ratios(name, config, dataset, options.pairs)
+            low, high = _interval(ratios)
+            step, look = _parts(name, config, dataset)
+            with _without_layers():
+                epoch = _seconds(name, config, dataset) / config.epochs
+            share = (samples * step + look) / epoch
+            print(  # noqa: T201
+                f"{shape:<15} {name:<6} {median(ratios) - 1:+.2%} "
+                f"({low - 1:+.2%} to {high - 1:+.2%})  parts {share:.2%}: "
+                f"{samples} of {steps} steps, {step * 1e6:.0f} µs each, "
+                f"units {look * 1e6:.0f} µs, of {epoch * 1e3:.1f} ms"
+            )
+
+
+if __name__ == "__main__":
+    main()
