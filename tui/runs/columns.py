@@ -17,6 +17,8 @@ COLUMN_GAP = 2
 _ALL_BUT_ONE = 0.99995
 """From this share on, two decimals would give 100.00 %, one cell too many."""
 
+_EPOCHS_WIDTH = 9
+
 _STATE_ROLES = {
     "finished": Role.GOOD,
     "stopped": Role.TEXT,
@@ -116,7 +118,16 @@ def when_text(run: RunSummary) -> str:
 
 def _epochs(run: ListedRun) -> tuple[str, Role]:
     done, planned = run.epochs_done, run.summary.epochs_planned
-    return (ABSENT if done is None else f"{done}/{planned}"), Role.TEXT
+    if done is None:
+        return ABSENT, Role.TEXT
+    forms = (f"{done}/{planned}", f"{done}/{_thousands(planned)}")
+    fitting = [form for form in forms if len(form) <= _EPOCHS_WIDTH]
+    return (fitting or [f"{_thousands(done)}/{_thousands(planned)}"])[0], Role.TEXT
+
+
+def _thousands(number: int | None) -> str:
+    """Return a number of epochs in whole thousands, rounded down: `100k`."""
+    return str(number) if number is None or number < 1_000 else f"{number // 1_000}k"  # noqa: PLR2004
 
 
 def _state(run: ListedRun) -> tuple[str, Role]:
@@ -167,7 +178,7 @@ COLUMNS: tuple[Column, ...] = (
         "batch", 6, _plain(batch_text), lambda run: run.summary.batch_size, 1, is_number=True
     ),
     Column(
-        "epochs", 9, _epochs, lambda run: run.epochs_done, 6, descends=True, is_number=True
+        "epochs", _EPOCHS_WIDTH, _epochs, lambda run: run.epochs_done, 6, descends=True, is_number=True
     ),
     _accuracy_column("numpy", Role.NUMPY),
     _accuracy_column("torch", Role.TORCH),

@@ -205,3 +205,22 @@ def test_an_accuracy_fits_its_column(share: float, text: str) -> None:
 
 def test_every_heading_has_room_for_its_arrow() -> None:
     assert [one.heading for one in COLUMNS if 0 < one.width <= len(one.heading)] == []
+
+
+@pytest.mark.parametrize(
+    ("done", "planned", "text"),
+    [
+        (7, 12, "7/12"),
+        (144, 100_000, "144/100k"),
+        (99_999, 100_000, "99k/100k"),
+        (5, 2_500, "5/2500"),
+    ],
+)
+def test_many_epochs_are_cut_to_thousands_and_stay_in_their_column(
+    done: int, planned: int, text: str
+) -> None:
+    [column] = [one for one in COLUMNS if one.heading == "epochs"]
+    engines = (EngineSummary("numpy", done, 0.9, None),)
+    one = run("many", epochs_planned=planned, engines=engines)
+    assert column.cell(one)[0] == text
+    assert len(text) <= column.width
