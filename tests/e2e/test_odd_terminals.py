@@ -1,5 +1,6 @@
 """Terminals without a size, with a foreign one in the environment, or with libraries writing."""
 
+import os
 import re
 from pathlib import Path
 
@@ -70,11 +71,15 @@ def test_a_terminal_that_cant_be_used_trains_without_a_screen(name: str, tmp_pat
 def test_what_libraries_write_is_kept_off_the_screen_and_said(tmp_path: Path) -> None:
     writing = (
         "import os, sys, threading; from mlpwatch.tui.__main__ import main;"
-        "threading.Timer(4.0, os.write, (2, b'OMP: Warning #42\\n')).start();"
+        "warn = lambda: open('now').close() or os.write(2, b'OMP: Warning #42\\n');"
+        "threading.Thread(target=warn, daemon=True).start();"
         "status = main(sys.argv[1:]); os._exit(status)"
     )
     command = [mlpwatch_command()[0].replace("bin/mlpwatch", "bin/python"), "-c", writing]
+    os.mkfifo(tmp_path / "now")
     with Terminal([*command, *OPTIONS], tmp_path, columns=100, rows=30) as terminal:
+        terminal.wait_for(TRAINS.search)
+        (tmp_path / "now").write_bytes(b"")
         terminal.wait_for("a library wrote: OMP: Warning #42")
         terminal.send("q")
         assert terminal.wait_for_end() == 0
