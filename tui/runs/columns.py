@@ -127,7 +127,8 @@ def _epochs(run: ListedRun) -> tuple[str, Role]:
 
 def _thousands(number: int | None) -> str:
     """Return a number of epochs in whole thousands, rounded down: `100k`."""
-    return str(number) if number is None or number < 1_000 else f"{number // 1_000}k"  # noqa: PLR2004
+    thousands = (number or 0) // 1_000
+    return f"{thousands}k" if thousands else str(number)
 
 
 def _state(run: ListedRun) -> tuple[str, Role]:
