@@ -179,7 +179,8 @@ COLUMNS: tuple[Column, ...] = (
         "batch", 6, _plain(batch_text), lambda run: run.summary.batch_size, 1, is_number=True
     ),
     Column(
-        "epochs", _EPOCHS_WIDTH, _epochs, lambda run: run.epochs_done, 6, descends=True, is_number=True
+        "epochs", _EPOCHS_WIDTH, _epochs, lambda run: run.epochs_done, 6,
+        descends=True, is_number=True,
     ),
     _accuracy_column("numpy", Role.NUMPY),
     _accuracy_column("torch", Role.TORCH),
