@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from math import nan
 from threading import Condition, Thread
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, thread_time
 
 from mlpwatch.core.arrays import Rows
 from mlpwatch.core.checking.live.difference import find_difference
@@ -19,8 +19,9 @@ from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.step_norms import LayerNorms
 from mlpwatch.core.scheduling import stand_back
 
-COST_SHARE = 0.005
-"""Most of the training time that comparisons take: after one of 3 ms the next waits for 0.6 s."""
+COST_SHARE = 0.008
+"""Most of the training time that comparisons take, in one core's time: after one of 4 ms the next
+waits for half a second."""
 
 FIRST_STEPS = 3
 """Steps at the start that are always compared. Four of the catalogue's mistakes show only at the
@@ -103,16 +104,15 @@ class StepProbe:
             seconds: training time before.
             measured: whether to return the norms of the layers; see `Engine.train_batch`.
         """
-        started = perf_counter()
+        began, started = perf_counter(), thread_time()
         before = engine.state()
-        copied = perf_counter()
+        copied = thread_time()
         norms = engine.train_batch(rows, measured=measured)
-        trained = perf_counter()
+        trained = thread_time()
         after = engine.weights()
-        ended = perf_counter()
-        at = seconds + ended - started
-        taken = TakenStep(engine.name, step + 1, at, rows, rate, before, after)
-        self._hand_over(taken, copied - started + ended - trained)
+        copying = copied - started + thread_time() - trained
+        at = seconds + perf_counter() - began
+        self._hand_over(TakenStep(engine.name, step + 1, at, rows, rate, before, after), copying)
         return norms
 
     def close(self, *, at_once: bool = False) -> None:
@@ -175,9 +175,10 @@ class StepProbe:
         if not knows_memory(config, taken):
             self._skip()
             return
-        started = perf_counter()
+        # The thread's own time: waiting for a core that trains costs nothing.
+        started = thread_time()
         compared = compare_step(config, dataset, self._other, taken, guard=guard_of(config))
-        cost = perf_counter() - started + copying
+        cost = thread_time() - started + copying
         self._due_at = monotonic() + max(cost / COST_SHARE, taken.seconds / MOST_COMPARED)
         if compared is not None:
             self._send(compared)

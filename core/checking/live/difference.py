@@ -1,14 +1,13 @@
 """A step that rounding does not explain: whose it is, which tensor left first, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import nan
 
 import numpy as np
 
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.checking.findings import Finding
-from mlpwatch.core.checking.live.engine_answers import engine_report
+from mlpwatch.core.checking.live.cause import cause_of
 from mlpwatch.core.checking.live.rounding import Bounded, BoundedStep, bounded_step, guard_of
 from mlpwatch.core.checking.live.step_comparison import TakenStep, with_memory
 from mlpwatch.core.config import EngineName, RunConfig
@@ -17,11 +16,6 @@ from mlpwatch.core.events import DifferenceFound, TensorPair
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
-
-NOT_IN_CATALOGUE = (
-    "the catalogue of mistakes has none that gives these numbers; the first tensor that differs is "
-    "where to look"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +63,7 @@ def find_difference(config: RunConfig, dataset: Dataset, taken: TakenStep) -> Di
     entries = _entries(config, dataset, taken)
     engine = _who_differs(entries, taken.engine)
     failed = [entry.name for entry in entries if not entry.passes(engine)]
-    finding = _cause(engine, config, dataset)
+    finding = cause_of(engine, config, dataset)
     return DifferenceFound(
         taken.engine,
         taken.step,
@@ -151,18 +145,3 @@ def _gradient_name(tensor: str) -> str:
 def _update_name(tensor: str) -> str:
     _, k, kind = tensor.split(".")
     return f"update of {kind} {k}"
-
-
-def _cause(engine: EngineName, config: RunConfig, dataset: Dataset) -> Finding:
-    """Return the catalogue's likeliest mistake, in words about these two engines."""
-    findings = engine_report(engine, config, dataset).findings
-    if not findings:
-        return Finding("unknown", (), NOT_IN_CATALOGUE)
-    other: EngineName = "numpy" if engine == "torch" else "torch"
-    text = findings[0].text
-    if config.network_file(engine) is None:
-        text = text.replace("yours", f"{config.title(engine)}'s")
-    if config.network_file(other) is None:
-        text = text.replace("the reference's", f"{config.title(other)}'s")
-        text = text.replace("the reference", config.title(other))
-    return replace(findings[0], text=text)

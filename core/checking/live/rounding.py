@@ -44,6 +44,10 @@ FEW = 8.0
 CURVATURE = 1.2
 """Largest |f''| of sigmoid, tanh and GELU."""
 
+BLOCK = 16_384
+"""Weights that are updated together: their 10 arrays stay in the L2 cache. Adam's update of half
+a million weights then takes less than half of the time."""
+
 KINKED = ("relu", "leaky-relu")
 
 
@@ -218,11 +222,11 @@ class _Analysis:
         for k in reversed(range(len(self._layers))):
             x, w = self._inputs[k], self._layers[k][0]
             spread = e + self._sum_error(len(d)) * np.abs(d)
-            # ∂L/∂W = Xᵀ δ                                          (fan_in, fan_out)
-            gradient = x.values.T @ d
-            error = np.abs(x.values).T @ spread
-            error += x.error.T @ np.abs(d) if k else 2 * u * np.abs(gradient)
-            found[f"layers.{k}.weight"] = self._guarded(gradient.T, error.T)
+            # ∂L/∂Wᵀ = δᵀ X                                         (fan_out, fan_in)
+            gradient = d.T @ x.values
+            error = spread.T @ np.abs(x.values)
+            error += np.abs(d).T @ x.error if k else 2 * u * np.abs(gradient)
+            found[f"layers.{k}.weight"] = self._guarded(gradient, error)
             # ∂L/∂b = Σ_batch δ                                     (fan_out,)
             found[f"layers.{k}.bias"] = self._guarded(d.sum(axis=0), spread.sum(axis=0))
             if k == 0:
@@ -244,34 +248,49 @@ class _Analysis:
         return Bounded(gradient, error)
 
     def _updated(self, name: str, gradient: Bounded) -> Bounded:
-        """Return the weights after the update, which is computed at both ends of the gradient."""
-        u, before = self._unit, self._step.state.weights[name].astype(self._dtype)
-        memory = self._memory(name)
+        """Return the weights after the update, block by block."""
+        before = self._step.state.weights[name].astype(self._dtype, copy=False).ravel()
+        memory = [slot.ravel() for slot in self._memory(name)]
+        values, errors = gradient.values.ravel(), gradient.error.ravel()
+        centre, error = np.empty_like(before), np.empty_like(before)
+        for start in range(0, before.size, BLOCK):
+            part = slice(start, start + BLOCK)
+            slots = [slot[part] for slot in memory]
+            given = Bounded(values[part], errors[part])
+            centre[part], error[part] = self._block_updated(before[part], slots, given)
+        shape = self._step.state.weights[name].shape
+        return Bounded(centre.reshape(shape), error.reshape(shape))
+
+    def _block_updated(
+        self, before: Numbers, memory: Sequence[Numbers], gradient: Bounded
+    ) -> tuple[Numbers, Numbers]:
+        """Return weights (n,) after the update, which is computed at both ends of the gradient."""
+        u = self._unit
         spread = gradient.error + FEW * u * np.abs(gradient.values)
         if memory and self._config.optimizer != "rmsprop":
             # m ← β m + (1 - β) g: an error of β m counts as one of g, 9 times as large.
-            spread = spread + FEW * 10 * u * np.abs(memory[0])
+            spread += FEW * 10 * u * np.abs(memory[0])
         centre, *ends = (
             self._moved(before, memory, gradient.values + s * spread) for s in (0.0, 1.0, -1.0)
         )
         error = np.maximum(*(np.abs(end - centre) for end in ends))
         error += 2 * FEW * u * np.abs(centre - before)
         error += 2 * u * np.maximum(np.abs(before), np.abs(centre))
-        return Bounded(centre, error)
+        return centre, error
 
     def _memory(self, name: str) -> list[Numbers]:
         rule = OPTIMIZERS[self._config.optimizer]
         slots, empty = self._step.state.slots, np.zeros_like(self._step.state.weights[name])
         found = [slots.get(f"{slot}.{name}", empty) for slot in rule.slot_names]
-        return [slot.astype(self._dtype) for slot in found]
+        return [slot.astype(self._dtype, copy=False) for slot in found]
 
     def _moved(self, before: Numbers, memory: Sequence[Numbers], gradient: Numbers) -> Numbers:
-        theta = before.ravel().copy()
+        theta = before.copy()
         rule = optimizer_for(self._config, theta)
         rule.learning_rate = self._step.learning_rate
         rule.updates = self._step.state.updates
         for slot, values in zip(rule.slots.values(), memory, strict=True):
-            np.copyto(slot, values.ravel())
-        # A copy in one piece: `update` uses it as scratch space.
-        rule.update(theta, np.array(gradient, self._dtype).ravel())
-        return theta.reshape(before.shape)
+            np.copyto(slot, values)
+        # A copy: `update` uses it as scratch space.
+        rule.update(theta, np.array(gradient, self._dtype))
+        return theta

@@ -240,3 +240,27 @@ def test_memory_that_a_network_keeps_to_itself_is_known_before_the_first_update_
     assert not knows_memory(config, second)
     assert knows_memory(replace(config, optimizer="sgd"), second)
     assert knows_memory(TWIN, second)
+
+
+def test_gradients_that_add_up_are_named_though_the_first_step_is_right(tmp_path: Path) -> None:
+    kind = NetworkFile((16,), "relu").wrong(
+        (
+            "        self.biases = biases\n",
+            "        self.biases = biases\n        self.old = None\n",
+        ),
+        (
+            "        self.dW, self.db = dW, db\n",
+            "        if self.old:\n"
+            "            dW = [g + h for g, h in zip(dW, self.old)]\n"
+            "        self.old = dW\n",
+        ),
+    )
+    config = with_file(kind, tmp_path)
+    first, second = steps_of(config, 2)
+    assert not compared(config, first).is_outside
+    assert compared(config, second).is_outside
+    found = find_difference(config, digits(), second)
+    assert (found.differs, found.code) == ("numpy", "gradient-accumulates")
+    # Without the file two updates of the engine that runs here show it.
+    (tmp_path / "net.py").unlink()
+    assert find_difference(config, digits(), second).code == "zero-grad-missing"

@@ -1,0 +1,77 @@
+"""Why an engine differs from the reference: the catalogue's likeliest mistake."""
+
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from mlpwatch.core.checking.findings import Finding, Report
+from mlpwatch.core.checking.inspection import Images, inspect
+from mlpwatch.core.checking.live.engine_answers import SAMPLE, engine_report
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.errors import InputError
+
+CHECK_SECONDS = 10.0
+"""Time limit of the user's code, as of `mlpwatch check`."""
+
+NOT_IN_CATALOGUE = (
+    "the catalogue of mistakes has none that gives these numbers; the first tensor that differs is "
+    "where to look"
+)
+
+
+def cause_of(engine: EngineName, config: RunConfig, dataset: Dataset) -> Finding:
+    """Return the likeliest mistake of an engine, told in words about both engines of the run.
+
+    Takes some tenths of a second; seconds if the engine is the user's own PyTorch file.
+
+    Args:
+        engine: the one that differs.
+        config: of the run.
+        dataset: batches are drawn from its training images.
+    """
+    findings = _report(engine, config, dataset).findings
+    if not findings:
+        return Finding("unknown", (), NOT_IN_CATALOGUE)
+    other: EngineName = "numpy" if engine == "torch" else "torch"
+    text = findings[0].text
+    if config.network_file(engine) is None:
+        text = text.replace("yours", f"{config.title(engine)}'s")
+    if config.network_file(other) is None:
+        text = text.replace("the reference's", f"{config.title(other)}'s")
+        text = text.replace("the reference", config.title(other))
+    return replace(findings[0], text=text)
+
+
+def _report(engine: EngineName, config: RunConfig, dataset: Dataset) -> Report:
+    if (path := _unchanged_file(engine, config)) is None:
+        return engine_report(engine, config, dataset)
+    # In a process of its own, which asks for more: short batches, repeated calls.
+    images = dataset.train_images[:SAMPLE].astype(np.float64)
+    images = (images + 1) / 2 if config.pixel_range == "-1..1" else images
+    data = Images(images, dataset.train_labels[: len(images)], dataset.classes)
+    overrides = {
+        "hidden": config.hidden,
+        "activation": config.activation,
+        "loss": config.loss,
+        "optimizer": config.optimizer,
+    }
+    file = config.network_file(engine)
+    try:
+        return inspect(path, (file and file.name) or None, overrides, data, CHECK_SECONDS).report
+    except (InputError, OSError, ValueError, IndexError):
+        # Too few images for a check, or a setting that it does not know.
+        return engine_report(engine, config, dataset)
+
+
+def _unchanged_file(engine: EngineName, config: RunConfig) -> Path | None:
+    """Return the path of the user's file in an engine's place, if it is still what trains."""
+    file = config.network_file(engine)
+    path = Path(file.folder) / file.file if file else None
+    try:
+        same = path is not None and file and sha256(path.read_bytes()).hexdigest() == file.sha256
+    except OSError:
+        return None
+    return path if same else None
