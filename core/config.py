@@ -7,9 +7,10 @@ from typing import Any, Literal, Self, get_args
 
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network_file import NetworkFile
+from mlpwatch.core.specification import ActivationName
 
 EngineName = Literal["numpy", "torch"]
-Activation = Literal["relu", "leaky-relu", "gelu", "sigmoid", "tanh"]
+Activation = ActivationName
 LossName = Literal["cross-entropy", "mse"]
 LossMean = Literal["batch", "element"]
 OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]

@@ -88,12 +88,12 @@ RECIPE_STORIES: Mapping[RecipeName, str] = MappingProxyType(
             "The first large steps push units below 0 for every image: no gradient flows back "
             "through them, so their weights stay as they are (w shows them, the page Forward "
             "counts them). "
-            "Run it again with --learning-rate 0.1, or with --activation leaky-relu."
+            "Run it again with --learning-rate 0.1."
         ),
         "vanishing-gradients": (
             "The loss stays near ln 10 = 2.303, where guessing is: each sigmoid passes on at most "
             "a quarter of the gradient, and the norms above shrink towards layer 0. "
-            "Run it again with --activation relu, or with one layer, --hidden 32."
+            "Run it again with --activation tanh, or with one layer, --hidden 32."
         ),
         "zero-initialization": (
             "Units that start alike get the same gradient and stay alike: w shows one picture 32 "

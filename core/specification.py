@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from mlpwatch.core.errors import InputError
 
-ActivationName = Literal["relu", "sigmoid", "tanh", "leaky-relu", "gelu"]
+ActivationName = Literal["relu", "leaky-relu", "gelu", "sigmoid", "tanh"]
 OutputName = Literal["softmax", "sigmoid", "linear"]
 LossName = Literal["cross-entropy", "mse", "half-mse", "bce"]
 OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam"]
