@@ -145,6 +145,7 @@ KEYS: tuple[Key, ...] = (
     Key("m", "m", "mark", "mark", "mark up to four runs, to compare or to export", "runs"),
     Key("o", "o", "compare", "compare", "the marked runs' curves over each other", "runs"),
     Key("c", "c", "resume", "resume", "continue a run here; a finished one for longer", "runs"),
+    Key("N", "N", "start_new", "", "a new run here: change the options of this one", "runs"),
     Key("n", "n", "rename", "rename", "give a run another name", "runs"),
     Key("d,delete", "d", "delete", "delete", "delete a run; asks first", "runs"),
     Key("e", "e", "export('csv')", "export", "write metrics to a CSV file in this folder",

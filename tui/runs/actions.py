@@ -66,6 +66,14 @@ class RunActions:
         if run := self._runs.selected:
             await RunSwitch(self._host, self._screen.app, self._screen.say).resume(run)
 
+    async def start_new(self) -> None:
+        """Ask for options, those of the selected run to begin with, and start a new run here."""
+        run = self._runs.selected
+        if run is None or run.summary.state == "damaged":
+            self._screen.say("choose a run to begin with: its options are changed", bad=True)
+            return
+        await RunSwitch(self._host, self._screen.app, self._screen.say).start_new(run)
+
     async def rename(self) -> None:
         """Ask for a new name for the selected run, and rename it."""
         run = self._changeable("renamed")

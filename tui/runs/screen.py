@@ -187,10 +187,16 @@ class RunsScreen(ClosesOnce[None]):
 
     async def action_resume(self) -> None:
         """Resume the selected run here."""
+        self._replace_here(self._run_actions.resume())
+
+    async def action_start_new(self) -> None:
+        """Start a new run here, with the options of the selected one to begin with."""
+        self._replace_here(self._run_actions.start_new())
+
+    def _replace_here(self, action: Awaitable[None]) -> None:
         # A worker of the app, not of the screen, which is gone once the run is replaced.
         self._awaits_dialog = True
-        resuming = self._guarded(self._run_actions.resume())
-        self.app.run_worker(resuming, exclusive=True, group="resume")
+        self.app.run_worker(self._guarded(action), exclusive=True, group="resume")
 
     async def action_rename(self) -> None:
         """Give the selected run another name."""

@@ -1,6 +1,8 @@
-"""Resumes a saved run in place of the one on the dashboard."""
+"""Resumes a saved run, or starts a new one, in place of the one on the dashboard."""
 
+import argparse
 import asyncio
+import shlex
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.app import App
 
-from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS
-from mlpwatch.core.errors import ConfigError, MlpwatchError
+from mlpwatch.core.cli.options import (
+    add_run_options,
+    add_training_options,
+    config_from,
+    options_for,
+)
+from mlpwatch.core.cli.parser import Parser
+from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, NETWORK_FIELDS, RunConfig
+from mlpwatch.core.errors import ConfigError, InputError, MlpwatchError
+from mlpwatch.core.runs.changes import delete_run
+from mlpwatch.core.runs.layout import check_run_name
 from mlpwatch.tui.formatting import TITLES, count
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.runs.columns import ListedRun
@@ -82,6 +93,54 @@ class RunSwitch:
         await self._host.replace(Followed(watch, loaded.config.engine_names))
         return True
 
+    async def start_new(self, run: ListedRun) -> bool:
+        """Ask for options, load, save and end the run on the dashboard, and start a new run.
+
+        Args:
+            run: its options are those to begin with.
+
+        Returns:
+            Whether the new run now trains; if not, a message says why.
+        """
+        current = self._host.main.session
+        if current is None:
+            self._say("the run on the dashboard is still loading; try again in a moment", bad=True)
+            return False
+        saved = run.summary.path.parent
+        like = await asyncio.to_thread(_config_of, run.summary.path)
+        if any(getattr(like, name) for name in NETWORK_FIELDS):
+            self._say(f"{run.summary.name} trains a network file: start it from a shell", bad=True)
+            return False
+        entry = LineEntry(
+            "A new run here, with these options:",
+            shlex.join(options_for(like)),
+            options_typed,
+            yes="starts it",
+            no="changes nothing",
+            facts=[
+                "Options are those of the command line (mlpwatch --help); no option is the recipe "
+                "twin.",
+                fate_of_current(current, attached=self._host.main.attached),
+            ],
+            effect=lambda text: new_run_text(config_from(options_typed(text))),
+        )
+        text = await self._app.push_screen_wait(entry)
+        if text is None:
+            return False
+        self._say("loading …")
+        try:
+            new = await asyncio.to_thread(_make, options_typed(text), saved)
+        except (MlpwatchError, OSError, MemoryError) as error:
+            self._say(f"no new run: {error or 'out of memory'}", bad=True)
+            return False
+        if not await self._end(current):
+            new.run.release()
+            with suppress(MlpwatchError):
+                await asyncio.to_thread(delete_run, saved, new.run.path.name)
+            return False
+        await self._host.replace(Followed(Watch(lambda _report: new), new.config.engine_names))
+        return True
+
     async def _ask(self, name: str, facts: list[str]) -> bool:
         question = Confirmation(
             f"Continue {name} here?", facts, yes="continues it", no="changes nothing"
@@ -148,6 +207,36 @@ class RunSwitch:
         return await asyncio.to_thread(session.join, END_SECONDS)
 
 
+def options_typed(text: str) -> argparse.Namespace:
+    """Return what the options of a new run mean.
+
+    Raises:
+        MlpwatchError: an option is unknown, or its value is out of range.
+    """
+    parser = Parser(prog="mlpwatch", add_help=False, allow_abbrev=False)
+    add_training_options(parser)
+    add_run_options(parser, naming=True)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InputError(f"options {text!r:.40}: {str(error).lower()}") from None
+    options = parser.parse_args(words)
+    if options.network is not None or options.torch is not None:
+        # Such a file is run to be read, which takes seconds.
+        raise InputError("a network file can't be given here: start mlpwatch --network in a shell")
+    config_from(options)
+    if options.name is not None:
+        check_run_name(options.name)
+    return options
+
+
+def new_run_text(config: RunConfig) -> str:
+    """Return what a new run would train, in one line."""
+    hidden = "-".join(map(str, config.hidden)) or "no hidden layer"
+    parts = [hidden, config.activation, config.optimizer, f"rate {config.learning_rate:g}"]
+    return " · ".join([*parts, f"batch {config.batch_size}", count(config.epochs, "epoch")])
+
+
 def why_not_resumed(run: ListedRun) -> str:
     """Return why a run can't be resumed here; empty if it can."""
     summary = run.summary
@@ -207,6 +296,21 @@ def fate_of_current(session: "RunSource", *, attached: bool) -> str:
     if session.ended:
         return f"{name}, now on the dashboard, has ended and is saved."
     return f"{name}, now training here, is saved and ended first; it can be resumed like this one."
+
+
+def _config_of(path: Path) -> RunConfig:
+    from mlpwatch.core.runs.run import Run  # noqa: PLC0415 - as in `_load`
+
+    return Run.open(path.parent, path.name).config
+
+
+def _make(options: argparse.Namespace, saved: Path) -> "Session":
+    """Return a new session ready to start."""
+    from mlpwatch.core.training.launch import new_session  # noqa: PLC0415 - as in `_load`
+
+    session = new_session(config_from(options), saved, options.name, lambda _text: None)
+    session.set_lockstep(options.lockstep)
+    return session
 
 
 def _load(path: Path, epochs: int | None) -> "tuple[Session, dict[str, Any] | None]":

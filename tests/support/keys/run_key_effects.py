@@ -105,6 +105,17 @@ async def asks_before_it_resumes(stage: Stage, key: str) -> None:
     assert f"{HERE}, now training here, is saved and ended first" in stage.text()
 
 
+@effect("runs", "start_new")
+async def asks_for_the_options_of_a_new_run(stage: Stage, key: str) -> None:
+    await stage.open_runs()
+    await stage.press("down", "down", key)
+    await until(lambda: isinstance(stage.app.screen, LineEntry), stage.pilot)
+    assert "--recipe seed" in stage.text()
+    assert "50 · sigmoid · sgd · rate 0.1 · batch 100" in stage.text()
+    await stage.press("end", *" --momentum 2")
+    assert "momentum 2.0: expected a share" in " ".join(stage.text().split())
+
+
 @effect("runs", "rename")
 async def renames(stage: Stage, key: str) -> None:
     await stage.open_runs()

@@ -102,6 +102,75 @@ async def test_a_run_that_can_not_be_read_leaves_the_one_here_alone(saved: Path)
     assert (saved / "old" / "numpy.safetensors").read_bytes() == b"\0" * 64
 
 
+async def ask_for_new(stage: Stage, typed: str) -> None:
+    """Ask for a new run, like the saved one, and type further options."""
+    await stage.open_runs()
+    await stage.press("slash", *"old", "enter", "N")
+    await until(lambda: isinstance(stage.app.screen, LineEntry), stage.pilot)
+    line = stage.app.screen.query_one(Input)
+    assert line.value == "--data digits --hidden 8 --epochs 100000 --only numpy --threads 1"
+    line.value += typed
+    await stage.look()
+
+
+async def test_a_new_run_starts_here_with_changed_options(saved: Path) -> None:
+    async with on_stage(training(), saved=saved) as stage:
+        await ask_for_new(
+            stage, " --activation gelu --optimizer nesterov --momentum 0.8 --name new"
+        )
+        await stage.press("enter")
+        await until_here(stage, "new")
+        assert stage.session.ended, "the other one was stopped, and has saved"
+        watch = stage.app.runs.top
+        await until(
+            lambda: watch.poll() and watch.state and watch.state.engines["numpy"].step > 2,
+            stage.pilot,
+        )
+        watch.leave()
+        await until(lambda: watch.left, stage.pilot)
+        assert watch.session is not None
+        assert watch.session.join(30)
+    config = Run.open(saved, "new").config
+    expected = replace(CONFIG, activation="gelu", optimizer="nesterov", momentum=0.8)
+    assert config == expected
+
+
+async def test_options_of_a_new_run_that_can_not_be_are_refused_in_place(saved: Path) -> None:
+    async with on_stage(training(), saved=saved) as stage:
+        await ask_for_new(stage, "")
+        line = stage.app.screen.query_one(Input)
+        for typed, why in {
+            "--epochs 0": "epochs 0: expected a whole number from 1",
+            "--help": "unrecognized arguments: --help",
+            "--recipe 'best": "no closing quotation",
+            "--momentum 0.5": "sgd has none; use --optimizer momentum",
+            "--name ../up": "run name '../up'",
+            "--network net.py": "a network file can't be given here",
+        }.items():
+            line.value = typed
+            await stage.look()
+            assert why in " ".join(stage.text().split())
+            await stage.press("enter")
+            assert isinstance(stage.app.screen, LineEntry), "it stays open"
+        line.value = "--data nowhere.npz"
+        await stage.press("enter")
+        await stage.see("no new run: data '")
+        assert isinstance(stage.app.screen, RunsScreen)
+        assert not stage.session.ended
+    assert {path.name for path in saved.iterdir() if not path.name.startswith(".")} == {"old"}
+
+
+async def test_where_the_run_here_does_not_end_a_new_run_leaves_nothing(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlpwatch.tui.runs.switch, "END_SECONDS", 0.0)
+    async with on_stage(training(), saved=saved, session=Stubborn()) as stage:
+        await ask_for_new(stage, " --name new")
+        await stage.press("enter")
+        await stage.see("has not ended yet")
+        await until(lambda: not (saved / "new").exists(), stage.pilot)
+
+
 class Stubborn(FakeSession):
     """Does not end when told to."""
 
