@@ -16,7 +16,7 @@ from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
 from mlpwatch.core.network.build import build_engine
-from mlpwatch.core.network.dropout import DropoutMasks
+from mlpwatch.core.network.dropout import DropoutMasks, Masks
 from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.network.layers import Network, Parameters
 from mlpwatch.core.network.losses import loss_for
@@ -44,6 +44,8 @@ class BatchPass:
 
     outputs: tuple[LayerOutput, ...]
     """The images, each hidden layer's activations, the logits."""
+    activations: tuple[Floats, ...]
+    """The same arrays in full: A_0 … A_L-1 and the logits, each (batch, width), before dropout."""
     loss: float
     label_probabilities: NDArray[np.floating]
     """(batch,) probability of the true class, with the step's dropout masks."""
@@ -53,6 +55,8 @@ class BatchPass:
     """‖∂L/∂W_k‖, input side first: the root of the sum of squares."""
     bias_gradient_norms: tuple[float, ...]
     """‖∂L/∂b_k‖"""
+    gradient: Tensors
+    """∂L/∂W_k (fan_out, fan_in) and ∂L/∂b_k (fan_out,) by tensor name, as the engine found them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class EngineTrace:
     """(batch,) rows of the training images."""
     labels: NDArray[np.int64]
     """(batch,)"""
+    masks: Masks
+    """Dropout of the step."""
     before: BatchPass
     after: BatchPass | None
     """The same batch and masks with the weights after the step; None until it is taken."""
@@ -77,6 +83,8 @@ class EngineTrace:
     """‖W_k‖ before the step."""
     update_norms: tuple[float, ...]
     """‖ΔW_k‖: the change by the optimizer."""
+    updated: EngineState
+    """After the step: taken by the run, or by the copy."""
     newest: EngineState
     """The state that the next step starts from: `state`, or the state after the step."""
 
@@ -160,8 +168,8 @@ def _trace(
         engine.load_state(state)
         engine.set_learning_rate(rate)
         engine.train_batch(np.arange(len(rows)))
-    updated = engine.weights() if after is None else after.weights
-    changes = {key: updated[key] - array for key, array in state.weights.items()}
+    updated = after or engine.state()
+    changes = {key: updated.weights[key] - array for key, array in state.weights.items()}
     return EngineTrace(
         state=state,
         epoch=epoch,
@@ -169,10 +177,12 @@ def _trace(
         learning_rate=rate,
         rows=rows,
         labels=dataset.train_labels[rows],
+        masks=_masks(config, state, len(rows)),
         before=before,
         after=then,
         weight_norms=_norms(state.weights, "weight"),
         update_norms=_norms(changes, "weight"),
+        updated=updated,
         newest=after or state,
     )
 
@@ -198,21 +208,29 @@ def _pass(
     outputs = zip([*activations, logits], saturated, strict=True)
     return BatchPass(
         outputs=tuple(_output(array, units) for array, units in outputs),
+        activations=(*activations, logits),
         loss=loss,
         label_probabilities=rule.probabilities(logits)[rows, labels],
         image_losses=rule.per_image(logits, labels),
         gradient_norms=_norms(gradient, "weight"),
         bias_gradient_norms=_norms(gradient, "bias"),
+        gradient=gradient,
     )
+
+
+def _masks(config: RunConfig, state: EngineState, batch: int) -> Masks:
+    """Return the dropout masks of the step that starts from this state."""
+    matrices = [array for key, array in state.weights.items() if key.endswith(".weight")]
+    return DropoutMasks(config, [w.shape[1] for w in matrices]).draw(state.updates, batch)
 
 
 def _saturated(config: RunConfig, pixels: Floats, state: EngineState) -> list[int]:
     """Return how many units are saturated on this batch, per hidden layer."""
     parameters = Parameters(state.weights)
-    fan_ins = [w.shape[0] for w, _ in parameters.by_layer(parameters.theta)]
-    masks = DropoutMasks(config, fan_ins)
-    network = Network(parameters, config.activation, len(pixels), drops=masks.drops)
-    network.set_masks(masks.draw(state.updates, len(pixels)))
+    masks = _masks(config, state, len(pixels))
+    drops = [mask is not None for mask in masks]
+    network = Network(parameters, config.activation, len(pixels), drops=drops)
+    network.set_masks(masks)
     network.forward(pixels)
     return [
         int((layer.relative_derivative().max(axis=0) < FLAT).sum()) for layer in network.activations
