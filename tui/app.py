@@ -188,11 +188,11 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
             self._left = ref(watch), MistakeSelection(self.runs.names[0])
         self._browse(self._left[1])
 
-    def action_explain(self) -> None:
-        """Explain why the two models differ, or do not."""
+    def action_explain(self, unit: int | None = None) -> None:
+        """Explain why the two models differ, or do not; with a unit, its part in one step."""
         from mlpwatch.tui.explain.screen import ExplainScreen  # noqa: PLC0415 - after the first frame
 
-        self.push_screen(ExplainScreen(self.runs.top))
+        self.push_screen(ExplainScreen(self.runs.top, unit))
 
     def action_weights(self) -> None:
         """Show the first layer's weights."""

@@ -13,8 +13,9 @@ from mlpwatch.tui.charts.chart import Chart, Series
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.confusion_cells import MatrixFacts, MatrixMode
 from mlpwatch.tui.images.contact_sheet import ContactSheet, SheetSource
-from mlpwatch.tui.images.image_rows import BatchStrips, ImageRow, ImageRowsView, Strip
+from mlpwatch.tui.images.image_rows import ImageRow, ImageRowsView
 from mlpwatch.tui.images.saliency import Saliency, SaliencyView
+from mlpwatch.tui.images.shelf import Picture, Shelf, ShelvesView
 from mlpwatch.tui.images.tiles import Tile, TilesView, tile_size
 from mlpwatch.tui.kit.cells import CellView
 from mlpwatch.tui.kit.look import Look
@@ -67,9 +68,10 @@ def image_rows(shape: tuple[int, int]) -> ImageRowsView:
     return view
 
 
-def strips(shape: tuple[int, int]) -> BatchStrips:
-    view = BatchStrips(id="strips")
-    view.update([Strip("worst", ink(shape), ["7"] * 9)] * 2)
+def shelves(shape: tuple[int, int]) -> ShelvesView:
+    view, images = ShelvesView(id="shelves"), ink(shape)
+    pictures = [Picture("7", images[0]), *(Picture("w", image - 0.5, 0.5) for image in images)]
+    view.update([Shelf([("worst", Role.TEXT)], pictures, together=2, wanted=6)] * 2)
     return view
 
 
@@ -88,7 +90,7 @@ def tiles(shape: tuple[int, int]) -> TilesView:
 MODES: tuple[MatrixMode, ...] = ("counts", "percent", "difference", "scores")
 
 PICTURES: tuple[Callable[[tuple[int, int]], CellView], ...] = (
-    *(sheet, image_rows, strips, saliency, tiles),
+    *(sheet, image_rows, shelves, saliency, tiles),
 )
 
 VIEWS: dict[str, Callable[[], CellView]] = {

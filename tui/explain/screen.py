@@ -1,25 +1,34 @@
 """The explanation: this run's two losses, then one training step, part by part."""
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Coroutine
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
+from mlpwatch.core.analysis.gradient_comparison import GradientComparison
+from mlpwatch.core.analysis.step_trace import StepTrace
+from mlpwatch.core.run_source import RunSource
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, Chart
 from mlpwatch.tui.charts.chart_data import ChartLimits, ChartOptions, accuracy_series
+from mlpwatch.tui.explain.choice import Chosen
 from mlpwatch.tui.explain.computation import RETRY_SECONDS, Computation
 from mlpwatch.tui.explain.losses_text import losses_rows
+from mlpwatch.tui.explain.source_lines import PageName
+from mlpwatch.tui.explain.source_text import Extent, source_rows
 from mlpwatch.tui.explain.tour import (
     PAGE_COUNT,
-    batch_strips,
+    UNIT_PAGE,
+    code_rows,
     is_still,
     page_title,
     tour_rows,
+    waiting_rows,
 )
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
-from mlpwatch.tui.explain.tour_pages import ShownPage
-from mlpwatch.tui.images.image_rows import BatchStrips
+from mlpwatch.tui.explain.tour_pages import PAGES, ShownPage
+from mlpwatch.tui.explain.tour_pictures import page_shelves
+from mlpwatch.tui.images.shelf import ShelvesView
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -30,41 +39,45 @@ from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
 
-if TYPE_CHECKING:
-    from mlpwatch.core.analysis.gradient_comparison import GradientComparison
-    from mlpwatch.core.analysis.step_trace import StepTrace
-
 COMPARE_SECONDS = 1.0
 """Least time between two comparisons: each creates both engines again, for one batch."""
 
-CHART_ROWS = 7
-"""Of the first page's chart and its margin; with fewer rows it has no x axis."""
+CHART_ROWS, ROOMY_CHART_ROWS = 7, 14
+"""Of the first page's chart and its margin; with fewer than the first it has no x axis, and with
+fewer than the second whole functions are not shown above it."""
+
+
+CHOOSING: tuple[PageName, ...] = ("unit", "update")
+"""The pages that show a single unit, or one of its weights."""
 
 
 class ExplainScreen(ClosesOnce[None]):
-    """A first page that is updated during the run, and four about one step of the paused run.
+    """A first page that is updated during the run, and five about one step of the paused run.
 
     Args:
         watch: of the run.
+        unit: of the first layer, whose page is shown; None for the first page.
     """
 
     WHERE: ClassVar[Where] = "explain"
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHERE)
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, unit: int | None = None) -> None:
         super().__init__()
         self._watch = watch
         self._limits = ChartLimits()
         self._comparison: Computation[GradientComparison] = Computation(COMPARE_SECONDS)
         self._trace: Computation[StepTrace] = Computation()
-        self._page = 0
+        self._page = 0 if unit is None else UNIT_PAGE
+        self._chosen = Chosen(unit)
+        self._shows_code = False
 
     def compose(self) -> ComposeResult:
         """Make header, text, chart, pictures and footer."""
         yield TextLine(id="header")
         yield TextBlock(id="explain-text")
         yield Chart(id="explain-chart")
-        yield BatchStrips(id="batch")
+        yield ShelvesView(id="batch")
         yield Footer("explain", self._watch)
 
     def on_mount(self) -> None:
@@ -91,6 +104,33 @@ class ExplainScreen(ClosesOnce[None]):
         self._page = (self._page + by) % PAGE_COUNT
         self.update()
 
+    def action_unit(self, by: int) -> None:
+        """Choose another unit of the layer, on the pages that show one."""
+        self._choose(lambda trace: self._chosen.move_unit(trace, by))
+
+    def action_layer(self, by: int) -> None:
+        """Choose another layer."""
+        self._choose(lambda trace: self._chosen.move_layer(trace, by))
+
+    def action_item(self, by: int) -> None:
+        """Choose another image, or on the update's page another weight of the unit."""
+        move = self._chosen.move_weight if self._page_name == "update" else self._chosen.move_image
+        self._choose(lambda trace: move(trace, by))
+
+    def action_toggle_code(self) -> None:
+        """Show the source of this page alone, or the numbers again."""
+        self._shows_code = not self._shows_code
+        self._draw()
+
+    @property
+    def _page_name(self) -> PageName:
+        return PAGES[self._page - 1].name if self._page else "losses"
+
+    def _choose(self, move: Callable[[StepTrace], None]) -> None:
+        if self._page_name in CHOOSING and not self._shows_code and self._trace.result is not None:
+            move(self._trace.result)
+            self._draw()
+
     def action_back(self) -> None:
         """Go back to the dashboard."""
         self.dismiss()
@@ -110,29 +150,65 @@ class ExplainScreen(ClosesOnce[None]):
         if not can_draw(self) or state is None or session is None:
             return
         self.query_one("#header", TextLine).update(*header(self._watch))
-        self.query_one(Chart).display = self._page == 0
-        self.query_one(BatchStrips).display = self._page > 0
-        look, width = look_of(self), self.size.width - 2
-        # Header and footer take a row each, the margins a column each.
-        room = self.size.height - 2
-        if self._page:
-            trace = None if self._trace.fault else self._trace.result
-            strips = batch_strips(session.dataset, session.config, state, trace)
-            self.query_one(BatchStrips).update(strips)
-            waiting = self._trace.fault and f"the step could not be computed: {self._trace.fault}"
-            page = ShownPage(self._page, session.dataset.classes, width, look)
-            rows = tour_rows(page, session.config, state, trace, waiting)
-            rows = self._with_message(rows, state)
-            self.query_one(TextBlock).update(squeezed(rows, width, room))
+        chart, shelves = self.query_one(Chart), self.query_one(ShelvesView)
+        chart.display = self._page == 0 and not self._shows_code
+        shelves.display = self._page > 0 and not self._shows_code
+        self.query_one(Footer).update(self._dead_keys())
+        if self._shows_code:
+            config, size = session.config, self._room()
+            self._show_rows(code_rows(self._page, config, look_of(self), *size), state)
+        elif self._page:
+            self._draw_step(state, session)
+        else:
+            self._draw_losses(state, session)
+
+    def _room(self) -> tuple[int, int]:
+        """Return columns and rows: header and footer take a row each, the margins a column each."""
+        return self.size.width - 2, self.size.height - 2
+
+    def _dead_keys(self) -> set[str]:
+        """Return the actions that have no effect on this page."""
+        if self._page_name in CHOOSING and not self._shows_code:
+            return set()
+        return {"unit(1)", "layer(1)", "item(1)"}
+
+    def _draw_step(self, state: RunState, session: RunSource) -> None:
+        look, shelves = look_of(self), self.query_one(ShelvesView)
+        trace = None if self._trace.fault else self._trace.result
+        if trace is None or not is_still(state):
+            fault = self._trace.fault and f"the step could not be computed: {self._trace.fault}"
+            shelves.update([])
+            self._show_rows(waiting_rows(self._page, state, look, fault), state)
             return
+        step = self._chosen.shown(trace, session.config, session.dataset)
+        rows = tour_rows(self._page, ShownPage(step, *self._room(), look), state)
+        self._show_rows(rows, state)
+        shelves.update(page_shelves(self._page_name, step, look))
+
+    def _show_rows(self, rows: list[Row], state: RunState) -> None:
+        rows = squeezed(self._with_message(rows, state), *self._room())
+        self.query_one(TextBlock).update(rows)
+
+    def _draw_losses(self, state: RunState, session: RunSource) -> None:
+        look, (width, room) = look_of(self), self._room()
         rows = losses_rows(
             session.config,
             state,
             self._comparison.result,
             self._comparison.fault,
         )
-        rows = [page_title(0, look), *(ascii_rows(rows) if look.ascii_only else rows)]
-        rows = self._with_message(rows, state)
+        rows = [page_title(0, look), *rows]
+        tries: tuple[tuple[Extent, int], ...] = (
+            ("whole", ROOMY_CHART_ROWS),
+            ("short", CHART_ROWS),
+        )
+        for extent, chart_rows in tries:
+            source = source_rows("losses", session.config, width, extent)
+            both = [*rows, [], *source]
+            if len(without_blanks(both, width, 0)) <= room - chart_rows:
+                rows = both
+                break
+        rows = self._with_message(ascii_rows(rows) if look.ascii_only else rows, state)
         self.query_one(TextBlock).update(without_blanks(rows, width, room - CHART_ROWS))
         options = ChartOptions(overlay=len(state.engines) > 1)
         self.query_one(Chart).update(
@@ -145,10 +221,13 @@ class ExplainScreen(ClosesOnce[None]):
         )
 
     def _with_message(self, rows: list[Row], state: RunState) -> list[Row]:
-        """Return rows in which the answer to the last key, or a fault, replaces the first blank."""
+        """Return rows in which the answer to the last key, or a fault, replaces the first blank.
+
+        Without a blank it replaces the last row, which says what to do next.
+        """
         text = state.message_on(self.WHERE)
-        if not text or not (state.message_where or state.message_is_bad) or [] not in rows:
+        if not text or not (state.message_where or state.message_is_bad):
             return rows
-        blank = rows.index([])
+        blank = rows.index([]) if [] in rows else len(rows) - 1
         message: Row = [(text, Role.BAD if state.message_is_bad else Role.WARNING)]
         return [*rows[:blank], message, *rows[blank + 1 :]]

@@ -1,28 +1,34 @@
-"""Common parts of the tour: page titles, the step shown, and how to get its numbers."""
+"""A page of the tour: its title, the step shown, the numbers, the source, room for pictures."""
 
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.data.dataset import Dataset
-from mlpwatch.core.data.pixels import ink_of
+from mlpwatch.tui.explain.layout import Section, beside, longest, sections_that_fit
+from mlpwatch.tui.explain.source_text import Extent, source_column, source_rows
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
 from mlpwatch.tui.explain.tour_pages import PAGES, Page, ShownPage
+from mlpwatch.tui.explain.unit_text import choice_text
 from mlpwatch.tui.formatting import TITLES
-from mlpwatch.tui.images.image_rows import Strip
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
-from mlpwatch.tui.kit.text_block import Row
+from mlpwatch.tui.kit.text_block import Row, folded
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import EngineTrace, StepTrace
 
-_MOST_PICTURES = 16
-"""Most images of a batch: at 220 columns 13 of 28 pixels fit."""
-
 PAGE_COUNT = 1 + len(PAGES)
 """The first page is about the two losses."""
+
+UNIT_PAGE = 1 + [page.name for page in PAGES].index("unit")
+
+_NUMBERS_COLUMNS = 79
+"""Columns of the widest table; with more, the source comes beside it."""
+_SOURCE_GAP = 3
+_SOURCE_RANK, _PICTURES_RANK = 3, 4
+_PICTURE_ROWS = 10
+"""Of a shelf of pictures: a blank, its title, a name, and 28 pixels in half blocks, two by two."""
 
 
 def page_title(page: int, look: Look) -> Row:
@@ -39,61 +45,126 @@ def is_still(state: RunState) -> bool:
     return all(engine.phase == "paused" or engine.ended for engine in state.engines.values())
 
 
-def tour_rows(
-    page: ShownPage,
-    config: RunConfig,
-    state: RunState,
-    trace: "StepTrace | None",
-    fault: str = "",
-) -> list[Row]:
-    """Return a page with its numbers, or how to get them.
+def waiting_rows(number: int, state: RunState, look: Look, fault: str = "") -> list[Row]:
+    """Return a page without numbers, and how to get them.
 
     Args:
-        page: number, width and look.
-        config: of the run.
+        number: of the page; 0 is the first.
         state: of the run.
-        trace: the step; None until it is computed.
-        fault: why it could not be computed; may be empty.
+        look: what the terminal can show.
+        fault: why they could not be computed; may be empty.
     """
-    rows = [page_title(page.number, page.look), []]
+    rows = [page_title(number, look), []]
     if not is_still(state):
-        rows.append(
-            [("Space pauses the models; then this page shows their next step:", Role.WARNING)]
-        )
-        rows.append([("one batch, at the weights of that moment.", Role.DIM)])
-    elif trace is None:
-        rows.append([(fault, Role.BAD) if fault else ("computing the next step …", Role.DIM)])
+        says = "Space pauses the models; then this page shows their next step:"
+        rows += [[(says, Role.WARNING)]]
+        rows += [[("one batch, at the weights of that moment.", Role.DIM)]]
     else:
-        rows += [_where(name, one, state, config) for name, one in trace.engines.items()]
-        rows += [[]]
-        rows += _rows_of(PAGES[page.number - 1], trace, config, page)
-        rows += [[], [(_next(trace, state), Role.DIM)]]
-    return ascii_rows(rows) if page.look.ascii_only else rows
+        rows.append([(fault, Role.BAD) if fault else ("computing the next step …", Role.DIM)])
+    return ascii_rows(rows) if look.ascii_only else rows
 
 
-def batch_strips(
-    dataset: Dataset, config: RunConfig, state: RunState, trace: "StepTrace | None"
-) -> list[Strip]:
-    """Return the worst images of each model's batch; none without a step."""
-    if trace is None or not is_still(state):
-        return []
-    return [_strip(name, one, dataset, config) for name, one in trace.engines.items()]
+def tour_rows(number: int, shown: ShownPage, state: RunState) -> list[Row]:
+    """Return a page with its numbers and its source, as far as they fit.
+
+    Args:
+        number: of the page, from 1.
+        shown: the step, with the width and height of numbers, source and pictures together.
+        state: of the run.
+    """
+    page, width = PAGES[number - 1], shown.width
+    # The unit's page has tables for all columns.
+    rows = None if page.name == "unit" else _wide_rows(page, number, shown, state)
+    if rows is None:
+        rows = _tall_rows(page, number, shown, state, width)
+    return ascii_rows(rows) if shown.look.ascii_only else rows
 
 
-def _strip(name: EngineName, one: "EngineTrace", dataset: Dataset, config: RunConfig) -> Strip:
-    chosen = one.worst_first[:_MOST_PICTURES]
-    pixels = dataset.train_images[one.rows[chosen]].reshape(-1, *dataset.image_shape)
-    images = ink_of(pixels, config.pixel_range)
-    shares = (one.after or one.before).label_probabilities
-    names = dataset.class_names
-    captions = [f"{names[int(one.labels[n])]}  {float(shares[n]) * 100:5.1f} %" for n in chosen]
-    title = f"{TITLES[name]}'s worst images of the batch, and what it gives their labels"
-    return Strip(title, images, captions)
+def code_rows(number: int, config: RunConfig, look: Look, width: int, height: int) -> list[Row]:
+    """Return a page that shows the source alone, in full if there is room."""
+    title = "What this page computes, in our source and in PyTorch"
+    head: list[Row] = [[*page_title(number, look)[:1], (title, Role.STRONG)], []]
+    name = PAGES[number - 1].name if number else "losses"
+    extents: tuple[Extent, ...] = ("whole", "short", "first")
+    for extent in extents:
+        source = source_rows(name, config, width, extent)
+        if len(folded(source, width)) + len(head) <= height:
+            break
+    rows = [*head, *source]
+    return ascii_rows(rows) if look.ascii_only else rows
 
 
-def _rows_of(page: Page, trace: "StepTrace", config: RunConfig, shown: ShownPage) -> list[Row]:
+def _tall_rows(page: Page, number: int, shown: ShownPage, state: RunState, width: int) -> list[Row]:
+    """Return a page with its source below the numbers."""
+    config = shown.step.config
+    for extent, most_rank in _EXTENTS:
+        source = source_rows(page.name, config, width, extent)
+        sections = _sections(page, number, shown, state, source)
+        needed = [one.rows for one in sections if one.rank <= most_rank]
+        if sum(len(folded(rows, width)) for rows in needed) <= shown.height:
+            return sections_that_fit(sections, width, shown.height)
+    return sections_that_fit(_sections(page, number, shown, state, []), width, shown.height)
+
+
+_EXTENTS: tuple[tuple[Extent, int], ...] = (
+    ("whole", _PICTURES_RANK),
+    ("short", _PICTURES_RANK),
+    ("short", _SOURCE_RANK),
+    ("first", _SOURCE_RANK),
+)
+"""Whole functions only beside pictures; where there is little room the source comes first."""
+
+
+def _wide_rows(page: Page, number: int, shown: ShownPage, state: RunState) -> list[Row] | None:
+    """Return a page with its source at the right of the numbers; None if that is too narrow."""
+    config = shown.step.config
+    for extent, _ in _EXTENTS:
+        source = source_column(page.name, config, extent)
+        columns = shown.width - _SOURCE_GAP - longest(source)
+        if columns >= _NUMBERS_COLUMNS and len(source) <= shown.height - _PICTURE_ROWS - 2:
+            own = ShownPage(shown.step, columns, shown.height, shown.look)
+            rows = sections_that_fit(_sections(page, number, own, state, []), columns, shown.height)
+            return [*rows[:1], *beside(rows[1:], source, columns, _SOURCE_GAP)]
+    return None
+
+
+def _sections(
+    page: Page, number: int, shown: ShownPage, state: RunState, source: list[Row]
+) -> list[Section]:
+    trace, config = shown.step.trace, shown.step.config
+    title = [page_title(number, shown.look)]
+    if page.name in ("unit", "update"):
+        title.append(_choice_row(page, shown))
+    where = [_where(name, one, state, config) for name, one in trace.engines.items()]
+    is_unit = page.name == "unit"
     formulas: list[Row] = [[(formula, Role.TEXT)] for formula in page.formulas(config)]
-    return [*formulas, [], *page.table(trace, config, shown)]
+    return [
+        Section(title),
+        # The unit's tables have titles of their own.
+        Section(where, 5 if is_unit else 0),
+        Section(formulas, 2 if page.name == "update" else 1),
+        *page.sections(shown),
+        Section(source, _SOURCE_RANK),
+        # The unit's page keeps room for its pictures itself.
+        Section([[]] * (0 if is_unit else _PICTURE_ROWS), _PICTURES_RANK, is_room=True),
+        Section([[(_next(trace, state), Role.DIM)]], 2 if is_unit else 0),
+    ]
+
+
+def _choice_row(page: Page, shown: ShownPage) -> Row:
+    """Return which unit, and which image or weight, is shown, and the keys that choose."""
+    step = shown.step
+    text = choice_text(step.trace, step.choice)
+    third = "weight" if page.name == "update" else "image"
+    if third == "image":
+        count = min(len(one.rows) for one in step.trace.engines.values())
+        text += f", image {step.choice.image + 1} of {count}"
+    keys = [f"↑↓ unit  shift+↑↓ layer  n p {third}", "↑↓  shift+↑↓  n p"]
+    if shown.look.ascii_only:
+        keys = [f"up down unit  pgdn layer  n p {third}", "up down  pgdn  n p"]
+    room = shown.width - len(text) - _SOURCE_GAP
+    fitting = next((key for key in keys if len(key) <= room), "")
+    return [(text, Role.TEXT), (" " * _SOURCE_GAP + fitting, Role.DIM)]
 
 
 def _where(name: EngineName, one: "EngineTrace", state: RunState, config: RunConfig) -> Row:

@@ -1,5 +1,6 @@
 """The tour's formulas, as in the hand-written network, and their ASCII spelling."""
 
+import re
 from collections.abc import Sequence
 
 from mlpwatch.core.config import RunConfig
@@ -9,16 +10,40 @@ _PLAIN = {
     "Σ": "sum_", "−": "-", "·": "*", "²": "^2", "∂": "d", "ᵀ": "^T", "δ": "delta", "⊙": "*",
     "η": "eta", "θ": "theta", "←": "<-", "→": "->", "‖": "||", "Δ": "d", "μ": "mu", "β": "beta",
     "ε": "eps", "√": "sqrt", "×": "x", "…": "...", "₁": "1", "₂": "2", "ᵗ": "^t", "σ": "sigma",
+    "µ": "u", "≤": "<=", "φ": "phi", "Φ": "Phi", "\u0302": "_hat", "\u03b1": "alpha", "λ": "lambda",
 }  # fmt: skip
+
+_TABLE = str.maketrans(_PLAIN)
+
+
+def ascii_text(text: str) -> str:
+    """Return a text in ASCII only; formulas become longer."""
+    # Without a blank, a sum includes its index: `sum_c`.
+    return text.replace("Σ ", "sum ").replace("Σ_", "sum_").translate(_TABLE)
 
 
 def ascii_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return rows in ASCII only. Formulas become longer; tables have no such characters."""
-    table = str.maketrans(_PLAIN)
-    # Without a blank, a sum includes its index: `sum_c`.
-    return [
-        [(text.replace("Σ ", "sum ").translate(table), role) for text, role in row] for row in rows
-    ]
+    """Return rows in ASCII only. Formulas become longer; for tables see `ascii_table`."""
+    return [[(ascii_text(text), role) for text, role in row] for row in rows]
+
+
+def ascii_table(rows: Sequence[Row]) -> list[Row]:
+    """Return rows of a table in ASCII only: blanks give way to longer words, so columns stay."""
+    return [[(_in_columns(text), role) for text, role in row] for row in rows]
+
+
+def _in_columns(text: str) -> str:
+    written, excess = "", 0
+    for part in re.split("(  +)", text):
+        if part.startswith("  "):
+            kept = max(1, len(part) - excess)
+            excess -= len(part) - kept
+            written += " " * kept
+        else:
+            plain = ascii_text(part)
+            excess += len(plain) - len(part)
+            written += plain
+    return written
 
 
 def forward_formulas(config: RunConfig) -> list[str]:

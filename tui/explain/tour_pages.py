@@ -1,4 +1,4 @@
-"""The tour's pages: forward, loss, backward, update, each with its table."""
+"""The tour's pages: forward, loss, backward, one unit, update, each with its numbers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,18 @@ from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.tui.explain.choice import ShownStep
+from mlpwatch.tui.explain.layout import Section
 from mlpwatch.tui.explain.losses_text import differs_by_mean
+from mlpwatch.tui.explain.source_lines import PageName
 from mlpwatch.tui.explain.tour_formulas import (
     backward_formulas,
     forward_formulas,
     loss_formulas,
     update_formulas,
 )
+from mlpwatch.tui.explain.unit_text import source_name, unit_formulas, unit_tables
+from mlpwatch.tui.explain.weight_text import weight_rows
 from mlpwatch.tui.formatting import TITLES, three_digits
 from mlpwatch.tui.kit.bars import share_bar
 from mlpwatch.tui.kit.lines import ACCENTS
@@ -23,8 +28,8 @@ from mlpwatch.tui.kit.theme import Role
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.step_trace import BatchPass, EngineTrace, LayerOutput, StepTrace
 
-IMAGES_SHOWN = 6
-"""Images of the batch on the loss page: with two formulas this many just fit into 24 rows."""
+IMAGE_STEPS = (3, 3, 6, 12)
+"""Images on the loss page: how many at least, and how many more while there is room."""
 
 _TABLE_COLUMNS = 78
 """Width of the widest table; the bars are to its right."""
@@ -37,25 +42,30 @@ _NORM_COLUMNS = 22
 
 @dataclass(frozen=True, slots=True)
 class ShownPage:
-    """A page with its size and look."""
+    """The step that a page shows, and the page's size and look."""
 
-    number: int
-    """From 1; the page about the two losses is 0."""
-    classes: int
-    """Of the data set."""
+    step: ShownStep
     width: int
-    """Columns for the text."""
+    """Columns for the numbers."""
+    height: int
+    """Rows for numbers and pictures."""
     look: Look
+
+    @property
+    def classes(self) -> int:
+        """Of the data set."""
+        return self.step.dataset.classes
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page of the tour."""
 
+    name: PageName
     title: str
     formulas: Callable[[RunConfig], Sequence[str]]
-    table: Callable[..., list[Row]]
-    """(trace, config, shown page): heading and rows."""
+    sections: Callable[[ShownPage], list[Section]]
+    """The numbers."""
 
 
 def number(value: float) -> str:
@@ -71,7 +81,8 @@ def _both(before: float, after: float | None, arrow: str, *, width: int = 8) -> 
     return f"{first} {arrow} {three_digits(after):<{width}}"
 
 
-def _forward_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> list[Row]:  # noqa: ARG001 - as the others
+def _forward_sections(shown: ShownPage) -> list[Section]:
+    trace, config = shown.step.trace, shown.step.config
     saturated = "dead" if config.activation == "relu" else "flat"
     rows: list[Row] = [
         [
@@ -95,9 +106,9 @@ def _forward_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> l
         if k and any(later):
             after = [(_output(one.outputs[k]) if one else " " * 27, Role.STRONG) for one in later]
             rows.append([(f"{'    after':<23}", Role.DIM), *after])
-    if count > 2:  # noqa: PLR2004 - images and logits alone have no such units
-        rows += [[], [(_IDLE_SAYS[saturated], Role.DIM)]]
-    return rows
+    # Images and logits alone have no such units.
+    says: list[Row] = [[(_IDLE_SAYS[saturated], Role.DIM)]] if config.hidden else []
+    return [Section(rows), Section(says, 2)]
 
 
 _IDLE_SAYS = {
@@ -121,24 +132,29 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(str(n) for n in shape)
 
 
-def _loss_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> list[Row]:
-    arrow = _arrow(shown.look)
-    share = "p" if config.loss == "cross-entropy" else "a"
-    names = list(trace.engines)
-    rows: list[Row] = [
-        [(f"{TITLES[name]:<40}", ACCENTS[name]) for name in names],
-        [(f"label   {share + '[label]':<14}{'loss':>7}{'':11}", Role.DIM) for _ in names],
+def _loss_sections(shown: ShownPage) -> list[Section]:
+    trace, arrow = shown.step.trace, _arrow(shown.look)
+    share = "p" if shown.step.config.loss == "cross-entropy" else "a"
+    traces = list(trace.engines.values())
+    head: list[Row] = [
+        [(f"{TITLES[name]:<40}", ACCENTS[name]) for name in trace.engines],
+        [(f"label   {share + '[label]':<14}{'loss':>7}{'':11}", Role.DIM) for _ in traces],
     ]
-    most = min(IMAGES_SHOWN, *(len(one.rows) for one in trace.engines.values()))
-    rows += [
-        [(_image(one, one.worst_first[n], arrow), Role.TEXT) for one in trace.engines.values()]
-        for n in range(most)
-    ]
+    sections, first = [Section(head)], 0
+    for rank, count in enumerate(IMAGE_STEPS):
+        last = min(first + count, *(len(one.rows) for one in traces))
+        rows: list[Row] = [
+            [(_image(one, one.worst_first[n], arrow), Role.TEXT) for one in traces]
+            for n in range(first, last)
+        ]
+        # Source and pictures come before the others.
+        sections.append(Section(rows, (0, 5, 6, 7)[rank], is_joined=True))
+        first = last
     means = [
         (f"{'mean of all':<22}{_loss(one.before.loss, _after_loss(one), arrow):<18}", Role.STRONG)
-        for one in trace.engines.values()
+        for one in traces
     ]
-    return [*rows, means]
+    return [*sections, Section([means], is_joined=True)]
 
 
 def _image(one: "EngineTrace", n: int, arrow: str) -> str:
@@ -167,7 +183,8 @@ def _after_loss(one: "EngineTrace") -> float | None:
     return one.after.loss if one.after else None
 
 
-def _backward_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> list[Row]:
+def _backward_sections(shown: ShownPage) -> list[Section]:
+    trace, config = shown.step.trace, shown.step.config
     traces = list(trace.engines.values())
     norm, d = ("|g|", "d") if shown.look.ascii_only else ("‖g‖", "∂")
     heads = [
@@ -186,14 +203,15 @@ def _backward_table(trace: "StepTrace", config: RunConfig, shown: ShownPage) -> 
         bars = _bars(trace, [one.before.gradient_norms for one in traces], k, shown)
         rows.append([(f"{f'{d}L/{d}W{k}':<12}", Role.STRONG), shape, *norms, *difference, *bars])
         rows.append([(f"{f'{d}L/{d}b{k}':<12}{fan_out:>8}  ", Role.DIM), *biases])
+    notes: list[Row] = []
     if trace.differences:
         times = f"{shown.classes} × " if differs_by_mean(config) else ""
         text = f"difference: by hand − {times}autograd at NumPy's weights, largest entry"
-        rows += [[], [(text, Role.DIM)]]
+        notes.append([(text, Role.DIM)])
         if times:
             text = f"nn.MSELoss() divides by the {shown.classes} classes too: that factor is known"
-            rows.append([(text, Role.DIM)])
-    return rows
+            notes.append([(text, Role.DIM)])
+    return [Section(rows), Section(notes, 1)]
 
 
 def _bars(
@@ -224,7 +242,33 @@ def _norm(one: "EngineTrace", k: int, arrow: str, kind: Literal["weight", "bias"
     return f"{text:<{_NORM_COLUMNS}}"
 
 
-def _update_table(trace: "StepTrace", _config: RunConfig, shown: ShownPage) -> list[Row]:
+_UNIT_ROWS, _UNIT_SOURCE_ROWS = 4, 7
+"""Of the page of a unit: title, choice, formulas and what comes next; the source."""
+_ROOMY = 24
+"""Rows with which the pictures grow."""
+_VERY_ROOMY = 32
+"""Rows with which the source has room too."""
+_MOST_TABLE_ROWS = 24
+
+
+def _unit_sections(shown: ShownPage) -> list[Section]:
+    side = shown.step.dataset.image_shape[0]
+    # A name above half blocks; with many pixels two by two.
+    fewest = 1 + (-(-side // 2) if side <= 16 else 7)  # noqa: PLR2004 - 8 rows of a picture
+    room = shown.height - _UNIT_ROWS
+    source = _UNIT_SOURCE_ROWS if room >= _VERY_ROOMY else 0
+    pictures = fewest if room < _ROOMY else max(fewest, room * 3 // 8)
+    rows = min(_MOST_TABLE_ROWS, room - pictures - source)
+    tables = unit_tables(shown.step, shown.width, rows, shown.look)
+    formulas: list[Row] = [
+        [(formula, Role.TEXT)] for formula in unit_formulas(shown.step, shown.look)
+    ]
+    room_rows: list[Row] = [[]] * (pictures + 1)
+    return [Section(formulas, 1), Section(tables), Section(room_rows, is_room=True)]
+
+
+def _update_sections(shown: ShownPage) -> list[Section]:
+    trace = shown.step.trace
     traces = list(trace.engines.values())
     w, d = ("|W|", "|dW|") if shown.look.ascii_only else ("‖W‖", "‖ΔW‖")
     rows: list[Row] = [
@@ -256,7 +300,28 @@ def _update_table(trace: "StepTrace", _config: RunConfig, shown: ShownPage) -> l
         (f"  {_both(one.before.loss, _after_loss(one), arrow, width=7):<27}", Role.STRONG)
         for one in traces
     ]
-    return [*rows, [], [(f"{'batch loss':<16}", Role.STRONG), *losses]]
+    table, filled = weight_rows(shown.step, shown.look, shown.width)
+    return [
+        Section(rows),
+        Section([[(f"{'batch loss':<16}", Role.STRONG), *losses]], 2),
+        Section([_weight_title(shown), *table]),
+        # The numbers before the bare formulas; of a second model only if there is room.
+        *(Section(rows, 1 if n == 0 else 3) for n, rows in enumerate(filled)),
+    ]
+
+
+def _weight_title(shown: ShownPage) -> Row:
+    step = shown.step
+    layer, unit, _ = step.choice
+    if step.weight is None:
+        return [(f"the bias of unit {unit} of layer {layer}", Role.STRONG)]
+    kind = "unit" if layer else "pixel"
+    source = source_name(step.weight, layer, step.dataset)
+    text = f"the weight from {kind} {source} to unit {unit} of layer {layer}"
+    first = next(iter(step.trace.engines.values()))
+    count = first.state.weights[f"layers.{layer}.weight"].shape[1]
+    ranked = f"  gradient number {step.weight_rank + 1} of {count}"
+    return [(text, Role.STRONG), (ranked, Role.DIM)]
 
 
 def _update(one: "EngineTrace", k: int) -> str:
@@ -272,9 +337,25 @@ def _arrow(look: Look) -> str:
     return "->" if look.ascii_only else "→"
 
 
+def _no_formulas(_config: RunConfig) -> list[str]:
+    """Return none: those of a unit depend on its layer, and come with its numbers."""
+    return []
+
+
 PAGES: tuple[Page, ...] = (
-    Page("Forward: from the pixels to the logits", forward_formulas, _forward_table),
-    Page("The loss: how wrong, image by image, the worst first", loss_formulas, _loss_table),
-    Page("Backward: which way is down, layer by layer", backward_formulas, _backward_table),
-    Page("The update: how far the weights go", update_formulas, _update_table),
+    Page("forward", "Forward: from the pixels to the logits", forward_formulas, _forward_sections),
+    Page(
+        "loss",
+        "The loss: how wrong, image by image, the worst first",
+        loss_formulas,
+        _loss_sections,
+    ),
+    Page(
+        "backward",
+        "Backward: which way is down, layer by layer",
+        backward_formulas,
+        _backward_sections,
+    ),
+    Page("unit", "One unit: its sum, and what comes back to it", _no_formulas, _unit_sections),
+    Page("update", "The update: how far the weights go", update_formulas, _update_sections),
 )

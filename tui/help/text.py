@@ -10,14 +10,15 @@ from mlpwatch.tui.kit.look import SHOWS_ALL, Look
 
 _HEADINGS: dict[Where, str] = {
     "everywhere": "Everywhere",
+    # In this order all keys fit into 60 rows of 220 columns.
+    "explain": "In the explanation",
+    "question": "Asked before something is done",
     "dashboard": "On the dashboard",
     "mistakes": "Among the mistakes",
-    "explain": "In the explanation",
     "weights": "Among the weights",
     "layers": "Among the layers",
     "compare": "Comparing runs",
     "runs": "Among the runs",
-    "question": "Asked before something is done",
     "entry": "Typing a name or a number",
     "draw": "On the drawing",
 }

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.images.pixel_grid import PixelGrid, grid_for, put_pixels
 from mlpwatch.tui.images.renderers import Renderer, line_canvases
 from mlpwatch.tui.images.tiles import TileSize
 from mlpwatch.tui.kit.cells import Canvas, CellView
@@ -16,15 +14,6 @@ from mlpwatch.tui.kit.theme import Ink, Role
 _GAP = 1
 _TEXT_ROWS = 2
 _MOST_ROWS, _FEWEST_ROWS = 7, 3
-
-_STRIP_GAP = 2
-_FEWEST_STRIP_ROWS = 9
-"""With fewer rows nothing is recognisable: 7 rows of 28 pixels, and two of text."""
-_RECOGNISED_ROWS = 10
-"""Rows, of two pixels each, in which a digit is still easy to recognise."""
-
-_SMALLEST_SHARE = 16
-"""Least columns per image; a caption takes 13."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,49 +82,3 @@ class ImageRowsView(CellView):
             measured = f"{row.measure} {word}" if n == 0 and row.measure else word
             caption = measured if len(measured) <= size.columns else word[: size.columns]
             canvas.put(x, y + size.rows, caption.rjust(size.columns), Role.DIM)
-
-
-class Strip(NamedTuple):
-    """The images of one model."""
-
-    title: str
-    images: NDArray[np.floating]
-    """(count, height, width), ink from 0 to 1."""
-    captions: Sequence[str]
-    """One per image."""
-
-
-class BatchStrips(CellView):
-    """Fills the remaining room with images; stays empty if it is too small."""
-
-    _by_model: Sequence[Strip] = ()
-
-    def update(self, strips: Sequence[Strip]) -> None:
-        """Show as many strips below each other as fit."""
-        self._by_model = strips
-        self.repaint()
-
-    def paint(self, width: int, height: int) -> Canvas:
-        """Return as many images of each strip as fit, at least four if there is room.
-
-        Two models share the height if each image is then still recognised.
-        """
-        canvas = Canvas(width, height)
-        if height < _FEWEST_STRIP_ROWS or not self._by_model:
-            return canvas
-        shape = self._by_model[0].images.shape
-        share = height // len(self._by_model) - 3
-        rows = share if share >= min(shape[1], _RECOGNISED_ROWS) else height - 2
-        grid = grid_for((shape[1], shape[2]), width // 4 - _STRIP_GAP, rows, most_zoom=4)
-        step = grid.rows + 3
-        for top, strip in zip(range(0, height - step + 2, step), self._by_model, strict=False):
-            self._put_strip(canvas, top, strip, grid)
-        return canvas
-
-    def _put_strip(self, canvas: Canvas, top: int, strip: Strip, grid: PixelGrid) -> None:
-        share = max(grid.columns, _SMALLEST_SHARE) + _STRIP_GAP
-        canvas.put(0, top, strip.title, Role.DIM)
-        for n in range(min(len(strip.images), (canvas.width + _STRIP_GAP) // share)):
-            place, image = (n * share, top + 1), strip.images[n]
-            put_pixels(canvas, place, image, grid, self.look)
-            canvas.put(n * share, top + 1 + grid.rows, strip.captions[n])

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from textual.events import Click
+from textual.message import Message
 
 from mlpwatch.core.data.pixels import area_average
 from mlpwatch.tui.images.signed import pixels_per_cell, put_levels, signed_levels, signed_style
@@ -89,6 +91,13 @@ def shrink(pixels: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.
 class TilesView(CellView):
     """Shows tiles row by row; those that do not fit are left out."""
 
+    class Picked(Message):
+        """A tile was clicked."""
+
+        def __init__(self, place: int, *, twice: bool) -> None:
+            super().__init__()
+            self.place, self.twice = place, twice
+
     _tiles: Sequence[Tile] = ()
     _tile_size = TileSize(SMALL_COLUMNS, SMALL_COLUMNS // 2)
     _full = 1.0
@@ -104,6 +113,17 @@ class TilesView(CellView):
         self._tiles, self._tile_size, self._full = tiles, size, full
         self.repaint()
 
+    def on_click(self, event: Click) -> None:
+        """Report which tile was clicked."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        fitting = grid(self._tile_size, *self.size)
+        across, down = offset.x // fitting.column_width, offset.y // fitting.row_height
+        place = down * fitting.across + across
+        if across < fitting.across and down < fitting.down and place < len(self._tiles):
+            self.post_message(self.Picked(place, twice=event.chain == 2))  # noqa: PLR2004
+
     def paint(self, width: int, height: int) -> Canvas:
         """Return the tiles."""
         canvas = Canvas(width, height)
@@ -112,7 +132,11 @@ class TilesView(CellView):
             down, across = divmod(n, fitting.across)
             x = across * fitting.column_width
             y = down * fitting.row_height
-            canvas.put(x, y, tile.name[: self._tile_size.columns], tile.role)
+            name = tile.name[: self._tile_size.columns]
+            if tile.role == Role.CURSOR:
+                # As wide as the tile: a short name would be overlooked.
+                name = name.ljust(self._tile_size.columns)
+            canvas.put(x, y, name, tile.role)
             rows = self._tile_size.rows * pixels_per_cell(style)
             shrunk = shrink(tile.pixels, rows, self._tile_size.columns)
             put_levels(canvas, x, y + _NAME_ROWS, signed_levels(shrunk, self._full), style)

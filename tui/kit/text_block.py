@@ -23,18 +23,18 @@ class TextBlock(CellView):
         before, self._rows = self._rows, rows
         # Folded: a longer text may need more lines even if it has no more rows.
         width = self.size.width
-        if self.is_attached and len(_folded(rows, width)) != len(_folded(before, width)):
+        if self.is_attached and len(folded(rows, width)) != len(folded(before, width)):
             self.refresh(layout=True)
         self.repaint()
 
     def get_content_height(self, _container: Size, _viewport: Size, width: int) -> int:
         """Return the rows that the text needs at this width."""
-        return len(_folded(self._rows, width))
+        return len(folded(self._rows, width))
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return the text."""
         canvas = Canvas(width, height)
-        for y, row in enumerate(_folded(self._rows, width)):
+        for y, row in enumerate(folded(self._rows, width)):
             x = 0
             for text, role in row:
                 x = canvas.put(x, y, printable(text), role)
@@ -43,22 +43,23 @@ class TextBlock(CellView):
         return canvas
 
 
-def _folded(rows: Sequence[Row], width: int) -> list[Row]:
-    folded: list[Row] = []
+def folded(rows: Sequence[Row], width: int) -> list[Row]:
+    """Return rows of which those of a single long piece are folded between words."""
+    lines: list[Row] = []
     for row in rows:
         if len(row) == 1 and len(row[0][0]) > width > 0:
             text, role = row[0]
-            folded += [[(line, role)] for line in wrap(text, width)]
+            lines += [[(line, role)] for line in wrap(text, width)]
         else:
-            folded.append(row)
-    return folded
+            lines.append(row)
+    return lines
 
 
 def without_blanks(rows: Sequence[Row], width: int, height: int) -> list[Row]:
     """Return rows with blank ones removed, from the end, until they fit."""
     kept = list(rows)
     for n in reversed(range(len(kept))):
-        if not kept[n] and len(_folded(kept, width)) > height:
+        if not kept[n] and len(folded(kept, width)) > height:
             del kept[n]
     return kept
 
@@ -69,6 +70,6 @@ def squeezed(rows: Sequence[Row], width: int, height: int) -> list[Row]:
     The first rows are the subject, the last says what to do.
     """
     kept = without_blanks(rows, width, height)
-    while len(kept) > 1 and len(_folded(kept, width)) > height > 2:  # noqa: PLR2004 - ends stay
+    while len(kept) > 1 and len(folded(kept, width)) > height > 2:  # noqa: PLR2004 - ends stay
         del kept[-2]
     return kept

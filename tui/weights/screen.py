@@ -78,7 +78,7 @@ class WeightsScreen(ClosesOnce[None]):
         self._reader = WeightsReader(watch)
         self._alone: EngineName | None = None
         self._large = False
-        self._first = 0
+        self._first = self._cursor = 0
         self._sought = -1
         self._hints, self._note = hints, ""
         """The answer to the last key."""
@@ -127,11 +127,31 @@ class WeightsScreen(ClosesOnce[None]):
 
     def action_first(self) -> None:
         """Go to the first units."""
+        self._cursor = 0
         self._go_to(0)
 
     def action_last(self) -> None:
         """Go to the last units."""
+        self._cursor = self._reader.units - 1
         self._go_to(self._reader.units)
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by some units, to the page where it is."""
+        self._cursor = min(max(self._cursor + by, 0), self._reader.units - 1)
+        is_shown = self._first <= self._cursor < self._first + self._grid().tiles
+        self._go_to(self._first if is_shown else self._cursor)
+
+    async def action_open(self) -> None:
+        """Show the part of the unit at the cursor in one training step."""
+        if self._reader.units:
+            await self.run_action(f"app.explain({self._cursor})")
+
+    async def on_tiles_view_picked(self, event: TilesView.Picked) -> None:
+        """Move the cursor to the unit that was clicked; open it at a double click."""
+        self._cursor = min(self._first + event.place, self._reader.units - 1)
+        self._draw()
+        if event.twice:
+            await self.action_open()
 
     def action_next_model(self) -> None:
         """Show the next model alone, or both if there is room."""
@@ -152,6 +172,7 @@ class WeightsScreen(ClosesOnce[None]):
         found = sorted(set().union(*(self._reader.dead_units(n) for n in self._shown_names())))
         if found:
             self._sought = next((unit for unit in found if unit > self._sought), found[0])
+            self._cursor = self._sought
             self._go_to(self._sought)
         # A note of this screen, not a message of the run, which other screens would show too.
         self._note = sought_text(self._sought, len(found))
@@ -176,7 +197,10 @@ class WeightsScreen(ClosesOnce[None]):
         return tile_size(shape, LARGE_COLUMNS if self._large else SMALL_COLUMNS)
 
     def _go_to(self, unit: int) -> None:
-        """Scroll to the row of tiles with a unit; the last page is always full."""
+        """Scroll to the row of tiles with a unit; the last page is always full.
+
+        The cursor stays at its place on the page if it would be on another one.
+        """
         if not can_draw(self):
             return
         self._note = ""
@@ -184,7 +208,11 @@ class WeightsScreen(ClosesOnce[None]):
         fitting = self._grid()
         rows = -(-self._reader.units // fitting.across)
         row = min(unit // fitting.across, rows - fitting.down)
-        self._first = max(0, row) * fitting.across
+        before, self._first = self._first, max(0, row) * fitting.across
+        if not self._first <= self._cursor < self._first + fitting.tiles:
+            self._cursor += self._first - before
+        last = min(self._first + fitting.tiles, self._reader.units) - 1
+        self._cursor = max(self._first, min(self._cursor, last))
         self._draw()
 
     def _arrange(self) -> None:
@@ -230,7 +258,8 @@ class WeightsScreen(ClosesOnce[None]):
             title = self.query_one(f"#{name}-titles", TextLine)
             title.update(model_text(layer), dead_text(self._reader.dead.get(name)))
             names = "" if session.config.hidden else data.class_names
-            tiles = unit_tiles(layer, self._first, last, self._reader.dead_units(name), names)
+            dead = self._reader.dead_units(name)
+            tiles = unit_tiles(layer, range(self._first, last), dead, names, self._cursor)
             self.query_one(f"#{name}-tiles", TilesView).update(tiles, size, scale)
 
     def _draw_lines(self) -> None:

@@ -77,23 +77,23 @@ def sought_text(unit: int, dead: int) -> str:
 
 
 def unit_tiles(
-    layer: "FirstLayer", first: int, last: int, dead: set[int], class_names: str
+    layer: "FirstLayer", units: range, dead: set[int], class_names: str, cursor: int
 ) -> list[Tile]:
-    """Return the tiles of some units; dead ones are marked.
+    """Return the tiles of some units; dead ones and the one at the cursor are marked.
 
     Args:
         layer: all units.
-        first: the first unit.
-        last: the last unit, exclusive.
+        units: those shown; beyond the last there are none.
         dead: units whose output is 0 on every validation image.
         class_names: one character per unit for a network without hidden layers, else empty.
+        cursor: a unit.
     """
     tiles = []
-    for unit in range(first, min(last, len(layer.tiles))):
+    for unit in units[: max(0, len(layer.tiles) - units.start)]:
         name, role = str(unit), Role.DIM
         if class_names:
             name = f"class {class_names[unit]}"
         if unit in dead:
             name, role = f"{unit} dead", Role.WARNING
-        tiles.append(Tile(name, role, layer.tiles[unit]))
+        tiles.append(Tile(name, Role.CURSOR if unit == cursor else role, layer.tiles[unit]))
     return tiles

@@ -168,10 +168,49 @@ async def goes_back_from_the_drawing(stage: Stage, key: str) -> None:
 @effect("explain", "turn(1)")
 async def turns_to_the_next_page(stage: Stage, key: str) -> None:
     await stage.press("e", key)
-    assert "2/5  Forward" in stage.text()
+    assert "2/6  Forward" in stage.text()
 
 
 @effect("explain", "turn(-1)")
 async def turns_to_the_page_before(stage: Stage, key: str) -> None:
     await stage.press("e", key)
-    assert "5/5  The update" in stage.text()
+    assert "6/6  The update" in stage.text()
+
+
+async def open_unit(stage: Stage) -> str:
+    """Open the page of a unit, and return which unit and image it shows."""
+    await stage.press("space", "e", *["right"] * 4)
+    await stage.see("z = Σ w x + b")
+    return stage.row("layer 0, unit").split("  ")[0]
+
+
+def chooses(back: str, there: str) -> Effect:
+    """Return the proof that a key leads on, and another one back."""
+
+    async def proof(stage: Stage, key: str) -> None:
+        first = await open_unit(stage)
+        await stage.press(key)
+        assert first not in stage.text()
+        assert there in stage.text()
+        await stage.press(back)
+        assert first in stage.text()
+
+    return proof
+
+
+EFFECTS["explain", "unit(1)"] = chooses("up", "layer 0, unit ")
+EFFECTS["explain", "unit(-1)"] = chooses("down", "layer 0, unit ")
+EFFECTS["explain", "item(1)"] = chooses("p", "image 2 of 50")
+EFFECTS["explain", "item(-1)"] = chooses("n", "image 50 of 50")
+EFFECTS["explain", "layer(1)"] = chooses("pageup", "layer 1, unit ")
+EFFECTS["explain", "layer(-1)"] = chooses("pagedown", "layer 1, unit ")
+
+
+@effect("explain", "toggle_code")
+async def shows_the_source_alone(stage: Stage, key: str) -> None:
+    await stage.press("e", key)
+    assert "core/network/losses.py  CrossEntropy.forward" in stage.text()
+    assert "gradient norm" not in stage.text()
+    await stage.press(key)
+    assert "CrossEntropy.forward" in stage.text()
+    assert "What this page computes" not in stage.text()

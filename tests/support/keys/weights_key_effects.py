@@ -63,3 +63,25 @@ async def shows_each_model_alone_then_both(stage: Stage, key: str) -> None:
         await stage.press(key)
         titles = [title for title in ("NumPy  epoch", "PyTorch  epoch") if title in stage.text()]
         assert [title.split()[0] for title in titles] == list(shown)
+
+
+@effect("weights", "open")
+async def opens_the_unit_in_the_tour(stage: Stage, key: str) -> None:
+    await stage.press("space")
+    await open_weights(stage)
+    await stage.press("down", key)
+    await stage.see("layer 0, unit 3 of 32")
+
+
+def moves_the_cursor(unit: int, *before: str) -> Effect:
+    async def proof(stage: Stage, key: str) -> None:
+        await stage.press("space")
+        await open_weights(stage)
+        await stage.press(*before, key, "enter")
+        await stage.see(f"layer 0, unit {unit} of 32")
+
+    return proof
+
+
+EFFECTS["weights", "move(1)"] = moves_the_cursor(1)
+EFFECTS["weights", "move(-1)"] = moves_the_cursor(30, "end")

@@ -1,0 +1,64 @@
+"""The source of a page as rows: both engines beside each other, or one below the other."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.tui.explain.layout import beside, longest
+from mlpwatch.tui.explain.source_lines import Excerpt, PageName, is_comment, source_lines
+from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.kit.lines import ACCENTS
+from mlpwatch.tui.kit.text_block import Row
+from mlpwatch.tui.kit.theme import Role
+
+Extent = Literal["whole", "short", "first"]
+"""Whole functions; their last lines; the last lines of the most important function."""
+
+_GAP = 2
+
+
+def source_rows(page: PageName, config: RunConfig, width: int, extent: Extent) -> list[Row]:
+    """Return the source of a page: ours, and PyTorch's opposite.
+
+    Args:
+        page: of the tour.
+        config: of the run.
+        width: columns; beside each other if both fit without a cut.
+        extent: how much of it.
+    """
+    sides = _sides(page, config, extent)
+    if len(sides) < 2:  # noqa: PLR2004 - one alone
+        return [row for side in sides.values() for row in side]
+    left, right = sides.values()
+    rest = width - _GAP - longest(right)
+    if longest(left) <= rest:
+        return beside(left, right, max(longest(left), min(rest, (width - _GAP) // 2)), _GAP)
+    return [*left, *right]
+
+
+def source_column(page: PageName, config: RunConfig, extent: Extent) -> list[Row]:
+    """Return the same with both engines below each other."""
+    rows: list[Row] = []
+    for side in _sides(page, config, extent).values():
+        rows += [[], *side] if rows else side
+    return rows
+
+
+def _sides(page: PageName, config: RunConfig, extent: Extent) -> Mapping[EngineName, list[Row]]:
+    sides = {}
+    for name in config.engine_names:
+        found = source_lines(page, name, config)
+        sides[name] = _excerpts(name, found[:1] if extent == "first" else found, extent)
+    return sides
+
+
+def _excerpts(name: EngineName, found: Sequence[Excerpt], extent: Extent) -> list[Row]:
+    rows: list[Row] = []
+    for one in found:
+        title = f"{TITLES[name]:<9}" if not rows else " " * 9
+        # Where there is little room both engines just fit beside each other in 80 columns.
+        file = one.file if extent == "whole" else one.file.rpartition("/")[2]
+        rows.append([(title, ACCENTS[name]), (f"{file}  {one.name}", Role.DIM)])
+        lines = one.lines if extent == "whole" else one.short
+        rows += [[(line, Role.DIM if is_comment(line) else Role.TEXT)] for line in lines]
+    return rows
