@@ -179,7 +179,9 @@ class StepProbe:
         started = thread_time()
         compared = compare_step(config, dataset, self._other, taken, guard=guard_of(config))
         cost = thread_time() - started + copying
-        self._due_at = monotonic() + max(cost / COST_SHARE, taken.seconds / MOST_COMPARED)
+        # Waits add up, so that the first steps, which wait for nothing, are made up for.
+        wait = max(cost / COST_SHARE, taken.seconds / MOST_COMPARED)
+        self._due_at = max(monotonic(), self._due_at) + wait
         if compared is not None:
             self._send(compared)
         is_new = compared is not None and compared.is_outside and not self._found

@@ -70,7 +70,7 @@ def standing_note(state: "RunState", config: RunConfig) -> str:
         return ""
     # The key comes first: narrow screens cut the end.
     if state.difference is not None:
-        return f"e: {cause_text(state.difference)}"
+        return f"e: {cause_text(state.difference, config)}"
     if state.outside is not None:
         apart, limit = state.outside.difference, state.outside.rounding
         return (

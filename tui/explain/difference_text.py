@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.run_text import cause_text
 from mlpwatch.tui.kit.text_block import Row
@@ -23,9 +22,11 @@ def difference_rows(found: "DifferenceFound", config: RunConfig) -> list[Row]:
         found: the step.
         config: of the run.
     """
-    heads = [(f"{TITLES[name]:>{width}}", ACCENTS[name]) for name, width in _COLUMNS]
+    heads = [
+        (f"{config.title(name)[:width]:>{width}}", ACCENTS[name]) for name, width in _COLUMNS
+    ]
     rows: list[Row] = [
-        [(f"step {found.step:,}, output side first".ljust(26), Role.DIM), *heads],
+        [(f"step {found.step:,}".ljust(14), Role.DIM), *heads],
         *(_row(pair, config, is_first=pair.name == found.tensor) for pair in _shown(found)),
     ]
     advice: list[Row] = []
@@ -34,13 +35,13 @@ def difference_rows(found: "DifferenceFound", config: RunConfig) -> list[Row]:
     return [*rows, [], [(f"{found.text}", Role.TEXT)], *advice]
 
 
-def heading_of(found: "DifferenceFound") -> Row:
+def heading_of(found: "DifferenceFound", config: RunConfig) -> Row:
     """Return who differs, since when, where first, and why."""
-    return [(cause_text(found), Role.STRONG)]
+    return [(cause_text(found, config), Role.STRONG)]
 
 
-_COLUMNS: tuple[tuple[EngineName, int], ...] = (("numpy", 4), ("torch", 38))
-"""Where the names end: NumPy's numbers are left of the formula, PyTorch's are right of it."""
+_COLUMNS: tuple[tuple[EngineName, int], ...] = (("numpy", 16), ("torch", 38))
+"""Columns of the names: NumPy's numbers are left of the formula, PyTorch's are right of it."""
 
 
 def _shown(found: "DifferenceFound") -> list["TensorPair"]:

@@ -41,7 +41,7 @@ def losses_rows(
     """
     losses: list[Row] = [_loss_row(config, name) for name in config.engine_names]
     if found := state.difference:
-        return [heading_of(found), [], *losses, [], *difference_rows(found, config)]
+        return [heading_of(found, config), [], *losses, [], *difference_rows(found, config)]
     rows: list[Row] = [[(_headline(config), Role.STRONG)], [], *losses, []]
     rows += _numbers(comparison)
     if fault:

@@ -82,11 +82,11 @@ def parted_text(state: "RunState", config: "RunConfig") -> str:
     return told.replace("e-0", "e-")
 
 
-def cause_text(found: "DifferenceFound") -> str:
+def cause_text(found: "DifferenceFound", config: "RunConfig") -> str:
     """Return which model differs, since when, why, and in which tensor first."""
     factor = factor_text(found.factor)
     why = f"{found.code}, factor {factor}" if factor else found.code
-    who = formatting.TITLES[found.differs]
+    who = config.title(found.differs)
     # The tensor is last: narrow screens cut the end.
     return f"{who} differs since step {found.step:,}: {why}; first: {found.tensor}"
 
