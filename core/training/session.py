@@ -25,7 +25,6 @@ from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.events import (
-    MOST_COMPARED,
     DifferenceFound,
     EpochDone,
     Event,
@@ -35,7 +34,6 @@ from mlpwatch.core.events import (
     StepCompared,
     StepGroup,
 )
-from mlpwatch.core.network.build import layer_sizes, parameter_count
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.remote.server import CommandServer
@@ -48,7 +46,7 @@ from mlpwatch.core.scheduling import available_cores, share_interpreter
 from mlpwatch.core.training.control import Control, ControlGroup
 from mlpwatch.core.training.recorder import DiskRecorder
 from mlpwatch.core.training.result import EngineResult, result_of
-from mlpwatch.core.training.step_probe import StepProbe
+from mlpwatch.core.training.step_probe import StepProbe, why_not_compared
 from mlpwatch.core.training.trainer import train
 
 PAST_EVENTS = (EpochDone, StepGroup, GapMeasured, StepCompared, DifferenceFound)
@@ -94,9 +92,9 @@ class Session:
         self._group = ControlGroup()
         self._controls = {name: Control(share, group=self._group) for name in self._engines}
         self.gap_meter, self.weight_store = GapMeter(), WeightStore()
+        self._not_compared = why_not_compared(config, dataset, self._engines)
         self._probe: StepProbe | None = None
-        sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
-        if len(self._engines) > 1 and parameter_count(sizes) <= MOST_COMPARED:
+        if not self._not_compared:
             # The user's own steps are repeated; if both are, those in NumPy's place.
             is_torch = config.network_torch is not None and config.network is None
             taken: EngineName = "torch" if is_torch else "numpy"
@@ -295,9 +293,8 @@ class Session:
             ends: stop the run once the cause is known.
         """
         if self._probe is None:
-            many = f"has more than {MOST_COMPARED:,} weights"
-            why = many if len(self._engines) > 1 else "trains one model"
-            self.mailbox.put(Notice(f"steps are not compared: this run {why}", is_bad=True))
+            text = f"steps are not compared: {self._not_compared}"
+            self.mailbox.put(Notice(text, is_bad=True))
             return
 
         def end(difference: DifferenceFound) -> None:

@@ -1,7 +1,7 @@
 """Has one engine repeat a step of the other now and then, in a thread of its own."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import nan
 from threading import Condition, Thread
 from time import monotonic, perf_counter, thread_time
@@ -13,10 +13,11 @@ from mlpwatch.core.checking.live.step_comparison import TakenStep, compare_step,
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import error_text
-from mlpwatch.core.events import DifferenceFound, Event, Mailbox, Notice
-from mlpwatch.core.network.build import build_engine
+from mlpwatch.core.events import MOST_COMPARED, DifferenceFound, Event, Mailbox, Notice
+from mlpwatch.core.network.build import build_engine, layer_sizes, parameter_count
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.step_norms import LayerNorms
+from mlpwatch.core.network.users.torch_file import UserTorchEngine
 from mlpwatch.core.scheduling import stand_back
 
 COST_SHARE = 0.008
@@ -27,7 +28,7 @@ FIRST_STEPS = 3
 """Steps at the start that are always compared. Four of the catalogue's mistakes show only at the
 second step, and Adam's bias correction most at the first ones."""
 
-MOST_COMPARED = 1_000
+MOST_PER_DOUBLING = 1_000
 """The wait grows with the training time, so that a run of any length has a few thousand comparisons
 at most: a thousand until the time doubles, then 700 until it doubles again."""
 
@@ -37,6 +38,21 @@ may wait for PyTorch."""
 
 END_SECONDS = 5.0
 """Longest wait at the end of training for the last comparison, and for the cause."""
+
+
+def why_not_compared(
+    config: RunConfig, dataset: Dataset, engines: Mapping[EngineName, Engine]
+) -> str:
+    """Return why a run's steps can't be compared; empty if they can."""
+    sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
+    if len(engines) == 1:
+        return "this run trains one model"
+    if parameter_count(sizes) > MOST_COMPARED:
+        return f"the network has more than {MOST_COMPARED:,} weights"
+    for name, engine in engines.items():
+        if isinstance(engine, UserTorchEngine) and engine.draws_at_random():
+            return f"{config.title(name)} draws dropout masks of its own"
+    return ""
 
 
 class StepProbe:
@@ -180,7 +196,7 @@ class StepProbe:
         compared = compare_step(config, dataset, self._other, taken, guard=guard_of(config))
         cost = thread_time() - started + copying
         # Waits add up, so that the first steps, which wait for nothing, are made up for.
-        wait = max(cost / COST_SHARE, taken.seconds / MOST_COMPARED)
+        wait = max(cost / COST_SHARE, taken.seconds / MOST_PER_DOUBLING)
         self._due_at = max(monotonic(), self._due_at) + wait
         if compared is not None:
             self._send(compared)

@@ -22,9 +22,7 @@ def difference_rows(found: "DifferenceFound", config: RunConfig) -> list[Row]:
         found: the step.
         config: of the run.
     """
-    heads = [
-        (f"{config.title(name)[:width]:>{width}}", ACCENTS[name]) for name, width in _COLUMNS
-    ]
+    heads = [(f"{config.title(name)[:width]:>{width}}", ACCENTS[name]) for name, width in _COLUMNS]
     rows: list[Row] = [
         [(f"step {found.step:,}".ljust(14), Role.DIM), *heads],
         *(_row(pair, config, is_first=pair.name == found.tensor) for pair in _shown(found)),

@@ -59,6 +59,15 @@ class UserTorchEngine(UserEngine):
         if state.updates and self.file.keeps_slots:
             self._load_slots(state)
 
+    def draws_at_random(self) -> bool:
+        """Return whether a step draws masks of its own (dropout), which no other engine repeats."""
+        few = np.arange(min(8, len(self._labels)))
+        x = self._torch.from_numpy(self._gather(few)[0])
+        self._user.train_mode()
+        with self._torch.no_grad():
+            one, other = (self._forward(x, len(few)) for _ in range(2))
+        return bool((one != other).any())
+
     def take_step(self, images: Floats, labels: Labels) -> NDArray[Any]:
         """See `UserEngine`."""
         for group, share in zip(self._optimizer.param_groups, self._shares, strict=True):

@@ -16,6 +16,7 @@ from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
 from tests.support.samples.engines import assert_same_bits
 from tests.support.samples.training import SECONDS
+from tests.support.samples.user_networks import TORCH_FILE, written
 from tests.support.waiting import wait_until
 
 Kind = TypeVar("Kind")
@@ -160,3 +161,45 @@ def test_after_a_slow_comparison_the_next_one_waits_a_hundred_times_as_long(
     session = session_of(replace(CONFIG, epochs=20), tmp_path)
     steps = [event.step for event in of(ended(session), StepCompared)]
     assert steps == [1, 2, 3, session.epoch_steps], "the next one is due after some minutes"
+
+
+def with_torch_file(folder: Path, old: str = "", new: str = "") -> RunConfig:
+    source = TORCH_FILE.format(features=64).replace("nn.Linear(4, 3)", "nn.Linear(4, 10)")
+    assert old in source
+    file = written(source.replace(old, new), folder, "model.py")
+    return replace(CONFIG, hidden=(4,), activation="tanh", network_torch=file)
+
+
+def test_a_wrong_torch_file_is_stopped_at_its_first_step(tmp_path: Path) -> None:
+    wrong = "\n\ndef loss(outputs, labels):\n    return 2 * F.cross_entropy(outputs, labels)\n"
+    wrong = "\n\nfrom torch.nn import functional as F\n" + wrong
+    source = "return self.second(torch.tanh(self.first(x)))\n"
+    config = with_torch_file(tmp_path, source, source + wrong)
+    session = session_of(config, tmp_path)
+    session.stop_at_difference(ends=True)
+    ended(session)
+    found = session.stopped_at
+    assert found is not None
+    assert (found.engine, found.differs, found.step) == ("torch", "torch", 1)
+    assert found.code == "loss-factor-two"
+    assert found.factor == pytest.approx(2)
+
+
+def test_a_right_torch_file_takes_numpys_steps(tmp_path: Path) -> None:
+    session = session_of(with_torch_file(tmp_path), tmp_path)
+    found = of(ended(session), StepCompared)
+    assert len(found) >= 4
+    assert {event.engine for event in found} == {"torch"}
+    assert not any(event.is_outside for event in found)
+
+
+def test_dropout_of_a_files_own_is_not_compared_and_said(tmp_path: Path) -> None:
+    config = with_torch_file(
+        tmp_path, "torch.tanh(self.first(x))", "nn.functional.dropout(torch.tanh(self.first(x)))"
+    )
+    session = session_of(config, tmp_path)
+    session.stop_at_difference(ends=True)
+    events = ended(session)
+    assert not of(events, StepCompared)
+    [notice] = [event for event in of(events, Notice) if "compared" in event.text]
+    assert notice.text == "steps are not compared: model.py draws dropout masks of its own"
