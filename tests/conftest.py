@@ -9,6 +9,25 @@ import pytest
 from tests.support.checkout import CHECKOUT
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--part K/N`."""
+    parser.addoption("--part", default="1/1", help="of the rare tests: every N-th, from the K-th")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the rare tests, unless `-m` or a node id names them; then keep the part asked for.
+
+    A part is chosen by position, so that N runs with all K have run each test once.
+    """
+    which, parts = map(int, config.getoption("--part").split("/"))
+    rare = [item for item in items if item.get_closest_marker("rare")]
+    is_named = "rare" in config.option.markexpr or any("::" in one for one in config.args)
+    kept = set(rare[which - 1 :: parts] if is_named else [])
+    left_out = [item for item in rare if item not in kept]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
 def pytest_collection_finish() -> None:
     """Leave PyTorch, scikit-learn and all tests out of what each full collection looks through."""
     gc.collect()

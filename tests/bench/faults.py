@@ -129,7 +129,8 @@ def judge(row: FaultRow, environment: dict[str, str], notes: Path) -> Verdict:
     began = monotonic()
     notes.write_text("")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *row.tests],
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider",
+         "-m", "rare or not rare", *row.tests],
         cwd=CHECKOUT, env=environment | {"MLPWATCH_LOSSES": str(notes)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -55,8 +55,11 @@ def steps_of(run: Run) -> list[int]:
 
 @pytest.mark.parametrize(
     ("take", "where"),
-    [(rename, "saved/old"), (delete, "saved/demo-2"), (delete_config, "saved/demo-2"),
-     (link, "elsewhere")],
+    [
+        (rename, "saved/old"), (link, "elsewhere"),
+        pytest.param(delete, "saved/demo-2", marks=pytest.mark.rare),
+        pytest.param(delete_config, "saved/demo-2", marks=pytest.mark.rare),
+    ],
 )  # fmt: skip
 def test_its_own_folder_is_followed_or_made_again_and_no_other_is_touched(
     tmp_path: Path, take: Callable[[Path], None], where: str

@@ -1,6 +1,6 @@
 """SIGKILL at any moment of the real command loses nothing that was saved.
 
-20 rounds; MLPWATCH_KILLS=200 for as many as one likes.
+8 rounds; MLPWATCH_KILLS=200 for as many as one likes.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.support.faults.killing import Kills
 
 pytestmark = pytest.mark.xdist_group("kills")
 
-ROUNDS = int(os.environ.get("MLPWATCH_KILLS", "20"))
+ROUNDS = int(os.environ.get("MLPWATCH_KILLS", "8"))
 
 
 def never_killed(config: RunConfig, steps: int) -> Tensors:

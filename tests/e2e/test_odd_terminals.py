@@ -19,7 +19,14 @@ def dashboard(folder: Path, columns: int, rows: int, **variables: str) -> Termin
     return Terminal(command, folder, columns=columns, rows=rows, env=environment(**variables))
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(0, 0), (80, 0), (0, 24)])
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        (0, 0),
+        pytest.param(80, 0, marks=pytest.mark.rare),
+        pytest.param(0, 24, marks=pytest.mark.rare),
+    ],
+)
 def test_a_size_that_is_not_known_is_80_by_24(columns: int, rows: int, tmp_path: Path) -> None:
     with dashboard(tmp_path, 80, 24) as terminal:
         # The emulator shows 80x24; what the program is told is another thing.
@@ -46,6 +53,7 @@ def test_the_terminals_own_size_wins_over_columns_and_lines(tmp_path: Path) -> N
         assert terminal.wait_for_end() == 0
 
 
+@pytest.mark.rare
 def test_a_huge_terminal_is_left_in_time(tmp_path: Path) -> None:
     with dashboard(tmp_path, 80, 24) as terminal:
         terminal.wait_for(TRAINS.search)

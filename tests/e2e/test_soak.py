@@ -27,6 +27,7 @@ WARM_UP_EPOCHS = 120
 of them, until the other has done them too."""
 
 
+@pytest.mark.rare
 def test_a_run_at_full_speed_takes_no_more_and_no_more(tmp_path: Path) -> None:
     if not Path("/proc/self/status").exists():
         pytest.skip("there is no /proc to read a process's memory from")

@@ -26,6 +26,12 @@ LETTERS = re.compile(r"A +B .* Y +Z$", re.MULTILINE)
 LATIN_1, JAPANESE = "en_US.ISO-8859-1", "ja_JP.EUC-JP"
 
 
+def at_full_speed(terminal: Terminal) -> None:
+    """Lift the limit that a short run begins with."""
+    terminal.wait_for("] lifts it")
+    terminal.send("]")
+
+
 def call(
     folder: Path, *arguments: str, before: Sequence[str] = (), **env: str
 ) -> "subprocess.CompletedProcess[bytes]":
@@ -238,10 +244,17 @@ def test_garbage_in_textuals_variables_is_one_line(tmp_path: Path, name: str, va
     assert not (tmp_path / "saved").exists()
 
 
-@pytest.mark.parametrize("name", ["TEXTUAL_THEME", "TEXTUAL_ANIMATIONS", "TEXTUAL_FPS"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TEXTUAL_THEME",
+        *(pytest.param(n, marks=pytest.mark.rare) for n in ("TEXTUAL_ANIMATIONS", "TEXTUAL_FPS")),
+    ],
+)
 def test_what_textual_passes_over_does_no_harm(tmp_path: Path, name: str) -> None:
     env = environment(**{name: "garbage"})
     with Terminal([*mlpwatch_command(), *SMALL], tmp_path, env=env) as terminal:
+        at_full_speed(terminal)
         terminal.wait_for("1/1")
         terminal.send("q")
         assert terminal.wait_for_end() == 0
@@ -315,12 +328,12 @@ def test_unfit_files_are_one_line_of_the_real_command(tmp_path: Path, name: str)
 
 def test_a_theme_is_chosen_by_its_name(tmp_path: Path) -> None:
     with Terminal([*mlpwatch_command(), *SMALL, "--theme", "light"], tmp_path) as terminal:
-        terminal.wait_for("1/1")
+        terminal.wait_for("training")
         terminal.send("q")
         assert terminal.wait_for_end() == 0
         light = terminal.received()
     with Terminal([*mlpwatch_command(), *SMALL], tmp_path) as terminal:
-        terminal.wait_for("1/1")
+        terminal.wait_for("training")
         terminal.send("q")
         assert terminal.wait_for_end() == 0
         assert light[:4000] != terminal.received()[:4000]

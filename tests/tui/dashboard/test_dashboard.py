@@ -260,8 +260,12 @@ async def test_markup_in_what_is_being_loaded_is_shown_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", ["", "o", "z", "tab z", "tab tab down", "m", "e", "question_mark", "ctrl+p"]
-)
+    "keys",
+    [
+        "", "o", "tab z", "tab tab down", "m",
+        *(pytest.param(k, marks=pytest.mark.rare) for k in ("z", "e", "question_mark", "ctrl+p")),
+    ],
+)  # fmt: skip
 async def test_any_screen_lives_through_any_size_and_comes_back_the_same(keys: str) -> None:
     async with on_stage(training(), SIZES[0]) as stage:
         await stage.press(*keys.split())

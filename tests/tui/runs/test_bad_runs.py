@@ -186,7 +186,10 @@ SHOWN = [
 ]
 
 
-@pytest.mark.parametrize("kind", SHOWN)
+@pytest.mark.parametrize(
+    "kind",
+    [*SHOWN[::4], *(pytest.param(k, marks=pytest.mark.rare) for k in SHOWN if k not in SHOWN[::4])],
+)
 async def test_one_bad_run_takes_nothing_away(kind: str) -> None:
     copied(kind)
     async with on_stage(training(), saved=SAVED) as stage:
