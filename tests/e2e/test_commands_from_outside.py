@@ -96,6 +96,12 @@ def test_a_run_that_is_killed_at_once_can_be_resumed(tmp_path: Path) -> None:
     assert min(saved_step(tmp_path, name) for name in ENGINE_NAMES) > 50
 
 
+def wait_for_steps(folder: Path, more: int) -> None:
+    """Wait until the run has done so many more steps."""
+    enough = steps_done(folder) + more
+    wait_until(lambda: steps_done(folder) > enough)
+
+
 def test_a_limit_out_of_range_is_refused_and_both_train_on(tmp_path: Path) -> None:
     with training(tmp_path) as process:
         wait_until((demo(tmp_path) / SOCKET_NAME).exists)
@@ -103,8 +109,7 @@ def test_a_limit_out_of_range_is_refused_and_both_train_on(tmp_path: Path) -> No
             answer = ask(tmp_path, f'{{"order":"limit","steps_per_second":{limit}}}\n'.encode())
             assert answer["ok"] is False, limit
             assert "steps_per_second" in answer["error"]
-            before = steps_done(tmp_path)
-            wait_until(lambda before=before: steps_done(tmp_path) > before + 20)
+            wait_for_steps(tmp_path, 20)
         assert process.poll() is None
         assert ask(tmp_path, encode_command(Command("stop")))["ok"]
         assert process.wait(DEADLINE_SECONDS) == 0
