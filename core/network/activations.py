@@ -1,7 +1,7 @@
 """Activations of the hidden layers: function, derivative, and initial weights.
 
-A new activation needs its name in `core.config.Activation`, a record here, and its counterpart in
-`torch_mlp.ACTIVATIONS`.
+A new activation needs its name in `core.specification.ActivationName`, a record here, and its
+counterpart in `torch_mlp.ACTIVATIONS`.
 """
 
 import math

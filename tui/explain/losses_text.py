@@ -98,15 +98,16 @@ def _ratio(numbers: list[float]) -> list[tuple[str, Role]]:
 
 
 def _conclusion(config: RunConfig, state: RunState, comparison: "GradientComparison | None") -> str:
-    if config.recipe in RECIPE_STORIES:
-        return RECIPE_STORIES[config.recipe]
-    if len(config.engine_names) == 1:
-        return "Each step goes against these gradients: downhill, as the batch sees it."
-    if comparison is not None and (factor := _factor_between(comparison)):
+    both = len(config.engine_names) > 1
+    if both and comparison is not None and (factor := _factor_between(comparison)):
         return (
             f"NumPy's gradient is {factor:.4g} times PyTorch's at the same weights: that is not "
             "rounding. A run that trains compares its steps and looks for the cause."
         )
+    if config.recipe in RECIPE_STORIES:
+        return RECIPE_STORIES[config.recipe]
+    if not both:
+        return "Each step goes against these gradients: downhill, as the batch sees it."
     if parted := parted_text(state, config):
         return f"Both take the same steps: {parted}. --dtype float64 puts it off."
     if state.gaps:
