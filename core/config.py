@@ -43,6 +43,9 @@ MAX_BATCH_SIZE = 1_000_000
 MAX_EPOCHS = 100_000
 MAX_STEPS = 10**12
 MAX_IMAGES = 10**9
+MOST_COMPARED = 4_000_000
+"""Steps of a network with more weights are not compared: it would take 10 times their memory."""
+
 MAX_LEARNING_RATE = 1e30
 """Far above any useful rate. From 1e38 PyTorch refuses a float32 update instead of diverging."""
 

@@ -124,10 +124,6 @@ class GapMeasured:
     """Absolute difference of the epoch's train losses."""
 
 
-MOST_COMPARED = 4_000_000
-"""Steps of a network with more weights are not compared: it would take 10 times their memory."""
-
-
 @dataclass(frozen=True, slots=True)
 class StepCompared:
     """The other engine has repeated one step from the same weights, memory and batch."""

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mlpwatch.core.config import EngineName
-from mlpwatch.core.events import MOST_COMPARED
+from mlpwatch.core.config import MOST_COMPARED, EngineName
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
 from mlpwatch.tui.charts.chart_data import (
     GAP_VIEWS,
