@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from mlpwatch.core.checking.findings import factor_text
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import SPEEDS, Watch
@@ -84,6 +83,9 @@ def parted_text(state: "RunState", config: "RunConfig") -> str:
 
 def cause_text(found: "DifferenceFound", config: "RunConfig") -> str:
     """Return which model differs, since when, why, and in which tensor first."""
+    # Not at the top: the first frame needs none of it.
+    from mlpwatch.core.checking.findings import factor_text  # noqa: PLC0415
+
     factor = factor_text(found.factor)
     why = f"{found.code}, factor {factor}" if factor else found.code
     who = config.title(found.differs)
