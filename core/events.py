@@ -190,7 +190,7 @@ class DifferenceFound:
 
 @dataclass(frozen=True, slots=True)
 class LayersMeasured:
-    """The norms of a step were measured: a few steps of each epoch, and single steps."""
+    """The norms of a step were measured: the first, a few of each epoch, and single steps."""
 
     engine: EngineName
     step: int

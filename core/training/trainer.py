@@ -105,8 +105,8 @@ class _Training:
         self.samples = dataset.train_count
         self.epoch_steps = steps_per_epoch(self.samples, config.batch_size)
         self.sampler = LayerSampler(self.epoch_steps)
-        self.is_single = False
-        """Whether the next step was ordered alone; it is measured, for the screen."""
+        self.is_single = self.step == 0
+        """Whether the next step is the run's first or was ordered alone: the screen shows it."""
         self.unreported: list[tuple[int, int, float]] = []
         self.reported_at = self.saved_at = start.seconds
         self.pacer = StepPacer()

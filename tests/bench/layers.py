@@ -25,6 +25,7 @@ from mlpwatch.core.analysis.features import PROBE_IMAGES, UnitProbe
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset, steps_per_epoch
 from mlpwatch.core.training.control import Control
+from mlpwatch.core.training.epoch_report import PROBE_STEPS
 from mlpwatch.core.training.launch import engine_on
 from mlpwatch.core.training.layer_samples import LayerSampler, sampled_batches
 from mlpwatch.core.training.trainer import train
@@ -125,7 +126,9 @@ def main() -> None:
             step, look = _parts(name, config, dataset)
             with _without_layers():
                 epoch = _seconds(name, config, dataset) / config.epochs
-            share = (samples * step + look) / epoch
+            # Short epochs share a look at the units.
+            looks = min(1.0, steps / PROBE_STEPS)
+            share = (samples * step + looks * look) / epoch
             print(  # noqa: T201
                 f"{shape:<15} {name:<6} {median(ratios) - 1:+.2%} "
                 f"({low - 1:+.2%} to {high - 1:+.2%})  parts {share:.2%}: "

@@ -9,7 +9,7 @@ from mlpwatch.core.analysis.layer_faults import RULE_OF_THUMB
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import LayerRecord
 from mlpwatch.tui.charts.chart import Limits, Marker, Series, nice_limits
-from mlpwatch.tui.charts.chart_data import CURVES, LAYER_MARKERS, SOFT_CURVES
+from mlpwatch.tui.charts.chart_data import CURVES, SOFT_CURVES
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import EngineView, RunState
 
@@ -18,24 +18,24 @@ Quantity = Literal["gradient_norm", "update_ratio", "flat_share"]
 
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
-MOST_CURVES = 2 * len(LAYER_MARKERS)
+_MARKERS: tuple[Marker, ...] = ("braille", "dot", "circle", "dashed")
+"""By layer; dashes come last, because the rule of thumb is a dashed line."""
+
+MOST_CURVES = 2 * len(_MARKERS)
 """Layers that can be told apart in one chart: each marker in two tones."""
 
 FEW_EPOCHS = 3
 """Planned epochs up to which each measured step of the newest epoch is shown."""
 
-_LEAST_GRADIENT = 1e-12
-"""Of the axis; a dead network's gradient is 0, which a log axis can't show."""
-
 
 def marker_of(layer: int) -> Marker:
     """Return the marker of a layer's curve."""
-    return LAYER_MARKERS[layer % len(LAYER_MARKERS)]
+    return _MARKERS[layer % len(_MARKERS)]
 
 
 def layer_role(layer: int, engine: EngineName) -> Role:
     """Return the colour of a layer's curve."""
-    roles = CURVES if layer // len(LAYER_MARKERS) % 2 == 0 else SOFT_CURVES
+    roles = CURVES if layer // len(_MARKERS) % 2 == 0 else SOFT_CURVES
     return roles[engine]
 
 
@@ -126,8 +126,6 @@ class LayerLimits:
         values = [y for one in series for _, y in one.points if isfinite(y)]
         if quantity == "flat_share":
             values += [0.0, 10.0]
-        else:
-            values = [max(y, _LEAST_GRADIENT) for y in values]
         limits = nice_limits(values, is_log(quantity), self._kept.get(quantity))
         self._kept[quantity] = limits
         return limits

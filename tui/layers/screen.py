@@ -40,6 +40,7 @@ from mlpwatch.tui.layers.text import (
     SOUND,
     WAITING,
     ShownLayers,
+    diverged_rows,
     fault_rows,
     table_rows,
 )
@@ -57,6 +58,9 @@ ROWS_PER_LAYER = 6
 """Rows of the screen per row of the table; the rest is for the charts."""
 
 ROWS_PER_FAULT = 12
+
+ROOMY = 36
+"""From this height on blank rows part the words from table and charts."""
 
 
 class LayersScreen(ClosesOnce[None]):
@@ -137,7 +141,8 @@ class LayersScreen(ClosesOnce[None]):
         """Show the numbers an epoch back or on; after the newest the live ones."""
         epochs = sorted({e.epoch for one in self._engines() for e in one.epochs if e.layers})
         if not epochs:
-            self._answer("no epoch is done yet")
+            has_epochs = any(engine.epochs for engine in self._engines())
+            self._answer(f"no epoch {'has these numbers' if has_epochs else 'is done yet'}")
             return
         here = len(epochs) if self._epoch is None else epochs.index(self._nearest(epochs))
         there = here + by
@@ -204,7 +209,9 @@ class LayersScreen(ClosesOnce[None]):
         if depth > page:
             more = f" layers {layers[0]}–{layers[-1]} of {depth}; ↓ shows the next"
             rows.append([(more, Role.DIM)])
-        rows += self._words(state, shown, sizes)
+        words = self._words(state, shown, sizes)
+        gap: list[Row] = [[]] if self.size.height >= ROOMY else []
+        rows += [*gap, *words, *gap]
         self._text_rows = len(rows)
         self.query_one(TextBlock).update(rows)
         self._draw_charts(state, layers)
@@ -233,15 +240,17 @@ class LayersScreen(ClosesOnce[None]):
     ) -> list[Row]:
         """Return what is wrong, or that nothing is."""
         width = self.size.width
+        ends = diverged_rows(state.engines.values(), width)
         if not any(one.layers for one in shown.values()):
             has_epochs = any(engine.epochs for engine in state.engines.values())
             why = OLD_RUN if has_epochs else NONE_DONE if state.ended else WAITING
-            return [[(f" {why}", Role.DIM)]]
+            return ends or [[(f" {why}", Role.DIM)]]
         faults = {name: one.faults for name, one in shown.items()}
         most = max(2, self.size.height // ROWS_PER_FAULT)
         rows = fault_rows(faults, sizes, self._flat_word(), width, most)
-        if not rows:
+        if not rows and not ends:
             rows = [[(f" {SOUND}", Role.DIM)]]
+        rows = [*ends, *rows]
         if self._flat_word() and any(is_closed(engine) for engine in state.engines.values()):
             rows.append([(f" {OWN_NETWORK}", Role.DIM)])
         return rows
@@ -253,14 +262,17 @@ class LayersScreen(ClosesOnce[None]):
         for quantity in QUANTITIES:
             self.query_one(f"#{quantity}-row").display = quantity in turned
         for quantity in turned:
+            # The output layer has no activation, whose units could be flat.
+            depth = self._depth() - (quantity == "flat_share")
             everywhere = [
                 series
                 for engine in state.engines.values()
-                for series in layer_series(state, engine, quantity, range(self._depth()))
+                for series in layer_series(state, engine, quantity, range(depth))
             ]
             limits = self._limits.of(quantity, everywhere)
             for engine in state.engines.values():
-                series = layer_series(state, engine, quantity, layers)
+                drawn = range(layers.start, min(layers.stop, depth))
+                series = layer_series(state, engine, quantity, drawn)
                 place = 0.0 if quantity == "flat_share" else 0.5
                 self.query_one(f"#{engine.name}-{quantity}", Chart).update(
                     f" {title_of(quantity, self._flat_word())}",

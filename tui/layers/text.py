@@ -15,6 +15,7 @@ from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.layers.curves import layer_role, marker_of
+from mlpwatch.tui.state.run_state import EngineView
 
 LABEL_COLUMNS, ENGINE_COLUMNS = 18, 31
 """Of the table: two models fill 80 columns."""
@@ -22,7 +23,7 @@ LABEL_COLUMNS, ENGINE_COLUMNS = 18, 31
 OLD_RUN = "this run has no numbers of its layers: an older mlpwatch trained it"
 WAITING = "a few steps of each epoch are measured; the first comes soon"
 OWN_NETWORK = "this network's own units can't be looked into: gradients and updates only"
-SOUND = f"nothing is wrong; updates of about {RULE_OF_THUMB:g} of a layer's weights are usual"
+SOUND = "nothing is wrong; updates of about 1e-3 of a layer's weights are usual"
 
 _GRAVE = ("not-finite", "exploding", "uniform")
 
@@ -106,7 +107,7 @@ def number_text(value: float) -> str:
         return "NaN" if isnan(value) else "inf"
     if value == 0:
         return "0"
-    if 1e-2 <= value < 1e3:  # noqa: PLR2004 - what seven columns show with three digits
+    if 1e-2 <= value < 999.5:  # noqa: PLR2004 - what seven columns show with three digits
         return three_digits(value)
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}e{int(exponent)}"
@@ -155,6 +156,16 @@ def fault_rows(
     return rows
 
 
+def diverged_rows(engines: Iterable[EngineView], width: int) -> list[Row]:
+    """Return why models diverged, folded."""
+    return [
+        [(f" {line}", Role.BAD)]
+        for engine in engines
+        if engine.phase == "diverged"
+        for line in wrap(f"{TITLES[engine.name]} diverged: {engine.detail}", max(10, width - 2))
+    ]
+
+
 def _are_alike(one: LayerFault, other: LayerFault) -> bool:
     """Return whether one sentence tells both faults: values up to a factor of 2 apart."""
     if replace(one, value=0.0) != replace(other, value=0.0):
@@ -195,15 +206,15 @@ def fault_text(fault: LayerFault, sizes: Sequence[int], flat_word: str) -> str:
                 "smaller initial weights help"
             )
         case "large-update":
-            return (
-                f"{layer}: a step changes {share_text(value)} of the weights' size{since}, where "
-                f"{100 * RULE_OF_THUMB:g} % is usual; a smaller learning rate helps"
-            )
+            return f"{layer}: {_update(value, since)}; a smaller learning rate helps"
         case "small-update":
-            return (
-                f"{layer}: a step changes {number_text(value)} of the weights' size{since}, where "
-                f"{RULE_OF_THUMB:g} is usual; a larger learning rate helps"
-            )
+            return f"{layer}: {_update(value, since)}; a larger learning rate helps"
+
+
+def _update(ratio: float, since: str) -> str:
+    usual = number_text(RULE_OF_THUMB).replace(".0e", "e")
+    size = f"{number_text(ratio)} of their size{since}"
+    return f"a step changes the weights by {size}, where {usual} is usual"
 
 
 def _part(ratio: float) -> str:
