@@ -1,6 +1,7 @@
 """What the tour looks at closely: a unit, an image of the batch, a weight."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class ShownStep:
     """A weight of the unit, by its input; None for the bias."""
     weight_rank: int
     """Its place by the size of its gradient, from 0."""
+    folder: Path | None = None
+    """Of the run, which has a copy of a user's own network."""
 
 
 class Chosen:

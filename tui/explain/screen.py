@@ -1,6 +1,7 @@
 """The explanation: this run's two losses, then one training step, part by part."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,7 +16,7 @@ from mlpwatch.tui.explain.choice import Chosen
 from mlpwatch.tui.explain.computation import RETRY_SECONDS, Computation
 from mlpwatch.tui.explain.losses_text import losses_rows
 from mlpwatch.tui.explain.source_lines import PageName
-from mlpwatch.tui.explain.source_text import Extent, source_rows
+from mlpwatch.tui.explain.source_text import Extent, SourceOf, source_rows
 from mlpwatch.tui.explain.tour import (
     PAGE_COUNT,
     UNIT_PAGE,
@@ -155,8 +156,8 @@ class ExplainScreen(ClosesOnce[None]):
         shelves.display = self._page > 0 and not self._shows_code
         self.query_one(Footer).update(self._dead_keys())
         if self._shows_code:
-            config, size = session.config, self._room()
-            self._show_rows(code_rows(self._page, config, look_of(self), *size), state)
+            of = SourceOf(self._page_name, session.config, session.run.path)
+            self._show_rows(code_rows(self._page, of, look_of(self), *self._room()), state)
         elif self._page:
             self._draw_step(state, session)
         else:
@@ -181,6 +182,7 @@ class ExplainScreen(ClosesOnce[None]):
             self._show_rows(waiting_rows(self._page, state, look, fault), state)
             return
         step = self._chosen.shown(trace, session.config, session.dataset)
+        step = replace(step, folder=session.run.path)
         rows = tour_rows(self._page, ShownPage(step, *self._room(), look), state)
         self._show_rows(rows, state)
         shelves.update(page_shelves(self._page_name, step, look))
@@ -198,12 +200,13 @@ class ExplainScreen(ClosesOnce[None]):
             self._comparison.fault,
         )
         rows = [page_title(0, look), *rows]
+        of = SourceOf("losses", session.config, session.run.path)
         tries: tuple[tuple[Extent, int], ...] = (
             ("whole", ROOMY_CHART_ROWS),
             ("short", CHART_ROWS),
         )
         for extent, chart_rows in tries:
-            source = source_rows("losses", session.config, width, extent)
+            source = source_rows(of, width, extent)
             both = [*rows, [], *source]
             if len(without_blanks(both, width, 0)) <= room - chart_rows:
                 rows = both

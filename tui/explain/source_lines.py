@@ -16,9 +16,11 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Literal
 
 import mlpwatch.core
+from mlpwatch.core.runs.layout import network_name
 
 if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName, RunConfig
+    from mlpwatch.core.network_file import NetworkFile
 
 PageName = Literal["losses", "forward", "loss", "backward", "unit", "update"]
 
@@ -65,32 +67,50 @@ def is_comment(line: str) -> bool:
     return line.lstrip().startswith("#") or not line.strip()
 
 
-def source_lines(page: PageName, engine: "EngineName", config: "RunConfig") -> list[Excerpt]:
+def source_lines(
+    page: PageName, engine: "EngineName", config: "RunConfig", folder: Path | None = None
+) -> list[Excerpt]:
     """Return the source of what one engine computes on a page, the most important first.
 
     Args:
         page: of the tour.
-        engine: whose code.
+        engine: whose code; a user's own network in its place has its own.
         config: selects loss, activation and optimizer.
+        folder: of the run, with a copy of the user's network file.
     """
+    if file := config.network_file(engine):
+        return _of_user(page, engine, file, folder)
     return _by_hand(page, config) if engine == "numpy" else _by_torch(page, config)
 
 
-def own_lines(page: PageName, file: Path, network: str) -> list[Excerpt]:
-    """Return the source of what a user's own network computes on a page.
-
-    Args:
-        page: of the tour.
-        file: Python source.
-        network: a class with methods; empty for plain functions.
-    """
-    names = {"forward": ["forward"], "backward": ["backward", "train"], "update": ["update"]}
-    names |= {"unit": ["forward", "backward"], "loss": ["loss_value"], "losses": ["loss_value"]}
-    qualified = [f"{network}.{name}" if network else name for name in names[page]]
-    found = [function_source(file, name) for name in qualified]
-    # Without an update or a loss of their own, the backward pass is what they wrote for it.
-    rest = [function_source(file, f"{network}.backward" if network else "backward")]
-    return [one for one in (found if any(found) else rest) if one is not None]
+def _of_user(
+    page: PageName, engine: "EngineName", file: "NetworkFile", folder: Path | None
+) -> list[Excerpt]:
+    """Return what the user's own file has for a page; empty if the file can't be read."""
+    try:
+        source = file.source or ((folder or Path()) / network_name(engine)).read_bytes()
+        text = source.decode("utf-8")
+    except (OSError, ValueError):
+        return []
+    own = f"{file.name}." if file.name else ""
+    step = "train_step" if file.kind == "module" else f"{own}train"
+    back = [step, "loss"] if file.kind == "module" else [f"{own}backward", step]
+    loss = ["loss"] if file.kind == "module" else [f"{own}loss_value"]
+    update = ["optimizer", step] if file.kind == "module" else [f"{own}update", step]
+    names: dict[PageName, list[str]] = {
+        "losses": loss,
+        "forward": [f"{own}forward"],
+        "loss": loss,
+        "backward": back,
+        "unit": [f"{own}forward", *back],
+        "update": update,
+    }
+    # Without a loss or an update of their own, what they wrote instead is what says most.
+    for candidates in (names[page], back, [f"{own}forward"]):
+        found = [_excerpt_of(text, file.file, name) for name in candidates]
+        if shown := [one for one in found if one is not None]:
+            return shown
+    return []
 
 
 def _by_hand(page: PageName, config: "RunConfig") -> list[Excerpt]:
@@ -140,7 +160,7 @@ def _place_of(function: object) -> tuple[Path, str]:
 
 def _in_table(table: str, key: str) -> str:
     """Return the name of the function that a table of `torch_mlp.py` has for a setting."""
-    for node in _tree(_TORCH)[1].body:
+    for node in _tree(_text_of(_TORCH)).body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == table:
             for entries in (n for n in ast.walk(node) if isinstance(n, ast.Dict)):
                 for one, value in zip(entries.keys, entries.values, strict=True):
@@ -149,7 +169,6 @@ def _in_table(table: str, key: str) -> str:
     return ""
 
 
-@cache
 def function_source(file: Path, name: str) -> Excerpt | None:
     """Return the body of a function; None if it, or its file, is not there.
 
@@ -158,9 +177,18 @@ def function_source(file: Path, name: str) -> Excerpt | None:
         name: of the function, with its class: `Linear.forward`.
     """
     try:
-        lines, tree = _tree(file)
-    except (OSError, SyntaxError, ValueError):
+        return _excerpt_of(_text_of(file), _shown_path(file), name)
+    except (OSError, ValueError):
         return None
+
+
+@cache
+def _excerpt_of(text: str, file: str, name: str) -> Excerpt | None:
+    try:
+        tree = _tree(text)
+    except (SyntaxError, ValueError):
+        return None
+    lines = text.split("\n")
     found: Sequence[ast.stmt] = tree.body
     node: ast.stmt | None = None
     for part in name.split("."):
@@ -168,22 +196,27 @@ def function_source(file: Path, name: str) -> Excerpt | None:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef):
             return None
         found = node.body
-    has_docstring = ast.get_docstring(node) is not None if isinstance(node, ast.FunctionDef) else 0
-    body = found[1:] if has_docstring else found
-    if not body or node is None:
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    body = found[1:] if ast.get_docstring(node) is not None else found
+    if not body:
         return None
     first, last = body[0].lineno, node.end_lineno or body[-1].lineno
     # Comments before the first statement belong to it.
-    while is_comment(lines[first - 2]) and lines[first - 2].strip():
+    while lines[first - 2].lstrip().startswith("#"):
         first -= 1
     shown = dedent("\n".join(_TOOLS.sub("", line) for line in lines[first - 1 : last]))
-    return Excerpt(_shown_path(file), name, first, tuple(shown.split("\n")))
+    return Excerpt(file, name, first, tuple(shown.split("\n")))
 
 
 @cache
-def _tree(file: Path) -> tuple[list[str], ast.Module]:
-    text = file.read_text(encoding="utf-8")
-    return text.split("\n"), ast.parse(text)
+def _text_of(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+@cache
+def _tree(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def _shown_path(file: Path) -> str:

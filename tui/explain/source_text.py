@@ -1,7 +1,8 @@
 """The source of a page as rows: both engines beside each other, or one below the other."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.tui.explain.layout import beside, longest
@@ -17,16 +18,24 @@ Extent = Literal["whole", "short", "first"]
 _GAP = 2
 
 
-def source_rows(page: PageName, config: RunConfig, width: int, extent: Extent) -> list[Row]:
+class SourceOf(NamedTuple):
+    """A page of a run whose source is shown."""
+
+    page: PageName
+    config: RunConfig
+    folder: Path | None = None
+    """Of the run, which has a copy of a user's own network."""
+
+
+def source_rows(of: SourceOf, width: int, extent: Extent) -> list[Row]:
     """Return the source of a page: ours, and PyTorch's opposite.
 
     Args:
-        page: of the tour.
-        config: of the run.
+        of: page and run.
         width: columns; beside each other if both fit without a cut.
         extent: how much of it.
     """
-    sides = _sides(page, config, extent)
+    sides = _sides(of, extent)
     if len(sides) < 2:  # noqa: PLR2004 - one alone
         return [row for side in sides.values() for row in side]
     left, right = sides.values()
@@ -36,18 +45,18 @@ def source_rows(page: PageName, config: RunConfig, width: int, extent: Extent) -
     return [*left, *right]
 
 
-def source_column(page: PageName, config: RunConfig, extent: Extent) -> list[Row]:
+def source_column(of: SourceOf, extent: Extent) -> list[Row]:
     """Return the same with both engines below each other."""
     rows: list[Row] = []
-    for side in _sides(page, config, extent).values():
+    for side in _sides(of, extent).values():
         rows += [[], *side] if rows else side
     return rows
 
 
-def _sides(page: PageName, config: RunConfig, extent: Extent) -> Mapping[EngineName, list[Row]]:
+def _sides(of: SourceOf, extent: Extent) -> Mapping[EngineName, list[Row]]:
     sides = {}
-    for name in config.engine_names:
-        found = source_lines(page, name, config)
+    for name in of.config.engine_names:
+        found = source_lines(of.page, name, of.config, of.folder)
         sides[name] = _excerpts(name, found[:1] if extent == "first" else found, extent)
     return sides
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.tui.explain.layout import Section, beside, longest, sections_that_fit
-from mlpwatch.tui.explain.source_text import Extent, source_column, source_rows
+from mlpwatch.tui.explain.source_text import Extent, SourceOf, source_column, source_rows
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
 from mlpwatch.tui.explain.tour_pages import PAGES, Page, ShownPage
 from mlpwatch.tui.explain.unit_text import choice_text
@@ -80,14 +80,13 @@ def tour_rows(number: int, shown: ShownPage, state: RunState) -> list[Row]:
     return ascii_rows(rows) if shown.look.ascii_only else rows
 
 
-def code_rows(number: int, config: RunConfig, look: Look, width: int, height: int) -> list[Row]:
+def code_rows(number: int, of: SourceOf, look: Look, width: int, height: int) -> list[Row]:
     """Return a page that shows the source alone, in full if there is room."""
     title = "What this page computes, in our source and in PyTorch"
     head: list[Row] = [[*page_title(number, look)[:1], (title, Role.STRONG)], []]
-    name = PAGES[number - 1].name if number else "losses"
     extents: tuple[Extent, ...] = ("whole", "short", "first")
     for extent in extents:
-        source = source_rows(name, config, width, extent)
+        source = source_rows(of, width, extent)
         if len(folded(source, width)) + len(head) <= height:
             break
     rows = [*head, *source]
@@ -96,9 +95,9 @@ def code_rows(number: int, config: RunConfig, look: Look, width: int, height: in
 
 def _tall_rows(page: Page, number: int, shown: ShownPage, state: RunState, width: int) -> list[Row]:
     """Return a page with its source below the numbers."""
-    config = shown.step.config
+    of = SourceOf(page.name, shown.step.config, shown.step.folder)
     for extent, most_rank in _EXTENTS:
-        source = source_rows(page.name, config, width, extent)
+        source = source_rows(of, width, extent)
         sections = _sections(page, number, shown, state, source)
         needed = [one.rows for one in sections if one.rank <= most_rank]
         if sum(len(folded(rows, width)) for rows in needed) <= shown.height:
@@ -117,9 +116,9 @@ _EXTENTS: tuple[tuple[Extent, int], ...] = (
 
 def _wide_rows(page: Page, number: int, shown: ShownPage, state: RunState) -> list[Row] | None:
     """Return a page with its source at the right of the numbers; None if that is too narrow."""
-    config = shown.step.config
+    of = SourceOf(page.name, shown.step.config, shown.step.folder)
     for extent, _ in _EXTENTS:
-        source = source_column(page.name, config, extent)
+        source = source_column(of, extent)
         columns = shown.width - _SOURCE_GAP - longest(source)
         if columns >= _NUMBERS_COLUMNS and len(source) <= shown.height - _PICTURE_ROWS - 2:
             own = ShownPage(shown.step, columns, shown.height, shown.look)

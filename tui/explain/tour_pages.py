@@ -256,6 +256,8 @@ def _unit_sections(shown: ShownPage) -> list[Section]:
     # A name above half blocks; with many pixels two by two.
     fewest = 1 + (-(-side // 2) if side <= 16 else 7)  # noqa: PLR2004 - 8 rows of a picture
     room = shown.height - _UNIT_ROWS
+    if room < _ROOMY:
+        room += 1  # the formulas, which the labels of the numbers repeat
     source = _UNIT_SOURCE_ROWS if room >= _VERY_ROOMY else 0
     pictures = fewest if room < _ROOMY else max(fewest, room * 3 // 8)
     rows = min(_MOST_TABLE_ROWS, room - pictures - source)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
@@ -14,16 +15,16 @@ import pytest
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.optimizers import OPTIMIZERS
+from mlpwatch.core.network_file import NetworkFile
 from mlpwatch.tui.explain.source_lines import (
     MOST_LINES,
     Excerpt,
     PageName,
     function_source,
     is_comment,
-    own_lines,
     source_lines,
 )
-from mlpwatch.tui.explain.source_text import source_column, source_rows
+from mlpwatch.tui.explain.source_text import SourceOf, source_column, source_rows
 from mlpwatch.tui.kit.theme import Role
 from tests.support.checkout import CHECKOUT
 
@@ -134,35 +135,68 @@ def test_what_is_not_there_is_left_out(tmp_path: Path) -> None:
     assert function_source(CHECKOUT / "core/network/layers.py", "Linear.sideways") is None
 
 
+OWN = """class Network:
+    def forward(self, x):
+        \"\"\"Say what it does.\"\"\"
+        # z = x W
+        return x @ self.w
+
+    def backward(self, y):
+        return self.x.T @ y, []
+"""
+
+OWN_TORCH = """from torch import nn
+
+class Net(nn.Module):
+    def forward(self, x):
+        return self.layer(x)
+
+def loss(outputs, labels):
+    return nn.functional.cross_entropy(outputs, labels)
+"""
+
+
 def test_a_network_of_ones_own_shows_its_own_lines(tmp_path: Path) -> None:
-    file = tmp_path / "net.py"
-    file.write_text(
-        "class Network:\n"
-        "    def forward(self, x):\n"
-        '        """Say what it does."""\n'
-        "        # z = x W\n"
-        "        return x @ self.w\n\n"
-        "    def backward(self, y):\n"
-        "        return self.x.T @ y, []\n"
-    )
-    [forward] = own_lines("forward", file, "Network")
+    file = NetworkFile("net.py", "0" * 64, name="Network", source=OWN.encode())
+    config = RunConfig(network=file)
+    [forward] = source_lines("forward", "numpy", config)
     assert forward == Excerpt("net.py", "Network.forward", 4, ("# z = x W", "return x @ self.w"))
     assert forward.short == ("return x @ self.w",)
-    [update] = own_lines("update", file, "Network")
+    [update] = source_lines("update", "numpy", config)
     assert update.name == "Network.backward", "it has no update of its own"
-    assert [one.name for one in own_lines("unit", file, "Network")] == [
-        "Network.forward", "Network.backward",
-    ]  # fmt: skip
+    names = [one.name for one in source_lines("unit", "numpy", config)]
+    assert names == ["Network.forward", "Network.backward"]
+    assert source_lines("forward", "torch", config)[0].name == "MLP.activations", "still ours"
+    # A run that is only shown has the copy in its folder, which is read and not run.
+    shown = RunConfig(network=replace(file, source=b""))
+    assert source_lines("forward", "numpy", shown, tmp_path) == []
+    (tmp_path / "network.py").write_text(OWN)
+    assert source_lines("forward", "numpy", shown, tmp_path) == [forward]
+
+
+def test_a_module_of_ones_own_shows_its_own_lines() -> None:
+    file = NetworkFile("net.py", "0" * 64, "Net", "module", source=OWN_TORCH.encode())
+    config = RunConfig(network_torch=file)
+    assert source_lines("forward", "torch", config)[0].short == ("return self.layer(x)",)
+    for page in ("losses", "loss", "backward", "update"):
+        assert [one.name for one in source_lines(page, "torch", config)] == ["loss"]
+    functions = NetworkFile("f.py", "0" * 64, "", "functions", source=b"def forward(w, b, x):\n  1")
+    [only] = source_lines("forward", "numpy", RunConfig(network=functions))
+    assert only.short == ("1",)
+    damaged = replace(functions, source=b"\xff\xfe(")
+    assert source_lines("forward", "numpy", RunConfig(network=damaged)) == []
 
 
 def test_both_stand_beside_each_other_where_they_fit_and_comments_are_dim() -> None:
-    beside = source_rows("forward", RunConfig(), 200, "whole")
+    beside = source_rows(SourceOf("forward", RunConfig()), 200, "whole")
     assert any("np.matmul" in row[0][0] and row[-1][0].strip() for row in beside if len(row) > 1)
-    below = source_rows("forward", RunConfig(), 60, "whole")
+    below = source_rows(SourceOf("forward", RunConfig()), 60, "whole")
     assert len(below) > len(beside)
-    assert len(source_column("forward", RunConfig(), "whole")) == len(below) + 1, "a blank row"
+    assert len(source_column(SourceOf("forward", RunConfig()), "whole")) == len(below) + 1, (
+        "a blank row"
+    )
     for row in below:
         if row[0][0].lstrip().startswith("#"):
             assert row[0][1] == Role.DIM
-    first = source_rows("forward", RunConfig(), 60, "first")
-    assert len(first) < len(source_rows("forward", RunConfig(), 60, "short")) < len(below)
+    first = source_rows(SourceOf("forward", RunConfig()), 60, "first")
+    assert len(first) < len(source_rows(SourceOf("forward", RunConfig()), 60, "short")) < len(below)
