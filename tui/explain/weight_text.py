@@ -3,7 +3,7 @@
 from mlpwatch.core.analysis.one_unit.weight_step import weight_step
 from mlpwatch.tui.explain.choice import ShownStep
 from mlpwatch.tui.explain.layout import beside, longest
-from mlpwatch.tui.explain.tour_formulas import ascii_table, update_formulas
+from mlpwatch.tui.explain.tour_formulas import ascii_table, ascii_text, update_formulas
 from mlpwatch.tui.formatting import TITLES, three_digits
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
@@ -37,7 +37,8 @@ def weight_rows(shown: ShownStep, look: Look, width: int) -> tuple[list[Row], li
     for name, step in steps.items():
         head: Row = [(f"with {TITLES[name]}'s numbers", ACCENTS[name])]
         # In a single piece: a long formula is folded, not cut.
-        sides.append([head, *([(line, Role.TEXT)] for line in step.put_in)])
+        lines = map(ascii_text, step.put_in) if look.ascii_only else step.put_in
+        sides.append([head, *([(line, Role.TEXT)] for line in lines)])
     half = (width - _GAP) // 2
     if len(sides) > 1 and max(map(longest, sides)) <= half:
         sides = [beside(sides[0], sides[1], half, _GAP)]
