@@ -146,7 +146,7 @@ def _sections(
         Section(source, _SOURCE_RANK),
         # The unit's page keeps room for its pictures itself.
         Section([[]] * (0 if is_unit else _PICTURE_ROWS), _PICTURES_RANK, is_room=True),
-        Section([[(_next(trace, state), Role.DIM)]], 2 if is_unit else 0),
+        Section([[(_next(trace, state), Role.DIM)]], 1 if is_unit else 0),
     ]
 
 

@@ -244,6 +244,8 @@ def _norm(one: "EngineTrace", k: int, arrow: str, kind: Literal["weight", "bias"
 
 _UNIT_ROWS, _UNIT_SOURCE_ROWS = 4, 7
 """Of the page of a unit: title, choice, formulas and what comes next; the source."""
+_LARGE_PICTURE = 7
+"""Rows of a name and a picture that leave little for numbers."""
 _ROOMY = 24
 """Rows with which the pictures grow."""
 _VERY_ROOMY = 32
@@ -256,8 +258,8 @@ def _unit_sections(shown: ShownPage) -> list[Section]:
     # A name above half blocks; with many pixels two by two.
     fewest = 1 + (-(-side // 2) if side <= 16 else 7)  # noqa: PLR2004 - 8 rows of a picture
     room = shown.height - _UNIT_ROWS
-    if room < _ROOMY:
-        room += 1  # the formulas, which the labels of the numbers repeat
+    if room < _ROOMY and fewest > _LARGE_PICTURE:
+        room += 1  # large pictures: rather a second term than what comes next
     source = _UNIT_SOURCE_ROWS if room >= _VERY_ROOMY else 0
     pictures = fewest if room < _ROOMY else max(fewest, room * 3 // 8)
     rows = min(_MOST_TABLE_ROWS, room - pictures - source)
@@ -266,7 +268,7 @@ def _unit_sections(shown: ShownPage) -> list[Section]:
         [(formula, Role.TEXT)] for formula in unit_formulas(shown.step, shown.look)
     ]
     room_rows: list[Row] = [[]] * (pictures + 1)
-    return [Section(formulas, 1), Section(tables), Section(room_rows, is_room=True)]
+    return [Section(formulas, 2), Section(tables), Section(room_rows, is_room=True)]
 
 
 def _update_sections(shown: ShownPage) -> list[Section]:
