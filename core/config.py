@@ -50,6 +50,9 @@ MAX_LEARNING_RATE = 1e30
 """Far above any useful rate. From 1e38 PyTorch refuses a float32 update instead of diverging."""
 
 
+MAX_HISTORY = 10**6
+"""A terabyte of past epochs."""
+
 MAX_WEIGHT_DECAY = 1e6
 """Far above any useful one, which is below 1."""
 
@@ -140,6 +143,9 @@ class RunConfig:
     threads: int | None = None
     """Cores for both engines together; None for all."""
 
+    history: int = 64
+    """Megabytes (2**20 bytes) for past epochs in the run's folder; 0 keeps none."""
+
     network: NetworkFile | None = None
     """The user's own network that trains in NumPy's place."""
 
@@ -163,6 +169,7 @@ class RunConfig:
         _check_whole("seed", self.seed, 0, 2**63 - 1)
         if self.threads is not None:
             _check_whole("threads", self.threads, 1, 4096)
+        _check_whole("history", self.history, 0, MAX_HISTORY)
         _check_rate(self.learning_rate)
 
     @property

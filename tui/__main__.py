@@ -9,11 +9,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from threading import Thread
 from typing import IO, TYPE_CHECKING
 
+from mlpwatch.core.cli.branch import branch_maker, config_for_branch
 from mlpwatch.core.cli.options import config_for_resume, config_from
 from mlpwatch.core.cli.signals import stop_on_signals
 from mlpwatch.core.cli.train import run_train
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.state.watch import Report, Start, Watch
 
-COMMANDS = ("train", "resume", "attach", "runs", "data", "check", "new")
+COMMANDS = ("train", "resume", "branch", "attach", "runs", "data", "check", "new")
 """The first word that is not an option; without a command, train and watch."""
 
 FRAMES_PER_SECOND = "240"
@@ -58,7 +59,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; a user's mistake is one line on stderr."""
     try:
         parser = build_parser(
-            watch=watch, train=run_train, resume=resume, attach=attach, runs=runs, fetch=fetch
+            watch=watch,
+            train=run_train,
+            resume=resume,
+            branch=branch,
+            attach=attach,
+            runs=runs,
+            fetch=fetch,
         )
         options = parser.parse_args(_with_command(arguments))
         command: Callable[[argparse.Namespace], int] = options.command
@@ -130,6 +137,37 @@ def resume(options: argparse.Namespace) -> int:
         from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415
 
         return run_headless(start(say), request, as_json=options.json)
+
+
+def branch(options: argparse.Namespace) -> int:
+    """Start a new run at the end of a kept epoch of another, with or without a screen."""
+    parent = _open_run(options)
+    make = branch_maker(options, parent)
+    if options.name is not None:
+        from mlpwatch.core.runs.layout import check_run_name  # noqa: PLC0415
+
+        check_run_name(options.name)
+    has_screen = not options.headless and not _says_no_screen()
+
+    def start(report: "Report") -> "Session":
+        report("importing NumPy, scikit-learn and PyTorch")
+        with undisturbed():
+            session = make(report)
+            if options.stop_at_difference:
+                session.stop_at_difference(ends=not has_screen)
+            return session
+
+    if has_screen:
+        return _show(config_for_branch(options, parent.config), start, options)
+    with stop_on_signals() as request:
+        from mlpwatch.core.cli.headless import run_headless  # noqa: PLC0415
+
+        # Bad input gets one line, the error: what it loads is not said.
+        with redirect_stdout(sys.stderr):
+            session = make(lambda _text: None)
+        if options.stop_at_difference:
+            session.stop_at_difference(ends=True)
+        return run_headless(session, request, as_json=options.json)
 
 
 def attach(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import get_args
 
 from mlpwatch import __version__
+from mlpwatch.core.cli.branch import add_branch_options
 from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
 from mlpwatch.core.cli.options import add_run_options, add_training_options
 from mlpwatch.core.cli.parser import Parser
@@ -24,6 +25,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch [OPTIONS]             train and watch
   mlpwatch train [OPTIONS]       the same run without a screen
   mlpwatch resume [RUN]          go on where RUN, or the newest run, stopped
+  mlpwatch branch RUN --at N     a new run that begins after epoch N of RUN, with other settings
   mlpwatch attach [RUN]          watch RUN, or the newest run, which trains elsewhere or has ended
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
@@ -40,6 +42,7 @@ def build_parser(
     watch: Command,
     train: Command,
     resume: Command,
+    branch: Command,
     attach: Command,
     runs: Command,
     fetch: Command,
@@ -63,6 +66,7 @@ def build_parser(
     parser.epilog = f"basics:{parser.epilog}"
     _add_train(commands.add_parser("train", allow_abbrev=False), train)
     _add_resume(commands.add_parser("resume", allow_abbrev=False), resume)
+    _add_branch(commands.add_parser("branch", allow_abbrev=False), branch)
     _add_attach(commands.add_parser("attach", allow_abbrev=False), attach)
     _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
@@ -97,6 +101,21 @@ def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
     add_training_options(parser)
     add_run_options(parser, naming=False)
+    _add_hangup_option(_add_screen_options(parser))
+    parser.set_defaults(command=command)
+
+
+def _add_branch(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.description = (
+        "Start a new run with the weights, the optimizer's memory and the place in the batch order "
+        "that RUN had after an epoch. Options change its settings; what fits the weights may "
+        "change. Without a change it ends as RUN does, to the bit."
+    )
+    parser.usage = "mlpwatch branch RUN --at EPOCH [OPTIONS]"
+    parser.add_argument("run", metavar="RUN", help="name of the run, or path of its folder")
+    parser.add_argument("--headless", action="store_true", help="without a screen")
+    parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
+    add_branch_options(parser)
     _add_hangup_option(_add_screen_options(parser))
     parser.set_defaults(command=command)
 

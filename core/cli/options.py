@@ -27,7 +27,7 @@ from mlpwatch.core.recipes import ADAMW_DECAY, RECIPE_SUMMARIES, from_recipe
 
 DEFAULT_SAVED = "saved"
 
-CHANGEABLE_ON_RESUME = ("data", "epochs", "threads", "device")
+CHANGEABLE_ON_RESUME = ("data", "epochs", "threads", "device", "history")
 """Settings that do not change the numbers of a resumed run. `epochs` makes it longer, and stretches
 its schedule over the new length."""
 
@@ -155,6 +155,11 @@ def _add_machine_options(group: argparse._ArgumentGroup) -> None:
     )
     _add_choice(group, "--device", Device, "where PyTorch runs; NumPy stays on the CPU")
     _add_choice(group, "--dtype", Dtype, "of weights and arithmetic")
+    group.add_argument(
+        "--history", type=_whole_number, metavar="MB",
+        help="for past epochs in the run's folder, from which mlpwatch branch starts: all of the "
+        "newest, ever sparser before (default: 64; 0 keeps none)",
+    )  # fmt: skip
 
 
 def add_run_options(parser: argparse.ArgumentParser, *, naming: bool) -> None:
@@ -180,7 +185,7 @@ def config_from(options: argparse.Namespace) -> RunConfig:
         ConfigError: a value is out of range.
     """
     recipe: RecipeName = options.recipe or "twin"
-    given = _given(options)
+    given = given_settings(options)
     pace = pace_for(given.get("data", AUTO), recipe)
     if options.network is None and options.torch is None:
         config = from_recipe(recipe, **{**pace, **given})
@@ -227,13 +232,14 @@ def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConf
     Raises:
         ConfigError: an option would change what the run computes.
     """
-    given = _given(options) | ({"recipe": options.recipe} if options.recipe else {})
+    given = given_settings(options) | ({"recipe": options.recipe} if options.recipe else {})
     for name, value in given.items():
         if name not in CHANGEABLE_ON_RESUME and getattr(config, name) != value:
             flag = "--" + name.replace("_", "-")
             raise ConfigError(
-                f"{flag} {_shown(value)}: this run has {_shown(getattr(config, name))}, and "
-                "resuming can't change it; start a new run"
+                f"{flag} {shown_setting(value)}: this run has "
+                f"{shown_setting(getattr(config, name))}, and resuming can't change it; "
+                "start a new run"
             )
     if options.network is not None or options.torch is not None:
         from mlpwatch.core.cli.networks import check_same  # noqa: PLC0415 - it imports NumPy
@@ -242,14 +248,15 @@ def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConf
     return replace(config, **given)
 
 
-def _shown(value: object) -> str:
+def shown_setting(value: object) -> str:
     """Return a setting as written on the command line."""
     if isinstance(value, tuple):
         return ",".join(str(width) for width in value) or "''"
     return str(value)
 
 
-def _given(options: argparse.Namespace) -> dict[str, Any]:
+def given_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that the command line gives, by their names in `RunConfig`."""
     values = vars(options)
     return {name: values[name] for name in _FIELDS if values[name] is not None}
 

@@ -24,13 +24,18 @@ class OpenFolder:
 
     Args:
         path: current path of the folder.
+        inside: the folder that it lies in; then only its name is used, and a link is refused.
 
     Raises:
         OSError: no such folder.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def __init__(self, path: Path, *, inside: "OpenFolder | None" = None) -> None:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        if inside is None:
+            self.handle = os.open(path, flags)
+        else:
+            self.handle = os.open(path.name, flags | os.O_NOFOLLOW, dir_fd=inside.handle)
 
     def __del__(self) -> None:
         """Close the descriptor."""

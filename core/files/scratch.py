@@ -3,12 +3,12 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import time
 
-from mlpwatch.core.files.durable import open_regular
+from mlpwatch.core.files.durable import open_regular, sync_folder
 
 _BUILDING, _DELETED = ".new-", ".deleted-"
 """Beginnings of the names. A name alone is not enough: a user's folder may begin like that."""
@@ -42,6 +42,33 @@ def building_folder(parent: Path) -> Iterator[Path]:
             os.close(handle)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
+        raise
+
+
+def make_folder(path: Path, *fill: Callable[[Path], None]) -> None:
+    """Make a folder under a hidden name, fill it, then give it its name: it is never half there.
+
+    Args:
+        path: of the folder; folders above it are made too.
+        fill: write files into the folder that they are given.
+
+    Raises:
+        OSError: for example a full disk, or the name is taken; nothing stays.
+    """
+    parent = path.parent
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with building_folder(parent) as building:
+            for write in fill:
+                write(building)
+            # Fails if another process has just made a folder with this name.
+            building.rename(path)
+        sync_folder(parent)
+    except OSError:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
         raise
 
 

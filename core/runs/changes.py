@@ -10,7 +10,13 @@ from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.durable import replace_durably, sync_folder
 from mlpwatch.core.files.scratch import delete_folder, remove_abandoned
 from mlpwatch.core.files.strict_json import to_json
-from mlpwatch.core.runs.layout import MANIFEST_NAME, RESULT_NAME, check_run_name
+from mlpwatch.core.runs.layout import (
+    HISTORY_NAME,
+    MANIFEST_NAME,
+    RESULT_NAME,
+    check_run_name,
+    is_history_file,
+)
 from mlpwatch.core.runs.listing import read_result
 from mlpwatch.core.runs.lock import RunLock
 from mlpwatch.core.text import printable
@@ -41,7 +47,7 @@ def measure_run(saved: Path, name: str) -> Contents:
     if path.is_symlink():
         return Contents(1, 0, printable(path.readlink()))
     with _named_errors(path, "can't be read"), os.scandir(path) as entries:
-        sizes = [_file_size(path, entry) for entry in entries]
+        sizes = [size for entry in entries for size in _file_sizes(path, entry)]
     if not (path / MANIFEST_NAME).is_file():
         raise RunError(
             f"{printable(path)}: without {MANIFEST_NAME}, so it may be no run; delete it by hand"
@@ -113,13 +119,23 @@ def _entry(saved: Path, name: str) -> Path:
     return path
 
 
-def _file_size(path: Path, entry: os.DirEntry[str]) -> int:
-    if entry.is_dir(follow_symlinks=False):
-        raise RunError(
-            f"{printable(path)}: holds a folder, '{printable(entry.name)}', that mlpwatch did "
-            "not make; move it away or delete the run by hand"
-        )
-    return entry.stat(follow_symlinks=False).st_size
+def _file_sizes(path: Path, entry: os.DirEntry[str]) -> list[int]:
+    """Return the size of a file of a run, or of each file in its history folder."""
+    if not entry.is_dir(follow_symlinks=False):
+        return [entry.stat(follow_symlinks=False).st_size]
+    foreign = entry.name
+    if entry.name == HISTORY_NAME:
+        with os.scandir(entry) as past:
+            files = list(past)
+        others = [one.name for one in files if not is_history_file(one.name)]
+        if not others:
+            return [one.stat(follow_symlinks=False).st_size for one in files]
+        foreign = f"{HISTORY_NAME}/{others[0]}"
+    what = "a folder" if foreign == entry.name else "a file"
+    raise RunError(
+        f"{printable(path)}: holds {what}, '{printable(foreign)}', that mlpwatch did "
+        "not make; move it away or delete the run by hand"
+    )
 
 
 @contextmanager

@@ -107,12 +107,27 @@ def write_checkpoint(
             nothing was written, the checkpoints on disk are unchanged.
         OSError: for example a full disk; the checkpoints on disk are unchanged.
     """
-    _check_sound(path, checkpoint.state)
     tensors = checkpoint.state.weights | checkpoint.state.slots
-    data = tensor_files.encode(tensors, _fields(checkpoint, seed))
+    data = encode_checkpoint(path, checkpoint, seed)
     # A damaged file, or a file of another run, must not replace the last valid one.
     keeps = _is_resumable(path, tensors, seed, folder)
     replace_durably(path, data, previous_path(path) if keeps else None, folder=folder)
+
+
+def encode_checkpoint(path: Path, checkpoint: Checkpoint, seed: int) -> bytes:
+    """Return the content of a checkpoint's file.
+
+    Args:
+        path: of the file, for messages.
+        checkpoint: tensors may be transposed or sliced views.
+        seed: of the run.
+
+    Raises:
+        CheckpointError: the state has NaN or infinity, or tensors that contradict each other.
+    """
+    _check_sound(path, checkpoint.state)
+    tensors = checkpoint.state.weights | checkpoint.state.slots
+    return tensor_files.encode(tensors, _fields(checkpoint, seed))
 
 
 def read_checkpoint(

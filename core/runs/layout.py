@@ -1,5 +1,6 @@
 """The names of runs, and of every file in a run's folder."""
 
+import re
 import secrets
 from datetime import UTC, datetime
 
@@ -31,6 +32,13 @@ SOCKET_NAME = "control.sock"
 CONFUSION_NAME = "confusion.jsonl"
 """The confusion matrices of older runs, which are not in `metrics.jsonl`. Read, never written."""
 
+HISTORY_NAME = "history"
+"""The folder of past epochs: a checkpoint per engine and kept epoch."""
+
+HISTORY_INDEX_NAME = "index.json"
+"""In the history folder: the kept epochs, for other programs. The names of the files are the list
+that mlpwatch reads, so that a kill between two writes leaves nothing to repair."""
+
 MAX_STEPS, MAX_SECONDS = 10**13, 10**10
 """Limits of a run: 100,000 epochs of a hundred million images, 300 years. A file with more is
 damaged."""
@@ -53,6 +61,29 @@ def checkpoint_name(engine: EngineName) -> str:
 def network_name(engine: EngineName) -> str:
     """Return the file name of the copy of the user's network in an engine's place."""
     return "network.py" if engine == "numpy" else "network_torch.py"
+
+
+def past_name(engine: EngineName, epoch: int) -> str:
+    """Return the file name of an engine's checkpoint of a past epoch, in the history folder."""
+    return f"{engine}.{epoch}.safetensors"
+
+
+_PAST = re.compile(rf"({'|'.join(ENGINE_NAMES)})\.(0|[1-9]\d{{0,5}})\.safetensors")
+
+
+def parse_past_name(name: str) -> tuple[EngineName, int] | None:
+    """Return engine and epoch of a file in the history folder; None for another file."""
+    found = _PAST.fullmatch(name)
+    if found is None:
+        return None
+    engine: EngineName = "numpy" if found[1] == "numpy" else "torch"
+    return engine, int(found[2])
+
+
+def is_history_file(name: str) -> bool:
+    """Return whether mlpwatch writes a file of this name into the history folder, also halfway."""
+    inner = re.sub(r"^\.(.+)\.\w{8}\.tmp$", r"\1", name)
+    return inner == HISTORY_INDEX_NAME or parse_past_name(inner) is not None
 
 
 def previous_name(name: str) -> str:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -146,6 +147,29 @@ def run_folders(saved: Path) -> list[Path]:
             f"{printable(saved)}: {error.strerror}; give another folder with --saved"
         ) from None
     return [folder for folder in folders if _is_folder(folder)]
+
+
+def find_run(saved: Path, name_or_path: str) -> Path:
+    """Return the folder of a run by its name under `saved`, or by its path.
+
+    Raises:
+        RunError: no such folder.
+    """
+    given = Path(name_or_path)
+    is_bare = name_or_path == given.name
+    candidates = [saved / given, given] if is_bare else [given]
+    try:
+        path = next((path for path in candidates if name_or_path and path.is_dir()), None)
+    except OSError as error:
+        raise RunError(f"run '{printable(given)}': {error.strerror}; see mlpwatch runs") from None
+    if path is None:
+        near = get_close_matches(name_or_path, [run.name for run in list_runs(saved)], n=1)
+        hint = f"did you mean {near[0]}?" if near else "see mlpwatch runs"
+        raise RunError(
+            f"run '{printable(name_or_path)}': not found under {printable(saved)}; {hint}"
+        )
+    # `mlpwatch resume .` inside a run folder needs a name to show.
+    return path if path.name not in ("", "..") else path.resolve()
 
 
 def newest_first(runs: Iterable[RunSummary]) -> list[RunSummary]:

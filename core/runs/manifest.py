@@ -20,7 +20,7 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
-from mlpwatch.core.runs.layout import MANIFEST_NAME, PLAN_NAME
+from mlpwatch.core.runs.layout import MANIFEST_NAME, MAX_STEPS, PLAN_NAME
 from mlpwatch.core.text import printable
 
 MANIFEST_FORMAT = 1
@@ -34,7 +34,7 @@ MAX_LAYERS = 1_000
 
 _PACKAGES = ("mlpwatch", "numpy", "torch", "scikit-learn")
 
-_FIELDS = {"format", "config", "dataset", "versions", "created", *NETWORK_FIELDS}
+_FIELDS = {"format", "config", "dataset", "versions", "created", "parent", *NETWORK_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,30 @@ class DatasetInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ParentEpoch:
+    """Where a branch begins: at the end of an epoch of another run."""
+
+    run: str
+    """Name of the parent."""
+    epoch: int
+    step: int
+    """Of the parent."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build it from its `asdict`, read from JSON.
+
+        Raises:
+            JsonError: a field is missing or of the wrong kind.
+        """
+        return cls(
+            take_text(values, "run"),
+            take_whole(values, "epoch", most=MAX_EPOCHS),
+            take_whole(values, "step", most=MAX_STEPS),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RunManifest:
     """The facts about a run that are known before it begins."""
 
@@ -78,6 +102,8 @@ class RunManifest:
     """Time of creation in UTC."""
     versions: dict[str, str]
     """Versions of mlpwatch, Python and the libraries that compute."""
+    parent: ParentEpoch | None = None
+    """Where a branch begins; None for other runs."""
 
     def write(self, folder: Path) -> None:
         """Write `config.json` into a run folder.
@@ -95,6 +121,8 @@ class RunManifest:
             "versions": self.versions,
             "created": self.created.isoformat(),
         }
+        if self.parent is not None:
+            values["parent"] = asdict(self.parent)
         replace_durably(folder / MANIFEST_NAME, (to_json(values, indent=2) + "\n").encode())
 
     def planned(self, epochs: int, data: str) -> Self:
@@ -186,4 +214,5 @@ def _parse(values: dict[str, Any]) -> RunManifest:
         DatasetInfo.from_dict(take_object(values, "dataset")),
         created.astimezone(UTC),
         {name: take_text(versions, name) for name in versions},
+        ParentEpoch.from_dict(take_object(values, "parent")) if "parent" in values else None,
     )

@@ -1,10 +1,10 @@
 """Run folders under `saved/`: everything that a run saves on disk."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from difflib import get_close_matches
+from functools import partial
 from itertools import count, pairwise
 from math import prod
 from pathlib import Path
@@ -18,17 +18,18 @@ from mlpwatch.core.files.durable import (
     OpenFolder,
     remove_leftovers,
     replace_durably,
-    sync_folder,
     unlink,
 )
-from mlpwatch.core.files.scratch import building_folder
+from mlpwatch.core.files.scratch import make_folder
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.network.build import layer_sizes
 from mlpwatch.core.runs import checkpoints
 from mlpwatch.core.runs.checkpoints import Checkpoint, LatestCheckpoint
 from mlpwatch.core.runs.event_log import EventLog
+from mlpwatch.core.runs.history import History
 from mlpwatch.core.runs.layout import (
     EVENTS_NAME,
+    HISTORY_NAME,
     METRICS_NAME,
     PLAN_NAME,
     RESULT_NAME,
@@ -36,10 +37,11 @@ from mlpwatch.core.runs.layout import (
     new_run_name,
     unfinished_names,
 )
-from mlpwatch.core.runs.listing import list_runs, read_result
+from mlpwatch.core.runs.listing import find_run, read_result
 from mlpwatch.core.runs.lock import RunLock, read_owner, remove_owner, this_process, write_owner
 from mlpwatch.core.runs.manifest import (
     DatasetInfo,
+    ParentEpoch,
     RunManifest,
     installed_versions,
     read_manifest,
@@ -68,12 +70,22 @@ class Run:
         self.path = path
         self.manifest = manifest
         self.events = EventLog(path / EVENTS_NAME)
+        self.history = History(path / HISTORY_NAME)
         self._metrics = MetricsLog(path / METRICS_NAME)
         self._lock = RunLock(path)
         self._moving = Lock()
 
     @classmethod
-    def create(cls, saved: Path, name: str | None, config: RunConfig, dataset: DatasetInfo) -> Self:
+    def create(
+        cls,
+        saved: Path,
+        name: str | None,
+        config: RunConfig,
+        dataset: DatasetInfo,
+        *,
+        parent: ParentEpoch | None = None,
+        fill: Callable[[Path], None] = lambda _folder: None,
+    ) -> Self:
         """Make a new run folder, readable only by its owner; make `saved` if it does not exist.
 
         Args:
@@ -81,6 +93,8 @@ class Run:
             name: None for a name of date, recipe and random tail.
             config: of the run.
             dataset: the training data.
+            parent: where a branch begins; None for other runs.
+            fill: writes more files into the folder before it gets its name.
 
         Raises:
             InputError: the name can't be used.
@@ -88,7 +102,7 @@ class Run:
         """
         if name is not None:
             check_run_name(name)
-        manifest = RunManifest(config, dataset, datetime.now(UTC), installed_versions())
+        manifest = RunManifest(config, dataset, datetime.now(UTC), installed_versions(), parent)
         try:
             path = saved / (name or _free_name(saved, config, manifest.created))
             if path.exists() or path.is_symlink():
@@ -96,7 +110,7 @@ class Run:
                     f"run '{printable(path.name)}': exists already in {printable(saved)}; "
                     f"choose another --name, or mlpwatch resume {printable(path.name)}"
                 )
-            _make_folder(path, manifest)
+            make_folder(path, partial(write_networks, config=config), manifest.write, fill)
         except (FileExistsError, NotADirectoryError):
             raise RunError(
                 f"{printable(saved)}: not a folder; give a folder with --saved"
@@ -115,7 +129,7 @@ class Run:
         Raises:
             RunError: no such run, or its `config.json` is damaged or from a newer mlpwatch.
         """
-        path = _find(saved, name_or_path)
+        path = find_run(saved, name_or_path)
         return cls(path, read_manifest(path))
 
     @property
@@ -152,6 +166,7 @@ class Run:
         before = read_owner(self.path, folder)
         write_owner(self.path, folder)
         remove_leftovers(folder, unfinished_names())
+        self.history.remove_leftovers()
         if before is None or (before.pid, before.host) == (os.getpid(), this_process().host):
             return ""
         if before.lives:
@@ -167,7 +182,7 @@ class Run:
         """Allow other processes to train this run."""
         self.sign_off()
         self._lock.release()
-        self.events.folder = self._metrics.folder = None
+        self.events.folder = self._metrics.folder = self.history.folder = None
 
     @property
     def folder(self) -> OpenFolder | None:
@@ -197,7 +212,7 @@ class Run:
                 return ""
             old, new = self.path, self._next_path()
             try:
-                _make_folder(new, self.manifest)
+                make_folder(new, partial(write_networks, config=self.config), self.manifest.write)
             except OSError as error:
                 raise RunError(
                     f"{printable(new)}: this run's folder is gone, and no other can be made, "
@@ -248,7 +263,29 @@ class Run:
             CheckpointError: there are checkpoints, but training can't resume from any of them.
         """
         return checkpoints.read_latest(
-            self.path, engine, self._shapes(engine), dtype=self.config.dtype, seed=self.config.seed
+            self.path, engine, self.shapes(engine), dtype=self.config.dtype, seed=self.config.seed
+        )
+
+    def write_past(self, checkpoint: Checkpoint) -> None:
+        """Keep an engine's checkpoint of the epoch that it has just done.
+
+        Raises:
+            CheckpointError: the state has NaN or infinity; nothing was written.
+            FolderGoneError: the folder was deleted.
+            OSError: for example a full disk; nothing was written.
+        """
+        self._check_folder()
+        self.history.write(checkpoint, self.config.seed)
+
+    def read_past(self, engine: EngineName, epoch: int) -> Checkpoint:
+        """Read an engine's checkpoint of a kept epoch.
+
+        Raises:
+            CheckpointError: it is not kept, or damaged.
+        """
+        config = self.config
+        return self.history.read(
+            engine, epoch, self.shapes(engine), dtype=config.dtype, seed=config.seed
         )
 
     def append_metrics(self, *records: EpochRecord) -> None:
@@ -323,12 +360,13 @@ class Run:
     def _hold(self, lock: RunLock) -> OpenFolder:
         """Take a lock, and make the logs write into its folder."""
         folder = lock.acquire()
-        self.events.folder = self._metrics.folder = folder
+        self.events.folder = self._metrics.folder = self.history.folder = folder
         return folder
 
     def _go_to(self, path: Path) -> None:
         self.path = path
         self.events.path, self._metrics.path = path / EVENTS_NAME, path / METRICS_NAME
+        self.history.path = path / HISTORY_NAME
 
     def _check_folder(self) -> None:
         if self._lock.is_gone:
@@ -342,7 +380,8 @@ class Run:
         paths = (self.path.with_name(f"{self.path.name}-{number}") for number in count(2))
         return next(path for path in paths if not os.path.lexists(path))
 
-    def _shapes(self, engine: EngineName) -> dict[str, tuple[int, ...]]:
+    def shapes(self, engine: EngineName) -> dict[str, tuple[int, ...]]:
+        """Return names and shapes of the tensors in an engine's checkpoints."""
         features = prod(self.dataset.image_shape)
         sizes = layer_sizes(features, self.config.hidden, self.dataset.classes)
         prefixes = ["", *(f"{slot}." for slot in saved_slots(self.config, engine))]
@@ -359,40 +398,3 @@ def _free_name(saved: Path, config: RunConfig, now: datetime) -> str:
     while (saved / name).exists():
         name = new_run_name(config, now)
     return name
-
-
-def _make_folder(path: Path, manifest: RunManifest) -> None:
-    """Build the folder under a hidden name, then rename it, so that no unfinished run is listed."""
-    saved = path.parent
-    made = [folder for folder in (saved, *saved.parents) if not folder.exists()]
-    try:
-        saved.mkdir(parents=True, exist_ok=True)
-        with building_folder(saved) as building:
-            write_networks(building, manifest.config)
-            manifest.write(building)
-            # Fails if another process has just made a run with this name.
-            building.rename(path)
-        sync_folder(saved)
-    except OSError:
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
-
-
-def _find(saved: Path, name_or_path: str) -> Path:
-    given = Path(name_or_path)
-    is_bare = name_or_path == given.name
-    candidates = [saved / given, given] if is_bare else [given]
-    try:
-        path = next((path for path in candidates if name_or_path and path.is_dir()), None)
-    except OSError as error:
-        raise RunError(f"run '{printable(given)}': {error.strerror}; see mlpwatch runs") from None
-    if path is None:
-        near = get_close_matches(name_or_path, [run.name for run in list_runs(saved)], n=1)
-        hint = f"did you mean {near[0]}?" if near else "see mlpwatch runs"
-        raise RunError(
-            f"run '{printable(name_or_path)}': not found under {printable(saved)}; {hint}"
-        )
-    # `mlpwatch resume .` inside a run folder needs a name to show.
-    return path if path.name not in ("", "..") else path.resolve()

@@ -21,6 +21,7 @@ from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.runs.checkpoints import Checkpoint
 from mlpwatch.core.scheduling import stand_back
+from mlpwatch.core.training.history_writer import HistoryWriter
 from mlpwatch.core.training.layer_samples import with_units
 from mlpwatch.core.training.recorder import Recorder
 
@@ -66,6 +67,8 @@ class Outlets:
     """Receives the weights at each epoch's end; None if one engine trains alone."""
     weight_store: WeightStore | None = None
     """Receives the weights at each epoch's end, at checkpoints, and on request."""
+    history: HistoryWriter | None = None
+    """Keeps some epochs' checkpoints."""
 
 
 class Background:
@@ -162,15 +165,19 @@ class EpochReporter:
         self.validation: Evaluation | None = None
         """The record of the newest epoch reported."""
 
-    def submit(self, ended: EndedEpoch, checkpoint: Checkpoint | None) -> None:
+    def submit(
+        self, ended: EndedEpoch, checkpoint: Checkpoint | None, past: Checkpoint | None = None
+    ) -> None:
         """Report an epoch in the background; wait for the previous report.
 
         Raises:
             DivergedError: the validation loss of the previous epoch is not finite.
         """
-        self.background.submit(partial(self._report, ended, checkpoint))
+        self.background.submit(partial(self._report, ended, checkpoint, past))
 
-    def _report(self, ended: EndedEpoch, checkpoint: Checkpoint | None) -> None:
+    def _report(
+        self, ended: EndedEpoch, checkpoint: Checkpoint | None, past: Checkpoint | None
+    ) -> None:
         data = self._dataset
         logits = self._engine.logits(data.validation_images, ended.weights)
         validation = evaluate(logits, data.validation_labels, self._loss)
@@ -187,6 +194,8 @@ class EpochReporter:
         if checkpoint is not None:
             # After the epoch's line is in the log, or a resumed run would lack this line.
             self._outlets.recorder.save(checkpoint)
+        if past is not None and self._outlets.history is not None:
+            self._outlets.history.put(past)
 
     def _train_accuracy(self, ended: EndedEpoch) -> float:
         """Return the share of training images that are predicted correctly, without dropout.

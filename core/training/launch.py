@@ -31,10 +31,10 @@ def new_session(config: RunConfig, saved: Path, name: str | None, report: Report
             been written.
         RunError: the name is taken, or the folder can't be made.
     """
-    config, dataset = _load_new(config, report)
+    config, dataset = load_new(config, report)
     if config.network or config.network_torch:
         config = fitted_config(config, dataset.features, dataset.classes)
-    engines = _build(config, dataset, report)
+    engines = build_engines(config, dataset, report)
     info = DatasetInfo(
         dataset.name, dataset.sha256, dataset.image_shape, dataset.classes, dataset.names
     )
@@ -78,11 +78,11 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
     for name in config.engine_names:
         planned = run.config.with_network(name, config.network_file(name))
         run.manifest = replace(run.manifest, config=planned)
-    dataset = _load_again(run, config, report)
+    dataset = load_again(run, config, report)
     checkpoints = _read_checkpoints(run, config, note)
     positions = {name: checkpoint.position for name, checkpoint in checkpoints.items()}
     config = _go_on_to_the_plan(run, config, positions)
-    engines = _build(config, dataset, report)
+    engines = build_engines(config, dataset, report)
     for name, checkpoint in checkpoints.items():
         engines[name].load_state(checkpoint.state)
     tail = RunTail(run)
@@ -97,7 +97,7 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
     return Session(config, dataset, engines, run, positions, notes=notes)
 
 
-def _load_again(run: Run, config: RunConfig, report: Report) -> Dataset:
+def load_again(run: Run, config: RunConfig, report: Report) -> Dataset:
     """Load the data that a saved run was trained on.
 
     Raises:
@@ -164,6 +164,7 @@ def _forget_what_comes_after(
         for name in config.engine_names:
             epoch = positions[name].epoch if name in positions else 0
             run.trim_metrics(name, epoch)
+            run.history.trim(name, epoch)
         done = {name: (at.step, at.epoch) for name, at in positions.items()}
         run.events.trim(dict.fromkeys(config.engine_names, (0, 0)) | done)
     except OSError as error:
@@ -175,7 +176,7 @@ def _forget_what_comes_after(
     run.discard_result()
 
 
-def _load_new(config: RunConfig, report: Report) -> tuple[RunConfig, Dataset]:
+def load_new(config: RunConfig, report: Report) -> tuple[RunConfig, Dataset]:
     """Load the config's data; `auto` skips a damaged MNIST in the cache."""
     names = map(lasting_source, sources_for(config.data))
     *others, last = (replace(config, data=name) for name in names)
@@ -192,7 +193,12 @@ def _load(config: RunConfig, report: Report, classes: int | None = None) -> Data
     return dataset_for(config, classes)
 
 
-def _build(config: RunConfig, dataset: Dataset, report: Report) -> dict[EngineName, Engine]:
+def build_engines(config: RunConfig, dataset: Dataset, report: Report) -> dict[EngineName, Engine]:
+    """Build the engines of a run.
+
+    Raises:
+        ConfigError: the network does not fit in memory, or the device is absent.
+    """
     report("building the networks")
     try:
         return {name: engine_on(dataset, name, config) for name in config.engine_names}

@@ -188,7 +188,7 @@ class DiskRecorder:
                 self._event_writer.flush()
             path = self._run.write_checkpoint(checkpoint)
         except Exception as error:  # after any error training continues, and the screen shows it
-            reason = _reason(error)
+            reason = failure_text(error)
             with self._changed:
                 self._failed[engine] = (checkpoint, reason, isinstance(error, FolderGoneError))
             self._mailbox.put(SaveFailed(engine, step, str(self._run.path), reason))
@@ -212,13 +212,14 @@ class DiskRecorder:
         except Exception as error:  # as above
             self._unwritten_lines = len(lines)
             path, first = str(self._run.path), lines[0]
-            self._mailbox.put(SaveFailed(first.engine, first.step, path, _reason(error)))
+            self._mailbox.put(SaveFailed(first.engine, first.step, path, failure_text(error)))
             return
         lines.clear()
         self._unwritten_lines = 0
 
 
-def _reason(error: Exception) -> str:
+def failure_text(error: Exception) -> str:
+    """Return why something could not be written, in one line."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error) if isinstance(error, MlpwatchError) else f"{type(error).__name__}: {error}"

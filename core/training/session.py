@@ -44,6 +44,7 @@ from mlpwatch.core.runs.replay import RunTail
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.scheduling import available_cores, share_interpreter
 from mlpwatch.core.training.control import Control, ControlGroup
+from mlpwatch.core.training.history_writer import HistoryWriter
 from mlpwatch.core.training.recorder import DiskRecorder
 from mlpwatch.core.training.result import EngineResult, result_of
 from mlpwatch.core.training.step_probe import StepProbe, why_not_compared
@@ -102,6 +103,10 @@ class Session:
         self.stopped_at: DifferenceFound | None = None
         """The difference that ended the run; see `stop_at_difference`."""
         self._recorder = DiskRecorder(run, self.mailbox, self._event_writer)
+        done = {name: self._positions.get(name, Position()).epoch for name in self._engines}
+        self._history = (
+            HistoryWriter(run, self.mailbox, done, self.epoch_steps) if config.history else None
+        )
         self._results: dict[EngineName, EngineResult] = {}
         self._result_error: str | None = None
         self._stopped_at = math.inf
@@ -242,6 +247,8 @@ class Session:
         share_interpreter()
         self._recorder.start()
         self._event_writer.start()
+        if self._history is not None:
+            self._history.start()
         self._command_server.start()
         for thread in self._threads:
             thread.start()
@@ -324,6 +331,8 @@ class Session:
             return False
         written = self._recorder.close(max(0.0, deadline - monotonic()))
         self._event_writer.close(max(0.0, deadline - monotonic()))
+        if self._history is not None:
+            self._history.close(max(0.0, deadline - monotonic()))
         self._command_server.close()
         if written:
             self.run.sign_off()
@@ -346,6 +355,7 @@ class Session:
             gap_meter=self.gap_meter if len(self._engines) > 1 else None,
             weight_store=self.weight_store,
             probe=self._probe if self._probe and self._probe.taken == name else None,
+            history=self._history,
             start=self._positions.get(name),
         )
         self._controls[name].close()

@@ -2,6 +2,7 @@
 
 import math
 from contextlib import suppress
+from dataclasses import replace
 
 from mlpwatch.core.analysis.gap import GapMeter
 from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
@@ -27,6 +28,7 @@ from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.training.clocks import StepPacer, TrainingClocks
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.epoch_report import EndedEpoch, EpochReporter, Outlets
+from mlpwatch.core.training.history_writer import HistoryWriter
 from mlpwatch.core.training.layer_samples import LayerSampler, layers_of
 from mlpwatch.core.training.recorder import Recorder
 from mlpwatch.core.training.result import EngineResult
@@ -51,6 +53,7 @@ def train(
     gap_meter: GapMeter | None = None,
     weight_store: WeightStore | None = None,
     probe: StepProbe | None = None,
+    history: HistoryWriter | None = None,
     start: Position | None = None,
 ) -> EngineResult:
     """Train until the planned epochs are done, a stop, or a failure. Never raises.
@@ -69,9 +72,10 @@ def train(
         gap_meter: receives the weights at each epoch's end, if both engines train.
         weight_store: receives the weights at each epoch's end, at checkpoints, and on request.
         probe: receives some steps of this engine, if another engine repeats them.
+        history: keeps some epochs' checkpoints.
         start: where a resumed run continues; None for a new run.
     """
-    outlets = Outlets(mailbox, recorder, gap_meter, weight_store)
+    outlets = Outlets(mailbox, recorder, gap_meter, weight_store, history)
     training = _Training(engine, dataset, config, outlets, start or Position())
     training.probe = probe
     return training.run(control, is_new=start is None)
@@ -97,6 +101,7 @@ class _Training:
             outlets.recorder,
             outlets.weight_store,
         )
+        self.history = outlets.history
         self.reporter = EpochReporter(engine, dataset, config, outlets)
         self.background = self.reporter.background
         self.epoch, self.batch, self.step = start.epoch, start.batch, start.step
@@ -128,7 +133,9 @@ class _Training:
         try:
             if is_new:
                 # At once, so that a run killed early can be resumed too.
-                self._save(after_reports=False)
+                start = self._save(after_reports=False)
+                if self.history is not None and self.history.wants(0, 0.0):
+                    self.history.put(start)
             reached = self._train_epochs()
             self._check_sound()
             self.clocks.stop_steps()
@@ -225,20 +232,29 @@ class _Training:
         self._check_sound()
         self.epoch += 1
         self.batch = 0
+        past = self._past_epoch()
         ended = EndedEpoch(
             epoch=self.epoch,
             step=self.step,
             seconds=self.clocks.total.seconds,
             train_loss=self.epoch_loss_sum / self.samples,
             samples_per_second=self.samples / max(self.clocks.epoch.seconds, 1e-9),
-            weights=self.engine.weights(),
+            weights=past.state.weights if past else self.engine.weights(),
             layers=self.sampler.take(),
         )
         self.epoch_loss_sum = 0.0
         self.clocks.next_epoch()
         due = self.clocks.total.seconds - self.saved_at >= SAVE_SECONDS
         checkpoint = self._checkpoint() if due else None
-        self.reporter.submit(ended, checkpoint)
+        self.reporter.submit(ended, checkpoint, past)
+
+    def _past_epoch(self) -> Checkpoint | None:
+        """Return a checkpoint of the epoch that was just done, if the history keeps it."""
+        seconds = self.clocks.total.seconds
+        if self.history is None or not self.history.wants(self.epoch, seconds):
+            return None
+        position = replace(self._position(), epoch_loss_sum=0.0, epoch_seconds=0.0)
+        return Checkpoint(self.engine.name, self.engine.state(), position)
 
     def _check_sound(self) -> None:
         self._report_steps()
@@ -309,13 +325,14 @@ class _Training:
                 WeightSnapshot(self.engine.name, self.epoch, self.step, weights)
             )
 
-    def _save(self, *, after_reports: bool = True) -> None:
+    def _save(self, *, after_reports: bool = True) -> Checkpoint:
         """Hand over a checkpoint, by default after the log lines of earlier epochs."""
         checkpoint = self._checkpoint()
         if after_reports:
             self.background.wait()
         self.recorder.save(checkpoint)
         self.saved_step = self.step
+        return checkpoint
 
     def _save_after_failure(self) -> None:
         """Save a checkpoint after a failure, if training can resume from it."""

@@ -110,6 +110,7 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("weight_decay", "0", "weight decay '0': expected a number"),
     ("warmup", -1, "warmup -1: expected a whole number from 0"),
     ("validation", 0, "validation 0: expected a whole number from 1"),
+    ("history", -1, "history -1: expected a whole number from 0"),
     ("train_size", 0.5, "train size 0.5: expected a whole number from 1"),
     ("dropout", 1, "dropout 1: expected a share from 0 to below 1, like 0.2"),
     ("dropout", -0.1, "dropout -0.1: expected a share"),

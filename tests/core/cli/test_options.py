@@ -55,6 +55,7 @@ REACHES: list[tuple[str, str, str, Any]] = [
     ("--pixel-range", "0..1", "pixel_range", "0..1"),
     ("--validation", "500", "validation", 500),
     ("--train-size", "300", "train_size", 300),
+    ("--history", "8", "history", 8),
 ]
 
 

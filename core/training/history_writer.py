@@ -1,0 +1,178 @@
+"""Keeps past epochs in a run's history: decides which, writes them in a thread of its own."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from math import prod
+from threading import Condition, Thread
+from time import monotonic, thread_time
+
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.events import Mailbox, SaveFailed
+from mlpwatch.core.files.tensor_files import Shapes
+from mlpwatch.core.runs.checkpoints import Checkpoint
+from mlpwatch.core.runs.history import thinned
+from mlpwatch.core.runs.run import FolderGoneError, Run
+from mlpwatch.core.scheduling import stand_back
+from mlpwatch.core.training.recorder import failure_text
+
+SHARE = 0.005
+"""Most processor time for the history, as a share of the training time."""
+
+HEAD_START = 0.05
+"""Seconds of processor time that are spent regardless: so short runs keep every epoch."""
+
+MOST_WAITING = 8
+"""Checkpoints in memory while the disk is slow; more epochs are skipped meanwhile."""
+
+MOST_EPOCHS_KEPT = 2_000
+"""Of a small network more epochs would fit, but 4,000 files are enough for a folder."""
+
+INDEX_SECONDS = 1.0
+"""Time between two writes of the index while epochs arrive."""
+
+FILE_OVERHEAD = 2_048
+"""Bytes of a file besides its tensors, at most."""
+
+
+class HistoryWriter:
+    """Keeps epochs of all engines of a run; no trainer waits for it.
+
+    An epoch is kept of all engines or of none, so that a branch can begin there with all. The
+    first engine that reaches an epoch decides: epochs whose number is a power of two are always
+    kept, others while the time spent stays within its share.
+
+    Args:
+        run: the run folder.
+        mailbox: receives `SaveFailed`, once until an epoch can be written again.
+        engines: epochs that each engine has done already.
+        epoch_steps: steps per epoch.
+    """
+
+    def __init__(
+        self, run: Run, mailbox: Mailbox, engines: Mapping[EngineName, int], epoch_steps: int
+    ) -> None:
+        self._run, self._mailbox, self._epoch_steps = run, mailbox, epoch_steps
+        self._engines = tuple(engines)
+        shapes = [run.shapes(name) for name in engines]
+        self._most = epochs_that_fit(shapes, run.config.dtype, run.config.history)
+        found = run.history.kept()
+        self._kept = {epoch for name in engines for epoch in found[name]}
+        self._newest = max([-1, *self._kept, *(done or -1 for done in engines.values())])
+        self._changed = Condition()
+        self._waiting: deque[Checkpoint] = deque()
+        self._dropped: set[int] = set()
+        self._spent, self._first_second, self._seconds = 0.0, -1.0, 0.0
+        self._closing = self._has_failed = False
+        self._thread = Thread(target=self._work, name="history", daemon=True)
+
+    def start(self) -> None:
+        """Start to write."""
+        self._thread.start()
+
+    def wants(self, epoch: int, seconds: float) -> bool:
+        """Return whether an engine should hand over the epoch that it has just done.
+
+        Args:
+            epoch: epochs done.
+            seconds: training time so far.
+        """
+        with self._changed:
+            if self._first_second < 0:
+                self._first_second = seconds
+            self._seconds = max(self._seconds, seconds)
+            is_free = len(self._waiting) < MOST_WAITING
+            if epoch > self._newest:
+                self._newest = epoch
+                if self._most and is_free and (is_always_kept(epoch) or self._is_affordable()):
+                    self._keep(epoch)
+            return is_free and epoch in self._kept
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint that `wants` asked for soon; returns at once."""
+        with self._changed:
+            self._waiting.append(checkpoint)
+            self._changed.notify_all()
+
+    def close(self, seconds: float) -> None:
+        """Write the rest, then end the thread; wait at most `seconds`."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def _is_affordable(self) -> bool:
+        trained = self._seconds - self._first_second
+        return self._spent <= HEAD_START + SHARE * trained
+
+    def _keep(self, epoch: int) -> None:
+        began = thread_time()
+        before = {*self._kept, epoch}
+        self._kept = set(thinned(before, self._most))
+        self._dropped |= before - self._kept
+        self._spent += thread_time() - began
+
+    def _work(self) -> None:
+        stand_back()
+        indexed_at, is_stale = monotonic(), False
+        while True:
+            with self._changed:
+                rest = INDEX_SECONDS if is_stale else None
+                self._changed.wait_for(lambda: self._waiting or self._closing, rest)
+                checkpoint = self._waiting[0] if self._waiting else None
+                if checkpoint is None and self._closing and not is_stale:
+                    return
+                dropped, self._dropped = self._dropped, set()
+            began = thread_time()
+            if checkpoint is not None:
+                is_stale |= self._write(checkpoint, dropped)
+                with self._changed:
+                    self._waiting.popleft()
+                    self._changed.notify_all()
+            if is_stale and (checkpoint is None or monotonic() - indexed_at >= INDEX_SECONDS):
+                self._write_index()
+                indexed_at, is_stale = monotonic(), False
+            self._spent += thread_time() - began
+
+    def _write(self, checkpoint: Checkpoint, dropped: set[int]) -> bool:
+        """Write one epoch of an engine, and delete those that are kept no longer."""
+        at = checkpoint.position
+        try:
+            for name in self._engines if dropped else ():
+                self._run.history.remove(name, dropped)
+            if at.epoch in self._kept:
+                self._run.write_past(checkpoint)
+        except FolderGoneError:
+            return False  # the checkpoints say so
+        except Exception as error:  # after any error training continues, and the screen shows it
+            if not self._has_failed:
+                self._has_failed = True
+                path = str(self._run.history.path)
+                self._mailbox.put(SaveFailed(checkpoint.engine, at.step, path, failure_text(error)))
+            return False
+        self._has_failed = False
+        return True
+
+    def _write_index(self) -> None:
+        # The names of the files are the list, so an old index costs nothing here.
+        with suppress(OSError):
+            self._run.history.write_index(self._epoch_steps)
+
+
+def is_always_kept(epoch: int) -> bool:
+    """Return whether an epoch is kept however little time there is: 0, 1, 2, 4, 8 and so on."""
+    return epoch & (epoch - 1) == 0
+
+
+def epochs_that_fit(shapes: Sequence[Shapes], dtype: str, megabytes: int) -> int:
+    """Return how many epochs fit into a history.
+
+    Args:
+        shapes: of the tensors in a checkpoint, for each engine.
+        dtype: `float32` or `float64`.
+        megabytes: of 2**20 bytes.
+    """
+    width = 8 if dtype == "float64" else 4
+    sizes = [width * sum(map(prod, one.values())) + FILE_OVERHEAD for one in shapes]
+    return min(MOST_EPOCHS_KEPT, megabytes * 2**20 // sum(sizes))

@@ -1,0 +1,101 @@
+"""Which epochs a training keeps, and what its disk may do meanwhile."""
+
+from pathlib import Path
+
+import pytest
+
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.events import Mailbox, SaveFailed
+from mlpwatch.core.runs.run import Run
+from mlpwatch.core.training import history_writer
+from mlpwatch.core.training.history_writer import HistoryWriter
+from tests.core.runs.test_history import CONFIG, DATA, past
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path, "run", CONFIG, DATA)
+
+
+def train(writer: HistoryWriter, epochs: range, seconds: float = 1.0) -> list[int]:
+    """Let both engines do these epochs; return those that were asked for."""
+    asked = []
+    for epoch in epochs:
+        wanted = [writer.wants(epoch, epoch * seconds) for _ in ("numpy", "torch")]
+        assert len(set(wanted)) == 1
+        if wanted[0]:
+            asked.append(epoch)
+            writer.put(past("numpy", epoch))
+            writer.put(past("torch", epoch))
+            with writer._changed:
+                assert writer._changed.wait_for(lambda: not writer._waiting, 30)
+    return asked
+
+
+def test_slow_epochs_are_all_kept_up_to_the_size(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_writer, "MOST_EPOCHS_KEPT", 6)
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
+    writer.start()
+    assert train(writer, range(21)) == list(range(21))
+    writer.close(30)
+    kept = run.history.epochs(["numpy", "torch"])
+    assert len(kept) == 6
+    assert [kept[0], *kept[-3:]] == [0, 18, 19, 20]
+    assert run.history.kept()["numpy"] == kept
+
+
+def test_epochs_that_come_too_fast_are_skipped_but_for_the_powers_of_two(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_writer, "HEAD_START", 0.0)
+    monkeypatch.setattr(history_writer, "SHARE", 0.0)
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
+    writer.start()
+    assert train(writer, range(40)) == [0, 1, 2, 4, 8, 16, 32]
+    writer.close(30)
+
+
+def test_an_engine_that_is_behind_keeps_the_same_epochs(run: Run) -> None:
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
+    first = [writer.wants(epoch, epoch) for epoch in range(20)]
+    assert [writer.wants(epoch, epoch) for epoch in range(20)] == first
+
+
+def test_a_slow_disk_makes_nothing_wait(run: Run) -> None:
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 0}, 10)  # not started: it never writes
+    for epoch in range(history_writer.MOST_WAITING):
+        assert writer.wants(epoch, epoch)
+        writer.put(past("numpy", epoch))
+    assert not writer.wants(8, 8.0)
+
+
+def test_a_full_disk_is_said_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    mailbox = Mailbox()
+    writer = HistoryWriter(run, mailbox, {"numpy": 0, "torch": 0}, 10)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run, "write_past", fail)
+    writer.start()
+    train(writer, range(3))
+    path = str(run.history.path)
+    failed = SaveFailed("numpy", 0, path, "No space left on device")
+    assert mailbox.drain().events == (failed,)
+    monkeypatch.undo()
+    train(writer, range(3, 5))
+    writer.close(30)
+    assert run.history.epochs(["numpy", "torch"]) == [3, 4]
+
+
+def test_a_resumed_run_goes_on_with_what_is_there(run: Run) -> None:
+    for epoch in (0, 1, 2):
+        run.write_past(past("numpy", epoch))
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 2}, 10)
+    assert not writer.wants(2, 0.0) or 2 in run.history.kept()["numpy"]
+    assert writer.wants(3, 1.0)
+
+
+def test_no_size_keeps_nothing(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "none", RunConfig(hidden=(3,), history=0), DATA)
+    assert not HistoryWriter(run, Mailbox(), {"numpy": 0}, 10).wants(0, 0.0)
