@@ -36,8 +36,9 @@ VERDICT_SECONDS = 20.0
 """Longest wait of a trainer that stops at a difference; a comparison takes 3 ms, and the first one
 may wait for PyTorch."""
 
-END_SECONDS = 5.0
-"""Longest wait at the end of training for the last comparison, and for the cause."""
+END_SECONDS = 15.0
+"""Longest wait at the end of training for the last comparison, and for the cause of a difference:
+a process that checks a PyTorch file imports torch first."""
 
 
 def why_not_compared(

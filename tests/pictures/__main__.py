@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.core.network_file import NetworkFile as UsersFile
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.core.training.session import Session
@@ -24,6 +26,8 @@ from mlpwatch.tui.app import MlpwatchApp
 from mlpwatch.tui.draw.view import DrawView
 from mlpwatch.tui.startup import ScreenOptions
 from mlpwatch.tui.state.watch import Watch
+from tests.support.network_files import NetworkFile
+from tests.support.samples.user_networks import written
 
 FOLDER = Path(__file__).parent
 
@@ -65,6 +69,15 @@ async def _explained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     await pilot.pause(1.2)
 
 
+async def _different(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
+    """Show the page of the first difference, once the cause is known."""
+    watch = app.runs.top
+    await _until(lambda: bool(watch.state and watch.state.difference), pilot)
+    await _half_trained(app, pilot)
+    await pilot.press("e")
+    await pilot.pause(1.2)
+
+
 async def _drawn(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     await _half_trained(app, pilot)
     await pilot.press("d")
@@ -96,9 +109,16 @@ SCENES: dict[str, tuple[Scene, tuple[int, int], dict[str, Any]]] = {
     "dashboard": (_half_trained, (140, 40), {"recipe": "seed"}),
     "mistakes": (_mistake, (120, 34), {}),
     "explain": (_explained, (120, 34), {"recipe": "seed"}),
+    "difference": (_different, (120, 34), {"activation": "tanh"}),
     "draw": (_drawn, (120, 34), {"recipe": "seed"}),
     "tour": (_toured, (120, 34), {}),
 }
+
+
+def _wrong_file(folder: Path) -> UsersFile:
+    """Write a hand-written network whose backward pass lacks the activation's derivative."""
+    right = NetworkFile((128,), "tanh")
+    return written(right.wrong((" * f_derivative(Z[k - 1], A[k])", "")).source(), folder)
 
 
 async def take(name: str, data: str, theme: str, folder: Path) -> Path:
@@ -106,6 +126,8 @@ async def take(name: str, data: str, theme: str, folder: Path) -> Path:
     scene, size, settings = SCENES[name]
     config: RunConfig = from_recipe(**({"recipe": "twin"} | settings), data=data, epochs=12)
     with tempfile.TemporaryDirectory() as saved:
+        if name == "difference":
+            config = replace(config, network=_wrong_file(Path(saved)))
 
         def start(report: Callable[[str], None]) -> Session:
             return new_session(config, Path(saved), None, report)
