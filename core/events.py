@@ -199,6 +199,19 @@ class LayersMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class RateChanged:
+    """The learning rate was changed while it trained, or such a change was made again."""
+
+    engine: EngineName
+    step: int
+    """Steps done before: the change holds from the next one on."""
+    seconds: float
+    """Training time before."""
+    learning_rate: float
+    """η₀ of the schedule from now on, as `RunConfig.learning_rate` was before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """The engine is paused after `step` steps."""
 
@@ -280,6 +293,7 @@ EngineEvent = (
     | StepCompared
     | DifferenceFound
     | LayersMeasured
+    | RateChanged
     | Paused
     | Resumed
     | CheckpointSaved

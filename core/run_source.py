@@ -134,6 +134,16 @@ class RunSource(Protocol):
     def set_lockstep(self, lockstep: bool) -> None:
         """Set whether the faster engine waits, so that all engines are at the same step."""
 
+    def learning_rate(self, engine: EngineName) -> float:
+        """Return η₀ of an engine as ordered last; its schedule scales it."""
+
+    def set_learning_rate(self, rate: float, *engines: EngineName) -> None:
+        """Change η₀ of the named engines, or of all, from their next batches on.
+
+        Raises:
+            ConfigError: it is out of range.
+        """
+
     def stop(self) -> None:
         """Save and end the run, in whichever process it trains."""
 

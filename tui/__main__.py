@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from mlpwatch.core.cli.branch import branch_maker, config_for_branch
 from mlpwatch.core.cli.options import config_for_resume, config_from
+from mlpwatch.core.cli.order import command_of, send_order
 from mlpwatch.core.cli.signals import stop_on_signals
 from mlpwatch.core.cli.train import run_train
 from mlpwatch.core.errors import InputError, MlpwatchError, RunError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.state.watch import Report, Start, Watch
 
-COMMANDS = ("train", "resume", "branch", "attach", "runs", "data", "check", "new")
+COMMANDS = ("train", "resume", "branch", "attach", "order", "runs", "data", "check", "new")
 """The first word that is not an option; without a command, train and watch."""
 
 FRAMES_PER_SECOND = "240"
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str]) -> int:
             resume=resume,
             branch=branch,
             attach=attach,
+            order=order,
             runs=runs,
             fetch=fetch,
         )
@@ -185,6 +187,12 @@ def attach(options: argparse.Namespace) -> int:
     from mlpwatch.tui.state.watch import Watch  # noqa: PLC0415
 
     return _run_app(Watch(start, attached=True), run.config.engine_names, options)
+
+
+def order(options: argparse.Namespace) -> int:
+    """Give one order to a run that another process trains."""
+    command = command_of(options)
+    return send_order(_open_run(options), command, as_json=options.json)
 
 
 def runs(options: argparse.Namespace) -> int:

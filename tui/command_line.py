@@ -9,6 +9,7 @@ from mlpwatch import __version__
 from mlpwatch.core.cli.branch import add_branch_options
 from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
 from mlpwatch.core.cli.options import add_run_options, add_training_options
+from mlpwatch.core.cli.order import add_order_options
 from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
@@ -27,6 +28,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch resume [RUN]          go on where RUN, or the newest run, stopped
   mlpwatch branch RUN --at N     a new run that begins after epoch N of RUN, with other settings
   mlpwatch attach [RUN]          watch RUN, or the newest run, which trains elsewhere or has ended
+  mlpwatch order RUN ORDER       pause, resume, step, save, stop or set a run that trains elsewhere
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
@@ -44,6 +46,7 @@ def build_parser(
     resume: Command,
     branch: Command,
     attach: Command,
+    order: Command,
     runs: Command,
     fetch: Command,
 ) -> Parser:
@@ -68,6 +71,7 @@ def build_parser(
     _add_resume(commands.add_parser("resume", allow_abbrev=False), resume)
     _add_branch(commands.add_parser("branch", allow_abbrev=False), branch)
     _add_attach(commands.add_parser("attach", allow_abbrev=False), attach)
+    _add_order(commands.add_parser("order", allow_abbrev=False), order)
     _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
     _add_check(commands.add_parser("check", allow_abbrev=False))
@@ -129,6 +133,17 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help=_RUN_HELP)
     add_run_options(parser, naming=False)
     _add_screen_options(parser)
+    parser.set_defaults(command=command)
+
+
+def _add_order(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.description = (
+        "Give one order to a run that trains in another terminal or without a screen. It is obeyed "
+        "at the next batch; the answer says how the run stands."
+    )
+    parser.usage = "mlpwatch order RUN ORDER [OPTIONS]"
+    add_order_options(parser)
+    add_run_options(parser, naming=False)
     parser.set_defaults(command=command)
 
 

@@ -7,6 +7,7 @@ gradient with autograd's uses the same batch for both.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +112,12 @@ class StepTrace:
 
 
 def trace_step(
-    config: RunConfig, dataset: Dataset, states: States, previous: StepTrace | None = None
+    config: RunConfig,
+    dataset: Dataset,
+    states: States,
+    previous: StepTrace | None = None,
+    *,
+    rates: Mapping[EngineName, float] = MappingProxyType({}),
 ) -> StepTrace:
     """Compute the next step of each engine, or the step that it has taken since `previous`.
 
@@ -121,6 +127,7 @@ def trace_step(
         states: the current state of every engine.
         previous: an earlier trace; if an engine is one step further, its step is shown with the
             numbers before and after.
+        rates: η₀ of engines whose learning rate was changed while they trained.
     """
     if previous is not None and not _moved(states, previous):
         return previous
@@ -128,13 +135,14 @@ def trace_step(
     # A diverged network gives NaN; that is not an error here.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for name, state in states.items():
+            own = replace(config, learning_rate=rates.get(name, config.learning_rate))
             then = previous.newest.get(name) if previous else None
             if previous is not None and then is not None and then.updates == state.updates:
                 traces[name] = previous.engines[name]
             elif then is not None and then.updates + 1 == state.updates:
-                traces[name] = _trace(name, config, dataset, then, state)
+                traces[name] = _trace(name, own, dataset, then, state)
             else:
-                traces[name] = _trace(name, config, dataset, state, None)
+                traces[name] = _trace(name, own, dataset, state, None)
         return StepTrace(traces, _differences(config, dataset, traces))
 
 

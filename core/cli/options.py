@@ -68,7 +68,7 @@ def _add_basics(group: argparse._ArgumentGroup) -> None:
     _add_choice(group, "--activation", Activation, "of the hidden layers")
     _add_choice(group, "--optimizer", OptimizerName, "how a gradient becomes an update")
     group.add_argument(
-        "--learning-rate", type=_number, metavar="F",
+        "--learning-rate", type=parse_number, metavar="F",
         help="step size; rmsprop, adam and adamw want about 0.001",
     )  # fmt: skip
     group.add_argument("--batch-size", type=_whole_number, metavar="N", help="images per step")
@@ -120,7 +120,7 @@ def _add_pace_options(group: argparse._ArgumentGroup) -> None:
         help="let the learning rate rise for so many steps first",
     )  # fmt: skip
     group.add_argument(
-        "--momentum", type=_number, metavar="F",
+        "--momentum", type=parse_number, metavar="F",
         help="of the optimizers momentum and nesterov (default: 0.9)",
     )  # fmt: skip
     group.add_argument(
@@ -135,16 +135,16 @@ def _add_pace_options(group: argparse._ArgumentGroup) -> None:
 
 def _add_regularization(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--weight-decay", type=_number, metavar="F",
+        "--weight-decay", type=parse_number, metavar="F",
         help="decoupled with adamw: the weights shrink by learning rate x F a step (default there: "
         f"{ADAMW_DECAY:g}); coupled with all others: F x weights is added to the gradient, as in "
         "torch.optim (default: 0)",
     )  # fmt: skip
     group.add_argument(
-        "--dropout", type=_number, metavar="F", help="share of hidden units that a step drops"
+        "--dropout", type=parse_number, metavar="F", help="share of hidden units that a step drops"
     )
     group.add_argument(
-        "--input-dropout", type=_number, metavar="F", help="share of pixels that a step drops"
+        "--input-dropout", type=parse_number, metavar="F", help="share of pixels that a step drops"
     )
 
 
@@ -304,7 +304,12 @@ def _whole_number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number") from None
 
 
-def _number(text: str) -> float:
+def parse_number(text: str) -> float:
+    """Parse a number.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is something else.
+    """
     try:
         return float(text)
     except ValueError:

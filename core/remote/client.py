@@ -7,6 +7,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
+from mlpwatch.core.errors import RunError
 from mlpwatch.core.remote.protocol import (
     MAX_LINE_BYTES,
     Command,
@@ -15,12 +16,18 @@ from mlpwatch.core.remote.protocol import (
     parse_answer,
 )
 from mlpwatch.core.remote.sockets import connect
+from mlpwatch.core.runs.lock import is_locked
+from mlpwatch.core.runs.run import Run
+from mlpwatch.core.text import printable
 
 ASK_SECONDS = 1.0
 """Time between two status requests, and between two attempts to connect."""
 
 ANSWER_SECONDS = 2.0
 """Longest wait for an answer: the other process may be busy importing torch."""
+
+PATIENT_SECONDS = 10.0
+"""The same for `mlpwatch order`, which has nothing else to do."""
 
 
 class CommandClient:
@@ -98,20 +105,54 @@ class CommandClient:
         """
         if self._socket is None:
             self._socket = connect(self._folder, ANSWER_SECONDS)
-        self._socket.sendall(encode_command(order))
-        received = b""
-        while not received.endswith(b"\n"):
-            data = self._socket.recv(MAX_LINE_BYTES)
-            if not data or len(received) > MAX_LINE_BYTES:
-                raise ConnectionError("it hung up")
-            received += data
-        return parse_answer(received)
+        return _exchange(self._socket, order)
 
     def _hang_up(self) -> None:
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.close()
             self._socket = None
+
+
+def give_order(run: Run, order: Command) -> Status:
+    """Send one command to the process that trains a run, and return its answer.
+
+    Raises:
+        RunError: nobody trains the run, it does not answer, or it refuses the command.
+    """
+    name = printable(run.name)
+    if not is_locked(run.path):
+        raise RunError(
+            f"{order.name} {name}: nobody trains this run; mlpwatch resume {name} continues it"
+        )
+    try:
+        with connect(run.path, PATIENT_SECONDS) as peer:
+            answer = _exchange(peer, order)
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{order.name} {name}: no answer from the process that trains it, {_reason(error)}; "
+            "try again"
+        ) from None
+    if isinstance(answer, str):
+        raise RunError(f"{order.name} {name}: {answer}")
+    return answer
+
+
+def _exchange(peer: socket.socket, order: Command) -> Status | str:
+    """Send one line and read the answer.
+
+    Raises:
+        OSError: the other side hangs up or takes too long.
+        ValueError: the answer is invalid.
+    """
+    peer.sendall(encode_command(order))
+    received = b""
+    while not received.endswith(b"\n"):
+        data = peer.recv(MAX_LINE_BYTES)
+        if not data or len(received) > MAX_LINE_BYTES:
+            raise ConnectionError("it hung up")
+        received += data
+    return parse_answer(received)
 
 
 def _reason(error: Exception) -> str:

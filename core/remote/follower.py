@@ -15,7 +15,7 @@ from mlpwatch.core.analysis.inference import Answer, Prediction, predict
 from mlpwatch.core.analysis.step_trace import StepTrace
 from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import EngineName, check_new_rate
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.events import (
@@ -25,6 +25,7 @@ from mlpwatch.core.events import (
     Mailbox,
     Notice,
     Paused,
+    RateChanged,
     Resumed,
     RunEnded,
     RunStarted,
@@ -91,11 +92,13 @@ class RunFollower:
         """Whether a process trained this run at the last check."""
         self._limit: tuple[float | None, float] = (None, -inf)
         self._lockstep: tuple[bool, float] = (False, -inf)
+        self._ordered_rates: dict[EngineName, tuple[float, float]] = {}
         """The value ordered last, and its time on the monotonic clock; likewise above."""
         self._lock = Lock()
         self._paused: frozenset[EngineName] = frozenset()
         """Three threads change it, under the lock; see `_change_paused`."""
         self._threads: dict[EngineName, int] = {}
+        self._rates: dict[EngineName, float] = {}
         self._last: dict[EngineName, tuple[int, float]] = {}
         self._ended: set[EngineName] = set()
         self._damage: list[str] = []
@@ -214,6 +217,27 @@ class RunFollower:
         if self._order(Command("lockstep", on=lockstep)):
             self._lockstep = (lockstep, monotonic())
 
+    def learning_rate(self, engine: EngineName) -> float:
+        """Return η₀ of an engine from the last order, answer or log, in this order."""
+        logged = self._rates.get(engine, self.config.learning_rate)
+        ordered = self._ordered_rates.get(engine, (logged, -inf))
+        if monotonic() - ordered[1] < ORDERED_SECONDS:
+            return ordered[0]
+        status = self._client.status
+        return status.learning_rates.get(engine, logged) if status else logged
+
+    def set_learning_rate(self, rate: float, *engines: EngineName) -> None:
+        """Change η₀ of the named engines, or of all, from their next batches on.
+
+        Raises:
+            ConfigError: it is out of range.
+        """
+        check_new_rate(rate)
+        if self._order(Command("set", engines, learning_rate=rate)):
+            now = monotonic()
+            names = engines or self.config.engine_names
+            self._ordered_rates |= dict.fromkeys(names, (rate, now))
+
     def stop(self) -> None:
         """End the run: each engine saves and ends."""
         self._order(Command("stop"))
@@ -282,7 +306,7 @@ class RunFollower:
             self._send([Notice(" · ".join(self._damage), is_bad=True)] if self._damage else [])
 
     def _start_over(self) -> Event:
-        self._last, self._ended = {}, set()
+        self._last, self._ended, self._rates = {}, set(), {}
         self._set_paused(())
         plan = self._plan()
         self.config = replace(self.config, epochs=plan.epochs)
@@ -313,6 +337,8 @@ class RunFollower:
                 self._threads[event.engine] = event.threads
                 self._ended.discard(event.engine)
                 self._change_paused(drop=[event.engine])
+            case RateChanged():
+                self._rates[event.engine] = event.learning_rate
             case Paused():
                 self._change_paused(add=[event.engine])
             case Resumed():

@@ -1,7 +1,8 @@
 """Commands to a run from another process: one JSON object per line, strict and limited in size.
 
 Requests: {"order": "pause", "engines": ["numpy"]}, {"order": "limit", "steps_per_second": 50},
-{"order": "lockstep", "on": true}, or only an order. Answers: {"ok": true, "status": {...}}, or
+{"order": "lockstep", "on": true}, {"order": "set", "learning_rate": 0.05, "engines": ["numpy"]}, or
+only an order. Answers: {"ok": true, "status": {...}}, or
 {"ok": false, "error": "..."}.
 """
 
@@ -9,7 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.config import (
+    ENGINE_NAMES,
+    MAX_LEARNING_RATE,
+    MIN_LEARNING_RATE,
+    EngineName,
+)
 from mlpwatch.core.files.strict_json import (
     JsonError,
     parse_object,
@@ -21,7 +27,9 @@ from mlpwatch.core.files.strict_json import (
     to_json,
 )
 
-CommandName = Literal["status", "pause", "resume", "step", "save", "limit", "lockstep", "stop"]
+CommandName = Literal[
+    "status", "pause", "resume", "step", "save", "limit", "lockstep", "set", "stop"
+]
 COMMAND_NAMES: tuple[CommandName, ...] = get_args(CommandName)
 
 MAX_LINE_BYTES = 4_096
@@ -31,17 +39,20 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "steps_per_second": (1e-3, 1e6),
     "process": (1, 2**31 - 1),
     "threads": (1, 65_536),
+    "learning_rate": (MIN_LEARNING_RATE, MAX_LEARNING_RATE),
+    "learning_rates": (MIN_LEARNING_RATE, MAX_LEARNING_RATE),
 }
 """Least and greatest value of every number in a request or an answer: the trainers wait and compute
 with these numbers, and the screen of a follower shows them."""
 
-_TAKES: Mapping[str, str] = {
-    "pause": "engines",
-    "resume": "engines",
-    "limit": "steps_per_second",
-    "lockstep": "on",
+_TAKES: Mapping[str, tuple[str, ...]] = {
+    "pause": ("engines",),
+    "resume": ("engines",),
+    "limit": ("steps_per_second",),
+    "lockstep": ("on",),
+    "set": ("learning_rate", "engines"),
 }
-"""The only field that a request may have besides its order."""
+"""The fields that a request may have besides its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,13 @@ class Command:
 
     name: CommandName
     engines: tuple[EngineName, ...] = ()
-    """For `pause` and `resume`; empty for all."""
+    """For `pause`, `resume` and `set`; empty for all."""
     steps_per_second: float | None = None
     """For `limit`; None lifts it."""
     on: bool = False
     """For `lockstep`."""
+    learning_rate: float | None = None
+    """For `set`: η₀ from the next batch on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,8 @@ class Status:
     """The speed limit, if any."""
     lockstep: bool = False
     """Whether all engines are kept at the same step."""
+    learning_rates: Mapping[EngineName, float] = field(default_factory=dict)
+    """η₀ of each engine; empty from an older mlpwatch."""
 
 
 def encode_command(order: Command) -> bytes:
@@ -82,6 +97,8 @@ def encode_command(order: Command) -> bytes:
         values["steps_per_second"] = order.steps_per_second
     if order.name == "lockstep":
         values["on"] = order.on
+    if order.name == "set":
+        values["learning_rate"] = order.learning_rate
     return f"{to_json(values)}\n".encode()
 
 
@@ -93,14 +110,17 @@ def parse_command(line: bytes) -> Command:
     """
     fields = parse_object(line)
     name = take_choice(fields, "order", COMMAND_NAMES)
-    known = {"order", _TAKES.get(name, "order")}
+    known = {"order", *_TAKES.get(name, ())}
     if unknown := sorted(set(fields) - known):
         raise JsonError(f"field {unknown[0]!r:.40}: order {name!r} has none such")
     if name == "limit":
         return Command(name, steps_per_second=_limit(fields))
     if name == "lockstep":
         return Command(name, on=_switch(fields, "on"))
-    return Command(name, _engines(fields.get("engines", [])))
+    engines = _engines(fields.get("engines", []))
+    if name == "set":
+        return Command(name, engines, learning_rate=_rate(fields, "learning_rate"))
+    return Command(name, engines)
 
 
 def check_engines(order: Command, trained: tuple[EngineName, ...]) -> None:
@@ -124,6 +144,7 @@ def encode_answer(status: Status | str) -> bytes:
         "threads": dict(status.threads),
         "steps_per_second": status.steps_per_second,
         "lockstep": status.lockstep,
+        "learning_rates": dict(status.learning_rates),
     }
     return f"{to_json({'ok': True, 'status': values})}\n".encode()
 
@@ -139,6 +160,8 @@ def parse_answer(line: bytes) -> Status | str:
         return take_text(fields, "error")
     status = take_object(fields, "status")
     threads = take_object(status, "threads")
+    # An older mlpwatch does not send the learning rates, nor lockstep.
+    rates = take_object({"learning_rates": {}, **status}, "learning_rates")
     return Status(
         process=int(_in_range("process", take_whole(status, "process"))),
         paused=_engines(status.get("paused")),
@@ -148,8 +171,12 @@ def parse_answer(line: bytes) -> Status | str:
             if name in threads
         },
         steps_per_second=_limit(status),
-        # An older mlpwatch does not send this field.
         lockstep="lockstep" in status and _switch(status, "lockstep"),
+        learning_rates={
+            name: _in_range("learning_rates", take_number(rates, name))
+            for name in ENGINE_NAMES
+            if name in rates
+        },
     )
 
 
@@ -169,7 +196,15 @@ def _in_range(key: str, value: float) -> float:
     least, most = RANGES[key]
     if least <= value <= most:
         return value
-    raise JsonError(f"{key} {value:g}: expected a number from {least:g} to {most:,.0f}")
+    raise JsonError(f"{key} {value:g}: expected a number from {least:g} to {_shown(most)}")
+
+
+def _rate(fields: Mapping[str, Any], key: str) -> float:
+    return _in_range(key, take_number(fields, key))
+
+
+def _shown(most: float) -> str:
+    return f"{most:g}" if most > 1e15 else f"{most:,.0f}"  # noqa: PLR2004 - no row of zeros
 
 
 def _switch(fields: Mapping[str, Any], key: str) -> bool:

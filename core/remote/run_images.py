@@ -83,12 +83,14 @@ class RunImages:
             MlpwatchError: a checkpoint can't be read.
         """
         data, states = self._loaded(), dict[EngineName, EngineState]()
+        rates: dict[EngineName, float] = {}
         for name in self._config.engine_names:
             latest = self._run.read_latest(name)
             if latest is None:
                 raise DataError(f"no checkpoint of {name} yet")
             states[name] = latest.checkpoint.state
-        return trace_step(self._config, data, states, previous)
+            rates[name] = latest.checkpoint.position.learning_rate or self._config.learning_rate
+        return trace_step(self._config, data, states, previous, rates=rates)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:
         """Evaluate the test images with each engine's newest saved weights; takes 0.1 s.

@@ -52,6 +52,8 @@ class Commanded(Protocol):
     def save(self) -> None: ...  # noqa: D102
     def set_steps_per_second(self, limit: float | None) -> None: ...  # noqa: D102
     def set_lockstep(self, lockstep: bool) -> None: ...  # noqa: D102
+    def learning_rate(self, engine: EngineName) -> float: ...  # noqa: D102
+    def set_learning_rate(self, rate: float, *engines: EngineName) -> None: ...  # noqa: D102
     def stop(self) -> None: ...  # noqa: D102
 
 
@@ -170,6 +172,7 @@ class CommandServer:
             "save": run.save,
             "limit": lambda: run.set_steps_per_second(order.steps_per_second),
             "lockstep": lambda: run.set_lockstep(order.on),
+            "set": lambda: run.set_learning_rate(order.learning_rate or 0.0, *order.engines),
             "stop": run.stop,
             "status": lambda: None,
         }
@@ -184,6 +187,7 @@ class CommandServer:
             threads={name: run.threads(name) for name in names},
             steps_per_second=run.steps_per_second,
             lockstep=run.lockstep,
+            learning_rates={name: run.learning_rate(name) for name in names},
         )
 
     def _send(self, peer: socket.socket, answer: Status | str) -> bool:

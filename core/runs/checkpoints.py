@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlpwatch.core.arrays import Tensors
-from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.config import (
+    ENGINE_NAMES,
+    MAX_LEARNING_RATE,
+    MIN_LEARNING_RATE,
+    EngineName,
+)
 from mlpwatch.core.files import tensor_files
 from mlpwatch.core.files.durable import OpenFolder, replace_durably
 from mlpwatch.core.files.strict_json import (
@@ -60,6 +66,8 @@ class Position:
     """Training time inside this epoch so far."""
     planned_epochs: int = 0
     """Planned epochs; more than `RunConfig.epochs` if a resume made the run longer."""
+    learning_rate: float | None = None
+    """η₀ in force, if it was changed while it trained; None for `RunConfig.learning_rate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +221,7 @@ def _fields(checkpoint: Checkpoint, seed: int) -> dict[str, Any]:
         "epoch_loss_sum": at.epoch_loss_sum,
         "epoch_seconds": at.epoch_seconds,
         "planned_epochs": at.planned_epochs,
+        **({} if at.learning_rate is None else {"learning_rate": at.learning_rate}),
         "updates": checkpoint.state.updates,
         "random_state": {"seed": seed, "epoch": at.epoch, "batch": at.batch},
     }
@@ -253,9 +262,19 @@ def _build(tensors: Tensors, fields: Mapping[str, Any]) -> Checkpoint:
         epoch_loss_sum=take_number(fields, "epoch_loss_sum"),
         epoch_seconds=take_number(fields, "epoch_seconds", least=0),
         planned_epochs=take_whole(fields, "planned_epochs"),
+        learning_rate=_rate(fields),
     )
     state = EngineState(weights, slots, take_whole(fields, "updates"))
     return Checkpoint(take_choice(fields, "engine", ENGINE_NAMES), state, position)
+
+
+def _rate(fields: Mapping[str, Any]) -> float | None:
+    if "learning_rate" not in fields:
+        return None
+    rate = take_number(fields, "learning_rate", least=MIN_LEARNING_RATE, most=MAX_LEARNING_RATE)
+    if isnan(rate):
+        raise JsonError("learning_rate null: expected a number")
+    return rate
 
 
 def _check_sound(path: Path, state: EngineState) -> None:

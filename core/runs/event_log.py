@@ -11,13 +11,20 @@ from dataclasses import asdict, dataclass, fields
 from math import isfinite, isnan
 from typing import Any
 
-from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
+from mlpwatch.core.config import (
+    ENGINE_NAMES,
+    MAX_EPOCHS,
+    MAX_LEARNING_RATE,
+    MIN_LEARNING_RATE,
+    EngineName,
+)
 from mlpwatch.core.events import (
     END_REASONS,
     CheckpointSaved,
     DifferenceFound,
     GapMeasured,
     Paused,
+    RateChanged,
     Resumed,
     RunEnded,
     RunStarted,
@@ -69,6 +76,7 @@ Entry = (
     | GapMeasured
     | StepCompared
     | DifferenceFound
+    | RateChanged
     | Paused
     | Resumed
     | CheckpointSaved
@@ -83,6 +91,7 @@ _KINDS: Mapping[type, str] = {
     GapMeasured: "gap",
     StepCompared: "step compared",
     DifferenceFound: "difference",
+    RateChanged: "rate",
     Paused: "paused",
     Resumed: "resumed",
     CheckpointSaved: "saved",
@@ -128,7 +137,7 @@ class EventLog(LineFile):
 
         def is_dropped(raw: bytes) -> bool:
             match parse_entry(raw):
-                case StepGroup() | StepCompared() | DifferenceFound() as one:
+                case StepGroup() | StepCompared() | DifferenceFound() | RateChanged() as one:
                     return one.engine in done and one.step > done[one.engine][0]
                 case GapMeasured(epoch=epoch):
                     return epoch >= first_missing
@@ -254,6 +263,19 @@ def _parse_pair(values: object) -> TensorPair:
     )
 
 
+def parse_rate(values: Mapping[str, Any], engine: EngineName) -> RateChanged:
+    """Return the change of the learning rate in a line of this log or of `rates.jsonl`.
+
+    Raises:
+        JsonError: a field is missing or out of range.
+    """
+    rate = take_number(values, "learning_rate", least=MIN_LEARNING_RATE, most=MAX_LEARNING_RATE)
+    if isnan(rate):
+        raise JsonError("learning_rate null: expected a number")
+    step = take_whole(values, "step", most=MAX_STEPS)
+    return RateChanged(engine, step, _seconds(values), rate)
+
+
 def _parse_failure(values: Mapping[str, Any], engine: EngineName) -> SaveFailed:
     step = take_whole(values, "step", most=MAX_STEPS)
     return SaveFailed(engine, step, _text(values, "path"), _text(values, "detail"))
@@ -284,6 +306,7 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, Any], EngineName], Entry]] = {
     "gap": _parse_gap,
     "step compared": _parse_compared,
     "difference": _parse_difference,
+    "rate": parse_rate,
     "paused": lambda values, engine: Paused(engine, take_whole(values, "step", most=MAX_STEPS)),
     "resumed": lambda values, engine: Resumed(engine, take_whole(values, "step", most=MAX_STEPS)),
     "saved": lambda values, engine: CheckpointSaved(

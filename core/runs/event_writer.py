@@ -20,6 +20,7 @@ from mlpwatch.core.events import (
     LogRewritten,
     Notice,
     Paused,
+    RateChanged,
     Resumed,
     RunEnded,
     RunStarted,
@@ -204,8 +205,8 @@ class EventWriter:
                 return [event]
             case CheckpointSaved() | SaveFailed():
                 return [event]
-            case Paused() | Resumed():
-                # So that a follower of a paused run sees its last step.
+            case Paused() | Resumed() | RateChanged():
+                # So that a follower sees the last step before a pause or a change.
                 return [*self._so_far(event.engine), event]
             case StepDone() | StepGroup() | CheckpointEvaluated() | LogRewritten() | Notice():
                 return []  # steps are handled above; the others come from logs

@@ -20,6 +20,9 @@ METRICS_NAME = "metrics.jsonl"
 EVENTS_NAME = "events.jsonl"
 """Batch losses in groups, pauses, saves, ends."""
 
+RATES_NAME = "rates.jsonl"
+"""Changes of the learning rate while it trained, with their steps. Only added to."""
+
 RESULT_NAME = "result.json"
 """How the run ended; absent while it trains or can be resumed."""
 

@@ -27,6 +27,7 @@ from mlpwatch.core.training.launch import (
     load_again,
     load_new,
 )
+from mlpwatch.core.training.rates import append_rates, read_rates
 from mlpwatch.core.training.session import Session
 
 
@@ -81,11 +82,12 @@ def branched_session(
         config,
         info,
         parent=ParentEpoch(parent.name, epoch, at.step),
-        fill=partial(_fill, parent=parent, parent_step=at.step, begun=begun, seed=config.seed),
+        fill=partial(_fill, parent=parent, parent_step=at.step, begun=begun, config=config),
     )
     run.acquire()
     positions = {engine: checkpoint.position for engine, checkpoint in begun.items()}
-    return Session(config, dataset, engines, run, positions, notes=notes)
+    changes = read_rates(run.path, folder=run.folder)
+    return Session(config, dataset, engines, run, positions, notes=notes, changes=changes)
 
 
 def free_branch_name(saved: Path, parent: str, epoch: int) -> str:
@@ -142,7 +144,10 @@ def _begin(
     if OPTIMIZERS[config.optimizer].slot_names != OPTIMIZERS[before.optimizer].slot_names:
         state = EngineState(state.weights, own.slots, 0)
     engine.load_state(state)
-    position = replace(past.position, batch=0, step=step, planned_epochs=config.epochs)
+    rate = past.position.learning_rate if config.learning_rate == before.learning_rate else None
+    position = replace(
+        past.position, batch=0, step=step, planned_epochs=config.epochs, learning_rate=rate
+    )
     return replace(past, state=state, position=position)
 
 
@@ -152,7 +157,7 @@ def _fill(
     parent: Run,
     parent_step: int,
     begun: Mapping[EngineName, Checkpoint],
-    seed: int,
+    config: RunConfig,
 ) -> None:
     """Write the past that the branch shares with its parent into its folder."""
     positions = {name: checkpoint.position for name, checkpoint in begun.items()}
@@ -160,8 +165,13 @@ def _fill(
     _copy_events(folder, parent, positions, parent_step)
     history = History(folder / HISTORY_NAME)
     for name, checkpoint in begun.items():
-        write_checkpoint(checkpoint_path(folder, name), checkpoint, seed)
-        history.write(checkpoint, seed)
+        write_checkpoint(checkpoint_path(folder, name), checkpoint, config.seed)
+        history.write(checkpoint, config.seed)
+    same_steps = all(at.step == parent_step for at in positions.values())
+    if same_steps and config.learning_rate == parent.config.learning_rate:
+        # The branch makes the changes of the learning rate at the same steps as its parent.
+        changes = read_rates(parent.path)
+        append_rates(folder, [one for name in begun for one in changes[name]])
 
 
 def _shared_lines(parent: Run, positions: Mapping[EngineName, Position]) -> Iterator[bytes]:

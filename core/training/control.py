@@ -1,15 +1,18 @@
 """Orders to the trainers of one run: a level (run, pause, stop), requests, and lockstep."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from threading import Condition
 from time import monotonic
 from typing import Literal
 
-Action = Literal["run", "catch-up", "step", "save", "show", "threads", "wait", "hold", "stop"]
+Action = Literal[
+    "run", "catch-up", "step", "rate", "save", "show", "threads", "wait", "hold", "stop"
+]
 """The next action of a trainer: train a batch, train one regardless of the speed limit, train one
-batch while paused, write a checkpoint, publish the weights, use a new thread count, wait while
-paused, wait for the other engine in lockstep, or end."""
+batch while paused, use a new learning rate, write a checkpoint, publish the weights, use a new
+thread count, wait while paused, wait for the other engine in lockstep, or end."""
 
 LEAVE_SECONDS = 1.2
 """Longest wait at the exit for the disk and for the trainers, which check orders once per batch.
@@ -45,6 +48,19 @@ class ControlGroup:
                 control.begin_pause(levels=len(controls) > 1)
             self.wake_all()
 
+    def set_learning_rate(self, rate: float, controls: list["Control"]) -> None:
+        """Set the learning rate of several engines from their next batches on.
+
+        Engines that are kept or paused at the same step change it at the same step.
+        """
+        with self.changed:
+            first = 0
+            if self.lockstep or all(control.levels for control in controls):
+                first = max(control.next_step for control in self.controls)
+            for control in controls:
+                control.order_rate(rate, first)
+            self.wake_all()
+
     def wake_all(self) -> None:
         """Make every trainer check its orders; the caller holds the lock."""
         for control in self.controls:
@@ -78,6 +94,14 @@ class Control:
         """Whether it was paused with others: it trains up to the step of the engine ahead."""
         self._step = 0
         """Steps done at the last `take` that checked the orders."""
+        self._is_training = False
+        """Whether that `take` let it train a batch."""
+        self.learning_rate = math.nan
+        """η₀ as ordered last; NaN before the trainer has said what it begins with."""
+        self.rate_taken = math.nan
+        """η₀ of the last action `rate`; a newer order may be for a later step."""
+        self._rate_from: int | None = None
+        """The step from which on the ordered η₀ holds; None if the trainer uses it."""
         self._steps_granted = 0
         self._save_wanted = False
         self._saved_at = -SAVE_REST_SECONDS
@@ -96,6 +120,16 @@ class Control:
     def paused(self) -> bool:
         """Whether the engine has been paused."""
         return self._level == "pause"
+
+    @property
+    def levels(self) -> bool:
+        """Whether it was paused together with others, at the same step."""
+        return self._levels
+
+    @property
+    def next_step(self) -> int:
+        """Most steps that may be done when the trainer looks at an order given now."""
+        return self._step + self._is_training
 
     @property
     def threads(self) -> int:
@@ -188,6 +222,16 @@ class Control:
             self._steps_per_second = limit
             self._notify()
 
+    def begin_at(self, rate: float) -> None:
+        """Note the η₀ that the trainer uses; an order that waits is newer."""
+        with self._changed:
+            if self._rate_from is None:
+                self.learning_rate = rate
+
+    def order_rate(self, rate: float, first: int) -> None:
+        """Change η₀ once `first` steps are done; the caller holds the lock and wakes all."""
+        self.learning_rate, self._rate_from = rate, first
+
     def take(self, step: int = 0) -> Action:
         """Return the next action at once, and remove its request; make the requested calls.
 
@@ -205,7 +249,9 @@ class Control:
                 self._arrive(step)
                 action = self._take()
                 self.is_calm = action in ("run", "catch-up", "wait", "hold")
-                may_run = action == "run" and not self._save_wanted
+                self._is_training = action in ("run", "catch-up", "step")
+                is_pending = self._save_wanted or self._rate_from is not None
+                may_run = action == "run" and not is_pending
                 self.is_fast = may_run and not self._group.lockstep
                 return action
 
@@ -220,17 +266,8 @@ class Control:
             self._calls.popleft()()
 
     def _take(self) -> Action:
-        if self._threads_new:
-            self._threads_new = False
-            return "threads"
-        if self._level == "stop":
-            return "stop"
-        if self._save_wanted and self._may_save():
-            self._save_wanted, self._saved_at = False, monotonic()
-            return "save"
-        if self._weights_wanted:
-            self._weights_wanted = False
-            return "show"
+        if request := self._take_request():
+            return request
         if self._level == "pause" and self._steps_granted:
             self._steps_granted -= 1
             return "step"
@@ -239,6 +276,23 @@ class Control:
         if self._level == "pause":
             return "wait"
         return "hold" if self._is_ahead() else "run"
+
+    def _take_request(self) -> Action | None:
+        if self._threads_new:
+            self._threads_new = False
+            return "threads"
+        if self._level == "stop":
+            return "stop"
+        if self._rate_from is not None and self._step >= self._rate_from:
+            self._rate_from, self.rate_taken = None, self.learning_rate
+            return "rate"
+        if self._save_wanted and self._may_save():
+            self._save_wanted, self._saved_at = False, monotonic()
+            return "save"
+        if self._weights_wanted:
+            self._weights_wanted = False
+            return "show"
+        return None
 
     def _may_save(self) -> bool:
         # While paused, a checkpoint does not slow down the training.

@@ -16,6 +16,7 @@ from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.networks import with_sources
 from mlpwatch.core.runs.replay import RunTail, damage_notes
 from mlpwatch.core.runs.run import Run
+from mlpwatch.core.training.rates import read_rates
 from mlpwatch.core.training.session import Session
 
 Report = Callable[[str], None]
@@ -94,7 +95,8 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
     run.change_plan(
         config.epochs, lasting_source(resolve_source(config.data)) if moved else config.data
     )
-    return Session(config, dataset, engines, run, positions, notes=notes)
+    changes = read_rates(run.path, folder=run.folder)
+    return Session(config, dataset, engines, run, positions, notes=notes, changes=changes)
 
 
 def load_again(run: Run, config: RunConfig, report: Report) -> Dataset:

@@ -8,10 +8,11 @@ from typing import Protocol
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.events import CheckpointSaved, Mailbox, Notice, SaveFailed
+from mlpwatch.core.events import CheckpointSaved, Mailbox, Notice, RateChanged, SaveFailed
 from mlpwatch.core.runs.checkpoints import Checkpoint
 from mlpwatch.core.runs.event_writer import EventWriter
 from mlpwatch.core.runs.run import FolderGoneError, Run
+from mlpwatch.core.training.rates import append_rates
 
 FLUSH_SECONDS = 10.0
 """Longest wait for the disk at the end of a run."""
@@ -25,6 +26,9 @@ class Recorder(Protocol):
 
     def record(self, epoch: EpochRecord) -> None:
         """Append an epoch to the metrics soon."""
+
+    def record_rate(self, change: RateChanged) -> None:
+        """Append a change of the learning rate to `rates.jsonl` soon, before later checkpoints."""
 
     def flush(self) -> None:
         """Wait until everything handed over is on disk or has failed."""
@@ -47,6 +51,7 @@ class DiskRecorder:
         self._changed = Condition()
         self._checkpoints: dict[EngineName, Checkpoint] = {}
         self._lines: deque[EpochRecord] = deque()
+        self._rates: deque[RateChanged] = deque()
         self._busy = False
         self._closing = False
         self._failed: dict[EngineName, tuple[Checkpoint, str, bool]] = {}
@@ -125,6 +130,12 @@ class DiskRecorder:
             self._lines.append(epoch)
             self._changed.notify_all()
 
+    def record_rate(self, change: RateChanged) -> None:
+        """See `Recorder`."""
+        with self._changed:
+            self._rates.append(change)
+            self._changed.notify_all()
+
     def flush(self) -> None:
         """See `Recorder`; gives up after `FLUSH_SECONDS`."""
         with self._changed:
@@ -143,7 +154,7 @@ class DiskRecorder:
         return not self._thread.is_alive()
 
     def _has_work(self) -> bool:
-        return bool(self._checkpoints or self._lines)
+        return bool(self._checkpoints or self._lines or self._rates)
 
     def _put_back_failed(self) -> None:
         failed = {engine: checkpoint for engine, (checkpoint, *_) in self._failed.items()}
@@ -151,6 +162,7 @@ class DiskRecorder:
 
     def _work(self) -> None:
         lines: deque[EpochRecord] = deque()
+        rates: deque[RateChanged] = deque()
         while True:
             with self._changed:
                 self._busy = False
@@ -162,10 +174,13 @@ class DiskRecorder:
                 moments = dict(self._handed_over_at)
                 lines.extend(self._lines)
                 self._lines.clear()
+                rates.extend(self._rates)
+                self._rates.clear()
                 self._busy = True
                 may_replace, self._may_replace_folder = self._may_replace_folder, False
             news = self._find_folder(may_replace=may_replace)
             self._write_lines(lines)
+            self._write_rates(rates)
             for engine, checkpoint in checkpoints.items():
                 self._write_checkpoint(checkpoint, moments[engine])
             if news:
@@ -216,6 +231,21 @@ class DiskRecorder:
             return
         lines.clear()
         self._unwritten_lines = 0
+
+    def _write_rates(self, rates: deque[RateChanged]) -> None:
+        """Append all changes; if that fails they stay in `rates`, and each checkpoint has its own.
+
+        Before the checkpoints: a resume from one of them makes the changes up to it.
+        """
+        if not rates:
+            return
+        try:
+            append_rates(self._run.path, rates, folder=self._run.folder)
+        except Exception as error:  # as above
+            first, path = rates[0], str(self._run.path)
+            self._mailbox.put(SaveFailed(first.engine, first.step, path, failure_text(error)))
+            return
+        rates.clear()
 
 
 def failure_text(error: Exception) -> str:

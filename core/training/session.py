@@ -20,7 +20,7 @@ from mlpwatch.core.analysis.inference import (
 from mlpwatch.core.analysis.step_trace import StepTrace, trace_step
 from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.config import EngineName, RunConfig, check_new_rate
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import MlpwatchError
@@ -31,6 +31,7 @@ from mlpwatch.core.events import (
     GapMeasured,
     Mailbox,
     Notice,
+    RateChanged,
     StepCompared,
     StepGroup,
 )
@@ -45,12 +46,13 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.core.scheduling import available_cores, share_interpreter
 from mlpwatch.core.training.control import Control, ControlGroup
 from mlpwatch.core.training.history_writer import HistoryWriter
+from mlpwatch.core.training.rates import Rates
 from mlpwatch.core.training.recorder import DiskRecorder
 from mlpwatch.core.training.result import EngineResult, result_of
-from mlpwatch.core.training.step_probe import StepProbe, why_not_compared
+from mlpwatch.core.training.step_probe import probe_for, why_not_compared
 from mlpwatch.core.training.trainer import train
 
-PAST_EVENTS = (EpochDone, StepGroup, GapMeasured, StepCompared, DifferenceFound)
+PAST_EVENTS = (EpochDone, StepGroup, GapMeasured, StepCompared, DifferenceFound, RateChanged)
 """What a resumed run's logs say of its earlier training."""
 
 ASK_SECONDS = 30.0
@@ -67,6 +69,7 @@ class Session:
         run: the folder for checkpoints and metrics.
         positions: where each engine continues; other engines start at the first step.
         notes: notes for the user about a resumed run, one line each.
+        changes: of the learning rate in its earlier training.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Session:
         positions: Mapping[EngineName, Position] | None = None,
         *,
         notes: Sequence[str] = (),
+        changes: Rates | None = None,
     ) -> None:
         self.config, self.dataset, self.run = config, dataset, run
         self.notes = tuple(notes)
@@ -88,18 +92,14 @@ class Session:
         self.mailbox = Mailbox(listener=self._event_writer.take)
         self._command_server = CommandServer(self, run.path, run.folder)
         self._positions = dict(positions or {})
+        self._changes = changes or {}
         self._cores = config.threads or available_cores()
         share = max(1, self._cores // len(self._engines))
         self._group = ControlGroup()
         self._controls = {name: Control(share, group=self._group) for name in self._engines}
         self.gap_meter, self.weight_store = GapMeter(), WeightStore()
         self._not_compared = why_not_compared(config, dataset, self._engines)
-        self._probe: StepProbe | None = None
-        if not self._not_compared:
-            # The user's own steps are repeated; if both are, those in NumPy's place.
-            is_torch = config.network_torch is not None and config.network is None
-            taken: EngineName = "torch" if is_torch else "numpy"
-            self._probe = StepProbe(config, dataset, taken, self.mailbox)
+        self._probe = None if self._not_compared else probe_for(config, dataset, self.mailbox)
         self.stopped_at: DifferenceFound | None = None
         """The difference that ended the run; see `stop_at_difference`."""
         self._recorder = DiskRecorder(run, self.mailbox, self._event_writer)
@@ -224,7 +224,8 @@ class Session:
         """
         asked = {name: self.ask(name, lambda engine: engine.state()) for name in self._engines}
         states = {name: answer.result(ASK_SECONDS) for name, answer in asked.items()}
-        return trace_step(self.config, self.dataset, states, previous)
+        rates = {name: self.learning_rate(name) for name in self._engines}
+        return trace_step(self.config, self.dataset, states, previous, rates=rates)
 
     def past_events(self) -> list[Event]:
         """Return the epochs and steps in a resumed run's logs; call it before `start`."""
@@ -290,6 +291,20 @@ class Session:
         """Limit the speed of every engine; None lifts the limit."""
         for control in self._controls.values():
             control.set_steps_per_second(limit)
+
+    def learning_rate(self, engine: EngineName) -> float:
+        """Return η₀ of an engine as ordered last; its schedule scales it."""
+        rate = self._controls[engine].learning_rate
+        return rate if rate > 0 else self.config.learning_rate
+
+    def set_learning_rate(self, rate: float, *engines: EngineName) -> None:
+        """Change η₀ of the named engines, or of all, from their next batches on.
+
+        Raises:
+            ConfigError: it is out of range.
+        """
+        check_new_rate(rate)
+        self._group.set_learning_rate(rate, self._named(engines))
 
     def stop_at_difference(self, *, ends: bool) -> None:
         """Pause both engines at the first step that rounding does not explain.
@@ -357,6 +372,7 @@ class Session:
             probe=self._probe if self._probe and self._probe.taken == name else None,
             history=self._history,
             start=self._positions.get(name),
+            changes=self._changes.get(name, ()),
         )
         self._controls[name].close()
         with self._lock:

@@ -252,3 +252,9 @@ class StepProbe:
         with self._changed:
             if not self._closing:
                 self._mailbox.put(event)
+
+
+def probe_for(config: RunConfig, dataset: Dataset, mailbox: Mailbox) -> StepProbe:
+    """Return a probe of the user's own steps; if both are, or none, of those in NumPy's place."""
+    is_torch = config.network_torch is not None and config.network is None
+    return StepProbe(config, dataset, "torch" if is_torch else "numpy", mailbox)

@@ -1,6 +1,7 @@
 """The step loop that trains one engine: it obeys a `Control` and reports to a `Mailbox`."""
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from mlpwatch.core.events import (
     LayersMeasured,
     Mailbox,
     Paused,
+    RateChanged,
     Resumed,
     RunEnded,
     RunStarted,
@@ -23,13 +25,13 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.core.network.build import layer_sizes, parameter_count
 from mlpwatch.core.network.engine import Engine
-from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position
 from mlpwatch.core.training.clocks import StepPacer, TrainingClocks
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.epoch_report import EndedEpoch, EpochReporter, Outlets
 from mlpwatch.core.training.history_writer import HistoryWriter
 from mlpwatch.core.training.layer_samples import LayerSampler, layers_of
+from mlpwatch.core.training.rates import RunRates
 from mlpwatch.core.training.recorder import Recorder
 from mlpwatch.core.training.result import EngineResult
 from mlpwatch.core.training.step_probe import StepProbe
@@ -55,6 +57,7 @@ def train(
     probe: StepProbe | None = None,
     history: HistoryWriter | None = None,
     start: Position | None = None,
+    changes: Sequence[RateChanged] = (),
 ) -> EngineResult:
     """Train until the planned epochs are done, a stop, or a failure. Never raises.
 
@@ -74,10 +77,13 @@ def train(
         probe: receives some steps of this engine, if another engine repeats them.
         history: keeps some epochs' checkpoints.
         start: where a resumed run continues; None for a new run.
+        changes: of the learning rate in the earlier training, in the order of their steps.
     """
     outlets = Outlets(mailbox, recorder, gap_meter, weight_store, history)
     training = _Training(engine, dataset, config, outlets, start or Position())
     training.probe = probe
+    training.rates = RunRates(config, changes, start or Position())
+    control.begin_at(training.rates.base)
     return training.run(control, is_new=start is None)
 
 
@@ -86,22 +92,14 @@ class _Training:
 
     control: Control
     probe: StepProbe | None
+    rates: RunRates
 
     def __init__(
-        self,
-        engine: Engine,
-        dataset: Dataset,
-        config: RunConfig,
-        outlets: Outlets,
-        start: Position,
+        self, engine: Engine, dataset: Dataset, config: RunConfig, outlets: Outlets, start: Position
     ) -> None:
         self.engine, self.dataset, self.config = engine, dataset, config
-        self.mailbox, self.recorder, self.weight_store = (
-            outlets.mailbox,
-            outlets.recorder,
-            outlets.weight_store,
-        )
-        self.history = outlets.history
+        self.mailbox, self.recorder = outlets.mailbox, outlets.recorder
+        self.weight_store, self.history = outlets.weight_store, outlets.history
         self.reporter = EpochReporter(engine, dataset, config, outlets)
         self.background = self.reporter.background
         self.epoch, self.batch, self.step = start.epoch, start.batch, start.step
@@ -158,17 +156,8 @@ class _Training:
             self.probe.close(at_once=reason != "finished")
         self.recorder.flush()
         scores = (test.loss, test.accuracy) if test else (math.nan, math.nan)
-        self.mailbox.put(
-            RunEnded(
-                self.engine.name,
-                reason,
-                detail,
-                self.step,
-                self.clocks.total.seconds,
-                *scores,
-                test=test,
-            )
-        )
+        name, seconds = self.engine.name, self.clocks.total.seconds
+        self.mailbox.put(RunEnded(name, reason, detail, self.step, seconds, *scores, test=test))
         return self._outcome(reason, detail, test)
 
     def _train_epochs(self) -> EndReason:
@@ -184,8 +173,9 @@ class _Training:
         return "finished"
 
     def _train_batch(self, rows: Rows) -> None:
-        total_steps = self.config.epochs * self.epoch_steps
-        rate = learning_rate_at(self.step, total_steps, self.config)
+        if (changed := self.rates.due(self.step)) is not None:
+            self._change_rate(changed)
+        rate = self.rates.at(self.step, self.config.epochs * self.epoch_steps)
         self.engine.set_learning_rate(rate)
         is_sample = self.sampler.is_due(self.batch)
         measured = is_sample or self.is_single
@@ -278,6 +268,8 @@ class _Training:
                     return True
                 case "hold":
                     self._hold()
+                case "rate":
+                    self._change_rate(self.control.rate_taken, is_new=True)
                 case "save":
                     self._save()
                 case "show":
@@ -288,6 +280,18 @@ class _Training:
                     self._wait()
                 case "stop":
                     return False
+
+    def _change_rate(self, rate: float, *, is_new: bool = False) -> None:
+        """Change η₀ from the next batch on; `is_new`: by an order, not again as before."""
+        self._report_steps()
+        self.rates.change(rate)
+        change = RateChanged(self.engine.name, self.step, self.clocks.total.seconds, rate)
+        if is_new:
+            self.rates.forget_planned()
+            self.recorder.record_rate(change)
+        else:
+            self.control.begin_at(rate)
+        self.mailbox.put(change)
 
     def _is_due(self) -> bool:
         """Return whether the speed limit allows the next step now; wait a while if not."""
@@ -359,20 +363,18 @@ class _Training:
             epoch_loss_sum=self.epoch_loss_sum,
             epoch_seconds=self.clocks.epoch.seconds,
             planned_epochs=self.config.epochs,
+            learning_rate=self.rates.base if self.rates.is_changed else None,
         )
 
     def _send_started(self) -> None:
         data = self.dataset
         sizes = layer_sizes(data.features, self.config.hidden, data.classes)
-        self.mailbox.put(
-            RunStarted(
-                engine=self.engine.name,
-                parameters=parameter_count(sizes),
-                threads=self.control.threads,
-                first_step=self.step,
-                seconds=self.clocks.total.seconds,
-            )
+        count, threads, seconds = (
+            parameter_count(sizes),
+            self.control.threads,
+            self.clocks.total.seconds,
         )
+        self.mailbox.put(RunStarted(self.engine.name, count, threads, self.step, seconds))
 
     def _first_divergence(self, found: DivergedError) -> DivergedError:
         """Return the first cause: the validation of the previous epoch may have failed earlier."""

@@ -17,6 +17,7 @@ from mlpwatch.core.events import (
     GapMeasured,
     LayersMeasured,
     Paused,
+    RateChanged,
     Resumed,
     RunEnded,
     RunStarted,
@@ -43,6 +44,9 @@ WARM_UP_SECONDS = 1.0
 
 MOST_MEASURED = 64
 """Measured steps that are kept: an epoch has 16 at most, and single steps are measured too."""
+
+MOST_CHANGES = 256
+"""Changes of the learning rate that are kept: as many as a chart has columns."""
 
 LOSS_WINDOW = 20
 """Number of batches in the status's mean loss: the loss of one batch changes too much to read."""
@@ -75,6 +79,8 @@ class EngineView:
     """The kept confusion matrices by epoch; 800 bytes each for ten classes."""
     measured: list[LayersMeasured] = field(default_factory=list)
     """The measured steps of the newest epoch, until the next one's first; a log has none."""
+    rate_changes: list[RateChanged] = field(default_factory=list)
+    """The newest changes of the learning rate, one per step."""
     test: Evaluation | None = None
     """The predictions for each test image; None if the end is known only from a log."""
     test_accuracy: float = nan
@@ -146,12 +152,12 @@ class EngineView:
                 self._add_evaluation(event)
             case LayersMeasured():
                 self._add_layers(event)
+            case RateChanged():
+                self._add_rate(event)
             case RunStarted():
                 self._start(event)
-            case Paused():
-                self.phase = "paused"
-            case Resumed():
-                self.phase = "training"
+            case Paused() | Resumed():
+                self.phase = "paused" if isinstance(event, Paused) else "training"
             case RunEnded():
                 self._end(event)
             case GapMeasured() | StepCompared() | DifferenceFound():
@@ -213,6 +219,10 @@ class EngineView:
         ended = self.epochs[-1].step if self.epochs else 0
         current = [old for old in self.measured if old.step > ended]
         self.measured = [*current, event][-MOST_MEASURED:]
+
+    def _add_rate(self, event: RateChanged) -> None:
+        before = [old for old in self.rate_changes if old.step < event.step]
+        self.rate_changes = [*before, event][-MOST_CHANGES:]
 
     def _add_evaluation(self, event: CheckpointEvaluated) -> None:
         self.validation, self.validation_step = event.validation, event.step

@@ -45,6 +45,7 @@ class ObedientSession:
     steps_per_second: float | None = None
     lockstep: bool = False
     waiting: set[EngineName] = field(default_factory=set)
+    rates: dict[EngineName, float] = field(default_factory=dict)
 
     def pause(self, *engines: EngineName) -> None:
         self.orders.append(("pause", *engines))
@@ -69,6 +70,13 @@ class ObedientSession:
     def set_lockstep(self, lockstep: bool) -> None:
         self.lockstep = lockstep
         self.orders.append(("lockstep", lockstep))
+
+    def learning_rate(self, engine: EngineName) -> float:
+        return self.rates.get(engine, 0.3)
+
+    def set_learning_rate(self, rate: float, *engines: EngineName) -> None:
+        self.rates |= dict.fromkeys(engines or self.config.engine_names, rate)
+        self.orders.append(("set", rate, *engines))
 
     def paused(self, engine: EngineName) -> bool:
         return engine in self.waiting
@@ -107,6 +115,8 @@ ORDERS = [
     Command("limit", steps_per_second=2.5),
     Command("limit"),
     Command("lockstep", on=True),
+    Command("set", ("numpy",), learning_rate=0.05),
+    Command("set", learning_rate=1e-3),
     Command("stop"),
 ]
 
@@ -117,7 +127,7 @@ def test_an_order_goes_there_and_back(order: Command) -> None:
 
 
 def test_a_status_goes_there_and_back() -> None:
-    status = Status(7, ("torch",), {"numpy": 1, "torch": 2}, 50.0, lockstep=True)
+    status = Status(7, ("torch",), {"numpy": 1, "torch": 2}, 50.0, True, {"numpy": 0.3})
     assert parse_answer(encode_answer(status)) == status
     assert parse_answer(encode_answer("no")) == "no"
 
@@ -134,6 +144,14 @@ def test_a_status_goes_there_and_back() -> None:
         (b'{"order":"pause","engines":["numpy","numpy","torch"]}', "expected a list"),
         (b'{"order":"stop","engines":["numpy"]}', "order 'stop' has none such"),
         (b'{"order":"limit"}', "steps_per_second 'missing': expected a number"),
+        (b'{"order":"set"}', "learning_rate 'missing': expected a number"),
+        (
+            b'{"order":"set","learning_rate":null}',
+            "learning_rate nan: expected a number from 1e-30",
+        ),
+        (b'{"order":"set","learning_rate":-0.1}', "from 1e-30 to 1e+30"),
+        (b'{"order":"set","learning_rate":0.1,"engines":["jax"]}', "expected one of numpy, torch"),
+        (b'{"order":"pause","learning_rate":0.1}', "order 'pause' has none such"),
         (b'{"order":"lockstep"}', "on None: expected true or false"),
         (b'{"order":"lockstep","on":1}', "on 1: expected true or false"),
         (b'{"order":"limit","steps_per_second":NaN}', "NaN is not JSON"),
@@ -149,13 +167,14 @@ def test_what_is_no_order_is_refused_by_name(line: bytes, fault: str) -> None:
 
 
 def command_with(key: str, value: object) -> bytes:
-    order = {"steps_per_second": "limit"}[key]
+    order = {"steps_per_second": "limit", "learning_rate": "set"}[key]
     return json.dumps({"order": order, key: value}).encode()
 
 
 def answer_with(key: str, value: object) -> bytes:
     status = {"process": 7, "paused": [], "threads": {"numpy": 1}, "steps_per_second": None}
-    status |= {"threads": {"numpy": value}} if key == "threads" else {key: value}
+    of_each = key in ("threads", "learning_rates")
+    status |= {key: {"numpy": value}} if of_each else {key: value}
     return json.dumps({"ok": True, "status": status}).encode()
 
 
@@ -163,13 +182,15 @@ def answer_with(key: str, value: object) -> bytes:
 def test_each_number_from_outside_has_a_range(key: str) -> None:
     least, most = RANGES[key]
     parsers: list[tuple[Callable[[bytes], object], Callable[[str, object], bytes]]]
-    parsers = [(parse_answer, answer_with)]
-    if key == "steps_per_second":
+    parsers = [(parse_answer, answer_with)] if key != "learning_rate" else []
+    if key in ("steps_per_second", "learning_rate"):
         parsers.append((parse_command, command_with))
     for parse, line in parsers:
         for value in (least, most):
             parse(line(key, value))
-        for value in (0, -1, least / 1.001, most * 1.001, 1e-10, 5e-324, 1e308, 10**400, 2**63):
+        small = 1e-10 if least > 1e-10 else 1e-31
+        large = 2**63 if most < 2**63 else 2**101
+        for value in (0, -1, least / 1.001, most * 1.001, small, 5e-324, 1e308, 10**400, large):
             with pytest.raises(ValueError, match=f"{key}|numpy"):
                 parse(line(key, value))
 
@@ -199,12 +220,18 @@ def test_orders_reach_the_session(server: CommandServer, session: ObedientSessio
     client.join(SECONDS)
     wanted = [
         ("pause", "numpy"), ("resume", "numpy", "torch"), ("step",), ("save",),
-        ("limit", 2.5), ("limit", None), ("lockstep", True), ("stop",),
+        ("limit", 2.5), ("limit", None), ("lockstep", True),
+        ("set", 0.05, "numpy"), ("set", 1e-3), ("stop",),
     ]  # fmt: skip
     assert session.orders == wanted
     assert failures == []
     assert client.status == Status(
-        os.getpid(), ("numpy",), {"numpy": 3, "torch": 3}, None, lockstep=True
+        os.getpid(),
+        ("numpy",),
+        {"numpy": 3, "torch": 3},
+        None,
+        True,
+        {"numpy": 1e-3, "torch": 1e-3},
     )
 
 

@@ -27,6 +27,7 @@ from mlpwatch.core.events import (
     GapMeasured,
     Mailbox,
     Paused,
+    RateChanged,
     Resumed,
     RunEnded,
     RunStarted,
@@ -273,6 +274,7 @@ class FakeSession:
         self.images_missing = ""
         self.limit: float | None = None
         self.lockstep = False
+        self.rates: dict[EngineName, float] = {}
         self.started = False
         self.questions = 0
         self.steps: dict[EngineName, int] = dict.fromkeys(self.config.engine_names, 0)
@@ -317,8 +319,7 @@ class FakeSession:
     def save(self) -> None:
         for name, step in self.steps.items():
             if name not in self._ended:
-                path = f"{RUN_PATH}/{name}.safetensors"
-                self.mailbox.put(CheckpointSaved(name, step, path))
+                self.mailbox.put(CheckpointSaved(name, step, f"{RUN_PATH}/{name}.safetensors"))
 
     def compare_gradients(self) -> GradientComparison:
         engines = {name: EngineGradient(0.5, (1.25, 0.75)) for name in self.steps}
@@ -349,6 +350,14 @@ class FakeSession:
 
     def set_lockstep(self, lockstep: bool) -> None:
         self.lockstep = lockstep
+
+    def learning_rate(self, engine: EngineName) -> float:
+        return self.rates.get(engine, self.config.learning_rate)
+
+    def set_learning_rate(self, rate: float, *engines: EngineName) -> None:
+        for name in engines or tuple(self.steps):
+            self.rates[name], step = rate, self.steps[name]
+            self.mailbox.put(RateChanged(name, step, step * STEP_SECONDS[name], rate))
 
     def stop(self) -> None:
         for name, step in self.steps.items():

@@ -1,6 +1,6 @@
 """Training in the tests: a tiny data set, recorders in memory, engines and mailboxes with hooks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any
 
@@ -11,7 +11,7 @@ from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.epochs import EpochRecord
-from mlpwatch.core.events import Event, Mailbox, StepDone
+from mlpwatch.core.events import Event, Mailbox, RateChanged, StepDone
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.network.step_norms import LayerNorms
@@ -147,6 +147,7 @@ class MemoryRecorder:
         self.saves: list[Checkpoint] = []
         """All others."""
         self.lines: list[EpochRecord] = []
+        self.changes: list[RateChanged] = []
         self.flushes = 0
         self.on_save: Callable[[], None] = lambda: None
 
@@ -162,6 +163,10 @@ class MemoryRecorder:
         """Keep a line."""
         self.lines.append(epoch)
 
+    def record_rate(self, change: RateChanged) -> None:
+        """Keep a change."""
+        self.changes.append(change)
+
     def flush(self) -> None:
         """Count."""
         self.flushes += 1
@@ -173,6 +178,7 @@ class Training:
     Args:
         name: of the engine.
         start: state and position to go on from.
+        changes: of the learning rate in the training before.
         settings: replace those of a 6-5-3 network of 3 epochs of 6 batches, the last of 10.
     """
 
@@ -180,6 +186,7 @@ class Training:
         self,
         name: EngineName = "numpy",
         start: Checkpoint | None = None,
+        changes: Sequence[RateChanged] = (),
         **settings: Any,  # noqa: ANN401
     ) -> None:
         values: dict[str, Any] = {"hidden": (5,), "batch_size": 16, "epochs": 3} | settings
@@ -189,6 +196,7 @@ class Training:
         self.engine = HookedEngine(build_engine(name, self.config, images, labels, 3))
         if start:
             self.engine.load_state(start.state)
+        self.changes = changes
         self.position: Position | None = start.position if start else None
         self.control, self.mailbox, self.recorder = Control(), HookedMailbox(), MemoryRecorder()
         self.weight_store = WeightStore()
@@ -223,5 +231,6 @@ class Training:
                 recorder=self.recorder,
                 weight_store=self.weight_store,
                 start=self.position,
+                changes=self.changes,
             )
         )
