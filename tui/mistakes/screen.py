@@ -62,6 +62,8 @@ class MistakesScreen(ClosesOnce[None]):
         """The answer to the last key."""
         self._paces = {"sheet": Pace(SHEET_SECONDS), "digit": Pace(NUMBERS_SECONDS)}
         self._late: Timer | None = None
+        self._is_left = False
+        """Whether it was closed: from then on the selection belongs to the next visit."""
 
     def compose(self) -> ComposeResult:
         """Make lists, filters, the sheet, one digit with its facts, and footer."""
@@ -213,6 +215,7 @@ class MistakesScreen(ClosesOnce[None]):
             return
         if self._images.split == "test":
             self._leave_test()  # the next visit begins with the validation images
+        self._is_left = True
         self.dismiss()
 
     def _leave_test(self) -> None:
@@ -229,6 +232,8 @@ class MistakesScreen(ClosesOnce[None]):
                 fault = f"the test images could not be read: {error}"
                 state.say(fault, bad=True, where=self.WHERE)
         self._busy = ""
+        if self._is_left:
+            return
         self._selection.start_with(self._images.predictions)
         if can_draw(self):
             self.update(numbers=True)

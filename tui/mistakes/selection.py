@@ -55,6 +55,8 @@ class MistakeSelection:
         """Select from these predictions; return False if they are the present ones."""
         if not self.is_news(predictions):
             return False
+        if self.row is not None and self.row >= len(predictions.labels):
+            self.row, self._place = None, 0  # an image of another split
         self.predictions = predictions
         self._counts.clear()
         self._select()

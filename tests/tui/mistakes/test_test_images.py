@@ -9,6 +9,7 @@ from mlpwatch.core.epochs import Evaluation
 from mlpwatch.tui.images.contact_sheet import ContactSheet
 from mlpwatch.tui.images.renderers import digit_rows, small_canvases
 from mlpwatch.tui.mistakes.digit_view import DigitView
+from mlpwatch.tui.mistakes.selection import MistakeSelection
 from tests.support.samples.mistake_samples import EPOCHS, drawn, without_margins
 from tests.support.samples.scenes import (
     FakeSession,
@@ -88,3 +89,16 @@ async def test_no_room_for_the_test_images_is_said_and_nothing_lost() -> None:
         await stage.look()
         assert "the test images could not be read: no room" in stage.text()
         assert "1 of 90 · validation image" in stage.text()
+
+
+def test_an_image_that_only_the_other_split_has_is_not_kept() -> None:
+    data, test = digits(), evaluation("numpy", 1, test=True)
+    assert len(data.test_labels) > len(data.validation_labels)
+    selection = MistakeSelection("numpy")
+    selection.start_with(SplitEvaluations(data.test_labels, {"numpy": test}))
+    selection.go_to(-1)
+    assert selection.row is not None
+    assert selection.row >= len(data.validation_labels)
+    validation = {"numpy": evaluation("numpy", 1)}
+    assert selection.take(SplitEvaluations(data.validation_labels, validation))
+    assert selection.row == selection.rows[0]
