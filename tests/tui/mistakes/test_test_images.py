@@ -99,6 +99,6 @@ def test_an_image_that_only_the_other_split_has_is_not_kept() -> None:
     selection.go_to(-1)
     assert selection.row is not None
     assert selection.row >= len(data.validation_labels)
-    validation = {"numpy": evaluation("numpy", 1)}
+    validation: dict[EngineName, Evaluation] = {"numpy": evaluation("numpy", 1)}
     assert selection.take(SplitEvaluations(data.validation_labels, validation))
     assert selection.row == selection.rows[0]
