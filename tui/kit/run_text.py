@@ -75,7 +75,14 @@ def parted_text(state: "RunState", config: "RunConfig") -> str:
     """
     if not (state.has_parted and state.gaps) or state.outside is not None:
         return ""
-    why = "ReLU's kinks" if config.activation == "relu" else "training"
+    changes = [
+        [(change.step, change.learning_rate) for change in engine.rate_changes]
+        for engine in state.engines.values()
+    ]
+    if any(one != changes[0] for one in changes):
+        return ""  # they have learned at different rates since
+    kinks = {"relu": "ReLU's kinks", "leaky-relu": "leaky ReLU's kinks"}
+    why = kinks.get(config.activation, "training")
     apart, grown = f"{state.one_step:.1e}", f"{state.gaps[-1].weight_difference:.0e}"
     told = f"one step differs by {apart} at most (rounding); {why} made {grown} of it"
     return told.replace("e-0", "e-")

@@ -5,6 +5,8 @@ from itertools import product
 
 import pytest
 
+from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.events import RateChanged
 from mlpwatch.tui.charts.chart import Chart, Series
 from mlpwatch.tui.charts.chart_data import ChartOptions, gap_series
 from mlpwatch.tui.kit.look import Look
@@ -72,3 +74,13 @@ def test_a_mark_and_a_crosshair_may_stand_in_one_chart() -> None:
     canvas = chart.paint(70, 12)
     cells = [canvas.cell(x, y) for x, y in product(range(6, 70), range(1, 11))]
     assert cells.count(("|", Role.DIM)) == cells.count(("|", Role.WARNING)) == 9
+
+
+async def test_models_that_learn_at_different_rates_are_not_put_down_to_rounding() -> None:
+    async with on_stage(training()) as stage:
+        await stage.feed(compared(1), replace(gap(4), weight_difference=6e-3))
+        assert "one step differs by" in stage.text()
+        for engine in ENGINE_NAMES:
+            assert ("one step differs by" in stage.text()) == (engine == "numpy")
+            await stage.feed(RateChanged(engine, 90, 4.5, 0.1))
+        assert "one step differs by" in stage.text(), "both were changed at the same step"
