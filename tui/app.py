@@ -143,10 +143,11 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         yield SystemCommand("Dark theme", "light text on dark ground", self.action_dark)
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
         yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
-        for command in super().get_system_commands(screen):
-            # "Quit" is in the table, and saves; "Keys" would be a second help.
-            if command.title not in ("Quit", "Keys"):
-                yield command
+        new = partial(self.runs.show_list, self._options.saved, starts_new=True)
+        yield SystemCommand("New run", "change the options of a run (r, then N)", new)
+        # "Quit" is in the table, and saves; "Keys" would be a second help.
+        commands = super().get_system_commands(screen)
+        yield from (one for one in commands if one.title not in ("Quit", "Keys"))
 
     def action_command_palette(self) -> None:
         """Show all commands by name."""

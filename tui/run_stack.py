@@ -54,14 +54,22 @@ class RunStack:
         """Return a new dashboard of the main run."""
         return self._make_dashboard(self._followed[0])
 
-    def show_list(self, saved: Path) -> None:
-        """List the saved runs; from a viewed run, return to the list."""
-        if self.is_viewing:
-            self._app.screen.dismiss()
-            return
+    def show_list(self, saved: Path, *, starts_new: bool = False) -> None:
+        """List the saved runs; from a viewed run, return to the list.
+
+        Args:
+            saved: the folder.
+            starts_new: then ask for the options of a new run, the first one's to begin with.
+        """
         from mlpwatch.tui.runs.screen import RunsScreen  # noqa: PLC0415 - after the first frame
 
-        self._app.push_screen(RunsScreen(self, saved))
+        screen = self._app.screen
+        if isinstance(screen, RunsScreen) and starts_new:
+            screen.action_start_new()
+        elif self.is_viewing:
+            screen.dismiss()
+        else:
+            self._app.push_screen(RunsScreen(self, saved, starts_new=starts_new))
 
     def view(self, followed: Followed) -> None:
         """Show another run on a dashboard, until the user goes back."""

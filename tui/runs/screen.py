@@ -44,6 +44,7 @@ class RunsScreen(ClosesOnce[None]):
     Args:
         host: keeps the run that trains here.
         saved: the folder.
+        starts_new: whether to ask for the options of a new run, once the list is there.
     """
 
     WHERE: ClassVar[Where] = "runs"
@@ -51,14 +52,14 @@ class RunsScreen(ClosesOnce[None]):
     # The filter's line takes keys only after `/`.
     AUTO_FOCUS = ""
 
-    def __init__(self, host: "RunsHost", saved: Path) -> None:
+    def __init__(self, host: "RunsHost", saved: Path, *, starts_new: bool = False) -> None:
         super().__init__()
         self._host, self._index, self._runs = host, RunIndex(saved), RunList()
         self._run_actions = RunActions(host, self, self._runs)
         self._error = ""
         """Why the list can't be read."""
         self._has_read = self._is_reading = self._is_stale = self._is_asking = False
-        self._awaits_dialog = False
+        self._awaits_dialog, self._starts_new = False, starts_new
         self._not_before = 0.0
         self._message: tuple[str, Role] = ("", Role.DIM)
 
@@ -189,7 +190,7 @@ class RunsScreen(ClosesOnce[None]):
         """Resume the selected run here."""
         self._replace_here(self._run_actions.resume())
 
-    async def action_start_new(self) -> None:
+    def action_start_new(self) -> None:
         """Start a new run here, with the options of the selected one to begin with."""
         self._replace_here(self._run_actions.start_new())
 
@@ -260,6 +261,9 @@ class RunsScreen(ClosesOnce[None]):
         self._not_before = monotonic() + (monotonic() - began) / LOOK_SHARE
         self._is_reading, self._has_read = False, True
         self.draw()
+        if self._starts_new:
+            self._starts_new = False
+            self.action_start_new()
         if self._is_stale:
             self.look(at_once=True)
 

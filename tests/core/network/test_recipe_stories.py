@@ -17,6 +17,8 @@ from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.training.launch import engine_on
 from tests.support.samples.engines import batches
 
+pytestmark = pytest.mark.slow
+
 
 class Trained(NamedTuple):
     engine: Engine

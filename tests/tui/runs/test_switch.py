@@ -113,6 +113,21 @@ async def ask_for_new(stage: Stage, typed: str) -> None:
     await stage.look()
 
 
+async def test_the_palette_starts_a_new_run_from_the_dashboard_and_from_the_list(
+    saved: Path,
+) -> None:
+    async with on_stage(training(), saved=saved) as stage:
+        for _ in range(2):
+            commands = stage.app.get_system_commands(stage.app.screen)
+            [new] = [command for command in commands if command.title == "New run"]
+            new.callback()
+            await until(lambda: isinstance(stage.app.screen, LineEntry), stage.pilot)
+            assert stage.app.screen.query_one(Input).value.startswith("--data digits --hidden 8")
+            await stage.press("escape")
+            assert isinstance(stage.app.screen, RunsScreen)
+        assert len(stage.app.screen_stack) == 2, "one list"
+
+
 async def test_a_new_run_starts_here_with_changed_options(saved: Path) -> None:
     async with on_stage(training(), saved=saved) as stage:
         await ask_for_new(
