@@ -220,6 +220,7 @@ async def ask_how_long(stage: Stage, name: str) -> None:
 async def until_ended(stage: Stage, epochs: int) -> None:
     """Wait until NumPy has done all epochs, at full speed, and the screen knows."""
     watch = stage.app.runs.top
+    await until(lambda: watch.poll() or watch.session is not None, stage.pilot)
     assert watch.session is not None
     watch.session.set_steps_per_second(None)
 
