@@ -106,7 +106,7 @@ async def ask_for_new(stage: Stage, typed: str) -> None:
     """Ask for a new run, like the saved one, and type further options."""
     await stage.open_runs()
     await stage.press("slash", *"old", "enter", "N")
-    await until(lambda: isinstance(stage.app.screen, LineEntry), stage.pilot)
+    await stage.see("enter starts it")
     line = stage.app.screen.query_one(Input)
     assert line.value == "--data digits --hidden 8 --epochs 100000 --only numpy --threads 1"
     line.value += typed
@@ -121,7 +121,7 @@ async def test_the_palette_starts_a_new_run_from_the_dashboard_and_from_the_list
             commands = stage.app.get_system_commands(stage.app.screen)
             [new] = [command for command in commands if command.title == "New run"]
             new.callback()
-            await until(lambda: isinstance(stage.app.screen, LineEntry), stage.pilot)
+            await stage.see("enter starts it")
             assert stage.app.screen.query_one(Input).value.startswith("--data digits --hidden 8")
             await stage.press("escape")
             assert isinstance(stage.app.screen, RunsScreen)
