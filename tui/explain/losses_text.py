@@ -7,7 +7,7 @@ from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES
 from mlpwatch.tui.explain.difference_text import difference_rows, heading_of
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.lines import ACCENTS
-from mlpwatch.tui.kit.run_text import gap_text, parted_text
+from mlpwatch.tui.kit.run_text import gap_text, has_same_rates, parted_text
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
@@ -110,6 +110,8 @@ def _conclusion(config: RunConfig, state: RunState, comparison: "GradientCompari
         return "Each step goes against these gradients: downhill, as the batch sees it."
     if parted := parted_text(state, config):
         return f"Both take the same steps: {parted}. --dtype float64 puts it off."
+    if state.gaps and not has_same_rates(state):
+        return f"They learn at different rates: {gap_text(state.gaps[-1])}."
     if state.gaps:
         return f"So both take the same steps: {gap_text(state.gaps[-1])}. What is left is rounding."
     return "Both start from the same weights and see the same batches in the same order."

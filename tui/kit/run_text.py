@@ -68,6 +68,15 @@ def gap_text(gap: "GapMeasured") -> str:
     )
 
 
+def has_same_rates(state: "RunState") -> bool:
+    """Return whether all models have learned at the same rates, step by step."""
+    changes = [
+        [(change.step, change.learning_rate) for change in engine.rate_changes]
+        for engine in state.engines.values()
+    ]
+    return all(one == changes[0] for one in changes)
+
+
 def parted_text(state: "RunState", config: "RunConfig") -> str:
     """Return why both models are apart though their steps are equal; empty if they are not.
 
@@ -75,12 +84,8 @@ def parted_text(state: "RunState", config: "RunConfig") -> str:
     """
     if not (state.has_parted and state.gaps) or state.outside is not None:
         return ""
-    changes = [
-        [(change.step, change.learning_rate) for change in engine.rate_changes]
-        for engine in state.engines.values()
-    ]
-    if any(one != changes[0] for one in changes):
-        return ""  # they have learned at different rates since
+    if not has_same_rates(state):
+        return ""
     kinks = {"relu": "ReLU's kinks", "leaky-relu": "leaky ReLU's kinks"}
     why = kinks.get(config.activation, "training")
     apart, grown = f"{state.one_step:.1e}", f"{state.gaps[-1].weight_difference:.0e}"
