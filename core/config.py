@@ -179,6 +179,11 @@ class RunConfig:
         """The engines that this run trains, in the order of the screen."""
         return ENGINE_NAMES if self.only is None else (self.only,)
 
+    @property
+    def has_networks(self) -> bool:
+        """Whether a network of the user's trains."""
+        return any(self.network_file(name) is not None for name in self.engine_names)
+
     def network_file(self, engine: EngineName) -> NetworkFile | None:
         """Return the user's own network in this engine's place, or None."""
         return self.network if engine == "numpy" else self.network_torch
@@ -201,6 +206,11 @@ class RunConfig:
         others = (self.network, self.network_torch)
         is_shared = sum(one is not None and one.file == file.file for one in others) > 1
         return f"{file.file}:{file.name or TITLES[engine]}" if is_shared else file.file
+
+    @property
+    def titles(self) -> dict[EngineName, str]:
+        """The names of both engines for people; see `title`."""
+        return {name: self.title(name) for name in ENGINE_NAMES}
 
     def loss_mean(self, engine: EngineName) -> LossMean:
         """What this engine's squared error is averaged over."""

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import nullcontext, redirect_stdout, suppress
 from pathlib import Path
 from threading import Thread
 from typing import IO, TYPE_CHECKING
@@ -137,8 +137,11 @@ def resume(options: argparse.Namespace) -> int:
         return _show(config, start, options)
     with stop_on_signals() as request:
         from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415
+        from mlpwatch.core.foreign.loading import diverted_stdout  # noqa: PLC0415
 
-        return run_headless(start(say), request, as_json=options.json)
+        with diverted_stdout() if config.has_networks else nullcontext():
+            session = start(say)
+        return run_headless(session, request, as_json=options.json)
 
 
 def branch(options: argparse.Namespace) -> int:

@@ -16,7 +16,6 @@ from textual.timer import Timer
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.help.screen import HelpScreen, Palette
 from mlpwatch.tui.kit.base_screen import Says, TakesKeys
 from mlpwatch.tui.kit.hints import Hints
@@ -230,10 +229,10 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         """Pause or resume one model."""
         state = self.runs.top.state
         if name not in self.runs.names:
-            self._answer(f"{TITLES[name]} is not part of this run")
+            self._answer(f"{self.runs.top.title(name)} is not part of this run")
         elif not self._is_dead("toggle_pause"):
             if state and state.engines[name].ended:
-                self._answer(f"{TITLES[name]} has ended")
+                self._answer(f"{self.runs.top.title(name)} has ended")
             self.runs.top.toggle_pause(name)
             self._show_while_loading()
 

@@ -2,10 +2,9 @@
 
 import math
 
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import TITLES
 
-TITLES: dict[EngineName, str] = {"numpy": "NumPy", "torch": "PyTorch"}
-"""The engines' names on the screen."""
+__all__ = ["TITLES"]
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -53,6 +52,11 @@ def rate(per_second: float | None) -> str:
 def three_digits(number: float) -> str:
     """Return `0.726`, `1.20`, `12.3`, `123`: always three digits, trailing zeros included."""
     return f"{number:#.3g}".rstrip(".")
+
+
+def clipped(text: str, columns: int) -> str:
+    """Return a text of at most so many columns; a longer one ends with `…`."""
+    return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
 def count(number: int, noun: str) -> str:

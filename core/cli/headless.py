@@ -1,11 +1,9 @@
 """A session without a screen: one progress line per epoch and engine on stderr."""
 
 import math
-import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from time import monotonic
 from typing import TextIO
@@ -23,6 +21,7 @@ from mlpwatch.core.events import (
     SaveFailed,
 )
 from mlpwatch.core.files.strict_json import to_json
+from mlpwatch.core.foreign.loading import diverted_stdout
 from mlpwatch.core.text import one_line, printable
 from mlpwatch.core.training.result import EngineResult
 from mlpwatch.core.training.session import Session
@@ -43,27 +42,10 @@ def run_headless(session: Session, request: StopRequest, *, as_json: bool) -> in
         as_json: print one JSON object instead of a line per engine.
     """
     request.is_loading = False
-    config = session.config
-    is_foreign = any(config.network_file(name) for name in config.engine_names)
-    with diverted_stdout() if is_foreign else nullcontext(sys.stdout) as stdout:
+    # What a user's network and its modules print must not stand in the result.
+    is_own = session.config.has_networks
+    with diverted_stdout() if is_own else nullcontext(sys.stdout) as stdout:
         return _run(session, request, stdout, as_json=as_json)
-
-
-@contextmanager
-def diverted_stdout() -> Iterator[TextIO]:
-    """Send to standard error what anything else prints; yield the real standard output.
-
-    A user's network and what it calls may print at any time, until the process has ended.
-    """
-    sys.stdout.flush()
-    kept = os.dup(1)
-    try:
-        with redirect_stdout(sys.stderr), os.fdopen(os.dup(kept), "w", encoding="utf-8") as stdout:
-            os.dup2(2, 1)
-            yield stdout
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def _run(session: Session, request: StopRequest, stdout: TextIO, *, as_json: bool) -> int:

@@ -1,8 +1,6 @@
 """`--network` and `--torch`: what a user's files say of themselves becomes the run's settings."""
 
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, get_args
@@ -18,6 +16,7 @@ from mlpwatch.core.config import (
     RunConfig,
 )
 from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.foreign.loading import diverted_stdout
 from mlpwatch.core.foreign.reading import ReadNetwork, read_bytes, read_network
 from mlpwatch.core.foreign.user_module import TORCH_OPTIMIZERS
 from mlpwatch.core.recipes import from_recipe
@@ -110,7 +109,7 @@ def _read(files: Mapping[EngineName, str | None], only: str | None) -> Reads:
         if only not in (None, name):
             raise ConfigError(f"{flag}: --only {only} leaves no place for it; drop one of them")
         # What the file prints while it is imported must not spoil `--json`.
-        with redirect_stdout(sys.stderr):
+        with diverted_stdout():
             reads[name] = read = read_network(*file_and_name(text))
         is_module = read.file.kind == "module"
         if is_module != (name == "torch"):

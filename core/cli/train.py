@@ -1,8 +1,7 @@
 """Training without a screen: `mlpwatch train`."""
 
 import argparse
-import sys
-from contextlib import redirect_stdout
+from contextlib import nullcontext
 from pathlib import Path
 
 from mlpwatch.core.cli.options import add_run_options, add_training_options, config_from
@@ -28,6 +27,7 @@ def run_train(options: argparse.Namespace) -> int:
     with stop_on_signals() as request:
         # After the check: importing NumPy, scikit-learn and torch takes seconds.
         from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415
+        from mlpwatch.core.foreign.loading import diverted_stdout  # noqa: PLC0415
         from mlpwatch.core.runs.layout import check_run_name  # noqa: PLC0415
         from mlpwatch.core.training.launch import new_session  # noqa: PLC0415
 
@@ -36,7 +36,7 @@ def run_train(options: argparse.Namespace) -> int:
         notes: list[str] = []
         # Printed only after success: bad input gets one line, the error.
         # A user's network may print while it is made.
-        with redirect_stdout(sys.stderr):
+        with diverted_stdout() if config.has_networks else nullcontext():
             session = new_session(config, Path(options.saved), options.name, notes.append)
         session.set_lockstep(options.lockstep)
         if options.stop_at_difference:

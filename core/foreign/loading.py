@@ -1,13 +1,14 @@
 """Loads a user's file: its module, what it says of itself, and its errors by its own lines."""
 
+import os
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -178,3 +179,23 @@ def code_error(
     text = f" ({place.text})" if place.text else ""
     told = f"{path.name} line {place.line}{where}: {message}{text}"
     return UserCodeError(excerpt(told, MOST_TEXT))
+
+
+@contextmanager
+def diverted_stdout() -> Iterator[TextIO]:
+    """Send to standard error what anything else prints; yield the real standard output.
+
+    A user's network and what it calls may print at any time, until the process has ended.
+    """
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with redirect_stdout(sys.stderr), os.fdopen(os.dup(kept), "w", encoding="utf-8") as stdout:
+            # Without a standard error there is nowhere else to go.
+            with suppress(OSError):
+                os.dup2(2, 1)
+            yield stdout
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -33,7 +33,7 @@ def new_session(config: RunConfig, saved: Path, name: str | None, report: Report
         RunError: the name is taken, or the folder can't be made.
     """
     config, dataset = load_new(config, report)
-    if config.network or config.network_torch:
+    if config.has_networks:
         config = fitted_config(config, dataset.features, dataset.classes)
     engines = build_engines(config, dataset, report)
     info = DatasetInfo(

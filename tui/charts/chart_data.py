@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.charts.chart import Limits, Marker, Series, nice_limits
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.curves import RECENT_CAPACITY, Curve
 
@@ -113,6 +113,14 @@ class ChartLimits:
         return limits
 
 
+LABEL_COLUMNS = 14
+"""Most of a model's name in a legend: two of them and two words must fit beside the title."""
+
+
+def _label(engine: "EngineView") -> str:
+    return clipped(engine.title, LABEL_COLUMNS)
+
+
 def loss_series(
     engines: Iterable["EngineView"], state: "RunState", options: ChartOptions
 ) -> list[Series]:
@@ -120,7 +128,7 @@ def loss_series(
     series = []
     for engine in engines:
         # Four labels of two models must fit beside the title.
-        labels = (TITLES[engine.name], "val") if options.overlay else ("train", "validation")
+        labels = (_label(engine), "val") if options.overlay else ("train", "validation")
         line = _LINE_OF[engine.name] if options.overlay else "braille"
         mark = _MARK_OF[engine.name] if options.overlay else "dot"
         train = Series(labels[0], CURVES[engine.name], _train(engine, state, options), line)
@@ -141,7 +149,7 @@ def recent_loss_series(engines: Iterable["EngineView"], options: ChartOptions) -
     series = []
     for engine in engines:
         # Four labels of two models must fit beside the title.
-        labels = (TITLES[engine.name], "val") if options.overlay else ("train", "validation")
+        labels = (_label(engine), "val") if options.overlay else ("train", "validation")
         last, _ = engine.loss_by_step.last or (0.0, 0.0)
         train = [(x - last, y) for x, y in engine.loss_by_step.recent()]
         newest = engine.epochs_from(last + RECENT_X[0])
@@ -165,7 +173,7 @@ def accuracy_series(
         if train := _percent(engine, state, options, "train_accuracy"):
             mark = _MARK_OF[engine.name] if options.overlay else "dot"
             series.append(Series("train", SOFT_CURVES[engine.name], train, mark))
-        label = TITLES[engine.name] if options.overlay else "validation"
+        label = _label(engine) if options.overlay else "validation"
         line = _LINE_OF[engine.name] if options.overlay else "braille"
         points = _percent(engine, state, options, "validation_accuracy")
         series.append(Series(label, CURVES[engine.name], points, line))

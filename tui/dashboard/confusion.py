@@ -180,7 +180,9 @@ class ConfusionMatrix(CellView, can_focus=True):
         """Return the page that is shown in place of the matrix."""
         facts = self._facts
         if facts.differences is not None:
-            return differences_canvas(facts.differences, self._names, width, height)
+            return differences_canvas(
+                facts.differences, self._names, width, height, titles=facts.titles
+            )
         if facts.scores is None:
             return Canvas(width, height)
         return scores_canvas(facts.scores, self._names, width, height, self.look)

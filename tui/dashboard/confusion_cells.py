@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+from mlpwatch.core.config import TITLES
 from mlpwatch.tui.dashboard.confusion_layout import Layout, count_role, count_text, places
 from mlpwatch.tui.kit.theme import HEAT, Role
 
@@ -31,6 +32,8 @@ class MatrixFacts:
     """Shown beside or below the matrix if there is room; in mode `scores` in its place."""
     differences: "tuple[PairDifference, ...] | None" = None
     """Shown in place of the matrix."""
+    titles: tuple[str, ...] = tuple(TITLES.values())
+    """Names of the models whose difference it is."""
     absent: str = "after the first epoch"
     """Shown if there are no counts."""
 

@@ -9,7 +9,7 @@ from mlpwatch.core.epochs import accuracy_of
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.pace import MATRICES_SECONDS, SCORES_SECONDS
 from mlpwatch.tui.kit.theme import Role
@@ -148,14 +148,16 @@ class Matrices:
             return MatrixFacts()
         if counts is first:
             return MatrixFacts("difference", other=second)
-        return MatrixFacts("difference", differences=self._differences_of(first, second))
+        titles = tuple(engine.title for engine in state.engines.values())
+        found = self._differences_of(first, second)
+        return MatrixFacts("difference", differences=found, titles=titles)
 
     def _why_absent(self, engine: "EngineView") -> str:
         if self.epoch is None:
             return NONE_DONE if engine.ended else AFTER_EPOCH
         newest = max(engine.matrices, default=0)
         if newest < self.epoch:
-            return f"{TITLES[engine.name]} is at epoch {newest}"
+            return f"{engine.title} is at epoch {newest}"
         return f"no matrix of epoch {self.epoch}"
 
     def _shared_epoch(self, state: "RunState") -> int | None:
@@ -184,7 +186,8 @@ class Matrices:
         what: dict[MatrixMode, str] = {
             "counts": "",
             "percent": " row %",
-            "difference": " " + " − ".join(TITLES.values()),
+            "difference": " "
+            + " − ".join(clipped(one.title, 14) for one in state.engines.values()),
             "scores": " scores %",
         }
         epoch, text = self._shared_epoch(state), what[self.mode]
@@ -220,8 +223,8 @@ def cell_text(matrices: Matrices, watch: Watch, width: int) -> list[tuple[str, R
     for name, counts in shown.items():
         count, total = int(counts[true, predicted]), int(counts[true].sum())
         share = f"({100 * count / max(1, total):.1f} %)"
-        told.append(f"{TITLES[name]} {count:,} of {total:,} {share}")
-        brief.append(f"{TITLES[name]} {count:,} {share}" if brief else told[-1])
+        told.append(f"{state.titles[name]} {count:,} of {total:,} {share}")
+        brief.append(f"{state.titles[name]} {count:,} {share}" if brief else told[-1])
     head = f" {names[true]} predicted as {names[predicted]}: "
     forms = [" · ".join(one) for one in (told, brief)]
     anywhere = any(counts[true, predicted] for counts in shown.values())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
@@ -75,6 +76,8 @@ def differences_canvas(
     names: Sequence[str],
     width: int,
     height: int,
+    *,
+    titles: Sequence[str],
 ) -> Canvas:
     """Return the cells in which NumPy's and PyTorch's matrices differ most, as many as fit."""
     canvas, rows = Canvas(width, height), max(1, height - 1)
@@ -87,8 +90,8 @@ def differences_canvas(
         if first and left + wide + _DIFFERENCE_WIDTH > width:
             break
         x = left + wide
-        canvas.put(x, 0, f"{'NumPy':>6}", Role.NUMPY)
-        canvas.put(x + 6, 0, f"{'PyTorch':>9}", Role.TORCH)
+        canvas.put(x, 0, f"{clipped(titles[0], 6):>6}", Role.NUMPY)
+        canvas.put(x + 6, 0, f"{clipped(titles[1], 8):>9}", Role.TORCH)
         part = slice(first, first + rows)
         for y, (text, one) in enumerate(zip(texts[part], differences[part], strict=True), start=1):
             role = Role.NUMPY if one.first > one.second else Role.TORCH

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.dashboard.crosshair import loss_difference, place, reading_at
-from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.run_text import cause_text, gap_text, parted_text
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import Watch
@@ -46,7 +45,7 @@ def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
     if len(state.engines) == 1:
         return ""
     read = {name: reading_at(engine, options, step) for name, engine in state.engines.items()}
-    if missing := [TITLES[name] for name, one in read.items() if one is None]:
+    if missing := [state.titles[name] for name, one in read.items() if one is None]:
         return f"{place(step, state)} · {' and '.join(missing)} not there yet"
     first, second = (one for one in read.values() if one is not None)
     parts = []
@@ -60,7 +59,7 @@ def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
         validation = first.epoch.val_loss - second.epoch.val_loss
         accuracy = (first.epoch.val_accuracy - second.epoch.val_accuracy) * 100
         parts += [f"val {validation:+.1e}", f"accuracy {accuracy:+.2f} points"]
-    names = " − ".join(TITLES[name] for name in read)
+    names = " − ".join(state.titles[name] for name in read)
     return f"{place(step, state)} · {names}: {', '.join(parts)}"
 
 

@@ -6,7 +6,7 @@ from math import isfinite
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.draw.kept_drawings import OwnSet
-from mlpwatch.tui.formatting import TITLES, count
+from mlpwatch.tui.formatting import clipped, count
 from mlpwatch.tui.kit.bars import most_probable, share_bar
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.lines import ACCENTS
@@ -22,6 +22,9 @@ _SMALLEST_BAR = 3
 _SET_COLUMNS, _NARROW_SET_COLUMNS = 10, 7
 """Width of each model's predictions; narrow columns have no decimals."""
 
+_TITLE_COLUMNS = 7
+"""Columns of `PyTorch`, which every layout has room for."""
+
 _PREDICTION_COLUMNS = 9
 """Width of class, percent, and the mark of a wrong prediction."""
 
@@ -30,7 +33,7 @@ def put_bars(
     canvas: Canvas,
     box: Box,
     names: str,
-    engines: Sequence[EngineName],
+    engines: Mapping[EngineName, str],
     probabilities: Mapping[EngineName, Sequence[float]],
     *,
     look: Look,
@@ -41,7 +44,7 @@ def put_bars(
         canvas: to draw on.
         box: the area to use.
         names: one character per class.
-        engines: the columns, left to right.
+        engines: the columns, left to right, and their titles.
         probabilities: by class, 0 to 1; empty while the paper is blank.
         look: what the terminal can show.
     """
@@ -50,7 +53,7 @@ def put_bars(
     classes = most_probable(probabilities, len(names), height - 1)
     for n, engine in enumerate(engines):
         x = left + _LABEL_COLUMNS + n * share
-        canvas.put(x + 2, top, TITLES[engine], ACCENTS[engine])
+        canvas.put(x + 2, top, clipped(engines[engine], share - 3), ACCENTS[engine])
         found = probabilities.get(engine)
         if found and not all(map(isfinite, found)):
             # A diverged model: NaN has no maximum.
@@ -90,7 +93,7 @@ def put_own_set(
     box: Box,
     own: OwnSet,
     names: str,
-    engines: Sequence[EngineName],
+    engines: Mapping[EngineName, str],
     *,
     chosen: int | None,
 ) -> None:
@@ -101,7 +104,7 @@ def put_own_set(
         box: the area to use.
         own: the set.
         names: one character per class.
-        engines: the columns, left to right.
+        engines: the columns, left to right, and their titles.
         chosen: the highlighted drawing, always visible, counted from the newest.
     """
     left, top, width, height = box
@@ -126,12 +129,17 @@ def put_own_set(
 
 
 def _put_accuracies(
-    canvas: Canvas, box: Box, own: OwnSet, engines: Sequence[EngineName], columns: range
+    canvas: Canvas, box: Box, own: OwnSet, engines: Mapping[EngineName, str], columns: range
 ) -> None:
     left, top, _, _ = box
     canvas.put(left, top + 1, "is", Role.DIM)
     for x, engine in zip(columns, engines, strict=True):
-        canvas.put(left + x, top + 1, TITLES[engine], ACCENTS[engine])
+        canvas.put(
+            left + x,
+            top + 1,
+            clipped(engines[engine], max(columns.step - 1, _TITLE_COLUMNS)),
+            ACCENTS[engine],
+        )
         if engine in own.accuracies:
             accuracy = _percent(own.accuracies[engine], columns)
             canvas.put(left + x, top + 2, f"{accuracy[1:]} %", Role.STRONG)

@@ -188,7 +188,7 @@ class DrawScreen(ClosesOnce[None]):
             pen=easel.pen,
             hint=() if easel.touched else HINT,
             names=session.dataset.class_names,
-            engines=session.config.engine_names,
+            engines={name: session.config.title(name) for name in session.config.engine_names},
             probabilities=predictions.probabilities,
             own=predictions.own,
             chosen=predictions.kept.chosen,

@@ -59,7 +59,8 @@ class DrawScene:
     """Lines of text on the blank paper; may be empty."""
     names: str
     """One character per class."""
-    engines: Sequence[EngineName]
+    engines: Mapping[EngineName, str]
+    """Left to right, with their titles."""
     probabilities: Mapping[EngineName, Sequence[float]] = field(default_factory=dict)
     own: OwnSet = field(default_factory=OwnSet)
     chosen: int | None = None

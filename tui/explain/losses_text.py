@@ -1,11 +1,12 @@
 """The first page: two losses, two gradients and their ratio, with this run's numbers."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES
 from mlpwatch.tui.explain.difference_text import difference_rows, heading_of
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.run_text import gap_text, has_same_rates, parted_text
 from mlpwatch.tui.kit.text_block import Row
@@ -43,7 +44,7 @@ def losses_rows(
     if found := state.difference:
         return [heading_of(found, config), [], *losses, [], *difference_rows(found, config)]
     rows: list[Row] = [[(_headline(config), Role.STRONG)], [], *losses, []]
-    rows += _numbers(comparison)
+    rows += _numbers(comparison, config.titles)
     if fault:
         rows.append([(f"the gradients could not be compared: {fault}", Role.BAD)])
     rows += [[], [(_conclusion(config, state, comparison), Role.TEXT)]]
@@ -67,17 +68,19 @@ def _headline(config: RunConfig) -> str:
 
 def _loss_row(config: RunConfig, name: EngineName) -> Row:
     kind = config.loss if config.loss == "cross-entropy" else config.loss_mean(name)
-    return [(f"{TITLES[name]:<9}", ACCENTS[name]), (_LOSSES[kind], Role.TEXT)]
+    return [(f"{clipped(config.title(name), 18):<8} ", ACCENTS[name]), (_LOSSES[kind], Role.TEXT)]
 
 
-def _numbers(comparison: "GradientComparison | None") -> list[Row]:
+def _numbers(
+    comparison: "GradientComparison | None", titles: Mapping[EngineName, str]
+) -> list[Row]:
     if comparison is None:
         return [[("computing both gradients at the same weights and batch …", Role.DIM)]]
     names = list(comparison.engines)
     where = f"At the same weights, for the same {comparison.batch_size} images:"
     if len(names) == 1:
         where = f"At its present weights, for {comparison.batch_size} images:"
-    heads = [(f"{TITLES[name]:>13}", ACCENTS[name]) for name in names]
+    heads = [(f"{clipped(titles[name], 12):>13}", ACCENTS[name]) for name in names]
     ratio = [(f"{'ratio':>10}", Role.DIM)] if len(names) > 1 else []
     rows: list[Row] = [[(where, Role.DIM)], [(" " * 26, Role.TEXT), *heads, *ratio]]
     values = {"loss": [one.loss for one in comparison.engines.values()]}

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.tui.explain.layout import beside, longest
 from mlpwatch.tui.explain.source_lines import Excerpt, PageName, is_comment, source_lines
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
@@ -57,14 +57,15 @@ def _sides(of: SourceOf, extent: Extent) -> Mapping[EngineName, list[Row]]:
     sides = {}
     for name in of.config.engine_names:
         found = source_lines(of.page, name, of.config, of.folder)
-        sides[name] = _excerpts(name, found[:1] if extent == "first" else found, extent)
+        chosen = found[:1] if extent == "first" else found
+        sides[name] = _excerpts(name, of.config.title(name), chosen, extent)
     return sides
 
 
-def _excerpts(name: EngineName, found: Sequence[Excerpt], extent: Extent) -> list[Row]:
+def _excerpts(name: EngineName, engine: str, found: Sequence[Excerpt], extent: Extent) -> list[Row]:
     rows: list[Row] = []
     for one in found:
-        title = f"{TITLES[name]:<9}" if not rows else " " * 9
+        title = f"{clipped(engine, 18):<8} " if not rows else " " * 9
         # Where there is little room both engines just fit beside each other in 80 columns.
         file = one.file if extent == "whole" else one.file.rpartition("/")[2]
         rows.append([(title, ACCENTS[name]), (f"{file}  {one.name}", Role.DIM)])

@@ -8,7 +8,7 @@ from mlpwatch.tui.explain.source_text import Extent, SourceOf, source_column, so
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
 from mlpwatch.tui.explain.tour_pages import PAGES, Page, ShownPage
 from mlpwatch.tui.explain.unit_text import choice_text
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row, folded
@@ -173,7 +173,7 @@ def _where(name: EngineName, one: "EngineTrace", state: RunState, config: RunCon
     taken = "  taken" if one.after else "  ended" if state.engines[name].ended else ""
     # Last: 80 columns have no room for it beside large numbers.
     dropout = "  with dropout" if config.dropout or config.input_dropout else ""
-    title = (f"{TITLES[name]:<9}", ACCENTS[name])
+    title = (f"{clipped(config.title(name), 18):<8} ", ACCENTS[name])
     return [title, (text, Role.TEXT), (taken, Role.STRONG), (dropout, Role.DIM)]
 
 

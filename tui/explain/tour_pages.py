@@ -18,7 +18,7 @@ from mlpwatch.tui.explain.tour_formulas import (
 )
 from mlpwatch.tui.explain.unit_text import source_name, unit_formulas, unit_tables
 from mlpwatch.tui.explain.weight_text import weight_rows
-from mlpwatch.tui.formatting import TITLES, three_digits
+from mlpwatch.tui.formatting import clipped, three_digits
 from mlpwatch.tui.kit.bars import share_bar
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
@@ -87,7 +87,7 @@ def _forward_sections(shown: ShownPage) -> list[Section]:
     rows: list[Row] = [
         [
             (" " * 25, Role.TEXT),
-            *((f"{TITLES[name]:<27}", ACCENTS[name]) for name in trace.engines),
+            *((f"{clipped(config.title(name), 26):<27}", ACCENTS[name]) for name in trace.engines),
         ],
         [
             (f"{'':<15}{'shape':>8}", Role.DIM),
@@ -137,7 +137,10 @@ def _loss_sections(shown: ShownPage) -> list[Section]:
     share = "p" if shown.step.config.loss == "cross-entropy" else "a"
     traces = list(trace.engines.values())
     head: list[Row] = [
-        [(f"{TITLES[name]:<40}", ACCENTS[name]) for name in trace.engines],
+        [
+            (f"{clipped(shown.step.config.title(name), 39):<40}", ACCENTS[name])
+            for name in trace.engines
+        ],
         [(f"label   {share + '[label]':<14}{'loss':>7}{'':11}", Role.DIM) for _ in traces],
     ]
     sections, first = [Section(head)], 0
@@ -187,9 +190,11 @@ def _backward_sections(shown: ShownPage) -> list[Section]:
     trace, config = shown.step.trace, shown.step.config
     traces = list(trace.engines.values())
     norm, d = ("|g|", "d") if shown.look.ascii_only else ("‖g‖", "∂")
+    most = _NORM_COLUMNS - 1
     heads = [
-        (f"{norm} {TITLES[name]}'s weights".ljust(_NORM_COLUMNS), ACCENTS[name])
-        for name in trace.engines
+        (clipped(f"{norm} {title}'s weights", most).ljust(_NORM_COLUMNS), ACCENTS[name])
+        for name, title in config.titles.items()
+        if name in trace.engines
     ]
     versus = [("difference", Role.DIM)] if trace.differences else []
     rows: list[Row] = [[(f"{'':<12}{'shape':>8}  ", Role.DIM), *heads, *versus]]
@@ -206,7 +211,8 @@ def _backward_sections(shown: ShownPage) -> list[Section]:
     notes: list[Row] = []
     if trace.differences:
         times = f"{shown.classes} × " if differs_by_mean(config) else ""
-        text = f"difference: by hand − {times}autograd at NumPy's weights, largest entry"
+        where = f"at {config.title('numpy')}'s weights, largest entry"
+        text = f"difference: by hand − {times}autograd {where}"
         notes.append([(text, Role.DIM)])
         if times:
             text = f"nn.MSELoss() divides by the {shown.classes} classes too: that factor is known"
@@ -272,13 +278,13 @@ def _unit_sections(shown: ShownPage) -> list[Section]:
 
 
 def _update_sections(shown: ShownPage) -> list[Section]:
-    trace = shown.step.trace
+    trace, config = shown.step.trace, shown.step.config
     traces = list(trace.engines.values())
     w, d = ("|W|", "|dW|") if shown.look.ascii_only else ("‖W‖", "‖ΔW‖")
     rows: list[Row] = [
         [
             (" " * 18, Role.TEXT),
-            *((f"{TITLES[name]:<29}", ACCENTS[name]) for name in trace.engines),
+            *((f"{clipped(config.title(name), 28):<29}", ACCENTS[name]) for name in trace.engines),
         ],
         [
             (f"{'':<8}{'shape':>8}", Role.DIM),

@@ -14,7 +14,7 @@ from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.explain.choice import ShownStep
 from mlpwatch.tui.explain.source_lines import PageName
 from mlpwatch.tui.explain.tour_formulas import ascii_text
-from mlpwatch.tui.formatting import TITLES, three_digits
+from mlpwatch.tui.formatting import three_digits
 from mlpwatch.tui.images.shelf import Picture, Shelf, near_square
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
@@ -46,8 +46,8 @@ def _in_ascii(shelf: Shelf) -> Shelf:
     return replace(shelf, title=titles, pictures=pictures)
 
 
-def _titled(name: EngineName, text: str) -> list[tuple[str, Ink]]:
-    return [(TITLES[name], ACCENTS[name]), (f"  {text}", Role.DIM)]
+def _titled(name: EngineName, shown: ShownStep, text: str) -> list[tuple[str, Ink]]:
+    return [(shown.config.title(name), ACCENTS[name]), (f"  {text}", Role.DIM)]
 
 
 def _digit(one: EngineTrace, n: int, shown: ShownStep) -> NDArray[np.floating]:
@@ -66,7 +66,7 @@ def _worst_images(name: EngineName, shown: ShownStep) -> Shelf:
         )
         for n in one.worst_first[:_MOST_IMAGES]
     ]
-    title = _titled(name, "worst images, with p[label]")
+    title = _titled(name, shown, "worst images, with p[label]")
     return Shelf(title, pictures, wanted=12)
 
 
@@ -81,7 +81,7 @@ def _activations(name: EngineName, shown: ShownStep) -> Shelf:
         for k, array in enumerate(layers, start=1):
             label = f"Z{k - 1}" if k == len(layers) else f"A{k}"
             pictures.append(Picture(label, near_square(array[n]), full))
-    title, together = _titled(name, "worst images, layer by layer"), 1 + len(layers)
+    title, together = _titled(name, shown, "worst images, layer by layer"), 1 + len(layers)
     return Shelf(title, pictures, together=together, wanted=4 * together)
 
 
@@ -90,7 +90,7 @@ def _gradients(name: EngineName, shown: ShownStep) -> Shelf:
     order = _by_size(gradient)[:_MOST_UNITS]
     full = _scale([gradient])
     pictures = [Picture(f"unit {unit}", _tile(gradient[unit], 0, shown), full) for unit in order]
-    title = _titled(name, "∂L/∂W0, greatest units first")
+    title = _titled(name, shown, "∂L/∂W0, greatest units first")
     return Shelf(title, pictures, wanted=12)
 
 
@@ -106,7 +106,7 @@ def _changes(name: EngineName, shown: ShownStep) -> Shelf:
         weights, step = (_tile(array[unit], choice.layer, shown) for array in (before, change))
         pictures.append(Picture(f"unit {unit}", weights, full, Role.TEXT))
         pictures.append(Picture(f"Δ {change_full:g}", step, change_full))
-    title = _titled(name, f"W{choice.layer}, and its change Δ")
+    title = _titled(name, shown, f"W{choice.layer}, and its change Δ")
     return Shelf(title, pictures, together=2, wanted=12)
 
 

@@ -21,7 +21,7 @@ from mlpwatch.tui.explain.choice import ShownStep
 from mlpwatch.tui.explain.layout import beside
 from mlpwatch.tui.explain.losses_text import differs_by_mean
 from mlpwatch.tui.explain.tour_formulas import ascii_table
-from mlpwatch.tui.formatting import TITLES, three_digits
+from mlpwatch.tui.formatting import clipped, three_digits
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row
@@ -129,7 +129,7 @@ def _engine_rows(
     class_name = shown.dataset.class_names[label]
     taken = " taken" if after else ""
     text = f"step {one.state.updates + 1:,}{taken}, row {unit.place}, label {class_name}"
-    title: Row = [(f"{TITLES[name]:<9}", ACCENTS[name]), (text, Role.DIM)]
+    title: Row = [(f"{clipped(config.title(name), 18):<8} ", ACCENTS[name]), (text, Role.DIM)]
     facts = _facts(unit, after, shown, label)
     is_narrow = share < _SUM_COLUMNS + _GAP + _GRADIENT_COLUMNS
     if is_narrow and height < _ROOMY:

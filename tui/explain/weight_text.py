@@ -4,7 +4,7 @@ from mlpwatch.core.analysis.one_unit.weight_step import weight_step
 from mlpwatch.tui.explain.choice import ShownStep
 from mlpwatch.tui.explain.layout import beside, longest
 from mlpwatch.tui.explain.tour_formulas import ascii_table, ascii_text, update_formulas
-from mlpwatch.tui.formatting import TITLES, three_digits
+from mlpwatch.tui.formatting import three_digits
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row
@@ -35,7 +35,7 @@ def weight_rows(shown: ShownStep, look: Look, width: int) -> tuple[list[Row], li
     table.append(_row("Δθ", [f"{_exact(s.after - s.before):>9}" for s in steps.values()]))
     sides: list[list[Row]] = []
     for name, step in steps.items():
-        head: Row = [(f"with {TITLES[name]}'s numbers", ACCENTS[name])]
+        head: Row = [(f"with {shown.config.title(name)}'s numbers", ACCENTS[name])]
         # In a single piece: a long formula is folded, not cut.
         lines = map(ascii_text, step.put_in) if look.ascii_only else step.put_in
         sides.append([head, *([(line, Role.TEXT)] for line in lines)])

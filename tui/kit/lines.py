@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import TITLES, clipped
 from mlpwatch.tui.kit.cells import Canvas, CellView, columns_of
 from mlpwatch.tui.kit.keys import Key, Where, footer_keys
 from mlpwatch.tui.kit.run_text import RUN_ACTIONS, why_not
@@ -23,6 +23,9 @@ WIDE = 60
 
 NARROWEST = 24
 """Narrower statuses show only name, epoch and state."""
+
+TITLE_COLUMNS = 18
+"""Most of a model's name beside its progress."""
 
 ACCENTS: dict[EngineName, Role] = {"numpy": Role.NUMPY, "torch": Role.TORCH}
 
@@ -56,6 +59,7 @@ class StatusPanel(CellView):
     def update(self, engine: "EngineView", epochs: int, speed: Speed) -> None:
         """Show an engine's state; `epochs` is the planned number."""
         self._engine, self._epochs, self._speed = engine, epochs, speed
+        self._title = clipped(engine.title, TITLE_COLUMNS)
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
@@ -94,7 +98,7 @@ class StatusPanel(CellView):
         if canvas.width < WIDE:
             epoch = epoch.removeprefix("epoch ")
         right = f"{epoch}  {phase:<8}"
-        start = canvas.put(0, 0, f"{self._title:<8}", accent)
+        start = canvas.put(0, 0, f"{self._title:<7} ", accent)
         columns = max(0, canvas.width - start - len(right) - 1)
         done, half, rest = _BAR[self.look.ascii_only]
         halves = round(2 * columns * min(1.0, engine.step / max(1, engine.planned_steps)))

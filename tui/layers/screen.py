@@ -205,7 +205,9 @@ class LayersScreen(ClosesOnce[None]):
         layers = range(self._first, min(self._first + page, depth))
         shown = {engine.name: self._shown(engine) for engine in state.engines.values()}
         word, width = self._flat_word(), self.size.width
-        rows = table_rows(shown, sizes, layers, word, look=look_of(self), width=width)
+        rows = table_rows(
+            shown, sizes, layers, word, look=look_of(self), width=width, titles=state.titles
+        )
         if depth > page:
             more = f" layers {layers[0]}–{layers[-1]} of {depth}; ↓ shows the next"
             rows.append([(more, Role.DIM)])
@@ -247,7 +249,7 @@ class LayersScreen(ClosesOnce[None]):
             return ends or [[(f" {why}", Role.DIM)]]
         faults = {name: one.faults for name, one in shown.items()}
         most = max(2, self.size.height // ROWS_PER_FAULT)
-        rows = fault_rows(faults, sizes, self._flat_word(), width, most)
+        rows = fault_rows(faults, sizes, self._flat_word(), width, most, titles=state.titles)
         if not rows and not ends:
             rows = [[(f" {SOUND}", Role.DIM)]]
         rows = [*ends, *rows]

@@ -9,7 +9,7 @@ from mlpwatch.core.analysis.layer_faults import RULE_OF_THUMB, LayerFault, is_br
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import LayerRecord
 from mlpwatch.tui.charts.chart import marker_sample
-from mlpwatch.tui.formatting import TITLES, count, three_digits
+from mlpwatch.tui.formatting import TITLES, clipped, count, three_digits
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row
@@ -46,6 +46,7 @@ def table_rows(
     *,
     look: Look,
     width: int,
+    titles: Mapping[EngineName, str] = TITLES,
 ) -> list[Row]:
     """Return the table: one row per layer, and three numbers of each model.
 
@@ -56,17 +57,18 @@ def table_rows(
         flat_word: what a unit without a gradient is called; empty if there are none.
         look: of the terminal.
         width: columns; where there is room, a model's numbers stand above its charts.
+        titles: the models' names.
     """
     columns = max(ENGINE_COLUMNS, width // 2 + 1 - LABEL_COLUMNS)
-    titles: list[tuple[str, Role]] = [(" " * LABEL_COLUMNS, Role.TEXT)]
+    named: list[tuple[str, Role]] = [(" " * LABEL_COLUMNS, Role.TEXT)]
     heads: list[tuple[str, Role]] = [(" layer".ljust(LABEL_COLUMNS), Role.DIM)]
     for name, one in shown.items():
-        title = f"  {TITLES[name]}"
-        titles.append((title, ACCENTS[name]))
-        titles.append((f"  {one.title}".ljust(columns - len(title)), Role.DIM))
+        title = f"  {clipped(titles[name], 14)}"
+        named.append((title, ACCENTS[name]))
+        named.append((f"  {one.title}".ljust(columns - len(title)), Role.DIM))
         head = f"{'gradient':>9}{'update/W':>10}{flat_word:>11}"
         heads.append((head.ljust(columns), Role.DIM))
-    rows: list[Row] = [titles, heads]
+    rows: list[Row] = [named, heads]
     for k in layers:
         label = f" {k:<2} {sizes[k]}→{sizes[k + 1]}"
         row = [(label.ljust(LABEL_COLUMNS), Role.TEXT)]
@@ -126,6 +128,8 @@ def fault_rows(
     flat_word: str,
     width: int,
     most: int,
+    *,
+    titles: Mapping[EngineName, str] = TITLES,
 ) -> list[Row]:
     """Return what is wrong, the gravest first, folded; one sentence for both where it is the same.
 
@@ -135,6 +139,7 @@ def fault_rows(
         flat_word: what a unit without a gradient is called.
         width: columns.
         most: sentences to show.
+        titles: the models' names.
     """
     told: list[tuple[list[EngineName], LayerFault]] = []
     for name, found in faults.items():
@@ -149,7 +154,7 @@ def fault_rows(
         if number == most:
             rows.append([(f" and {count(len(told) - most, 'more fault')}", Role.DIM)])
             break
-        who = "" if len(faults) == 1 else f"{' and '.join(TITLES[name] for name in names)}, "
+        who = "" if len(faults) == 1 else f"{' and '.join(titles[name] for name in names)}, "
         text = who + fault_text(fault, sizes, flat_word)
         role = Role.BAD if fault.kind in _GRAVE else Role.WARNING
         rows += [[(f" {line}", role)] for line in wrap(text, max(10, width - 2))]
@@ -162,7 +167,7 @@ def diverged_rows(engines: Iterable[EngineView], width: int) -> list[Row]:
         [(f" {line}", Role.BAD)]
         for engine in engines
         if engine.phase == "diverged"
-        for line in wrap(f"{TITLES[engine.name]} diverged: {engine.detail}", max(10, width - 2))
+        for line in wrap(f"{engine.title} diverged: {engine.detail}", max(10, width - 2))
     ]
 
 

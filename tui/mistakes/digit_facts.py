@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from textual.geometry import Size
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.bars import most_probable, share_bar
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.lines import ACCENTS
@@ -54,7 +54,7 @@ class DigitFactsView(CellView):
             return canvas
         canvas.put(0, 0, facts.place, Role.DIM)
         if facts.before:
-            was = (f"{TITLES[name]} {facts.names[n]}" for name, n in facts.before.items())
+            was = (f"{facts.titles[name]} {facts.names[n]}" for name, n in facts.before.items())
             canvas.put(0, 1, f"an epoch before: {', '.join(was)}", Role.DIM)
         x = canvas.put(0, 2, f"{'true label':<17}")
         canvas.put(x, 2, facts.names[facts.true], Role.STRONG)
@@ -73,7 +73,7 @@ class DigitFactsView(CellView):
             return
         share = (canvas.width - 4) // len(engines)
         for n, name in enumerate(engines):
-            canvas.put(4 + n * share, top, TITLES[name], ACCENTS[name])
+            canvas.put(4 + n * share, top, clipped(facts.titles[name], share - 1), ACCENTS[name])
         rows = canvas.height - top - 1
         shown = most_probable(facts.probabilities, len(facts.names), rows, always=[facts.true])
         for y, number in enumerate(shown, start=top + 1):
@@ -102,7 +102,7 @@ def _put_prediction(
     predicted = max(range(len(probabilities)), key=probabilities.__getitem__)
     right = predicted == facts.true
     role = Role.GOOD if right else Role.BAD
-    x = canvas.put(0, y, f"{TITLES[name]:<8}", ACCENTS[name])
+    x = canvas.put(0, y, f"{clipped(facts.titles[name], 18):<7} ", ACCENTS[name])
     x = canvas.put(x, y, "predicts ")
     x = canvas.put(x, y, facts.names[predicted], role)
     x = canvas.put(x, y, f" {probabilities[predicted] * 100:5.1f} %  ")

@@ -206,7 +206,9 @@ class DigitPanel(Horizontal):
         note = weights_note(answer, newest) if session.config.hidden else ""
         rows_view.update(rows, self._renderers.outlines, note=note)
         gradient = answer.gradient.reshape(data.image_shape)
-        title = saliency_title(answer, digit.facts.names, newest)
+        title = saliency_title(
+            answer, digit.facts.names, newest, session.config.title(answer.engine)
+        )
         saliency_view.update(Saliency(digit.ink, gradient, answer.scale, title))
 
     def _newest_epoch(self, engine: EngineName) -> int:

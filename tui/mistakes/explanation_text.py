@@ -6,7 +6,7 @@ import numpy as np
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.pixels import ink_of
-from mlpwatch.tui.formatting import TITLES, three_digits
+from mlpwatch.tui.formatting import three_digits
 from mlpwatch.tui.images.image_rows import ImageRow
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Ink, Role
@@ -32,7 +32,7 @@ def neighbour_rows(
             which = "second guess"
         title: list[tuple[str, Ink]] = [
             (f"nearest {facts.names[label]}", Role.STRONG),
-            (f" in {TITLES[answer.engine]}", ACCENTS[answer.engine])
+            (f" in {config.title(answer.engine)}", ACCENTS[answer.engine])
             if config.hidden
             else (" by its pixels", Role.TEXT),
             (f" · {which}", Role.DIM),
@@ -44,9 +44,9 @@ def neighbour_rows(
     return rows
 
 
-def saliency_title(answer: "Explanation", names: str, newest: int) -> str:
+def saliency_title(answer: "Explanation", names: str, newest: int, who: str) -> str:
     """Return the legend of the marks, and the epoch of the weights if the run is at a newer one."""
-    who, towards = TITLES[answer.engine], names[answer.towards]
+    towards = names[answer.towards]
     if answer.epoch < newest:
         return f"{who}, epoch {answer.epoch}: for (+) or against (−) {towards}"
     return f"{who}: more ink for (+) or against (−) {towards}"

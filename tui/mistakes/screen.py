@@ -280,7 +280,7 @@ class MistakesScreen(ClosesOnce[None]):
         self.query_one(ContactSheet).update(source, place, renderer, absent=absent)
         row, images = self._selection.row, self._images
         title = "" if row is None else images.title(row)
-        text = detail_text(self._selection, title, images.names, self.size.width)
+        text = detail_text(self._selection, title, images.names, self.size.width, images.titles)
         self.query_one("#detail", TextLine).update(text)
 
     def _draw_digit(self) -> None:
@@ -305,7 +305,7 @@ class MistakesScreen(ClosesOnce[None]):
         self.call_after_refresh(self.update, numbers=True)
 
     def _draw_lists(self) -> None:
-        text = lists_text(self._lists(), self._selection, self.size.width)
+        text = lists_text(self._lists(), self._selection, self.size.width, self._images.titles)
         self.query_one("#lists", TextLine).update(text)
 
     def _draw_filters(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.mistakes import SplitEvaluations
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import TITLES, EngineName
 from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.images.contact_sheet import SheetSource
 from mlpwatch.tui.kit.theme import Text
@@ -45,6 +45,8 @@ class DigitFacts:
     """Predictions of the epoch before, of the engines that show them."""
     note: str = ""
     """A few words about the probabilities."""
+    titles: Mapping[EngineName, str] = field(default_factory=lambda: TITLES)
+    """The models' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,11 @@ class SplitImages:
         return self._watch.session.images_missing if self._watch.session else ""
 
     @property
+    def titles(self) -> Mapping[EngineName, str]:
+        """The models' names."""
+        return self._watch.session.config.titles if self._watch.session else TITLES
+
+    @property
     def shape(self) -> tuple[int, int]:
         """(height, width) of an image, in pixels."""
         return self._session().dataset.image_shape
@@ -106,7 +113,7 @@ class SplitImages:
     def epochs_text(self) -> Text:
         """Return the epochs whose weights made the predictions."""
         if self.split == "test":
-            return test_epochs_text(self._test_places)
+            return test_epochs_text(self._test_places, self.titles)
         return epochs_text(self._watch.state)
 
     def inks(self, rows: NDArray[np.intp]) -> NDArray[np.floating]:
@@ -150,6 +157,7 @@ class SplitImages:
             names=self.names,
             before=predicted_before(predictions, row, selection.which),
             note="sigmoids: need not sum to 100 %" if is_mse else "",
+            titles=self.titles,
         )
         ink = self.inks(np.array([row]))[0]
         return SeenDigit(self.split, row, self._images[row], ink, facts)

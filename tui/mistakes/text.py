@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from mlpwatch.core.analysis.mistakes import MistakeList, SortOrder, SplitEvaluations
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import TITLES, EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.mistakes.selection import MistakeSelection
@@ -41,27 +41,40 @@ _ORDER_TITLES: Mapping[SortOrder, str] = {
 }
 
 
-def lists_text(lists: Sequence[MistakeList], selection: MistakeSelection, width: int) -> Text:
+def lists_text(
+    lists: Sequence[MistakeList],
+    selection: MistakeSelection,
+    width: int,
+    titles: Mapping[EngineName, str] = TITLES,
+) -> Text:
     """Return the lists with their lengths; on narrow screens all but the chosen one in one word."""
-    if sum(len(LIST_TITLES[which]) + 10 for which in lists) <= width:
-        return _lists_in_a_row(lists, selection, LIST_TITLES, 2, 2)
-    spaced = _lists_in_a_row(lists, selection, _SHORT_TITLES, 1, 1)
+    whole, short = dict(LIST_TITLES), dict(_SHORT_TITLES)
+    for name, title in titles.items():
+        short[name] = clipped(title, 14)
+        whole[name] = f"{short[name]} wrong"
+    if sum(len(whole[which]) + 10 for which in lists) <= width:
+        return _lists_in_a_row(lists, selection, (whole, whole), 2, 2)
+    spaced = _lists_in_a_row(lists, selection, (whole, short), 1, 1)
     fits = sum(len(text) for text, _ in spaced) <= width
-    return spaced if fits else _lists_in_a_row(lists, selection, _SHORT_TITLES, 0, 1)
+    return spaced if fits else _lists_in_a_row(lists, selection, (whole, short), 0, 1)
 
 
 def _lists_in_a_row(
     lists: Sequence[MistakeList],
     selection: MistakeSelection,
-    titles: Mapping[MistakeList, str],
+    titles: tuple[Mapping[MistakeList, str], Mapping[MistakeList, str]],
     before: int,
     behind: int,
 ) -> Text:
-    """Return the lists with some blanks before and after each; the chosen one in full."""
+    """Return the lists with some blanks before and after each; the chosen one in full.
+
+    `titles` are all in full, and all in one word.
+    """
+    whole, short = titles
     pieces: Text = [(" " * min(before, 1), Role.TEXT)]
     for which in lists:
         is_current = which == selection.which
-        title = "▸ " + LIST_TITLES[which] if is_current else " " * before + titles[which]
+        title = "▸ " + whole[which] if is_current else " " * before + short[which]
         pieces.append((title, Role.STRONG if is_current else Role.DIM))
         count = f"{selection.count(which):,}" if knows(selection.predictions, which) else "–"
         pieces.append((f" {count}" + " " * behind, Role.DIM))
@@ -99,7 +112,8 @@ def epochs_text(state: RunState | None) -> Text:
     pieces: Text = []
     for name, place in weights_places(state).items():
         phase = state.engines[name].phase if state else ""
-        text = f"{TITLES[name]} {place}" + ("  " if phase == "training" else f" {phase}  ")
+        title = state.titles[name] if state else TITLES[name]
+        text = f"{title} {place}" + ("  " if phase == "training" else f" {phase}  ")
         pieces.append((text, ACCENTS[name]))
     return pieces
 
@@ -114,9 +128,9 @@ def weights_places(state: RunState | None) -> dict[EngineName, str]:
     return places
 
 
-def test_epochs_text(places: Mapping[EngineName, str]) -> Text:
+def test_epochs_text(places: Mapping[EngineName, str], titles: Mapping[EngineName, str]) -> Text:
     """Return the epochs whose weights predicted the test images."""
-    return [(f"{TITLES[name]} {place}  ", ACCENTS[name]) for name, place in places.items()]
+    return [(f"{titles[name]} {place}  ", ACCENTS[name]) for name, place in places.items()]
 
 
 def caption(predictions: SplitEvaluations, row: int, names: str) -> Text:
@@ -129,7 +143,13 @@ def caption(predictions: SplitEvaluations, row: int, names: str) -> Text:
     return pieces
 
 
-def detail_text(selection: MistakeSelection, title: str, names: str, width: int) -> Text:
+def detail_text(
+    selection: MistakeSelection,
+    title: str,
+    names: str,
+    width: int,
+    titles: Mapping[EngineName, str] = TITLES,
+) -> Text:
     """Return place, title and predictions of the image under the cursor; empty without one.
 
     The title, which the sheet does not need, is left out if there is no room.
@@ -143,7 +163,7 @@ def detail_text(selection: MistakeSelection, title: str, names: str, width: int)
         predicted = int(one.predictions[row])
         share = 100 * float(one.probabilities[row, predicted])
         before, verb = (", ", "") if n else (" · ", "predicts ")
-        text = f"{before}{TITLES[name]} {verb}{names[predicted]} {share:.1f} %"
+        text = f"{before}{titles[name]} {verb}{names[predicted]} {share:.1f} %"
         if name in was:
             text += f" (was {names[was[name]]})"
         told.append((text, ACCENTS[name]))

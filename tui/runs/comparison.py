@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, get_args
 
-from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
+from mlpwatch.core.config import ENGINE_NAMES, TITLES, EngineName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.runs.layout import METRICS_NAME, RESULT_NAME
 from mlpwatch.core.runs.listing import summarize_run
@@ -64,6 +64,10 @@ class ComparedRun:
     def name(self) -> str:
         """The run's name, safe to print."""
         return printable(self.folder.name)
+
+    def title(self, engine: EngineName) -> str:
+        """Return an engine's name: the file's where the user's own network trained."""
+        return self.config.title(engine) if self.config else TITLES[engine]
 
     def read(self) -> bool:
         """Read settings and metrics again if they have changed; return whether they had.

@@ -163,7 +163,7 @@ class CompareScreen(ClosesOnce[None]):
         for run, settings in zip(self._runs, settings_texts(self._runs), strict=True):
             sample = marker_sample(MARKERS[run.number], look_of(self))
             tested = ", ".join(
-                f"{TITLES[name]} {share:.2%}" for name, share in run.test_accuracies.items()
+                f"{run.title(name)} {share:.2%}" for name, share in run.test_accuracies.items()
             )
             rows.append(
                 [

@@ -63,8 +63,10 @@ def _accuracy(engine: EngineSummary | None) -> str:
     if engine is None:
         return "–"
     if engine.test_accuracy is not None:
-        return f"{engine.test_accuracy:.2%} test"
-    return "–" if engine.val_accuracy is None else f"{engine.val_accuracy:.2%} val"
+        text = f"{engine.test_accuracy:.2%} test"
+    else:
+        text = "–" if engine.val_accuracy is None else f"{engine.val_accuracy:.2%} val"
+    return f"{text} {engine.network}" if engine.network else text
 
 
 def _object(run: RunSummary) -> dict[str, Any]:
@@ -86,6 +88,7 @@ def _object(run: RunSummary) -> dict[str, Any]:
                 "epochs_done": engine.epochs_done,
                 "val_accuracy": engine.val_accuracy,
                 "test_accuracy": engine.test_accuracy,
+                **({"network": engine.network} if engine.network else {}),
             }
             for engine in run.engines
         },

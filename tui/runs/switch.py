@@ -283,8 +283,8 @@ def progress_facts(run: ListedRun) -> list[str]:
     found = []
     for name in ENGINE_NAMES:
         if engine := run.engine(name):
-            planned = run.summary.epochs_planned
-            found.append(f"{TITLES[name]} has done {engine.epochs_done} of {planned} epochs.")
+            planned, who = run.summary.epochs_planned, engine.network or TITLES[name]
+            found.append(f"{who} has done {engine.epochs_done} of {planned} epochs.")
     return found
 
 

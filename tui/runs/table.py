@@ -146,7 +146,10 @@ def _progress(run: ListedRun) -> Text:
         for split, share in (("val", engine.val_accuracy), ("test", engine.test_accuracy)):
             if share is not None:
                 known.append(f"{split} {share:.2%}")
-        pieces += [(f"   {TITLES[name]} ", ACCENTS[name]), (", ".join(known), Role.TEXT)]
+        pieces += [
+            (f"   {engine.network or TITLES[name]} ", ACCENTS[name]),
+            (", ".join(known), Role.TEXT),
+        ]
     return pieces
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import nan
 from typing import Literal, assert_never
 
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import TITLES, EngineName
 from mlpwatch.core.epochs import EpochRecord, Evaluation, Matrix
 from mlpwatch.core.events import (
     CheckpointEvaluated,
@@ -58,6 +58,8 @@ class EngineView:
 
     name: EngineName
     planned_steps: int
+    title: str = ""
+    """Its name on the screen; by default mlpwatch's own."""
     phase: Phase = "waiting"
     step: int = 0
     seconds: float = 0.0
@@ -94,6 +96,7 @@ class EngineView:
 
     def __post_init__(self) -> None:
         """Make the curves."""
+        self.title = self.title or TITLES[self.name]
         self.loss_by_step = Curve(planned=self.planned_steps)
         self.loss_by_second = Curve()
         self.epochs_by_step = EpochCurves(planned=self.planned_steps)

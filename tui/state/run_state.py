@@ -1,12 +1,12 @@
 """What the screen knows about a run: a pure reducer over the trainers' events, without Textual."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from time import monotonic
 
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import TITLES, EngineName
 from mlpwatch.core.events import (
     CheckpointSaved,
     DifferenceFound,
@@ -19,7 +19,6 @@ from mlpwatch.core.events import (
     SaveFailed,
     StepCompared,
 )
-from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.state.engine_view import ENDED, EngineView, Phase
 from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, GapCurves, StepCurves, is_kept
 
@@ -40,11 +39,13 @@ class RunState:
         epochs: planned.
         epoch_steps: steps per epoch.
         names: the engines that train.
+        titles: their names on the screen.
     """
 
     epochs: int
     epoch_steps: int
     names: tuple[EngineName, ...]
+    titles: Mapping[EngineName, str] = field(default_factory=lambda: TITLES)
     engines: dict[EngineName, EngineView] = field(init=False)
     gaps: list[GapMeasured] = field(default_factory=list)
     """One per epoch that both engines have completed, of those that are kept."""
@@ -75,7 +76,9 @@ class RunState:
 
     def __post_init__(self) -> None:
         """Make one state per engine, and the curves of the gap."""
-        self.engines = {name: EngineView(name, self.planned_steps) for name in self.names}
+        self.engines = {
+            name: EngineView(name, self.planned_steps, self.titles[name]) for name in self.names
+        }
         self.gaps_by_step = GapCurves(planned=self.planned_steps)
         self.gaps_by_second = GapCurves()
         self.steps_by_step = StepCurves(planned=self.planned_steps)
@@ -142,7 +145,7 @@ class RunState:
                 self.say(fault, bad=True, seconds=math.inf)
             case RunEnded() if event.detail:
                 # The model's own half cuts the reason; this line is the widest.
-                self.say(f"{TITLES[event.engine]} {event.reason}: {event.detail}", bad=True)
+                self.say(f"{self.titles[event.engine]} {event.reason}: {event.detail}", bad=True)
 
     def _add_gap(self, engine: EngineView, gap: GapMeasured) -> None:
         point = engine.last_epoch(gap.step)
@@ -165,7 +168,7 @@ class RunState:
 
     def _where_saved(self, path: str) -> str:
         steps = [
-            f"{TITLES[name]} at step {self.saved[name]:,}"
+            f"{self.titles[name]} at step {self.saved[name]:,}"
             for name in self.names
             if name in self.saved
         ]

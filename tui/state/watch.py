@@ -90,13 +90,17 @@ class Watch:
         waits = ahead.phase == "paused" and behind.phase == "training"
         if waits and behind.step < ahead.step and session.paused(behind.name):
             key = list(ENGINE_NAMES).index(behind.name) + 1
-            text = f"{TITLES[ahead.name]} waits for {TITLES[behind.name]} at step {ahead.step:,}"
-            return f"{text}; {key} pauses {TITLES[behind.name]} where it is"
+            text = f"{ahead.title} waits for {behind.title} at step {ahead.step:,}"
+            return f"{text}; {key} pauses {behind.title} where it is"
         if session.lockstep and {behind.phase, ahead.phase} == {"paused", "training"}:
             paused, other = (behind, ahead) if behind.phase == "paused" else (ahead, behind)
             does = "waits for" if other.step >= paused.step else "catches up with"
-            return f"{TITLES[other.name]} {does} {TITLES[paused.name]}, which is paused"
+            return f"{other.title} {does} {paused.title}, which is paused"
         return ""
+
+    def title(self, name: EngineName) -> str:
+        """Return a model's name: the file's where the user's own network trains."""
+        return self.state.titles[name] if self.state else TITLES[name]
 
     @property
     def is_loading(self) -> bool:
@@ -249,7 +253,7 @@ class Watch:
         try:
             session = self._start(self._report)
             config = session.config
-            state = RunState(config.epochs, session.epoch_steps, config.engine_names)
+            state = RunState(config.epochs, session.epoch_steps, config.engine_names, config.titles)
             # So that the curves of a resumed run have no gap. Here, in the loader's
             # thread: it takes 40 ms for the longest run.
             state.apply_all(session.past_events())

@@ -256,7 +256,10 @@ class WeightsScreen(ClosesOnce[None]):
         self.query_one("#units", TextLine).update(text, legend(style, f"{scale:g}"))
         for name, layer in layers.items():
             title = self.query_one(f"#{name}-titles", TextLine)
-            title.update(model_text(layer), dead_text(self._reader.dead.get(name)))
+            title.update(
+                model_text(layer, session.config.title(name)),
+                dead_text(self._reader.dead.get(name)),
+            )
             names = "" if session.config.hidden else data.class_names
             dead = self._reader.dead_units(name)
             tiles = unit_tiles(layer, range(self._first, last), dead, names, self._cursor)

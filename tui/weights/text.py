@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import RunConfig
-from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.images.tiles import Tile
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Role, Text
@@ -50,11 +49,11 @@ def weights_per_dot(pixels: tuple[int, int], dots: tuple[int, int]) -> str:
     return "" if down == across == 1 else f"{down:.2g}x{across:.2g}"
 
 
-def model_text(layer: "FirstLayer") -> Text:
+def model_text(layer: "FirstLayer", title: str) -> Text:
     """Return the model of these weights, and their epoch and step."""
     shown = layer.shown
     return [
-        (TITLES[shown.engine], ACCENTS[shown.engine]),
+        (title, ACCENTS[shown.engine]),
         (f"  epoch {shown.epoch} · step {shown.step:,}", Role.DIM),
     ]
 

@@ -65,7 +65,8 @@ def test_a_run_keeps_a_copy_and_trains_as_ours(tmp_path: Path) -> None:
     assert latest is not None
     assert other is not None
     assert_close(latest.checkpoint.state.weights, other.checkpoint.state.weights, 1e-12)
-    assert measure_run(tmp_path / "saved", "demo").files == len(list(folder.iterdir()))
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert measure_run(tmp_path / "saved", "demo").files == len(files)
     delete_run(tmp_path / "saved", "demo")
     assert not folder.exists()
 

@@ -13,7 +13,7 @@ from textual.events import Key
 
 from mlpwatch.core.analysis.inference import Prediction
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.config import TITLES, EngineName
 from mlpwatch.tui.draw.easel import Easel
 from mlpwatch.tui.draw.kept_drawings import KeptRow, OwnSet
 from mlpwatch.tui.draw.panels import put_own_set
@@ -59,7 +59,7 @@ def test_the_own_set_is_told_in_fewer_words_where_there_is_little_room() -> None
     narrow = ["set  1 drawing", "is NumPy  PyTorch", "    91 %  100 %", " 3 3  91  5 100 x"]
     for width, rows in ((23, [*wide, " 3  3  91.4   5 100.0 x"]), (17, narrow)):
         canvas = Canvas(width, 4)
-        put_own_set(canvas, (0, 0, width, 4), predictions, "0123456789", ENGINE_NAMES, chosen=None)
+        put_own_set(canvas, (0, 0, width, 4), predictions, "0123456789", TITLES, chosen=None)
         assert canvas.text().split("\n") == rows
 
 
@@ -67,7 +67,9 @@ def test_the_chosen_drawing_is_in_sight_and_stands_out() -> None:
     rows = [KeptRow(n % 10, {}) for n in range(30)]
     for chosen in (None, 0, 4, 5, 29):
         canvas = Canvas(30, 8)
-        put_own_set(canvas, (2, 0, 28, 8), OwnSet(rows), "0123456789", ["numpy"], chosen=chosen)
+        put_own_set(
+            canvas, (2, 0, 28, 8), OwnSet(rows), "0123456789", {"numpy": "NumPy"}, chosen=chosen
+        )
         marked = [canvas.cell(3, y)[0] for y in range(3, 8) if canvas.cell(3, y)[1] == Role.CURSOR]
         assert marked == ([] if chosen is None else [str((29 - chosen) % 10)])
 
@@ -96,7 +98,7 @@ async def test_a_reading_of_the_set_that_comes_late_is_left_out() -> None:
             return answer
 
     session, easel = Slow(), Easel(digits(), "0..1")
-    state = RunState(12, 20, ENGINE_NAMES)
+    state = RunState(12, 20, tuple(TITLES))
     predictions = DrawPredictions(session, state, easel, lambda: None)
     for row in (0, 60):
         await predictions.kept.add(row % 10, digits().images[row].reshape(8, 8))
