@@ -82,7 +82,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         return self.runs.main_dashboard()
 
     def _dashboard(self, followed: Followed) -> Dashboard:
-        return Dashboard(*followed, self._cost)
+        return Dashboard(*followed, self._cost, self.runs.branch)
 
     @property
     def look(self) -> Look:

@@ -71,6 +71,23 @@ class RunStack:
         else:
             self._app.push_screen(RunsScreen(self, saved, starts_new=starts_new))
 
+    def branch(self, epoch: int | None) -> None:
+        """Ask for a branch of the shown run, from an epoch; it replaces the main run."""
+        from mlpwatch.tui.runs.branch import branch_here  # noqa: PLC0415 - after the first frame
+
+        state, session = self.top.state, self.top.session
+        if state is None or session is None:
+            return
+
+        def say(text: str, *, bad: bool = False) -> None:
+            state.say(text, bad=bad, where="dashboard")
+            # Of a run that waits or has ended no event comes that would draw it.
+            if isinstance(screen := self._app.screen, Dashboard):
+                screen.update(numbers=True)
+
+        asking = branch_here(self, self._app, say, session.run.path, epoch)
+        self._app.run_worker(asking, exclusive=True, group="resume")
+
     def view(self, followed: Followed) -> None:
         """Show another run on a dashboard, until the user goes back."""
 

@@ -1,8 +1,9 @@
 """Past epochs of a run: a checkpoint per engine and kept epoch, in its folder `history`."""
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
@@ -165,3 +166,12 @@ def thinned(epochs: Collection[int], most: int) -> list[int]:
         )
         del kept[at]
     return kept
+
+
+def kept_text(epochs: Sequence[int]) -> str:
+    """Return epochs as a text such as `0-2, 4, 8-20`."""
+    stretches = []
+    for _, numbered in groupby(enumerate(epochs), lambda pair: pair[1] - pair[0]):
+        stretch = [epoch for _, epoch in numbered]
+        stretches.append(str(stretch[0]) if len(stretch) == 1 else f"{stretch[0]}-{stretch[-1]}")
+    return ", ".join(stretches)

@@ -1,9 +1,8 @@
 """A branch: a new run that begins where another was at the end of one of its kept epochs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 from mlpwatch.core.config import EngineName, RunConfig
@@ -15,7 +14,7 @@ from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position, checkpoint_path, write_checkpoint
 from mlpwatch.core.runs.event_log import EventLog
-from mlpwatch.core.runs.history import History
+from mlpwatch.core.runs.history import History, kept_text
 from mlpwatch.core.runs.layout import EVENTS_NAME, HISTORY_NAME, MAX_NAME_LENGTH, METRICS_NAME
 from mlpwatch.core.runs.manifest import DatasetInfo, ParentEpoch
 from mlpwatch.core.runs.metrics import MetricsLog, parse_epoch
@@ -99,15 +98,6 @@ def free_branch_name(saved: Path, parent: str, epoch: int) -> str:
         number += 1
         name = f"{stem}-{number}"
     return name
-
-
-def kept_text(epochs: Sequence[int]) -> str:
-    """Return epochs as a text such as `0-2, 4, 8-20`."""
-    stretches = []
-    for _, numbered in groupby(enumerate(epochs), lambda pair: pair[1] - pair[0]):
-        stretch = [epoch for _, epoch in numbered]
-        stretches.append(str(stretch[0]) if len(stretch) == 1 else f"{stretch[0]}-{stretch[-1]}")
-    return ", ".join(stretches)
 
 
 def _read_past(

@@ -1,5 +1,6 @@
 """The dashboard: both models side by side, as they train."""
 
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -53,6 +54,7 @@ class Dashboard(ClosesOnce[None]):
         watch: the run that is followed.
         names: the engines that train, left to right.
         cost: what drawing the screen costs.
+        branch: asks for a branch from an epoch; None for the newest.
     """
 
     WHERE: ClassVar[Where] = "dashboard"
@@ -67,9 +69,15 @@ class Dashboard(ClosesOnce[None]):
             super().__init__()
             self.true, self.predicted, self.engine = true, predicted, engine
 
-    def __init__(self, watch: Watch, names: tuple[EngineName, ...], cost: CostMeter) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        names: tuple[EngineName, ...],
+        cost: CostMeter,
+        branch: Callable[[int | None], None],
+    ) -> None:
         super().__init__()
-        self._watch, self._names, self._cost = watch, names, cost
+        self._watch, self._names, self._cost, self._branch = watch, names, cost, branch
         self._charts = ChartRows(self._chart)
         self._zoomed, self._panel = False, PANELS[0]
         self._matrix_row = Matrices(self._matrix)
@@ -221,6 +229,10 @@ class Dashboard(ClosesOnce[None]):
                 answer = "space pauses; then < and > go back and on through the epochs"
                 state.say(answer, where=self.WHERE)
             self.update(numbers=True)
+
+    def action_branch(self) -> None:
+        """Ask for a branch of this run, from the epoch shown."""
+        self._branch(self._matrix_row.epoch)
 
     def action_back(self) -> None:
         """Leave the past epoch, cell, crosshair, zoom, overlay and a saved run, one at a time."""

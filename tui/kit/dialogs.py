@@ -60,13 +60,14 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
 
     Args:
         title: the question, in one line.
-        text: the initial text; selected, so that typing replaces it.
+        text: the initial text.
         check: raises an error that says what is wrong with a text.
         yes: what enter does.
         no: what escape does.
         facts: other effects of enter, a line each; long lines are folded.
         effect: returns what enter would do with a valid text, in one line.
         act: does it; if that fails, the dialog says why, stays open, and takes all keys.
+        is_selected: whether typing replaces the initial text, or adds to it.
     """
 
     WHERE: ClassVar[Where] = "entry"
@@ -83,9 +84,10 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
         facts: Sequence[str] = (),
         effect: Callable[[str], str] = lambda _text: "",
         act: Callable[[str], Awaitable[None]] | None = None,
+        is_selected: bool = True,
     ) -> None:
         super().__init__()
-        self._act, self._is_acting = act, False
+        self._act, self._is_acting, self._is_selected = act, False, is_selected
         self._rows: list[Row] = [[(title, Role.STRONG)], []]
         self._effect = effect
         if facts:
@@ -97,7 +99,7 @@ class LineEntry(ModalScreen[str | None], ClosesOnce[str | None]):
         """Make the box."""
         with Vertical(classes="box"):
             yield TextBlock(id="question")
-            yield TypedLine(self._text, id="line", is_selected=True)
+            yield TypedLine(self._text, id="line", is_selected=self._is_selected)
             yield TextBlock(id="fault")
 
     def on_mount(self) -> None:

@@ -10,6 +10,7 @@ from mlpwatch.core.runs.layout import check_run_name
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
+from mlpwatch.tui.runs.branch import branch_here
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.comparison import ComparedRun
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
@@ -73,6 +74,14 @@ class RunActions:
             self._screen.say("choose a run to begin with: its options are changed", bad=True)
             return
         await RunSwitch(self._host, self._screen.app, self._screen.say).start_new(run)
+
+    async def branch(self) -> None:
+        """Ask for an epoch of the selected run and changes, and train a branch of it here."""
+        run = self._runs.selected
+        if run is None or run.summary.state == "damaged":
+            self._screen.say("choose a run to branch from: a damaged one can't be read", bad=True)
+            return
+        await branch_here(self._host, self._screen.app, self._screen.say, run.summary.path)
 
     async def rename(self) -> None:
         """Ask for a new name for the selected run, and rename it."""

@@ -194,6 +194,10 @@ class RunsScreen(ClosesOnce[None]):
         """Start a new run here, with the options of the selected one to begin with."""
         self._replace_here(self._run_actions.start_new())
 
+    async def action_branch(self) -> None:
+        """Start a branch of the selected run here."""
+        self._replace_here(self._run_actions.branch())
+
     def _replace_here(self, action: Awaitable[None]) -> None:
         # A worker of the app, not of the screen, which is gone once the run is replaced.
         self._awaits_dialog = True

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import shlex
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +58,7 @@ class RunSwitch:
         say: shows progress and errors.
     """
 
-    def __init__(self, host: RunsHost, app: App[object], say: Say) -> None:
+    def __init__(self, host: RunsHost, app: App[Any], say: Say) -> None:
         self._host, self._app, self._say = host, app, say
 
     async def resume(self, run: ListedRun) -> bool:
@@ -127,9 +128,23 @@ class RunSwitch:
         text = await self._app.push_screen_wait(entry)
         if text is None:
             return False
+        options = options_typed(text)
+        return await self.start(current, lambda: _make(options, saved), saved)
+
+    async def start(self, current: "RunSource", make: "Callable[[], Session]", saved: Path) -> bool:
+        """Make a new run, save and end the current one, and train the new one in its place.
+
+        Args:
+            current: the run on the dashboard.
+            make: returns the new run's session, ready to start; called in a thread.
+            saved: the folder of the new run.
+
+        Returns:
+            Whether the new run now trains; if not, a message says why.
+        """
         self._say("loading …")
         try:
-            new = await asyncio.to_thread(_make, options_typed(text), saved)
+            new = await asyncio.to_thread(make)
         except (MlpwatchError, OSError, MemoryError) as error:
             self._say(f"no new run: {error or 'out of memory'}", bad=True)
             return False

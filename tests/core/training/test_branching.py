@@ -12,9 +12,10 @@ from mlpwatch.core.errors import ConfigError, RunError
 from mlpwatch.core.events import EpochDone, GapMeasured, StepGroup
 from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.core.runs.checkpoints import Checkpoint
+from mlpwatch.core.runs.history import kept_text
 from mlpwatch.core.runs.manifest import ParentEpoch, read_manifest
 from mlpwatch.core.runs.run import Run
-from mlpwatch.core.training.branching import branched_session, free_branch_name, kept_text
+from mlpwatch.core.training.branching import branched_session, free_branch_name
 from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
 from tests.support.samples.engines import assert_same_bits

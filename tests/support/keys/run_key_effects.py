@@ -116,6 +116,19 @@ async def asks_for_the_options_of_a_new_run(stage: Stage, key: str) -> None:
     assert "momentum 2.0: expected a share" in " ".join(stage.text().split())
 
 
+@effect("runs", "branch")
+async def says_that_nothing_is_kept(stage: Stage, key: str) -> None:
+    await stage.open_runs()
+    await stage.press("down", "down", key)
+    await stage.see("keeps no past epoch to branch from")
+
+
+@effect("dashboard", "branch")
+async def says_so_of_the_run_here(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    await stage.see("not found under")
+
+
 @effect("runs", "rename")
 async def renames(stage: Stage, key: str) -> None:
     await stage.open_runs()
