@@ -120,13 +120,18 @@ def distance(given: Given | None, truth: Array, rounding: float, precision: str)
 
 
 def fitted(given: Given | None, truth: Array) -> Array | None:
-    """Return the given array in the reference's shape; a bias may have any of the right size."""
+    """Return the given array in the reference's shape; a bias may have any of the right size.
+
+    One number for all biases is broadcast, as `b - η db` does it.
+    """
     if given is None or given.values is None:
         return None
     if given.values.shape == truth.shape:
         return given.values
     if truth.ndim == 1 and given.values.size == truth.size:
         return given.values.reshape(truth.shape)
+    if truth.ndim == 1 and given.values.size == 1:
+        return np.full(truth.shape, given.values.item())
     return None
 
 

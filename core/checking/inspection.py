@@ -65,7 +65,7 @@ def inspect(
             where = f" ({loaded.where})" if loaded.where else ""
             report.add(Finding(loaded.code, ("import",), f"{loaded.call}: {loaded.text}{where}."))
             return Inspected(report, None, {}, None)
-        report.name = str(loaded["name"])
+        report.name = "" if loaded["style"] == "functions" else str(loaded["name"])
         facts: dict[str, Any] = dict(loaded["facts"])
         is_module = loaded["style"] == "module"
         said = dict(loaded["attributes"])

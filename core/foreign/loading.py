@@ -127,8 +127,10 @@ def attributes_of(owner: Any) -> dict[str, Any]:  # noqa: ANN401
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the user's file an exception was raised."""
+    """Where in the user's code an exception was raised."""
 
+    file: str
+    """Name of the file."""
     line: int
     function: str
     """Empty outside of any function."""
@@ -137,25 +139,42 @@ class Place:
 
 
 def place_of(error: BaseException, path: Path, source: bytes | None = None) -> Place | None:
-    """Return the last line of the user's file that an exception passed; None if none did.
+    """Return the last line of the user's code that an exception passed; None if none did.
+
+    Where the file calls another one beside it, the mistake is most often in that.
 
     Args:
         error: raised by the user's code.
         path: of the file, as in the traceback.
         source: the file's bytes; None to read the line from the file as it is now.
     """
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path]
-    if frames:
-        last = frames[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((i for i, f in enumerate(frames) if Path(f.filename) == path), len(frames))
+    own = [f for f in frames[first:] if _is_beside(Path(f.filename), path)]
+    if own:
+        last = own[-1]
         line = last.line or ""
-        if source is not None and last.lineno:
+        if source is not None and last.lineno and Path(last.filename) == path:
             lines = source.decode("utf-8", "replace").splitlines()
             line = lines[last.lineno - 1].strip() if last.lineno <= len(lines) else ""
         function = "" if last.name == "<module>" else last.name
-        return Place(last.lineno or 0, function, line)
+        return Place(Path(last.filename).name, last.lineno or 0, function, line)
     if isinstance(error, SyntaxError) and error.lineno is not None:
-        return Place(error.lineno, "", (error.text or "").strip())
+        return Place(path.name, error.lineno, "", (error.text or "").strip())
     return None
+
+
+def _is_beside(file: Path, path: Path) -> bool:
+    """Whether a file is the user's: in the folder of `path`, and no installed package."""
+    return file.is_relative_to(path.parent) and "site-packages" not in file.parts
+
+
+def message_of(error: BaseException) -> str:
+    """Return an exception's type and message; of a missing module also where it is missing."""
+    message = f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, ModuleNotFoundError):
+        return f"{message} in mlpwatch's Python ({sys.prefix}); install it there"
+    return message
 
 
 def code_error(
@@ -170,14 +189,14 @@ def code_error(
         call: what was called, where no line of the file is known.
     """
     place = place_of(error, path, source)
-    message = f"{type(error).__name__}: {error}".rstrip(": ")
+    message = message_of(error)
     if isinstance(error, (NotUnderstoodError, UserCodeError)):
         return UserCodeError(excerpt(f"{path.name}: {error}", MOST_TEXT))
     if place is None:
         return UserCodeError(excerpt(f"{path.name}, {call}: {message}", MOST_TEXT))
     where = f" in {place.function}" if place.function else ""
     text = f" ({place.text})" if place.text else ""
-    told = f"{path.name} line {place.line}{where}: {message}{text}"
+    told = f"{place.file} line {place.line}{where}: {message}{text}"
     return UserCodeError(excerpt(told, MOST_TEXT))
 
 

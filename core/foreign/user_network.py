@@ -1,7 +1,7 @@
 """A network that somebody else wrote in NumPy: found in its file, given arrays, called."""
 
 from collections.abc import Sequence
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,6 +101,56 @@ def _outermost(usable: dict[str, type]) -> list[str]:
     ]
 
 
+MOST_ITEMS = 64
+"""Of a list or dictionary that is searched for weights: a longer one holds images."""
+
+DEEPEST = 4
+"""Steps from a network to its weights, as in `net.layers[0].params["W"]`."""
+
+Place = tuple[tuple[bool, Any], ...]
+"""The way from a network to something it holds: (is an attribute, its name or key) by step."""
+
+
+def places_of(owner: Any, arrays: Sequence[NDArray[Any]]) -> list[list[Place]]:  # noqa: ANN401
+    """Return for each array where `owner` holds it: in attributes, lists and dictionaries.
+
+    `W = W - step` puts a new array into the same place; so it is found there.
+    """
+    places: list[list[Place]] = [[] for _ in arrays]
+    seen: set[int] = set()
+    level: list[tuple[Place, Any]] = [((), owner)]
+    for _ in range(DEEPEST + 1):
+        deeper: list[tuple[Place, Any]] = []
+        for way, thing in level:
+            for at, array in enumerate(arrays):
+                if thing is array:
+                    places[at].append(way)
+            if not isinstance(thing, np.ndarray) and id(thing) not in seen:
+                seen.add(id(thing))
+                deeper += [((*way, step), value) for step, value in _parts(thing)]
+        level = deeper
+    return places
+
+
+def _parts(thing: Any) -> list[tuple[tuple[bool, Any], Any]]:  # noqa: ANN401
+    if isinstance(thing, (type, ModuleType, FunctionType)):
+        return []
+    if isinstance(thing, (list, tuple, dict)):
+        pairs = thing.items() if isinstance(thing, dict) else enumerate(thing)
+        return [((False, key), v) for key, v in pairs] if len(thing) <= MOST_ITEMS else []
+    return [((True, name), value) for name, value in getattr(thing, "__dict__", {}).items()]
+
+
+def _at(owner: Any, place: Place) -> Any:  # noqa: ANN401
+    """Return what stands in a place now, None if the way there is gone."""
+    for is_attribute, key in place:
+        try:
+            owner = getattr(owner, key) if is_attribute else owner[key]
+        except (AttributeError, LookupError, TypeError):
+            return None
+    return owner
+
+
 class UserNetwork:
     """A class or two functions in NumPy, called in the file's own layout.
 
@@ -115,6 +165,8 @@ class UserNetwork:
         self._net: Any = None
         self._weights: list[NDArray[Any]] = []
         self._biases: list[NDArray[Any]] = []
+        self._places: list[list[Place]] = []
+        """Of each array, weights first: where the network keeps it."""
         self._x: Any = None
 
     def has(self, name: str) -> bool:
@@ -141,6 +193,7 @@ class UserNetwork:
         self._weights, self._biases = weights, biases
         if self._found.kind == "class":
             self._net = self._found.target(list(self._weights), list(self._biases))
+            self._places = places_of(self._net, [*weights, *biases])
 
     def x_of(self, images: NDArray[Any]) -> NDArray[Any]:
         """Return images (batch, features) as `forward` gets them; a copy."""
@@ -181,8 +234,19 @@ class UserNetwork:
         for array, gradient in zip(
             [*held_weights, *held_biases], [*by_weights, *by_biases], strict=True
         ):
-            step = learning_rate * np.asarray(gradient).reshape(array.shape)
+            slope = np.asarray(gradient)
+            # One number for all biases is broadcast, as `b - η db` does it.
+            step = learning_rate * slope.reshape(array.shape if slope.size > 1 else ())
             np.subtract(array, step, out=array)
+        if self._found.kind == "class" and not self._shares:
+            self.hold(self._weights, self._biases)
+
+    @property
+    def _shares(self) -> bool:
+        """Whether the network keeps every array itself: one made of several is no such array."""
+        own = {name: getattr(self._net, name, None) is not None for name in ("weights", "biases")}
+        given = [own["weights"]] * len(self._weights) + [own["biases"]] * len(self._biases)
+        return all(has or bool(places) for has, places in zip(given, self._places, strict=True))
 
     def train(self, x: Any, y: Any, learning_rate: float) -> None:  # noqa: ANN401
         """Call the file's whole step."""
@@ -194,15 +258,28 @@ class UserNetwork:
         return [np.array(w) for w in weights], [np.array(b) for b in biases]
 
     def held(self) -> tuple[list[Any], list[Any]]:
-        """Return its weights and biases as it holds them now, or else the arrays it was given."""
+        """Return its weights and biases as it holds them now, or else the arrays it was given.
+
+        They are `self.weights` and `self.biases`, or what stands where the given arrays were put.
+        """
         if self._found.kind == "functions":
             return self._weights, self._biases
-        weights = getattr(self._net, "weights", None)
-        biases = getattr(self._net, "biases", None)
+        layers = len(self._weights)
         return (
-            list(self._weights if weights is None else weights),
-            list(self._biases if biases is None else biases) if self._spec.bias else [],
+            self._now("weights", self._weights, self._places[:layers]),
+            self._now("biases", self._biases, self._places[layers:]) if self._spec.bias else [],
         )
+
+    def _now(self, name: str, given: list[NDArray[Any]], places: list[list[Place]]) -> list[Any]:
+        own = getattr(self._net, name, None)
+        kept = list(given if own is None else own)
+        if len(kept) != len(given):
+            return kept
+        for k, (array, ways) in enumerate(zip(given, places, strict=True)):
+            standing = (_at(self._net, way) for way in ways if kept[k] is array)
+            new = (a for a in standing if isinstance(a, np.ndarray) and a is not array)
+            kept[k] = next(new, kept[k])
+        return kept
 
     def as_rows(self, outputs: Any, batch: int, classes: int) -> NDArray[Any]:  # noqa: ANN401
         """Return outputs as (batch, classes) where they have the right shape, else as they are."""

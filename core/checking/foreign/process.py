@@ -73,6 +73,7 @@ class ForeignProcess:
 
     def __init__(self, path: Path, name: str | None, seconds: float) -> None:
         self._seconds = seconds
+        self._file = path.name
         self._call = ("import", "import")
         own_results, results = os.pipe()
         jobs, self._jobs = os.pipe()
@@ -118,7 +119,7 @@ class ForeignProcess:
             if isinstance(line, Fault):
                 return line
             if line["kind"] == "not understood":
-                raise InputError(line["text"])
+                raise InputError(f"{self._file}: {line['text']}")
             if line["kind"] == "import failed":
                 return Fault("exception", "import", "import", line["text"], line["where"])
             if line["kind"] == "loaded":
@@ -143,7 +144,7 @@ class ForeignProcess:
                 answers.faults.append(line)
                 break
             if line["kind"] == "not understood":
-                raise InputError(line["text"])
+                raise InputError(f"{self._file}: {line['text']}")
             if line["kind"] == "done":
                 answers.is_done = True
                 break

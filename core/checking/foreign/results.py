@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpwatch.core.foreign.loading import place_of
+from mlpwatch.core.foreign.loading import message_of, place_of
 from mlpwatch.core.foreign.user_network import NotUnderstoodError
 
 LARGEST = 20_000_000
@@ -85,5 +85,6 @@ class Results:
         where = ""
         if place is not None:
             named = f", in {place.function}" if place.function else ""
-            where = f"line {place.line}{named}: {place.text}"
-        return {"code": "exception", "text": f"{type(error).__name__}: {error}", "where": where}
+            file = "" if place.file == self._path.name else f"{place.file} "
+            where = f"{file}line {place.line}{named}: {place.text}"
+        return {"code": "exception", "text": message_of(error), "where": where}

@@ -20,6 +20,12 @@ FD_STEP = 1e-5
 """Of central differences in float64: rounding and curvature both cost about 1e-10."""
 
 
+UNSEEN = (
+    "a step changes the outputs, but none of the arrays that __init__ was given; expected it to "
+    "keep these arrays themselves, not copies, or to show its own as self.weights and self.biases"
+)
+
+
 class Scenarios:
     """The calls of a check, in order; each scenario begins with a new network.
 
@@ -73,7 +79,7 @@ class Scenarios:
             self._user.evaluate_mode()
 
     def _forward(self, name: str, x: Any, batch: int) -> tuple[Any, NDArray[Any]]:  # noqa: ANN401
-        with self._results.calling(name, f"forward on {batch} images"):
+        with self._results.calling(name, f"forward on {_images(batch)}"):
             outputs = self._user.forward(x)
             if outputs is None:
                 raise NotUnderstoodError("forward returned nothing; expected the outputs")
@@ -81,7 +87,7 @@ class Scenarios:
         return outputs, rows
 
     def _backward(self, name: str, y: Any, batch: int) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401
-        with self._results.calling(name, f"backward on {batch} images"):
+        with self._results.calling(name, f"backward on {_images(batch)}"):
             returned = self._user.backward(y)
             by_weights, by_biases = split_gradients(returned, self._spec)
         return returned, self._named(by_weights, by_biases)
@@ -105,23 +111,36 @@ class Scenarios:
         flags = {"input_changed": not _same(x, before)}
         if self._user.has("loss_value") or isinstance(self._user, UserModule):
             try:
-                with self._results.calling(name, f"loss_value on {len(images)} images"):
+                with self._results.calling(name, f"loss_value on {_images(len(images))}"):
                     value = self._user.loss_value(outputs, self._user.y_of(labels, self._classes))
                     arrays["loss"] = np.float64(_number(value))
             except Stopped:
                 pass
         self._results.record(name, arrays, **flags)
         if self._only_trains:
-            with self._results.calling(name, f"train on {len(images)} images"):
+            with self._results.calling(name, f"train on {_images(len(images))}"):
                 self._user.train(self._user.x_of(images), y, self._rate)
                 weights, biases = self._user.parameters()
                 named = self._named(
                     [_slope(self._given(k), w, self._rate) for k, w in enumerate(weights)],
-                    [_slope(b, a, self._rate) for a, b in zip(biases, self._biases, strict=True)],
+                    # Without biases the network holds none; the reference's are 0.
+                    [_slope(b, a, self._rate) for a, b in zip(biases, self._biases, strict=False)],
                 )  # fmt: skip
+            if not any(np.any(slope) for slope in named.values() if slope is not None):
+                self._refuse_unseen(name, images, rows)
         else:
             _returned, named = self._backward(name, y, len(images))
         self._results.record(f"{name} gradients", named)
+
+    def _refuse_unseen(self, name: str, images: NDArray[Any], before: NDArray[Any]) -> None:
+        """End the check where a step has changed the outputs, but no array that is seen.
+
+        A step that changes a copy by mistake changes no outputs.
+        """
+        after = [self._forward(name, self._user.x_of(images), len(images))[1] for _ in range(2)]
+        if _same(after[0], after[1]) and not _same(after[0], before):
+            self._results.send(kind="not understood", text=UNSEEN)
+            raise Stopped
 
     def _given(self, k: int) -> NDArray[Any]:
         w = self._weights[k]
@@ -200,8 +219,15 @@ class Scenarios:
     def _updates(self, name: str) -> None:
         self._start(name)
         for number, i in enumerate(self._settings["update_batches"], 1):
+            images, _labels = self._batches[i]
+            is_first = number == 1 and isinstance(self._user, UserNetwork)
+            if is_first:
+                begun = self._user.parameters()
+                before = _copied(self._forward(name, self._user.x_of(images), len(images))[1])
             gradients = self._step(name, i)
             weights, biases = self._user.parameters()
+            if is_first and all(map(_same, [*begun[0], *begun[1]], [*weights, *biases])):
+                self._refuse_unseen(name, images, before)
             arrays = {
                 f"w{k}": self._user.weight_rows(w, self._weights[k].shape)
                 for k, w in enumerate(weights)
@@ -214,7 +240,7 @@ class Scenarios:
         images, labels = self._batches[i]
         x, y = self._user.x_of(images), self._user.y_of(labels, self._classes)
         if isinstance(self._user, UserModule) or self._only_trains:
-            with self._results.calling(name, f"train on {len(images)} images"):
+            with self._results.calling(name, f"train on {_images(len(images))}"):
                 self._user.train(x, y, self._rate)
             return None
         self._forward(name, x, len(images))
@@ -233,6 +259,10 @@ class Scenarios:
             self._user.evaluate_mode()
         _outputs, rows = self._forward(name, self._user.x_of(images), len(images))
         self._results.record(name, {"outputs": rows})
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _number(value: Any) -> float:  # noqa: ANN401

@@ -170,7 +170,7 @@ class GradientSearch:
                     self._special(k, right)
                 else:
                     self._shape(f"w{k}", name, shape)
-        self._bias(k, match)
+        self._bias(k, match, right)
         return match
 
     def _note(self, k: int, name: str, match: Match) -> None:
@@ -282,7 +282,7 @@ class GradientSearch:
             "mistakes gives it.",
         )  # fmt: skip
 
-    def _bias(self, k: int, match: Match) -> None:
+    def _bias(self, k: int, match: Match, right: list[Array]) -> None:
         s = self._set
         if not s.spec.bias:
             return
@@ -298,7 +298,9 @@ class GradientSearch:
             self._bias_shape(k, tensor, name, width)
             return
         odd: Finding | None = None
-        variants = list(bias_gradients(k, match.deltas))
+        # A weight gradient may leave out what its bias gradient has: then δ is the right one.
+        ways = [match.deltas] if match.deltas is right else [match.deltas, right]
+        variants = [variant for deltas in ways for variant in bias_gradients(k, deltas)]
         if match.variants and _is_negligible(values, variants[0].values):
             # Σ_classes (p - y) is 0, so that one number for all units shows as none.
             self._note(k, name, Match((variants[-1],), match.deltas, [], 1.0))
@@ -330,7 +332,7 @@ class GradientSearch:
             for shape, b in zip(shapes, batches, strict=False)
         )
         shown = shapes[-1] if shapes else None
-        if not_summed or shown == ():
+        if not_summed:
             self._add(Finding("bias-gradient-not-summed", (name,),
                 f"layer {k}: yours has shape {shown}, {batches[-1]} images and {width} units; the "
                 f"reference has Σ_batch δ, shape ({width},)."))  # fmt: skip

@@ -89,7 +89,7 @@ def test_an_endless_loop_ends_at_the_timeout(
     assert main(["check", written(tmp_path, "net.py", text), "--timeout", "1", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)["networks"][0]["findings"]
     assert found[0]["code"] == "timeout"
-    assert "forward on 1 images" in found[0]["text"]
+    assert "forward on 1 image" in found[0]["text"]
 
 
 @pytest.mark.parametrize("ending", ["import os\nos._exit(3)\n", "raise SystemExit\n", "x = (\n"])
