@@ -208,7 +208,9 @@ class RateChanged:
     seconds: float
     """Training time before."""
     learning_rate: float
-    """η₀ of the schedule from now on, as `RunConfig.learning_rate` was before."""
+    """η₀ of the schedule from now on."""
+    before: float
+    """η₀ until now; at first `RunConfig.learning_rate`."""
 
 
 @dataclass(frozen=True, slots=True)

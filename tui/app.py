@@ -23,6 +23,7 @@ from mlpwatch.tui.kit.keys import KEYS, Where, bindings
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.run_text import why_not
+from mlpwatch.tui.live_settings import LiveSettings
 from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.shutdown import Shutdown
 from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on
@@ -62,12 +63,9 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self._options = options
         self._cost = CostMeter(options.frames_per_second, self.bytes_taken)
         self.runs = RunStack(self, Followed(watch, names), self._dashboard)
-        self.shutdown = Shutdown(
-            self,
-            self.runs,
-            partial(self.update_screen, numbers=True),
-            goes_on_after_hangup=options.goes_on_after_hangup,
-        )
+        redraw, stays = partial(self.update_screen, numbers=True), options.goes_on_after_hangup
+        self.shutdown = Shutdown(self, self.runs, redraw, goes_on_after_hangup=stays)
+        self._settings = LiveSettings(self, self.runs, self._answer, redraw)
         self._ticker: Timer | None = None
         self._hints = Hints()
         self._renderers: RendererChoice | None = None
@@ -138,6 +136,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
                 run = self.action_quit if leaves else partial(screen.run_action, key.action)
                 about = f"{key.help} ({key.shown})" if key.label else key.shown
                 yield SystemCommand(title, about, run)
+        yield from self._settings.commands()
         yield SystemCommand("Light theme", "dark text on light ground", self.action_light)
         yield SystemCommand("Dark theme", "light text on dark ground", self.action_dark)
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
@@ -276,15 +275,15 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
 
     def action_faster(self) -> None:
         """Raise or remove the speed limit."""
-        if not self._is_dead("faster"):
-            self.runs.top.faster()
-            self.update_screen(numbers=True)
+        self._settings.faster()
 
     def action_slower(self) -> None:
         """Lower the speed limit."""
-        if not self._is_dead("slower"):
-            self.runs.top.slower()
-            self.update_screen(numbers=True)
+        self._settings.slower()
+
+    def action_scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate while it trains."""
+        self._settings.scale_rate(factor)
 
     def _is_dead(self, action: str) -> bool:
         """Return whether a key would have no effect on the run now; say why."""

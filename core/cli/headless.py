@@ -17,6 +17,7 @@ from mlpwatch.core.events import (
     EpochDone,
     Event,
     Notice,
+    RateChanged,
     RunEnded,
     SaveFailed,
 )
@@ -164,6 +165,9 @@ def _line(event: Event, config: RunConfig) -> str | None:
             )
         case Notice():
             return event.text
+        case RateChanged():
+            rates = f"{event.before:g} → {event.learning_rate:g}"
+            return f"{event.engine:<5}  learning rate {rates} from step {event.step + 1:,} on"
         case DifferenceFound():
             return f"{config.label(event.differs):<{width}}  {difference_line(event)}"
         case SaveFailed():

@@ -269,11 +269,16 @@ def parse_rate(values: Mapping[str, Any], engine: EngineName) -> RateChanged:
     Raises:
         JsonError: a field is missing or out of range.
     """
-    rate = take_number(values, "learning_rate", least=MIN_LEARNING_RATE, most=MAX_LEARNING_RATE)
-    if isnan(rate):
-        raise JsonError("learning_rate null: expected a number")
     step = take_whole(values, "step", most=MAX_STEPS)
-    return RateChanged(engine, step, _seconds(values), rate)
+    rates = [_rate(values, key) for key in ("learning_rate", "before")]
+    return RateChanged(engine, step, _seconds(values), *rates)
+
+
+def _rate(values: Mapping[str, Any], key: str) -> float:
+    rate = take_number(values, key, least=0, most=MAX_LEARNING_RATE)
+    if not rate >= (MIN_LEARNING_RATE if key == "learning_rate" else 0):
+        raise JsonError(f"{key} {rate:g}: expected a number from {MIN_LEARNING_RATE:g}")
+    return rate
 
 
 def _parse_failure(values: Mapping[str, Any], engine: EngineName) -> SaveFailed:

@@ -284,8 +284,9 @@ class _Training:
     def _change_rate(self, rate: float, *, is_new: bool = False) -> None:
         """Change η₀ from the next batch on; `is_new`: by an order, not again as before."""
         self._report_steps()
+        seconds, before = self.clocks.total.seconds, self.rates.base
         self.rates.change(rate)
-        change = RateChanged(self.engine.name, self.step, self.clocks.total.seconds, rate)
+        change = RateChanged(self.engine.name, self.step, seconds, rate, before)
         if is_new:
             self.rates.forget_planned()
             self.recorder.record_rate(change)

@@ -65,6 +65,7 @@ class Chart(CellView):
         self._empty = WAITING
         self._labels_top = False
         self._best: tuple[tuple[float, Role], ...] = ()
+        self._changes: tuple[tuple[float, bool], ...] = ()
         self._plot = Plot()
 
     def update(
@@ -80,6 +81,7 @@ class Chart(CellView):
         mark: float | None = None,
         labels_top: bool = False,
         best: Sequence[tuple[float, Role]] = (),
+        changes: Sequence[tuple[float, bool]] = (),
         empty: str = WAITING,
     ) -> None:
         """Show these curves.
@@ -97,6 +99,8 @@ class Chart(CellView):
             mark: the x of a second such line, which stays: where the first difference is.
             labels_top: put a tick at the upper limit, a round number.
             best: x and role of each curve's best point, marked at the foot of the plot.
+            changes: x of each change of the learning rate, and whether it was raised; marked at
+                the head of the plot.
             empty: shown while there is nothing to draw.
 
         Raises:
@@ -108,14 +112,14 @@ class Chart(CellView):
         self._title = (title,) if isinstance(title, str) else title
         self._series, self._frame = tuple(series), frame
         self._crosshair, self._mark, self._best = crosshair, mark, tuple(best)
-        self._empty, self._labels_top = empty, labels_top
+        self._empty, self._labels_top, self._changes = empty, labels_top, tuple(changes)
         if shown != self._look():
             self.repaint()
 
     def _look(self) -> tuple[object, ...]:
         """Return everything that the picture depends on."""
         picture = self._title, self._series, self._frame, self._crosshair, self._mark
-        return *picture, self._empty, self._labels_top, self._best
+        return *picture, self._empty, self._labels_top, self._best, self._changes
 
     @property
     def plot_columns(self) -> int:
@@ -145,6 +149,8 @@ class Chart(CellView):
         self._put_line(canvas, frame, self._mark, Role.WARNING)
         for x, role in self._best:
             _put_in_column(canvas, frame, x, (self._best_sign, role), rows=[frame.rows])
+        for x, is_raised in self._changes:
+            _put_in_column(canvas, frame, x, (self._rate_sign(is_raised), Role.DIM), rows=[1])
         self._put_note(canvas, frame)
         return canvas
 
@@ -159,6 +165,7 @@ class Chart(CellView):
         named = sorted(self._series, key=lambda series: series.marker == "band")
         entries = [(marker_sample(one.marker, self.look), one.label, one.role) for one in named]
         entries += [(self._best_sign, "best", role) for _, role in self._best[:1]]
+        entries += [(self._rate_sign(up), "rate", Role.DIM) for _, up in self._changes[-1:]]
         widths = [len(label) + 2 for _, label, _ in entries]
         while widths and sum(widths) + 2 * (len(widths) - 1) > canvas.width - start:
             widths.pop()
@@ -167,6 +174,9 @@ class Chart(CellView):
             canvas.put(x, 0, sample, role)
             canvas.put(x + 2, 0, label, Role.DIM)
             x += width + 2
+
+    def _rate_sign(self, is_raised: bool) -> str:
+        return ("v^" if self.look.ascii_only else "↓↑")[is_raised]
 
     @property
     def _best_sign(self) -> str:

@@ -191,6 +191,18 @@ def best_marks(
     ]
 
 
+def rate_marks(
+    engines: Iterable["EngineView"], state: "RunState", options: ChartOptions
+) -> list[tuple[float, bool]]:
+    """Return where the learning rate was changed, on the chart's x axis, and whether it rose."""
+    marks: dict[float, bool] = {}
+    for engine in engines:
+        for change in engine.rate_changes:
+            x = change.seconds if options.by_seconds else change.step / state.epoch_steps
+            marks[x] = change.learning_rate > change.before
+    return sorted(marks.items())
+
+
 def _percent(
     engine: "EngineView", state: "RunState", options: ChartOptions, what: str
 ) -> list[tuple[float, float]]:

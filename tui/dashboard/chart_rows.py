@@ -1,6 +1,6 @@
 """Draws the two rows of charts: side by side, or both models in one with the gap beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -16,6 +16,7 @@ from mlpwatch.tui.charts.chart_data import (
     gap_series,
     layer_gap_series,
     loss_series,
+    rate_marks,
     recent_loss_series,
 )
 from mlpwatch.tui.dashboard.crosshair import (
@@ -95,7 +96,7 @@ class ChartRows:
             self._find(engines[0].name, "loss"),
             self._title("loss", engines, state, marked, ""),
             loss_series(engines, state, self.options),
-            self._run_axis(state, engines[0]),
+            self._run_axis(state, engines),
             self._limits.loss(state, self.options),
             log_y=self.options.log_loss,
             empty=_unless_ended(engines, WAITING),
@@ -110,7 +111,7 @@ class ChartRows:
             self._find(first.name, "loss"),
             self._title("loss", engines, state, marked, "" if self.step else " of the last steps"),
             recent_loss_series(engines, self.options),
-            _Axis(RECENT_X, "steps", crosshair),
+            _Axis(RECENT_X, "steps", crosshair, changes=_recent_changes(engines)),
             self._limits.recent_loss(state, self.options),
             log_y=self.options.log_loss,
             empty=_unless_ended(engines, WAITING),
@@ -121,7 +122,7 @@ class ChartRows:
             self._find(engines[0].name, "accuracy"),
             self._title("accuracy", engines, state, marked, " %"),
             accuracy_series(engines, state, self.options),
-            self._run_axis(state, engines[0]),
+            self._run_axis(state, engines),
             self._limits.accuracy(state),
             labels_top=True,
             best=best_marks(engines, state, self.options),
@@ -129,7 +130,9 @@ class ChartRows:
         )
 
     def _draw_gap(self, name: EngineName, state: "RunState") -> None:
-        axis = self._run_axis(state, state.engines[name])
+        axis = self._run_axis(
+            state, sorted(state.engines.values(), key=lambda one: one.name != name)
+        )
         gap = gap_at(state, self.step)
         series = gap_series(state, self.options)
         view = self.options.gap
@@ -152,12 +155,14 @@ class ChartRows:
         title = "  gap by layer"
         self._put(self._find(name, "accuracy"), (title, told), series, axis, limits, log_y=True)
 
-    def _run_axis(self, state: "RunState", engine: "EngineView") -> "_Axis":
+    def _run_axis(self, state: "RunState", engines: list["EngineView"]) -> "_Axis":
+        engine = engines[0]
         return _Axis(
             self._limits.x(state, self.options),
             "sec" if self.options.by_seconds else "epoch",
             crosshair_x(engine, state, self.options, self.step),
             crosshair_x(engine, state, self.options, state.outside.step if state.outside else None),
+            rate_marks(engines, state, self.options),
         )
 
     def _put(
@@ -184,6 +189,7 @@ class ChartRows:
             mark=x.mark,
             labels_top=labels_top,
             best=best or (),
+            changes=x.changes,
             empty=empty,
         )
 
@@ -215,6 +221,17 @@ class _Axis(NamedTuple):
     crosshair: float | None
     mark: float | None = None
     """Where the first difference is."""
+    changes: Sequence[tuple[float, bool]] = ()
+    """Where the learning rate was changed, and whether it rose."""
+
+
+def _recent_changes(engines: list["EngineView"]) -> list[tuple[float, bool]]:
+    """Return where the learning rate was changed among the last steps."""
+    return [
+        (float(change.step - engine.step), change.learning_rate > change.before)
+        for engine in engines
+        for change in engine.rate_changes
+    ]
 
 
 def panel_title(panel: str, marked: str) -> str:

@@ -88,6 +88,8 @@ KEYS: tuple[Key, ...] = (
     Key("x", "x", "toggle_seconds", "", "x axis: epochs or seconds", "dashboard"),
     Key("right_square_bracket", "]", "faster", "faster", "raise the speed limit, then lift it"),
     Key("left_square_bracket", "[", "slower", "slower", "limit the steps per second"),
+    Key("plus", "+", "scale_rate(2)", "", "learning rate x 2 from the next batch on"),
+    Key("minus", "-", "scale_rate(0.5)", "", "half the learning rate, from the next batch on"),
     Key("X", "X", "stop", "", "press twice: end the run's training, saved"),
     Key("c", "c", "next_matrix", "", "matrix: counts, row %, difference, scores",
         "dashboard"),

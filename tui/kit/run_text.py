@@ -7,6 +7,8 @@ from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import SPEEDS, Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mlpwatch.core.config import RunConfig
     from mlpwatch.core.events import DifferenceFound, GapMeasured
     from mlpwatch.tui.state.run_state import RunState
@@ -41,18 +43,31 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
         right.append((f"   {cost} ", Role.DIM))
     # Last, so that it is left out first if there is no room.
     step = max(engine.step for engine in state.engines.values())
-    right.append((f"   {settings_text(config, step, state.planned_steps)} ", Role.DIM))
+    rates = [session.learning_rate(name) for name in state.engines]
+    right.append((f"   {settings_text(config, step, state.planned_steps, rates)} ", Role.DIM))
     return left, right
 
 
-def settings_text(config: "RunConfig", step: int, total_steps: int) -> str:
-    """Return the learning rate of a step, its schedule, batch size, weight decay and dropout."""
+def settings_text(
+    config: "RunConfig", step: int, total_steps: int, rates: "Iterable[float]"
+) -> str:
+    """Return the learning rates of a step, schedule, batch size, weight decay and dropout.
+
+    Args:
+        config: of the run.
+        step: steps done.
+        total_steps: of the whole run.
+        rates: η₀ of each model now; equal ones are shown once.
+    """
     # Not at the top: NumPy is not imported before the first frame.
     from mlpwatch.core.network.optimizers import learning_rate_at  # noqa: PLC0415
 
-    rate = learning_rate_at(min(step, total_steps), max(1, total_steps), config)
+    # The schedule is a factor of η₀.
+    factor = learning_rate_at(min(step, total_steps), max(1, total_steps), config)
+    factor /= config.learning_rate
+    rate = ", ".join(f"{one * factor:.2g}" for one in dict.fromkeys(rates))
     schedule = "" if config.schedule == "constant" else f" {config.schedule}"
-    parts = [f"rate {rate:.2g}{schedule}", f"batch {config.batch_size}"]
+    parts = [f"rate {rate}{schedule}", f"batch {config.batch_size}"]
     if config.weight_decay:
         parts.append(f"decay {config.weight_decay:g}")
     if config.dropout or config.input_dropout:

@@ -15,6 +15,7 @@ from mlpwatch.core.events import (
     GapMeasured,
     LogRewritten,
     Notice,
+    RateChanged,
     RunEnded,
     SaveFailed,
     StepCompared,
@@ -134,6 +135,8 @@ class RunState:
                 self._add_comparison(event)
             case DifferenceFound():
                 self.difference = self.difference or event
+            case RateChanged() if engine.phase in ("training", "paused"):
+                self.say(self._rates_text(event.learning_rate))
             case CheckpointSaved():
                 self.saved[event.engine] = event.step
                 # The first checkpoint, before any training, is not worth a message.
@@ -165,6 +168,16 @@ class RunState:
             self.outside = self.outside or compared
         else:
             self.one_step = max(compared.difference, self.one_step)
+
+    def _rates_text(self, rate: float) -> str:
+        """Return since when the models have a learning rate."""
+        newest = {n: one.rate_changes[-1] for n, one in self.engines.items() if one.rate_changes}
+        since = [
+            f"{TITLES[name]} step {change.step + 1:,}"
+            for name, change in newest.items()
+            if change.learning_rate == rate
+        ]
+        return f"learning rate {rate:g} from {' and '.join(since)} on; + doubles it, - halves it"
 
     def _where_saved(self, path: str) -> str:
         steps = [

@@ -213,12 +213,12 @@ class Watch:
     def faster(self) -> None:
         """Raise the speed limit by a notch; remove the automatic one at once."""
         above = [speed for speed in SPEEDS if self.limit is not None and speed > self.limit]
-        self._set_limit(None if self.limit_is_automatic or not above else above[0])
+        self.set_limit(None if self.limit_is_automatic or not above else above[0])
 
     def slower(self) -> None:
         """Lower the speed limit by a notch; from no limit, set the highest."""
         below = [speed for speed in SPEEDS if self.limit is None or speed < self.limit]
-        self._set_limit(below[-1] if below else self.limit)
+        self.set_limit(below[-1] if below else self.limit)
 
     def mark_read(self) -> None:
         """Let a view's hint replace older messages, except faults."""
@@ -232,7 +232,8 @@ class Watch:
         self.limit, self.limit_is_automatic = session.steps_per_second, False
         return True
 
-    def _set_limit(self, limit: float | None) -> None:
+    def set_limit(self, limit: float | None) -> None:
+        """Set the speed limit in steps per second; None lifts it."""
         self.limit, self.limit_is_automatic = limit, False
         if self.session is None:
             self._limit_is_held = True

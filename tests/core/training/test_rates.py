@@ -178,7 +178,7 @@ def test_a_rate_out_of_range_is_refused_in_one_line(tmp_path: Path, rate: float)
 
 
 def change(step: int, rate: float, engine: EngineName = "numpy") -> RateChanged:
-    return RateChanged(engine, step, step / 8, rate)
+    return RateChanged(engine, step, step / 8, rate, 0.1)
 
 
 def test_the_file_drops_what_a_resumed_run_has_changed_in_another_way(tmp_path: Path) -> None:
@@ -186,7 +186,9 @@ def test_the_file_drops_what_a_resumed_run_has_changed_in_another_way(tmp_path: 
     append_rates(tmp_path, lines)
     append_rates(tmp_path, [change(15, 0.1)])
     with (tmp_path / "rates.jsonl").open("ab") as file:
-        file.write(b'{"engine":"numpy","step":16,"seconds":1,"learning_rate":-1}\n\xff\n{"engine":')
+        file.write(
+            b'{"engine":"numpy","step":16,"seconds":1,"before":1,"learning_rate":-1}\n\xff\n{"engine":'
+        )
     assert read_rates(tmp_path) == {
         "numpy": [change(10, 0.2), change(15, 0.1)],
         "torch": [change(25, 1.0, "torch")],

@@ -135,3 +135,18 @@ async def ends_the_run_when_pressed_twice(stage: Stage, key: str) -> None:
     await stage.press(key)
     assert phases(stage) == ["stopped", "stopped"]
     assert stage.app.is_running
+
+
+@effect("everywhere", "scale_rate(2)")
+async def doubles_the_learning_rate(stage: Stage, key: str) -> None:
+    before = stage.session.learning_rate("numpy")
+    await stage.press(key, key)
+    assert stage.session.rates == dict.fromkeys(stage.session.steps, 4 * before)
+    assert f"learning rate {4 * before:g} from NumPy step 108 and PyTorch step 68" in stage.text()
+
+
+@effect("everywhere", "scale_rate(0.5)")
+async def halves_the_learning_rate(stage: Stage, key: str) -> None:
+    before = stage.session.learning_rate("numpy")
+    await stage.press(key)
+    assert stage.session.rates == dict.fromkeys(stage.session.steps, before / 2)

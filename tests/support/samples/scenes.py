@@ -356,8 +356,9 @@ class FakeSession:
 
     def set_learning_rate(self, rate: float, *engines: EngineName) -> None:
         for name in engines or tuple(self.steps):
-            self.rates[name], step = rate, self.steps[name]
-            self.mailbox.put(RateChanged(name, step, step * STEP_SECONDS[name], rate))
+            before, step = self.learning_rate(name), self.steps[name]
+            self.rates[name] = rate
+            self.mailbox.put(RateChanged(name, step, step * STEP_SECONDS[name], rate, before))
 
     def stop(self) -> None:
         for name, step in self.steps.items():

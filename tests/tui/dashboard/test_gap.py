@@ -82,9 +82,11 @@ async def test_models_that_learn_at_different_rates_are_not_put_down_to_rounding
         assert "one step differs by" in stage.text()
         for engine in ENGINE_NAMES:
             assert ("one step differs by" in stage.text()) == (engine == "numpy")
-            await stage.feed(RateChanged(engine, 90, 4.5, 0.1))
+            await stage.feed(RateChanged(engine, 90, 4.5, 0.1, 0.3))
             if engine == "numpy":
                 await stage.press("e")
                 assert "They learn at different rates: after epoch 4" in stage.text()
                 await stage.press("escape")
+        stage.state.expire(stage.state.message_until)
+        await stage.look()
         assert "one step differs by" in stage.text(), "both were changed at the same step"
