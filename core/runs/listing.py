@@ -65,6 +65,8 @@ class RunSummary:
     is_held: bool = False
     """Whether a process holds the run's lock, perhaps after its end: no other process may change
     it."""
+    parent: str | None = None
+    """Name of the run that a branch began from; None for other runs."""
     optimizer: OptimizerName | None = None
     learning_rate: float | None = None
     batch_size: int | None = None
@@ -248,6 +250,7 @@ def _summary(
         dataset=printable(manifest.dataset.name),
         recipe=config.recipe,
         hidden=config.hidden,
+        parent=printable(manifest.parent.run) if manifest.parent else None,
         optimizer=config.optimizer,
         learning_rate=config.learning_rate,
         batch_size=config.batch_size,

@@ -161,7 +161,8 @@ def _fill(
     if same_steps and config.learning_rate == parent.config.learning_rate:
         # The branch makes the changes of the learning rate at the same steps as its parent.
         changes = read_rates(parent.path)
-        append_rates(folder, [one for name in begun for one in changes[name]])
+        if shared := [one for name in begun for one in changes[name]]:
+            append_rates(folder, shared)
 
 
 def _shared_lines(parent: Run, positions: Mapping[EngineName, Position]) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """The columns of the runs list: their cells, sort keys, and widths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlpwatch.core.config import EngineName
@@ -18,6 +18,9 @@ _ALL_BUT_ONE = 0.99995
 """From this share on, two decimals would give 100.00 %, one cell too many."""
 
 _EPOCHS_WIDTH = 9
+
+MOST_DEPTH = 6
+"""Deeper branches are indented no further: names need the cells."""
 
 _STATE_ROLES = {
     "finished": Role.GOOD,
@@ -40,6 +43,13 @@ class ListedRun:
     """Whether this process trains it, or has trained it."""
     has_ended_here: bool = False
     """Whether this process trained it and has ended it."""
+    depth: int = 0
+    """Number of its ancestors above it, where the list shows families."""
+
+    @property
+    def tree_name(self) -> str:
+        """The name, a branch's indented below its parent's."""
+        return "  " * (self.depth - 1) + "└ " * (self.depth > 0) + self.summary.name
 
     @property
     def state(self) -> str:
@@ -161,7 +171,7 @@ def _accuracy_column(name: EngineName, role: Role) -> Column:
 
 COLUMNS: tuple[Column, ...] = (
     Column(
-        "run", 0, lambda run: (run.summary.name, Role.TEXT), lambda run: run.summary.name.lower(), 9
+        "run", 0, lambda run: (run.tree_name, Role.TEXT), lambda run: run.summary.name.lower(), 9
     ),
     Column(
         "when", 16, _plain(when_text), lambda run: run.summary.created, 4, descends=True
@@ -213,6 +223,39 @@ def sorted_runs(runs: Sequence[ListedRun], column: Column, *, descends: bool) ->
     known = [run for run in runs if column.key(run) is not None]
     unknown = [run for run in runs if column.key(run) is None]
     return sorted(known, key=column.key, reverse=descends) + unknown
+
+
+def as_families(runs: Sequence[ListedRun]) -> list[ListedRun]:
+    """Return the runs with each branch below its parent; a family stands where its first is.
+
+    A branch whose parent is not there stands for itself.
+
+    Args:
+        runs: sorted; branches of one parent keep their order.
+    """
+    by_name = {run.summary.name: run for run in runs}
+    branches: dict[str, list[ListedRun]] = {}
+    for run in runs:
+        branches.setdefault(run.summary.parent or "", []).append(run)
+    found: dict[str, ListedRun] = {}
+
+    def add(first: ListedRun) -> None:
+        waiting = [(first, 0)]
+        while waiting:
+            run, depth = waiting.pop()
+            # A parent that was renamed may have left its name to one of its branches.
+            if run.summary.name not in found:
+                found[run.summary.name] = replace(run, depth=min(depth, MOST_DEPTH))
+                below = branches.get(run.summary.name, ())
+                waiting += [(branch, depth + 1) for branch in reversed(below)]
+
+    for run in runs:
+        first, seen = run, {run.summary.name}
+        while (above := by_name.get(first.summary.parent or "")) and above.summary.name not in seen:
+            first = above
+            seen.add(above.summary.name)
+        add(first)
+    return list(found.values())
 
 
 def matches(run: ListedRun, text: str) -> bool:

@@ -79,6 +79,7 @@ def _object(run: RunSummary) -> dict[str, Any]:
         "dataset": run.dataset,
         "recipe": run.recipe,
         "hidden": run.hidden,
+        "parent": run.parent,
         "optimizer": run.optimizer,
         "learning_rate": run.learning_rate,
         "batch_size": run.batch_size,

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from mlpwatch.core.text import printable
 from mlpwatch.tui.kit.cells import columns_of
-from mlpwatch.tui.runs.columns import COLUMNS, NEWEST_FIRST, ListedRun, matches, sorted_runs
+from mlpwatch.tui.runs.columns import (
+    COLUMNS,
+    NEWEST_FIRST,
+    ListedRun,
+    as_families,
+    matches,
+    sorted_runs,
+)
 
 MOST_MARKED = 4
 """So many curves can be distinguished in a chart."""
@@ -35,7 +42,7 @@ class RunList:
     @property
     def longest_name(self) -> int:
         """Cells of the longest name, including hidden runs: a filter moves no column."""
-        return max((columns_of(run.summary.name) for run in self._all), default=0)
+        return max((columns_of(run.tree_name) for run in [*self._all, *self.shown]), default=0)
 
     @property
     def selected(self) -> ListedRun | None:
@@ -111,6 +118,8 @@ class RunList:
             [run for run in self._all if matches(run, self.filter)] if self.filter else self._all
         )
         self.shown = sorted_runs(found, COLUMNS[self.column], descends=self.descends)
+        if self.column == NEWEST_FIRST and self.descends and not self.filter:
+            self.shown = as_families(self.shown)
         self.row = max(0, min(self.row, len(self.shown) - 1))
         if selected is not None:
             self.row = _row_of(self.shown, selected.summary.path, self.row)

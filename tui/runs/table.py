@@ -127,7 +127,14 @@ def selected_text(run: ListedRun | None, width: int) -> Text:
     summary = run.summary
     if summary.reason:
         return [(f" {summary.reason}", Role.BAD)]
-    facts = [when_text(summary), summary.dataset, summary.recipe, f"hidden {hidden_text(summary)}"]
+    begun = f"branch of {summary.parent}" if summary.parent else None
+    facts = [
+        *filter(None, [begun]),
+        when_text(summary),
+        summary.dataset,
+        summary.recipe,
+        f"hidden {hidden_text(summary)}",
+    ]
     if summary.optimizer is not None:
         rate, batch = rate_text(summary), batch_text(summary)
         facts.append(f"{summary.optimizer}, rate {rate}, batch {batch}")
