@@ -9,6 +9,9 @@ from mlpwatch.core.checking.mistakes.outputs import check_huge, check_outputs
 from mlpwatch.core.checking.mistakes.repeated_calls import check_repeated_calls
 from mlpwatch.core.checking.mistakes.update_checks import check_updates
 
+NOTABLE = 1e3
+"""Times rounding: a gradient read off a step, (before - after) / η, differs by up to 20 of it."""
+
 
 def diagnose(case: Case, report: Report) -> None:
     """Add all checks and findings of a case to a report, the likeliest cause first."""
@@ -25,3 +28,19 @@ def diagnose(case: Case, report: Report) -> None:
     check_updates(case, report)
     for finding in late:
         report.add(finding)
+    _note_small_differences(case, report)
+
+
+def _note_small_differences(case: Case, report: Report) -> None:
+    """Say what differences mean that pass, though another order of the sums is not enough."""
+    found = [
+        check.largest_difference
+        for check in report.checks
+        if check.largest_difference and check.rounding
+        and check.largest_difference > NOTABLE * check.rounding
+    ]  # fmt: skip
+    if found and report.passed and case.precision == "float64":
+        report.notes.append(
+            f"{max(found):.1g} is more than rounding in float64, and no mistake: a part of it "
+            "calculates in float32, or a small constant keeps a logarithm or quotient from 0"
+        )

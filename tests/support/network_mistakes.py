@@ -56,6 +56,7 @@ def _gradient_rows(layout: str) -> tuple[Row, ...]:
         ("loss-sum-over-batch", "sigmoid", (("p * (1 - p) / m", "p * (1 - p)"),)),
         ("loss-factor-two", "sigmoid", (("delta = 2 * (p", "delta = (p"),)),
         ("gradient-sign", "relu", (("delta = (p - y)", "delta = (y - p)"),)),
+        ("own-loss-differs", "relu", (("delta = (p - y)", "delta = (Z[-1] - y)"),)),
         ("bias-gradient-not-summed", "relu", ((bias, "db[k] = delta"),)),
         ("bias-gradient-averaged", "relu", (("db[k] = delta.sum", "db[k] = delta.mean"),)),
         ("bias-gradient-not-summed", "relu", ((bias, "db[k] = np.full(b[k].shape, delta.sum())"),)),

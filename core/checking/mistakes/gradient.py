@@ -131,6 +131,13 @@ def _loss_rules(loss: str, function: str) -> list[OutputRule]:
             "logits); the reference takes it once: δ = p - y",
             lambda t: through_output(softmax(softmax(_z(t))) - t.y, softmax(_z(t)), "softmax"),
         ))  # fmt: skip
+    if function != "linear":
+        rules.append((
+            "own-loss-differs",
+            "yours is δ = z - y, the gradient of the squared error of the logits; the reference's "
+            f"loss is {loss} after {function}, which z goes through first",
+            lambda t: _z(t) - t.y,
+        ))  # fmt: skip
     for other in ("cross-entropy", "mse", "bce"):
         for out in ("softmax", "sigmoid", "linear"):
             if other == loss or (other != "mse" and out == "linear"):

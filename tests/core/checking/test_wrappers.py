@@ -173,3 +173,13 @@ def test_a_missing_module_is_said_with_the_place_where_it_is_missing(tmp_path: P
     text = checked(COLUMNS, tmp_path).findings[0].text
     assert "No module named 'no_such_module_anywhere' in mlpwatch's Python" in text
     assert "theirs.py line 1" in text
+
+
+def test_a_part_in_float32_is_said_where_it_does_no_harm(tmp_path: Path) -> None:
+    text = THEIRS.replace("self.a = 1 /", "self.a = np.float32(1) /").replace(
+        "(-(x @ self.W1 + self.b1))", "(-(x @ self.W1 + self.b1).astype(np.float32))"
+    )
+    report = checked(text + TRAINS, tmp_path)
+    assert report.passed, report.findings
+    assert "more than rounding in float64" in report.notes[0]
+    assert not checked(THEIRS + TRAINS, tmp_path).notes
