@@ -1,15 +1,16 @@
 """A folder of as many saved runs as a year brings."""
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlpwatch.core.config import RecipeName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.manifest import DatasetInfo, RunManifest
+from mlpwatch.core.runs.metrics import MetricsLog
 
 EPOCHS = 50
 
@@ -47,7 +48,10 @@ def _metrics(epochs: int) -> str:
         for epoch in range(1, epochs + 1)
         for name in ("numpy", "torch")
     ]
-    return "".join(f"{to_json(asdict(line))}\n" for line in lines)
+    with TemporaryDirectory() as folder:
+        file = MetricsLog(Path(folder) / "metrics.jsonl")
+        file.append(*lines)
+        return (Path(folder) / "metrics.jsonl").read_text()
 
 
 def _result(accuracy: float) -> str:
