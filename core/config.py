@@ -117,6 +117,9 @@ class RunConfig:
     epochs: int = 20
     """Passes over the training images."""
 
+    patience: int | None = None
+    """An engine ends after so many epochs without a lower validation loss; None for all epochs."""
+
     validation: int | None = None
     """Images held out for validation; None for one in six, at most 5,000."""
 
@@ -165,6 +168,8 @@ class RunConfig:
         _check_whole("batch size", self.batch_size, 1, MAX_BATCH_SIZE)
         _check_whole("epochs", self.epochs, 1, MAX_EPOCHS)
         _check_whole("warmup", self.warmup, 0, MAX_STEPS)
+        if self.patience is not None:
+            _check_whole("patience", self.patience, 1, MAX_EPOCHS)
         for name, value in (("validation", self.validation), ("train size", self.train_size)):
             if value is not None:
                 _check_whole(name, value, 1, MAX_IMAGES)

@@ -23,6 +23,7 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.foreign.loading import diverted_stdout
+from mlpwatch.core.runs.layout import best_name
 from mlpwatch.core.text import one_line, printable
 from mlpwatch.core.training.result import EngineResult
 from mlpwatch.core.training.session import Session
@@ -125,6 +126,7 @@ def _how_it_ended(session: Session, name: EngineName, end: EngineResult) -> str:
     if end.test is None:
         return f"{label} {end.reason}: {end.detail}; {_last_good(session, name)}"
     steps = f"{end.reason} after {end.position.step:,} steps"
+    steps += f": {end.detail}, kept in {best_name(name)}" if end.detail else ""
     return f"{label} test accuracy {end.test.accuracy:.2%} ({steps})"
 
 
@@ -174,7 +176,7 @@ def _line(event: Event, config: RunConfig) -> str | None:
             return (
                 f"{config.label(event.engine):<{width}}  not saved at {event.path}: {event.detail}"
             )
-        case RunEnded(reason="diverged" | "failed"):
+        case RunEnded() if event.detail:
             return f"{config.label(event.engine):<{width}}  {event.reason}: {event.detail}"
     return None
 

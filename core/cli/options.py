@@ -27,7 +27,7 @@ from mlpwatch.core.recipes import ADAMW_DECAY, RECIPE_SUMMARIES, from_recipe
 
 DEFAULT_SAVED = "saved"
 
-CHANGEABLE_ON_RESUME = ("data", "epochs", "threads", "device", "history")
+CHANGEABLE_ON_RESUME = ("data", "epochs", "patience", "threads", "device", "history")
 """Settings that do not change the numbers of a resumed run. `epochs` makes it longer, and stretches
 its schedule over the new length."""
 
@@ -118,6 +118,11 @@ def _add_pace_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--warmup", type=_whole_number, metavar="STEPS",
         help="let the learning rate rise for so many steps first",
+    )  # fmt: skip
+    group.add_argument(
+        "--patience", type=_whole_number, metavar="N",
+        help="end a model after N epochs without a lower validation loss, and keep its best "
+        "checkpoint",
     )  # fmt: skip
     group.add_argument(
         "--momentum", type=parse_number, metavar="F",

@@ -100,7 +100,12 @@ def previous_path(path: Path) -> Path:
 
 
 def write_checkpoint(
-    path: Path, checkpoint: Checkpoint, seed: int, *, folder: OpenFolder | None = None
+    path: Path,
+    checkpoint: Checkpoint,
+    seed: int,
+    *,
+    folder: OpenFolder | None = None,
+    keeps_previous: bool = True,
 ) -> None:
     """Write a checkpoint; the one now at `path` is kept as `*.previous`.
 
@@ -109,6 +114,7 @@ def write_checkpoint(
         checkpoint: tensors may be transposed or sliced views.
         seed: of the run; with the position it is the random state.
         folder: of `path`; then only the file's name is used.
+        keeps_previous: whether the one now at `path` is kept.
 
     Raises:
         CheckpointError: the state has NaN or infinity, or tensors that contradict each other;
@@ -118,7 +124,7 @@ def write_checkpoint(
     tensors = checkpoint.state.weights | checkpoint.state.slots
     data = encode_checkpoint(path, checkpoint, seed)
     # A damaged file, or a file of another run, must not replace the last valid one.
-    keeps = _is_resumable(path, tensors, seed, folder)
+    keeps = keeps_previous and _is_resumable(path, tensors, seed, folder)
     replace_durably(path, data, previous_path(path) if keeps else None, folder=folder)
 
 

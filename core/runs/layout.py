@@ -89,6 +89,11 @@ def is_history_file(name: str) -> bool:
     return inner == HISTORY_INDEX_NAME or parse_past_name(inner) is not None
 
 
+def best_name(engine: EngineName) -> str:
+    """Return the file name of the checkpoint with the lowest validation loss of an engine."""
+    return f"{engine}.best.safetensors"
+
+
 def previous_name(name: str) -> str:
     """Return the file name of the checkpoint before the one with this name."""
     return f"{name}.previous"
@@ -105,6 +110,7 @@ def unfinished_names() -> tuple[str, ...]:
         RESULT_NAME,
         OWNER_NAME,
         *checkpoints,
+        *map(best_name, ENGINE_NAMES),
     )
 
 

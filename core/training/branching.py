@@ -26,7 +26,7 @@ from mlpwatch.core.training.launch import (
     load_again,
     load_new,
 )
-from mlpwatch.core.training.rates import append_rates, read_rates
+from mlpwatch.core.training.rates import append_rates, read_past_training, read_rates
 from mlpwatch.core.training.session import Session
 
 
@@ -85,8 +85,8 @@ def branched_session(
     )
     run.acquire()
     positions = {engine: checkpoint.position for engine, checkpoint in begun.items()}
-    changes = read_rates(run.path, folder=run.folder)
-    return Session(config, dataset, engines, run, positions, notes=notes, changes=changes)
+    earlier = read_past_training(run)
+    return Session(config, dataset, engines, run, positions, notes=notes, past=earlier)
 
 
 def free_branch_name(saved: Path, parent: str, epoch: int) -> str:

@@ -164,6 +164,9 @@ class EpochReporter:
         self.background = Background(f"report-{engine.name}")
         self.validation: Evaluation | None = None
         """The record of the newest epoch reported."""
+        self.best: EpochRecord | None = None
+        """The first epoch with the lowest validation loss."""
+        self._patience = config.patience
 
     def submit(
         self, ended: EndedEpoch, checkpoint: Checkpoint | None, past: Checkpoint | None = None
@@ -197,6 +200,14 @@ class EpochReporter:
         if past is not None and self._outlets.history is not None:
             self._outlets.history.put(past)
 
+    def first_divergence(self, found: DivergedError) -> DivergedError:
+        """Return the first cause: the validation of the previous epoch may have failed earlier."""
+        try:
+            self.background.wait()
+        except Exception as earlier:  # an error of another kind is not the cause of the end
+            return earlier if isinstance(earlier, DivergedError) else found
+        return found
+
     def _train_accuracy(self, ended: EndedEpoch) -> float:
         """Return the share of training images that are predicted correctly, without dropout.
 
@@ -217,6 +228,16 @@ class EpochReporter:
         if self._looked_at is None or ended.step // PROBE_STEPS > self._looked_at // PROBE_STEPS:
             self._units, self._looked_at = self._probe.look(ended.weights), ended.step
         return with_units(ended.layers, self._units)
+
+    def out_of_patience(self, epoch: int) -> str:
+        """Return why training ends after an epoch, in one line; empty if it continues."""
+        best, patience = self.best, self._patience
+        if best is None or patience is None or epoch - best.epoch < patience:
+            return ""
+        return (
+            f"no lower validation loss for {patience} epoch{'s' * (patience != 1)}; "
+            f"best {best.val_loss:.4f} after epoch {best.epoch}"
+        )
 
     def evaluate_test(self) -> Evaluation:
         """Evaluate the test images with the engine's own weights, while it does not train."""
@@ -246,6 +267,8 @@ class EpochReporter:
             confusion=validation.confusion,
             layers=self._layers(ended),
         )
+        if self.best is None or not record.val_loss >= self.best.val_loss:
+            self.best = record
         to.mailbox.put(EpochDone(record, validation))
         to.recorder.record(record)
         if to.gap_meter is None:

@@ -1,6 +1,7 @@
 """From settings to a session that is ready to start: loads the data, makes or opens the run."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,15 +9,22 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, dataset_for
 from mlpwatch.core.data.registry import SOURCES, lasting_source, resolve_source, sources_for
 from mlpwatch.core.errors import ConfigError, DataError, RunError
+from mlpwatch.core.files.durable import unlink
+from mlpwatch.core.files.tensor_files import CheckpointError
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.users.fitting import fitted_config
-from mlpwatch.core.runs.checkpoints import Checkpoint, Position
+from mlpwatch.core.runs.checkpoints import (
+    Checkpoint,
+    Position,
+    read_checkpoint,
+)
+from mlpwatch.core.runs.layout import best_name
 from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.networks import with_sources
 from mlpwatch.core.runs.replay import RunTail, damage_notes
 from mlpwatch.core.runs.run import Run
-from mlpwatch.core.training.rates import read_rates
+from mlpwatch.core.training.rates import read_past_training
 from mlpwatch.core.training.session import Session
 
 Report = Callable[[str], None]
@@ -95,8 +103,8 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
     run.change_plan(
         config.epochs, lasting_source(resolve_source(config.data)) if moved else config.data
     )
-    changes = read_rates(run.path, folder=run.folder)
-    return Session(config, dataset, engines, run, positions, notes=notes, changes=changes)
+    past = read_past_training(run)
+    return Session(config, dataset, engines, run, positions, notes=notes, past=past)
 
 
 def load_again(run: Run, config: RunConfig, report: Report) -> Dataset:
@@ -154,6 +162,14 @@ def _go_on_to_the_plan(
     return config
 
 
+def _drop_later_best(run: Run, name: EngineName, epoch: int) -> None:
+    """Remove a best checkpoint of an epoch that is trained again; a damaged one stays."""
+    path = run.path / best_name(name)
+    with suppress(CheckpointError, FileNotFoundError):
+        if read_checkpoint(path, folder=run.folder).position.epoch > epoch:
+            unlink(path, folder=run.folder)
+
+
 def _forget_what_comes_after(
     run: Run, config: RunConfig, positions: Mapping[EngineName, Position]
 ) -> None:
@@ -166,6 +182,7 @@ def _forget_what_comes_after(
         for name in config.engine_names:
             epoch = positions[name].epoch if name in positions else 0
             run.trim_metrics(name, epoch)
+            _drop_later_best(run, name, epoch)
             run.history.trim(name, epoch)
         done = {name: (at.step, at.epoch) for name, at in positions.items()}
         run.events.trim(dict.fromkeys(config.engine_names, (0, 0)) | done)

@@ -7,10 +7,12 @@ after it.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import RateChanged
 from mlpwatch.core.files.durable import OpenFolder
 from mlpwatch.core.files.line_file import LineFile
@@ -19,6 +21,7 @@ from mlpwatch.core.network.optimizers import learning_rate_at
 from mlpwatch.core.runs.checkpoints import Position
 from mlpwatch.core.runs.event_log import parse_rate
 from mlpwatch.core.runs.layout import RATES_NAME
+from mlpwatch.core.runs.run import Run
 
 MOST_LINES = 100_000
 """Most lines that are read; a second of key presses makes 30."""
@@ -98,6 +101,30 @@ def _parse(raw: bytes) -> RateChanged | None:
         return parse_rate(values, take_choice(values, "engine", ENGINE_NAMES))
     except ValueError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the earlier training of a resumed run decides of the next."""
+
+    changes: Rates = field(default_factory=dict)
+    """Changes of the learning rate, which are made again at their steps."""
+    best: Mapping[EngineName, EpochRecord] = field(default_factory=dict)
+    """Of each engine, the first epoch with the lowest validation loss."""
+
+
+def read_past_training(run: Run) -> Past:
+    """Read what the earlier training of a run decides of the next.
+
+    Raises:
+        RunError: a file can't be read.
+    """
+    best: dict[EngineName, EpochRecord] = {}
+    for record in run.read_metrics():
+        before = best.get(record.engine)
+        if isfinite(record.val_loss) and (before is None or record.val_loss < before.val_loss):
+            best[record.engine] = record
+    return Past(read_rates(run.path, folder=run.folder), best)
 
 
 class RunRates:

@@ -9,8 +9,9 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.events import CheckpointSaved, Mailbox, Notice, RateChanged, SaveFailed
-from mlpwatch.core.runs.checkpoints import Checkpoint
+from mlpwatch.core.runs.checkpoints import Checkpoint, write_checkpoint
 from mlpwatch.core.runs.event_writer import EventWriter
+from mlpwatch.core.runs.layout import best_name
 from mlpwatch.core.runs.run import FolderGoneError, Run
 from mlpwatch.core.training.rates import append_rates
 
@@ -23,6 +24,9 @@ class Recorder(Protocol):
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint soon; a newer one of the same engine may replace it."""
+
+    def save_best(self, checkpoint: Checkpoint) -> None:
+        """Write the best checkpoint of an engine so far soon, after those of `save`."""
 
     def record(self, epoch: EpochRecord) -> None:
         """Append an epoch to the metrics soon."""
@@ -50,6 +54,7 @@ class DiskRecorder:
         self._mailbox = mailbox
         self._changed = Condition()
         self._checkpoints: dict[EngineName, Checkpoint] = {}
+        self._best: dict[EngineName, Checkpoint] = {}
         self._lines: deque[EpochRecord] = deque()
         self._rates: deque[RateChanged] = deque()
         self._busy = False
@@ -105,6 +110,12 @@ class DiskRecorder:
             self._handed_over_at[checkpoint.engine] = monotonic()
             self._changed.notify_all()
 
+    def save_best(self, checkpoint: Checkpoint) -> None:
+        """See `Recorder`."""
+        with self._changed:
+            self._best[checkpoint.engine] = checkpoint
+            self._changed.notify_all()
+
     def retry(self) -> None:
         """Try again to write the failed checkpoints; make a new folder if the run's was deleted."""
         with self._changed:
@@ -154,7 +165,7 @@ class DiskRecorder:
         return not self._thread.is_alive()
 
     def _has_work(self) -> bool:
-        return bool(self._checkpoints or self._lines or self._rates)
+        return bool(self._checkpoints or self._best or self._lines or self._rates)
 
     def _put_back_failed(self) -> None:
         failed = {engine: checkpoint for engine, (checkpoint, *_) in self._failed.items()}
@@ -171,6 +182,7 @@ class DiskRecorder:
                 if not self._has_work():
                     return
                 checkpoints, self._checkpoints = self._checkpoints, {}
+                best, self._best = self._best, {}
                 moments = dict(self._handed_over_at)
                 lines.extend(self._lines)
                 self._lines.clear()
@@ -183,6 +195,8 @@ class DiskRecorder:
             self._write_rates(rates)
             for engine, checkpoint in checkpoints.items():
                 self._write_checkpoint(checkpoint, moments[engine])
+            for checkpoint in best.values():
+                self._write_best(checkpoint)
             if news:
                 # After the saves: the screen has one line for both messages.
                 self._mailbox.put(Notice(news, is_bad=True))
@@ -213,6 +227,20 @@ class DiskRecorder:
             self._saved_steps[engine] = step
             self._saved_as_of[engine] = handed_over_at
         self._mailbox.put(CheckpointSaved(engine, step, str(path)))
+
+    def _write_best(self, checkpoint: Checkpoint) -> None:
+        """Write a best checkpoint; if that fails, the one before stays, and the next is tried."""
+        run, name = self._run, checkpoint.engine
+        try:
+            write_checkpoint(
+                run.path / best_name(name), checkpoint, run.config.seed,
+                folder=run.folder, keeps_previous=False,
+            )  # fmt: skip
+        except Exception as error:  # as above
+            path = str(run.path)
+            self._mailbox.put(
+                SaveFailed(name, checkpoint.position.step, path, f"best: {failure_text(error)}")
+            )
 
     def _write_lines(self, lines: deque[EpochRecord]) -> None:
         """Append all lines in one write; if it fails, they stay in `lines`.

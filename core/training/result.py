@@ -7,9 +7,10 @@ from typing import Any
 from mlpwatch.core.analysis.gap import layer_differences
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.epochs import Evaluation
+from mlpwatch.core.epochs import EpochRecord, Evaluation
 from mlpwatch.core.events import DifferenceFound, EndReason
 from mlpwatch.core.runs.checkpoints import Position
+from mlpwatch.core.runs.layout import best_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,22 @@ class EngineResult:
     test: Evaluation | None
     validation: Evaluation | None
     """The record of the last whole epoch."""
+    best: EpochRecord | None = None
+    """The first epoch with the lowest validation loss."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return this engine's part of the result, as JSON values; null where unknown."""
-        test, validation = self.test, self.validation
+        test, validation, best = self.test, self.validation, self.best
         return {
             "test_accuracy": test.accuracy if test else None,
             "test_loss": test.loss if test else None,
             "val_accuracy": validation.accuracy if validation else None,
+            "best": best
+            and {
+                "epoch": best.epoch,
+                "val_loss": best.val_loss,
+                "val_accuracy": best.val_accuracy,
+            },
             "seconds": self.position.seconds,
             "samples_per_second": self.samples_per_second,
             "ended": self.reason,
@@ -61,6 +70,9 @@ def result_of(
     files = {name: config.network_file(name) for name in results}
     networks = {name: {"network": file.file} for name, file in files.items() if file}
     engines = {name: networks.get(name, {}) | results[name].to_dict() for name in sorted(results)}
+    for name, values in engines.items():
+        if config.patience is not None and values["best"]:
+            values["best"]["checkpoint"] = best_name(name)
     result = {
         "run": run,
         "dataset": dataset,

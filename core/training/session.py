@@ -46,7 +46,7 @@ from mlpwatch.core.runs.run import Run
 from mlpwatch.core.scheduling import available_cores, share_interpreter
 from mlpwatch.core.training.control import Control, ControlGroup
 from mlpwatch.core.training.history_writer import HistoryWriter
-from mlpwatch.core.training.rates import Rates
+from mlpwatch.core.training.rates import Past
 from mlpwatch.core.training.recorder import DiskRecorder
 from mlpwatch.core.training.result import EngineResult, result_of
 from mlpwatch.core.training.step_probe import probe_for, why_not_compared
@@ -69,7 +69,7 @@ class Session:
         run: the folder for checkpoints and metrics.
         positions: where each engine continues; other engines start at the first step.
         notes: notes for the user about a resumed run, one line each.
-        changes: of the learning rate in its earlier training.
+        past: what its earlier training decides of the next.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Session:
         positions: Mapping[EngineName, Position] | None = None,
         *,
         notes: Sequence[str] = (),
-        changes: Rates | None = None,
+        past: Past | None = None,
     ) -> None:
         self.config, self.dataset, self.run = config, dataset, run
         self.notes = tuple(notes)
@@ -92,7 +92,7 @@ class Session:
         self.mailbox = Mailbox(listener=self._event_writer.take)
         self._command_server = CommandServer(self, run.path, run.folder)
         self._positions = dict(positions or {})
-        self._changes = changes or {}
+        self._past = past or Past()
         self._cores = config.threads or available_cores()
         share = max(1, self._cores // len(self._engines))
         self._group = ControlGroup()
@@ -372,7 +372,8 @@ class Session:
             probe=self._probe if self._probe and self._probe.taken == name else None,
             history=self._history,
             start=self._positions.get(name),
-            changes=self._changes.get(name, ()),
+            changes=self._past.changes.get(name, ()),
+            best=self._past.best.get(name),
         )
         self._controls[name].close()
         with self._lock:

@@ -10,7 +10,7 @@ from mlpwatch.core.analysis.weight_store import WeightSnapshot, WeightStore
 from mlpwatch.core.arrays import Rows, Tensors
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
-from mlpwatch.core.epochs import Evaluation
+from mlpwatch.core.epochs import EpochRecord, Evaluation
 from mlpwatch.core.errors import DivergedError, error_text
 from mlpwatch.core.events import (
     EndReason,
@@ -58,6 +58,7 @@ def train(
     history: HistoryWriter | None = None,
     start: Position | None = None,
     changes: Sequence[RateChanged] = (),
+    best: EpochRecord | None = None,
 ) -> EngineResult:
     """Train until the planned epochs are done, a stop, or a failure. Never raises.
 
@@ -78,11 +79,13 @@ def train(
         history: keeps some epochs' checkpoints.
         start: where a resumed run continues; None for a new run.
         changes: of the learning rate in the earlier training, in the order of their steps.
+        best: the earlier epoch with the lowest validation loss.
     """
     outlets = Outlets(mailbox, recorder, gap_meter, weight_store, history)
     training = _Training(engine, dataset, config, outlets, start or Position())
     training.probe = probe
     training.rates = RunRates(config, changes, start or Position())
+    training.reporter.best = best
     control.begin_at(training.rates.base)
     return training.run(control, is_new=start is None)
 
@@ -139,13 +142,15 @@ class _Training:
             self.clocks.stop_steps()
             if reached == "finished":
                 self.background.wait()
+                if self.epoch < self.config.epochs:
+                    detail = self.reporter.out_of_patience(self.epoch)
             # Before the test images, because the exit may not wait for an evaluation.
             self._save(after_reports=False)
             self.background.wait()
             test = self.reporter.evaluate_test()
             reason = reached
         except DivergedError as error:
-            reason, detail = "diverged", str(self._first_divergence(error))
+            reason, detail = "diverged", str(self.reporter.first_divergence(error))
         except Exception as error:  # the other engine continues, and the screen shows the error
             detail = error_text(error)
             self._save_after_failure()
@@ -162,7 +167,7 @@ class _Training:
 
     def _train_epochs(self) -> EndReason:
         config = self.config
-        while self.epoch < config.epochs:
+        while self.epoch < config.epochs and not self.reporter.out_of_patience(self.epoch):
             order = batch_order(config.seed, self.epoch, self.samples)
             while self.batch < self.epoch_steps:
                 if not self._may_step():
@@ -237,6 +242,18 @@ class _Training:
         due = self.clocks.total.seconds - self.saved_at >= SAVE_SECONDS
         checkpoint = self._checkpoint() if due else None
         self.reporter.submit(ended, checkpoint, past)
+        if self.config.patience is not None:
+            self._keep_best()
+
+    def _keep_best(self) -> None:
+        """Wait for the validation, which decides whether to go on; save if it is the best."""
+        self.background.wait()
+        if self.reporter.best is not None and self.reporter.best.epoch == self.epoch:
+            checkpoint = self._checkpoint()
+            # First as the newest: a run never resumes from before its best checkpoint.
+            self.recorder.save(checkpoint)
+            self.recorder.save_best(checkpoint)
+            self.saved_step = self.step
 
     def _past_epoch(self) -> Checkpoint | None:
         """Return a checkpoint of the epoch that was just done, if the history keeps it."""
@@ -326,9 +343,8 @@ class _Training:
 
     def _publish(self, weights: Tensors) -> None:
         if self.weight_store is not None:
-            self.weight_store.publish(
-                WeightSnapshot(self.engine.name, self.epoch, self.step, weights)
-            )
+            shown = WeightSnapshot(self.engine.name, self.epoch, self.step, weights)
+            self.weight_store.publish(shown)
 
     def _save(self, *, after_reports: bool = True) -> Checkpoint:
         """Hand over a checkpoint, by default after the log lines of earlier epochs."""
@@ -370,29 +386,12 @@ class _Training:
     def _send_started(self) -> None:
         data = self.dataset
         sizes = layer_sizes(data.features, self.config.hidden, data.classes)
-        count, threads, seconds = (
-            parameter_count(sizes),
-            self.control.threads,
-            self.clocks.total.seconds,
-        )
+        threads, seconds = self.control.threads, self.clocks.total.seconds
+        count = parameter_count(sizes)
         self.mailbox.put(RunStarted(self.engine.name, count, threads, self.step, seconds))
-
-    def _first_divergence(self, found: DivergedError) -> DivergedError:
-        """Return the first cause: the validation of the previous epoch may have failed earlier."""
-        try:
-            self.background.wait()
-        except Exception as earlier:  # an error of another kind is not the cause of the end
-            return earlier if isinstance(earlier, DivergedError) else found
-        return found
 
     def _outcome(self, reason: EndReason, detail: str, test: Evaluation | None) -> EngineResult:
         sound = reason in ("finished", "stopped")
-        return EngineResult(
-            reason=reason,
-            detail=detail,
-            position=self._position(),
-            samples_per_second=self.own_samples / max(self.clocks.steps.seconds, 1e-9),
-            weights=self.weights if sound else None,
-            test=test,
-            validation=self.reporter.validation,
-        )
+        speed = self.own_samples / max(self.clocks.steps.seconds, 1e-9)
+        weights, at, found = self.weights if sound else None, self._position(), self.reporter
+        return EngineResult(reason, detail, at, speed, weights, test, found.validation, found.best)

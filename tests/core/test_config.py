@@ -109,6 +109,7 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("weight_decay", float("nan"), "weight decay nan: expected a number"),
     ("weight_decay", "0", "weight decay '0': expected a number"),
     ("warmup", -1, "warmup -1: expected a whole number from 0"),
+    ("patience", 0, "patience 0: expected a whole number from 1 to 100,000"),
     ("validation", 0, "validation 0: expected a whole number from 1"),
     ("history", -1, "history -1: expected a whole number from 0"),
     ("train_size", 0.5, "train size 0.5: expected a whole number from 1"),

@@ -76,7 +76,7 @@ class StatusPanel(CellView):
             canvas.put(0, 2, engine.phase, _PHASE_ROLES.get(engine.phase, Role.TEXT))
             return canvas
         self._put_progress(canvas, engine)
-        if engine.detail:
+        if engine.detail and engine.phase != "finished":
             why = printable(engine.detail)
             lines = wrap(why, width, max_lines=max(1, height - 1), placeholder="…")
             for y, line in enumerate(lines, start=1):

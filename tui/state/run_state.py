@@ -148,7 +148,8 @@ class RunState:
                 self.say(fault, bad=True, seconds=math.inf)
             case RunEnded() if event.detail:
                 # The model's own half cuts the reason; this line is the widest.
-                self.say(f"{self.titles[event.engine]} {event.reason}: {event.detail}", bad=True)
+                text = f"{self.titles[event.engine]} {event.reason}: {event.detail}"
+                self.say(text, bad=event.reason != "finished", seconds=FAULT_SECONDS)
 
     def _add_gap(self, engine: EngineView, gap: GapMeasured) -> None:
         point = engine.last_epoch(gap.step)
@@ -173,7 +174,7 @@ class RunState:
         """Return since when the models have a learning rate."""
         newest = {n: one.rate_changes[-1] for n, one in self.engines.items() if one.rate_changes}
         since = [
-            f"{TITLES[name]} step {change.step + 1:,}"
+            f"{self.titles[name]} step {change.step + 1:,}"
             for name, change in newest.items()
             if change.learning_rate == rate
         ]

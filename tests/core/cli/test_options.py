@@ -56,6 +56,7 @@ REACHES: list[tuple[str, str, str, Any]] = [
     ("--validation", "500", "validation", 500),
     ("--train-size", "300", "train_size", 300),
     ("--history", "8", "history", 8),
+    ("--patience", "5", "patience", 5),
 ]
 
 

@@ -148,6 +148,7 @@ class MemoryRecorder:
         """All others."""
         self.lines: list[EpochRecord] = []
         self.changes: list[RateChanged] = []
+        self.best: list[Checkpoint] = []
         self.flushes = 0
         self.on_save: Callable[[], None] = lambda: None
 
@@ -162,6 +163,10 @@ class MemoryRecorder:
     def record(self, epoch: EpochRecord) -> None:
         """Keep a line."""
         self.lines.append(epoch)
+
+    def save_best(self, checkpoint: Checkpoint) -> None:
+        """Keep a best checkpoint."""
+        self.best.append(checkpoint)
 
     def record_rate(self, change: RateChanged) -> None:
         """Keep a change."""
