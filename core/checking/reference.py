@@ -55,6 +55,15 @@ class Nonlinearity:
     derivative_formula: str
 
 
+def _leaky(slope: float) -> Nonlinearity:
+    return Nonlinearity(
+        lambda z: np.where(z > 0, z, slope * z),
+        lambda z: np.where(z > 0, 1.0, slope),
+        f"a = z where z > 0, else {slope:g} z",
+        f"f'(z) = 1 where z > 0, else {slope:g}",
+    )
+
+
 ACTIVATIONS: Mapping[str, Nonlinearity] = {
     "relu": Nonlinearity(
         lambda z: np.where(z > 0, z, 0.0),
@@ -74,14 +83,11 @@ ACTIVATIONS: Mapping[str, Nonlinearity] = {
         "a = tanh(z)",
         "f'(z) = 1 - a², a = tanh(z)",
     ),
-    "leaky-relu": Nonlinearity(
-        lambda z: np.where(z > 0, z, LEAKY_SLOPE * z),
-        lambda z: np.where(z > 0, 1.0, LEAKY_SLOPE),
-        "a = z where z > 0, else 0.01 z",
-        "f'(z) = 1 where z > 0, else 0.01",
-    ),
+    "leaky-relu": _leaky(LEAKY_SLOPE),
     "gelu": Nonlinearity(_gelu, _gelu_derivative, "a = z Φ(z)", "f'(z) = Φ(z) + z φ(z)"),
     "none": Nonlinearity(lambda z: z, np.ones_like, "a = z", "f'(z) = 1"),
+    # Other slopes of public code and of Keras; no file can declare them.
+    **{f"leaky-relu of slope {slope:g}": _leaky(slope) for slope in (0.05, 0.1, 0.2, 0.3)},
 }
 
 

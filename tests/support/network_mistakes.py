@@ -23,6 +23,7 @@ def right_files_for(layout: str, hidden: tuple[int, ...]) -> dict[str, NetworkFi
         "sigmoid": NetworkFile(**common, activation="sigmoid", loss="mse", with_loss=True),  # type: ignore[arg-type]
         "relu": NetworkFile(**common, activation="relu", with_loss=True),  # type: ignore[arg-type]
         "tanh": NetworkFile(**common, activation="tanh"),  # type: ignore[arg-type]
+        "leaky-relu": NetworkFile(hidden, "leaky-relu", layout=layout, style="update"),
         "square": NetworkFile(
             tuple(10 for _ in hidden), layout=layout, activation="tanh", style="update"
         ),
@@ -57,6 +58,7 @@ def _gradient_rows(layout: str) -> tuple[Row, ...]:
         ("loss-factor-two", "sigmoid", (("delta = 2 * (p", "delta = (p"),)),
         ("gradient-sign", "relu", (("delta = (p - y)", "delta = (y - p)"),)),
         ("own-loss-differs", "relu", (("delta = (p - y)", "delta = (Z[-1] - y)"),)),
+        ("activation-mismatch", "leaky-relu", (("0.01 * z", "0.2 * z"), ("1.0, 0.01", "1.0, 0.2"))),
         ("bias-gradient-not-summed", "relu", ((bias, "db[k] = delta"),)),
         ("bias-gradient-averaged", "relu", (("db[k] = delta.sum", "db[k] = delta.mean"),)),
         ("bias-gradient-not-summed", "relu", ((bias, "db[k] = np.full(b[k].shape, delta.sum())"),)),
