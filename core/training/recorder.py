@@ -26,7 +26,7 @@ class Recorder(Protocol):
         """Write a checkpoint soon; a newer one of the same engine may replace it."""
 
     def save_best(self, checkpoint: Checkpoint) -> None:
-        """Write the best checkpoint of an engine so far soon, after those of `save`."""
+        """Write the best checkpoint of an engine so far soon, first as its newest; no message."""
 
     def record(self, epoch: EpochRecord) -> None:
         """Append an epoch to the metrics soon."""
@@ -112,8 +112,11 @@ class DiskRecorder:
 
     def save_best(self, checkpoint: Checkpoint) -> None:
         """See `Recorder`."""
+        if self._event_writer:
+            self._event_writer.close_group(checkpoint.engine)
         with self._changed:
             self._best[checkpoint.engine] = checkpoint
+            self._handed_over_at[checkpoint.engine] = monotonic()
             self._changed.notify_all()
 
     def retry(self) -> None:
@@ -195,7 +198,11 @@ class DiskRecorder:
             self._write_rates(rates)
             for engine, checkpoint in checkpoints.items():
                 self._write_checkpoint(checkpoint, moments[engine])
-            for checkpoint in best.values():
+            for engine, checkpoint in best.items():
+                # As the newest too: a run never resumes from before its best checkpoint.
+                newest = checkpoints.get(engine)
+                if newest is None or newest.position.step < checkpoint.position.step:
+                    self._write_checkpoint(checkpoint, moments[engine], announced=False)
                 self._write_best(checkpoint)
             if news:
                 # After the saves: the screen has one line for both messages.
@@ -210,7 +217,9 @@ class DiskRecorder:
         except MlpwatchError as error:
             return str(error)
 
-    def _write_checkpoint(self, checkpoint: Checkpoint, handed_over_at: float) -> None:
+    def _write_checkpoint(
+        self, checkpoint: Checkpoint, handed_over_at: float, *, announced: bool = True
+    ) -> None:
         engine, step = checkpoint.engine, checkpoint.position.step
         try:
             if self._event_writer:
@@ -226,7 +235,8 @@ class DiskRecorder:
             self._failed.pop(engine, None)
             self._saved_steps[engine] = step
             self._saved_as_of[engine] = handed_over_at
-        self._mailbox.put(CheckpointSaved(engine, step, str(path)))
+        if announced:
+            self._mailbox.put(CheckpointSaved(engine, step, str(path)))
 
     def _write_best(self, checkpoint: Checkpoint) -> None:
         """Write a best checkpoint; if that fails, the one before stays, and the next is tried."""

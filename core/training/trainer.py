@@ -249,10 +249,7 @@ class _Training:
         """Wait for the validation, which decides whether to go on; save if it is the best."""
         self.background.wait()
         if self.reporter.best is not None and self.reporter.best.epoch == self.epoch:
-            checkpoint = self._checkpoint()
-            # First as the newest: a run never resumes from before its best checkpoint.
-            self.recorder.save(checkpoint)
-            self.recorder.save_best(checkpoint)
+            self.recorder.save_best(self._checkpoint())
             self.saved_step = self.step
 
     def _past_epoch(self) -> Checkpoint | None:

@@ -10,7 +10,7 @@ import pytest
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.errors import ConfigError
-from mlpwatch.core.events import EpochDone, RunEnded
+from mlpwatch.core.events import CheckpointSaved, EpochDone, RunEnded
 from mlpwatch.core.runs.checkpoints import read_checkpoint
 from mlpwatch.core.runs.layout import best_name
 from mlpwatch.core.runs.run import Run
@@ -78,6 +78,8 @@ def test_a_resumed_run_ends_at_the_same_epoch_and_the_result_names_the_best(
     assert kept.position.epoch == best["epoch"]
     ended = whole.results["numpy"].position
     assert ended.epoch == best["epoch"] + 4 < 200
+    said = [event for event in whole.run.events.read() if isinstance(event, CheckpointSaved)]
+    assert len(said) == 2, "the first and the last; the best ones are saved without a word"
     whole.run.release()
 
     # Stopped two epochs before its end.
