@@ -4,6 +4,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import EpochRecord
@@ -20,7 +21,8 @@ from mlpwatch.core.files.strict_json import (
 )
 from mlpwatch.core.runs.event_log import Plan, parse_entry
 from mlpwatch.core.runs.layout import CONFUSION_NAME, EVENTS_NAME, METRICS_NAME
-from mlpwatch.core.runs.metrics import parse_epoch, parse_old_confusion
+from mlpwatch.core.runs.manifest import read_manifest
+from mlpwatch.core.runs.metrics import MetricsLog, parse_epoch, parse_old_confusion
 from mlpwatch.core.runs.run import Run
 
 MOST_LAST_LINES = 1_000
@@ -156,6 +158,35 @@ def _logged_end(run: Run, name: EngineName) -> RunEnded | None:
                 # After this end the run may have been resumed and killed.
                 return entry if isinstance(entry, RunEnded) else None
     return None
+
+
+MOST_OF_A_FUTURE = 500
+"""Epochs of a parent that a chart shows: it is not wider."""
+
+
+def parent_future(path: Path) -> dict[EngineName, list[EpochRecord]]:
+    """Return a branch's parent's epochs after the one it begins at; none if they can't be read.
+
+    At most `MOST_OF_A_FUTURE` of each engine, evenly spread, with the first and the last.
+
+    Args:
+        path: of the branch's folder; the parent lies beside it.
+    """
+    try:
+        parent = read_manifest(path).parent
+        if parent is None or parent.run != Path(parent.run).name:
+            return {}
+        lines = MetricsLog(path.parent / parent.run / METRICS_NAME).read().lines
+    except RunError:
+        return {}
+    found: dict[EngineName, list[EpochRecord]] = {}
+    for record in lines:
+        if record.epoch >= parent.epoch:
+            found.setdefault(record.engine, []).append(record)
+    for name, records in found.items():
+        stride = -(-len(records) // MOST_OF_A_FUTURE)
+        found[name] = [*records[:-1:stride], records[-1]]
+    return found
 
 
 def damage_notes(tail: RunTail) -> list[str]:

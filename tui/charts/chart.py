@@ -161,8 +161,8 @@ class Chart(CellView):
 
     def _put_legend(self, canvas: Canvas, start: int) -> None:
         """Write the legend at the right end of the first row; what does not fit is left out."""
-        # Bands, which are drawn behind the curves, come last and are left out first.
-        named = sorted(self._series, key=lambda series: series.marker == "band")
+        # What is drawn behind the curves comes last and is left out first, bands before all.
+        named = sorted(self._series, key=lambda one: (one.marker == "band", one.is_aside))
         entries = [(marker_sample(one.marker, self.look), one.label, one.role) for one in named]
         entries += [(self._best_sign, "best", role) for _, role in self._best[:1]]
         entries += [(self._rate_sign(up), "rate", Role.DIM) for _, up in self._changes[-1:]]

@@ -28,6 +28,8 @@ RECENT_X: Limits = (-float(RECENT_CAPACITY), 0.0)
 """`recent` shows this many steps before the newest."""
 
 
+GhostNumber = Literal["train_loss", "val_accuracy"]
+
 GapView = Literal["both", "one step apart", "grown apart"]
 """What the gap's chart shows: the difference of one step from the same weights, that of the two
 trainings, or both."""
@@ -73,6 +75,7 @@ class ChartLimits:
                 engine.epochs_by_step.validation_loss.high,
             )
         ]
+        values += _ghost_values(state, "train_loss")
         return self._widened("loss", values, log=options.log_loss)
 
     def recent_loss(self, state: "RunState", options: ChartOptions) -> Limits:
@@ -97,6 +100,7 @@ class ChartLimits:
         ]
         if not values:
             return 0.0, 100.0
+        values += [100 * share for share in _ghost_values(state, "val_accuracy")]
         low, _ = self._widened("accuracy", [*values, 100.0], log=False)
         return low, 100.0
 
@@ -137,7 +141,7 @@ def loss_series(
         # Two overlapping bands could not be distinguished.
         if not options.overlay and (spread := _spread(engine, state, options)):
             series.append(Series("batches", BANDS[engine.name], spread, "band"))
-        series += [train, validation]
+        series += [*_ghost(engine, state, options, "train_loss"), train, validation]
     return series
 
 
@@ -169,6 +173,7 @@ def accuracy_series(
     """Return validation accuracy, and training accuracy if known, of the engines, in %."""
     series = []
     for engine in engines:
+        series += _ghost(engine, state, options, "val_accuracy")
         # Validation accuracy is drawn over training accuracy.
         if train := _percent(engine, state, options, "train_accuracy"):
             mark = _MARK_OF[engine.name] if options.overlay else "dot"
@@ -178,6 +183,26 @@ def accuracy_series(
         points = _percent(engine, state, options, "validation_accuracy")
         series.append(Series(label, CURVES[engine.name], points, line))
     return series
+
+
+def _ghost(
+    engine: "EngineView", state: "RunState", options: ChartOptions, what: GhostNumber
+) -> list[Series]:
+    """Return what a branch's parent did from there on; nothing beside another model's curves."""
+    future = state.parent_future.get(engine.name, ())
+    if options.overlay or not future:
+        return []
+    points = []
+    for record in future:
+        y = record.train_loss if what == "train_loss" else 100 * record.val_accuracy
+        # The mean of an epoch's batches stands in its middle, as before a resume.
+        x = record.epoch - 0.5 * (what == "train_loss")
+        points.append((record.seconds if options.by_seconds else x, y))
+    return [Series("parent", Role.DIM, points, "dashed", is_aside=True)]
+
+
+def _ghost_values(state: "RunState", what: GhostNumber) -> list[float]:
+    return [getattr(record, what) for records in state.parent_future.values() for record in records]
 
 
 def best_marks(

@@ -50,6 +50,8 @@ class Series(NamedTuple):
     marker: Marker = "braille"
     in_full: bool = False
     """Draw a line through every point; otherwise the points of a dot column are averaged."""
+    is_aside: bool = False
+    """Whether the legend names it last, because the other curves matter more."""
 
 
 class Frame(NamedTuple):

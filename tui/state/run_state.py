@@ -1,12 +1,13 @@
 """What the screen knows about a run: a pure reducer over the trainers' events, without Textual."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from time import monotonic
 
 from mlpwatch.core.config import TITLES, EngineName
+from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import (
     CheckpointSaved,
     DifferenceFound,
@@ -65,6 +66,8 @@ class RunState:
     """Why it differs."""
     saved: dict[EngineName, int] = field(default_factory=dict)
     """Steps of each engine's newest checkpoint on disk."""
+    parent_future: Mapping[EngineName, Sequence[EpochRecord]] = field(default_factory=dict)
+    """Of a branch: its parent's epochs after the one that it begins at."""
     message: str = ""
     """The newest message: what was saved where, what failed."""
     message_is_bad: bool = False

@@ -252,12 +252,15 @@ class Watch:
         from mlpwatch.tui.state.run_state import RunState  # noqa: PLC0415
 
         try:
+            from mlpwatch.core.runs.replay import parent_future  # noqa: PLC0415 - likewise
+
             session = self._start(self._report)
             config = session.config
             state = RunState(config.epochs, session.epoch_steps, config.engine_names, config.titles)
             # So that the curves of a resumed run have no gap. Here, in the loader's
             # thread: it takes 40 ms for the longest run.
             state.apply_all(session.past_events())
+            state.parent_future = parent_future(session.run.path)
             self._loaded = session, state
         except BaseException as error:  # the app ends, and the command line raises it
             self.error = error
