@@ -23,7 +23,11 @@ HEAD_START = 0.05
 """Seconds of processor time that are spent regardless: so short runs keep every epoch."""
 
 MOST_WAITING = 8
-"""Checkpoints in memory while the disk is slow; more epochs are skipped meanwhile."""
+"""While so many checkpoints wait for a slow disk, no other epoch is chosen."""
+
+MOST_WAITING_BYTES = 2**28
+"""Of all that wait. An engine that follows hands over the chosen epochs up to this: an epoch is of
+little use without all engines."""
 
 MOST_EPOCHS_KEPT = 2_000
 """Of a small network more epochs would fit, but 4,000 files are enough for a folder."""
@@ -55,6 +59,8 @@ class HistoryWriter:
         self._run, self._mailbox, self._epoch_steps = run, mailbox, epoch_steps
         self._engines = tuple(engines)
         shapes = [run.shapes(name) for name in engines]
+        size = max(bytes_of(one, run.config.dtype) for one in shapes)
+        self._most_waiting = max(MOST_WAITING, MOST_WAITING_BYTES // size)
         self._most = epochs_that_fit(shapes, run.config.dtype, run.config.history)
         found = run.history.kept()
         self._kept = {epoch for name in engines for epoch in found[name]}
@@ -81,12 +87,12 @@ class HistoryWriter:
             if self._first_second < 0:
                 self._first_second = seconds
             self._seconds = max(self._seconds, seconds)
-            is_free = len(self._waiting) < MOST_WAITING
             if epoch > self._newest:
                 self._newest = epoch
-                if self._most and is_free and (is_always_kept(epoch) or self._is_affordable()):
+                is_free = len(self._waiting) < MOST_WAITING
+                if self._most and (is_always_kept(epoch) or (is_free and self._is_affordable())):
                     self._keep(epoch)
-            return is_free and epoch in self._kept
+            return epoch in self._kept and len(self._waiting) < self._most_waiting
 
     def put(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint that `wants` asked for soon; returns at once."""
@@ -173,6 +179,11 @@ def epochs_that_fit(shapes: Sequence[Shapes], dtype: str, megabytes: int) -> int
         dtype: `float32` or `float64`.
         megabytes: of 2**20 bytes.
     """
+    size = sum(bytes_of(one, dtype) for one in shapes)
+    return min(MOST_EPOCHS_KEPT, megabytes * 2**20 // size)
+
+
+def bytes_of(shapes: Shapes, dtype: str) -> int:
+    """Return the bytes of a checkpoint's file, at most."""
     width = 8 if dtype == "float64" else 4
-    sizes = [width * sum(map(prod, one.values())) + FILE_OVERHEAD for one in shapes]
-    return min(MOST_EPOCHS_KEPT, megabytes * 2**20 // sum(sizes))
+    return width * sum(map(prod, shapes.values())) + FILE_OVERHEAD

@@ -66,7 +66,16 @@ def test_a_slow_disk_makes_nothing_wait(run: Run) -> None:
     for epoch in range(history_writer.MOST_WAITING):
         assert writer.wants(epoch, epoch)
         writer.put(past("numpy", epoch))
-    assert not writer.wants(8, 8.0)
+    assert writer.wants(8, 8.0), "a power of two"
+    assert not writer.wants(9, 9.0)
+
+
+def test_an_engine_that_follows_hands_over_what_was_chosen(run: Run) -> None:
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
+    for epoch in range(history_writer.MOST_WAITING):
+        assert writer.wants(epoch, epoch)
+        writer.put(past("numpy", epoch))
+    assert all(writer.wants(epoch, epoch) for epoch in range(history_writer.MOST_WAITING))
 
 
 def test_a_full_disk_is_said_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
