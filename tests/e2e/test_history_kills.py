@@ -1,0 +1,78 @@
+"""A kill at any moment of a training or of a branching loses nothing and leaves nothing broken."""
+
+import random
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.runs.listing import list_runs
+from mlpwatch.core.runs.run import Run
+from mlpwatch.core.training.branching import branched_session
+from mlpwatch.core.training.launch import new_session
+from tests.support.checkout import CHECKOUT
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+KILLS = 6
+SMALL = ["--data", "digits", "--hidden", "8", "--only", "numpy", "--threads", "1"]
+
+
+def start(saved: Path, *words: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "mlpwatch", *words, "--saved", str(saved)]
+    return subprocess.Popen(
+        command, cwd=CHECKOUT / ".src", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def kill_after(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    process.kill()
+    process.wait(30)
+
+
+def test_every_kept_epoch_of_a_killed_run_can_be_branched_from(tmp_path: Path) -> None:
+    moments = random.Random(20261130)
+    for n in range(KILLS):
+        name = f"run{n}"
+        process = start(tmp_path, "train", "--name", name, "--epochs", "100000", *SMALL)
+        kept = tmp_path / name / "history"
+        wait_until(lambda kept=kept: kept.exists() and any(kept.glob("*.safetensors")))  # type: ignore[misc]
+        kill_after(process, moments.uniform(0, 0.5))
+        run = Run.open(tmp_path, name)
+        epochs = run.history.epochs(["numpy"])
+        assert epochs[0] == 0
+        for epoch in epochs:
+            assert run.read_past("numpy", epoch).position.epoch == epoch
+        run.acquire()
+        left = [path.name for path in kept.iterdir() if path.name.endswith(".tmp")]
+        assert left == []
+        run.release()
+        child = branched_session(
+            run, epochs[-1], run.config, saved=tmp_path, name=None, report=lambda _text: None
+        )
+        child.run.release()
+
+
+def test_a_branch_that_is_killed_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    config = RunConfig(data="digits", hidden=(8,), only="numpy", epochs=3, threads=1)
+    session = new_session(config, tmp_path, "old", lambda _text: None)
+    session.start()
+    assert session.join(60)
+    session.run.release()
+    moments = random.Random(20261130)
+    for n in range(KILLS):
+        words = ["branch", "old", "--at", "1", "--headless", "--name", f"kid{n}"]
+        process = start(tmp_path, *words, "--epochs", "100000")
+        wait_until(lambda: any(tmp_path.glob(".new-*")) or any(tmp_path.glob("kid*")))
+        kill_after(process, moments.uniform(0, 0.02))
+        for summary in list_runs(tmp_path):
+            assert summary.state != "damaged", summary.reason
+            latest = Run.open(tmp_path, summary.name).read_latest("numpy")
+            assert latest is not None
+            assert latest.checkpoint.position.epoch >= 1
