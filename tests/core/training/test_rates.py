@@ -10,8 +10,10 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.events import Event, Paused, RateChanged, StepDone
 from mlpwatch.core.runs.checkpoints import Checkpoint, Position, read_checkpoint, write_checkpoint
+from mlpwatch.core.runs.run import Run
+from mlpwatch.core.training.branching import branched_session
 from mlpwatch.core.training.control import Control, ControlGroup
-from mlpwatch.core.training.launch import new_session
+from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.rates import append_rates, rate_in_force, read_rates
 from tests.support.samples.engines import assert_same_bits
 from tests.support.samples.training import Training
@@ -212,3 +214,35 @@ def test_a_checkpoint_has_the_rate_in_force_only_if_it_was_changed(tmp_path: Pat
     write_checkpoint(tmp_path / "t", checkpoint, seed=0)
     assert read_checkpoint(tmp_path / "t").position == checkpoint.position
     assert trained("numpy", {}, stop=9).recorder.saves[-1].position.learning_rate is None
+
+
+def test_a_branch_without_a_change_changes_the_rate_at_the_same_steps_as_its_parent(
+    tmp_path: Path,
+) -> None:
+    config = RunConfig(data="digits", only="numpy", hidden=(8,), epochs=8, threads=1)
+    begun = new_session(config, tmp_path, "parent", lambda _text: None)
+    steps = begun.epoch_steps
+    changes = [
+        RateChanged("numpy", step, 0.1, rate, 0.3)
+        for step, rate in ((steps, 0.1), (3 * steps + 2, 0.4), (5 * steps, 0.2))
+    ]
+    append_rates(begun.run.path, changes)
+    begun.run.release()
+    run = Run.open(tmp_path, "parent")
+    whole = resumed_session(run, run.config, lambda _text: None)
+    whole.start()
+    assert whole.join(30.0)
+    run.release()
+    branch = branched_session(
+        run, 4, run.config, saved=tmp_path, name=None, report=lambda _text: None
+    )
+    branch.start()
+    assert branch.join(30.0)
+    branch.run.release()
+    assert read_rates(branch.run.path)["numpy"] == changes
+    logged = [one for one in branch.run.events.read() if isinstance(one, RateChanged)]
+    assert [one.step for one in logged] == [one.step for one in changes]
+    ends = [one.read_latest("numpy") for one in (run, branch.run)]
+    first, other = (end.checkpoint for end in ends if end is not None)
+    assert_same_bits(first.state.weights, other.state.weights)
+    assert first.position.learning_rate == other.position.learning_rate == 0.2
