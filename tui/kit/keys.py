@@ -97,7 +97,7 @@ KEYS: tuple[Key, ...] = (
         "not training: matrices, accuracies an epoch back", "dashboard"),
     Key("greater_than_sign", ">", "scrub(1)", "",
         "matrices, accuracies an epoch on, to the newest", "dashboard"),
-    Key("b", "b", "branch", "", "branch: a new run from the epoch shown, options changed",
+    Key("b", "b", "branch", "", "branch: a new run from the epoch shown",
         "dashboard"),
     Key("escape", "escape", "back", "", "leave crosshair, zoom, overlay, a saved run",
         "dashboard"),
