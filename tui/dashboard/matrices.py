@@ -69,24 +69,14 @@ class Matrices:
         self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
 
     def scrub(self, by: int, state: "RunState") -> bool:
-        """Go some epochs back or forward, up to the newest; return False while training."""
-        if any(engine.phase in ("training", "waiting") for engine in state.engines.values()):
-            return False
+        """Go some epochs back or forward, up to the newest; return False before the first."""
         epochs = sorted({epoch for engine in state.engines.values() for epoch in engine.matrices})
         if epochs:
             # An epoch may be missing if the log was damaged.
             now = epochs.index(self.epoch) if self.epoch in epochs else len(epochs) - 1
             place = max(0, now + by)
             self.epoch = epochs[place] if place < len(epochs) - 1 else None
-        return True
-
-    def follow(self, state: "RunState") -> bool:
-        """Return to the newest epoch if training continues; return whether it did."""
-        trains = any(engine.phase == "training" for engine in state.engines.values())
-        if self.epoch is None or not trains:
-            return False
-        self.epoch = None
-        return True
+        return bool(epochs)
 
     def draw(self, state: "RunState", names: str, title: str) -> None:
         """Draw what has changed.

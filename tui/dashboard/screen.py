@@ -121,8 +121,6 @@ class Dashboard(ClosesOnce[None]):
             if not self.query_one("#loss").visible:
                 self.query(".panel").set(visible=True)  # axes without a scale would say nothing
                 self._arrange()
-            if self._matrix_row.follow(state):
-                self._charts.step = None
             phases = [engine.phase for engine in state.engines.values()]
             numbers, self._phases = numbers or phases != self._phases, phases
             self._charts.draw(state, self._panel, at_once=numbers or "training" not in phases)
@@ -219,14 +217,14 @@ class Dashboard(ClosesOnce[None]):
             self.update(numbers=True)
 
     def action_scrub(self, by: int) -> None:
-        """Show another epoch while nothing trains, in charts and matrices together."""
+        """Show another epoch, in charts and matrices together; training goes on meanwhile."""
         if state := self._watch.state:
             if self._matrix_row.scrub(by, state):
                 epoch = self._matrix_row.epoch
                 self._charts.step = epoch and epoch * state.epoch_steps
                 self._mark_read()
             else:
-                answer = "space pauses; then < and > go back and on through the epochs"
+                answer = "< and > go back and on through the epochs, once one is done"
                 state.say(answer, where=self.WHERE)
             self.update(numbers=True)
 

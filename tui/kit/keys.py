@@ -94,7 +94,7 @@ KEYS: tuple[Key, ...] = (
     Key("c", "c", "next_matrix", "", "matrix: counts, row %, difference, scores",
         "dashboard"),
     Key("less_than_sign", "<", "scrub(-1)", "",
-        "not training: matrices, accuracies an epoch back", "dashboard"),
+        "matrices, accuracies an epoch back; escape: newest", "dashboard"),
     Key("greater_than_sign", ">", "scrub(1)", "",
         "matrices, accuracies an epoch on, to the newest", "dashboard"),
     Key("b", "b", "branch", "", "branch: a new run from the epoch shown",

@@ -153,14 +153,24 @@ async def test_an_epoch_that_one_model_has_not_done_is_said() -> None:
         assert "PyTorch is at epoch 3" in view.text()
 
 
-async def test_training_on_goes_back_to_live() -> None:
+async def test_an_epoch_stays_while_training_goes_on_until_escape() -> None:
     async with on_stage(training()) as stage:
-        await stage.press("space", "less_than_sign")
+        await stage.press("less_than_sign")
         assert "epoch 4:" in stage.row("confusion")
-        await stage.press("space")
+        newest = epoch_read("numpy", 6, confusion=counts("numpy", 6))
+        await stage.feed(newest)
+        assert "epoch 4:" in stage.row("confusion")
+        np.testing.assert_array_equal(numbers(stage, "numpy"), counts("numpy", 4))
+        await stage.press("escape")
         assert "epoch" not in stage.row("confusion")
         assert "epoch 4:" not in stage.text()
-        np.testing.assert_array_equal(numbers(stage, "numpy"), counts("numpy", 5))
+        np.testing.assert_array_equal(numbers(stage, "numpy"), counts("numpy", 6))
+
+
+async def test_before_the_first_epoch_there_is_none_to_go_back_to() -> None:
+    async with on_stage([started("numpy"), started("torch")]) as stage:
+        await stage.press("less_than_sign")
+        assert "once one is done" in stage.text()
 
 
 async def test_escape_goes_back_to_the_newest() -> None:
