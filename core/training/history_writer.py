@@ -1,5 +1,6 @@
 """Keeps past epochs in a run's history: decides which, writes them in a thread of its own."""
 
+import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -35,6 +36,10 @@ MOST_EPOCHS_KEPT = 2_000
 INDEX_SECONDS = 1.0
 """Time between two writes of the index while epochs arrive."""
 
+ROOM_IN_EPOCHS = 8
+"""The history leaves room on the disk for so many checkpoints of all engines: past epochs are worth
+less than the next checkpoint."""
+
 FILE_OVERHEAD = 2_048
 """Bytes of a file besides its tensors, at most."""
 
@@ -60,6 +65,7 @@ class HistoryWriter:
         self._engines = tuple(engines)
         shapes = [run.shapes(name) for name in engines]
         size = max(bytes_of(one, run.config.dtype) for one in shapes)
+        self._room = ROOM_IN_EPOCHS * sum(bytes_of(one, run.config.dtype) for one in shapes)
         self._most_waiting = max(MOST_WAITING, MOST_WAITING_BYTES // size)
         self._most = epochs_that_fit(shapes, run.config.dtype, run.config.history)
         found = run.history.kept()
@@ -147,7 +153,7 @@ class HistoryWriter:
         try:
             for name in self._engines if dropped else ():
                 self._run.history.remove(name, dropped)
-            if at.epoch in self._kept:
+            if at.epoch in self._kept and self._has_room():
                 self._run.write_past(checkpoint)
         except FolderGoneError:
             return False  # the checkpoints say so
@@ -159,6 +165,10 @@ class HistoryWriter:
             return False
         self._has_failed = False
         return True
+
+    def _has_room(self) -> bool:
+        disk = os.statvfs(self._run.path)
+        return disk.f_bavail * disk.f_frsize >= self._room
 
     def _write_index(self) -> None:
         # The names of the files are the list, so an old index costs nothing here.

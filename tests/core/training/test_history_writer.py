@@ -1,6 +1,7 @@
 """Which epochs a training keeps, and what its disk may do meanwhile."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,3 +109,24 @@ def test_a_resumed_run_goes_on_with_what_is_there(run: Run) -> None:
 def test_no_size_keeps_nothing(tmp_path: Path) -> None:
     run = Run.create(tmp_path, "none", RunConfig(hidden=(3,), history=0), DATA)
     assert not HistoryWriter(run, Mailbox(), {"numpy": 0}, 10).wants(0, 0.0)
+
+
+def test_a_disk_that_is_nearly_full_is_left_to_the_checkpoints(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = history_writer.ROOM_IN_EPOCHS * history_writer.bytes_of(run.shapes("numpy"), "float32")
+    free = room - 1
+    monkeypatch.setattr(
+        history_writer.os, "statvfs", lambda _: SimpleNamespace(f_bavail=free, f_frsize=1)
+    )
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 0}, 10)
+    writer.start()
+    assert train(writer, range(1, 3)) == [1, 2]
+    writer.close(10)
+    assert run.history.kept()["numpy"] == []
+    free = room
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 0}, 10)
+    writer.start()
+    train(writer, range(1, 3))
+    writer.close(10)
+    assert run.history.kept()["numpy"] == [1, 2]

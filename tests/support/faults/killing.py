@@ -12,6 +12,7 @@ from mlpwatch.core.events import StepGroup
 from mlpwatch.core.runs.checkpoints import checkpoint_path
 from mlpwatch.core.runs.layout import (
     EVENTS_NAME,
+    HISTORY_NAME,
     MANIFEST_NAME,
     METRICS_NAME,
     OWNER_NAME,
@@ -35,7 +36,7 @@ LATEST_KILL_SECONDS = 0.3
 
 NAMES = {
     MANIFEST_NAME, METRICS_NAME, EVENTS_NAME, OWNER_NAME, SOCKET_NAME,
-    "numpy.safetensors", "numpy.safetensors.previous",
+    "numpy.safetensors", "numpy.safetensors.previous", HISTORY_NAME,
 }  # fmt: skip
 """What a run folder holds; besides these, only the unfinished file that a kill interrupted."""
 
