@@ -1,5 +1,6 @@
 """Which epochs a training keeps, and what its disk may do meanwhile."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -116,9 +117,7 @@ def test_a_disk_that_is_nearly_full_is_left_to_the_checkpoints(
 ) -> None:
     room = history_writer.ROOM_IN_EPOCHS * history_writer.bytes_of(run.shapes("numpy"), "float32")
     free = room - 1
-    monkeypatch.setattr(
-        history_writer.os, "statvfs", lambda _: SimpleNamespace(f_bavail=free, f_frsize=1)
-    )
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=free, f_frsize=1))
     writer = HistoryWriter(run, Mailbox(), {"numpy": 0}, 10)
     writer.start()
     assert train(writer, range(1, 3)) == [1, 2]
