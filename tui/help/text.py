@@ -10,7 +10,6 @@ from mlpwatch.tui.kit.look import SHOWS_ALL, Look
 
 _HEADINGS: dict[Where, str] = {
     "everywhere": "Everywhere",
-    # In this order all keys fit into 60 rows of 220 columns.
     "explain": "In the explanation",
     "question": "Asked before something is done",
     "dashboard": "On the dashboard",
@@ -68,7 +67,7 @@ def laid_out(here: Where, size: tuple[int, int], look: Look) -> Text:
     for count in range(1, most + 1):
         width = min(HELP_COLUMNS, (room + _GAP) // count - _GAP)
         sections = _sections(here, width, look)
-        columns = [_stacked(part) for part in _balanced(sections, count)]
+        columns = [_stacked(part) for part in _balanced(sections, count, rows)]
         text = _side_by_side(columns, width)
         if max(map(len, columns)) <= rows:
             break
@@ -93,14 +92,35 @@ def _stacked(sections: list[Section]) -> list[str]:
     return [line for section in sections for line in ("", *section)][1:]
 
 
-def _balanced(sections: list[Section], columns: int) -> list[list[Section]]:
-    """Return the sections in order, none split, so that the highest column is shortest."""
-    inner = range(1, len(sections))
-    splits = [
-        [sections[a:b] for a, b in pairwise((0, *cuts, len(sections)))]
-        for cuts in combinations(inner, columns - 1)
+def _balanced(sections: list[Section], columns: int, rows: int) -> list[list[Section]]:
+    """Return the sections in order, none split, so that the highest column is shortest.
+
+    If that is higher than `rows`, one section behind the first two, which are those of the screen
+    and of all screens, may go to the end of another column.
+    """
+    splits = _splits(sections, columns)
+    best = min(splits, key=_height)
+    if columns == 1 or _height(best) <= rows:
+        return best
+    moved = [
+        [[*part, one] if n == column else part for n, part in enumerate(split)]
+        for number, one in list(enumerate(sections))[2:-1]
+        for split in _splits([*sections[:number], *sections[number + 1 :]], columns)
+        for column in range(columns)
     ]
-    return min(splits, key=lambda split: max(len(_stacked(part)) for part in split))
+    return min((best, *moved), key=_height)
+
+
+def _splits(sections: list[Section], columns: int) -> list[list[list[Section]]]:
+    return [
+        [sections[a:b] for a, b in pairwise((0, *cuts, len(sections)))]
+        for cuts in combinations(range(1, len(sections)), columns - 1)
+    ]
+
+
+def _height(split: list[list[Section]]) -> int:
+    """Return the lines of the highest column, with a blank line between two sections."""
+    return max(sum(map(len, part)) + len(part) - 1 for part in split)
 
 
 def _side_by_side(columns: list[list[str]], width: int) -> Text:

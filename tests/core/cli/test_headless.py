@@ -289,12 +289,16 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert not saved.exists()
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_taken_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert on_digits(tmp_path, "--only", "numpy") == 0
-    before = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    before = contents(tmp_path / "one")
     assert on_digits(tmp_path, "--only", "numpy") == 2
     assert "run 'one': exists already" in capsys.readouterr().err
-    assert {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()} == before
+    assert contents(tmp_path / "one") == before
 
 
 def test_a_network_beyond_memory_is_bad_input(
