@@ -175,6 +175,8 @@ class InputReader:
             self._is_guess = self._is_eight_bit = True
         else:
             self._late_until = 0.0
+            if self._in_character and not 0x80 <= byte < 0xC0:  # noqa: PLR2004 - no continuation
+                self._alt = ""
             self._type(self._decoder.decode(bytes([byte])))
             if not self._in_character:
                 self._alt = ""
