@@ -131,7 +131,7 @@ def rests_for_a_second(process: int) -> bool:
     return processor_seconds(process) - before < 0.4
 
 
-@pytest.mark.parametrize("how", ["closed", "SIGHUP"])
+@pytest.mark.parametrize("how", ["SIGHUP", pytest.param("closed", marks=pytest.mark.rare)])
 def test_a_run_outlives_its_terminal_and_is_found_again(tmp_path: Path, how: str) -> None:
     command = [*mlpwatch_command(), *LONG, "--on-hangup", "continue"]
     terminal = Terminal(command, tmp_path, env=environment())

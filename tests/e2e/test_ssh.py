@@ -96,6 +96,7 @@ def epochs_by_frame(before: bytes, after: bytes) -> list[int]:
     return epochs
 
 
+@pytest.mark.rare
 def test_after_a_stalled_link_the_screen_is_right_within_two_frames(
     ssh: list[str], tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def accuracies(tmp_path: Path, *options: str) -> tuple[float, float]:
     return engines["numpy"]["test_accuracy"], engines["torch"]["test_accuracy"]
 
 
+@pytest.mark.rare
 def test_on_the_bundled_digits_the_gap_opens_and_the_remedy_closes_it(tmp_path: Path) -> None:
     by_hand, in_torch = accuracies(tmp_path, "--recipe", "seed")
     assert by_hand > 0.95
