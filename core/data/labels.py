@@ -109,7 +109,7 @@ def _numbers_of_text(where: str, labels: NDArray[Any]) -> NDArray[Any]:
         numbers = [int(name) for name in names]
     except ValueError:
         upper = [name.upper() for name in names]
-        # With A beside a, case tells the classes apart.
+        # With A beside a, case distinguishes the classes.
         characters = names if len(set(upper)) < len(upper) else upper
         if len(set(characters)) < len(characters) or not set(characters) <= set(CHARACTERS):
             raise DataError(

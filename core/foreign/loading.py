@@ -196,8 +196,8 @@ def code_error(
         return UserCodeError(excerpt(f"{path.name}, {call}: {message}", MOST_TEXT))
     where = f" in {place.function}" if place.function else ""
     text = f" ({place.text})" if place.text else ""
-    told = f"{place.file} line {place.line}{where}: {message}{text}"
-    return UserCodeError(excerpt(told, MOST_TEXT))
+    described = f"{place.file} line {place.line}{where}: {message}{text}"
+    return UserCodeError(excerpt(described, MOST_TEXT))
 
 
 @contextmanager

@@ -260,7 +260,7 @@ class UserNetwork:
     def held(self) -> tuple[list[Any], list[Any]]:
         """Return its weights and biases as it holds them now, or else the arrays it was given.
 
-        They are `self.weights` and `self.biases`, or what stands where the given arrays were put.
+        They are `self.weights` and `self.biases`, or what is now in the place of the given arrays.
         """
         if self._found.kind == "functions":
             return self._weights, self._biases

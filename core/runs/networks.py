@@ -59,7 +59,7 @@ def with_sources(config: RunConfig, folder: Path, note: Callable[[str], None]) -
         if not file.is_exact:
             note(
                 f"{printable(file.file)} makes its own update: what it remembers besides the "
-                "weights starts anew, so this is not exactly the run without the stop"
+                "weights starts again, so this is not exactly the run without the stop"
             )
     return config
 

@@ -57,7 +57,7 @@ def why_not_compared(
 
 
 class StepProbe:
-    """Compares steps of one engine with the same steps by the other; tells the first difference.
+    """Compares steps of one engine with the same steps by the other; reports the first difference.
 
     The trainer copies its weights before and after a step, 0.1 ms; all else happens in the probe's
     own thread, with its own engine. Training is the same to the last bit with and without it.

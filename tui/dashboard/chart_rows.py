@@ -137,23 +137,23 @@ class ChartRows:
         series = gap_series(state, self.options)
         view = self.options.gap
         limits = self._limits.gap(f"gap {view}", series)
-        told = ""
+        facts = ""
         if gap:
-            told = f" · weights {gap.weight_difference:.1e}, loss {gap.loss_difference:.1e}"
+            facts = f" · weights {gap.weight_difference:.1e}, loss {gap.loss_difference:.1e}"
         if self.step is not None and (one := state.steps_by_step.weights.at(self.step)):
-            told += f" · one step {one.mean:.1e}"
+            facts += f" · one step {one.mean:.1e}"
         title = "  gap" if view == "both" else f"  {view}"
         empty = AFTER_EPOCH
         if view == "one step apart":
             is_large = state.engines[name].parameters > MOST_COMPARED
             empty = TOO_LARGE if is_large else AFTER_COMPARISON
         chart = self._find(name, "loss")
-        self._put(chart, (title, told), series, axis, limits, log_y=True, empty=empty)
+        self._put(chart, (title, facts), series, axis, limits, log_y=True, empty=empty)
         series = layer_gap_series(state, self.options)
         limits = self._limits.gap("layers", series)
-        told = " · " + ", ".join(f"{d:.1e}" for d in gap.layer_differences) if gap else ""
+        facts = " · " + ", ".join(f"{d:.1e}" for d in gap.layer_differences) if gap else ""
         title = "  gap by layer"
-        self._put(self._find(name, "accuracy"), (title, told), series, axis, limits, log_y=True)
+        self._put(self._find(name, "accuracy"), (title, facts), series, axis, limits, log_y=True)
 
     def _run_axis(self, state: "RunState", engines: list["EngineView"]) -> "_Axis":
         engine = engines[0]

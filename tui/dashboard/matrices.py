@@ -208,15 +208,15 @@ def cell_text(matrices: Matrices, watch: Watch, width: int) -> list[tuple[str, R
     if not shown:
         return []
     names, (true, predicted) = session.dataset.class_names, matrices.cell
-    told: list[str] = []
+    full: list[str] = []
     brief: list[str] = []
     for name, counts in shown.items():
         count, total = int(counts[true, predicted]), int(counts[true].sum())
         share = f"({100 * count / max(1, total):.1f} %)"
-        told.append(f"{state.titles[name]} {count:,} of {total:,} {share}")
-        brief.append(f"{state.titles[name]} {count:,} {share}" if brief else told[-1])
+        full.append(f"{state.titles[name]} {count:,} of {total:,} {share}")
+        brief.append(f"{state.titles[name]} {count:,} {share}" if brief else full[-1])
     head = f" {names[true]} predicted as {names[predicted]}: "
-    forms = [" · ".join(one) for one in (told, brief)]
+    forms = [" · ".join(one) for one in (full, brief)]
     anywhere = any(counts[true, predicted] for counts in shown.values())
     ends = _cell_ends(matrices, names[predicted], anywhere=anywhere)
     fitting = [form + end for end in ends for form in forms if len(head + form + end) <= width]

@@ -65,7 +65,7 @@ def waiting_rows(number: int, state: RunState, look: Look, fault: str = "") -> l
 
 
 def tour_rows(number: int, shown: ShownPage, state: RunState) -> list[Row]:
-    """Return a page with its numbers and its source, as far as they fit.
+    """Return a page with as much of its numbers and source as fits.
 
     Args:
         number: of the page, from 1.

@@ -22,7 +22,7 @@ _MARKERS: tuple[Marker, ...] = ("braille", "dot", "circle", "dashed")
 """By layer; dashes come last, because the rule of thumb is a dashed line."""
 
 MOST_CURVES = 2 * len(_MARKERS)
-"""Layers that can be told apart in one chart: each marker in two tones."""
+"""Layers that can be distinguished in one chart: each marker in two tones."""
 
 FEW_EPOCHS = 3
 """Planned epochs up to which each measured step of the newest epoch is shown."""

@@ -141,18 +141,18 @@ def fault_rows(
         most: sentences to show.
         titles: the models' names.
     """
-    told: list[tuple[list[EngineName], LayerFault]] = []
+    listed: list[tuple[list[EngineName], LayerFault]] = []
     for name, found in faults.items():
         for fault in found:
-            same = next((names for names, other in told if _are_alike(fault, other)), None)
+            same = next((names for names, other in listed if _are_alike(fault, other)), None)
             if same is None:
-                told.append(([name], fault))
+                listed.append(([name], fault))
             else:
                 same.append(name)
     rows: list[Row] = []
-    for number, (names, fault) in enumerate(told):
+    for number, (names, fault) in enumerate(listed):
         if number == most:
-            rows.append([(f" and {count(len(told) - most, 'more fault')}", Role.DIM)])
+            rows.append([(f" and {count(len(listed) - most, 'more fault')}", Role.DIM)])
             break
         who = "" if len(faults) == 1 else f"{' and '.join(titles[name] for name in names)}, "
         text = who + fault_text(fault, sizes, flat_word)
@@ -172,7 +172,7 @@ def diverged_rows(engines: Iterable[EngineView], width: int) -> list[Row]:
 
 
 def _are_alike(one: LayerFault, other: LayerFault) -> bool:
-    """Return whether one sentence tells both faults: values up to a factor of 2 apart."""
+    """Return whether one sentence describes both faults: values up to a factor of 2 apart."""
     if replace(one, value=0.0) != replace(other, value=0.0):
         return False
     return not abs(one.value - other.value) > min(one.value, other.value)

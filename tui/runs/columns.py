@@ -226,7 +226,7 @@ def sorted_runs(runs: Sequence[ListedRun], column: Column, *, descends: bool) ->
 
 
 def as_families(runs: Sequence[ListedRun]) -> list[ListedRun]:
-    """Return the runs with each branch below its parent; a family stands where its first is.
+    """Return the runs with each branch below its parent; a family is at the place of its first.
 
     A branch whose parent is not there stands for itself.
 

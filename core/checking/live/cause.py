@@ -23,7 +23,7 @@ NOT_IN_CATALOGUE = (
 
 
 def cause_of(engine: EngineName, config: RunConfig, dataset: Dataset) -> Finding:
-    """Return the likeliest mistake of an engine, told in words about both engines of the run.
+    """Return the likeliest mistake of an engine, in words about both engines of the run.
 
     Takes some tenths of a second; seconds if the engine is the user's own PyTorch file.
 

@@ -74,7 +74,7 @@ class UserEngine(ABC):
 
     @abstractmethod
     def begin(self, state: EngineState) -> None:
-        """Make the user's network anew, from weights and slots in our form."""
+        """Make the user's network again, from weights and slots in our form."""
 
     @abstractmethod
     def take_step(self, images: Floats, labels: Labels) -> NDArray[Any]:
@@ -109,7 +109,7 @@ class UserEngine(ABC):
 
     @abstractmethod
     def slots(self) -> dict[str, Floats]:
-        """Return a copy of the optimizer's memory as far as mlpwatch sees it."""
+        """Return a copy of the optimizer's memory that mlpwatch sees."""
 
     @abstractmethod
     def use_threads(self, threads: int) -> None:
@@ -198,7 +198,7 @@ class UserEngine(ABC):
         return EngineState(self.weights(), self.slots(), self.updates)
 
     def load_state(self, state: EngineState) -> None:
-        """Make the user's network anew with these weights; what else it remembered is gone.
+        """Make the user's network again with these weights; what else it remembered is gone.
 
         Raises:
             ValueError: a tensor is missing, or its shape or dtype differs.

@@ -109,9 +109,9 @@ def test_a_run_stops_at_a_difference_and_says_which_tensor_and_why(tmp_path: Pat
         *("--json", "--saved", str(tmp_path), "--name", "seed"),
     )
     assert done.returncode == 1
-    told = [line for line in done.stderr.splitlines() if "differs from step" in line]
+    reported = [line for line in done.stderr.splitlines() if "differs from step" in line]
     start = "torch  differs from step 1 on, first in loss: loss-mean-over-classes, factor 1/10; "
-    assert [line.startswith(start) for line in told] == [True]
+    assert [line.startswith(start) for line in reported] == [True]
     result = json.loads(done.stdout)
     found = result["difference"]
     assert (found["code"], found["tensor"], found["step"]) == ("loss-mean-over-classes", "loss", 1)

@@ -255,10 +255,10 @@ async def test_the_first_page_tells_a_recipes_story(recipe: RecipeName) -> None:
     config = from_recipe(recipe)
     async with on_stage(training(), (80, 24), session=FakeSession(config=config)) as stage:
         await stage.press("e")
-        told = " ".join(stage.text().split())
-        assert RECIPE_STORIES[recipe] in told
-        assert RECIPE_SUMMARIES[recipe][1:] in told
-        assert "accuracy %" in told, "the chart keeps its place"
+        page_text = " ".join(stage.text().split())
+        assert RECIPE_STORIES[recipe] in page_text
+        assert RECIPE_SUMMARIES[recipe][1:] in page_text
+        assert "accuracy %" in page_text, "the chart keeps its place"
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 4, 5])

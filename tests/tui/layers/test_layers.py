@@ -81,16 +81,16 @@ def test_each_fault_has_its_sentence(fault: LayerFault, text: str) -> None:
 def test_both_models_share_a_sentence_where_it_is_the_same() -> None:
     fault = LayerFault("flat", 0, 0.7, since=3)
 
-    def told(torch: LayerFault) -> list[str]:
+    def sentences(torch: LayerFault) -> list[str]:
         rows = fault_rows({"numpy": [fault], "torch": [torch]}, SIZES, "dead", 200, 2)
         return [row[0][0] for row in rows]
 
-    (line,) = told(replace(fault, value=0.6))
+    (line,) = sentences(replace(fault, value=0.6))
     assert line.startswith(" NumPy and PyTorch, layer 0: 70 %")
-    first, second = told(replace(fault, value=0.3))
+    first, second = sentences(replace(fault, value=0.3))
     assert first.startswith(" NumPy, layer 0: 70 %")
     assert second.startswith(" PyTorch, layer 0: 30 %")
-    assert len(told(replace(fault, since=2))) == 2
+    assert len(sentences(replace(fault, since=2))) == 2
     alone = fault_rows({"numpy": [fault]}, SIZES, "dead", 200, 2)
     assert alone[0][0][0].startswith(" layer 0: 70 %")
     many = [replace(fault, layer=k) for k in range(5)]
