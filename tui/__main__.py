@@ -189,7 +189,7 @@ def attach(options: argparse.Namespace) -> int:
 
     from mlpwatch.tui.state.watch import Watch  # noqa: PLC0415
 
-    return _run_app(Watch(start, attached=True), run.config.engine_names, options)
+    return _run_app(Watch(start, attached=True, titles=run.config.titles), run.config.engine_names, options)
 
 
 def order(options: argparse.Namespace) -> int:
@@ -242,7 +242,7 @@ def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> i
     """Run the app on a session; return the exit status."""
     from mlpwatch.tui.state.watch import Watch  # noqa: PLC0415
 
-    return _run_app(Watch(start), config.engine_names, options)
+    return _run_app(Watch(start, titles=config.titles), config.engine_names, options)
 
 
 def _end(app: "MlpwatchApp", status: int) -> int:

@@ -1,6 +1,6 @@
 """Keys and commands that set numbers of a run while it trains: learning rate, speed limit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,6 @@ from textual.app import App, SystemCommand
 
 from mlpwatch.core.config import EngineName, check_new_rate
 from mlpwatch.core.errors import ConfigError
-from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.dialogs import LineEntry
 from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.run_stack import RunStack
@@ -66,7 +65,7 @@ class LiveSettings:
         # Models with the same rate by one order: in lockstep it then holds from the same step on.
         for rate in dict.fromkeys(rates.values()):
             session.set_learning_rate(rate, *(name for name in rates if rates[name] == rate))
-        self._answer(f"learning rate {_rates_text(rates)} from the next batch on")
+        self._answer(f"learning rate {_rates_text(rates, self._runs.top.titles)} from the next batch on")
 
     def commands(self) -> Iterator[SystemCommand]:
         """Yield the palette's commands that ask for a number."""
@@ -75,7 +74,7 @@ class LiveSettings:
         yield SystemCommand("Set the learning rate", about, self._ask_rate)
         if len(self._runs.names) > 1:
             for name in self._runs.names:
-                title, about = f"Set the learning rate of {TITLES[name]}", "of this model alone"
+                title, about = f"Set the learning rate of {self._runs.top.title(name)}", "of this model alone"
                 yield SystemCommand(title, about, partial(self._ask_rate, name))
         yield SystemCommand(
             "Set the speed limit", "in steps per second, by number", self._ask_limit
@@ -95,7 +94,7 @@ class LiveSettings:
                 self._redraw()
 
         entry = LineEntry(
-            f"Learning rate of {' and '.join(TITLES[name] for name in named)}",
+            f"Learning rate of {' and '.join(self._runs.top.title(name) for name in named)}",
             f"{session.learning_rate(named[0]):g}",
             _typed_rate,
             yes="sets it",
@@ -143,10 +142,10 @@ class LiveSettings:
         return not why
 
 
-def _rates_text(rates: dict[EngineName, float]) -> str:
+def _rates_text(rates: dict[EngineName, float], titles: Mapping[EngineName, str]) -> str:
     if len(set(rates.values())) == 1:
         return f"{next(iter(rates.values())):g}"
-    return ", ".join(f"{rate:g} ({TITLES[name]})" for name, rate in rates.items())
+    return ", ".join(f"{rate:g} ({titles[name]})" for name, rate in rates.items())
 
 
 def _typed_rate(text: str) -> float:

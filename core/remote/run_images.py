@@ -87,7 +87,7 @@ class RunImages:
         for name in self._config.engine_names:
             latest = self._run.read_latest(name)
             if latest is None:
-                raise DataError(f"no checkpoint of {name} yet")
+                raise DataError(f"no checkpoint of {self._config.title(name)} yet")
             states[name] = latest.checkpoint.state
             rates[name] = latest.checkpoint.position.learning_rate or self._config.learning_rate
         return trace_step(self._config, data, states, previous, rates=rates)
@@ -133,7 +133,7 @@ class RunImages:
     def _engine(self, name: EngineName) -> Engine:
         shown = self._weight_store.latest(name)
         if shown is None:
-            raise DataError(self.missing or f"no checkpoint of {name} yet")
+            raise DataError(self.missing or f"no checkpoint of {self._config.title(name)} yet")
         data = self.dataset
         return inference_engine(self._config, shown.weights, data.features, data.classes)
 
@@ -176,7 +176,7 @@ class RunImages:
         try:
             self._read(name)
         except (MlpwatchError, OSError, MemoryError) as error:
-            self._send(Notice(f"no mistakes of {name}: {error}", is_bad=True))
+            self._send(Notice(f"no mistakes of {self._config.title(name)}: {error}", is_bad=True))
 
     def _read(self, name: EngineName) -> None:
         latest = self._run.read_latest(name)

@@ -10,13 +10,14 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from mlpwatch.core.config import RunConfig
 from mlpwatch.core.events import Event
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.tui.app import MlpwatchApp
 from mlpwatch.tui.startup import ScreenOptions
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Report, Watch
-from tests.support.samples.scenes import RUN_PATH, FakeSession
+from tests.support.samples.scenes import CONFIG, RUN_PATH, FakeSession
 from tests.support.screen_text import screen_text
 
 DEADLINE_SECONDS = 30.0
@@ -140,17 +141,20 @@ async def on_stage(
 
 @asynccontextmanager
 async def while_loading(
-    size: tuple[int, int] = (140, 40), text: str = "importing NumPy, scikit-learn and PyTorch"
+    size: tuple[int, int] = (140, 40),
+    text: str = "importing NumPy, scikit-learn and PyTorch",
+    *,
+    config: RunConfig = CONFIG,
 ) -> AsyncIterator[Stage]:
     """Run the app while its session still loads."""
-    played, may_load = FakeSession(), Flag()
+    played, may_load = FakeSession(config), Flag()
 
     def start(report: Report) -> RunSource:
         report(text)
         may_load.wait(DEADLINE_SECONDS)
         return played
 
-    watch = Watch(start)
+    watch = Watch(start, titles=config.titles)
     app = MlpwatchApp(watch, played.config.engine_names, ScreenOptions(fps=NEVER_FPS))
     async with app.run_test(size=size) as pilot:
         try:

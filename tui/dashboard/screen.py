@@ -93,7 +93,8 @@ class Dashboard(ClosesOnce[None]):
         yield line
         with Horizontal(id="status"):
             for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
-                yield StatusPanel(name, id=f"{name}-status", classes=classes)
+                title = self._watch.title(name)
+                yield StatusPanel(name, title, id=f"{name}-status", classes=classes)
         for panel in PANELS:
             with Horizontal(id=panel, classes="panel") as row:
                 row.visible = False

@@ -62,6 +62,9 @@ def _headline(config: RunConfig) -> str:
         summary = RECIPE_SUMMARIES[config.recipe]
         return summary[0].upper() + summary[1:]
     if len(config.engine_names) > 1:
+        if config.has_networks:
+            both = (clipped(config.title(name), 30) for name in config.engine_names)
+            return f"The same network twice: {' and '.join(both)}"
         return "The same network twice: written by hand, and with autograd"
     return "One network, its loss and its gradients"
 
@@ -104,7 +107,8 @@ def _conclusion(config: RunConfig, state: RunState, comparison: "GradientCompari
     both = len(config.engine_names) > 1
     if both and comparison is not None and (factor := _factor_between(comparison)):
         return (
-            f"NumPy's gradient is {factor:.4g} times PyTorch's at the same weights: that is not "
+            f"{config.title('numpy')}'s gradient is {factor:.4g} times "
+            f"{config.title('torch')}'s at the same weights: that is not "
             "rounding. A run that trains compares its steps and looks for the cause."
         )
     if config.recipe in RECIPE_STORIES:

@@ -211,8 +211,11 @@ def _backward_sections(shown: ShownPage) -> list[Section]:
     notes: list[Row] = []
     if trace.differences:
         times = f"{shown.classes} × " if differs_by_mean(config) else ""
-        where = f"at {config.title('numpy')}'s weights, largest entry"
-        text = f"difference: by hand − {times}autograd {where}"
+        by_hand, autograd = "by hand", "autograd"
+        if config.has_networks:
+            by_hand, autograd = (clipped(config.title(name), 18) for name in config.engine_names)
+        where = f"at {clipped(config.title('numpy'), 18)}'s weights, largest entry"
+        text = f"difference: {by_hand} − {times}{autograd} {where}"
         notes.append([(text, Role.DIM)])
         if times:
             text = f"nn.MSELoss() divides by the {shown.classes} classes too: that factor is known"

@@ -96,7 +96,8 @@ def unit_formulas(shown: ShownStep, look: Look) -> list[str]:
     # The words of plain ASCII need two rows.
     rows = [there, back] if look.ascii_only else [there + back]
     if shown.choice.layer == len(config.hidden) and differs_by_mean(config):
-        rows.append(["nn.MSELoss() divides PyTorch's δ by the classes too"])
+        title = clipped(config.title("torch"), 18)
+        rows.append([f"nn.MSELoss() divides {title}'s δ by the classes too"])
     return ["    ".join(row) for row in rows]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
-from mlpwatch.tui.formatting import TITLES, clipped
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.cells import Canvas, CellView, columns_of
 from mlpwatch.tui.kit.keys import Key, Where, footer_keys
 from mlpwatch.tui.kit.run_text import RUN_ACTIONS, why_not
@@ -46,12 +46,13 @@ class StatusPanel(CellView):
     def __init__(
         self,
         engine: EngineName,
+        title: str,
         *,
         id: str,
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self._title, self._accent = TITLES[engine], ACCENTS[engine]
+        self._title, self._accent = clipped(title, TITLE_COLUMNS), ACCENTS[engine]
         self._engine: EngineView | None = None
         self._epochs = 0
         self._speed = Speed(0, 0)

@@ -103,7 +103,7 @@ class SplitImages:
     @property
     def titles(self) -> Mapping[EngineName, str]:
         """The models' names."""
-        return self._watch.session.config.titles if self._watch.session else TITLES
+        return self._watch.titles
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -125,6 +125,12 @@ class Axes:
         return limits
 
 
+def shared_title(runs: Iterable[ComparedRun], engine: EngineName) -> str:
+    """Return the engine's name in all runs that train it; its usual one if theirs differ."""
+    titles = {run.title(engine) for run in runs if engine in run.engines}
+    return titles.pop() if len(titles) == 1 else TITLES[engine]
+
+
 def engines_of(runs: Iterable[ComparedRun]) -> list[EngineName]:
     """Return the engines that at least one run trains, left to right."""
     trained = {name for run in runs for name in run.engines}

@@ -10,7 +10,6 @@ from textual.containers import Horizontal
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.errors import error_text
 from mlpwatch.tui.charts.chart import Chart, marker_sample
-from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -26,6 +25,7 @@ from mlpwatch.tui.runs.comparison import (
     engines_of,
     series_of,
     settings_texts,
+    shared_title,
     values_at,
 )
 from mlpwatch.tui.runs.exporting import write_metrics
@@ -181,7 +181,7 @@ class CompareScreen(ClosesOnce[None]):
                 f" · epoch {self._epoch} · {values_at(self._runs, name, quantity, self._epoch)}"
             )
         chart.update(
-            f"{TITLES[name]} {title}",
+            f"{shared_title(self._runs, name)} {title}",
             series_of(self._runs, name, quantity, seconds=self._seconds),
             x_limits=self._axes.x(self._runs, seconds=self._seconds),
             y_limits=self._axes.y(self._runs, quantity, log=self._log and quantity == "val_loss"),

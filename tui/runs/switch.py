@@ -90,7 +90,7 @@ class RunSwitch:
         loaded = await self._replace(current, run, epochs)
         if loaded is None:
             return False
-        watch = Watch(lambda _report: loaded)
+        watch = Watch(lambda _report: loaded, titles=loaded.config.titles)
         await self._host.replace(Followed(watch, loaded.config.engine_names))
         return True
 
@@ -153,7 +153,8 @@ class RunSwitch:
             with suppress(MlpwatchError):
                 await asyncio.to_thread(delete_run, saved, new.run.path.name)
             return False
-        await self._host.replace(Followed(Watch(lambda _report: new), new.config.engine_names))
+        watch = Watch(lambda _report: new, titles=new.config.titles)
+        await self._host.replace(Followed(watch, new.config.engine_names))
         return True
 
     async def _ask(self, name: str, facts: list[str]) -> bool:

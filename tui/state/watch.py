@@ -1,6 +1,6 @@
 """A run as the screen sees it: loading, running or leaving; its state, and commands to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,10 +38,18 @@ class Watch:
         start: makes the session, or the follower of a run that trains elsewhere.
         attached: the run trains elsewhere and continues after `leave`.
         is_view: the run is only viewed, while another run trains here.
+        titles: the models' names; the run's own once it is loaded.
     """
 
-    def __init__(self, start: Start, *, attached: bool = False, is_view: bool = False) -> None:
-        self._start = start
+    def __init__(
+        self,
+        start: Start,
+        *,
+        attached: bool = False,
+        is_view: bool = False,
+        titles: Mapping[EngineName, str] = TITLES,
+    ) -> None:
+        self._start, self._titles = start, titles
         self.attached, self.is_view = attached, is_view
         self._loader = Thread(target=self._load, name="loader", daemon=True)
         self._loaded: tuple[RunSource, RunState] | None = None
@@ -73,7 +81,7 @@ class Watch:
         if paused == set(ENGINE_NAMES):
             parts.append("starts paused, space lets it train")
         elif paused:
-            parts.append(f"{TITLES[min(paused)]} starts paused")
+            parts.append(f"{self.title(min(paused))} starts paused")
         if self._limit_is_held and self.limit is not None:
             parts.append(f"at most {self.limit:g} steps/s")
         return " · ".join([*parts, self._refusal] if self._refusal else parts)
@@ -100,7 +108,12 @@ class Watch:
 
     def title(self, name: EngineName) -> str:
         """Return a model's name: the file's where the user's own network trains."""
-        return self.state.titles[name] if self.state else TITLES[name]
+        return self.titles[name]
+
+    @property
+    def titles(self) -> Mapping[EngineName, str]:
+        """Both models' names, also while loading; see `RunConfig.title`."""
+        return self.state.titles if self.state else self._titles
 
     @property
     def is_loading(self) -> bool:
