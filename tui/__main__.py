@@ -189,7 +189,9 @@ def attach(options: argparse.Namespace) -> int:
 
     from mlpwatch.tui.state.watch import Watch  # noqa: PLC0415
 
-    return _run_app(Watch(start, attached=True, titles=run.config.titles), run.config.engine_names, options)
+    return _run_app(
+        Watch(start, attached=True, titles=run.config.titles), run.config.engine_names, options
+    )
 
 
 def order(options: argparse.Namespace) -> int:

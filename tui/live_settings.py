@@ -65,7 +65,9 @@ class LiveSettings:
         # Models with the same rate by one order: in lockstep it then holds from the same step on.
         for rate in dict.fromkeys(rates.values()):
             session.set_learning_rate(rate, *(name for name in rates if rates[name] == rate))
-        self._answer(f"learning rate {_rates_text(rates, self._runs.top.titles)} from the next batch on")
+        self._answer(
+            f"learning rate {_rates_text(rates, self._runs.top.titles)} from the next batch on"
+        )
 
     def commands(self) -> Iterator[SystemCommand]:
         """Yield the palette's commands that ask for a number."""
@@ -74,7 +76,10 @@ class LiveSettings:
         yield SystemCommand("Set the learning rate", about, self._ask_rate)
         if len(self._runs.names) > 1:
             for name in self._runs.names:
-                title, about = f"Set the learning rate of {self._runs.top.title(name)}", "of this model alone"
+                title, about = (
+                    f"Set the learning rate of {self._runs.top.title(name)}",
+                    "of this model alone",
+                )
                 yield SystemCommand(title, about, partial(self._ask_rate, name))
         yield SystemCommand(
             "Set the speed limit", "in steps per second, by number", self._ask_limit
