@@ -58,8 +58,8 @@ def _add_basics(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--data", metavar="|".join((AUTO, *SOURCES, "PATH")),
         help=f"{'; '.join(f'{name}: {source.summary}' for name, source in SOURCES.items())}; "
-        f"{AUTO}: the first of these that is there (default); a path: an .npz file, or a folder, "
-        "zip or file in IDX format, as MNIST's",
+        f"{AUTO}: the first of these that is there and of images (default); a path: an .npz file, "
+        "or a folder, zip or file in IDX format, as MNIST's",
     )  # fmt: skip
     group.add_argument(
         "--hidden", type=layer_widths, metavar="128,64",
@@ -84,7 +84,10 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
         "--validation", type=_whole_number, metavar="N",
         help="images held out for validation (default: one in six, at most 5,000)",
     )  # fmt: skip
-    _add_choice(group, "--pixel-range", PixelRange, "the values for black and white")
+    _add_choice(
+        group, "--pixel-range", PixelRange,
+        "the values for black and white, or for the least and the greatest of a feature",
+    )  # fmt: skip
     group.add_argument("--seed", type=_whole_number, metavar="N", help="of split, weights, order")
 
 

@@ -13,7 +13,7 @@ def _check() -> None:
     """Do nothing: scikit-learn is a dependency, so the digits are always there."""
 
 
-def _load() -> "RawData":
+def _load(_seed: int) -> "RawData":
     # Imported late: scikit-learn's data sets take one to four seconds.
     import numpy as np  # noqa: PLC0415
     from sklearn.datasets import load_digits  # noqa: PLC0415

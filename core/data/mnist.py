@@ -39,7 +39,7 @@ def check_mnist() -> None:
         raise DataError(f"data 'mnist': not downloaded yet; run `{FETCH_COMMAND}` first")
 
 
-def _load() -> "RawData":
+def _load(_seed: int) -> "RawData":
     from mlpwatch.core.data.mnist_cache import load_cached_mnist  # noqa: PLC0415
 
     return load_cached_mnist()

@@ -1,4 +1,4 @@
-"""Images and labels of a file, checked but not yet scaled or split."""
+"""Images or points, and labels, of a file, checked but not yet scaled or split."""
 
 import hashlib
 import math
@@ -13,6 +13,12 @@ from mlpwatch.core.data.labels import MIN_CLASSES, class_numbers
 from mlpwatch.core.data.source import FILES_NORMALISATION, NormalisationName
 from mlpwatch.core.errors import DataError
 
+POINT_FEATURES = 2
+"""So many features are a point of the plane, not an image."""
+
+Bounds = tuple[tuple[float, float], ...]
+"""The least and the greatest value of each feature."""
+
 _CHANNELS = (1, 3, 4)
 """Grey, RGB, RGB with transparency."""
 
@@ -25,7 +31,7 @@ class RawPart:
     """The training or the test part."""
 
     images: NDArray[Any]
-    """(samples, side, side), integers or floats like the file."""
+    """(samples, side, side), or of points (samples, 1, 2); integers or floats like the file."""
 
     labels: Labels
     """(samples,), from 0 to 35, as in the file."""
@@ -39,7 +45,7 @@ class RawData:
     train: RawPart
     test: RawPart | None
     white: float
-    """The pixel value that is scaled to 1."""
+    """The pixel value that is scaled to 1; of points 1."""
 
     values: tuple[int, ...]
     """The labels that occur, rising."""
@@ -49,10 +55,14 @@ class RawData:
 
     normalisation: NormalisationName
 
+    bounds: Bounds | None = None
+    """Of points, the least and the greatest value of each feature in the training part."""
+
     @property
-    def side(self) -> int:
-        """Height and width of an image, in pixels."""
-        return int(self.train.images.shape[1])
+    def shape(self) -> tuple[int, int]:
+        """Height and width of an image, in pixels; of points (1, 2)."""
+        height, width = self.train.images.shape[1:]
+        return int(height), int(width)
 
 
 def check_part(where: tuple[str, str], images: NDArray[Any], labels: NDArray[Any]) -> RawPart:
@@ -61,7 +71,8 @@ def check_part(where: tuple[str, str], images: NDArray[Any], labels: NDArray[Any
     Args:
         where: names of the images and the labels in messages.
         images: (n, side, side) or (n, side * side); with one channel, or with three equal channels,
-            before or behind the pixels; or (side, side, n).
+            before or behind the pixels; or (side, side, n). Points are (n, 2), and become
+            (n, 1, 2).
         labels: see `class_numbers`. If both arrays are swapped, their shapes show it.
 
     Raises:
@@ -107,7 +118,9 @@ def combine_parts(
             f"{where}: every training label is {present[0]}; expected two classes or more;"
             " check the labels"
         )
-    white = _white_level(where, [part.images for part in parts])
+    images = [part.images for part in parts]
+    bounds = _bounds(where, train.images) if _are_points(train.images) else None
+    white = 1.0 if bounds else _white_level(where, images)
     if (level := train.images.min()) == train.images.max():
         raise DataError(
             f"{where}: every pixel of every training image is {level}; expected pictures;"
@@ -121,6 +134,7 @@ def combine_parts(
         values=tuple(np.unique(np.concatenate([part.labels for part in parts])).tolist()),
         sha256=content_sha256(parts),
         normalisation=normalisation,
+        bounds=bounds,
     )
 
 
@@ -167,22 +181,41 @@ def _grey_images(where: str, images: NDArray[Any], count: int) -> NDArray[Any]:
 def _square_images(where: str, images: NDArray[Any]) -> NDArray[Any]:
     match images.shape:
         # A row or a column of pixels, as torch.nn.Linear's input has it.
+        case (count, 2) | (count, 1, 2) | (count, 2, 1):
+            height, width = 1, POINT_FEATURES
         case (count, features) | (count, 1, features) | (count, features, 1):
             height = width = math.isqrt(features)
         case (count, height, width) | (count, height, width, 1):
             pass
         case _:
             count = height = width = 0
-    if height != width or count * height * width != images.size:
+    is_known = height == width or (height, width) == (1, POINT_FEATURES)
+    if not is_known or count * height * width != images.size:
         raise DataError(
             f"{where}: shape {images.shape}; expected square grey images, like (n, 28, 28)"
-            " or (n, 784); reshape them"
+            " or (n, 784), or points, (n, 2); reshape them"
         )
     if images.dtype.kind == "f" and not np.isfinite([images.min(), images.max()]).all():
         raise DataError(
             f"{where}: holds NaN or infinity; expected pixels from 0 to 1 or 0 to 255; clean them"
         )
     return images.reshape(count, height, width)
+
+
+def _are_points(images: NDArray[Any]) -> bool:
+    return images.shape[1:] == (1, POINT_FEATURES)
+
+
+def _bounds(where: str, points: NDArray[Any]) -> Bounds:
+    """Return the least and the greatest value of each feature of (samples, 1, 2)."""
+    bounds = tuple((float(each.min()), float(each.max())) for each in points[:, 0].T)
+    for number, (low, high) in enumerate(bounds, start=1):
+        if low == high:
+            raise DataError(
+                f"{where}: feature {number} is {low:g} in every row; expected values that differ;"
+                " check what was written"
+            )
+    return bounds
 
 
 def _white_level(where: str, images: list[NDArray[Any]]) -> float:

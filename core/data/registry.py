@@ -10,6 +10,7 @@ from types import MappingProxyType
 from mlpwatch.core.config import RecipeName
 from mlpwatch.core.data.digits import DIGITS
 from mlpwatch.core.data.mnist import MNIST
+from mlpwatch.core.data.points import POINTS
 from mlpwatch.core.data.readers.paths import check_path
 from mlpwatch.core.data.source import FILES_NORMALISATION, DataSource, NormalisationName
 from mlpwatch.core.errors import DataError
@@ -17,9 +18,9 @@ from mlpwatch.core.errors import DataError
 AUTO = "auto"
 
 SOURCES: Mapping[str, DataSource] = MappingProxyType(
-    {source.name: source for source in (MNIST, DIGITS)}
+    {source.name: source for source in (MNIST, DIGITS, *POINTS)}
 )
-"""`auto` uses the first of these that is available."""
+"""`auto` uses the first of these that is available and of images."""
 
 
 def sources_for(data: str) -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def sources_for(data: str) -> tuple[str, ...]:
     Args:
         data: `auto`, a name in `SOURCES`, or a path, which is returned unchanged.
     """
-    return tuple(filter(_is_there, SOURCES)) if data == AUTO else (data,)
+    return tuple(filter(_is_automatic, SOURCES)) if data == AUTO else (data,)
 
 
 def resolve_source(data: str) -> str:
@@ -67,9 +68,9 @@ def pace_for(data: str, recipe: RecipeName) -> Mapping[str, object]:
     return source.pace.get(recipe, {}) if source else {}
 
 
-def _is_there(name: str) -> bool:
+def _is_automatic(name: str) -> bool:
     try:
         SOURCES[name].check()
     except DataError:
         return False
-    return True
+    return SOURCES[name].is_automatic

@@ -38,9 +38,13 @@ class DataSource:
     check: Callable[[], None]
     """Raises `DataError` if the data set is missing; runs before the first frame."""
 
-    load: Callable[[], "RawData"]
-    """Reads the data set; raises `DataError`. May import NumPy, but only when called."""
+    load: Callable[[int], "RawData"]
+    """Reads or, with the run's seed, makes the data set; raises `DataError`. May import NumPy, but
+    only when called."""
 
     normalisation: NormalisationName
 
     pace: Pace = field(default_factory=lambda: MappingProxyType({}))
+
+    is_automatic: bool = True
+    """Whether `auto` may mean it."""

@@ -11,6 +11,7 @@ from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.formatting import TITLES
 
 if TYPE_CHECKING:
+    from mlpwatch.core.data.dataset import Dataset
     from mlpwatch.core.run_source import RunSource
     from mlpwatch.tui.state.run_state import RunState
 
@@ -19,7 +20,8 @@ Start = Callable[[Report], "RunSource"]
 """Makes the source, which takes seconds, and reports its progress."""
 
 SHORT_RUN_SECONDS = 30
-"""Duration of a run on the bundled digits by default; at full speed it would take two seconds."""
+"""Duration of a run on the bundled digits, or on points, by default; at full speed it would take
+two seconds."""
 
 SPEEDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Steps per second that `[` and `]` select; above the last there is no limit."""
@@ -296,7 +298,7 @@ class Watch:
             else:
                 hint = "q leaves it alone, X ends it"
             self.state.say(f"{'showing' if self.state.ended else 'following'} {name}: {hint}")
-        elif session.dataset.name == "digits" and not self._limit_is_held:
+        elif _is_short(session.dataset) and not self._limit_is_held:
             self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))
             self.limit_is_automatic = True
             session.set_steps_per_second(self.limit)
@@ -309,6 +311,10 @@ class Watch:
             session.start()
         else:
             _start_behind_the_screen(session)
+
+
+def _is_short(dataset: "Dataset") -> bool:
+    return dataset.name == "digits" or dataset.are_points
 
 
 def _start_behind_the_screen(session: "RunSource") -> None:

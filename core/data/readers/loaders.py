@@ -46,8 +46,12 @@ _TORCH = (
 )
 
 
-def load_source(data: str) -> RawData:
+def load_source(data: str, seed: int) -> RawData:
     """Load a data set of `SOURCES`, or the files at a path.
+
+    Args:
+        data: a name in `SOURCES`, `auto`, or a path.
+        seed: of the run; decides of data that are made by formula.
 
     Raises:
         DataError: the data is missing, damaged or unusable for training, in one line.
@@ -55,16 +59,16 @@ def load_source(data: str) -> RawData:
     *others, last = sources_for(data)
     for source in others:
         try:
-            return _load(source)
+            return _load(source, seed)
         except DataError:
             # The user chose `auto`, not this source: a damaged cache must not stop the run.
             continue
-    return _load(last)
+    return _load(last, seed)
 
 
-def _load(source: str) -> RawData:
+def _load(source: str, seed: int) -> RawData:
     if source in SOURCES:
-        return SOURCES[source].load()
+        return SOURCES[source].load(seed)
     path = source_path(source, (AUTO, *SOURCES))
     if path.is_dir():
         return _load_files(path, find_parts(path))

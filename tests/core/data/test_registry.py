@@ -14,7 +14,7 @@ from mlpwatch.core.data.source import DataSource, NormalisationName
 from mlpwatch.core.errors import DataError
 
 
-def load_stripes() -> RawData:
+def load_stripes(_seed: int) -> RawData:
     images = np.zeros((60, 4, 4), np.uint8)
     labels = np.arange(60) % 2
     images[labels == 0, 0], images[labels == 1, 3] = 200, 200
