@@ -6,9 +6,11 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from mlpwatch.tui.kit.pace import NUMBERS_SECONDS
 from tests.support.pty.emulator import Emulator
 from tests.support.pty.ssh_server import (
     KEYGEN,
@@ -29,11 +31,16 @@ pytestmark = [
 END_OF_FRAME = b"\x1b[1;1H"
 """Textual parks the cursor behind each frame."""
 
-MORE_EPOCHS = 200
-"""During a stall: ten frames and more, if they were sent."""
+FPS = 30
 
-MOST_FRAMES = 3
-"""After a stall: the one that was under way, one that a tick began, and the newest."""
+STALLED_SECONDS = 10 * NUMBERS_SECONDS
+"""So long that old frames, if they were sent, would be 150, with ten numbers of epochs."""
+
+MOST_OLD_FRAMES = 2
+"""After a stall: the one that was under way, and one that a tick began."""
+
+MOST_SECONDS_BEHIND = 2 * NUMBERS_SECONDS
+"""A number may be one refresh old; as much again for a machine that does other things too."""
 
 
 @pytest.fixture
@@ -97,28 +104,19 @@ def epochs_by_frame(before: bytes, after: bytes) -> list[int]:
 
 
 @pytest.mark.rare
-def test_after_a_stalled_link_the_screen_is_right_within_two_frames(
-    ssh: list[str], tmp_path: Path
-) -> None:
+def test_after_a_stalled_link_at_most_two_old_frames_come(ssh: list[str], tmp_path: Path) -> None:
     options = [
-        "--data",
-        "digits",
-        "--name",
-        "demo",
-        "--epochs",
-        "90000",
-        "--only",
-        "numpy",
-        "--batch-size",
-        "4",
-    ]
-    remote = remote_mlpwatch(tmp_path, *options, "--fps", "30")
+        "--data", "digits", "--name", "demo", "--epochs", "90000", "--only", "numpy",
+        "--batch-size", "4", "--fps", str(FPS),
+    ]  # fmt: skip
+    remote = remote_mlpwatch(tmp_path, *options)
     with Terminal([*ssh, remote], tmp_path, columns=140, rows=40, answers=True) as terminal:
-        terminal.wait_for(lambda text: epochs_shown(text) > MORE_EPOCHS)
+        terminal.wait_for(lambda text: epochs_shown(text) > 0)
         os.kill(terminal.process.pid, signal.SIGSTOP)
-        before = epochs_done(tmp_path)
-        wait_until(lambda: epochs_done(tmp_path) > before + MORE_EPOCHS)
-        taken, newest = len(terminal.received()), epochs_done(tmp_path) - 1
+        before, began = epochs_done(tmp_path), monotonic()
+        wait_until(lambda: monotonic() > began + STALLED_SECONDS)
+        taken, newest = len(terminal.received()), epochs_done(tmp_path)
+        behind = MOST_SECONDS_BEHIND * (newest - before) / (monotonic() - began)
         os.kill(terminal.process.pid, signal.SIGCONT)
         terminal.wait_for(lambda text: epochs_shown(text) >= newest)
         received = terminal.received()
@@ -126,4 +124,5 @@ def test_after_a_stalled_link_the_screen_is_right_within_two_frames(
         assert terminal.wait_for_end() == 0
         assert_restored(terminal)
     shown = epochs_by_frame(received[:taken], received[taken:])
-    assert any(epoch >= newest for epoch in shown[:MOST_FRAMES]), (shown, newest)
+    old = [epoch for epoch in shown if epoch < newest - behind]
+    assert len(old) <= MOST_OLD_FRAMES, (shown, newest, behind)
