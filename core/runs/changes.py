@@ -17,7 +17,7 @@ from mlpwatch.core.runs.layout import (
     check_run_name,
     is_history_file,
 )
-from mlpwatch.core.runs.listing import read_result
+from mlpwatch.core.runs.listing import is_group, read_result
 from mlpwatch.core.runs.lock import RunLock
 from mlpwatch.core.text import printable
 
@@ -116,6 +116,11 @@ def _entry(saved: Path, name: str) -> Path:
     path = saved / name
     if not path.is_symlink() and not path.is_dir():
         raise RunError(f"run '{printable(name)}': no longer in {printable(saved)}")
+    if is_group(path):
+        raise RunError(
+            f"{printable(path)}: a sweep of several runs; change its folder by hand while nothing "
+            "trains in it"
+        )
     return path
 
 

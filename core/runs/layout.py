@@ -3,6 +3,7 @@
 import re
 import secrets
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.errors import InputError
@@ -41,6 +42,15 @@ HISTORY_NAME = "history"
 HISTORY_INDEX_NAME = "index.json"
 """In the history folder: the kept epochs, for other programs. The names of the files are the list
 that mlpwatch reads, so that a kill between two writes leaves nothing to repair."""
+
+GROUP_NAME = "group.json"
+"""In the folder of a sweep, whose folders are its runs: settings and seeds. Replaced as a whole."""
+
+GROUP_LOCK_NAME = "group.lock"
+"""In the folder of a sweep: a `flock` on it is held while its trials are trained."""
+
+FAILURES_NAME = "failures.jsonl"
+"""In the folder of a sweep: trials that ended without a run folder, or with their process."""
 
 MAX_STEPS, MAX_SECONDS = 10**13, 10**10
 """Limits of a run: 100,000 epochs of a hundred million images, 300 years. A file with more is
@@ -123,6 +133,14 @@ def new_run_name(config: RunConfig, now: datetime) -> str:
     """
     tail = "".join(secrets.choice(TAIL_ALPHABET) for _ in range(4))
     return f"{now.astimezone(UTC):%Y-%m-%d}-{config.recipe}-{tail}"
+
+
+def free_run_name(saved: Path, config: RunConfig, now: datetime) -> str:
+    """Return a `new_run_name` that no folder in `saved` has."""
+    name = new_run_name(config, now)
+    while (saved / name).exists():
+        name = new_run_name(config, now)
+    return name
 
 
 def check_run_name(name: str) -> None:

@@ -20,7 +20,13 @@ from mlpwatch.core.files.strict_json import (
     take_share,
     take_text,
 )
-from mlpwatch.core.runs.layout import MANIFEST_NAME, METRICS_NAME, PLAN_NAME, RESULT_NAME
+from mlpwatch.core.runs.layout import (
+    GROUP_NAME,
+    MANIFEST_NAME,
+    METRICS_NAME,
+    PLAN_NAME,
+    RESULT_NAME,
+)
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.manifest import RunManifest, read_manifest
 from mlpwatch.core.runs.metrics import MetricsLog
@@ -135,11 +141,32 @@ def list_runs(saved: Path) -> list[RunSummary]:
 
 
 def run_folders(saved: Path) -> list[Path]:
-    """Return the folders under `saved` that are not hidden, in no particular order.
+    """Return the folders of runs under `saved`: all but hidden ones and sweeps; in no order.
 
     Raises:
         RunError: `saved` itself can't be read.
     """
+    return [folder for folder in _folders(saved) if not is_group(folder)]
+
+
+def group_folders(saved: Path) -> list[Path]:
+    """Return the folders of sweeps under `saved`, in the order of their names.
+
+    Raises:
+        RunError: `saved` itself can't be read.
+    """
+    return sorted(folder for folder in _folders(saved) if is_group(folder))
+
+
+def is_group(folder: Path) -> bool:
+    """Return whether this is the folder of a sweep, whose folders are its runs."""
+    path = str(folder)
+    # os.path: a list of 1,000 runs checks 1,000 folders.
+    has_mark = os.path.isfile(f"{path}/{GROUP_NAME}")  # noqa: PTH113
+    return has_mark and not os.path.lexists(f"{path}/{MANIFEST_NAME}")
+
+
+def _folders(saved: Path) -> list[Path]:
     try:
         folders = [entry for entry in saved.iterdir() if not entry.name.startswith(".")]
     except FileNotFoundError:
@@ -152,20 +179,37 @@ def run_folders(saved: Path) -> list[Path]:
 
 
 def find_run(saved: Path, name_or_path: str) -> Path:
-    """Return the folder of a run by its name under `saved`, or by its path.
+    """Return the folder of a run by its name under `saved`, `GROUP/TRIAL` or just its path.
+
+    Raises:
+        RunError: no such folder, or it is that of a sweep.
+    """
+    path = find_folder(saved, name_or_path)
+    if is_group(path):
+        name = printable(path.name)
+        raise RunError(
+            f"{name_or_path!r}: a sweep of several runs; name one of them as {name}/TRIAL, or see "
+            f"all with mlpwatch compare {name}"
+        )
+    return path
+
+
+def find_folder(saved: Path, name_or_path: str) -> Path:
+    """Return the folder of a run or of a sweep, as `find_run`.
 
     Raises:
         RunError: no such folder.
     """
     given = Path(name_or_path)
-    is_bare = name_or_path == given.name
-    candidates = [saved / given, given] if is_bare else [given]
+    is_name = name_or_path == given.name or _is_trial(saved, given)
+    candidates = [saved / given, given] if is_name else [given]
     try:
         path = next((path for path in candidates if name_or_path and path.is_dir()), None)
     except OSError as error:
         raise RunError(f"run '{printable(given)}': {error.strerror}; see mlpwatch runs") from None
     if path is None:
-        near = get_close_matches(name_or_path, [run.name for run in list_runs(saved)], n=1)
+        names = [folder.name for folder in _folders(saved)]
+        near = get_close_matches(name_or_path, map(printable, names), n=1)
         hint = f"did you mean {near[0]}?" if near else "see mlpwatch runs"
         raise RunError(
             f"run '{printable(name_or_path)}': not found under {printable(saved)}; {hint}"
@@ -210,6 +254,12 @@ def read_result(path: Path) -> dict[str, Any] | None:
     except ValueError as error:
         fault = printable(error)
     raise RunError(f"{printable(path)}: {fault}; {_MEND_RESULT}")
+
+
+def _is_trial(saved: Path, given: Path) -> bool:
+    """Return whether a path is `GROUP/TRIAL`, a folder in that of a sweep under `saved`."""
+    group, *_ = given.parts or ("",)
+    return len(given.parts) == 2 and ".." not in given.parts and is_group(saved / group)  # noqa: PLR2004
 
 
 def _is_folder(path: Path) -> bool:

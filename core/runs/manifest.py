@@ -34,7 +34,7 @@ MAX_LAYERS = 1_000
 
 _PACKAGES = ("mlpwatch", "numpy", "torch", "scikit-learn")
 
-_FIELDS = {"format", "config", "dataset", "versions", "created", "parent", *NETWORK_FIELDS}
+_FIELDS = {"format", "config", "dataset", "versions", "created", "parent", "group", *NETWORK_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,8 @@ class RunManifest:
     """Versions of mlpwatch, Python and the libraries that compute."""
     parent: ParentEpoch | None = None
     """Where a branch begins; None for other runs."""
+    group: str | None = None
+    """Name of the sweep that the run is a trial of; None for other runs."""
 
     def write(self, folder: Path) -> None:
         """Write `config.json` into a run folder.
@@ -123,6 +125,8 @@ class RunManifest:
         }
         if self.parent is not None:
             values["parent"] = asdict(self.parent)
+        if self.group is not None:
+            values["group"] = self.group
         replace_durably(folder / MANIFEST_NAME, (to_json(values, indent=2) + "\n").encode())
 
     def planned(self, epochs: int, data: str) -> Self:
@@ -215,4 +219,5 @@ def _parse(values: dict[str, Any]) -> RunManifest:
         created.astimezone(UTC),
         {name: take_text(versions, name) for name in versions},
         ParentEpoch.from_dict(take_object(values, "parent")) if "parent" in values else None,
+        take_text(values, "group") if "group" in values else None,
     )

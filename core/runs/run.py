@@ -34,7 +34,7 @@ from mlpwatch.core.runs.layout import (
     PLAN_NAME,
     RESULT_NAME,
     check_run_name,
-    new_run_name,
+    free_run_name,
     unfinished_names,
 )
 from mlpwatch.core.runs.listing import find_run, read_result
@@ -84,6 +84,7 @@ class Run:
         dataset: DatasetInfo,
         *,
         parent: ParentEpoch | None = None,
+        group: str | None = None,
         fill: Callable[[Path], None] = lambda _folder: None,
     ) -> Self:
         """Make a new run folder, readable only by its owner; make `saved` if it does not exist.
@@ -94,6 +95,7 @@ class Run:
             config: of the run.
             dataset: the training data.
             parent: where a branch begins; None for other runs.
+            group: the sweep that the run is a trial of; None for other runs.
             fill: writes more files into the folder before it gets its name.
 
         Raises:
@@ -102,9 +104,10 @@ class Run:
         """
         if name is not None:
             check_run_name(name)
-        manifest = RunManifest(config, dataset, datetime.now(UTC), installed_versions(), parent)
+        now, versions = datetime.now(UTC), installed_versions()
+        manifest = RunManifest(config, dataset, now, versions, parent, group)
         try:
-            path = saved / (name or _free_name(saved, config, manifest.created))
+            path = saved / (name or free_run_name(saved, config, now))
             if path.exists() or path.is_symlink():
                 raise RunError(
                     f"run '{printable(path.name)}': exists already in {printable(saved)}; "
@@ -391,10 +394,3 @@ class Run:
                 shapes[f"{prefix}layers.{k}.weight"] = (fan_out, fan_in)
                 shapes[f"{prefix}layers.{k}.bias"] = (fan_out,)
         return shapes
-
-
-def _free_name(saved: Path, config: RunConfig, now: datetime) -> str:
-    name = new_run_name(config, now)
-    while (saved / name).exists():
-        name = new_run_name(config, now)
-    return name

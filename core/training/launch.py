@@ -31,8 +31,17 @@ Report = Callable[[str], None]
 """Receives a few words about the current work, to show while the user waits."""
 
 
-def new_session(config: RunConfig, saved: Path, name: str | None, report: Report) -> Session:
+def new_session(
+    config: RunConfig, saved: Path, name: str | None, report: Report, *, group: str | None = None
+) -> Session:
     """Load the data, build the engines and, if all this succeeded, make a run folder.
+
+    Args:
+        config: of the run.
+        saved: the folder of all runs, or of a sweep.
+        name: of the run's folder; None for a new one.
+        report: receives the current work.
+        group: the sweep that the run is a trial of; None for other runs.
 
     Raises:
         DataError: the data can't be read or used for training; nothing has been written.
@@ -47,7 +56,7 @@ def new_session(config: RunConfig, saved: Path, name: str | None, report: Report
     info = DatasetInfo(
         dataset.name, dataset.sha256, dataset.image_shape, dataset.classes, dataset.names
     )
-    run = Run.create(saved, name, config, info)
+    run = Run.create(saved, name, config, info, group=group)
     run.acquire()
     return Session(config, dataset, engines, run)
 
