@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -28,7 +29,7 @@ from mlpwatch.core.runs.layout import (
     RESULT_NAME,
 )
 from mlpwatch.core.runs.lock import is_locked
-from mlpwatch.core.runs.manifest import RunManifest, read_manifest
+from mlpwatch.core.runs.manifest import ParentEpoch, RunManifest, read_manifest
 from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.text import excerpt, printable
 
@@ -72,7 +73,11 @@ class RunSummary:
     """Whether a process holds the run's lock, perhaps after its end: no other process may change
     it."""
     parent: str | None = None
-    """Name of the run that a branch began from; None for other runs."""
+    """Name, then, of the run that a branch began from; None for other runs."""
+    id: str = ""
+    """Of the run; empty in runs of older versions."""
+    parent_id: str = ""
+    """Of the run that a branch began from, if it has one."""
     optimizer: OptimizerName | None = None
     learning_rate: float | None = None
     batch_size: int | None = None
@@ -218,6 +223,30 @@ def find_folder(saved: Path, name_or_path: str) -> Path:
     return path if path.name not in ("", "..") else path.resolve()
 
 
+def parent_folder(folder: Path, parent: ParentEpoch) -> Path | None:
+    """Return the folder of a branch's parent, which lies beside its own; None if it is gone.
+
+    The parent's id decides, so that a renamed parent is found, and another run that has taken its
+    name is not. A parent of an older version has no id and is found by its name.
+
+    Args:
+        folder: of the branch.
+        parent: as the branch knows it.
+    """
+    named = folder.parent / Path(parent.run).name
+    if not parent.id:
+        return named if parent.run == named.name and named.is_dir() else None
+    try:
+        candidates = [named, *run_folders(folder.parent)]
+    except RunError:
+        candidates = [named]
+    for candidate in candidates:
+        with suppress(RunError):
+            if read_manifest(candidate).id == parent.id:
+                return candidate
+    return None
+
+
 def newest_first(runs: Iterable[RunSummary]) -> list[RunSummary]:
     """Sort runs by date, newest first, damaged ones without a date last."""
     return sorted(runs, key=_age)
@@ -301,6 +330,8 @@ def _summary(
         recipe=config.recipe,
         hidden=config.hidden,
         parent=printable(manifest.parent.run) if manifest.parent else None,
+        id=manifest.id,
+        parent_id=manifest.parent.id if manifest.parent else "",
         optimizer=config.optimizer,
         learning_rate=config.learning_rate,
         batch_size=config.batch_size,

@@ -34,7 +34,9 @@ MAX_LAYERS = 1_000
 
 _PACKAGES = ("mlpwatch", "numpy", "torch", "scikit-learn")
 
-_FIELDS = {"format", "config", "dataset", "versions", "created", "parent", "group", *NETWORK_FIELDS}
+_FIELDS = {
+    "format", "config", "dataset", "versions", "created", "parent", "group", "id", *NETWORK_FIELDS
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class ParentEpoch:
     epoch: int
     step: int
     """Of the parent."""
+    id: str = ""
+    """Of the parent, see `RunManifest.id`; empty if it has none."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -89,6 +93,7 @@ class ParentEpoch:
             take_text(values, "run"),
             take_whole(values, "epoch", most=MAX_EPOCHS),
             take_whole(values, "step", most=MAX_STEPS),
+            take_text({"id": "", **values}, "id"),
         )
 
 
@@ -106,6 +111,8 @@ class RunManifest:
     """Where a branch begins; None for other runs."""
     group: str | None = None
     """Name of the sweep that the run is a trial of; None for other runs."""
+    id: str = ""
+    """Random, so that a branch finds a parent that was renamed; empty in runs of older versions."""
 
     def write(self, folder: Path) -> None:
         """Write `config.json` into a run folder.
@@ -123,8 +130,11 @@ class RunManifest:
             "versions": self.versions,
             "created": self.created.isoformat(),
         }
+        if self.id:
+            values["id"] = self.id
         if self.parent is not None:
-            values["parent"] = asdict(self.parent)
+            known = asdict(self.parent).items()
+            values["parent"] = {name: value for name, value in known if value != ""}
         if self.group is not None:
             values["group"] = self.group
         replace_durably(folder / MANIFEST_NAME, (to_json(values, indent=2) + "\n").encode())
@@ -220,4 +230,5 @@ def _parse(values: dict[str, Any]) -> RunManifest:
         {name: take_text(versions, name) for name in versions},
         ParentEpoch.from_dict(take_object(values, "parent")) if "parent" in values else None,
         take_text(values, "group") if "group" in values else None,
+        take_text({"id": "", **values}, "id"),
     )

@@ -21,8 +21,9 @@ from mlpwatch.core.files.strict_json import (
 )
 from mlpwatch.core.runs.event_log import Plan, parse_entry
 from mlpwatch.core.runs.layout import CONFUSION_NAME, EVENTS_NAME, METRICS_NAME
+from mlpwatch.core.runs.listing import parent_folder
 from mlpwatch.core.runs.manifest import read_manifest
-from mlpwatch.core.runs.metrics import MetricsLog, parse_epoch, parse_old_confusion
+from mlpwatch.core.runs.metrics import parse_epoch, parse_old_confusion
 from mlpwatch.core.runs.run import Run
 
 MOST_LAST_LINES = 1_000
@@ -160,33 +161,44 @@ def _logged_end(run: Run, name: EngineName) -> RunEnded | None:
     return None
 
 
-MOST_OF_A_FUTURE = 500
-"""Epochs of a parent that a chart shows: it is not wider."""
+class ParentTail:
+    """Reads what a branch's parent did from the epoch on at which the branch begins.
 
-
-def parent_future(path: Path) -> dict[EngineName, list[EpochRecord]]:
-    """Return a branch's parent's epochs after the one it begins at; none if they can't be read.
-
-    At most `MOST_OF_A_FUTURE` of each engine, evenly spread, with the first and the last.
+    Takes no lock; damaged lines are skipped. A parent that is gone did nothing.
 
     Args:
         path: of the branch's folder; the parent lies beside it.
     """
-    try:
-        parent = read_manifest(path).parent
-        if parent is None or parent.run != Path(parent.run).name:
-            return {}
-        lines = MetricsLog(path.parent / parent.run / METRICS_NAME).read().lines
-    except RunError:
-        return {}
-    found: dict[EngineName, list[EpochRecord]] = {}
-    for record in lines:
-        if record.epoch >= parent.epoch:
-            found.setdefault(record.engine, []).append(record)
-    for name, records in found.items():
-        stride = -(-len(records) // MOST_OF_A_FUTURE)
-        found[name] = [*records[:-1:stride], records[-1]]
-    return found
+
+    def __init__(self, path: Path) -> None:
+        self.begins = 0
+        """The epoch at which the branch begins."""
+        self._tail: LineTail | None = None
+        try:
+            parent = read_manifest(path).parent
+        except RunError:
+            return
+        folder = parent_folder(path, parent) if parent else None
+        if parent is not None and folder is not None:
+            self.begins, self._tail = parent.epoch, LineTail(folder / METRICS_NAME)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a parent."""
+        return self._tail is not None
+
+    def read(self) -> list[EpochRecord]:
+        """Return the epochs since the last call; again all of them if the parent was resumed."""
+        found: list[EpochRecord] = []
+        while self._tail is not None:
+            lines = self._tail.read()
+            if lines is None:
+                continue  # rewritten: from its start
+            if not lines:
+                break
+            records = (parse_epoch(raw) for raw in lines)
+            found += [one for one in records if one is not None and one.epoch >= self.begins]
+        return found
 
 
 def damage_notes(tail: RunTail) -> list[str]:

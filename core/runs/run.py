@@ -1,6 +1,7 @@
 """Run folders under `saved/`: everything that a run saves on disk."""
 
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -104,8 +105,8 @@ class Run:
         """
         if name is not None:
             check_run_name(name)
-        now, versions = datetime.now(UTC), installed_versions()
-        manifest = RunManifest(config, dataset, now, versions, parent, group)
+        now, versions, own = datetime.now(UTC), installed_versions(), secrets.token_hex(8)
+        manifest = RunManifest(config, dataset, now, versions, parent, group, own)
         try:
             path = saved / (name or free_run_name(saved, config, now))
             if path.exists() or path.is_symlink():

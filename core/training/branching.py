@@ -80,7 +80,7 @@ def branched_session(
         name or free_branch_name(saved, parent.name, epoch),
         config,
         info,
-        parent=ParentEpoch(parent.name, epoch, at.step),
+        parent=ParentEpoch(parent.name, epoch, at.step, parent.manifest.id),
         fill=partial(_fill, parent=parent, parent_step=at.step, begun=begun, config=config),
     )
     run.acquire()

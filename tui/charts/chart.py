@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from mlpwatch.tui.charts.dots import DOTS_ACROSS, Frame, Marker, Series
 from mlpwatch.tui.charts.plotting import Plot
@@ -17,6 +18,7 @@ __all__ = [
     "Chart",
     "Limits",
     "Marker",
+    "RateMark",
     "Series",
     "nice_limits",
 ]
@@ -42,6 +44,14 @@ _SAMPLES: dict[Marker, tuple[str, str]] = {
 """A marker's sample in the legend, with and without Unicode."""
 
 
+class RateMark(NamedTuple):
+    """A change of the learning rate, marked at the head of a plot."""
+
+    x: float
+    is_raised: bool
+    role: Role = Role.DIM
+
+
 def marker_sample(marker: Marker, look: Look) -> str:
     """Return the character that represents a curve in a legend."""
     return _SAMPLES[marker][look.ascii_only]
@@ -65,7 +75,7 @@ class Chart(CellView):
         self._empty = WAITING
         self._labels_top = False
         self._best: tuple[tuple[float, Role], ...] = ()
-        self._changes: tuple[tuple[float, bool], ...] = ()
+        self._changes: tuple[RateMark, ...] = ()
         self._plot = Plot()
 
     def update(
@@ -81,7 +91,7 @@ class Chart(CellView):
         mark: float | None = None,
         labels_top: bool = False,
         best: Sequence[tuple[float, Role]] = (),
-        changes: Sequence[tuple[float, bool]] = (),
+        changes: Sequence[RateMark] = (),
         empty: str = WAITING,
     ) -> None:
         """Show these curves.
@@ -99,8 +109,7 @@ class Chart(CellView):
             mark: the x of a second such line, which stays: where the first difference is.
             labels_top: put a tick at the upper limit, a round number.
             best: x and role of each curve's best point, marked at the foot of the plot.
-            changes: x of each change of the learning rate, and whether it was raised; marked at
-                the head of the plot.
+            changes: of the learning rate; the marks of each role have a row of their own.
             empty: shown while there is nothing to draw.
 
         Raises:
@@ -149,8 +158,10 @@ class Chart(CellView):
         self._put_line(canvas, frame, self._mark, Role.WARNING)
         for x, role in self._best:
             _put_in_column(canvas, frame, x, (self._best_sign, role), rows=[frame.rows])
-        for x, is_raised in self._changes:
-            _put_in_column(canvas, frame, x, (self._rate_sign(is_raised), Role.DIM), rows=[1])
+        rows = dict.fromkeys(one.role for one in self._changes)
+        for row, role in enumerate(rows, start=1):
+            for x, is_raised, _ in (one for one in self._changes if one.role == role):
+                _put_in_column(canvas, frame, x, (self._rate_sign(is_raised), role), rows=[row])
         self._put_note(canvas, frame)
         return canvas
 
@@ -165,7 +176,8 @@ class Chart(CellView):
         named = sorted(self._series, key=lambda one: (one.marker == "band", one.is_aside))
         entries = [(marker_sample(one.marker, self.look), one.label, one.role) for one in named]
         entries += [(self._best_sign, "best", role) for _, role in self._best[:1]]
-        entries += [(self._rate_sign(up), "rate", Role.DIM) for _, up in self._changes[-1:]]
+        signs = [(self._rate_sign(one.is_raised), "rate", one.role) for one in self._changes[-1:]]
+        entries += signs
         widths = [len(label) + 2 for _, label, _ in entries]
         while widths and sum(widths) + 2 * (len(widths) - 1) > canvas.width - start:
             widths.pop()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.tui.charts.chart import Limits, Marker, Series, nice_limits
+from mlpwatch.tui.charts.chart import Limits, Marker, RateMark, Series, nice_limits
 from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.curves import RECENT_CAPACITY, Curve
@@ -188,9 +188,9 @@ def accuracy_series(
 def _ghost(
     engine: "EngineView", state: "RunState", options: ChartOptions, what: GhostNumber
 ) -> list[Series]:
-    """Return what a branch's parent did from there on; nothing beside another model's curves."""
-    future = state.parent_future.get(engine.name, ())
-    if options.overlay or not future:
+    """Return what a branch's parent did from there on."""
+    future = state.parent_future.of(engine.name)
+    if not future:
         return []
     points = []
     for record in future:
@@ -198,11 +198,13 @@ def _ghost(
         # The mean of an epoch's batches stands in its middle, as before a resume.
         x = record.epoch - 0.5 * (what == "train_loss")
         points.append((record.seconds if options.by_seconds else x, y))
-    return [Series("parent", Role.DIM, points, "dashed", is_aside=True)]
+    # In one chart each model's parent has a dark tone of the model's colour.
+    role = BANDS[engine.name] if options.overlay else Role.DIM
+    return [Series("parent", role, points, "dashed", is_aside=True)]
 
 
 def _ghost_values(state: "RunState", what: GhostNumber) -> list[float]:
-    return [getattr(record, what) for records in state.parent_future.values() for record in records]
+    return [getattr(record, what) for record in state.parent_future.all()]
 
 
 def best_marks(
@@ -218,14 +220,14 @@ def best_marks(
 
 def rate_marks(
     engines: Iterable["EngineView"], state: "RunState", options: ChartOptions
-) -> list[tuple[float, bool]]:
-    """Return where the learning rate was changed, on the chart's x axis, and whether it rose."""
-    marks: dict[float, bool] = {}
+) -> list[RateMark]:
+    """Return where the learning rate was changed, on the chart's x axis."""
+    marks: dict[float, RateMark] = {}
     for engine in engines:
         for change in engine.rate_changes:
             x = change.seconds if options.by_seconds else change.step / state.epoch_steps
-            marks[x] = change.learning_rate > change.before
-    return sorted(marks.items())
+            marks[x] = RateMark(x, change.learning_rate > change.before)
+    return sorted(marks.values())
 
 
 def _percent(

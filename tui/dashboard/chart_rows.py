@@ -5,7 +5,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mlpwatch.core.config import MOST_COMPARED, EngineName
-from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, WAITING, Chart, Limits, Series
+from mlpwatch.tui.charts.chart import (
+    AFTER_EPOCH,
+    NONE_DONE,
+    WAITING,
+    Chart,
+    Limits,
+    RateMark,
+    Series,
+)
 from mlpwatch.tui.charts.chart_data import (
     GAP_VIEWS,
     RECENT_X,
@@ -221,14 +229,14 @@ class _Axis(NamedTuple):
     crosshair: float | None
     mark: float | None = None
     """Where the first difference is."""
-    changes: Sequence[tuple[float, bool]] = ()
-    """Where the learning rate was changed, and whether it rose."""
+    changes: Sequence[RateMark] = ()
+    """Where the learning rate was changed."""
 
 
-def _recent_changes(engines: list["EngineView"]) -> list[tuple[float, bool]]:
+def _recent_changes(engines: list["EngineView"]) -> list[RateMark]:
     """Return where the learning rate was changed among the last steps."""
     return [
-        (float(change.step - engine.step), change.learning_rate > change.before)
+        RateMark(float(change.step - engine.step), change.learning_rate > change.before)
         for engine in engines
         for change in engine.rate_changes
     ]

@@ -1,5 +1,6 @@
 """The dashboard: both models side by side, as they train."""
 
+import asyncio
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -29,6 +30,7 @@ from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.cost import CostMeter
 
 if TYPE_CHECKING:
+    from mlpwatch.core.runs.replay import ParentTail
     from mlpwatch.tui.state.run_state import Phase
 
 Panel = Literal["loss", "accuracy", "confusion"]
@@ -42,6 +44,9 @@ WITHOUT_OVERLAY = ("next_gap",)
 
 ALL_PANELS_HEIGHT = 36
 """All three panels are shown from this height on: two charts of nine rows and a matrix."""
+
+PARENT_SECONDS = 2.0
+"""Time between two looks at what the parent of a branch does."""
 
 TWO_PANELS_HEIGHT = 28
 """Two panels are shown from this height on: the loss, and below it accuracy or matrix."""
@@ -109,6 +114,7 @@ class Dashboard(ClosesOnce[None]):
     def on_mount(self) -> None:
         """Arrange for the terminal's size."""
         self._arrange()
+        self.set_interval(PARENT_SECONDS, self._look_at_parent)
 
     def on_resize(self, _event: Resize) -> None:
         """Arrange for the new size."""
@@ -326,6 +332,18 @@ class Dashboard(ClosesOnce[None]):
         self._matrices.seconds = self._matrix_row.seconds_between(state)
         if self._matrix_row.wants_scores(state):
             self._score()
+
+    def _look_at_parent(self) -> None:
+        if (parent := self._watch.parent) is not None:
+            self._follow(parent)
+
+    @work(group="parent", exclusive=True)
+    async def _follow(self, parent: "ParentTail") -> None:
+        """Read what the parent of a branch has done meanwhile, off the event loop."""
+        records = await asyncio.to_thread(parent.read)
+        if records and (state := self._watch.state):
+            state.parent_future.add(records)
+            self.update()
 
     @work(group="scores", exclusive=True)
     async def _score(self) -> None:

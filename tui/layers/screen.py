@@ -15,6 +15,7 @@ from mlpwatch.core.network.activations import ACTIVATIONS
 from mlpwatch.core.network.build import layer_sizes
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, Chart
+from mlpwatch.tui.charts.chart_data import ChartOptions, rate_marks
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.hints import message_text
 from mlpwatch.tui.kit.keys import Where, bindings
@@ -284,5 +285,6 @@ class LayersScreen(ClosesOnce[None]):
                     log_y=is_log(quantity),
                     x_label="epoch",
                     crosshair=None if self._epoch is None else self._epoch - place,
+                    changes=rate_marks([engine], state, ChartOptions()),
                     empty=NONE_DONE if engine.ended else AFTER_EPOCH,
                 )

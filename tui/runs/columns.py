@@ -234,9 +234,17 @@ def as_families(runs: Sequence[ListedRun]) -> list[ListedRun]:
         runs: sorted; branches of one parent keep their order.
     """
     by_name = {run.summary.name: run for run in runs}
+    by_id = {run.summary.id: run for run in runs if run.summary.id}
+
+    def parent_of(run: ListedRun) -> ListedRun | None:
+        # By its id, which it keeps when it is renamed; runs of older versions have none.
+        own = run.summary
+        return by_id.get(own.parent_id) if own.parent_id else by_name.get(own.parent or "")
+
     branches: dict[str, list[ListedRun]] = {}
     for run in runs:
-        branches.setdefault(run.summary.parent or "", []).append(run)
+        if parent := parent_of(run):
+            branches.setdefault(parent.summary.name, []).append(run)
     found: dict[str, ListedRun] = {}
 
     def add(first: ListedRun) -> None:
@@ -251,7 +259,7 @@ def as_families(runs: Sequence[ListedRun]) -> list[ListedRun]:
 
     for run in runs:
         first, seen = run, {run.summary.name}
-        while (above := by_name.get(first.summary.parent or "")) and above.summary.name not in seen:
+        while (above := parent_of(first)) and above.summary.name not in seen:
             first = above
             seen.add(above.summary.name)
         add(first)

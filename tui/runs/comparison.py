@@ -8,12 +8,13 @@ from typing import Literal, get_args
 
 from mlpwatch.core.config import ENGINE_NAMES, TITLES, EngineName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
-from mlpwatch.core.runs.layout import METRICS_NAME, RESULT_NAME
+from mlpwatch.core.events import RateChanged
+from mlpwatch.core.runs.layout import METRICS_NAME, RATES_NAME, RESULT_NAME
 from mlpwatch.core.runs.listing import summarize_run
 from mlpwatch.core.runs.manifest import read_manifest
 from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.text import printable
-from mlpwatch.tui.charts.chart import Limits, Marker, Series, nice_limits
+from mlpwatch.tui.charts.chart import Limits, Marker, RateMark, Series, nice_limits
 from mlpwatch.tui.kit.theme import RUNS
 from mlpwatch.tui.state.curves import Curve
 
@@ -58,6 +59,8 @@ class ComparedRun:
     test_accuracies: dict[EngineName, float] = field(default_factory=dict)
     """0 to 1, of the engines that have ended."""
     engines: dict[EngineName, EngineCurves] = field(default_factory=dict)
+    changes: dict[EngineName, list[RateChanged]] = field(default_factory=dict)
+    """Of the learning rate while it trained."""
     _stamp: tuple[_FileStamp, ...] | None = None
 
     @property
@@ -75,7 +78,9 @@ class ComparedRun:
         Raises:
             RunError: they can't be read.
         """
-        stamp = tuple(_stamp(self.folder / name) for name in (METRICS_NAME, RESULT_NAME))
+        stamp = tuple(
+            _stamp(self.folder / name) for name in (METRICS_NAME, RESULT_NAME, RATES_NAME)
+        )
         if self.config is not None and stamp == self._stamp:
             return False
         self.config = read_manifest(self.folder).config
@@ -90,6 +95,10 @@ class ComparedRun:
             name: _curves_of(line for line in lines if line.engine == name)
             for name in self.config.engine_names
         }
+        # Here, in a thread: it imports NumPy.
+        from mlpwatch.core.training.rates import read_rates  # noqa: PLC0415
+
+        self.changes = read_rates(self.folder)
         self._stamp = stamp
         return True
 
@@ -151,6 +160,25 @@ def series_of(
         for run in runs
         if engine in run.engines
     ]
+
+
+def rate_marks_of(
+    runs: Iterable[ComparedRun], engine: EngineName, *, seconds: bool
+) -> list[RateMark]:
+    """Return where each run changed the learning rate of an engine, in the run's colour."""
+    marks = []
+    for run in runs:
+        lines = run.engines[engine].lines if engine in run.engines else {}
+        if not lines:
+            continue
+        newest = lines[max(lines)]
+        for change in run.changes.get(engine, ()):
+            # A branch knows its parent's changes before it makes them.
+            if change.step <= newest.step:
+                x = change.seconds if seconds else change.step * newest.epoch / newest.step
+                is_raised = change.learning_rate > change.before
+                marks.append(RateMark(x, is_raised, RUNS[run.number]))
+    return marks
 
 
 def values_at(

@@ -23,6 +23,7 @@ from mlpwatch.tui.runs.comparison import (
     ComparedRun,
     Quantity,
     engines_of,
+    rate_marks_of,
     series_of,
     settings_texts,
     shared_title,
@@ -188,4 +189,5 @@ class CompareScreen(ClosesOnce[None]):
             log_y=self._log and quantity == "val_loss",
             x_label="sec" if self._seconds else "epoch",
             crosshair=None if self._seconds or self._epoch is None else float(self._epoch),
+            changes=rate_marks_of(self._runs, name, seconds=self._seconds),
         )

@@ -1,13 +1,12 @@
 """What the screen knows about a run: a pure reducer over the trainers' events, without Textual."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from time import monotonic
 
 from mlpwatch.core.config import TITLES, EngineName
-from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import (
     CheckpointSaved,
     DifferenceFound,
@@ -23,6 +22,7 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.tui.state.engine_view import ENDED, EngineView, Phase
 from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, GapCurves, StepCurves, is_kept
+from mlpwatch.tui.state.parent_future import ParentFuture
 
 MESSAGE_SECONDS = 8.0
 """A message is shown for this long before the screen's hint or explanation returns."""
@@ -66,8 +66,8 @@ class RunState:
     """Why it differs."""
     saved: dict[EngineName, int] = field(default_factory=dict)
     """Steps of each engine's newest checkpoint on disk."""
-    parent_future: Mapping[EngineName, Sequence[EpochRecord]] = field(default_factory=dict)
-    """Of a branch: its parent's epochs after the one that it begins at."""
+    parent_future: ParentFuture = field(default_factory=ParentFuture)
+    """Of a branch: what its parent did from there on."""
     message: str = ""
     """The newest message: what was saved where, what failed."""
     message_is_bad: bool = False

@@ -13,6 +13,7 @@ from mlpwatch.tui.formatting import TITLES
 if TYPE_CHECKING:
     from mlpwatch.core.data.dataset import Dataset
     from mlpwatch.core.run_source import RunSource
+    from mlpwatch.core.runs.replay import ParentTail
     from mlpwatch.tui.state.run_state import RunState
 
 Report = Callable[[str], None]
@@ -63,6 +64,8 @@ class Watch:
         """What the loader is doing."""
         self.error: BaseException | None = None
         """Why there is no session."""
+        self.parent: ParentTail | None = None
+        """Of a branch: what its parent does, which may still train."""
         self.limit: float | None = None
         """Steps per second at most, or None."""
         self.limit_is_automatic = False
@@ -267,7 +270,7 @@ class Watch:
         from mlpwatch.tui.state.run_state import RunState  # noqa: PLC0415
 
         try:
-            from mlpwatch.core.runs.replay import parent_future  # noqa: PLC0415 - likewise
+            from mlpwatch.core.runs.replay import ParentTail  # noqa: PLC0415 - likewise
 
             session = self._start(self._report)
             config = session.config
@@ -275,7 +278,9 @@ class Watch:
             # So that the curves of a resumed run have no gap. Here, in the loader's
             # thread: it takes 40 ms for the longest run.
             state.apply_all(session.past_events())
-            state.parent_future = parent_future(session.run.path)
+            parent = ParentTail(session.run.path)
+            state.parent_future.add(parent.read())
+            self.parent = parent if parent.is_there else None
             self._loaded = session, state
         except BaseException as error:  # the app ends, and the command line raises it
             self.error = error

@@ -90,7 +90,9 @@ def test_a_branch_begins_with_its_parents_past_and_names_it(
     before = {path: path.read_bytes() for path in parent.path.rglob("*") if path.is_file()}
     session = branch(parent, 3, "child", dropout=0.5, batch_size=batch_size)
     steps = -(-200 // batch_size)
-    assert read_manifest(session.run.path).parent == ParentEpoch("parent", 3, 12)
+    assert read_manifest(session.run.path).parent == ParentEpoch(
+        "parent", 3, 12, parent.manifest.id
+    )
     assert session.config == replace(parent.config, dropout=0.5, batch_size=batch_size)
     past = session.past_events()
     epochs = [(e.engine, e.epoch, e.step) for e in past if isinstance(e, EpochDone)]

@@ -9,7 +9,7 @@ import pytest
 from mlpwatch.core.analysis.layer_faults import LayerFault
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import LayerRecord
-from mlpwatch.core.events import EpochDone, Event, LayersMeasured, RunEnded
+from mlpwatch.core.events import EpochDone, Event, LayersMeasured, RateChanged, RunEnded
 from mlpwatch.tui.layers.curves import LayerLimits, layer_series
 from mlpwatch.tui.layers.text import fault_rows, fault_text, number_text, share_text
 from mlpwatch.tui.state.run_state import RunState
@@ -259,3 +259,11 @@ async def test_plain_terminals_get_plain_characters() -> None:
         assert stage.text().isascii()
         assert "0  64>32" in stage.text()
         assert "?" not in stage.text().replace("? help", "")
+
+
+async def test_a_change_of_the_learning_rate_is_marked_on_the_model_s_charts() -> None:
+    async with on_stage(training(), (220, 60)) as stage:
+        await stage.press("u")
+        assert "↑ rate" not in stage.text()
+        await stage.feed(RateChanged("numpy", 40, 2.0, 0.6, 0.3))
+        assert stage.text().count("↑ rate") == 3, "of NumPy's three charts"

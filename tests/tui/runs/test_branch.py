@@ -82,4 +82,4 @@ async def test_a_branch_of_a_saved_run_trains_here(tmp_path: Path) -> None:
         assert watch.session.join(30)
     new = Run.open(saved, "new")
     assert new.config == replace(CONFIG, epochs=90_000)
-    assert new.manifest.parent == ParentEpoch("old", 3, 6)
+    assert new.manifest.parent == ParentEpoch("old", 3, 6, session.run.manifest.id)

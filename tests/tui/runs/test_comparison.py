@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.events import RateChanged
 from mlpwatch.core.recipes import from_recipe
+from mlpwatch.core.training.rates import append_rates
+from mlpwatch.tui.kit.theme import RUNS
 from mlpwatch.tui.runs.comparison import (
     Axes,
     ComparedRun,
     engines_of,
+    rate_marks_of,
     series_of,
     settings_texts,
     values_at,
@@ -98,3 +102,21 @@ def test_a_diverged_epoch_is_a_gap(tmp_path: Path) -> None:
 def test_a_run_that_can_not_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a run folder"):
         ComparedRun(0, tmp_path / "none").read()
+
+
+def test_each_run_s_changes_of_the_learning_rate_are_marked_in_its_hue(
+    runs: list[ComparedRun],
+) -> None:
+    assert rate_marks_of(runs, "torch", seconds=False) == []
+    one, two = runs
+    steps = one.engines["torch"].lines[1].step
+    up = RateChanged("torch", steps // 2, 0.5, 0.6, 0.3)
+    # A branch knows its parent's changes before it makes them.
+    append_rates(one.folder, [up, RateChanged("torch", 100 * steps, 9.5, 0.3, 0.6)])
+    append_rates(two.folder, [RateChanged("torch", steps, 1.5, 0.02, 0.05)])
+    assert [one.read(), two.read()] == [True, True]
+    first, second = rate_marks_of(runs, "torch", seconds=False)
+    assert (round(first.x, 1), first.is_raised, first.role) == (0.5, True, RUNS[0])
+    assert (second.is_raised, second.role) == (False, RUNS[3])
+    assert [mark.x for mark in rate_marks_of(runs, "torch", seconds=True)] == [0.5, 1.5]
+    assert rate_marks_of(runs, "numpy", seconds=False) == []

@@ -1,5 +1,6 @@
 """Branches stand below their parents in the list of runs, in its default order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -51,3 +52,19 @@ def test_a_branch_whose_parent_is_gone_stands_alone_and_a_circle_ends() -> None:
     assert sorted(name.strip("└ ") for name in shown(listed(p="q", q="p"))) == ["p", "q"]
     deep = {"r0": "", **{f"r{n}": f"r{n - 1}" for n in range(1, 12)}}
     assert shown(listed(**deep))[-1] == "  " * (MOST_DEPTH - 1) + "└ r11"
+
+
+def test_a_renamed_parent_keeps_its_branches_by_its_id() -> None:
+    runs = listed(a="", b="a", c="a")
+    summaries = [replace(one.summary, id=n) for one, n in zip(runs, ("1", "2", "3"), strict=True)]
+    first, branch, old = summaries
+    family = [
+        replace(first, name="renamed"),
+        replace(branch, parent_id="1"),
+        # Another run has the name now: a branch that knows the id is not below it.
+        replace(first, name="a", id="4"),
+        replace(old, parent_id=""),
+    ]
+    names = shown([ListedRun(one) for one in family])
+    assert names.index("└ b") == names.index("renamed") + 1
+    assert names.index("└ c") == names.index("a") + 1
