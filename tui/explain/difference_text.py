@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.tui.explain.source_lines import PageName
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.run_text import cause_text
 from mlpwatch.tui.kit.text_block import Row
@@ -36,6 +37,17 @@ def difference_rows(found: "DifferenceFound", config: RunConfig) -> list[Row]:
 def heading_of(found: "DifferenceFound", config: RunConfig) -> Row:
     """Return who differs, since when, where first, and why."""
     return [(cause_text(found, config), Role.STRONG)]
+
+
+def source_page(found: "DifferenceFound", config: RunConfig) -> PageName:
+    """Return the part of the step that computes the first tensor that differs."""
+    words = found.tensor.split()
+    if "update" in words:
+        return "update"
+    if "gradient" in words:
+        is_output = int(words[-1]) == len(config.hidden)
+        return "delta" if is_output else "backward"
+    return "forward" if found.tensor == "outputs" else "losses"
 
 
 _COLUMNS: tuple[tuple[EngineName, int], ...] = (("numpy", 16), ("torch", 38))

@@ -14,6 +14,7 @@ from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, Chart
 from mlpwatch.tui.charts.chart_data import ChartLimits, ChartOptions, accuracy_series
 from mlpwatch.tui.explain.choice import Chosen
 from mlpwatch.tui.explain.computation import RETRY_SECONDS, Computation
+from mlpwatch.tui.explain.difference_text import source_page
 from mlpwatch.tui.explain.losses_text import losses_rows
 from mlpwatch.tui.explain.source_lines import PageName
 from mlpwatch.tui.explain.source_text import Extent, SourceOf, source_rows
@@ -152,16 +153,24 @@ class ExplainScreen(ClosesOnce[None]):
             return
         self.query_one("#header", TextLine).update(*header(self._watch))
         chart, shelves = self.query_one(Chart), self.query_one(ShelvesView)
-        chart.display = self._page == 0 and not self._shows_code
+        if self._page or self._shows_code:
+            chart.display = False
         shelves.display = self._page > 0 and not self._shows_code
         self.query_one(Footer).update(self._dead_keys())
         if self._shows_code:
-            of = SourceOf(self._page_name, session.config, session.run.path)
+            of = self._source_of(state, session)
             self._show_rows(code_rows(self._page, of, look_of(self), *self._room()), state)
         elif self._page:
             self._draw_step(state, session)
         else:
             self._draw_losses(state, session)
+
+    def _source_of(self, state: RunState, session: RunSource) -> SourceOf:
+        """Return the page's source; on the first, that of the first step that differs."""
+        page = self._page_name
+        if page == "losses" and state.difference:
+            page = source_page(state.difference, session.config)
+        return SourceOf(page, session.config, session.run.path)
 
     def _room(self) -> tuple[int, int]:
         """Return columns and rows: header and footer take a row each, the margins a column each."""
@@ -200,19 +209,24 @@ class ExplainScreen(ClosesOnce[None]):
             self._comparison.fault,
         )
         rows = [page_title(0, look), *rows]
-        of = SourceOf("losses", session.config, session.run.path)
+        of = self._source_of(state, session)
         tries: tuple[tuple[Extent, int], ...] = (
             ("whole", ROOMY_CHART_ROWS),
             ("short", CHART_ROWS),
         )
-        for extent, chart_rows in tries:
+        if state.difference:
+            # The lines that differ say more than the curves.
+            tries = (*tries, ("short", 0), ("first", 0))
+        chart_rows = CHART_ROWS
+        for extent, least in tries:
             source = source_rows(of, width, extent)
             both = [*rows, [], *source]
-            if len(without_blanks(both, width, 0)) <= room - chart_rows:
-                rows = both
+            if len(without_blanks(both, width, 0)) <= room - least:
+                rows, chart_rows = both, min(least, CHART_ROWS)
                 break
         rows = self._with_message(ascii_rows(rows) if look.ascii_only else rows, state)
-        self.query_one(TextBlock).update(without_blanks(rows, width, room - CHART_ROWS))
+        self.query_one(TextBlock).update(without_blanks(rows, width, room - chart_rows))
+        self.query_one(Chart).display = chart_rows > 0
         options = ChartOptions(overlay=len(state.engines) > 1)
         self.query_one(Chart).update(
             "accuracy %",

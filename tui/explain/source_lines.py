@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName, RunConfig
     from mlpwatch.core.network_file import NetworkFile
 
-PageName = Literal["losses", "forward", "loss", "backward", "unit", "update"]
+PageName = Literal["losses", "forward", "loss", "delta", "backward", "unit", "update"]
+"""A page of the tour; or `delta`, the gradient of the output layer, which the loss begins."""
 
 MOST_LINES = 6
 """Lines of an excerpt where there is little room: what it computes is at its end."""
@@ -73,7 +74,7 @@ def source_lines(
     """Return the source of what one engine computes on a page, the most important first.
 
     Args:
-        page: of the tour.
+        page: of the tour, or a part of a step.
         engine: whose code; a user's own network in its place has its own.
         config: selects loss, activation and optimizer.
         folder: of the run, with a copy of the user's network file.
@@ -101,6 +102,7 @@ def _of_user(
         "losses": loss,
         "forward": [f"{own}forward"],
         "loss": loss,
+        "delta": back,
         "backward": back,
         "unit": [f"{own}forward", *back],
         "update": update,
@@ -126,12 +128,13 @@ def _by_hand(page: PageName, config: "RunConfig") -> list[Excerpt]:
         "losses": [loss.forward],
         "forward": [Linear.forward, rule.forward],
         "loss": [loss.forward, loss.backward],
+        "delta": [loss.backward, Linear.backward],
         "backward": [Linear.backward, rule.backward],
         "unit": [Linear.forward, Linear.backward],
         "update": [getattr(optimizer, "_step", optimizer.update)],
     }
     # Without a hidden layer no activation is computed.
-    chosen = functions[page][: None if config.hidden or page in ("loss", "unit") else 1]
+    chosen = functions[page][: None if config.hidden or page in ("loss", "delta", "unit") else 1]
     found = [function_source(*_place_of(function)) for function in chosen]
     return [one for one in found if one is not None]
 
@@ -144,6 +147,7 @@ def _by_torch(page: PageName, config: "RunConfig") -> list[Excerpt]:
         "losses": [loss],
         "forward": [forward],
         "loss": [loss, backward],
+        "delta": [loss, backward],
         "backward": [backward],
         "unit": [forward, backward],
         "update": [(_in_table("UPDATES", config.optimizer), "")],

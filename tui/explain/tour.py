@@ -83,6 +83,11 @@ def tour_rows(number: int, shown: ShownPage, state: RunState) -> list[Row]:
 def code_rows(number: int, of: SourceOf, look: Look, width: int, height: int) -> list[Row]:
     """Return a page that shows the source alone, in full if there is room."""
     title = "What this page computes, in our source and in PyTorch"
+    if of.config.has_networks:
+        sources = " and in ".join(
+            clipped(of.config.title(name), 18) for name in of.config.engine_names
+        )
+        title = f"What this page computes, in {sources}"
     head: list[Row] = [[*page_title(number, look)[:1], (title, Role.STRONG)], []]
     extents: tuple[Extent, ...] = ("whole", "short", "first")
     for extent in extents:

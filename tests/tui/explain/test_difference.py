@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mlpwatch.core.events import DifferenceFound
+from mlpwatch.core.network_file import NetworkFile
 from tests.support.samples.scenes import CONFIG, FakeSession, compared, difference, gap, training
 from tests.support.stage import Stage, on_stage
 
@@ -69,6 +70,66 @@ async def test_a_wrong_update_is_shown_with_the_optimizer() -> None:
         assert "W1 [0,0] after" in text
         assert "after a step of sgd" in text
         assert "--torch-loss-mean" not in text
+
+
+OWN_SOURCE = b"""class Net:
+    def forward(self, x):
+        return x @ self.weights[0]
+
+    def backward(self, y):
+        delta = self.a - y
+        delta = delta / len(y)
+        dw = self.x.T @ delta
+        db = delta.sum(axis=0)
+        self.dw, self.db = dw, db
+        return [dw], [db]
+
+    def update(self, learning_rate):
+        self.weights[0] -= learning_rate * self.dw
+
+    def loss_value(self, outputs, y):
+        return ((outputs - y) ** 2).mean()
+"""
+
+PARTS = {
+    "outputs": ("Net.forward", "return x @ self.weights[0]", "MLP.activations"),
+    "loss": ("Net.loss_value", "return ((outputs - y) ** 2).mean()", "cross_entropy"),
+    "weight gradient 1": ("Net.backward", "dw = self.x.T @ delta", "cross_entropy"),
+    "bias gradient 0": ("Net.backward", "dw = self.x.T @ delta", "loss.backward()"),
+    "update of weight 1": ("Net.update", "self.weights[0] -=", "_sgd"),
+}
+"""First tensor that differs: the function of the user's, a line of it, and what PyTorch has."""
+
+
+@pytest.mark.parametrize("tensor", PARTS)
+async def test_the_source_is_that_of_the_part_that_differs(tensor: str) -> None:
+    function, line, opposite = PARTS[tensor]
+    own = NetworkFile("net.py", "0" * 64, "Net", source=OWN_SOURCE)
+    config = replace(CONFIG, network=own)
+    async with on_stage(training(), (140, 40), session=FakeSession(config)) as stage:
+        text = await explained(stage, replace(difference(), tensor=tensor, differs="numpy"))
+        assert f"net.py  {function}" in text
+        assert line in text
+        assert opposite in text
+        assert [name for name, *_ in PARTS.values() if name != function and name in text] == []
+        await stage.press("c")
+        assert "What this page computes, in net.py and in PyTorch" in stage.text()
+        assert line in stage.text()
+
+
+async def test_where_there_is_little_room_the_lines_come_before_the_curves() -> None:
+    own = NetworkFile("net.py", "0" * 64, "Net", source=OWN_SOURCE)
+    session = FakeSession(replace(CONFIG, network=own))
+    async with on_stage(training(), (80, 24), session=session) as stage:
+        await stage.press("e")
+        assert "accuracy %" in stage.text()
+        await stage.press("escape")
+        text = await explained(
+            stage, replace(difference(), tensor="bias gradient 0", differs="numpy")
+        )
+        assert "delta = self.a - y" in text
+        assert "loss.backward()" in text
+        assert "accuracy %" not in text
 
 
 async def test_in_ascii_it_is_plain() -> None:
