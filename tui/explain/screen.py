@@ -9,6 +9,7 @@ from textual.binding import BindingType
 
 from mlpwatch.core.analysis.gradient_comparison import GradientComparison
 from mlpwatch.core.analysis.step_trace import StepTrace
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, Chart
 from mlpwatch.tui.charts.chart_data import ChartLimits, ChartOptions, accuracy_series
@@ -36,7 +37,7 @@ from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.run_text import header
-from mlpwatch.tui.kit.text_block import Row, TextBlock, squeezed, without_blanks
+from mlpwatch.tui.kit.text_block import Row, TextBlock, folded, squeezed, without_blanks
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Watch
@@ -210,18 +211,18 @@ class ExplainScreen(ClosesOnce[None]):
         )
         rows = [page_title(0, look), *rows]
         of = self._source_of(state, session)
-        tries: tuple[tuple[Extent, int], ...] = (
-            ("whole", ROOMY_CHART_ROWS),
-            ("short", CHART_ROWS),
-        )
+        tries: list[tuple[Extent, int, EngineName | None]] = [
+            ("whole", ROOMY_CHART_ROWS, None),
+            ("short", CHART_ROWS, None),
+        ]
         if state.difference:
             # The lines that differ say more than the curves.
-            tries = (*tries, ("short", 0), ("first", 0))
+            tries += [("short", 0, None), ("first", 0, None)]
+            tries.append(("first", 0, state.difference.differs))
         chart_rows = CHART_ROWS
-        for extent, least in tries:
-            source = source_rows(of, width, extent)
-            both = [*rows, [], *source]
-            if len(without_blanks(both, width, 0)) <= room - least:
+        for extent, least, only in tries:
+            both = [*rows, [], *source_rows(of, width, extent, only=only)]
+            if len(folded(without_blanks(both, width, 0), width)) <= room - least:
                 rows, chart_rows = both, min(least, CHART_ROWS)
                 break
         rows = self._with_message(ascii_rows(rows) if look.ascii_only else rows, state)

@@ -27,15 +27,18 @@ class SourceOf(NamedTuple):
     """Of the run, which has a copy of a user's own network."""
 
 
-def source_rows(of: SourceOf, width: int, extent: Extent) -> list[Row]:
+def source_rows(
+    of: SourceOf, width: int, extent: Extent, *, only: EngineName | None = None
+) -> list[Row]:
     """Return the source of a page: ours, and PyTorch's opposite.
 
     Args:
         of: page and run.
         width: columns; beside each other if both fit without a cut.
         extent: how much of it.
+        only: one engine's; None for all that train.
     """
-    sides = _sides(of, extent)
+    sides = {n: side for n, side in _sides(of, extent).items() if only in (None, n)}
     if len(sides) < 2:  # noqa: PLR2004 - one alone
         return [row for side in sides.values() for row in side]
     left, right = sides.values()

@@ -128,8 +128,13 @@ async def test_where_there_is_little_room_the_lines_come_before_the_curves() -> 
             stage, replace(difference(), tensor="bias gradient 0", differs="numpy")
         )
         assert "delta = self.a - y" in text
-        assert "loss.backward()" in text
+        assert "return [dw], [db]" in text
         assert "accuracy %" not in text
+        assert "torch_mlp.py" not in text, "no room beside a long cause"
+        await stage.press("escape")
+        stage.state.difference = None
+        short = replace(difference(), tensor="weight gradient 0", text="a cause")
+        assert "loss.backward()" in await explained(stage, short)
 
 
 async def test_in_ascii_it_is_plain() -> None:
