@@ -16,6 +16,7 @@ from mlpwatch.core.network.build import layer_sizes
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, Chart
 from mlpwatch.tui.charts.chart_data import ChartOptions, rate_marks
+from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.hints import message_text
 from mlpwatch.tui.kit.keys import Where, bindings
@@ -41,7 +42,7 @@ from mlpwatch.tui.layers.text import (
     SOUND,
     WAITING,
     ShownLayers,
-    diverged_rows,
+    failure_rows,
     fault_rows,
     table_rows,
 )
@@ -243,7 +244,7 @@ class LayersScreen(ClosesOnce[None]):
     ) -> list[Row]:
         """Return what is wrong, or that nothing is."""
         width = self.size.width
-        ends = diverged_rows(state.engines.values(), width)
+        ends = failure_rows(state.engines.values(), width)
         if not any(one.layers for one in shown.values()):
             has_epochs = any(engine.epochs for engine in state.engines.values())
             why = OLD_RUN if has_epochs else NONE_DONE if state.ended else WAITING
@@ -254,8 +255,10 @@ class LayersScreen(ClosesOnce[None]):
         if not rows and not ends:
             rows = [[(f" {SOUND}", Role.DIM)]]
         rows = [*ends, *rows]
-        if self._flat_word() and any(is_closed(engine) for engine in state.engines.values()):
-            rows.append([(f" {OWN_NETWORK}", Role.DIM)])
+        closed = [engine.title for engine in state.engines.values() if is_closed(engine)]
+        if self._flat_word() and closed:
+            text = OWN_NETWORK.format(" and ".join(clipped(title, 18) for title in closed))
+            rows.append([(f" {text}", Role.DIM)])
         return rows
 
     def _draw_charts(self, state: RunState, layers: range) -> None:

@@ -8,6 +8,7 @@ from textwrap import wrap
 from mlpwatch.core.analysis.layer_faults import RULE_OF_THUMB, LayerFault, is_broken
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import LayerRecord
+from mlpwatch.core.text import printable
 from mlpwatch.tui.charts.chart import marker_sample
 from mlpwatch.tui.formatting import TITLES, clipped, count, three_digits
 from mlpwatch.tui.kit.lines import ACCENTS
@@ -22,7 +23,7 @@ LABEL_COLUMNS, ENGINE_COLUMNS = 18, 31
 
 OLD_RUN = "this run has no numbers of its layers: an older mlpwatch trained it"
 WAITING = "a few steps of each epoch are measured; the first comes soon"
-OWN_NETWORK = "this network's own units can't be looked into: gradients and updates only"
+OWN_NETWORK = "{}'s own units can't be looked into: gradients and updates only"
 SOUND = "nothing is wrong; updates of about 1e-3 of a layer's weights are usual"
 
 _GRAVE = ("not-finite", "exploding", "uniform")
@@ -161,14 +162,20 @@ def fault_rows(
     return rows
 
 
-def diverged_rows(engines: Iterable[EngineView], width: int) -> list[Row]:
-    """Return why models diverged, folded."""
+def failure_rows(engines: Iterable[EngineView], width: int) -> list[Row]:
+    """Return why models diverged or failed, and at which step, folded."""
     return [
         [(f" {line}", Role.BAD)]
         for engine in engines
-        if engine.phase == "diverged"
-        for line in wrap(f"{engine.title} diverged: {engine.detail}", max(10, width - 2))
+        if engine.phase in ("diverged", "failed")
+        for line in wrap(_failure(engine), max(10, width - 2))
     ]
+
+
+def _failure(engine: EngineView) -> str:
+    """Return what ended a model; why one diverged names the step itself."""
+    at = f" after step {engine.step:,}" if engine.phase == "failed" else ""
+    return f"{engine.title} {engine.phase}{at}: {printable(engine.detail)}"
 
 
 def _are_alike(one: LayerFault, other: LayerFault) -> bool:

@@ -10,8 +10,9 @@ from mlpwatch.core.analysis.layer_faults import LayerFault
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import LayerRecord
 from mlpwatch.core.events import EpochDone, Event, LayersMeasured, RateChanged, RunEnded
+from mlpwatch.core.network_file import NetworkFile
 from mlpwatch.tui.layers.curves import LayerLimits, layer_series
-from mlpwatch.tui.layers.text import fault_rows, fault_text, number_text, share_text
+from mlpwatch.tui.layers.text import SOUND, fault_rows, fault_text, number_text, share_text
 from mlpwatch.tui.state.run_state import RunState
 from tests.support.samples.scenes import (
     CONFIG,
@@ -194,6 +195,20 @@ async def test_live_steps_are_shown_and_nan_as_such() -> None:
         assert "123" in stage.row(" 0  64→32")
         assert "NaN" in stage.row(" 1  32→10")
         assert "the gradient is not finite" in stage.text()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (220, 60)], ids=str)
+async def test_a_model_that_failed_says_why_and_when(size: tuple[int, int]) -> None:
+    why = "net.py line 43, in backward: ValueError: what now?"
+    own = replace(CONFIG, network=NetworkFile("net.py", "0" * 64, "Net"))
+    sound = [measured(name, 3, 0.2, 0.1) for name in CONFIG.engine_names]
+    events = [started("numpy"), started("torch"), *sound]
+    async with on_stage(events, size, session=FakeSession(own)) as stage:
+        await stage.press("u")
+        assert SOUND in stage.text()
+        await stage.feed(RunEnded("numpy", "failed", why, 1067, 0.1))
+        assert f"net.py failed after step 1,067: {why}" in " ".join(stage.text().split())
+        assert SOUND not in stage.text()
 
 
 async def test_a_diverged_run_says_why() -> None:
