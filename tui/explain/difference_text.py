@@ -1,5 +1,6 @@
 """The first page when a step has left rounding: both numbers of each tensor, and the cause."""
 
+from math import nan
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
@@ -10,6 +11,7 @@ from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 
 if TYPE_CHECKING:
+    from mlpwatch.core.checking.findings import Finding
     from mlpwatch.core.events import DifferenceFound, TensorPair
 
 MOST_ROWS, ROWS_BEFORE = 8, 2
@@ -28,10 +30,24 @@ def difference_rows(found: "DifferenceFound", config: RunConfig) -> list[Row]:
         [(f"step {found.step:,}".ljust(14), Role.DIM), *heads],
         *(_row(pair, config, is_first=pair.name == found.tensor) for pair in _shown(found)),
     ]
+    return [*rows, [], *cause_rows(found, config)]
+
+
+def cause_rows(found: "DifferenceFound | Finding", config: RunConfig) -> list[Row]:
+    """Return the cause, and the option that takes it away."""
     advice: list[Row] = []
     if found.code == "loss-mean-over-classes" and config.torch_loss_mean == "element":
         advice = [[("--torch-loss-mean batch gives both the same loss.", Role.DIM)]]
-    return [*rows, [], [(f"{found.text}", Role.TEXT)], *advice]
+    return [[(found.text, Role.TEXT)], *advice]
+
+
+def settings_heading(found: "Finding", config: RunConfig) -> str:
+    """Return who differs and why in a run whose steps were not compared."""
+    # Not at the top: few runs need it.
+    from mlpwatch.core.checking.findings import factor_text  # noqa: PLC0415
+
+    factor = factor_text(found.factor or nan)
+    return f"{config.title('torch')} differs by its settings: {found.code}, factor {factor}"
 
 
 def heading_of(found: "DifferenceFound", config: RunConfig) -> Row:

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES
-from mlpwatch.tui.explain.difference_text import difference_rows, heading_of
+from mlpwatch.tui.explain.difference_text import (
+    cause_rows,
+    difference_rows,
+    heading_of,
+    settings_heading,
+)
 from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.run_text import gap_text, has_same_rates, parted_text
@@ -15,6 +20,7 @@ from mlpwatch.tui.state.run_state import RunState
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.gradient_comparison import GradientComparison
+    from mlpwatch.core.checking.findings import Finding
 
 _LOSSES = {
     "cross-entropy": "L = 1/B Σb (log Σc exp z − z[label])   softmax, mean over batch",
@@ -31,6 +37,8 @@ def losses_rows(
     state: RunState,
     comparison: "GradientComparison | None",
     fault: str = "",
+    *,
+    classes: int,
 ) -> list[Row]:
     """Return the rows above the chart.
 
@@ -39,16 +47,28 @@ def losses_rows(
         state: has the gap, and the first step that rounding does not explain.
         comparison: both gradients at the same weights; None until they are computed.
         fault: why they could not be computed; may be empty.
+        classes: of the data set.
     """
     losses: list[Row] = [_loss_row(config, name) for name in config.engine_names]
     if found := state.difference:
         return [heading_of(found, config), [], *losses, [], *difference_rows(found, config)]
-    rows: list[Row] = [[(_headline(config), Role.STRONG)], [], *losses, []]
+    cause = _cause_of_settings(config, classes) if state.ended else None
+    headline = settings_heading(cause, config) if cause else _headline(config)
+    rows: list[Row] = [[(headline, Role.STRONG)], [], *losses, []]
     rows += _numbers(comparison, config.titles)
     if fault:
         rows.append([(f"the gradients could not be compared: {fault}", Role.BAD)])
-    rows += [[], [(_conclusion(config, state, comparison), Role.TEXT)]]
-    return rows
+    if cause:
+        return [*rows, [], *cause_rows(cause, config)]
+    return [*rows, [], [(_conclusion(config, state, comparison), Role.TEXT)]]
+
+
+def _cause_of_settings(config: RunConfig, classes: int) -> "Finding | None":
+    """Return what the settings of a run say that ended before steps were compared."""
+    # Not at the top: the catalogue is needed for few runs.
+    from mlpwatch.core.checking.live.cause import cause_of_settings  # noqa: PLC0415
+
+    return cause_of_settings(config, classes) if differs_by_mean(config) else None
 
 
 def differs_by_mean(config: RunConfig) -> bool:

@@ -208,6 +208,7 @@ class ExplainScreen(ClosesOnce[None]):
             state,
             self._comparison.result,
             self._comparison.fault,
+            classes=session.dataset.classes,
         )
         rows = [page_title(0, look), *rows]
         of = self._source_of(state, session)

@@ -8,13 +8,18 @@ import numpy as np
 
 from mlpwatch.core.checking.findings import Finding, Report
 from mlpwatch.core.checking.inspection import Images, inspect
+from mlpwatch.core.checking.job import LEARNING_RATE
 from mlpwatch.core.checking.live.engine_answers import SAMPLE, engine_report
+from mlpwatch.core.checking.mistakes.factors import meanings
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.errors import InputError
 
 CHECK_SECONDS = 10.0
 """Time limit of the user's code, as of `mlpwatch check`."""
+
+TWO_SIZES = (7, 32)
+"""Images of two batches: a factor that depends on the batch is another mistake."""
 
 NOT_IN_CATALOGUE = (
     "the catalogue of mistakes has none that gives these numbers; the first tensor that differs is "
@@ -35,14 +40,43 @@ def cause_of(engine: EngineName, config: RunConfig, dataset: Dataset) -> Finding
     findings = _report(engine, config, dataset).findings
     if not findings:
         return Finding("unknown", (), NOT_IN_CATALOGUE)
+    return _about_both(findings[0], engine, config)
+
+
+def cause_of_settings(config: RunConfig, classes: int) -> Finding | None:
+    """Return the cause that a run's settings alone give: two means of the squared error.
+
+    Runs of an older mlpwatch compared no step, so nothing else is known of them.
+
+    Args:
+        config: of the run.
+        classes: of the data set.
+
+    Returns:
+        None if the settings of both engines are the same, or a user's own network trains.
+    """
+    means = {config.loss_mean(name) for name in config.engine_names}
+    if config.has_networks or config.loss != "mse" or len(means) == 1:
+        return None
+    # ∂L/∂Z of both, by their definitions, on batches of two sizes
+    share = 1 / classes
+    found = meanings([share, share], TWO_SIZES, classes, LEARNING_RATE)
+    if not found:
+        return None
+    text = f"every gradient: yours is the reference's {found[0].text}."
+    return _about_both(Finding(found[0].code, ("loss",), text, share), "torch", config)
+
+
+def _about_both(finding: Finding, engine: EngineName, config: RunConfig) -> Finding:
+    """Return a finding about one engine in words about both engines of the run."""
     other: EngineName = "numpy" if engine == "torch" else "torch"
-    text = findings[0].text
+    text = finding.text
     if config.network_file(engine) is None:
         text = text.replace("yours", f"{config.title(engine)}'s")
     if config.network_file(other) is None:
         text = text.replace("the reference's", f"{config.title(other)}'s")
         text = text.replace("the reference", config.title(other))
-    return replace(findings[0], text=text)
+    return replace(finding, text=text)
 
 
 def _report(engine: EngineName, config: RunConfig, dataset: Dataset) -> Report:

@@ -4,9 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from mlpwatch.core.checking.live.cause import cause_of_settings
 from mlpwatch.core.events import DifferenceFound
 from mlpwatch.core.network_file import NetworkFile
-from tests.support.samples.scenes import CONFIG, FakeSession, compared, difference, gap, training
+from tests.support.samples.scenes import (
+    CAUSE,
+    CONFIG,
+    FakeSession,
+    compared,
+    difference,
+    finished,
+    gap,
+    training,
+)
 from tests.support.stage import Stage, on_stage
 
 SEED = replace(CONFIG, activation="sigmoid", loss="mse", torch_loss_mean="element")
@@ -70,6 +80,28 @@ async def test_a_wrong_update_is_shown_with_the_optimizer() -> None:
         assert "W1 [0,0] after" in text
         assert "after a step of sgd" in text
         assert "--torch-loss-mean" not in text
+
+
+async def test_an_old_run_that_compared_no_step_has_its_cause_from_its_settings() -> None:
+    async with on_stage(finished(), (80, 24), session=FakeSession(SEED)) as stage:
+        await stage.press("e")
+        text = " ".join(stage.text().split())
+        assert "PyTorch differs by its settings: loss-mean-over-classes, factor 1/10" in text
+        assert CAUSE in text, "the catalogue's words, as of a run that compares its steps"
+        assert "--torch-loss-mean batch gives both the same loss." in text
+    same = replace(SEED, torch_loss_mean="batch")
+    async with on_stage(finished(), (80, 24), session=FakeSession(same)) as stage:
+        await stage.press("e")
+        assert "differs" not in stage.text()
+
+
+def test_the_settings_give_the_cause_that_a_compared_step_gives() -> None:
+    found = cause_of_settings(SEED, 10)
+    assert found is not None
+    assert (found.code, found.factor, found.text) == ("loss-mean-over-classes", 0.1, CAUSE)
+    own = replace(SEED, network=NetworkFile("net.py", "0" * 64, "Net"))
+    for config in (own, replace(SEED, only="torch"), CONFIG, replace(SEED, loss="cross-entropy")):
+        assert cause_of_settings(config, 10) is None
 
 
 OWN_SOURCE = b"""class Net:

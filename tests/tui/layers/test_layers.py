@@ -202,7 +202,7 @@ async def test_a_model_that_failed_says_why_and_when(size: tuple[int, int]) -> N
     why = "net.py line 43, in backward: ValueError: what now?"
     own = replace(CONFIG, network=NetworkFile("net.py", "0" * 64, "Net"))
     sound = [measured(name, 3, 0.2, 0.1) for name in CONFIG.engine_names]
-    events = [started("numpy"), started("torch"), *sound]
+    events: list[Event] = [started("numpy"), started("torch"), *sound]
     async with on_stage(events, size, session=FakeSession(own)) as stage:
         await stage.press("u")
         assert SOUND in stage.text()
