@@ -254,7 +254,7 @@ def _end(app: "MlpwatchApp", status: int) -> int:
     if app.shutdown.goes_on_without_screen:
         from mlpwatch.tui.hangup import go_on  # noqa: PLC0415
 
-        return go_on(following)
+        return go_on(following, app.runs.beside)
     if following.error is not None and not app.shutdown.is_asked:
         raise following.error
     if following.session is not None and following.attached:
@@ -265,12 +265,17 @@ def _end(app: "MlpwatchApp", status: int) -> int:
     session = following.session
     if not isinstance(session, Session):
         return status
+    others = [one.session for one in app.runs.beside if isinstance(one.session, Session)]
+    sessions = [session, *others]
     if not app.shutdown.is_asked:
         # The screen ended by itself: the terminal was closed, or drawing failed. Save anyway.
-        session.stop()
-        session.join(LEAVE_SECONDS)
-    _say_at_last(summary_lines(session))
-    return status or end_status(session)
+        for one in sessions:
+            one.stop()
+        for one in sessions:
+            one.join(LEAVE_SECONDS)
+    for one in sessions:
+        _say_at_last(summary_lines(one))
+    return status or max(map(end_status, sessions))
 
 
 def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.Namespace) -> int:

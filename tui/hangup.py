@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from mlpwatch.core.cli.signals import StopRequest, stop_on_signals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlpwatch.core.training.session import Session
     from mlpwatch.tui.state.watch import Watch
 
@@ -23,11 +25,12 @@ def ignore_hangups() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def go_on(watch: "Watch") -> int:
+def go_on(watch: "Watch", beside: "Sequence[Watch]" = ()) -> int:
     """Train to the end, or until a signal; return the exit status of a run without a screen.
 
     Args:
         watch: loading or training; its screen is gone.
+        beside: other runs that train in this process.
 
     Raises:
         MlpwatchError: the run that was being loaded can't be trained.
@@ -47,22 +50,28 @@ def go_on(watch: "Watch") -> int:
         if watch.limit_is_automatic:
             # The limit exists only so that people can watch.
             watch.session.set_steps_per_second(None)
-        return _train_on(watch.session, request)
+        others = [one.session for one in beside if isinstance(one.session, Session)]
+        return _train_on([watch.session, *others], request)
 
 
-def _train_on(session: "Session", request: "StopRequest") -> int:
+def _train_on(sessions: "list[Session]", request: "StopRequest") -> int:
     from mlpwatch.core.cli.headless import end_status  # noqa: PLC0415
 
     request.is_loading = False
-    while not session.join(LOOK_SECONDS) and monotonic() < request.leave_by:
-        # Each epoch's event takes 0.3 MB, and nothing reads them.
-        session.mailbox.drain()
+    while not all(one.join(LOOK_SECONDS) for one in sessions):
+        if monotonic() >= request.leave_by:
+            break
+        for session in sessions:
+            # Each epoch's event takes 0.3 MB, and nothing reads them.
+            session.mailbox.drain()
         if request.saves.is_set():
             request.saves.clear()
-            session.save()
+            for session in sessions:
+                session.save()
         if request.flag.is_set():
-            session.stop()
-    return request.exit_status or end_status(session)
+            for session in sessions:
+                session.stop()
+    return request.exit_status or max(map(end_status, sessions))
 
 
 def _let_go_of_terminal() -> None:

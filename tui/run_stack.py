@@ -1,7 +1,9 @@
 """The runs that the app follows: the main run, which trains here, and saved runs in view."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.app import App
 
@@ -9,6 +11,12 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.state.watch import Followed, Watch
 from mlpwatch.tui.terminal.textual_internals import add_result_callback
+
+if TYPE_CHECKING:
+    from mlpwatch.core.run_source import RunSource
+
+RELEASE_SECONDS = 10.0
+"""A run that has ended beside the main one may take this long to write its last checkpoints."""
 
 CATCH_UP_SECONDS = 0.005
 """Time until the next poll if more may follow at once: keys are answered in between."""
@@ -28,6 +36,9 @@ class RunStack:
     ) -> None:
         self._app, self._make_dashboard = app, dashboard
         self._followed = [main]
+        self.beside: list[Watch] = []
+        """Former main runs that train on; the list of runs shows them, and their folders."""
+        self._released: set[Watch] = set()
         self._is_catching_up = self._has_caught_up = False
 
     @property
@@ -71,9 +82,16 @@ class RunStack:
         else:
             self._app.push_screen(RunsScreen(self, saved, starts_new=starts_new))
 
-    def branch(self, epoch: int | None) -> None:
-        """Ask for a branch of the shown run, from an epoch; it replaces the main run."""
-        from mlpwatch.tui.runs.branch import branch_here  # noqa: PLC0415 - after the first frame
+    def branch(self, epoch: int | None, learning_rate: float | None = None, why: str = "") -> None:
+        """Ask for a branch of the shown run; it takes the main run's place.
+
+        Args:
+            epoch: from which; None for the newest.
+            learning_rate: to propose; None for the run's own.
+            why: it is proposed, in one line.
+        """
+        # After the first frame.
+        from mlpwatch.tui.runs.branching.start import Proposal, branch_here  # noqa: PLC0415
 
         state, session = self.top.state, self.top.session
         if state is None or session is None:
@@ -85,7 +103,8 @@ class RunStack:
             if isinstance(screen := self._app.screen, Dashboard):
                 screen.update(numbers=True)
 
-        asking = branch_here(self, self._app, say, session.run.path, epoch)
+        proposal = Proposal(epoch, learning_rate, why)
+        asking = branch_here(self, self._app, say, session.run.path, proposal)
         self._app.run_worker(asking, exclusive=True, group="resume")
 
     def view(self, followed: Followed) -> None:
@@ -99,8 +118,10 @@ class RunStack:
         self._app.push_screen(self._make_dashboard(followed), end_view)
         followed.watch.open()
 
-    async def replace(self, followed: Followed) -> None:
-        """Make another run the main one, and show its dashboard."""
+    async def replace(self, followed: Followed, *, keeps_main: bool = False) -> None:
+        """Make another run the main one, and show its dashboard; see `RunsHost`."""
+        if keeps_main:
+            self.beside.append(self.main)
         for one in self._followed[1:]:
             one.watch.leave()
         self._followed = [followed]
@@ -111,8 +132,38 @@ class RunStack:
         await self._app.switch_screen(self.main_dashboard())
         followed.watch.open()
 
+    def trains_beside(self, path: Path) -> bool:
+        """Return whether a former main run trains on, by the path of its folder."""
+        folders = [one.session.run.path for one in self.beside if one.session is not None]
+        return path.resolve() in [folder.resolve() for folder in folders]
+
+    def leave(self) -> None:
+        """Ask all runs that train here to save and end."""
+        for watch in (self.main, *self.beside):
+            watch.leave()
+
+    async def join(self, seconds: float) -> None:
+        """Wait for trainers and disk of all runs that train here, off the event loop."""
+        sessions = [one.session for one in (self.main, *self.beside) if one.session is not None]
+        await asyncio.gather(*(asyncio.to_thread(one.join, seconds) for one in sessions))
+
+    def _poll_beside(self) -> None:
+        for watch in list(self.beside):
+            watch.poll()
+            if watch.session is not None and watch.session.ended and watch not in self._released:
+                self._released.add(watch)
+                self._app.run_worker(self._release(watch, watch.session), group="beside")
+
+    async def _release(self, watch: Watch, session: "RunSource") -> None:
+        """Let others change a run that has ended, once all of it is on disk."""
+        if await asyncio.to_thread(session.join, RELEASE_SECONDS):
+            session.run.release()
+            self.beside.remove(watch)
+        self._released.discard(watch)
+
     def poll(self) -> bool:
         """Process the new events of every run; return whether the top one has changed."""
+        self._poll_beside()
         caught_up, self._has_caught_up = self._has_caught_up, False
         changed = False
         for one in list(self._followed):

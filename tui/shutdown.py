@@ -62,7 +62,7 @@ class Shutdown:
         if self.is_asked:
             return
         self.is_asked, self.status = True, status
-        self._runs.main.leave()
+        self._runs.leave()
         if state := self._runs.top.state:
             state.say(self._runs.main.farewell)
         self._show()
@@ -98,7 +98,8 @@ class Shutdown:
         self.leave(128 + number)
 
     def _save(self) -> None:
-        self._runs.main.save()
+        for watch in (self._runs.main, *self._runs.beside):
+            watch.save()
         self._show()
 
     def _look_for_hangup(self) -> None:
@@ -116,8 +117,7 @@ class Shutdown:
 
     async def _finish(self) -> None:
         """Wait for trainers and disk, off the event loop, then end."""
-        if session := self._runs.main.session:
-            await asyncio.to_thread(session.join, LEAVE_SECONDS)
+        await self._runs.join(LEAVE_SECONDS)
         self._app.exit(self.status)
 
 

@@ -19,6 +19,7 @@ _HEADINGS: dict[Where, str] = {
     "compare": "Comparing runs",
     "runs": "Among the runs",
     "entry": "Typing a name or a number",
+    "branch": "Setting up a branch",
     "draw": "On the drawing",
 }
 

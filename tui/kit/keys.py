@@ -9,7 +9,7 @@ from mlpwatch.tui.kit.look import Look
 
 Where = Literal[
     "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "layers", "runs",
-    "compare", "question", "entry",
+    "compare", "question", "entry", "branch",
 ]  # fmt: skip
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
@@ -185,6 +185,15 @@ KEYS: tuple[Key, ...] = (
     Key("y", "y", "answer(True)", "", "yes, do it", "question"),
     Key("n,escape", "n", "answer(False)", "", "no, leave it", "question"),
     Key("escape", "escape", "cancel", "", "leave it as it is", "entry"),
+    Key("down,tab", "↓", "move(1)", "", "next setting; what you type replaces its value",
+        "branch"),
+    Key("up,shift+tab", "↑", "move(-1)", "", "setting before", "branch"),
+    Key("right", "→", "turn(1)", "", "next value, kept epoch; learning rate x 2", "branch"),
+    Key("left", "←", "turn(-1)", "", "value before; half the learning rate", "branch"),
+    Key("pagedown", "page down", "group(1)", "", "next group of settings", "branch"),
+    Key("pageup", "page up", "group(-1)", "", "group before", "branch"),
+    Key("enter", "enter", "start", "", "start the branch", "branch"),
+    Key("escape", "escape", "cancel", "", "leave it as it is", "branch"),
     Key("right,pagedown,greater_than_sign", "→", "page(1)", "next", "next page of units",
         "weights"),
     Key("left,pageup,less_than_sign", "←", "page(-1)", "previous", "page before",

@@ -10,7 +10,7 @@ from mlpwatch.core.runs.layout import check_run_name
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
-from mlpwatch.tui.runs.branch import branch_here
+from mlpwatch.tui.runs.branching.start import branch_here
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.comparison import ComparedRun
 from mlpwatch.tui.runs.comparison_screen import CompareScreen

@@ -1,5 +1,6 @@
 """What the runs screen needs from the app."""
 
+from pathlib import Path
 from typing import Protocol
 
 from mlpwatch.tui.state.watch import Followed, Watch
@@ -17,6 +18,15 @@ class RunsHost(Protocol):
         """Show a run until the user goes back; the main run continues meanwhile."""
         ...
 
-    async def replace(self, followed: Followed) -> None:
-        """Make another run the main one; the caller has ended the old one."""
+    async def replace(self, followed: Followed, *, keeps_main: bool = False) -> None:
+        """Make another run the main one.
+
+        Args:
+            followed: takes the place.
+            keeps_main: the old one trains on without a dashboard; else the caller has ended it.
+        """
+        ...
+
+    def trains_beside(self, path: Path) -> bool:
+        """Return whether this process trains a run that has no dashboard."""
         ...

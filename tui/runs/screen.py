@@ -274,8 +274,9 @@ class RunsScreen(ClosesOnce[None]):
     def _listed(self, summary: RunSummary) -> ListedRun:
         watch, is_here = self._host.main, self._is_path_here(summary.path)
         # A follower ends with its screen, the run does not.
-        trains_here = is_here and not watch.attached
-        has_ended = trains_here and watch.session is not None and watch.session.ended
+        trains_main = is_here and not watch.attached
+        trains_here = trains_main or self._host.trains_beside(summary.path)
+        has_ended = trains_main and watch.session is not None and watch.session.ended
         return ListedRun(summary, is_here, trains_here, has_ended_here=has_ended)
 
     def _is_path_here(self, path: Path) -> bool:

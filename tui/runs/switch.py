@@ -131,13 +131,21 @@ class RunSwitch:
         options = options_typed(text)
         return await self.start(current, lambda: _make(options, saved), saved)
 
-    async def start(self, current: "RunSource", make: "Callable[[], Session]", saved: Path) -> bool:
+    async def start(
+        self,
+        current: "RunSource",
+        make: "Callable[[], Session]",
+        saved: Path,
+        *,
+        keeps_current: bool = False,
+    ) -> bool:
         """Make a new run, save and end the current one, and train the new one in its place.
 
         Args:
             current: the run on the dashboard.
             make: returns the new run's session, ready to start; called in a thread.
             saved: the folder of the new run.
+            keeps_current: the current run is not ended: it trains here without a dashboard.
 
         Returns:
             Whether the new run now trains; if not, a message says why.
@@ -148,13 +156,14 @@ class RunSwitch:
         except (MlpwatchError, OSError, MemoryError) as error:
             self._say(f"no new run: {error or 'out of memory'}", bad=True)
             return False
-        if not await self._end(current):
+        if not keeps_current and not await self._end(current):
             new.run.release()
             with suppress(MlpwatchError):
                 await asyncio.to_thread(delete_run, saved, new.run.path.name)
             return False
         watch = Watch(lambda _report: new, titles=new.config.titles)
-        await self._host.replace(Followed(watch, new.config.engine_names))
+        followed = Followed(watch, new.config.engine_names)
+        await self._host.replace(followed, keeps_main=keeps_current)
         return True
 
     async def _ask(self, name: str, facts: list[str]) -> bool:

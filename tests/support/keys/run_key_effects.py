@@ -5,8 +5,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
+from mlpwatch.tui.runs.branching.dialog import BranchDialog
+from mlpwatch.tui.runs.branching.form import BranchForm
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.screen import RunsScreen
 from tests.support.keys.key_effects import EFFECTS, Effect, effect
@@ -292,3 +295,62 @@ EFFECTS["question", "answer(True)"] = answers(
 )
 EFFECTS["question", "answer(False)"] = answers("d", is_back, kept=True)
 EFFECTS["entry", "cancel"] = answers("n", is_back, kept=True)
+
+
+async def branch_dialog(stage: Stage) -> BranchDialog:
+    """Open the dialog of a branch."""
+    form = BranchForm(RunConfig(), range(13), 5, here="twin")
+    stage.app.push_screen(BranchDialog(form, "twin"))
+    await until(lambda: isinstance(stage.app.screen, BranchDialog), stage.pilot)
+    dialog = stage.app.screen
+    assert isinstance(dialog, BranchDialog)
+    return dialog
+
+
+def at_row(first: str, *, after: tuple[str, ...] = ()) -> Effect:
+    async def proof(stage: Stage, key: str) -> None:
+        dialog = await branch_dialog(stage)
+        await stage.press(*after, key)
+        assert dialog.form.row.key == first
+
+    return proof
+
+
+EFFECTS["branch", "move(1)"] = at_row("name")
+EFFECTS["branch", "move(-1)"] = at_row("name", after=("down", "down"))
+EFFECTS["branch", "group(1)"] = at_row("learning_rate")
+EFFECTS["branch", "group(-1)"] = at_row("learning_rate", after=("pagedown", "pagedown"))
+
+
+@effect("branch", "turn(1)")
+async def takes_the_next_kept_epoch(stage: Stage, key: str) -> None:
+    dialog = await branch_dialog(stage)
+    await stage.press(key)
+    assert dialog.form.plan().epoch == 6
+    await stage.press("pagedown", key)
+    assert dialog.form.plan().config.learning_rate == 2 * RunConfig().learning_rate
+
+
+@effect("branch", "turn(-1)")
+async def takes_the_kept_epoch_before(stage: Stage, key: str) -> None:
+    dialog = await branch_dialog(stage)
+    await stage.press(key)
+    assert dialog.form.plan().epoch == 4
+    await stage.press("pagedown", key)
+    assert dialog.form.plan().config.learning_rate == RunConfig().learning_rate / 2
+
+
+@effect("branch", "start")
+async def starts_unless_something_is_wrong(stage: Stage, key: str) -> None:
+    await branch_dialog(stage)
+    await stage.press(*"99", key)
+    assert "epoch 99 is not kept" in stage.text()
+    await stage.press("ctrl+u", *"4", key)
+    assert isinstance(stage.app.screen, Dashboard)
+
+
+@effect("branch", "cancel")
+async def leaves_the_dialog(stage: Stage, key: str) -> None:
+    await branch_dialog(stage)
+    await stage.press(key)
+    assert isinstance(stage.app.screen, Dashboard)

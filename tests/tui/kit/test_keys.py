@@ -22,6 +22,7 @@ from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.layers.screen import LayersScreen
 from mlpwatch.tui.mistakes.screen import MistakesScreen
+from mlpwatch.tui.runs.branching.dialog import BranchDialog
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.screen import RunsScreen
 from mlpwatch.tui.weights.screen import WeightsScreen
@@ -51,6 +52,7 @@ PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "compare": CompareScreen,
     "question": Confirmation,
     "entry": LineEntry,
+    "branch": BranchDialog,
     "draw": DrawScreen,
 }
 

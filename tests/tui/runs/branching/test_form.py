@@ -1,0 +1,130 @@
+"""The form of a branch: what is typed and chosen becomes settings, and what can't be is said."""
+
+from dataclasses import replace
+
+import pytest
+
+from mlpwatch.core.config import RunConfig
+from mlpwatch.tui.runs.branching.form import (
+    EPOCH,
+    FATE,
+    GROUPS,
+    MODELS,
+    NAME,
+    BranchForm,
+    changes_text,
+)
+
+CONFIG = RunConfig(data="digits", hidden=(8,), epochs=4, patience=3)
+KEPT = [0, 1, 2, 4]
+
+
+def form(config: RunConfig = CONFIG, *, here: str = "old") -> BranchForm:
+    return BranchForm(config, KEPT, 2, taken={"old"}, here=here)
+
+
+def put(one: BranchForm, key: str, text: str) -> BranchForm:
+    one.cursor = next(n for n, row in enumerate(one.rows) if row.key == key)
+    one.move(0)
+    if not text:
+        for _ in one.texts[key]:
+            one.erase()
+    for character in text:
+        one.type(character)
+    return one
+
+
+def test_without_a_change_it_is_the_parent_from_the_proposed_epoch() -> None:
+    plan = form().plan()
+    assert (plan.epoch, plan.config, plan.name, plan.fate) == (2, CONFIG, None, "ends")
+    assert form().effect() == "from epoch 2, 2 more epochs: nothing changed"
+
+
+def test_what_is_typed_replaces_the_value_and_is_said_before_it_is_done() -> None:
+    one = put(put(form(), "dropout", "0.5"), "epochs", "9")
+    assert one.plan().config == replace(CONFIG, dropout=0.5, epochs=9)
+    assert one.effect() == ("from epoch 2, 7 more epochs: dropout 0.5 (was 0.0), epochs 9 (was 4)")
+    one.erase()
+    one.type("7")
+    assert one.texts["epochs"] == "7"
+    one.clear()
+    assert one.texts["epochs"] == "4", "the parent's again"
+
+
+def test_choices_are_turned_and_chosen_by_their_first_letter() -> None:
+    one = put(form(), "optimizer", "")
+    one.turn(1)
+    assert one.plan().config.optimizer == "momentum"
+    one.turn(-1)
+    one.turn(-1)
+    assert one.texts["optimizer"] == "adamw", "they go round"
+    one.type("a")
+    assert one.texts["optimizer"] == "adam"
+    put(one, MODELS, "N")
+    assert one.plan().config.only == "numpy"
+    put(one, FATE, "t")
+    assert one.plan().fate == "trains on"
+    put(one, FATE, "s")
+    assert one.plan().fate == "stays paused"
+
+
+def test_arrows_double_and_halve_the_rate_and_go_through_the_kept_epochs() -> None:
+    one = put(form(), "learning_rate", "0.1")
+    one.turn(-1)
+    assert one.plan().config.learning_rate == 0.05
+    one.turn(1)
+    one.turn(1)
+    assert one.plan().config.learning_rate == 0.2
+    one.cursor = 0
+    one.turn(-1)
+    assert one.texts[EPOCH] == "1"
+    for _ in range(3):
+        one.turn(1)
+    assert one.texts[EPOCH] == "4", "the last"
+
+
+def test_an_empty_value_is_none_where_there_may_be_none() -> None:
+    assert put(form(), "patience", "").plan().config.patience is None
+    assert "expected a number" in put(form(), "dropout", "").fault()
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "said"),
+    [
+        (EPOCH, "3", "epoch 3 is not kept; kept are 0-2, 4"),
+        (EPOCH, "4", "epochs 4: give more, since 4 are done"),
+        (EPOCH, "x", "from epoch 'x': expected a whole number"),
+        (NAME, "a/b", "it contains a path separator"),
+        (NAME, "old", "name 'old': taken"),
+        ("dropout", "2", "dropout 2.0: expected a share from 0 to below 1"),
+        ("momentum", "fast", "momentum 'fast': expected a number"),
+        ("batch_size", "0", "batch size 0: expected a whole number"),
+        ("seed", "0.5", "seed '0.5': expected a whole number"),
+    ],
+)
+def test_what_can_not_be_is_said(key: str, typed: str, said: str) -> None:
+    assert said in put(form(), key, typed).fault()
+
+
+def test_what_is_decided_already_has_no_row() -> None:
+    keys = {row.key for row in form(replace(CONFIG, only="torch"), here="").rows}
+    assert keys == {EPOCH, NAME, *(name for names in GROUPS.values() for name in names)}
+    assert not keys & {"hidden", "dtype", "initialization", "recipe", "only"}
+
+
+def test_groups_are_gone_through() -> None:
+    one = form()
+    one.move_group(1)
+    assert one.row.key == "learning_rate"
+    one.move_group(1)
+    assert one.row.key == "dropout"
+    one.move_group(-9)
+    assert one.row.key == EPOCH
+    one.move(99)
+    assert one.row.key == "history"
+
+
+def test_a_proposal_begins_with_its_changes() -> None:
+    one = BranchForm(CONFIG, KEPT, 2, changes={"learning_rate": 0.15})
+    assert one.plan().config == replace(CONFIG, learning_rate=0.15)
+    assert changes_text(one.plan().config, CONFIG) == "learning rate 0.15 (was 0.3)"
