@@ -11,6 +11,7 @@ from mlpwatch.core.cli.check import add_check_options, add_new_options, check, n
 from mlpwatch.core.cli.options import add_run_options, add_training_options
 from mlpwatch.core.cli.order import add_order_options
 from mlpwatch.core.cli.parser import Parser
+from mlpwatch.core.cli.sweep import add_sweep_options, run_sweep
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
 
@@ -29,6 +30,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch branch RUN --at N     a new run that begins after epoch N of RUN, with other settings
   mlpwatch attach [RUN]          watch RUN, or the newest run, which trains elsewhere or has ended
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set a run that trains elsewhere
+  mlpwatch sweep [OPTIONS]       a grid of settings times seeds: is the difference real
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
@@ -72,6 +74,7 @@ def build_parser(
     _add_branch(commands.add_parser("branch", allow_abbrev=False), branch)
     _add_attach(commands.add_parser("attach", allow_abbrev=False), attach)
     _add_order(commands.add_parser("order", allow_abbrev=False), order)
+    _add_sweep(commands.add_parser("sweep", allow_abbrev=False))
     _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
     _add_check(commands.add_parser("check", allow_abbrev=False))
@@ -145,6 +148,17 @@ def _add_order(parser: argparse.ArgumentParser, command: Command) -> None:
     add_order_options(parser)
     add_run_options(parser, naming=False)
     parser.set_defaults(command=command)
+
+
+def _add_sweep(parser: Parser) -> None:
+    parser.description = (
+        "Train a grid of settings times seeds. Every setting takes a list: --learning-rate "
+        "0.03,0.1 --hidden '64;128,64'. Each trial is an ordinary run in the sweep's folder. The "
+        "same --name again trains what is missing."
+    )
+    parser.usage = "mlpwatch sweep [OPTIONS]"
+    add_sweep_options(parser)
+    parser.set_defaults(command=run_sweep)
 
 
 def _add_runs(parser: argparse.ArgumentParser, command: Command) -> None:

@@ -34,6 +34,9 @@ its schedule over the new length."""
 _NOT_HERE = ("recipe", *NETWORK_FIELDS)
 _FIELDS = tuple(field.name for field in fields(RunConfig) if field.name not in _NOT_HERE)
 
+LISTED = ("recipe", *(name for name in _FIELDS if name != "threads"))
+"""Settings that a sweep takes as lists, in the order of its grid."""
+
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that define the training. None of them has a default: see `config_from`."""

@@ -2,7 +2,8 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, NoReturn, get_args
 
 from mlpwatch.core.config import PixelRange
@@ -80,6 +81,20 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}{asked}")
         return options, unknown
 
+    def take_lists(self, names: Collection[str]) -> None:
+        """Let options take several values: joined by commas, layer widths by semicolons.
+
+        Args:
+            names: of the values in the namespace; each becomes a tuple.
+        """
+        for action in self._actions:
+            if action.dest in names:
+                mark = ";" if action.dest == "hidden" else ","
+                parse = action.type if callable(action.type) else str
+                allowed = tuple(action.choices or ())
+                action.type = partial(_listed, mark=mark, parse=parse, allowed=allowed)
+                action.choices = None
+
     def _meant(self, flag: str) -> str:
         """Return the option that is closest to an unknown one; empty if none is close."""
         own = [name for action in self._actions for name in action.option_strings]
@@ -104,11 +119,31 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{joined} {self.prog} --help")
 
 
+def _listed(
+    text: str, *, mark: str, parse: Callable[[str], object], allowed: tuple[object, ...]
+) -> tuple[object, ...]:
+    """Parse several values of one option.
+
+    Raises:
+        argparse.ArgumentTypeError: one of them can't be parsed, or none is given.
+    """
+    # An empty text is a value of --hidden: no hidden layer.
+    values = [parse(word.strip()) for word in text.split(mark)]
+    for value in values:
+        if allowed and value not in allowed:
+            known = ", ".join(map(str, allowed))
+            raise argparse.ArgumentTypeError(f"{value!r}: expected one of {known}")
+    if len(set(values)) < len(values):
+        raise argparse.ArgumentTypeError(f"{text!r}: a value is given twice")
+    return tuple(values)
+
+
 def _with_values_joined(arguments: Sequence[str]) -> list[str]:
     """Return `--pixel-range -1..1` as one word: argparse takes `-1..1` for an option."""
     joined: list[str] = []
     for word in arguments:
-        if joined and joined[-1] == "--pixel-range" and word in get_args(PixelRange):
+        is_range = set(word.split(",")) <= set(get_args(PixelRange))
+        if joined and joined[-1] == "--pixel-range" and is_range:
             joined[-1] += f"={word}"
         else:
             joined.append(word)

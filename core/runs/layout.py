@@ -49,6 +49,9 @@ GROUP_NAME = "group.json"
 GROUP_LOCK_NAME = "group.lock"
 """In the folder of a sweep: a `flock` on it is held while its trials are trained."""
 
+STOP_NAME = "group.stop"
+"""In the folder of a sweep: whoever makes this file stops the sweep, saved."""
+
 FAILURES_NAME = "failures.jsonl"
 """In the folder of a sweep: trials that ended without a run folder, or with their process."""
 

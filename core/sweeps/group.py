@@ -176,8 +176,8 @@ def read_group(folder: Path) -> Group:
     raise RunError(f"{printable(path)}: {fault}")
 
 
-def open_group(saved: Path, name: str, asked: Group | None) -> tuple[Path, Group]:
-    """Make a sweep's folder, or open it and add the settings and seeds that are new.
+def plan_group(saved: Path, name: str, asked: Group | None) -> tuple[Path, Group]:
+    """Return a sweep's folder and what it holds with what is asked for; write nothing.
 
     Args:
         saved: the folder of all runs.
@@ -187,7 +187,7 @@ def open_group(saved: Path, name: str, asked: Group | None) -> tuple[Path, Group
     Raises:
         InputError: the name can't be used.
         ConfigError: the sweep of this name has other settings.
-        RunError: the name is that of a run, or the folder can't be read or written.
+        RunError: the name is that of a run, or the folder can't be read.
     """
     check_run_name(name)
     path = saved / name
@@ -198,23 +198,28 @@ def open_group(saved: Path, name: str, asked: Group | None) -> tuple[Path, Group
                 f"{printable(saved)}; choose another"
             )
         found = read_group(path)
-        group = found if asked is None else found.extended(asked, name)
-        write = group.write if group != found else None
-    elif asked is None:
+        return path, found if asked is None else found.extended(asked, name)
+    if asked is None:
         raise InputError(f"--name {printable(name)}: no such sweep in {printable(saved)}")
-    else:
-        group, write = asked, None
+    return path, asked
+
+
+def store_group(path: Path, group: Group) -> None:
+    """Make a sweep's folder, or write what is new into it.
+
+    Raises:
+        RunError: it can't be written.
+    """
     try:
         if not os.path.lexists(path):
             make_folder(path, group.write)
-        elif write is not None:
-            write(path)
+        elif group != read_group(path):
+            group.write(path)
     except OSError as error:
         raise RunError(
             f"{printable(path)}: can't be written, {error.strerror}; free some space or give "
             "another folder with --saved"
         ) from None
-    return path, group
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.line_file import LineFile
 from mlpwatch.core.files.strict_json import parse_object, take_text, to_json
 from mlpwatch.core.runs.layout import FAILURES_NAME, GROUP_NAME, METRICS_NAME
-from mlpwatch.core.runs.listing import RunIndex, RunStateName, RunSummary
+from mlpwatch.core.runs.listing import EngineSummary, RunIndex, RunStateName, RunSummary
 from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.sweeps.group import Group, SweepSetting, Trial, is_held, read_group
 from mlpwatch.core.sweeps.statistics import (
@@ -52,6 +52,8 @@ class TrialRow:
     state: TrialState
     reason: str
     """Why it failed, in one line; else empty."""
+    is_final: bool
+    """Whether it has a result. One that failed without is tried again when the sweep continues."""
     epochs_done: int
     """Of the engine that is behind."""
     test_accuracy: Mapping[EngineName, float]
@@ -190,13 +192,16 @@ class GroupReader:
         self._group: tuple[object, Group] | None = None
         self._read_group()
 
-    def read(self) -> GroupReading:
+    def read(self, group: Group | None = None) -> GroupReading:
         """Read the state of every trial.
+
+        Args:
+            group: with settings and seeds that `group.json` does not have yet; None for the file's.
 
         Raises:
             RunError: `group.json` or the folder can't be read any more.
         """
-        group = self._read_group()
+        group = group or self._read_group()
         # First: a trial that ends in between is then read as ended.
         is_training = is_held(self.path)
         runs = {run.path.name: run for run in self._index.read()}
@@ -217,16 +222,19 @@ class GroupReader:
         path = self.path / trial.name
         if run is None:
             state: TrialState = "failed" if failure else "waiting"
-            return TrialRow(trial, path, state, failure, 0, {}, {}, ())
-        state = _STATES[run.state]
-        reason = run.reason
-        if state == "stopped" and failure:
+            return TrialRow(trial, path, state, failure, False, 0, {}, {}, ())
+        state, reason = _STATES[run.state], run.reason
+        if state == "stopped" and run.engines and all(_has_ended(e) for e in run.engines):
+            # Its patience has ended it before its last epoch.
+            state = "finished"
+        is_final = state == "finished" or run.state == "failed"
+        if failure and not is_final and state != "training":
             state, reason = "failed", failure
         test = {e.engine: e.test_accuracy for e in run.engines if e.test_accuracy is not None}
         val = {e.engine: e.val_accuracy for e in run.engines if e.val_accuracy is not None}
         done = min((engine.epochs_done for engine in run.engines), default=0)
         records = self._records(trial.name)
-        return TrialRow(trial, path, state, reason, done, test, val, records)
+        return TrialRow(trial, path, state, reason, is_final, done, test, val, records)
 
     def _records(self, name: str) -> tuple[EpochRecord, ...]:
         path = self.path / name / METRICS_NAME
@@ -269,6 +277,10 @@ def read_failures(folder: Path) -> dict[str, str]:
         except ValueError:
             continue
     return found
+
+
+def _has_ended(engine: EngineSummary) -> bool:
+    return engine.test_accuracy is not None
 
 
 def _seconds_left(rows: Iterable[TrialRow], known: Iterable[TrialRow]) -> float | None:

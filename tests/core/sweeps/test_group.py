@@ -18,11 +18,10 @@ from mlpwatch.core.sweeps.group import (
     checked_group,
     held_group,
     is_held,
-    open_group,
     read_group,
 )
 from tests.support.samples.run_samples import CONFIG, create
-from tests.support.samples.sweep_samples import group_of, make_group, train_trial
+from tests.support.samples.sweep_samples import group_of, make_group, open_group, train_trial
 
 GRID = {"learning_rate": (0.03, 0.1), "hidden": ((64,), (128, 64))}
 

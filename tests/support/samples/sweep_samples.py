@@ -12,7 +12,7 @@ from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.layout import METRICS_NAME, RESULT_NAME
 from mlpwatch.core.runs.manifest import RunManifest
 from mlpwatch.core.runs.metrics import MetricsLog
-from mlpwatch.core.sweeps.group import Group, SweepSetting, Trial, open_group
+from mlpwatch.core.sweeps.group import Group, SweepSetting, Trial, plan_group, store_group
 from tests.support.samples.run_samples import CONFIG, DIGITS, NOON
 
 
@@ -26,6 +26,13 @@ def group_of(
         for varied in [dict(zip(grid, values, strict=True))]
     ]
     return Group(tuple(settings), tuple(range(seeds)), NOON)
+
+
+def open_group(saved: Path, name: str, asked: Group | None) -> tuple[Path, Group]:
+    """Make a sweep's folder, or write into it what is new."""
+    path, group = plan_group(saved, name, asked)
+    store_group(path, group)
+    return path, group
 
 
 def make_group(saved: Path, name: str, group: Group) -> Path:

@@ -1,0 +1,220 @@
+"""`mlpwatch sweep`: a grid of settings times seeds, each an ordinary run."""
+
+import argparse
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpwatch.core.cli.options import (
+    DEFAULT_SAVED,
+    LISTED,
+    add_run_options,
+    add_training_options,
+    config_from,
+    given_settings,
+)
+from mlpwatch.core.cli.parser import Parser
+from mlpwatch.core.cli.signals import StopRequest, stop_on_signals
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.data.registry import check_source, lasting_source, resolve_source
+from mlpwatch.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mlpwatch.core.sweeps.group import Group, Trial
+    from mlpwatch.core.sweeps.reading import GroupReading
+    from mlpwatch.core.sweeps.sweep import Pool, Sweep
+
+USUAL_SEEDS = 3
+"""With two or more seeds a mean has a spread and a difference an interval."""
+
+_NOT_IN_A_SWEEP = {
+    "network": "a sweep trains mlpwatch's own networks",
+    "torch": "a sweep trains mlpwatch's own networks",
+    "lockstep": "nobody watches the steps of a sweep",
+    "stop_at_difference": "a sweep trains to the end",
+}
+
+
+def add_sweep_options(parser: Parser) -> None:
+    """Add all options of `mlpwatch sweep`: those of training, as lists, and its own."""
+    group = parser.add_argument_group("sweep")
+    group.add_argument(
+        "--seeds", type=_count, metavar="N",
+        help=f"train each setting with N seeds, from --seed (0) on (default: {USUAL_SEEDS})",
+    )  # fmt: skip
+    group.add_argument(
+        "--jobs", type=_count, metavar="N",
+        help="trials at a time; the cores are shared out (default: one per two cores)",
+    )  # fmt: skip
+    group.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="train on the workers of a Dask cluster, such as tcp://host:8786",
+    )  # fmt: skip
+    group.add_argument(
+        "--headless", action="store_true", help="without a screen: a line per trial, then a table"
+    )
+    group.add_argument("--json", action="store_true", help="print the table as one JSON object")
+    add_training_options(parser)
+    parser.take_lists(LISTED)
+    add_run_options(parser, naming=True)
+
+
+def run_sweep(options: argparse.Namespace) -> int:
+    """Run `mlpwatch sweep` and return its exit status.
+
+    Raises:
+        MlpwatchError: bad input; nothing has been written.
+    """
+    for name, why in _NOT_IN_A_SWEEP.items():
+        if vars(options)[name]:
+            raise ConfigError(f"--{name.replace('_', '-')}: {why}; leave it out")
+    with stop_on_signals() as request:
+        return _run(options, request)
+
+
+def _run(options: argparse.Namespace, request: StopRequest) -> int:
+    # Imported here: the command line must not wait for them.
+    from mlpwatch.core.cli.headless import say  # noqa: PLC0415
+    from mlpwatch.core.sweeps.group import plan_group, store_group  # noqa: PLC0415
+    from mlpwatch.core.sweeps.sweep import Sweep  # noqa: PLC0415
+    from mlpwatch.core.sweeps.table import begin_line  # noqa: PLC0415
+
+    name, asked = _asked(options)
+    path, group = plan_group(Path(options.saved), name, asked)
+    for data in sorted({one.config.data for one in group.settings}):
+        check_source(data)
+    sweep = Sweep(path, group, request.flag.is_set)
+    trials = sweep.missing()
+    pool = _pool(options, path, group)
+    try:
+        # Before anything is written: data that can't be read are bad input.
+        seconds = sweep.estimate(pool, trials) if trials else 0.0
+        store_group(path, group)
+        say(begin_line(name, group, len(trials), pool.where, seconds))
+        request.is_loading = False
+        _train(sweep, pool, trials)
+    finally:
+        pool.close()
+    reading = sweep.read()
+    _print_end(reading, options)
+    finished = any(row.state == "finished" for row in reading.rows)
+    return request.exit_status or (0 if finished else 1)
+
+
+def _train(sweep: "Sweep", pool: "Pool", trials: Sequence["Trial"]) -> None:
+    """Train what is missing, and report each trial that ends."""
+    from mlpwatch.core.cli.headless import say  # noqa: PLC0415
+    from mlpwatch.core.runs.listing import summarize_run  # noqa: PLC0415
+    from mlpwatch.core.sweeps.table import trial_line  # noqa: PLC0415
+
+    count = len(sweep.group.trials)
+    for number, end in enumerate(sweep.train(pool, trials), count - len(trials) + 1):
+        folder = sweep.path / end.name
+        say(trial_line(end, number, count, summarize_run(folder) if folder.exists() else None))
+
+
+def _print_end(reading: "GroupReading", options: argparse.Namespace) -> None:
+    """Print the table on stdout, or one JSON object and nothing else."""
+    from mlpwatch.core.cli.headless import say  # noqa: PLC0415
+    from mlpwatch.core.files.strict_json import to_json  # noqa: PLC0415
+    from mlpwatch.core.sweeps.reading import group_state  # noqa: PLC0415
+    from mlpwatch.core.sweeps.table import table_lines  # noqa: PLC0415
+
+    if options.json:
+        print(to_json(reading.to_dict()), flush=True)  # noqa: T201
+    else:
+        print("\n".join(table_lines(reading)), flush=True)  # noqa: T201
+    saved = shlex.quote(str(options.saved))
+    elsewhere = "" if options.saved == DEFAULT_SAVED else f" --saved {saved}"
+    verb = "compare" if reading.is_done else "sweep --name"
+    does = "shows this again" if reading.is_done else "continues it"
+    say(
+        f"{group_state(reading)}; saved in {reading.path}; "
+        f"mlpwatch {verb} {shlex.quote(reading.path.name)}{elsewhere} {does}"
+    )
+
+
+def _pool(options: argparse.Namespace, path: Path, group: "Group") -> "Pool":
+    """Return the workers that the options ask for.
+
+    Raises:
+        InputError: more trials at a time than cores, or no such cluster.
+    """
+    from mlpwatch.core.sweeps.local import LocalPool, shared_cores  # noqa: PLC0415
+
+    engines = max(len(one.config.engine_names) for one in group.settings)
+    jobs, threads = shared_cores(options.threads, options.jobs, engines)
+    return LocalPool(path, min(jobs, len(group.trials)), threads)
+
+
+def _asked(options: argparse.Namespace) -> tuple[str, "Group | None"]:
+    """Return name and content of the sweep that the options describe.
+
+    Its content is None where they only name one that is there, to continue it.
+
+    Raises:
+        ConfigError: a value is out of range, or given twice.
+    """
+    from mlpwatch.core.runs.layout import free_run_name  # noqa: PLC0415
+    from mlpwatch.core.runs.listing import is_group  # noqa: PLC0415
+
+    saved = Path(options.saved)
+    given = set(given_settings(options)) - {"threads"}
+    is_bare = not given and options.recipe is None and options.seeds is None
+    if is_bare and options.name and is_group(saved / options.name):
+        return options.name, None
+    group = group_from(options)
+    first = group.settings[0].config
+    return options.name or free_run_name(saved, first, group.created), group
+
+
+def group_from(options: argparse.Namespace) -> "Group":
+    """Return the grid and the seeds that the options describe.
+
+    Raises:
+        ConfigError: a value is out of range, or there are too many trials.
+    """
+    from mlpwatch.core.sweeps.group import Group, SweepSetting, checked_group  # noqa: PLC0415
+
+    settings = [
+        SweepSetting({name: getattr(config, name) for name in varied}, config)
+        for varied, config in _cells(options)
+    ]
+    return checked_group(Group(tuple(settings), _seeds(options)))
+
+
+def _cells(options: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], RunConfig]]:
+    """Yield each cell of the grid: the names of what varies, and the settings.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+    values = {name: vars(options)[name] for name in LISTED if name != "seed"}
+    lists = {name: listed for name, listed in values.items() if listed is not None}
+    varied = tuple(name for name, listed in lists.items() if len(listed) > 1)
+    for cell in product(*lists.values()):
+        chosen: dict[str, Any] = dict(zip(lists, cell, strict=True))
+        plain = argparse.Namespace(**{**vars(options), "seed": None, **chosen})
+        config = config_from(plain)
+        data = lasting_source(resolve_source(config.data))
+        yield varied, replace(config, data=data, history=chosen.get("history", 0), threads=None)
+
+
+def _seeds(options: argparse.Namespace) -> tuple[int, ...]:
+    given = options.seed or (0,)
+    if options.seeds is None:
+        return tuple(given) if options.seed else tuple(range(USUAL_SEEDS))
+    if len(given) > 1:
+        raise ConfigError(
+            f"--seeds {options.seeds}: --seed names {len(given)} of them; leave one out"
+        )
+    return tuple(range(given[0], given[0] + options.seeds))
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1 on")
+    return int(text)
