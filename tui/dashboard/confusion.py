@@ -147,7 +147,9 @@ class ConfusionMatrix(CellView, can_focus=True):
     def _picture(self, width: int, height: int) -> Canvas:
         canvas = Canvas(width, height)
         end = canvas.put(0, 0, self._title, self._role)
-        if self._counts is None or not self._names:
+        if self._facts.mode == "plane":
+            canvas.paste(self._facts.plane or Canvas(0, 0), 0, 1)
+        elif self._counts is None or not self._names:
             word = self._facts.absent
             canvas.put(max(0, (width - len(word)) // 2), height // 2, word, Role.DIM)
         elif self._facts.is_page:
@@ -211,7 +213,7 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def action_move(self, down: int, right: int) -> None:
         """Move the cursor; the first press puts it on the most frequent mistake."""
-        if not self._names:
+        if not self._names or self._facts.mode == "plane":
             return
         last = len(self._names) - 1
         true, predicted = self._cursor or self._worst()
@@ -221,7 +223,7 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def action_open(self) -> None:
         """Ask to open the cell under the cursor; without a cursor, show one."""
-        if self._counts is None:
+        if self._counts is None or self._facts.mode == "plane":
             return
         if self._cursor is None:
             self._move_to(*self._worst())
@@ -230,7 +232,8 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def on_focus(self, _event: Focus) -> None:
         """Show the cursor that the keys will move."""
-        if self._cursor is None and self._counts is not None:
+        shows_matrix = self._counts is not None and self._facts.mode != "plane"
+        if self._cursor is None and shows_matrix:
             self._move_to(*self._worst())
 
     def on_click(self, event: Click) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from mlpwatch.core.config import TITLES
 from mlpwatch.tui.dashboard.confusion_layout import Layout, count_role, count_text, places
+from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import HEAT, Role
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from mlpwatch.core.analysis.scores import ClassScores, PairDifference
 
-MatrixMode = Literal["counts", "percent", "difference", "scores"]
+MatrixMode = Literal["plane", "counts", "percent", "difference", "scores"]
 MATRIX_MODES: tuple[MatrixMode, ...] = get_args(MatrixMode)
 
 _DECIMAL_COLUMNS = 6
@@ -36,11 +37,13 @@ class MatrixFacts:
     """Names of the models whose difference it is."""
     absent: str = "after the first epoch"
     """Shown if there are no counts."""
+    plane: Canvas | None = None
+    """Decision regions, shown in mode `plane` in place of the matrix."""
 
     @property
     def is_page(self) -> bool:
         """Whether something else is shown in place of the matrix."""
-        return self.mode == "scores" or self.differences is not None
+        return self.mode in ("scores", "plane") or self.differences is not None
 
     def same(self, other: "MatrixFacts") -> bool:
         """Return whether both show the very same objects."""
@@ -49,6 +52,7 @@ class MatrixFacts:
             and self.other is other.other
             and self.scores is other.scores
             and self.differences == other.differences
+            and self.plane is other.plane
         )
 
 

@@ -9,9 +9,11 @@ from mlpwatch.core.epochs import accuracy_of
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
+from mlpwatch.tui.dashboard.planes import Planes, Size
 from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.lines import ACCENTS
-from mlpwatch.tui.kit.pace import MATRICES_SECONDS, SCORES_SECONDS
+from mlpwatch.tui.kit.look import Look
+from mlpwatch.tui.kit.pace import MATRICES_SECONDS, PLANES_SECONDS, SCORES_SECONDS
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 CHOOSE_A_CELL = "arrows choose a cell, enter shows its digits; c: row %, difference, scores"
 
+PLANE_KEYS = (
+    "c: confusion matrix, row %, difference, scores; w: the units over the plane; z: larger"
+)
+
 Find = Callable[[EngineName], ConfusionMatrix]
 """Returns the matrix of a model."""
 
@@ -31,10 +37,13 @@ class Matrices:
 
     Args:
         find: returns the widgets.
+        watch: of the run.
     """
 
-    def __init__(self, find: Find) -> None:
+    def __init__(self, find: Find, watch: Watch) -> None:
         self._find = find
+        self.planes = Planes(watch)
+        self.has_plane = False
         self.mode: MatrixMode = "counts"
         self.cell: tuple[int, int] | None = None
         """True and predicted class under the cursor."""
@@ -65,7 +74,9 @@ class Matrices:
 
     def next_mode(self, state: "RunState") -> None:
         """Switch to the next way of showing them; a single model has no difference."""
-        modes = [mode for mode in MATRIX_MODES if mode != "difference" or len(state.engines) > 1]
+        absent = {"difference"} if len(state.engines) == 1 else set()
+        absent |= set() if self.has_plane else {"plane"}
+        modes = [mode for mode in MATRIX_MODES if mode not in absent]
         self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
 
     def scrub(self, by: int, state: "RunState") -> bool:
@@ -77,6 +88,22 @@ class Matrices:
             place = max(0, now + by)
             self.epoch = epochs[place] if place < len(epochs) - 1 else None
         return bool(epochs)
+
+    def begin_with_plane(self) -> None:
+        """Show the plane first: the samples are points."""
+        self.has_plane, self.mode = True, "plane"
+
+    async def read_planes(self, state: "RunState", look: Look, draw: Callable[[], None]) -> None:
+        """Compute the planes of the newest weights or of the chosen epoch, off the event loop."""
+        await self.planes.read(lambda: self._plane_sizes(state), lambda: self.epoch, look, draw)
+
+    def _plane_sizes(self, state: "RunState") -> dict[EngineName, Size]:
+        views = {name: self._find(name) for name in state.engines}
+        return {
+            name: (view.size.width, view.size.height - 1)
+            for name, view in views.items()
+            if self.mode == "plane" and view.is_on_screen
+        }
 
     def draw(self, state: "RunState", names: str, title: str) -> None:
         """Draw what has changed.
@@ -102,11 +129,13 @@ class Matrices:
 
     def seconds_between(self, state: "RunState") -> float:
         """Return the least time before the next drawing."""
+        if self.mode == "plane":
+            return PLANES_SECONDS
         return SCORES_SECONDS if self._shows_scores(state) else MATRICES_SECONDS
 
     def _shows_scores(self, state: "RunState") -> bool:
         room = any(self._find(name).has_room_for_scores for name in state.engines)
-        return self.mode == "scores" or room
+        return self.mode == "scores" or (room and self.mode != "plane")
 
     async def score(self, state: "RunState") -> None:
         """Compute the scores of the shown matrices, off the event loop."""
@@ -128,6 +157,8 @@ class Matrices:
         }
 
     def _facts(self, name: EngineName, state: "RunState") -> MatrixFacts:
+        if self.mode == "plane":
+            return MatrixFacts("plane", plane=self.planes.canvases.get(name))
         counts = self.counts(state.engines[name], state)
         if counts is None:
             return MatrixFacts(absent=self._why_absent(state.engines[name]))
@@ -174,6 +205,7 @@ class Matrices:
 
     def _subtitle(self, engine: "EngineView", state: "RunState") -> str:
         what: dict[MatrixMode, str] = {
+            "plane": "",
             "counts": "",
             "percent": " row %",
             "difference": " "
@@ -202,6 +234,8 @@ def cell_text(matrices: Matrices, watch: Watch, width: int) -> list[tuple[str, R
         return []
     found = {name: matrices.counts(engine, state) for name, engine in state.engines.items()}
     shown = {name: counts for name, counts in found.items() if counts is not None}
+    if matrices.mode == "plane":
+        return [(f" {PLANE_KEYS}", Role.DIM)] if matrices.epoch is None else []
     if matrices.cell is None:
         is_shown = matrices.epoch is None and bool(shown)
         return [(f" {CHOOSE_A_CELL}", Role.DIM)] if is_shown else []

@@ -24,6 +24,7 @@ from mlpwatch.tui.dashboard.text import message
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, Speed, StatusPanel, TextLine
+from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
 from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.state.watch import Watch
@@ -47,6 +48,9 @@ ALL_PANELS_HEIGHT = 36
 
 PARENT_SECONDS = 2.0
 """Time between two looks at what the parent of a branch does."""
+
+CHARTS_HEIGHT = 24
+"""Of the screen without the plane: two charts of nine rows, and six rows around them."""
 
 TWO_PANELS_HEIGHT = 28
 """Two panels are shown from this height on: the loss, and below it accuracy or matrix."""
@@ -85,7 +89,7 @@ class Dashboard(ClosesOnce[None]):
         self._watch, self._names, self._cost, self._branch = watch, names, cost, branch
         self._charts = ChartRows(self._chart)
         self._zoomed, self._panel = False, PANELS[0]
-        self._matrix_row = Matrices(self._matrix)
+        self._matrix_row = Matrices(self._matrix, watch)
         self._numbers, self._matrices = Pace(NUMBERS_SECONDS), Pace(MATRICES_SECONDS)
         self._phases: list[Phase] = []
         self._late: Timer | None = None
@@ -127,6 +131,9 @@ class Dashboard(ClosesOnce[None]):
         if state := self._watch.state:
             if not self.query_one("#loss").visible:
                 self.query(".panel").set(visible=True)  # axes without a scale would say nothing
+                if self._watch.session and self._watch.session.dataset.are_points:
+                    self._matrix_row.begin_with_plane()
+                    self._panel = "confusion"
                 self._arrange()
             phases = [engine.phase for engine in state.engines.values()]
             numbers, self._phases = numbers or phases != self._phases, phases
@@ -159,7 +166,9 @@ class Dashboard(ClosesOnce[None]):
 
     def action_move(self, down: int, right: int) -> None:
         """Move in the panel: the matrix's cursor, or the charts' shared crosshair."""
-        if self._panel == "confusion":
+        if self._shows_plane:
+            self._say_of_plane("the arrows move in the matrix; c shows it")
+        elif self._panel == "confusion":
             self._matrix(self._names[0]).action_move(down, right)
         elif right:
             self.action_crosshair("column", right)
@@ -178,7 +187,9 @@ class Dashboard(ClosesOnce[None]):
 
     def action_open(self) -> None:
         """Show the digits of the confusion cell under the cursor."""
-        if self._panel == "confusion":
+        if self._shows_plane:
+            self._say_of_plane("enter opens a cell of the matrix; c shows it, m the mistakes")
+        elif self._panel == "confusion":
             self._matrix(self._names[0]).action_open()
         elif state := self._watch.state:
             state.say("enter opens a cell of the matrix; tab goes there", where="dashboard")
@@ -221,7 +232,7 @@ class Dashboard(ClosesOnce[None]):
         """Show counts, shares of rows, the difference of both models, or scores."""
         if state := self._watch.state:
             self._matrix_row.next_mode(state)
-            self.update(numbers=True)
+            self._arrange()
 
     def action_scrub(self, by: int) -> None:
         """Show another epoch, in charts and matrices together; training goes on meanwhile."""
@@ -276,6 +287,15 @@ class Dashboard(ClosesOnce[None]):
             self.post_message(self.CellOpened(event.true, event.predicted, name))
         self.update(numbers=True)
 
+    @property
+    def _shows_plane(self) -> bool:
+        return self._panel == "confusion" and self._matrix_row.mode == "plane"
+
+    def _say_of_plane(self, text: str) -> None:
+        if state := self._watch.state:
+            state.say(text, where=self.WHERE)
+            self.update(numbers=True)
+
     def _mark_read(self) -> None:
         """Let values that are looked up now replace the newest message."""
         if state := self._watch.state:
@@ -308,6 +328,8 @@ class Dashboard(ClosesOnce[None]):
     def _matrix_rows(self) -> int:
         """Return the height of the matrices; the two rows of charts share the rest equally."""
         session = self._watch.session
+        if self._matrix_row.mode == "plane":
+            return max(HEAD_ROWS + 10, min(self.size.height - CHARTS_HEIGHT, self.size.height // 2))
         classes = session.dataset.classes if session else 10
         return min(HEAD_ROWS + classes, max(HEAD_ROWS + 10, self.size.height // 3))
 
@@ -327,8 +349,9 @@ class Dashboard(ClosesOnce[None]):
         state, session = self._watch.state, self._watch.session
         if state is None or session is None:
             return
-        title = panel_title("confusion", self._panel)
-        self._matrix_row.draw(state, session.dataset.class_names, title)
+        self._paint_matrices()
+        if self._matrix_row.mode == "plane":
+            self._read_planes()
         self._matrices.seconds = self._matrix_row.seconds_between(state)
         if self._matrix_row.wants_scores(state):
             self._score()
@@ -344,6 +367,18 @@ class Dashboard(ClosesOnce[None]):
         if records and (state := self._watch.state):
             state.parent_future.add(records)
             self.update()
+
+    def _paint_matrices(self) -> None:
+        if (state := self._watch.state) and (session := self._watch.session) and can_draw(self):
+            title = panel_title("confusion", self._panel)
+            if self._matrix_row.mode == "plane":
+                title = title.replace("confusion", "plane")
+            self._matrix_row.draw(state, session.dataset.class_names, title)
+
+    @work(group="planes")
+    async def _read_planes(self) -> None:
+        if state := self._watch.state:
+            await self._matrix_row.read_planes(state, look_of(self), self._paint_matrices)
 
     @work(group="scores", exclusive=True)
     async def _score(self) -> None:

@@ -17,7 +17,17 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mlpwatch.tui.kit.look import Look, look_of
-from mlpwatch.tui.kit.theme import Grey, Ink, Role, Shade, grey_style, palette_for, shade_style
+from mlpwatch.tui.kit.theme import (
+    Grey,
+    Ink,
+    PlaneInk,
+    Role,
+    Shade,
+    grey_style,
+    palette_for,
+    plane_style,
+    shade_style,
+)
 
 BRAILLE_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bit of each dot of a braille cell by row, from the top, and column (Unicode 15, 21.1)."""
@@ -107,7 +117,9 @@ class Canvas:
         if 0 <= y < self.height:
             characters, roles = self._characters[y], self._roles[y]
             # A blank looks the same in every role except the cursor's: let it join its run.
-            is_seen = role == Role.CURSOR or (isinstance(role, Shade | Grey) and role.ground)
+            is_seen = (
+                _is_seen_on_blanks(role) if not isinstance(role, Role) else role == Role.CURSOR
+            )
             for column in range(max(0, x), min(end, self.width)):
                 character = characters[column] = cells[column - x]
                 roles[column] = Role.TEXT if character == " " and not is_seen else role
@@ -190,6 +202,8 @@ _SEEN_ON_BLANKS = (Role.CURSOR, Role.TRUE_LABEL, Role.HEAT_3, Role.HEAT_5)
 
 
 def _is_seen_on_blanks(ink: Ink) -> bool:
+    if isinstance(ink, PlaneInk):
+        return True
     return ink in _SEEN_ON_BLANKS or (isinstance(ink, Shade | Grey) and ink.ground != 0)
 
 
@@ -289,6 +303,8 @@ class CellView(Widget):
             dark = self.app.current_theme.dark
             if isinstance(ink, Role):
                 own = palette_for(dark, not self.app.no_color)[ink]
+            elif isinstance(ink, PlaneInk):
+                own = plane_style(ink, dark)
             else:
                 own = grey_style(ink, dark) if isinstance(ink, Grey) else shade_style(ink, dark)
             style = self._styles[ink] = self.rich_style + own

@@ -7,6 +7,10 @@ MATRICES_SECONDS = 1.0
 """The same for the matrices. An epoch changes dozens of their cells: on MNIST, with two epochs
 a second, they were nine tenths of all bytes."""
 
+PLANES_SECONDS = 2.0
+"""The same for decision regions: while they move, an epoch changes a tenth of their cells, 1 kB
+of both models at 140x40."""
+
 SCORES_SECONDS = 3.0
 """The same for matrices with a score of each class beside them: at 220x60 an epoch changes most
 of those numbers, which would be 3.9 kB/s if they were shown each second."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from rich.color import Color as RichColor
 from rich.style import Style
@@ -79,7 +79,33 @@ class Grey:
     """Background level."""
 
 
-Ink = Role | Shade | Grey
+PLANE_HUES = 6
+"""Hues of the classes on a plane; a seventh class has the first one's."""
+
+PlaneLevel = Literal["unsure", "sure", "point"]
+PLANE_LEVELS: tuple[PlaneLevel, ...] = get_args(PlaneLevel)
+
+WRONG_POINT = PLANE_HUES * len(PLANE_LEVELS)
+"""The code of a point that is predicted wrong."""
+
+PLANE_CODES = WRONG_POINT + 1
+
+
+def plane_code(hue: int, level: PlaneLevel) -> int:
+    """Return the code of a pixel of a plane."""
+    return len(PLANE_LEVELS) * (hue % PLANE_HUES) + PLANE_LEVELS.index(level)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneInk:
+    """Two pixels of a plane in a half block, by their codes."""
+
+    fore: int
+    """Of the character."""
+    ground: int
+
+
+Ink = Role | Shade | Grey | PlaneInk
 """How a character is drawn."""
 
 Text = list[tuple[str, Role]]
@@ -213,6 +239,33 @@ def grey_style(grey: Grey, dark: bool) -> Style:
     """Return the style of inked pixels on a dark or light background."""
     fore, ground = (RichColor.from_rgb(*[_GREYS[dark][n]] * 3) for n in (grey.fore, grey.ground))
     return Style(color=fore, bgcolor=ground if grey.ground else None)
+
+
+_PLANE_HUES: Mapping[bool, tuple[str, ...]] = MappingProxyType(
+    {
+        # Purple and green first, as of signed numbers; never the models' orange and blue.
+        True: ("#C77DFF", "#4BD964", "#F0E442", "#2FC7B9", "#E08A7A", "#B8B8B8"),
+        False: ("#7A1FA8", "#0E7A15", "#8A7400", "#00757A", "#A83A2A", "#4A4A4A"),
+    }
+)
+_PLANE_SHARES: Mapping[PlaneLevel, float] = MappingProxyType(
+    {"unsure": 0.2, "sure": 0.42, "point": 1.0}
+)
+"""How far the background is blended towards a class's hue."""
+
+
+@cache
+def plane_style(ink: PlaneInk, dark: bool) -> Style:
+    """Return the style of two pixels of a plane on a dark or light background."""
+    return Style(color=_plane_colour(ink.fore, dark), bgcolor=_plane_colour(ink.ground, dark))
+
+
+def _plane_colour(code: int, dark: bool) -> str:
+    if code == WRONG_POINT:
+        return "#FFFFFF" if dark else "#000000"
+    hue, level = divmod(code, len(PLANE_LEVELS))
+    nothing, full = Color.parse(_SHADE_ENDS[dark][0]), Color.parse(_PLANE_HUES[dark][hue])
+    return nothing.blend(full, _PLANE_SHARES[PLANE_LEVELS[level]]).hex
 
 
 @cache
