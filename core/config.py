@@ -7,11 +7,20 @@ from typing import Any, Literal, Self, get_args
 
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network_file import NetworkFile
-from mlpwatch.core.specification import ActivationName
+from mlpwatch.core.specification import (
+    LEAK,
+    MAX_SLOPE,
+    OUTPUT_OF_LOSS,
+    UNDEFINED_LOSSES,
+    ActivationName,
+    OutputName,
+)
+from mlpwatch.core.specification import LossName as SpecifiedLoss
 
 EngineName = Literal["numpy", "torch"]
 Activation = ActivationName
-LossName = Literal["cross-entropy", "mse"]
+OutputActivation = OutputName
+LossName = SpecifiedLoss
 LossMean = Literal["batch", "element"]
 OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 Schedule = Literal["constant", "linear", "cosine", "step"]
@@ -77,14 +86,23 @@ class RunConfig:
     """Widths of the hidden layers; empty for softmax regression."""
 
     activation: Activation = "relu"
-    """Activation of the hidden layers. The output is softmax (cross-entropy) or sigmoid (mse)."""
+    """Activation of the hidden layers."""
+
+    negative_slope: float = LEAK
+    """f'(z) of `leaky-relu` where z ≤ 0."""
 
     loss: LossName = "cross-entropy"
-    """Softmax cross-entropy, or squared error on one-hot targets after a sigmoid."""
+    """Cross-entropy of the true class, or squared error, half of it or binary cross-entropy of all
+    classes, on one-hot targets."""
+
+    output_activation: OutputActivation | None = None
+    """What makes outputs of logits; None for what the loss goes with: softmax for cross-entropy,
+    else one sigmoid per class."""
 
     torch_loss_mean: LossMean = "batch"
-    """What PyTorch's squared error is averaged over: `batch` sums over the classes as
-    hand-written code does; `element` is `nn.MSELoss()`, smaller by the class count."""
+    """What PyTorch averages a loss of all classes over: `batch` sums over the classes as
+    hand-written code does; `element` is `nn.MSELoss()` or `nn.BCEWithLogitsLoss()`, smaller by the
+    class count."""
 
     optimizer: OptimizerName = "sgd"
     """Plain SGD, or another with PyTorch's default constants; see `core.network.optimizers`."""
@@ -161,6 +179,8 @@ class RunConfig:
         """Check every range, in the order of the fields."""
         _check_choices(self)
         _check_layers(self.hidden)
+        _check_number("negative slope", self.negative_slope, 0, MAX_SLOPE)
+        _check_output(self)
         _check_share("momentum", self.momentum)
         _check_number("weight decay", self.weight_decay, 0, MAX_WEIGHT_DECAY)
         _check_share("dropout", self.dropout)
@@ -217,8 +237,23 @@ class RunConfig:
         """The names of both engines for people; see `title`."""
         return {name: self.title(name) for name in ENGINE_NAMES}
 
+    @property
+    def output_function(self) -> OutputActivation:
+        """What makes outputs of logits."""
+        return self.output_activation or OUTPUT_OF_LOSS[self.loss]
+
+    @property
+    def sums_classes(self) -> bool:
+        """Whether the loss of an image is a sum over all classes, which PyTorch may average."""
+        return self.loss != "cross-entropy"
+
+    @property
+    def means_differ(self) -> bool:
+        """Whether PyTorch's loss is the sum over the classes divided by their number."""
+        return self.sums_classes and self.torch_loss_mean == "element"
+
     def loss_mean(self, engine: EngineName) -> LossMean:
-        """What this engine's squared error is averaged over."""
+        """What this engine's loss is averaged over, if it is a sum over the classes."""
         return self.torch_loss_mean if engine == "torch" else "batch"
 
     def to_dict(self) -> dict[str, Any]:
@@ -283,6 +318,11 @@ def _check_choices(config: RunConfig) -> None:
         value = getattr(config, name)
         if value not in allowed:
             raise ConfigError(f"{name} {value!r}: expected one of {', '.join(allowed)}")
+    if config.output_activation not in (None, *get_args(OutputActivation)):
+        raise ConfigError(
+            f"output_activation {config.output_activation!r}: expected one of "
+            f"{', '.join(get_args(OutputActivation))}"
+        )
     if config.only not in (None, *ENGINE_NAMES):
         raise ConfigError(f"only {config.only!r}: expected numpy or torch")
 
@@ -290,6 +330,14 @@ def _check_choices(config: RunConfig) -> None:
 def _check_layers(hidden: tuple[int, ...]) -> None:
     for width in hidden:
         _check_whole("hidden layer width", width, 1, MAX_LAYER_WIDTH)
+
+
+def _check_output(config: RunConfig) -> None:
+    if (config.loss, config.output_function) in UNDEFINED_LOSSES:
+        raise ConfigError(
+            f"output_activation 'linear' with loss {config.loss!r}: it takes the logarithm of the "
+            "outputs, and linear ones may be negative; use softmax or sigmoid"
+        )
 
 
 def _check_share(name: str, value: object) -> None:

@@ -18,6 +18,19 @@ OUTPUT_OF_LOSS: Mapping[str, OutputName] = {
     "half-mse": "sigmoid",
     "bce": "sigmoid",
 }
+UNDEFINED_LOSSES: frozenset[tuple[str, str]] = frozenset(
+    {("cross-entropy", "linear"), ("bce", "linear")}
+)
+"""Pairs of loss and output activation without a value: the logarithm of a negative output."""
+
+LEAK = 0.01
+"""f'(z) of the leaky ReLU where z ≤ 0 (Maas et al. 2013); the default of `nn.LeakyReLU`."""
+
+LEAKY_OF_SLOPE = "leaky-relu of slope "
+
+MAX_SLOPE = 1.0
+"""Of the leaky ReLU: with 1 it is linear."""
+
 MAX_WIDTH = 4_096
 MAX_LAYERS = 32
 
@@ -28,6 +41,8 @@ class Specification:
 
     hidden: tuple[int, ...] = (50,)
     activation: ActivationName = "relu"
+    negative_slope: float = LEAK
+    """Of leaky-relu, where z ≤ 0."""
     output_activation: OutputName | Literal[""] = ""
     """Empty: what the loss goes with."""
     loss: LossName = "cross-entropy"
@@ -48,6 +63,12 @@ class Specification:
     def output_function(self) -> OutputName:
         """What turns logits into outputs."""
         return self.output_activation or OUTPUT_OF_LOSS[self.loss]
+
+    @property
+    def activation_key(self) -> str:
+        """The activation with its slope, if that is not the usual one."""
+        is_usual = self.activation != "leaky-relu" or self.negative_slope == LEAK
+        return self.activation if is_usual else f"{LEAKY_OF_SLOPE}{self.negative_slope!r}"
 
     @property
     def columns_of_weights(self) -> bool:
@@ -108,6 +129,14 @@ def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
                     f"hidden = {value!r}: expected whole widths from 1 to {MAX_WIDTH:,}, like (50,)"
                 )
         return tuple(widths)
+    if name == "negative_slope":
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= MAX_SLOPE:
+            raise InputError(
+                f"negative_slope = {value!r}: expected a number from 0 to {MAX_SLOPE:g}, like "
+                f"{LEAK:g}"
+            )
+        return float(value)
     if name == "bias":
         if not isinstance(value, bool):
             raise InputError(f"bias = {value!r}: expected True or False")

@@ -14,6 +14,7 @@ from mlpwatch.core.analysis.weight_tiles import FULL_SHARE, round_scale
 from mlpwatch.core.arrays import Floats
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.network.activations import activation_of
 
 RENEW_SECONDS = 3.0
 """Least time between two preparations during training: a small network finishes an epoch in
@@ -109,7 +110,7 @@ class Explainer:
         if index is None or shown is None:
             return
         if engine in self._rests_until:
-            index = NeighbourIndex(self._dataset, shown, self._config.activation)
+            index = NeighbourIndex(self._dataset, shown, activation_of(self._config))
         # The index can answer during this: a question computes the classes that it needs.
         index.prepare(stopped)
         if not stopped():
@@ -122,7 +123,7 @@ class Explainer:
         index = self._index(question.engine)
         if index is None:
             return None
-        weights, activation = index.shown.weights, self._config.activation
+        weights, activation = index.shown.weights, activation_of(self._config)
         towards = np.array([question.towards], np.int64)
         slope = logit_gradient(weights, question.image[np.newaxis], towards, activation)[0]
         gradient = ink_gradient(slope, self._config.pixel_range)
@@ -141,6 +142,6 @@ class Explainer:
     def _index(self, engine: EngineName) -> NeighbourIndex | None:
         index, shown = self._indices.get(engine), self._board.evaluated(engine)
         if index is None and shown is not None:
-            index = NeighbourIndex(self._dataset, shown, self._config.activation)
+            index = NeighbourIndex(self._dataset, shown, activation_of(self._config))
             index = self._indices.setdefault(engine, index)
         return index

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats, Rows, Tensors
-from mlpwatch.core.config import Activation
-from mlpwatch.core.network.activations import ACTIVATIONS
+from mlpwatch.core.network.activations import AnyActivation, rule_of
 from mlpwatch.core.network.layers import Network, Parameters, overflow_allowed, predict_chunks
 
 FLAT = 0.01
@@ -37,7 +36,7 @@ def hidden_width(weights: Tensors) -> int | None:
 
 
 def extract_features(
-    weights: Tensors, images: Floats, rows: Rows, activation: Activation
+    weights: Tensors, images: Floats, rows: Rows, activation: AnyActivation
 ) -> NDArray[np.float32]:
     """Return the last hidden layer's activations A_L-1 (len(rows), width).
 
@@ -93,7 +92,7 @@ class UnitProbe:
         images: (samples, features), scaled as in training.
     """
 
-    def __init__(self, activation: Activation, images: Floats) -> None:
+    def __init__(self, activation: AnyActivation, images: Floats) -> None:
         self._activation, self._images = activation, images
         self._parameters: Parameters | None = None
 
@@ -103,7 +102,7 @@ class UnitProbe:
         pairs = ((weights[f"layers.{k}.weight"], weights[f"layers.{k}.bias"]) for k in range(last))
         uniform = [is_uniform(w, b) for w, b in pairs]
         shares = [np.nan] * last
-        if ACTIVATIONS[self._activation].flat_word and last and len(self._images):
+        if rule_of(self._activation).flat_word and last and len(self._images):
             shares = self._flat_shares(weights)
         return tuple(HiddenUnits(*both) for both in zip(shares, uniform, strict=True))
 

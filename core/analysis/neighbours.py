@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mlpwatch.core.analysis.features import extract_features, hidden_width
 from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.arrays import Floats, Rows
-from mlpwatch.core.config import Activation
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.network.activations import AnyActivation
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class NeighbourIndex:
         self,
         dataset: Dataset,
         shown: WeightSnapshot,
-        activation: Activation,
+        activation: AnyActivation,
         most_bytes: int = MOST_BYTES,
     ) -> None:
         self.shown = shown

@@ -3,12 +3,13 @@
 import numpy as np
 
 from mlpwatch.core.arrays import Floats, Labels, Tensors
-from mlpwatch.core.config import Activation, PixelRange
+from mlpwatch.core.config import PixelRange
+from mlpwatch.core.network.activations import AnyActivation
 from mlpwatch.core.network.layers import Network, Parameters, overflow_allowed
 
 
 def logit_gradient(
-    weights: Tensors, images: Floats, classes: Labels, activation: Activation
+    weights: Tensors, images: Floats, classes: Labels, activation: AnyActivation
 ) -> Floats:
     """Return ∂z_c/∂x (samples, features): each image's gradient of the logit of its class c.
 

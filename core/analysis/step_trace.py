@@ -16,6 +16,7 @@ from mlpwatch.core.analysis.features import FLAT
 from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, batch_order, steps_per_epoch
+from mlpwatch.core.network.activations import activation_of
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.dropout import DropoutMasks, Masks
 from mlpwatch.core.network.engine import Engine, EngineState
@@ -237,7 +238,7 @@ def _saturated(config: RunConfig, pixels: Floats, state: EngineState) -> list[in
     parameters = Parameters(state.weights)
     masks = _masks(config, state, len(pixels))
     drops = [mask is not None for mask in masks]
-    network = Network(parameters, config.activation, len(pixels), drops=drops)
+    network = Network(parameters, activation_of(config), len(pixels), drops=drops)
     network.set_masks(masks)
     network.forward(pixels)
     return [
@@ -274,8 +275,7 @@ def _differences(
         gradients.append(engine.loss_and_gradient(np.arange(len(first.rows)))[1])
     one, other = gradients
     # A known factor is not an error of either backward pass.
-    is_mean = config.loss == "mse" and config.torch_loss_mean == "element"
-    factor = dataset.classes if is_mean else 1
+    factor = dataset.classes if config.means_differ else 1
     return tuple(
         float(np.abs(array - factor * other[key]).max())
         for key, array in one.items()

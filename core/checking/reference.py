@@ -10,13 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.core.specification import Specification
+from mlpwatch.core.specification import LEAK, LEAKY_OF_SLOPE, Specification
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
-
-LEAKY_SLOPE = 0.01
-"""PyTorch's default for `nn.LeakyReLU`."""
 
 
 def logistic(z: Array) -> Array:
@@ -83,12 +80,19 @@ ACTIVATIONS: Mapping[str, Nonlinearity] = {
         "a = tanh(z)",
         "f'(z) = 1 - a², a = tanh(z)",
     ),
-    "leaky-relu": _leaky(LEAKY_SLOPE),
+    "leaky-relu": _leaky(LEAK),
     "gelu": Nonlinearity(_gelu, _gelu_derivative, "a = z Φ(z)", "f'(z) = Φ(z) + z φ(z)"),
     "none": Nonlinearity(lambda z: z, np.ones_like, "a = z", "f'(z) = 1"),
-    # Other slopes of public code and of Keras; no file can declare them.
-    **{f"leaky-relu of slope {slope:g}": _leaky(slope) for slope in (0.05, 0.1, 0.2, 0.3)},
+    # Other slopes of public code and of Keras.
+    **{f"{LEAKY_OF_SLOPE}{slope}": _leaky(slope) for slope in (0.05, 0.1, 0.2, 0.3)},
 }
+
+
+def nonlinearity(name: str) -> Nonlinearity:
+    """Return the activation of this name, with its slope as in `Specification.activation_key`."""
+    if name in ACTIVATIONS:
+        return ACTIVATIONS[name]
+    return _leaky(float(name.removeprefix(LEAKY_OF_SLOPE)))
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> Array:
@@ -166,7 +170,7 @@ Biases = Sequence[Array]
 
 def forward(spec: Specification, weights: Weights, biases: Biases, x: Array) -> Pass:
     """Return the forward pass on x (batch, features)."""
-    activation = ACTIVATIONS[spec.activation]
+    activation = nonlinearity(spec.activation_key)
     inputs, sums, a = [], [], x
     for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
         inputs.append(a)
@@ -182,7 +186,7 @@ def backward(
     spec: Specification, weights: Weights, result: Pass, y: Array
 ) -> tuple[list[Array], list[Array]]:
     """Return ∂L/∂W_k (fan_in, fan_out) and ∂L/∂b_k (fan_out,), input side first."""
-    activation = ACTIVATIONS[spec.activation]
+    activation = nonlinearity(spec.activation_key)
     # δ_L-1 = ∂L/∂Z_L-1                             (batch, classes)
     delta = output_delta(result.sums[-1], y, spec.loss, spec.output_function) / len(y)
     by_weights, by_biases = [], []

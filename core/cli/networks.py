@@ -7,9 +7,7 @@ from typing import Any, get_args
 
 from mlpwatch.core.cli.options import file_and_name
 from mlpwatch.core.config import (
-    Activation,
     EngineName,
-    LossName,
     OptimizerName,
     PixelRange,
     RecipeName,
@@ -20,14 +18,13 @@ from mlpwatch.core.foreign.loading import diverted_stdout
 from mlpwatch.core.foreign.reading import ReadNetwork, read_bytes, read_network
 from mlpwatch.core.foreign.user_module import TORCH_OPTIMIZERS
 from mlpwatch.core.recipes import from_recipe
-from mlpwatch.core.specification import OUTPUT_OF_LOSS
 from mlpwatch.core.text import printable
 
-_KNOWN: Mapping[str, tuple[str, ...]] = {
-    "activation": get_args(Activation),
-    "loss": get_args(LossName),
-    "optimizer": get_args(OptimizerName),
-}
+_SAID = ("activation", "negative_slope", "loss", "output_activation", "optimizer")
+"""What a file says becomes a setting of the same name."""
+
+_LOSS_OF_OUTPUT = {"softmax": "cross-entropy", "sigmoid": "mse", "linear": "mse"}
+"""The loss that is tried first where a file says its output activation alone."""
 
 _FLAGS: Mapping[EngineName, str] = {"numpy": "--network", "torch": "--torch"}
 _OTHER: Mapping[EngineName, EngineName] = {"numpy": "torch", "torch": "numpy"}
@@ -61,14 +58,15 @@ def with_networks(
     settings: dict[str, Any] = {}
     for name, read in reads.items():
         _check_hidden(read, given, settings)
-        for field, known in _KNOWN.items():
+        for field in _SAID:
             if field in read.said and field not in given:
-                _check_known(read, field, known)
                 _agree(field, reads, name, settings)
         if ours:
             _check_beside_ours(read, ours[0], given)
         _check_pixels(read, settings)
         settings |= _of_optimizer(read)
+    if "output_activation" in settings and not {"loss"} & (settings.keys() | given.keys()):
+        settings["loss"] = _LOSS_OF_OUTPUT[settings["output_activation"]]
     settings["dtype"] = _dtype(base, reads)
     config = from_recipe(recipe, **{**pace, **settings, **given})
     if config.dropout or config.input_dropout:
@@ -137,15 +135,6 @@ def _check_hidden(read: ReadNetwork, given: Mapping[str, Any], settings: dict[st
     settings["hidden"] = widths
 
 
-def _check_known(read: ReadNetwork, field: str, known: tuple[str, ...]) -> None:
-    file, value = read.file, getattr(read.file.spec, field)
-    if value not in known:
-        raise ConfigError(
-            f"{file.file}: {field} = {value!r}: a run trains {', '.join(known)}; mlpwatch check "
-            f"{file.file} takes it"
-        )
-
-
 def _agree(field: str, reads: Reads, name: EngineName, settings: dict[str, Any]) -> None:
     """Take what a file says, if the other file does not say something else."""
     read = reads[name]
@@ -155,7 +144,7 @@ def _agree(field: str, reads: Reads, name: EngineName, settings: dict[str, Any])
         settings[field] = value
         return
     other = reads[_OTHER[name]].file
-    if field == "activation":
+    if field in ("activation", "negative_slope"):
         # Each file computes its own; the run's is the first one's.
         return
     if field == "optimizer" and not (other.keeps_slots and read.file.keeps_slots):
@@ -189,15 +178,9 @@ def _check_beside_ours(read: ReadNetwork, ours: EngineName, given: Mapping[str, 
 
 
 def _check_pixels(read: ReadNetwork, settings: dict[str, Any]) -> None:
-    spec, file = read.file.spec, read.file
+    spec = read.file.spec
     if spec.pixels in get_args(PixelRange) and "pixels" in read.said:
         settings.setdefault("pixel_range", spec.pixels)
-    expected = OUTPUT_OF_LOSS[spec.loss]
-    if spec.output_activation and spec.output_activation != expected:
-        raise ConfigError(
-            f"{file.file}: output_activation = {spec.output_activation!r}: a run trains "
-            f"{spec.loss} with {expected}; mlpwatch check {file.file} takes it"
-        )
 
 
 def _of_optimizer(read: ReadNetwork) -> dict[str, Any]:
@@ -224,8 +207,9 @@ def _dtype(base: RunConfig, reads: Reads) -> str:
 
 
 def _with_files(config: RunConfig, reads: Reads, given: Mapping[str, Any]) -> RunConfig:
-    # Both are trained and shown with one loss; each has its own activation and outputs.
-    both = [field for field in ("loss",) for read in reads.values() if field in read.said]
+    # Both are trained and shown with one loss; each has its own activation and form of outputs.
+    shared = ("loss", "output_activation")
+    both = [field for field in shared for read in reads.values() if field in read.said]
     for name, read in reads.items():
         spec = read.file.spec
         if "pixels" not in read.said or "pixel_range" in given:

@@ -121,7 +121,7 @@ def attributes_of(owner: Any) -> dict[str, Any]:  # noqa: ANN401
         if isinstance(value, (list, tuple)):
             found[name] = [int(v) if isinstance(v, (int, np.integer)) else repr(v) for v in value]
         elif value is not None:
-            found[name] = value if isinstance(value, (str, int, bool)) else repr(value)
+            found[name] = value if isinstance(value, (str, int, float, bool)) else repr(value)
     return found
 
 

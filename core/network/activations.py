@@ -7,19 +7,18 @@ counterpart in `torch_mlp.ACTIVATIONS`.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.config import Activation
+from mlpwatch.core.config import Activation, RunConfig
 from mlpwatch.core.network.tables import complete
+from mlpwatch.core.specification import LEAK
 
 _ZERO, _HALF, _ONE = (np.array(value, np.float32) for value in (0, 0.5, 1))
 """Arrays, because an operation with a Python number takes 0.3 µs longer."""
-
-LEAK = 0.01
-"""f'(z) of the leaky ReLU where z ≤ 0 (Maas et al. 2013); the default of `nn.LeakyReLU`."""
 
 _SQRT_HALF, _SQRT_2_PI = math.sqrt(0.5), math.sqrt(2 * math.pi)
 
@@ -87,10 +86,10 @@ def _times_kept(gradient: Floats, _a: Floats, kept: Floats) -> None:
     np.multiply(gradient, kept, out=gradient)
 
 
-def _leaky_relu_forward(z: Floats, kept: Floats) -> None:
-    # f'(z) = 1 where z > 0, else 0.01; at the kink 0.01, as in PyTorch
+def _leaky_relu_forward(z: Floats, kept: Floats, slope: float = LEAK) -> None:
+    # f'(z) = 1 where z > 0, else 0.01 or the slope given; at the kink this, as in PyTorch
     np.greater(z, _ZERO, out=kept)
-    np.maximum(kept, LEAK, out=kept)
+    np.maximum(kept, slope, out=kept)
     # f(z) = z f'(z)
     np.multiply(z, kept, out=z)
 
@@ -150,6 +149,24 @@ def _tanh_backward(gradient: Floats, a: Floats, kept: Floats) -> None:
     np.multiply(gradient, kept, out=gradient)
 
 
+def leaky_relu(slope: float) -> ActivationRule:
+    """Return the leaky ReLU with f'(z) = slope, from 0 to 1, where z ≤ 0."""
+    return ActivationRule(
+        formula=f"max({slope:g} z, z)",
+        derivative=f"1 where z > 0, else {slope:g}",
+        steepest=1.0,
+        flat_word="" if slope else "dead",
+        gain=2 / (1 + slope**2),  # He et al. 2015, equation 15
+        initializer=he_normal,
+        forward=partial(_leaky_relu_forward, slope=slope) if slope != LEAK else _leaky_relu_forward,
+        backward=_times_kept,
+    )
+
+
+AnyActivation = Activation | ActivationRule
+"""An activation by name, or its record: that of a leaky ReLU with another slope."""
+
+
 ACTIVATIONS: Mapping[Activation, ActivationRule] = complete(
     Activation,
     {
@@ -163,16 +180,7 @@ ACTIVATIONS: Mapping[Activation, ActivationRule] = complete(
             forward=_relu_forward,
             backward=_times_kept,
         ),
-        "leaky-relu": ActivationRule(
-            formula="max(0.01 z, z)",
-            derivative="1 where z > 0, else 0.01",
-            steepest=1.0,
-            flat_word="",
-            gain=2 / (1 + LEAK**2),  # He et al. 2015, equation 15
-            initializer=he_normal,
-            forward=_leaky_relu_forward,
-            backward=_times_kept,
-        ),
+        "leaky-relu": leaky_relu(LEAK),
         "gelu": ActivationRule(
             formula="z Φ(z)",
             derivative="Φ(z) + z φ(z)",
@@ -206,3 +214,15 @@ ACTIVATIONS: Mapping[Activation, ActivationRule] = complete(
         ),
     },
 )
+
+
+def activation_of(config: RunConfig) -> ActivationRule:
+    """Return the activation of a run's hidden layers, with the slope of its leaky ReLU."""
+    if config.activation == "leaky-relu" and config.negative_slope != LEAK:
+        return leaky_relu(config.negative_slope)
+    return ACTIVATIONS[config.activation]
+
+
+def rule_of(activation: AnyActivation) -> ActivationRule:
+    """Return the record of an activation."""
+    return activation if isinstance(activation, ActivationRule) else ACTIVATIONS[activation]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mlpwatch.core.arrays import Floats, Labels, Tensors
 from mlpwatch.core.config import EngineName, Initialization, RunConfig
 from mlpwatch.core.data.pixels import GreyLevels
-from mlpwatch.core.network.activations import ACTIVATIONS
+from mlpwatch.core.network.activations import activation_of
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.numpy_mlp import NumpyMLP
 from mlpwatch.core.network.tables import complete
@@ -28,7 +28,7 @@ def parameter_count(sizes: Sequence[int]) -> int:
 def _scaled(
     random: np.random.Generator, fan_in: int, fan_out: int, config: RunConfig
 ) -> NDArray[np.float64]:
-    rule = ACTIVATIONS[config.activation]
+    rule = activation_of(config)
     return rule.initializer(random, fan_in, fan_out, rule.gain)
 
 

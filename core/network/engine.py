@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mlpwatch.core.arrays import Floats, Rows, Tensors
-from mlpwatch.core.config import Activation, EngineName
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.network.activations import ActivationRule
 from mlpwatch.core.network.step_norms import LayerNorms
 
 
@@ -34,7 +35,7 @@ class Engine(Protocol):
         """`numpy` or `torch`."""
 
     @property
-    def activation(self) -> Activation | None:
+    def activation(self) -> ActivationRule | None:
         """Of the hidden layers; None if they can't be computed from `weights()`."""
 
     def use_threads(self, threads: int) -> None:

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats, Tensors, aligned_empty
-from mlpwatch.core.config import Activation as ActivationName
-from mlpwatch.core.network.activations import ACTIVATIONS
+from mlpwatch.core.network.activations import AnyActivation, rule_of
 from mlpwatch.core.network.dropout import Masks
 
 Vector = NDArray[np.floating]
@@ -92,15 +91,18 @@ class Activation:
     """A = f(Z), in place.
 
     Args:
-        name: of the activation.
+        activation: f.
         shape: (batch, width)
         dtype: of the arithmetic.
     """
 
     def __init__(
-        self, name: ActivationName, shape: tuple[int, int], dtype: np.dtype[np.floating]
+        self,
+        activation: AnyActivation,
+        shape: tuple[int, int],
+        dtype: np.dtype[np.floating],
     ) -> None:
-        self._rule = ACTIVATIONS[name]
+        self._rule = rule_of(activation)
         batch, width = shape
         self._kept = aligned_empty((self._rule.arrays_kept * batch, width), dtype)
         self.output: Floats = self._kept[:batch]
@@ -195,7 +197,7 @@ class Network:
     def __init__(
         self,
         parameters: Parameters,
-        activation: ActivationName,
+        activation: AnyActivation,
         batch: int,
         *,
         drops: Sequence[bool] = (),
@@ -260,7 +262,7 @@ def overflow_allowed() -> np.errstate:
 
 def predict_chunks(
     parameters: Parameters,
-    activation: ActivationName,
+    activation: AnyActivation,
     images: Floats,
     take: Callable[[Network, Floats], Taken],
 ) -> list[Taken]:

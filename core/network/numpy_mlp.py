@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors, aligned_empty
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.pixels import GreyLevels
+from mlpwatch.core.network.activations import activation_of
 from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import EngineState, check_state
 from mlpwatch.core.network.layers import Network, Parameters, overflow_allowed, predict_chunks
@@ -54,7 +55,7 @@ class NumpyMLP:
         grey_levels: GreyLevels | None = None,
     ) -> None:
         self._labels = labels
-        self.activation = config.activation
+        self.activation = activation_of(config)
         self._loss = loss_for(config, "numpy")
         self._parameters = Parameters(weights)
         self._weights = self._parameters.by_name(self._parameters.theta)

@@ -1,14 +1,16 @@
 """The same network in PyTorch: `nn.Module`, autograd, `torch.optim`.
 
-The only module that imports torch. The optimizers are the functions `torch.optim.sgd.sgd`,
-`torch.optim.adam.adam` and their like, which the classes `torch.optim.SGD` and `Adam` call: the
-results are the same to the last bit. But making one of those classes imports `torch._dynamo` and
-sympy, which takes 70 MB and 1.2 s; meanwhile the screen waits for the interpreter's lock.
+With its losses, in `torch_losses`, the only module that imports torch. The optimizers are the
+functions `torch.optim.sgd.sgd`, `torch.optim.adam.adam` and their like, which the classes
+`torch.optim.SGD` and `Adam` call: the results are the same to the last bit. But making one of those
+classes imports `torch._dynamo` and sympy, which takes 70 MB and 1.2 s; meanwhile the screen waits
+for the interpreter's lock.
 """
 
 import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -25,21 +27,22 @@ from mlpwatch.core.config import (
     Activation,
     Dtype,
     EngineName,
-    LossMean,
-    LossName,
     OptimizerName,
     RunConfig,
 )
 from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.network.activations import activation_of
 from mlpwatch.core.network.dropout import DropoutMasks
 from mlpwatch.core.network.engine import EngineState, check_state
 from mlpwatch.core.network.optimizers import BETA_1, BETA_2, EPSILON, OPTIMIZERS, RHO
 from mlpwatch.core.network.step_norms import LayerNorms
 from mlpwatch.core.network.tables import complete
+from mlpwatch.core.network.torch_losses import LOSSES
+from mlpwatch.core.specification import LEAK
 
 _DTYPES = complete(Dtype, {"float32": torch.float32, "float64": torch.float64})
 
-ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = complete(
+ACTIVATIONS: Mapping[Activation, Callable[..., Tensor]] = complete(
     Activation,
     {
         "relu": torch.relu,
@@ -57,14 +60,19 @@ class MLP(nn.Module):
     Args:
         sizes: widths from input to output.
         activation: of the hidden layers.
+        negative_slope: of the leaky ReLU.
     """
 
-    def __init__(self, sizes: Sequence[int], activation: Activation) -> None:
+    def __init__(
+        self, sizes: Sequence[int], activation: Activation, negative_slope: float = LEAK
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
         )
         self.activation = ACTIVATIONS[activation]
+        if activation == "leaky-relu":
+            self.activation = partial(self.activation, negative_slope=negative_slope)
 
     def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
         """Return logits (batch, classes) of images x (batch, features); see `activations`."""
@@ -86,29 +94,6 @@ class MLP(nn.Module):
             x = z if k == last else self.activation(z)
             found.append(x)
         return found
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor, _mean: LossMean) -> Tensor:
-    return functional.cross_entropy(logits, labels)
-
-
-def squared_error(logits: Tensor, labels: Tensor, mean: LossMean) -> Tensor:
-    """Return the scalar squared error of a sigmoid output on one-hot targets.
-
-    Args:
-        logits: (batch, classes).
-        labels: (batch,) true classes.
-        mean: `batch` sums over the classes; `element` averages over them, as `nn.MSELoss()` does.
-    """
-    targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    if mean == "element":
-        return functional.mse_loss(torch.sigmoid(logits), targets)
-    return functional.mse_loss(torch.sigmoid(logits), targets, reduction="sum") / len(logits)
-
-
-LOSSES: Mapping[LossName, Callable[[Tensor, Tensor, LossMean], Tensor]] = complete(
-    LossName, {"cross-entropy": _cross_entropy, "mse": squared_error}
-)
 
 
 class TorchOptimizer:
@@ -209,7 +194,7 @@ class TorchMLP:
     name: EngineName = "torch"
 
     def __init__(self, config: RunConfig, images: Floats, labels: Labels, weights: Tensors) -> None:
-        self.activation = config.activation
+        self.activation = activation_of(config)
         present = torch.cuda.is_available(), torch.backends.mps.is_available()
         self.device = torch.device(device_for(config, *present))
         self._dtype = _DTYPES[config.dtype]
@@ -217,11 +202,12 @@ class TorchMLP:
         self._labels = _share(labels).to(self.device)
         matrices = [w for name, w in weights.items() if name.endswith(".weight")]
         fan_ins = [w.shape[1] for w in matrices]
-        self._network = MLP([*fan_ins, len(matrices[-1])], config.activation)
+        self._network = MLP([*fan_ins, len(matrices[-1])], config.activation, config.negative_slope)
         self._network.to(self.device, self._dtype)
         self._load(self._network, weights)
         self._predictor: MLP | None = None
-        self._loss, self._mean = LOSSES[config.loss], config.loss_mean("torch")
+        self._loss = LOSSES[config.loss]
+        self._output, self._mean = config.output_function, config.loss_mean("torch")
         self._weights: dict[str, Tensor] = dict(self._network.named_parameters())
         self._optimizer = TorchOptimizer(config, tuple(self._weights.values()))
         self._dropout = DropoutMasks(config, fan_ins)
@@ -299,7 +285,8 @@ class TorchMLP:
 
     def _forward_and_backward(self, rows: Rows) -> Tensor:
         x, y = self._gather(rows)
-        loss = self._loss(self._network(x, self._masks(len(rows))), y, self._mean)
+        logits = self._network(x, self._masks(len(rows)))
+        loss = self._loss(logits, y, self._output, self._mean)
         self._network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss

@@ -12,15 +12,28 @@ from mlpwatch.core import config as settings
 from mlpwatch.core.config import NETWORK_FIELDS, RunConfig
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network_file import NetworkFile
-from mlpwatch.core.specification import Specification
+from mlpwatch.core.specification import UNDEFINED_LOSSES, Specification
+
+PAIRS = tuple(
+    (loss, output)
+    for loss in get_args(settings.LossName)
+    for output in (None, *get_args(settings.OutputActivation))
+    if (loss, output) not in UNDEFINED_LOSSES
+)
+
+
+def of_loss(pair: tuple[Any, Any], **values: Any) -> RunConfig:  # noqa: ANN401
+    return RunConfig(loss=pair[0], output_activation=pair[1], **values)
+
 
 configs = st.builds(
-    RunConfig,
+    of_loss,
+    pair=st.sampled_from(PAIRS),
+    negative_slope=st.floats(0, 1),
     data=st.text(),
     recipe=st.sampled_from(get_args(settings.RecipeName)),
     hidden=st.lists(st.integers(1, settings.MAX_LAYER_WIDTH), max_size=5).map(tuple),
     activation=st.sampled_from(get_args(settings.Activation)),
-    loss=st.sampled_from(get_args(settings.LossName)),
     torch_loss_mean=st.sampled_from(get_args(settings.LossMean)),
     optimizer=st.sampled_from(get_args(settings.OptimizerName)),
     learning_rate=st.floats(0, settings.MAX_LEARNING_RATE, exclude_min=True),
@@ -93,6 +106,9 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("hidden", (64.0,), "hidden layer width 64.0: expected"),
     ("activation", "swish", "activation 'swish': expected one of relu, leaky-relu, gelu, sig"),
     ("loss", "hinge", "loss 'hinge': expected one of cross-entropy, mse"),
+    ("output_activation", "tanh", "output_activation 'tanh': expected one of softmax, sigmoid, "),
+    ("output_activation", "linear", "output_activation 'linear' with loss 'cross-entropy': it "),
+    ("negative_slope", 1.5, "negative slope 1.5: expected a number from 0 to 1"),
     ("torch_loss_mean", "sum", "torch_loss_mean 'sum': expected one of batch, element"),
     ("optimizer", "lion", "optimizer 'lion': expected one of sgd, momentum, nesterov, rmsprop"),
     ("learning_rate", 0, "learning rate 0: expected a number above 0"),

@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.gradient_comparison import GradientComparison
     from mlpwatch.core.checking.findings import Finding
 
-_LOSSES = {
-    "cross-entropy": "L = 1/B Σb (log Σc exp z − z[label])   softmax, mean over batch",
-    "batch": "L = 1/B Σb Σc (a − y)²       sums over the classes",
-    "element": "L = 1/(B·C) Σb Σc (a − y)²   nn.MSELoss(): mean over them",
-}
-
 SAME = 1e-3
 """Ratios of two gradients that differ by less are 1: float32 sums differ by 1e-6."""
 
@@ -74,7 +68,7 @@ def _cause_of_settings(config: RunConfig, classes: int) -> "Finding | None":
 def differs_by_mean(config: RunConfig) -> bool:
     """Return whether the two engines average their loss differently."""
     both = len(config.engine_names) > 1
-    return both and config.loss == "mse" and config.torch_loss_mean == "element"
+    return both and config.means_differ
 
 
 def _headline(config: RunConfig) -> str:
@@ -90,8 +84,29 @@ def _headline(config: RunConfig) -> str:
 
 
 def _loss_row(config: RunConfig, name: EngineName) -> Row:
-    kind = config.loss if config.loss == "cross-entropy" else config.loss_mean(name)
-    return [(f"{clipped(config.title(name), 18):<8} ", ACCENTS[name]), (_LOSSES[kind], Role.TEXT)]
+    return [
+        (f"{clipped(config.title(name), 18):<8} ", ACCENTS[name]),
+        (_loss_text(config, name), Role.TEXT),
+    ]
+
+
+def _loss_text(config: RunConfig, name: EngineName) -> str:
+    """Return the formula of an engine's loss, and what is summed or averaged in it."""
+    letter = "p" if config.output_function == "softmax" else "a"
+    if not config.sums_classes:
+        usual = "L = 1/B Σb (log Σc exp z − z[label])   softmax, mean over batch"
+        return usual if letter == "p" else "L = 1/B Σb −log a[label]   sigmoid, mean over batch"
+    is_element = config.loss_mean(name) == "element"
+    error = {
+        "mse": f"({letter} − y)²",
+        "half-mse": f"½ ({letter} − y)²",
+        "bce": f"−log(1 − |{letter} − y|)",
+    }[config.loss]
+    whose = "nn.BCEWithLogitsLoss()" if letter == "a" else "nn.BCELoss()"
+    whose = whose if config.loss == "bce" else "nn.MSELoss()"
+    said = f"{whose}: mean over them" if is_element else "sums over the classes"
+    formula = f"L = 1/{'(B·C)' if is_element else 'B'} Σb Σc {error}"
+    return f"{formula:<{len(formula) + (3 if is_element else 7)}}{said}"
 
 
 def _numbers(

@@ -30,6 +30,7 @@ MOST_LINES = 6
 
 _ROOT = Path(mlpwatch.core.__file__).parent
 _TORCH = _ROOT / "network" / "torch_mlp.py"
+_TORCH_LOSSES = _ROOT / "network" / "torch_losses.py"
 _TOOLS = re.compile(r"\s*# (?:type: ignore|noqa|fmt:).*$")
 """Comments for tools; they say nothing about the mathematics."""
 
@@ -140,19 +141,19 @@ def _by_hand(page: PageName, config: "RunConfig") -> list[Excerpt]:
 
 
 def _by_torch(page: PageName, config: "RunConfig") -> list[Excerpt]:
-    forward = "MLP.activations", "z = layer(x)"
-    backward = "TorchMLP._forward_and_backward", "self._network.zero_grad()"
-    loss = _in_table("LOSSES", config.loss), ""
-    functions: dict[PageName, list[tuple[str, str]]] = {
+    forward = _TORCH, "MLP.activations", "z = layer(x)"
+    backward = _TORCH, "TorchMLP._forward_and_backward", "self._network.zero_grad()"
+    loss = _TORCH_LOSSES, _in_table(_TORCH_LOSSES, "LOSSES", config.loss), ""
+    functions: dict[PageName, list[tuple[Path, str, str]]] = {
         "losses": [loss],
         "forward": [forward],
         "loss": [loss, backward],
         "delta": [loss, backward],
         "backward": [backward],
         "unit": [forward, backward],
-        "update": [(_in_table("UPDATES", config.optimizer), "")],
+        "update": [(_TORCH, _in_table(_TORCH, "UPDATES", config.optimizer), "")],
     }
-    found = [(function_source(_TORCH, name), essence) for name, essence in functions[page]]
+    found = [(function_source(file, name), essence) for file, name, essence in functions[page]]
     return [replace(one, essence=essence) for one, essence in found if one is not None]
 
 
@@ -162,9 +163,9 @@ def _place_of(function: object) -> tuple[Path, str]:
     return Path(file or ""), name
 
 
-def _in_table(table: str, key: str) -> str:
-    """Return the name of the function that a table of `torch_mlp.py` has for a setting."""
-    for node in _tree(_text_of(_TORCH)).body:
+def _in_table(file: Path, table: str, key: str) -> str:
+    """Return the name of the function that a table in a file has for a setting."""
+    for node in _tree(_text_of(file)).body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == table:
             for entries in (n for n in ast.walk(node) if isinstance(n, ast.Dict)):
                 for one, value in zip(entries.keys, entries.values, strict=True):

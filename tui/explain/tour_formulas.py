@@ -59,8 +59,9 @@ def loss_formulas(config: RunConfig) -> list[str]:
 
     value, gradient = loss_for(config, config.engine_names[0]).formulas
     is_element = "element" in [config.loss_mean(name) for name in config.engine_names]
-    divides = config.loss == "mse" and is_element
-    factor = ["PyTorch divides both by the classes too: nn.MSELoss()"] if divides else []
+    whose = "nn.BCEWithLogitsLoss()" if config.loss == "bce" else "nn.MSELoss()"
+    divides = config.sums_classes and is_element
+    factor = [f"PyTorch divides both by the classes too: {whose}"] if divides else []
     return [value, f"what flows back:  {gradient}", *factor]
 
 

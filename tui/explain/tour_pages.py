@@ -134,7 +134,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 def _loss_sections(shown: ShownPage) -> list[Section]:
     trace, arrow = shown.step.trace, _arrow(shown.look)
-    share = "p" if shown.step.config.loss == "cross-entropy" else "a"
+    share = "p" if shown.step.config.output_function == "softmax" else "a"
     traces = list(trace.engines.values())
     head: list[Row] = [
         [

@@ -189,7 +189,7 @@ def _facts(unit: UnitTrace, after: UnitTrace | None, shown: ShownStep, label: in
     output = three_digits(unit.output) + (f" → {three_digits(after.output)}" if after else "")
     facts = {f"a = {shown.config.activation}(z)": output}
     if unit.derivative is None:
-        share = "p" if shown.config.loss == "cross-entropy" else "a"
+        share = "p" if shown.config.output_function == "softmax" else "a"
         is_label = int(shown.choice.unit == label)
         name = shown.dataset.class_names[shown.choice.unit]
         facts = {f"{share} of class {name}": output, "should be": str(is_label)}

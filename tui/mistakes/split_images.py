@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.mistakes import SplitEvaluations
-from mlpwatch.core.config import TITLES, EngineName
+from mlpwatch.core.config import TITLES, EngineName, OutputActivation
 from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.images.contact_sheet import SheetSource
 from mlpwatch.tui.kit.theme import Text
@@ -28,6 +28,12 @@ from mlpwatch.tui.state.watch import Watch
 if TYPE_CHECKING:
     from mlpwatch.core.epochs import Evaluation
     from mlpwatch.core.run_source import RunSource
+
+_NOTES: Mapping[OutputActivation, str] = {
+    "softmax": "",
+    "sigmoid": "sigmoids: need not sum to 100 %",
+    "linear": "linear outputs, cut to 0 to 100 %",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ class SplitImages:
         row, predictions = selection.row, selection.predictions
         if row is None:
             return None
-        is_mse = self._session().config.loss == "mse"
+        function = self._session().config.output_function
         facts = DigitFacts(
             place=f"{place_text(selection)} · {self.title(row)}",
             true=int(predictions.labels[row]),
@@ -156,7 +162,7 @@ class SplitImages:
             },
             names=self.names,
             before=predicted_before(predictions, row, selection.which),
-            note="sigmoids: need not sum to 100 %" if is_mse else "",
+            note=_NOTES[function],
             titles=self.titles,
         )
         ink = self.inks(np.array([row]))[0]

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mlpwatch.core.analysis.step_trace import BatchPass, EngineTrace, StepTrace
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.network.activations import activation_of
 from mlpwatch.core.network.layers import Activation
 from mlpwatch.core.network.losses import loss_for
 
@@ -195,7 +196,7 @@ class _Image:
     def derivatives(self, k: int) -> Vector:
         """Return f'(Z_k) (width,), by the layer that training uses."""
         z = _wide(self.matrix(k)) @ self.entering(k) + self.weights[f"layers.{k}.bias"]
-        layer = Activation(self.config.activation, (1, len(z)), z.dtype)
+        layer = Activation(activation_of(self.config), (1, len(z)), z.dtype)
         layer.forward(z[np.newaxis])
         return _wide(layer.backward(np.ones((1, len(z))))[0])
 

@@ -89,6 +89,8 @@ def _report(engine: EngineName, config: RunConfig, dataset: Dataset) -> Report:
     overrides = {
         "hidden": config.hidden,
         "activation": config.activation,
+        "negative_slope": config.negative_slope,
+        "output_activation": config.output_function,
         "loss": config.loss,
         "optimizer": config.optimizer,
     }

@@ -118,7 +118,7 @@ def _outputs(name: EngineName, engine: Engine, config: RunConfig, images: Floats
         logits = engine.forward_pass(np.arange(len(images)))[-1]
     else:
         logits = engine.logits(images)
-    return loss_for(config, name).probabilities(logits)
+    return loss_for(config, name).outputs(logits)
 
 
 def _named(exact: BoundedStep) -> dict[str, Bounded]:

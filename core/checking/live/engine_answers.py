@@ -55,7 +55,7 @@ def _case(name: EngineName, config: RunConfig, job: Job) -> Case:
     for i, batch in enumerate(job.batches):
         engine = _engine(name, config, job, batch.images, batch.labels)
         rows = np.arange(len(batch.labels))
-        outputs = loss_for(config, name).probabilities(engine.logits(batch.images))
+        outputs = loss_for(config, name).outputs(engine.logits(batch.images))
         loss, gradient = engine.loss_and_gradient(rows)
         answers.arrays[f"batch {i}"] = _given({"outputs": outputs, "loss": np.asarray(loss)})
         answers.arrays[f"batch {i} gradients"] = _given(_by_short_name(gradient))

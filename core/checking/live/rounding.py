@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from mlpwatch.core.arrays import Labels
 from mlpwatch.core.checking.comparison import GUARDS
 from mlpwatch.core.checking.reference import (
-    ACTIVATIONS,
     loss_per_image,
+    nonlinearity,
     output_delta,
     outputs_from,
 )
@@ -92,6 +92,8 @@ def specification_of(config: RunConfig) -> Specification:
     return Specification(
         hidden=config.hidden,
         activation=config.activation,
+        negative_slope=config.negative_slope,
+        output_activation=config.output_function,
         loss=config.loss,
         # The check adds no weight decay, and without it AdamW is Adam.
         optimizer="adam" if config.optimizer == "adamw" else config.optimizer,
@@ -173,7 +175,7 @@ class _Analysis:
 
     def _activated(self, z: Bounded) -> tuple[Numbers, Numbers]:
         """Return A = f(Z) and its error, both (batch, width); keep f'(Z)."""
-        rule, u = ACTIVATIONS[self._config.activation], self._unit
+        rule, u = nonlinearity(self._spec.activation_key), self._unit
         a, slope = rule.apply(z.values), rule.derivative(z.values)
         if self._config.activation in KINKED:
             is_at_kink = np.abs(z.values) <= z.error
@@ -203,6 +205,10 @@ class _Analysis:
         delta, p = output_delta(z.values, y, loss, function), outputs.values
         if function == "softmax":
             error = outputs.error * (1 if loss == "cross-entropy" else FEW)
+            if loss == "bce":
+                # 1 - p has an error of 1, and is divided by twice where p is near 1.
+                error = error / np.maximum(1 - p, u) ** 2
+                error += error.sum(axis=1, keepdims=True)
         else:
             ends = [output_delta(z.values + s * z.error, y, loss, function) for s in (1, -1)]
             error = np.abs(ends[0] - ends[1]) + FEW * u * (np.abs(p - y) + np.abs(p * (1 - p)))

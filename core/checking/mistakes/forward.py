@@ -13,10 +13,11 @@ from mlpwatch.core.checking.reference import (
     Pass,
     Weights,
     logistic,
+    nonlinearity,
     outputs_from,
     softmax,
 )
-from mlpwatch.core.specification import Specification
+from mlpwatch.core.specification import LEAKY_OF_SLOPE, Specification
 
 
 def _shifted(z: Array, shift: int | None, axis: int | None) -> Array:
@@ -117,7 +118,7 @@ def changed_forward(
         z = np.trunc(z) if change.whole == "sums" else z
         sums.append(z)
         if k < last:
-            a = ACTIVATIONS[names.get(k, spec.activation)].apply(z)
+            a = nonlinearity(names.get(k, spec.activation_key)).apply(z)
             a = np.trunc(a) if change.whole == "activations" else a
         else:
             make = OUTPUTS[change.output][0] if change.output else None
@@ -137,7 +138,7 @@ def single_changes(spec: Specification, widths: Sequence[int]) -> Iterator[Forwa
     hidden = tuple(range(layers - 1))
     everywhere = tuple(range(layers))
     yield from (ForwardChange(output=name) for name in OUTPUTS if name != spec.output_function)
-    others = [name for name in ACTIVATIONS if name != spec.activation]
+    others = [name for name in ACTIVATIONS if name != spec.activation_key]
     if hidden:
         yield from (ForwardChange(activations=tuple((k, n) for k in hidden)) for n in others)
     if len(hidden) > 1:
@@ -190,12 +191,18 @@ def _both(first: ForwardChange, second: ForwardChange) -> ForwardChange | None:
     return None
 
 
+def _declared_as(name: str) -> str:
+    """Return how a file says that its leaky ReLU has another slope than the usual one."""
+    slope = name.removeprefix(LEAKY_OF_SLOPE)
+    return f" If that is meant, say negative_slope = {slope}." if slope != name else ""
+
+
 def describe(
     change: ForwardChange, spec: Specification, layers: int
 ) -> list[tuple[str, tuple[str, ...], str]]:
     """Return code, tensors and text of each mistake in a change."""
     found: list[tuple[str, tuple[str, ...], str]] = []
-    right = ACTIVATIONS[spec.activation]
+    right = nonlinearity(spec.activation_key)
     wrong = sorted({name for _k, name in change.activations})
     for name in wrong:
         places = [k for k, n in change.activations if n == name]
@@ -203,7 +210,8 @@ def describe(
         what = "no activation" if name == "none" else f"{name}, {ACTIVATIONS[name].formula}"
         found.append((
             "activation-mismatch", ("outputs",),
-            f"{where}: yours is {what}; the reference has {spec.activation}, {right.formula}.",
+            f"{where}: yours is {what}; the reference has {spec.activation_key}, {right.formula}."
+            + _declared_as(name),
         ))  # fmt: skip
     if change.without_bias:
         where = _layers(change.without_bias, layers, "layer")

@@ -17,6 +17,7 @@ from mlpwatch.core.checking.reference import (
     Array,
     logistic,
     loss_derivative,
+    nonlinearity,
     output_delta,
     softmax,
     through_output,
@@ -225,7 +226,7 @@ def hidden_derivatives(name: str, truths: Sequence[Truth], k: int) -> Iterator[V
         truths: the reference by batch.
         k: the layer, from 0.
     """
-    own = ACTIVATIONS[name]
+    own = nonlinearity(name)
     z = [t.result.sums[k] for t in truths]
     a = [t.result.inputs[k + 1] for t in truths]
 
@@ -243,7 +244,7 @@ def hidden_derivatives(name: str, truths: Sequence[Truth], k: int) -> Iterator[V
         f"has {own.derivative_formula}",
         [np.ones_like(x) for x in z],
     )
-    for code, text, rule in HIDDEN_MISTAKES.get(name, ()):
+    for code, text, rule in HIDDEN_MISTAKES.get(name.partition(" ")[0], ()):
         variant = made(code, text, rule)
         if not all(np.array_equal(v, r) for v, r in zip(variant.values, right, strict=True)):
             yield variant

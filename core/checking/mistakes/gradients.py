@@ -58,7 +58,7 @@ def _own_specification(
 ) -> tuple[Specification, tuple[str, ...]]:
     """Return the specification after a change of the forward pass, and each layer's activation."""
     count = len(case.job.weights) - 1
-    names = [str(case.spec.activation)] * count
+    names = [case.spec.activation_key] * count
     if change is None:
         return case.spec, tuple(names)
     for k, name in change.activations:

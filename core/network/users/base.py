@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
-from mlpwatch.core.config import Activation, EngineName, RunConfig
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.foreign.loading import UserCodeError, load
 from mlpwatch.core.foreign.user_module import UserModule
 from mlpwatch.core.foreign.user_network import NotUnderstoodError, UserNetwork
+from mlpwatch.core.network.activations import ActivationRule, activation_of
 from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.network.layers import PREDICT_CHUNK, Parameters, predict_chunks
 from mlpwatch.core.network.losses import Loss, loss_for
@@ -53,7 +54,7 @@ class UserEngine(ABC):
             raise ValueError(f"the run has no network file in the place of {name}")
         self.name = name
         # What the file does between its weights and its outputs can't be looked into.
-        self.activation: Activation | None = None
+        self.activation: ActivationRule | None = None
         self.file: NetworkFile = file
         self.config = config
         self.dtype = np.dtype(config.dtype)
@@ -160,17 +161,17 @@ class UserEngine(ABC):
         """
         weights, images = self.weights(), self._images[rows].astype(self.dtype)
         (found,) = predict_chunks(
-            Parameters(weights), self.config.activation, images,
+            Parameters(weights), activation_of(self.config), images,
             lambda net, z: [*(layer.output.copy() for layer in net.activations), z.copy()],
         )  # fmt: skip
         with np.errstate(all="ignore"):
-            own = self.loss.probabilities(self.logits(self._images[rows], weights))
-            difference = np.abs(own - self.loss.probabilities(found[-1])).max()
+            own = self.loss.outputs(self.logits(self._images[rows], weights))
+            difference = np.abs(own - self.loss.outputs(found[-1])).max()
         if not difference <= _ROUNDING[self.config.dtype]:
             raise UserCodeError(
                 f"{self.file.file}: its outputs are not those of its weights in a network with "
-                f"{self.config.activation} and {self.config.loss}, so its layers can't be shown; "
-                f"mlpwatch check {self.file.file} says what differs"
+                f"{self.config.activation} and {self.config.output_function} outputs, so its "
+                f"layers can't be shown; mlpwatch check {self.file.file} says what differs"
             )
         return [images, *found]
 
@@ -288,8 +289,10 @@ class UserEngine(ABC):
         a = shown.astype(self.dtype, copy=False)
         if self.file.spec.output == "logits":
             return a
-        smallest = np.finfo(self.dtype).tiny
-        if self.config.loss == "cross-entropy":
+        function, smallest = self.config.output_function, np.finfo(self.dtype).tiny
+        if function == "linear":
+            return a
+        if function == "softmax":
             # z = log p: softmax(z) = p where the rows of p sum to 1
             logits: Floats = np.log(np.maximum(a, smallest))
             return logits

@@ -1,6 +1,6 @@
 """What a network file does not say of itself is found by trying; whether it fits the data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -9,20 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats, Tensors
-from mlpwatch.core.config import EngineName, LossMean, LossName, RunConfig
+from mlpwatch.core.config import EngineName, LossMean, LossName, OutputActivation, RunConfig
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.foreign.loading import UserCodeError, load
 from mlpwatch.core.foreign.user_module import UserModule
-from mlpwatch.core.network.activations import ACTIVATIONS
+from mlpwatch.core.network.activations import ACTIVATIONS, activation_of
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.network.layers import Parameters, predict_chunks
-from mlpwatch.core.network.losses import LOSSES
+from mlpwatch.core.network.outputs import OUTPUTS
 from mlpwatch.core.network.users.base import UserEngine
 from mlpwatch.core.network_file import NetworkFile
+from mlpwatch.core.specification import OUTPUT_OF_LOSS
 
 IMAGES = 12
 """Random images that a network is tried on."""
+
+LOSSES_OF_OUTPUT: Mapping[OutputActivation, tuple[LossName, ...]] = {
+    "softmax": ("cross-entropy", "mse", "bce"),
+    "sigmoid": ("mse", "bce", "cross-entropy"),
+    "linear": ("mse",),
+}
+"""The losses that are tried, the likeliest first. Half of a squared error is not: it would hide a
+factor 2 that is missing."""
 
 TOLERANCE = 1e-4
 """Of two outputs or gradients that are the same but for rounding in float32."""
@@ -84,11 +93,11 @@ def _tried(
         engine.load_state(state)
         outputs = np.array(engine.outputs_of(engine.pixels(images)), np.float64)
         weights = engine.weights()
-        for activation, (output, loss, shown) in _candidates(config, file, weights, images):
+        for activation, (output, function, shown) in _candidates(config, file, weights, images):
             if shown.shape == outputs.shape and np.abs(shown - outputs).max() < TOLERANCE:
                 chosen = replace(file, spec=replace(file.spec, output=output))
                 config = replace(config.with_network(name, chosen), activation=activation)
-                return _with_loss(config, name, loss, images, labels, state=state)
+                return _with_loss(config, name, function, images, labels, state=state)
     except UserCodeError:
         # The run that begins now meets the same, and says it.
         return config
@@ -97,18 +106,23 @@ def _tried(
 
 def _candidates(
     config: RunConfig, file: NetworkFile, weights: Tensors, images: Floats
-) -> Iterator[tuple[Any, tuple[Any, LossName | None, NDArray[Any]]]]:
+) -> Iterator[tuple[Any, tuple[Any, OutputActivation | None, NDArray[Any]]]]:
+    """Yield activations with the outputs (images, classes) that they give, in each form.
+
+    The output activation is None where forward returns logits, which do not show it.
+    """
     activations = [config.activation, *ACTIVATIONS]
     if "activation" in file.declared:
         activations = [config.activation]
-    losses: list[LossName] = ["cross-entropy", "mse"]
-    if "loss" in file.declared:
-        losses = [config.loss]
+    functions: list[OutputActivation] = ["softmax", "sigmoid"]
+    if {"loss", "output_activation"} & set(file.declared):
+        functions = [config.output_function]
     for activation in dict.fromkeys(activations):
-        chunks = predict_chunks(Parameters(weights), activation, images, lambda _, z: z.copy())
+        rule = activation_of(replace(config, activation=activation))
+        chunks = predict_chunks(Parameters(weights), rule, images, lambda _, z: z.copy())
         z = np.concatenate(chunks)
-        forms: list[tuple[Any, LossName | None, NDArray[Any]]] = [
-            ("probabilities", loss, LOSSES[loss]("batch").probabilities(z)) for loss in losses
+        forms: list[tuple[Any, OutputActivation | None, NDArray[Any]]] = [
+            ("probabilities", function, OUTPUTS[function].apply(z)) for function in functions
         ]
         forms.append(("logits", None, z))
         for form in forms:
@@ -116,29 +130,58 @@ def _candidates(
                 yield activation, form
 
 
+def _losses_tried(
+    config: RunConfig, file: NetworkFile | None, function: OutputActivation | None
+) -> list[tuple[LossName, OutputActivation]]:
+    """Return the losses and output activations that a file may have, the likeliest first."""
+    declared = file.declared if file else ()
+    is_function_said = "output_activation" in declared
+    if "loss" in declared:
+        return [(config.loss, config.output_function)]
+    first = [(config.loss, config.output_function)]
+    found: list[tuple[LossName, OutputActivation]] = [
+        (loss, one) for one, losses in LOSSES_OF_OUTPUT.items() for loss in losses
+    ]
+    if function is not None or is_function_said:
+        known = function or config.output_function
+        found = [pair for pair in first + found if pair[1] == known]
+        # The loss that a sigmoid's or a softmax's outputs are likeliest to have comes first.
+        return list(dict.fromkeys(sorted(found, key=lambda pair: pair not in first)))
+    usual = [pair for pair in found if pair in {("cross-entropy", "softmax"), ("mse", "sigmoid")}]
+    return list(dict.fromkeys(first + usual + found))
+
+
 def _with_loss(
-    config: RunConfig, name: EngineName, likely: LossName | None, images: Floats,
+    config: RunConfig, name: EngineName, function: OutputActivation | None, images: Floats,
     labels: NDArray[np.int64], *, state: EngineState,
 ) -> RunConfig:  # fmt: skip
-    """Return the config with the loss whose gradient the file has; else the likely one."""
+    """Return the config with the loss whose gradient the file has; else the likeliest one."""
     classes = len(state.weights[f"layers.{len(state.weights) // 2 - 1}.weight"])
     rows = np.arange(IMAGES)
     bare = EngineState(state.weights)
     means: tuple[LossMean, ...] = ("batch", "element")
-    losses: list[LossName] = [config.loss]
-    if "loss" not in getattr(config.network_file(name), "declared", ()):
-        losses = [likely or config.loss, "cross-entropy", "mse"]
-    for loss, mean in product(dict.fromkeys(losses), means):
-        trial = replace(config, loss=loss, torch_loss_mean=mean)
+    pairs = _losses_tried(config, config.network_file(name), function)
+    for (loss, output), mean in product(pairs, means):
+        trial = _of_loss(config, loss, output, mean)
         user = build_engine(name, trial, images, labels, classes)
         user.load_state(state)
         own = replace(trial, network=None, network_torch=None, optimizer="sgd")
         # The NumPy engine's error is always summed over the classes.
         reference = build_engine("numpy", own, images, labels, classes)
         reference.load_state(bare)
-        share = classes if loss == "mse" and mean == "element" else 1
+        share = classes if trial.means_differ else 1
         theirs, ours = (engine.loss_and_gradient(rows)[1] for engine in (user, reference))
         scale = max(np.abs(g).max() for g in ours.values()) / share
         if all(np.abs(theirs[n] - g / share).max() < TOLERANCE * scale for n, g in ours.items()):
-            return trial if name == "torch" else replace(config, loss=loss)
-    return replace(config, loss=losses[0])
+            # A file in NumPy's place does not say what PyTorch's loss is averaged over.
+            return trial if name == "torch" else replace(trial, torch_loss_mean="batch")
+    return _of_loss(config, *pairs[0], config.torch_loss_mean)
+
+
+def _of_loss(
+    config: RunConfig, loss: LossName, output: OutputActivation, mean: LossMean
+) -> RunConfig:
+    is_usual = output == OUTPUT_OF_LOSS[loss]
+    return replace(
+        config, loss=loss, output_activation=None if is_usual else output, torch_loss_mean=mean
+    )

@@ -42,6 +42,14 @@ KINDS = {
     "leaky relu, nesterov": replace(TWIN, activation="leaky-relu", optimizer="nesterov",
                                     momentum=0.8, weight_decay=0.01, learning_rate=0.03),
     "rmsprop": replace(TWIN, optimizer="rmsprop", learning_rate=0.002),
+    "half-mse of linear outputs": replace(SEED, torch_loss_mean="batch", loss="half-mse",
+                                          output_activation="linear"),
+    "bce": replace(TWIN, loss="bce", learning_rate=0.1),
+    "bce of a softmax": replace(TWIN, loss="bce", output_activation="softmax", learning_rate=0.1),
+    "mse of a softmax": replace(TWIN, loss="mse", output_activation="softmax"),
+    "cross-entropy of a sigmoid, slope": replace(
+        TWIN, output_activation="sigmoid", activation="leaky-relu", negative_slope=0.2,
+    ),
 }  # fmt: skip
 
 
@@ -178,6 +186,7 @@ def test_an_optimizer_that_moves_half_as_far_shows_in_the_updates_alone(
 def with_file(kind: NetworkFile, folder: Path) -> RunConfig:
     said: dict[str, Any] = {
         "hidden": kind.hidden, "activation": kind.activation, "loss": kind.loss,
+        "output_activation": kind.output_activation or None,
     }  # fmt: skip
     return replace(TWIN, **said, network=written(kind.source(), folder))
 
@@ -188,6 +197,7 @@ def with_file(kind: NetworkFile, folder: Path) -> RunConfig:
         NetworkFile((16,), "relu"),
         NetworkFile((16, 12), "gelu", layout="columns", style="train"),
         NetworkFile((16,), "sigmoid", "mse", style="update"),
+        NetworkFile((16,), "relu", "bce", style="functions"),
     ],
     ids=lambda kind: kind.style,
 )

@@ -63,6 +63,36 @@ def test_what_files_do_not_say_is_found_by_trying(tmp_path: Path) -> None:
     assert (config.optimizer, config.learning_rate) == ("momentum", 0.5)
 
 
+@pytest.mark.parametrize("file", [
+    NetworkFile((16,), "sigmoid", "half-mse"),
+    NetworkFile((16,), "relu", "bce", output="logits"),
+    NetworkFile((16,), "tanh", "mse", output_activation="linear"),
+    NetworkFile((16,), "tanh", "mse", output_activation="softmax", style="functions"),
+], ids=lambda file: f"{file.loss}-{file.function}")  # fmt: skip
+def test_every_loss_and_output_of_a_file_becomes_the_settings(
+    file: NetworkFile, tmp_path: Path
+) -> None:
+    config = given(tmp_path, file.source())
+    assert (config.loss, config.output_function) == (file.loss, file.function)
+    if file.loss != "half-mse":
+        # And is found where the file does not say it.
+        silent = [
+            line for line in file.source().splitlines()
+            if not any(f"{word} = " in line for word in ("loss", "output_activation", "output"))
+        ]  # fmt: skip
+        found = fitted_config(given(tmp_path, "\n".join(silent)), 64, 10)
+        assert (found.loss, found.output_function) == (file.loss, file.function)
+        assert found.network is not None
+        is_shown = file.output == "logits" and file.function != "linear"
+        assert found.network.spec.output == ("logits" if is_shown else found.network.spec.output)
+
+
+def test_a_slope_of_the_file_becomes_the_settings(tmp_path: Path) -> None:
+    text = NetworkFile((16,), "leaky-relu").source().replace("0.01", "0.2")
+    config = given(tmp_path, text.replace("    hidden", "    negative_slope = 0.2\n    hidden"))
+    assert (config.activation, config.negative_slope) == ("leaky-relu", 0.2)
+
+
 OWN = "\n".join(
     ("", "", "def optimizer(parameters):", "    return torch.optim.Adagrad(parameters)")
 )
@@ -74,9 +104,12 @@ NORMED = TORCH_FILE.format(features=64).replace(
 @pytest.mark.parametrize(("files", "options", "words"), [
     ({"numpy": NetworkFile().source().replace("'sigmoid'", "'swish'")}, {},
      "net.py: activation = 'swish': expected one of relu"),
-    ({"numpy": NetworkFile(loss="half-mse").source()}, {}, "net.py: loss = 'half-mse'"),
-    ({"numpy": NetworkFile(output_activation="linear", loss="mse").source()}, {},
-     "output_activation = 'linear': a run trains mse with sigmoid"),
+    ({"numpy": NetworkFile(loss="half-mse").source().replace("'half-mse'", "'hinge'")}, {},
+     "net.py: loss = 'hinge': expected one of cross-entropy, mse, half-mse, bce"),
+    ({"numpy": NetworkFile().source().replace("    hidden", "    negative_slope = 7\n    hidden")},
+     {}, "net.py: negative_slope = 7: expected a number from 0 to 1, like 0.01"),
+    ({"numpy": NetworkFile(output_activation="softmax").source().replace("'softmax'", "'linear'")},
+     {}, "output_activation 'linear' with loss 'cross-entropy': it takes the logarithm"),
     ({"numpy": "def f(:"}, {}, "net.py line 1: SyntaxError"),
     ({"numpy": "import nowhere_at_all\n"}, {}, "net.py line 1: ModuleNotFoundError"),
     ({"numpy": "x = 1\n"}, {}, "net.py: no network found; expected a class"),

@@ -1,17 +1,28 @@
 """The hand-written gradient is the gradient: by finite differences, by autograd, on paper."""
 
 import math
+from dataclasses import replace
 from itertools import product
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from mlpwatch.core.arrays import Floats, Rows
-from mlpwatch.core.config import Activation, Dtype, EngineName, LossMean, LossName, RunConfig
-from mlpwatch.core.network.activations import ACTIVATIONS, LEAK
+from mlpwatch.core.config import (
+    Activation,
+    Dtype,
+    EngineName,
+    LossMean,
+    LossName,
+    OutputActivation,
+    RunConfig,
+)
+from mlpwatch.core.network.activations import ACTIVATIONS
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.numpy_mlp import NumpyMLP
 from mlpwatch.core.network.torch_mlp import TorchMLP
+from mlpwatch.core.specification import LEAK, OUTPUT_OF_LOSS, UNDEFINED_LOSSES
 from tests.support.samples.engines import (
     assert_close,
     build,
@@ -49,12 +60,60 @@ def test_both_means_of_the_squared_error_in_torch_equal_finite_differences(
     check_finite_differences("torch", config)
 
 
+OUTPUTS_AND_LOSSES: list[tuple[OutputActivation, LossName]] = [
+    pair for pair in product(get_args(OutputActivation), get_args(LossName))
+    if pair[::-1] not in UNDEFINED_LOSSES
+]  # fmt: skip
+NOT_USUAL = [pair for pair in OUTPUTS_AND_LOSSES if OUTPUT_OF_LOSS[pair[1]] != pair[0]]
+OF_SIGMOIDS: list[tuple[OutputActivation, LossName]] = [("sigmoid", "half-mse"), ("sigmoid", "bce")]
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize(("output", "loss"), [*NOT_USUAL, *OF_SIGMOIDS])
+def test_every_loss_of_every_output_equals_finite_differences(
+    output: OutputActivation, loss: LossName, name: EngineName
+) -> None:
+    config = small_config(activation="tanh", loss=loss, output_activation=output)
+    for mean in ("batch", "element"):
+        check_finite_differences(name, replace(config, torch_loss_mean=mean))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 2e-5)])
+@pytest.mark.parametrize(("output", "loss"), [*NOT_USUAL, *OF_SIGMOIDS])
+def test_both_engines_train_alike_with_every_loss_of_every_output(
+    output: OutputActivation, loss: LossName, dtype: Dtype, tolerance: float
+) -> None:
+    config = small_config(
+        activation="leaky-relu", negative_slope=0.2, loss=loss, output_activation=output,
+        optimizer="momentum", dtype=dtype,
+    )  # fmt: skip
+    one, other = build_both(config, small_images())
+    for _ in range(20):
+        for engine in (one, other):
+            engine.train_batch(ROWS)
+    np.testing.assert_allclose(one.take_losses(), other.take_losses(), tolerance)
+    assert_close(one.weights(), other.weights(), tolerance)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_another_slope_of_the_leaky_relu_has_its_own_gradient(
+    name: EngineName, slope: float
+) -> None:
+    config = small_config(hidden=(4, 3), activation="leaky-relu", negative_slope=slope)
+    engine = build(name, config, small_images())
+    usual = build(name, replace(config, negative_slope=LEAK), small_images())
+    usual.load_state(engine.state())
+    check_finite_differences(name, config)
+    assert gradient(engine)[0] != gradient(usual)[0]
+
+
 def check_finite_differences(name: EngineName, config: RunConfig) -> None:
     images = small_images()
     engine = build(name, config, images)
     if config.activation in ("relu", "leaky-relu") and config.hidden:
         # 1e-5 to either side of a weight moves a sum by less than 1e-4.
-        leak = LEAK if config.activation == "leaky-relu" else 0.0
+        leak = config.negative_slope if config.activation == "leaky-relu" else 0.0
         assert smallest_relu_sum(engine.state().weights, images.pixels[ROWS], leak) > 1e-3
     found = np.concatenate([array.ravel() for array in gradient(engine)[1].values()])
     differences = finite_differences(engine, ROWS)
@@ -129,10 +188,13 @@ PAPER = {
     "cross-entropy": (-math.log(1 - S), (S, -S)),
     # a = (S, 0.5), L = S² + 0.5², δ = 2 (a - y) a (1 - a) = (2 S·S(1 - S), 2·(-0.5)·0.25).
     "mse": (S**2 + 0.25, (2 * S * S * (1 - S), -0.25)),
+    "half-mse": ((S**2 + 0.25) / 2, (S * S * (1 - S), -0.125)),
+    # L = -log(1 - S) - log 0.5, δ = a - y = (S, 0.5 - 1).
+    "bce": (-math.log(1 - S) - math.log(0.5), (S, -0.5)),
 }
 
 
-@pytest.mark.parametrize(("name", "loss"), product(["numpy", "torch"], ["cross-entropy", "mse"]))
+@pytest.mark.parametrize(("name", "loss"), product(["numpy", "torch"], get_args(LossName)))
 def test_a_network_of_2_2_2_agrees_with_paper(name: EngineName, loss: LossName) -> None:
     config = RunConfig(hidden=(2,), loss=loss, dtype="float64", learning_rate=0.5)
     engine_type = NumpyMLP if name == "numpy" else TorchMLP

@@ -1,5 +1,7 @@
 """Losses against PyTorch's and scikit-learn's, and far beyond the range of exp."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,18 +10,37 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import log_loss
 
 from mlpwatch.core.arrays import Floats, Labels
-from mlpwatch.core.config import ENGINE_NAMES, Dtype, LossName, RunConfig
-from mlpwatch.core.network.losses import CrossEntropy, Loss, SquaredError, loss_for
+from mlpwatch.core.config import (
+    ENGINE_NAMES,
+    Dtype,
+    LossMean,
+    LossName,
+    OutputActivation,
+    RunConfig,
+)
+from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.network.losses import LOSSES, CrossEntropy, Loss, SquaredError, loss_for
 from mlpwatch.core.network.numpy_mlp import NumpyMLP
+from mlpwatch.core.specification import UNDEFINED_LOSSES
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (9, 4)).astype(np.float32).astype(np.float64)
 LABELS: Labels = np.arange(9, dtype=np.int64) % 4
 ALL: tuple[Loss, ...] = (CrossEntropy(), SquaredError("batch"), SquaredError("element"))
-NAMES: tuple[LossName, ...] = ("cross-entropy", "mse")
+PAIRS: tuple[tuple[LossName, OutputActivation], ...] = tuple(
+    (loss, output)
+    for loss in get_args(LossName)
+    for output in get_args(OutputActivation)
+    if (loss, output) not in UNDEFINED_LOSSES
+)
+OTHERS: tuple[Loss, ...] = tuple(LOSSES[loss](output, "batch") for loss, output in PAIRS)
 
 
 def value_and_gradient(
-    loss: LossName, logits: Floats, labels: Labels, dtype: Dtype = "float64"
+    loss: LossName,
+    logits: Floats,
+    labels: Labels,
+    dtype: Dtype = "float64",
+    output: OutputActivation | None = None,
 ) -> tuple[float, Floats]:
     """Return the NumPy network's loss and ∂L/∂Z (batch, classes) at these logits.
 
@@ -27,7 +48,7 @@ def value_and_gradient(
     a batch of one image is that image's row of ∂L/∂Z.
     """
     batch, classes = logits.shape
-    config = RunConfig(hidden=(), loss=loss, dtype=dtype)
+    config = RunConfig(hidden=(), loss=loss, dtype=dtype, output_activation=output)
     weights = {
         "layers.0.weight": np.eye(classes, dtype=dtype),
         "layers.0.bias": np.zeros(classes, dtype),
@@ -38,33 +59,42 @@ def value_and_gradient(
     return value, np.stack([row["layers.0.bias"] for row in rows]) / batch
 
 
-def by_torch(name: str, logits: Floats, labels: Labels) -> tuple[float, Floats]:
-    """Return PyTorch's own loss and its gradient by autograd."""
+def by_torch(
+    name: str, logits: Floats, labels: Labels, output: str = "", mean: str = "batch"
+) -> tuple[float, Floats]:
+    """Return the loss of PyTorch's own module and its gradient by autograd."""
     import torch
-    from torch.nn import MSELoss
-    from torch.nn.functional import cross_entropy, one_hot
+    from torch import nn
 
     z = torch.tensor(logits, requires_grad=True)
     y = torch.tensor(labels)
-    if name == "cross-entropy":
-        loss = cross_entropy(z, y)
-    else:
-        # `mse` and `batch` sum over the classes
-        reduction = "mean" if name == "element" else "sum"
-        targets = one_hot(y, logits.shape[1]).to(z.dtype)
-        loss = MSELoss(reduction=reduction)(torch.sigmoid(z), targets)
-        loss = loss if name == "element" else loss / len(logits)
-    loss.backward()  # type: ignore[no-untyped-call]
+    targets = nn.functional.one_hot(y, logits.shape[1]).to(z.dtype)
+    reduction = "mean" if mean == "element" else "sum"
+    shown = {"softmax": z.softmax(1), "sigmoid": z.sigmoid(), "linear": z}.get(output, z.sigmoid())
+    match (name, output):
+        case ("cross-entropy", "" | "softmax"):
+            loss = nn.CrossEntropyLoss()(z, y)
+        case ("cross-entropy", _):
+            loss = nn.NLLLoss()(shown.log(), y)
+        case ("bce", "" | "sigmoid"):
+            loss = nn.BCEWithLogitsLoss(reduction=reduction)(z, targets)
+        case ("bce", _):
+            loss = nn.BCELoss(reduction=reduction)(shown, targets)
+        case _:
+            loss = nn.MSELoss(reduction=reduction)(shown, targets)
+            loss = loss / 2 if name == "half-mse" else loss
+    loss = loss / len(logits) if mean == "batch" and name != "cross-entropy" else loss
+    loss.backward()
     assert z.grad is not None
     return float(loss.detach()), z.grad.numpy()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_value_and_gradient_are_pytorchs(name: LossName) -> None:
-    value, gradient = value_and_gradient(name, LOGITS, LABELS)
-    expected_value, expected_gradient = by_torch(name, LOGITS, LABELS)
-    assert value == pytest.approx(expected_value, rel=1e-13)
-    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-11, atol=1e-14)
+@pytest.mark.parametrize(("name", "output"), PAIRS)
+def test_value_and_gradient_are_pytorchs(name: LossName, output: OutputActivation) -> None:
+    value, gradient = value_and_gradient(name, LOGITS, LABELS, output=output)
+    expected_value, expected_gradient = by_torch(name, LOGITS, LABELS, output)
+    assert value == pytest.approx(expected_value, rel=1e-12)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-10, atol=1e-14)
 
 
 def test_cross_entropy_is_scikit_learns_log_loss() -> None:
@@ -81,13 +111,15 @@ def test_squared_error_sums_over_the_classes_or_averages_over_them() -> None:
     assert element.mean() == pytest.approx((error**2).mean(), rel=1e-13)
 
 
-@pytest.mark.parametrize(
-    ("name", "loss"), zip(("cross-entropy", "batch", "element"), ALL, strict=True)
-)
-def test_the_losses_of_single_images_average_to_pytorchs(name: str, loss: Loss) -> None:
-    per_image = loss.per_image(LOGITS, LABELS)
+@pytest.mark.parametrize("mean", ["batch", "element"])
+@pytest.mark.parametrize(("name", "output"), PAIRS)
+def test_the_losses_of_single_images_average_to_pytorchs(
+    name: LossName, output: OutputActivation, mean: LossMean
+) -> None:
+    per_image = LOSSES[name](output, mean).per_image(LOGITS, LABELS)
     assert per_image.shape == (9,)
-    assert per_image.mean() == pytest.approx(by_torch(name, LOGITS, LABELS)[0], rel=1e-13)
+    expected, _ = by_torch(name, LOGITS, LABELS, output, mean)
+    assert per_image.mean() == pytest.approx(expected, rel=1e-12)
 
 
 def test_probabilities_are_softmax_or_one_sigmoid_per_class() -> None:
@@ -105,12 +137,13 @@ def test_probabilities_are_softmax_or_one_sigmoid_per_class() -> None:
 )
 @settings(max_examples=60)
 def test_logits_of_ten_thousand_stay_finite(logits: Floats, labels: Labels, dtype: Dtype) -> None:
-    for name in NAMES:
-        value, gradient = value_and_gradient(name, logits, labels, dtype)  # warnings are errors
-        assert 0 <= value <= 2.1e4
+    for name, output in PAIRS:
+        # Warnings are errors.
+        value, gradient = value_and_gradient(name, logits, labels, dtype, output)
+        assert 0 <= value <= (5e8 if output == "linear" else 5e4)
         assert gradient.dtype == dtype
-        assert np.abs(gradient).max() <= 1
-    for loss in ALL:
+        assert np.abs(gradient).max() <= (1e4 if output == "linear" else 1)
+    for loss in (*ALL, *OTHERS):
         assert np.isfinite(loss.per_image(logits.astype(dtype), labels)).all()
         probabilities = loss.probabilities(logits.astype(dtype))
         assert (probabilities >= 0).all()
@@ -118,7 +151,7 @@ def test_logits_of_ten_thousand_stay_finite(logits: Floats, labels: Labels, dtyp
 
 
 def test_reading_leaves_the_logits_alone() -> None:
-    for loss in ALL:
+    for loss in (*ALL, *OTHERS):
         logits = LOGITS.copy()
         loss.probabilities(logits)
         loss.per_image(logits, LABELS)
@@ -131,3 +164,9 @@ def test_each_engine_gets_the_loss_of_the_settings() -> None:
     np.testing.assert_allclose(by_hand, 4 * in_torch, rtol=1e-13)
     plain = loss_for(RunConfig(), "torch").per_image(LOGITS, LABELS)
     np.testing.assert_array_equal(plain, CrossEntropy().per_image(LOGITS, LABELS))
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "bce"])
+def test_a_logarithm_of_linear_outputs_is_refused(loss: LossName) -> None:
+    with pytest.raises(ConfigError, match=r"'linear' with loss .*use softmax or sigmoid"):
+        RunConfig(loss=loss, output_activation="linear")

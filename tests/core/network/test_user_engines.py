@@ -34,6 +34,11 @@ KINDS = [
     NetworkFile((), "sigmoid", bias_shape="row"),
     NetworkFile((4,), "tanh", style="update", layout="columns", bias_shape="flat"),
     NetworkFile((4,), "tanh", style="train"),
+    NetworkFile((4,), "tanh", "half-mse", layout="columns"),
+    NetworkFile((4,), "sigmoid", "bce"),
+    NetworkFile((4,), "sigmoid", "bce", output="logits"),
+    NetworkFile((4,), "tanh", "mse", output_activation="linear"),
+    NetworkFile((4,), "tanh", "mse", output_activation="softmax"),
 ]
 
 

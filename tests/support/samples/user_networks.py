@@ -37,7 +37,10 @@ def written(source: str, folder: Path, file: str = "net.py") -> UsersFile:
 def config_for(numpy: NetworkFile, folder: Path, **settings: Any) -> RunConfig:  # noqa: ANN401
     """Return small settings of a run in which this file trains in NumPy's place."""
     file = written(numpy.source(), folder)
-    said = {"hidden": numpy.hidden, "activation": numpy.activation, "loss": numpy.loss}
+    said: dict[str, Any] = {
+        "hidden": numpy.hidden, "activation": numpy.activation, "loss": numpy.loss,
+        "output_activation": numpy.output_activation or None,
+    }  # fmt: skip
     return replace(small_config(**{**said, **settings}), network=file)
 
 

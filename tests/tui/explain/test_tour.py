@@ -225,6 +225,9 @@ async def test_formulas_name_what_this_run_computes() -> None:
     mse = RunConfig(loss="mse", torch_loss_mean="element")
     assert "nn.MSELoss()" in loss_formulas(mse)[-1]
     assert "nn.MSELoss()" not in " ".join(loss_formulas(replace(mse, only="numpy")))
+    of_each = replace(mse, loss="bce")
+    assert "log(1 − a)" in loss_formulas(of_each)[0]
+    assert "nn.BCEWithLogitsLoss()" in loss_formulas(of_each)[-1]
     starts = {name: update_formulas(RunConfig(optimizer=name))[0][0] for name in OPTIMIZERS}
     rest = {"nesterov": "v", "rmsprop": "v", "adamw": "m"}
     assert starts == {"sgd": "θ", "momentum": "v", "adam": "m"} | rest
