@@ -31,6 +31,8 @@ class NetworkFile:
     """Whether mlpwatch sees the optimizer's memory, so that checkpoints hold it."""
     is_exact: bool = True
     """Whether a resumed run continues exactly; not with an update or training step of its own."""
+    draws_at_random: bool = False
+    """Whether a step of a NumPy file draws random numbers, whose state no checkpoint holds."""
     folder: str = ""
     """Where the file was: modules beside it are imported from there."""
     declared: tuple[str, ...] = field(default=(), compare=False)
@@ -50,6 +52,7 @@ class NetworkFile:
             "kind": self.kind,
             "keeps_slots": self.keeps_slots,
             "is_exact": self.is_exact,
+            "draws_at_random": self.draws_at_random,
             "folder": self.folder,
             "specification": spec,
         }
@@ -64,7 +67,8 @@ class NetworkFile:
         if not isinstance(values, Mapping):
             raise ConfigError(f"network {values!r:.40}: expected its file and sha256")
         texts = {key: values.get(key, "") for key in ("file", "sha256", "name", "folder")}
-        flags = {key: values.get(key, True) for key in ("keeps_slots", "is_exact")}
+        usual = {"keeps_slots": True, "is_exact": True, "draws_at_random": False}
+        flags = {key: values.get(key, flag) for key, flag in usual.items()}
         for key, text in texts.items():
             if not isinstance(text, str):
                 raise ConfigError(f"network {key} {text!r:.40}: expected a text")

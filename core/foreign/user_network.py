@@ -1,12 +1,13 @@
 """A network that somebody else wrote in NumPy: found in its file, given arrays, called."""
 
 from collections.abc import Sequence
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.foreign.held import Place, Stack, at_place, parted, places_of, stack_of
 from mlpwatch.core.network_file import Kind
 from mlpwatch.core.specification import Specification
 
@@ -101,56 +102,6 @@ def _outermost(usable: dict[str, type]) -> list[str]:
     ]
 
 
-MOST_ITEMS = 64
-"""Of a list or dictionary that is searched for weights: a longer one holds images."""
-
-DEEPEST = 4
-"""Steps from a network to its weights, as in `net.layers[0].params["W"]`."""
-
-Place = tuple[tuple[bool, Any], ...]
-"""The way from a network to something it holds: (is an attribute, its name or key) by step."""
-
-
-def places_of(owner: Any, arrays: Sequence[NDArray[Any]]) -> list[list[Place]]:  # noqa: ANN401
-    """Return for each array where `owner` holds it: in attributes, lists and dictionaries.
-
-    `W = W - step` puts a new array into the same place; so it is found there.
-    """
-    places: list[list[Place]] = [[] for _ in arrays]
-    seen: set[int] = set()
-    level: list[tuple[Place, Any]] = [((), owner)]
-    for _ in range(DEEPEST + 1):
-        deeper: list[tuple[Place, Any]] = []
-        for way, thing in level:
-            for at, array in enumerate(arrays):
-                if thing is array:
-                    places[at].append(way)
-            if not isinstance(thing, np.ndarray) and id(thing) not in seen:
-                seen.add(id(thing))
-                deeper += [((*way, step), value) for step, value in _parts(thing)]
-        level = deeper
-    return places
-
-
-def _parts(thing: Any) -> list[tuple[tuple[bool, Any], Any]]:  # noqa: ANN401
-    if isinstance(thing, (type, ModuleType, FunctionType)):
-        return []
-    if isinstance(thing, (list, tuple, dict)):
-        pairs = thing.items() if isinstance(thing, dict) else enumerate(thing)
-        return [((False, key), v) for key, v in pairs] if len(thing) <= MOST_ITEMS else []
-    return [((True, name), value) for name, value in getattr(thing, "__dict__", {}).items()]
-
-
-def _at(owner: Any, place: Place) -> Any:  # noqa: ANN401
-    """Return what stands in a place now, None if the way there is gone."""
-    for is_attribute, key in place:
-        try:
-            owner = getattr(owner, key) if is_attribute else owner[key]
-        except (AttributeError, LookupError, TypeError):
-            return None
-    return owner
-
-
 class UserNetwork:
     """A class or two functions in NumPy, called in the file's own layout.
 
@@ -167,7 +118,14 @@ class UserNetwork:
         self._biases: list[NDArray[Any]] = []
         self._places: list[list[Place]] = []
         """Of each array, weights first: where the network keeps it."""
+        self._stacks: list[Stack | None] | None = None
+        """Of each layer: where the network keeps its weights and biases in one array."""
         self._x: Any = None
+
+    @property
+    def network(self) -> Any:  # noqa: ANN401
+        """The class's instance; None of plain functions."""
+        return self._net
 
     def has(self, name: str) -> bool:
         """Whether the file has this optional method."""
@@ -194,6 +152,19 @@ class UserNetwork:
         if self._found.kind == "class":
             self._net = self._found.target(list(self._weights), list(self._biases))
             self._places = places_of(self._net, [*weights, *biases])
+            if self._stacks is None and biases and not self.shares:
+                self._stacks = self._found_stacks()
+
+    def _found_stacks(self) -> list[Stack | None]:
+        """Look for stacked arrays in a network with random numbers: weights of 0 hide them."""
+        random = np.random.default_rng(0)
+        arrays = [[random.normal(size=a.shape) for a in own] for own in self._given]
+        net = self._found.target(list(arrays[0]), list(arrays[1]))
+        return [stack_of(net, w, b) for w, b in zip(*arrays, strict=True)]
+
+    @property
+    def _given(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        return self._weights, self._biases
 
     def x_of(self, images: NDArray[Any]) -> NDArray[Any]:
         """Return images (batch, features) as `forward` gets them; a copy."""
@@ -238,12 +209,18 @@ class UserNetwork:
             # One number for all biases is broadcast, as `b - η db` does it.
             step = learning_rate * slope.reshape(array.shape if slope.size > 1 else ())
             np.subtract(array, step, out=array)
-        if self._found.kind == "class" and not self._shares:
+        self.renew()
+
+    def renew(self) -> None:
+        """Make the network again from its arrays, where it keeps something that is made of them."""
+        if self._found.kind == "class" and not self.shares:
             self.hold(self._weights, self._biases)
 
     @property
-    def _shares(self) -> bool:
-        """Whether the network keeps every array itself: one made of several is no such array."""
+    def shares(self) -> bool:
+        """Whether a change of the arrays that `held` returns is one of the network."""
+        if self._stacks is not None and all(self._stacks):
+            return True
         own = {name: getattr(self._net, name, None) is not None for name in ("weights", "biases")}
         given = [own["weights"]] * len(self._weights) + [own["biases"]] * len(self._biases)
         return all(has or bool(places) for has, places in zip(given, self._places, strict=True))
@@ -265,10 +242,21 @@ class UserNetwork:
         if self._found.kind == "functions":
             return self._weights, self._biases
         layers = len(self._weights)
+        if self._stacks is not None and all(self._stacks):
+            return self._unstacked()
         return (
             self._now("weights", self._weights, self._places[:layers]),
             self._now("biases", self._biases, self._places[layers:]) if self._spec.bias else [],
         )
+
+    def _unstacked(self) -> tuple[list[Any], list[Any]]:
+        """Return views into the arrays that hold weights and biases of a layer in one."""
+        pairs = [
+            parted(np.asarray(at_place(self._net, stack.place)))[stack.form]
+            for stack in self._stacks or []
+            if stack is not None
+        ]
+        return [w for w, _ in pairs], [b for _, b in pairs]
 
     def _now(self, name: str, given: list[NDArray[Any]], places: list[list[Place]]) -> list[Any]:
         own = getattr(self._net, name, None)
@@ -276,7 +264,7 @@ class UserNetwork:
         if len(kept) != len(given):
             return kept
         for k, (array, ways) in enumerate(zip(given, places, strict=True)):
-            standing = (_at(self._net, way) for way in ways if kept[k] is array)
+            standing = (at_place(self._net, way) for way in ways if kept[k] is array)
             new = (a for a in standing if isinstance(a, np.ndarray) and a is not array)
             kept[k] = next(new, kept[k])
         return kept

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mlpwatch.core.config import LossMean, LossName, OutputActivation
+from mlpwatch.core.config import LossMean, LossName, OutputActivation, RunConfig
 from mlpwatch.core.network.tables import complete
 
 OUTPUTS: Mapping[OutputActivation, Callable[[Tensor], Tensor]] = complete(
@@ -16,10 +16,14 @@ OUTPUTS: Mapping[OutputActivation, Callable[[Tensor], Tensor]] = complete(
 
 
 def _cross_entropy(
-    logits: Tensor, labels: Tensor, output: OutputActivation, _mean: LossMean
+    logits: Tensor, labels: Tensor, _output: OutputActivation, _mean: LossMean
 ) -> Tensor:
-    if output == "softmax":
-        return functional.cross_entropy(logits, labels)
+    return functional.cross_entropy(logits, labels)
+
+
+def _sigmoid_cross_entropy(
+    logits: Tensor, labels: Tensor, _output: OutputActivation, _mean: LossMean
+) -> Tensor:
     return functional.nll_loss(functional.logsigmoid(logits), labels)
 
 
@@ -47,15 +51,19 @@ def _half_squared_error(
 
 
 def _binary_cross_entropy(
-    logits: Tensor, labels: Tensor, output: OutputActivation, mean: LossMean
+    logits: Tensor, labels: Tensor, _output: OutputActivation, mean: LossMean
 ) -> Tensor:
     targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    if output == "sigmoid":
-        total = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
-    else:
-        p = OUTPUTS[output](logits)
-        total = functional.binary_cross_entropy(p, targets, reduction="sum")
-    return total / (logits.numel() if mean == "element" else len(logits))
+    loss = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+    return loss / (logits.numel() if mean == "element" else len(logits))
+
+
+def _softmax_binary_cross_entropy(
+    logits: Tensor, labels: Tensor, _output: OutputActivation, mean: LossMean
+) -> Tensor:
+    targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    loss = functional.binary_cross_entropy(torch.softmax(logits, 1), targets, reduction="sum")
+    return loss / (logits.numel() if mean == "element" else len(logits))
 
 
 _Loss = Callable[[Tensor, Tensor, OutputActivation, LossMean], Tensor]
@@ -70,3 +78,15 @@ LOSSES: Mapping[LossName, _Loss] = complete(
     },
 )
 """By name: a function of logits (batch, classes), labels (batch,), output activation and mean."""
+
+OTHER_LOSSES: Mapping[str, _Loss] = {
+    "cross-entropy of sigmoid": _sigmoid_cross_entropy,
+    "bce of softmax": _softmax_binary_cross_entropy,
+}
+"""Where a loss has another formula for an output activation than the one that it goes with."""
+
+
+def loss_function(config: RunConfig) -> _Loss:
+    """Return the loss of a run's settings."""
+    other = OTHER_LOSSES.get(f"{config.loss} of {config.output_function}")
+    return other or LOSSES[config.loss]

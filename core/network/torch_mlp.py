@@ -37,7 +37,7 @@ from mlpwatch.core.network.engine import EngineState, check_state
 from mlpwatch.core.network.optimizers import BETA_1, BETA_2, EPSILON, OPTIMIZERS, RHO
 from mlpwatch.core.network.step_norms import LayerNorms
 from mlpwatch.core.network.tables import complete
-from mlpwatch.core.network.torch_losses import LOSSES
+from mlpwatch.core.network.torch_losses import loss_function
 from mlpwatch.core.specification import LEAK
 
 _DTYPES = complete(Dtype, {"float32": torch.float32, "float64": torch.float64})
@@ -206,7 +206,7 @@ class TorchMLP:
         self._network.to(self.device, self._dtype)
         self._load(self._network, weights)
         self._predictor: MLP | None = None
-        self._loss = LOSSES[config.loss]
+        self._loss = loss_function(config)
         self._output, self._mean = config.output_function, config.loss_mean("torch")
         self._weights: dict[str, Tensor] = dict(self._network.named_parameters())
         self._optimizer = TorchOptimizer(config, tuple(self._weights.values()))

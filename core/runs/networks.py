@@ -56,7 +56,12 @@ def with_sources(config: RunConfig, folder: Path, note: Callable[[str], None]) -
                 f"{printable(file.file)} has changed since this run began: it trains its own copy, "
                 f"{network_name(engine)}; start a new run for the new file"
             )
-        if not file.is_exact:
+        if file.draws_at_random:
+            note(
+                f"{printable(file.file)} draws random numbers of its own, which begin again: this "
+                "is not exactly the run without the stop"
+            )
+        elif not file.is_exact:
             note(
                 f"{printable(file.file)} makes its own update: what it remembers besides the "
                 "weights starts again, so this is not exactly the run without the stop"

@@ -13,6 +13,7 @@ from mlpwatch.core.files.durable import unlink
 from mlpwatch.core.files.tensor_files import CheckpointError
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.network.users.base import UserEngine
 from mlpwatch.core.network.users.fitting import fitted_config
 from mlpwatch.core.runs.checkpoints import (
     Checkpoint,
@@ -53,12 +54,21 @@ def new_session(
     if config.has_networks:
         config = fitted_config(config, dataset.features, dataset.classes)
     engines = build_engines(config, dataset, report)
+    config = _with_draws(config, engines)
     info = DatasetInfo(
         dataset.name, dataset.sha256, dataset.image_shape, dataset.classes, dataset.names
     )
     run = Run.create(saved, name, config, info, group=group)
     run.acquire()
     return Session(config, dataset, engines, run)
+
+
+def _with_draws(config: RunConfig, engines: Mapping[EngineName, Engine]) -> RunConfig:
+    """Return the config with what is seen of the random numbers of a user's NumPy file."""
+    engine, file = engines.get("numpy"), config.network
+    if file is None or not isinstance(engine, UserEngine) or not engine.draws_at_random():
+        return config
+    return config.with_network("numpy", replace(file, draws_at_random=True, is_exact=False))
 
 
 def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:

@@ -17,7 +17,7 @@ from mlpwatch.core.events import DifferenceFound, Event, Mailbox, Notice
 from mlpwatch.core.network.build import build_engine, layer_sizes, parameter_count
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.step_norms import LayerNorms
-from mlpwatch.core.network.users.torch_file import UserTorchEngine
+from mlpwatch.core.network.users.base import UserEngine
 from mlpwatch.core.scheduling import stand_back
 
 COST_SHARE = 0.008
@@ -51,8 +51,8 @@ def why_not_compared(
     if parameter_count(sizes) > MOST_COMPARED:
         return f"the network has more than {MOST_COMPARED:,} weights"
     for name, engine in engines.items():
-        if isinstance(engine, UserTorchEngine) and engine.draws_at_random():
-            return f"{config.title(name)} draws dropout masks of its own"
+        if isinstance(engine, UserEngine) and engine.draws_at_random():
+            return f"{config.title(name)} draws random numbers of its own, as for dropout"
     return ""
 
 

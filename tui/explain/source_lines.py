@@ -143,7 +143,8 @@ def _by_hand(page: PageName, config: "RunConfig") -> list[Excerpt]:
 def _by_torch(page: PageName, config: "RunConfig") -> list[Excerpt]:
     forward = _TORCH, "MLP.activations", "z = layer(x)"
     backward = _TORCH, "TorchMLP._forward_and_backward", "self._network.zero_grad()"
-    loss = _TORCH_LOSSES, _in_table(_TORCH_LOSSES, "LOSSES", config.loss), ""
+    other = _in_table(_TORCH_LOSSES, "OTHER_LOSSES", f"{config.loss} of {config.output_function}")
+    loss = _TORCH_LOSSES, other or _in_table(_TORCH_LOSSES, "LOSSES", config.loss), ""
     functions: dict[PageName, list[tuple[Path, str, str]]] = {
         "losses": [loss],
         "forward": [forward],

@@ -113,6 +113,13 @@ class UserEngine(ABC):
         """Return a copy of the optimizer's memory that mlpwatch sees."""
 
     @abstractmethod
+    def draws_at_random(self) -> bool:
+        """Return whether a step draws random numbers of its own (dropout).
+
+        No other engine repeats such a step.
+        """
+
+    @abstractmethod
     def use_threads(self, threads: int) -> None:
         """Set the number of threads of the matrix products."""
 

@@ -1,5 +1,6 @@
 """A user's network file in NumPy as an engine."""
 
+import random
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats, Labels, Tensors, aligned_empty
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.foreign.held import RandomState, random_state
 from mlpwatch.core.foreign.loading import UserCodeError
 from mlpwatch.core.foreign.user_network import UserNetwork, split_gradients
 from mlpwatch.core.network.engine import EngineState
@@ -35,6 +37,7 @@ class UserNumpyEngine(UserEngine):
         self._trains = not user.has("backward")
         self._updates_itself = self.file.kind == "class" and user.has("update")
         self._hot = np.eye(self.classes, dtype=self.dtype)
+        self._draws: bool | None = None
         self._is_new = True
         """Whether no step has been taken, after which it is seen whether the network learns."""
         self.begin(EngineState(dict(weights)))
@@ -63,6 +66,8 @@ class UserNumpyEngine(UserEngine):
             if not _is_same(view, array)
         ]  # fmt: skip
         """Places and views where the file keeps arrays of its own instead of those it was given."""
+        self._is_made_again = self.file.kind == "class" and not self._user.shares
+        """Whether the file keeps something that is made of its weights, as a transposed copy."""
         self._optimizer: Optimizer | None = None
         if self.file.keeps_slots:
             self._optimizer = optimizer_for(self.config, self._theta)
@@ -123,6 +128,43 @@ class UserNumpyEngine(UserEngine):
             held = self._held()
             for at, view in self._copies:
                 np.copyto(held[at], view.reshape(held[at].shape))
+        if self._is_made_again:
+            self.called("__init__", self._user.renew)
+
+    def draws_at_random(self) -> bool:
+        """See `UserEngine`; a step is taken twice from the same weights, and generators looked at.
+
+        Neither changes what trains: the copy that predicts takes them.
+        """
+        if self._draws is None:
+            python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+            try:
+                self._draws = self._has_drawn()
+            except UserCodeError:
+                # The first step meets the same, and says it.
+                self._draws = False
+            finally:
+                random.setstate(python)
+                np.random.set_state(numpy)  # noqa: NPY002
+        return self._draws
+
+    def _has_drawn(self) -> bool:
+        images, labels = self._gather(np.arange(min(8, len(self._labels))))
+        found: list[list[NDArray[Any]]] = []
+        for _ in range(2):
+            with self._lock, np.errstate(all="ignore"):
+                apart = self._copy(self.weights())
+                assert isinstance(apart, UserNumpyEngine)
+                before = apart.random_state()
+                outputs = np.array(apart.take_step(images.copy(), labels))
+                if apart.random_state() != before:
+                    return True
+                found.append([outputs, *apart.weights().values()])
+        return not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(*found, strict=True))
+
+    def random_state(self) -> RandomState:
+        """Return the state of the random generators that the file may draw from."""
+        return random_state(self._user.network, self.code.module)
 
     def outputs_of(self, images: Floats) -> NDArray[Any]:
         """See `UserEngine`."""
@@ -226,10 +268,10 @@ class UserNumpyEngine(UserEngine):
     def _uses_weights(self, images: Floats) -> bool:
         """Whether other weights give other outputs: those of a saturated network hardly change."""
         held = [a for a in self._held() if isinstance(a, np.ndarray)]
-        kept, random = [a.copy() for a in held], np.random.default_rng(0)
+        kept, drawn = [a.copy() for a in held], np.random.default_rng(0)
         before = np.array(self.outputs_of(images.copy()))
         for array in held:
-            array[...] = random.normal(0, 0.1, array.shape)
+            array[...] = drawn.normal(0, 0.1, array.shape)
         after = np.array(self.outputs_of(images.copy()))
         for array, values in zip(held, kept, strict=True):
             np.copyto(array, values)

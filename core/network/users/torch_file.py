@@ -60,7 +60,7 @@ class UserTorchEngine(UserEngine):
             self._load_slots(state)
 
     def draws_at_random(self) -> bool:
-        """Return whether a step draws masks of its own (dropout), which no other engine repeats."""
+        """See `UserEngine`; a module draws by the step, so that a resumed run draws the same."""
         few = np.arange(min(8, len(self._labels)))
         x = self._torch.from_numpy(self._gather(few)[0])
         self._user.train_mode()

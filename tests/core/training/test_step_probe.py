@@ -202,4 +202,7 @@ def test_dropout_of_a_files_own_is_not_compared_and_said(tmp_path: Path) -> None
     events = ended(session)
     assert not of(events, StepCompared)
     [notice] = [event for event in of(events, Notice) if "compared" in event.text]
-    assert notice.text == "steps are not compared: model.py draws dropout masks of its own"
+    assert (
+        notice.text
+        == "steps are not compared: model.py draws random numbers of its own, as for dropout"
+    )

@@ -106,6 +106,26 @@ def test_an_update_of_its_own_is_said_not_to_resume_exactly(tmp_path: Path) -> N
     assert session.results["numpy"].reason == "finished"
 
 
+def test_random_numbers_of_its_own_are_no_mistake_and_said_not_to_resume_exactly(
+    tmp_path: Path,
+) -> None:
+    kept = "A.append(f(z) if k < len(W) - 1 else out(z))"
+    dropped = "A.append(f(z) * (np.random.rand(*z.shape) < 0.8) if k < len(W) - 1 else out(z))"
+    config = config_of(tmp_path, RIGHT.wrong((kept, dropped)).source())
+    session = new_session(config, tmp_path / "saved", "demo", quiet)
+    session.stop_at_difference(ends=True)
+    ended(session)
+    assert session.stopped_at is None
+    assert session.results["numpy"].reason == "finished"
+    said: list[str] = []
+    run = Run.open(tmp_path / "saved", "demo")
+    assert run.config.network is not None
+    assert not run.config.network.is_exact
+    ended(resumed_session(run, replace(run.config, epochs=3), said.append))
+    assert any("net.py draws random numbers of its own, which begin again" in s for s in said)
+    assert not any("makes its own update" in line for line in said)
+
+
 def test_a_copy_that_was_changed_or_removed_is_refused(tmp_path: Path) -> None:
     config = config_of(tmp_path, RIGHT.source(), only="numpy")
     ended(new_session(config, tmp_path / "saved", "demo", quiet))
