@@ -36,8 +36,8 @@ import numpy as np
 class Network:
     # What this network is; mlpwatch builds its reference from these.
     hidden = (50,)
-    activation = "sigmoid"
-    loss = "cross-entropy"
+    activation = "sigmoid"  # relu, tanh, gelu; leaky-relu, with negative_slope = 0.01
+    loss = "cross-entropy"  # mse, half-mse, bce: then one sigmoid per class makes the outputs
     output = "probabilities"
     layout = "{layout}"
     targets = "one-hot"

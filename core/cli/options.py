@@ -96,27 +96,28 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_network_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--negative-slope", type=parse_number, metavar="F",
-        help="of leaky-relu, for negative sums (default: 0.01, as in PyTorch)",
-    )  # fmt: skip
-    _add_choice(
-        group, "--initialization", Initialization,
-        "of the weights: scaled to each layer's width (He or Glorot), normal with standard "
-        "deviation 0.1, or all 0",
-    )  # fmt: skip
     _add_choice(
         group, "--loss", LossName,
         "cross-entropy of a softmax; or, of one sigmoid per class, squared error (mse), half of it "
         "or binary cross-entropy (bce)",
     )  # fmt: skip
     _add_choice(
-        group, "--output-activation", OutputActivation, "another one than the loss goes with"
-    )
+        group, "--output-activation", OutputActivation,
+        "of the last layer (default: softmax for cross-entropy, else sigmoid)",
+    )  # fmt: skip
     _add_choice(
         group, "--torch-loss-mean", LossMean,
         "what PyTorch divides mse, half-mse and bce by: the images, as by hand, or every element, "
         "as nn.MSELoss()",
+    )  # fmt: skip
+    _add_choice(
+        group, "--initialization", Initialization,
+        "of the weights: scaled to each layer's width (He or Glorot), normal with standard "
+        "deviation 0.1, or all 0",
+    )  # fmt: skip
+    group.add_argument(
+        "--negative-slope", type=parse_number, metavar="F",
+        help="of leaky-relu, for negative sums (default: 0.01, as in PyTorch)",
     )  # fmt: skip
     group.add_argument(
         "--network", metavar="FILE[:NAME]",

@@ -6,6 +6,7 @@ import pytest
 
 from mlpwatch.core.errors import InputError
 from tests.support.checking import checked, first_code
+from tests.support.network_files import NetworkFile
 
 THEIRS = """import numpy as np
 
@@ -135,6 +136,30 @@ def test_weights_that_cannot_be_seen_are_no_mistake_of_the_gradient(tmp_path: Pa
 def test_biases_inside_the_weights_pass(tmp_path: Path) -> None:
     report = checked(INSIDE, tmp_path)
     assert report.passed, report.findings
+
+
+def test_biases_inside_the_weights_of_a_network_that_trains_itself_pass(tmp_path: Path) -> None:
+    text = INSIDE.replace("        return [t[1:] for t in g], [t[0] for t in g]\n", "")
+    text = text.replace("def backward(self, y)", "def train(self, x, y, learning_rate)")
+    text += """        self.W1 = self.W1 - learning_rate * g[0]
+        self.W2 -= learning_rate * g[1]
+"""
+    text = text.replace("        d = (self.p", "        self.forward(x)\n        d = (self.p")
+    report = checked(text, tmp_path)
+    assert report.passed, report.findings
+    wrong = checked(text.replace(" * (1 - self.a ** 2)", ""), tmp_path)
+    assert wrong.findings[0].code == "activation-derivative-missing"
+
+
+def test_a_slope_that_the_file_declares_passes_and_another_one_is_named(tmp_path: Path) -> None:
+    file = NetworkFile((12,), "leaky-relu").source().replace("0.01", "0.2")
+    report = checked(file, tmp_path)
+    assert report.findings[0].code == "activation-mismatch"
+    assert "If that is meant, say negative_slope = 0.2." in report.findings[0].text
+    declared = file.replace("    hidden", "    negative_slope = 0.2\n    hidden", 1)
+    assert checked(declared, tmp_path).passed
+    wrong = declared.replace("np.where(z > 0, 1.0, 0.2)", "np.where(z > 0, 1.0, 0.0)")
+    assert checked(wrong, tmp_path).findings[0].code == "relu-mask-wrong"
 
 
 def test_a_whole_step_without_biases_passes(tmp_path: Path) -> None:

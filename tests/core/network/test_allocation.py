@@ -19,6 +19,9 @@ SETTINGS = [
     RunConfig(activation="gelu", optimizer="nesterov", weight_decay=1e-4),
     RunConfig(activation="leaky-relu", optimizer="adamw", weight_decay=0.01),
     RunConfig(optimizer="rmsprop"),
+    RunConfig(loss="bce"),
+    RunConfig(loss="half-mse", output_activation="linear"),
+    RunConfig(loss="mse", output_activation="softmax", activation="tanh"),
 ]
 
 
@@ -39,7 +42,7 @@ def save_bytes(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "settings", SETTINGS, ids=lambda c: f"{c.activation}-{c.optimizer}-{c.dtype}"
+    "settings", SETTINGS, ids=lambda c: f"{c.activation}-{c.loss}-{c.optimizer}-{c.dtype}"
 )
 def test_a_step_allocates_no_array(settings: RunConfig, tmp_path: Path) -> None:
     config = replace(settings, batch_size=BATCH)

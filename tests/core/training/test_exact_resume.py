@@ -59,6 +59,23 @@ def test_a_resumed_run_ends_with_the_same_bits(
     assert resumed.of(RunEnded)[0].test_loss == whole.of(RunEnded)[0].test_loss
 
 
+@pytest.mark.parametrize(("loss", "output"), [("half-mse", "linear"), ("bce", None)])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_of_another_loss_resumes_with_the_same_bits(
+    name: EngineName, loss: str, output: str | None
+) -> None:
+    settings: dict[str, Any] = {
+        "loss": loss, "output_activation": output, "activation": "leaky-relu",
+        "negative_slope": 0.2, "optimizer": "adam", "learning_rate": 0.01,
+    }  # fmt: skip
+    whole = Training(name, **settings)
+    whole.run()
+    _, checkpoint = run_and_stop(name, 6, **settings)
+    resumed = Training(name, start=checkpoint, **settings)
+    assert resumed.run().reason == "finished"
+    assert_same_bits(resumed.engine.state().weights, whole.engine.state().weights)
+
+
 @pytest.mark.parametrize("activation", ["gelu", "leaky-relu"])
 @pytest.mark.parametrize("schedule", ["cosine", "step"])
 def test_a_run_that_warms_up_resumes_with_the_same_bits(schedule: str, activation: str) -> None:
