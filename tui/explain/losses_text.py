@@ -11,6 +11,7 @@ from mlpwatch.tui.explain.difference_text import (
     heading_of,
     settings_heading,
 )
+from mlpwatch.tui.explain.tour_formulas import averaging_module
 from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.run_text import gap_text, has_same_rates, parted_text
@@ -100,11 +101,11 @@ def _loss_text(config: RunConfig, name: EngineName) -> str:
     error = {
         "mse": f"({letter} − y)²",
         "half-mse": f"½ ({letter} − y)²",
-        "bce": f"−log(1 − |{letter} − y|)",
+        "bce": f"−log(1−|{letter}−y|)",
     }[config.loss]
-    whose = "nn.BCEWithLogitsLoss()" if letter == "a" else "nn.BCELoss()"
-    whose = whose if config.loss == "bce" else "nn.MSELoss()"
-    said = f"{whose}: mean over them" if is_element else "sums over the classes"
+    # The longer name leaves no room for more.
+    mean = "" if config.loss == "bce" else ": mean over them"
+    said = f"{averaging_module(config)}{mean}" if is_element else "sums over the classes"
     formula = f"L = 1/{'(B·C)' if is_element else 'B'} Σb Σc {error}"
     return f"{formula:<{len(formula) + (3 if is_element else 7)}}{said}"
 

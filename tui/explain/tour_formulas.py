@@ -10,7 +10,8 @@ _PLAIN = {
     "Σ": "sum_", "−": "-", "·": "*", "²": "^2", "∂": "d", "ᵀ": "^T", "δ": "delta", "⊙": "*",
     "η": "eta", "θ": "theta", "←": "<-", "→": "->", "‖": "||", "Δ": "d", "μ": "mu", "β": "beta",
     "ε": "eps", "√": "sqrt", "×": "x", "…": "...", "₁": "1", "₂": "2", "ᵗ": "^t", "σ": "sigma",
-    "µ": "u", "≤": "<=", "φ": "phi", "Φ": "Phi", "\u0302": "_hat", "\u03b1": "alpha", "λ": "lambda",
+    "µ": "u", "½": "1/2", "≤": "<=", "φ": "phi", "Φ": "Phi", "\u0302": "_hat", "\u03b1": "alpha",
+    "λ": "lambda",
 }  # fmt: skip
 
 _TABLE = str.maketrans(_PLAIN)
@@ -52,6 +53,13 @@ def forward_formulas(config: RunConfig) -> list[str]:
     return [f"{enters}    Zk = Xk Wk + bk    Ak+1 = {config.activation}(Zk)"]
 
 
+def averaging_module(config: RunConfig) -> str:
+    """Return the module of PyTorch that averages the run's loss over all elements."""
+    if config.loss != "bce":
+        return "nn.MSELoss()"
+    return "nn.BCELoss()" if config.output_function == "softmax" else "nn.BCEWithLogitsLoss()"
+
+
 def loss_formulas(config: RunConfig) -> list[str]:
     """Return the formulas of the loss and its gradient."""
     # Imports NumPy, which must not happen before the first frame.
@@ -59,9 +67,10 @@ def loss_formulas(config: RunConfig) -> list[str]:
 
     value, gradient = loss_for(config, config.engine_names[0]).formulas
     is_element = "element" in [config.loss_mean(name) for name in config.engine_names]
-    whose = "nn.BCEWithLogitsLoss()" if config.loss == "bce" else "nn.MSELoss()"
     divides = config.sums_classes and is_element
-    factor = [f"PyTorch divides both by the classes too: {whose}"] if divides else []
+    factor = (
+        [f"PyTorch divides both by the classes too: {averaging_module(config)}"] if divides else []
+    )
     return [value, f"what flows back:  {gradient}", *factor]
 
 

@@ -11,6 +11,7 @@ from mlpwatch.tui.explain.layout import Section
 from mlpwatch.tui.explain.losses_text import differs_by_mean
 from mlpwatch.tui.explain.source_lines import PageName
 from mlpwatch.tui.explain.tour_formulas import (
+    averaging_module,
     backward_formulas,
     forward_formulas,
     loss_formulas,
@@ -218,7 +219,8 @@ def _backward_sections(shown: ShownPage) -> list[Section]:
         text = f"difference: {by_hand} − {times}{autograd} {where}"
         notes.append([(text, Role.DIM)])
         if times:
-            text = f"nn.MSELoss() divides by the {shown.classes} classes too: that factor is known"
+            whose = averaging_module(config)
+            text = f"{whose} divides by the {shown.classes} classes too: that factor is known"
             notes.append([(text, Role.DIM)])
     return [Section(rows), Section(notes, 1)]
 

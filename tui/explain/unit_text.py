@@ -20,7 +20,7 @@ from mlpwatch.core.network.losses import loss_for
 from mlpwatch.tui.explain.choice import ShownStep
 from mlpwatch.tui.explain.layout import beside
 from mlpwatch.tui.explain.losses_text import differs_by_mean
-from mlpwatch.tui.explain.tour_formulas import ascii_table
+from mlpwatch.tui.explain.tour_formulas import ascii_table, averaging_module
 from mlpwatch.tui.formatting import clipped, three_digits
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
@@ -97,7 +97,7 @@ def unit_formulas(shown: ShownStep, look: Look) -> list[str]:
     rows = [there, back] if look.ascii_only else [there + back]
     if shown.choice.layer == len(config.hidden) and differs_by_mean(config):
         title = clipped(config.title("torch"), 18)
-        rows.append([f"nn.MSELoss() divides {title}'s δ by the classes too"])
+        rows.append([f"{averaging_module(config)} divides {title}'s δ by the classes too"])
     return ["    ".join(row) for row in rows]
 
 

@@ -56,7 +56,7 @@ def cause_of_settings(config: RunConfig, classes: int) -> Finding | None:
         None if the settings of both engines are the same, or a user's own network trains.
     """
     means = {config.loss_mean(name) for name in config.engine_names}
-    if config.has_networks or config.loss != "mse" or len(means) == 1:
+    if config.has_networks or not config.sums_classes or len(means) == 1:
         return None
     # ∂L/∂Z of both, by their definitions, on batches of two sizes
     share = 1 / classes

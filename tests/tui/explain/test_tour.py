@@ -182,6 +182,8 @@ async def test_one_model_alone_has_the_pages_to_itself(only: str) -> None:
     ("loss", "optimizer", "decay"),
     [
         *product(["cross-entropy", "mse"], ["sgd", "momentum", "adam"], [0.0]),
+        ("half-mse", "sgd", 0.0),
+        ("bce", "sgd", 0.0),
         ("mse", "nesterov", 1e-4),
         ("mse", "rmsprop", 0.0),
         ("mse", "adamw", 0.01),
