@@ -14,6 +14,8 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.events import Event, Mailbox
+from mlpwatch.core.runs.checkpoints import Checkpoint
+from mlpwatch.core.runs.history import History
 
 
 class RunFolder(Protocol):
@@ -26,6 +28,13 @@ class RunFolder(Protocol):
     @property
     def name(self) -> str:
         """Name of the run."""
+
+    @property
+    def history(self) -> History:
+        """Its kept epochs."""
+
+    def read_past(self, engine: EngineName, epoch: int) -> Checkpoint:
+        """Read an engine's checkpoint of a kept epoch; see `Run.read_past`."""
 
     def acquire(self) -> str:
         """Take the lock; see `Run.acquire`."""

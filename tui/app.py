@@ -16,6 +16,7 @@ from textual.timer import Timer
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.epoch_keys import EpochKeys
 from mlpwatch.tui.help.screen import HelpScreen, Palette
 from mlpwatch.tui.kit.base_screen import Says, TakesKeys
 from mlpwatch.tui.kit.hints import Hints
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mlpwatch.core.analysis.mistakes import MistakeList
     from mlpwatch.tui.images.renderers import RendererChoice
     from mlpwatch.tui.mistakes.selection import MistakeSelection
+    from mlpwatch.tui.state.shown_epoch import Move
 
 STOP_AGAIN_SECONDS = 5.0
 """A second press of the stop key within this time confirms the first."""
@@ -66,6 +68,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         redraw, stays = partial(self.update_screen, numbers=True), options.goes_on_after_hangup
         self.shutdown = Shutdown(self, self.runs, redraw, goes_on_after_hangup=stays)
         self._settings = LiveSettings(self, self.runs, self._answer, redraw)
+        self._epochs = EpochKeys(self, self.runs, self._answer, redraw)
         self._ticker: Timer | None = None
         self._hints = Hints()
         self._renderers: RendererChoice | None = None
@@ -137,8 +140,9 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
                 about = f"{key.help} ({key.shown})" if key.label else key.shown
                 yield SystemCommand(title, about, run)
         yield from self._settings.commands()
-        yield SystemCommand("Light theme", "dark text on light ground", self.action_light)
-        yield SystemCommand("Dark theme", "light text on dark ground", self.action_dark)
+        for name, about in (("Light", "dark text on light ground"), ("Dark", "light text on dark")):
+            theme = partial(setattr, self, "theme", f"textual-{name.lower()}")
+            yield SystemCommand(f"{name} theme", about, theme)
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
         yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
         new = partial(self.runs.show_list, self._options.saved, starts_new=True)
@@ -285,6 +289,10 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         """Multiply the learning rate while it trains."""
         self._settings.scale_rate(factor)
 
+    async def action_epoch(self, move: "Move") -> None:
+        """Show another epoch on every screen of the run."""
+        await self._epochs.go(move)
+
     def _is_dead(self, action: str) -> bool:
         """Return whether a key would have no effect on the run now; say why."""
         why = why_not(self.runs.top, action)
@@ -301,14 +309,6 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
             where = getattr(screen, "WHERE", "")
             state.say(text, bad=bad, where=where, seconds=seconds)
             self.update_screen(numbers=True)
-
-    def action_light(self) -> None:
-        """Show dark text on a light background."""
-        self.theme = "textual-light"
-
-    def action_dark(self) -> None:
-        """Show light text on a dark background."""
-        self.theme = "textual-dark"
 
     def deliver_screenshot(
         self, filename: str | None = None, path: str | None = None, time_format: str | None = None

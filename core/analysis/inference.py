@@ -109,6 +109,33 @@ def inference_engine(config: RunConfig, weights: Tensors, features: int, classes
     return engine
 
 
+def past_engine(config: RunConfig, name: EngineName, dataset: Dataset) -> Engine:
+    """Return an engine whose `logits` predicts with an engine's past weights, on the CPU.
+
+    It is the user's own network where that trains and its code is there; else a NumPy network, also
+    for PyTorch's weights: their logits differ only by rounding.
+
+    Args:
+        config: of the run.
+        name: of the engine that had the weights.
+        dataset: of the run.
+
+    Raises:
+        UserCodeError: the user's own network raises.
+    """
+    still = replace(_without_training(config), device="cpu")
+    file = config.network_file(name)
+    if file is None or not file.source:
+        still, name = replace(still, network=None, network_torch=None), "numpy"
+    engine = build_engine(
+        name, still, dataset.train_images[:1], dataset.train_labels[:1], dataset.classes
+    )
+    if name == "torch":
+        # The trainers use the cores. NumPy's thread count belongs to the process: unchanged.
+        engine.use_threads(1)
+    return engine
+
+
 def evaluate_images(
     config: RunConfig,
     name: EngineName,

@@ -17,7 +17,8 @@ from mlpwatch.tui.app import MlpwatchApp
 from mlpwatch.tui.startup import ScreenOptions
 from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.watch import Report, Watch
-from tests.support.samples.scenes import CONFIG, RUN_PATH, FakeSession
+from tests.support.samples.fake_folder import RUN_PATH
+from tests.support.samples.scenes import CONFIG, FakeSession
 from tests.support.screen_text import screen_text
 
 DEADLINE_SECONDS = 30.0

@@ -49,6 +49,8 @@ class Matrices:
         """True and predicted class under the cursor."""
         self.epoch: int | None = None
         """The past epoch that is shown; None for the newest."""
+        self.is_kept = False
+        """Whether the weights of that epoch are kept."""
         self._scores: dict[EngineName, tuple[Matrix, ClassScores]] = {}
         self._differences: tuple[Matrix, Matrix, tuple[PairDifference, ...]] | None = None
 
@@ -61,13 +63,15 @@ class Matrices:
         self, true: int, predicted: int, names: Sequence[EngineName], state: "RunState"
     ) -> EngineName | None:
         """Return the first of these models that has digits in a cell; if none has, say why."""
-        if self.epoch is not None:
-            answer = "only the digits of the newest epoch are kept; escape goes back to it"
+        if self.epoch is not None and not self.is_kept:
+            answer = f"the digits of epoch {self.epoch} are not kept; end goes back to now"
             state.say(answer, where="dashboard")
             return None
         for name in names:
-            newest = state.engines[name].validation
-            if newest is not None and newest.confusion[true, predicted]:
+            engine = state.engines[name]
+            newest = engine.validation.confusion if engine.validation else None
+            counts = newest if self.epoch is None else engine.matrices.get(self.epoch)
+            if counts is not None and counts[true, predicted]:
                 return name
         state.say("no validation digit is read like that", where="dashboard")
         return None
@@ -78,16 +82,6 @@ class Matrices:
         absent |= set() if self.has_plane else {"plane"}
         modes = [mode for mode in MATRIX_MODES if mode not in absent]
         self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
-
-    def scrub(self, by: int, state: "RunState") -> bool:
-        """Go some epochs back or forward, up to the newest; return False before the first."""
-        epochs = sorted({epoch for engine in state.engines.values() for epoch in engine.matrices})
-        if epochs:
-            # An epoch may be missing if the log was damaged.
-            now = epochs.index(self.epoch) if self.epoch in epochs else len(epochs) - 1
-            place = max(0, now + by)
-            self.epoch = epochs[place] if place < len(epochs) - 1 else None
-        return bool(epochs)
 
     def begin_with_plane(self) -> None:
         """Show the plane first: the samples are points."""
@@ -179,6 +173,8 @@ class Matrices:
         newest = max(engine.matrices, default=0)
         if newest < self.epoch:
             return f"{engine.title} is at epoch {newest}"
+        if self.epoch == 0:
+            return "before the first epoch"
         return f"no matrix of epoch {self.epoch}"
 
     def _shared_epoch(self, state: "RunState") -> int | None:

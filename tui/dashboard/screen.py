@@ -22,6 +22,7 @@ from mlpwatch.tui.dashboard.crosshair import Stride
 from mlpwatch.tui.dashboard.matrices import Matrices, cell_text
 from mlpwatch.tui.dashboard.text import message
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
+from mlpwatch.tui.kit.epoch_bar import EpochBar
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, Speed, StatusPanel, TextLine
 from mlpwatch.tui.kit.look import look_of
@@ -32,7 +33,7 @@ from mlpwatch.tui.terminal.cost import CostMeter
 
 if TYPE_CHECKING:
     from mlpwatch.core.runs.replay import ParentTail
-    from mlpwatch.tui.state.run_state import Phase
+    from mlpwatch.tui.state.run_state import Phase, RunState
 
 Panel = Literal["loss", "accuracy", "confusion"]
 PANELS: tuple[Panel, ...] = ("loss", "accuracy", "confusion")
@@ -110,6 +111,7 @@ class Dashboard(ClosesOnce[None]):
                 for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
                     widget = ConfusionMatrix if panel == "confusion" else Chart
                     yield widget(id=f"{name}-{panel}", classes=classes)
+        yield EpochBar(self._watch)
         yield TextLine(id="message")
         footer = Footer("dashboard", self._watch)
         footer.update(WITHOUT_OVERLAY)
@@ -129,6 +131,7 @@ class Dashboard(ClosesOnce[None]):
         if not can_draw(self):
             return
         if state := self._watch.state:
+            self._follow_epoch(state)
             if not self.query_one("#loss").visible:
                 self.query(".panel").set(visible=True)  # axes without a scale would say nothing
                 if self._watch.session and self._watch.session.dataset.are_points:
@@ -139,6 +142,16 @@ class Dashboard(ClosesOnce[None]):
             numbers, self._phases = numbers or phases != self._phases, phases
             self._charts.draw(state, self._panel, at_once=numbers or "training" not in phases)
         self._draw_seldom(at_once=numbers)
+
+    def _follow_epoch(self, state: "RunState") -> None:
+        """Show the run's epoch, in charts and matrices together."""
+        shown, row = self._watch.shown, self._matrix_row
+        row.is_kept = shown.epoch in shown.kept
+        if shown.epoch != row.epoch:
+            row.epoch = shown.epoch
+            self._charts.step = shown.epoch and shown.epoch * state.epoch_steps
+            self._mark_read()
+        self.query_one(EpochBar).update()
 
     def _draw_seldom(self, *, at_once: bool) -> None:
         """Draw numbers and matrices if they are due; otherwise set a timer."""
@@ -234,26 +247,14 @@ class Dashboard(ClosesOnce[None]):
             self._matrix_row.next_mode(state)
             self._arrange()
 
-    def action_scrub(self, by: int) -> None:
-        """Show another epoch, in charts and matrices together; training goes on meanwhile."""
-        if state := self._watch.state:
-            if self._matrix_row.scrub(by, state):
-                epoch = self._matrix_row.epoch
-                self._charts.step = epoch and epoch * state.epoch_steps
-                self._mark_read()
-            else:
-                answer = "< and > go back and on through the epochs, once one is done"
-                state.say(answer, where=self.WHERE)
-            self.update(numbers=True)
-
     def action_branch(self) -> None:
         """Ask for a branch of this run, from the epoch shown."""
-        self._branch(self._matrix_row.epoch)
+        self._branch(self._watch.shown.epoch)
 
     def action_back(self) -> None:
         """Leave the past epoch, cell, crosshair, zoom, overlay and a saved run, one at a time."""
-        if self._matrix_row.epoch is not None:
-            self._matrix_row.epoch = self._charts.step = None
+        if self._watch.shown.epoch is not None:
+            self._watch.shown.leave()
         elif self._matrix_row.cell is not None and self._panel == "confusion":
             self._matrix_row.cell = None
             for name in self._names:

@@ -13,6 +13,7 @@ from mlpwatch.core.errors import DataError, MlpwatchError
 from mlpwatch.tui.draw.easel import Easel
 from mlpwatch.tui.draw.kept_drawings import KeptDrawings, KeptRow, OwnSet
 from mlpwatch.tui.state.run_state import RunState
+from mlpwatch.tui.state.shown_epoch import ShownEpoch
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.inference import Prediction
@@ -25,6 +26,7 @@ class DrawPredictions:
     Args:
         session: has the networks.
         state: counts their steps and epochs.
+        shown: the epoch whose networks predict.
         easel: has the drawing.
         show: called after every change.
     """
@@ -33,10 +35,12 @@ class DrawPredictions:
         self,
         session: "RunSource",
         state: RunState,
+        shown: ShownEpoch,
         easel: Easel,
         show: Callable[[], None],
     ) -> None:
         self._session, self._state, self._easel, self._show = session, state, easel, show
+        self._shown = shown
         self.kept = KeptDrawings(session.dataset)
         self.probabilities: dict[EngineName, list[float]] = {}
         """For the drawing, by class; empty while the paper is blank."""
@@ -46,14 +50,14 @@ class DrawPredictions:
         self.stale = True
         """Whether the drawing has changed since the last prediction."""
         self._asking = False
-        self._steps: list[int] = []
-        self._epochs: list[int] | None = None
+        self._steps: object = None
+        self._epochs: object = None
         self._set_reads = 0
 
     def is_due(self) -> bool:
         """Return whether a prediction is due and none is running."""
         # An epoch's event may come after its last step, and then no step follows it.
-        return not self._asking and (self._is_changed() or self._epochs != self._epochs_now())
+        return not self._asking and (self._is_changed() or self._is_other_epoch())
 
     async def ask(self) -> None:
         """Predict the drawing until it stops changing, and the set once per epoch."""
@@ -65,7 +69,7 @@ class DrawPredictions:
                 self.stale, self._steps = False, self._steps_now()
                 await self._ask_about_drawing()
                 self._show()
-            if self._epochs != self._epochs_now():
+            if self._is_other_epoch():
                 await self.ask_about_set()
         except (MemoryError, RuntimeError, MlpwatchError) as error:
             # PyTorch raises RuntimeError if memory runs out. Training continues.
@@ -98,6 +102,11 @@ class DrawPredictions:
         }
 
     async def _ask(self, images: np.ndarray) -> "dict[EngineName, Prediction]":
+        shown, data = self._shown, self._session.dataset
+        if shown.epoch is not None:
+            if shown.past is None or shown.epochs is None:
+                return {}
+            return await asyncio.to_thread(shown.epochs.predict, shown.past, data, images)
         names = self._session.config.engine_names
         answers = [asyncio.wrap_future(self._session.predict(name, images)) for name in names]
         return dict(zip(names, await asyncio.gather(*answers), strict=True))
@@ -107,12 +116,21 @@ class DrawPredictions:
         return np.concatenate([network_input(drawing.image, pixel_range) for drawing in drawings])
 
     def _is_changed(self) -> bool:
-        return self.stale or self._steps != self._steps_now()
+        # While another epoch is read, the predictions of the one before stay.
+        is_new = self.stale or self._steps != self._steps_now()
+        return is_new and not self._shown.is_reading
 
-    def _steps_now(self) -> list[int]:
+    def _is_other_epoch(self) -> bool:
+        return self._epochs != self._epochs_now() and not self._shown.is_reading
+
+    def _steps_now(self) -> object:
+        if self._shown.epoch is not None:
+            return self._shown.past
         return [engine.step for engine in self._state.engines.values()]
 
-    def _epochs_now(self) -> list[int]:
+    def _epochs_now(self) -> object:
+        if self._shown.epoch is not None:
+            return self._shown.past
         return [engine.epochs_done for engine in self._state.engines.values()]
 
 

@@ -12,6 +12,7 @@ from mlpwatch.tui.draw.kept_drawings import KeptDrawings
 from mlpwatch.tui.draw.predictions import DrawPredictions
 from mlpwatch.tui.draw.view import DrawScene, DrawView
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
+from mlpwatch.tui.kit.epoch_bar import EpochBar
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.run_text import header
@@ -44,11 +45,13 @@ class DrawScreen(ClosesOnce[None]):
         """Make header, paper with panels, message and footer."""
         yield TextLine(id="header")
         yield DrawView(id="draw")
+        yield EpochBar(self._watch)
         yield TextLine(id="message")
         yield Footer("draw", self._watch)
 
     def on_mount(self) -> None:
         """Draw once the size is known."""
+        self._watch.show_kept(self.WHERE)
         self.call_after_refresh(self.update, numbers=True)
 
     def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
@@ -61,7 +64,8 @@ class DrawScreen(ClosesOnce[None]):
             return
         if self._easel is None:
             self._easel = Easel(session.dataset, session.config.pixel_range)
-            self._predictions = DrawPredictions(session, state, self._easel, self._draw)
+            shown = self._watch.shown
+            self._predictions = DrawPredictions(session, state, shown, self._easel, self._draw)
         if self._predictions is not None and self._predictions.is_due():
             self.run_worker(self._predictions.ask())
         self._draw()
@@ -181,6 +185,7 @@ class DrawScreen(ClosesOnce[None]):
         if not can_draw(self) or session is None or easel is None or predictions is None:
             return
         self.query_one("#header", TextLine).update(*header(self._watch))
+        self.query_one(EpochBar).update()
         scene = DrawScene(
             pixels=easel.pixels,
             seen=easel.seen,

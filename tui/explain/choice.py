@@ -26,6 +26,8 @@ class ShownStep:
     """Its place by the size of its gradient, from 0."""
     folder: Path | None = None
     """Of the run, which has a copy of a user's own network."""
+    past_epoch: int | None = None
+    """The past epoch that the step came after; None for the next step."""
 
 
 class Chosen:

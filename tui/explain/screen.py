@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -33,6 +34,7 @@ from mlpwatch.tui.explain.tour_pages import PAGES, ShownPage
 from mlpwatch.tui.explain.tour_pictures import page_shelves
 from mlpwatch.tui.images.shelf import ShelvesView
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
+from mlpwatch.tui.kit.epoch_bar import EpochBar
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.look import look_of
@@ -71,6 +73,8 @@ class ExplainScreen(ClosesOnce[None]):
         self._limits = ChartLimits()
         self._comparison: Computation[GradientComparison] = Computation(COMPARE_SECONDS)
         self._trace: Computation[StepTrace] = Computation()
+        self._past_comparison: Computation[GradientComparison] = Computation()
+        self._past_trace: Computation[StepTrace] = Computation()
         self._page = 0 if unit is None else UNIT_PAGE
         self._chosen = Chosen(unit)
         self._shows_code = False
@@ -78,6 +82,7 @@ class ExplainScreen(ClosesOnce[None]):
     def compose(self) -> ComposeResult:
         """Make header, text, chart, pictures and footer."""
         yield TextLine(id="header")
+        yield EpochBar(self._watch)
         yield TextBlock(id="explain-text")
         yield Chart(id="explain-chart")
         yield ShelvesView(id="batch")
@@ -85,6 +90,7 @@ class ExplainScreen(ClosesOnce[None]):
 
     def on_mount(self) -> None:
         """Draw once the size is known."""
+        self._watch.show_kept(self.WHERE)
         self.call_after_refresh(self.update, numbers=True)
 
     def update(self, *, numbers: bool = False) -> None:  # noqa: ARG002 - as on other screens
@@ -92,6 +98,13 @@ class ExplainScreen(ClosesOnce[None]):
         state, session = self._watch.state, self._watch.session
         if not can_draw(self) or state is None or session is None:
             return
+        if self._watch.shown.epoch is not None:
+            self._look_back(session)
+        else:
+            self._look_at_now(state, session)
+        self._draw()
+
+    def _look_at_now(self, state: RunState, session: RunSource) -> None:
         engines = state.engines.values()
         epoch = max((engine.epochs_done for engine in engines), default=0)
         if self._comparison.is_due(epoch):
@@ -100,7 +113,27 @@ class ExplainScreen(ClosesOnce[None]):
         if self._page and is_still(state) and self._trace.is_due(steps):
             previous = self._trace.result
             self._work(self._trace.start(steps, lambda: session.trace_step(previous)))
-        self._draw()
+
+    def _look_back(self, session: RunSource) -> None:
+        """Compare at the weights of the epoch shown, and compute the step that came after it."""
+        past, epochs, data = self._watch.shown.past, self._watch.shown.epochs, session.dataset
+        if past is None or epochs is None:
+            return
+        if self._past_comparison.is_due(past):
+            compare = partial(epochs.compare_gradients, past, data)
+            self._work(self._past_comparison.start(past, compare))
+        if self._page and self._past_trace.is_due(past):
+            trace = partial(epochs.trace_step, past, data)
+            self._work(self._past_trace.start(past, trace))
+
+    @property
+    def _shown_trace(self) -> Computation[StepTrace]:
+        return self._trace if self._watch.shown.epoch is None else self._past_trace
+
+    @property
+    def _shown_comparison(self) -> Computation[GradientComparison]:
+        is_now = self._watch.shown.epoch is None
+        return self._comparison if is_now else self._past_comparison
 
     def action_turn(self, by: int) -> None:
         """Turn by some pages; after the last comes the first."""
@@ -130,8 +163,12 @@ class ExplainScreen(ClosesOnce[None]):
         return PAGES[self._page - 1].name if self._page else "losses"
 
     def _choose(self, move: Callable[[StepTrace], None]) -> None:
-        if self._page_name in CHOOSING and not self._shows_code and self._trace.result is not None:
-            move(self._trace.result)
+        if (
+            self._page_name in CHOOSING
+            and not self._shows_code
+            and self._shown_trace.result is not None
+        ):
+            move(self._shown_trace.result)
             self._draw()
 
     def action_back(self) -> None:
@@ -143,7 +180,7 @@ class ExplainScreen(ClosesOnce[None]):
             await computing
             # Another step may have been trained in the meantime.
             self.update()
-            if self._comparison.fault or self._trace.fault:
+            if self._shown_comparison.fault or self._shown_trace.fault:
                 self.set_timer(RETRY_SECONDS, self.update)
 
         self.run_worker(worked())
@@ -153,6 +190,7 @@ class ExplainScreen(ClosesOnce[None]):
         if not can_draw(self) or state is None or session is None:
             return
         self.query_one("#header", TextLine).update(*header(self._watch))
+        self.query_one(EpochBar).update()
         chart, shelves = self.query_one(Chart), self.query_one(ShelvesView)
         if self._page or self._shows_code:
             chart.display = False
@@ -175,7 +213,7 @@ class ExplainScreen(ClosesOnce[None]):
 
     def _room(self) -> tuple[int, int]:
         """Return columns and rows: header and footer take a row each, the margins a column each."""
-        return self.size.width - 2, self.size.height - 2
+        return self.size.width - 2, self.size.height - 2 - self.query_one(EpochBar).rows
 
     def _dead_keys(self) -> set[str]:
         """Return the actions that have no effect on this page."""
@@ -185,14 +223,17 @@ class ExplainScreen(ClosesOnce[None]):
 
     def _draw_step(self, state: RunState, session: RunSource) -> None:
         look, shelves = look_of(self), self.query_one(ShelvesView)
-        trace = None if self._trace.fault else self._trace.result
-        if trace is None or not is_still(state):
-            fault = self._trace.fault and f"the step could not be computed: {self._trace.fault}"
+        computed, epoch = self._shown_trace, self._watch.shown.epoch
+        trace = None if computed.fault else computed.result
+        is_known = epoch is not None or is_still(state)
+        if trace is None or not is_known:
+            fault = computed.fault and f"the step could not be computed: {computed.fault}"
             shelves.update([])
-            self._show_rows(waiting_rows(self._page, state, look, fault), state)
+            rows = waiting_rows(self._page, look, fault, must_pause=not is_known)
+            self._show_rows(rows, state)
             return
         step = self._chosen.shown(trace, session.config, session.dataset)
-        step = replace(step, folder=session.run.path)
+        step = replace(step, folder=session.run.path, past_epoch=epoch)
         rows = tour_rows(self._page, ShownPage(step, *self._room(), look), state)
         self._show_rows(rows, state)
         shelves.update(page_shelves(self._page_name, step, look))
@@ -206,8 +247,8 @@ class ExplainScreen(ClosesOnce[None]):
         rows = losses_rows(
             session.config,
             state,
-            self._comparison.result,
-            self._comparison.fault,
+            self._shown_comparison.result,
+            self._shown_comparison.fault,
             classes=session.dataset.classes,
         )
         rows = [page_title(0, look), *rows]
@@ -236,6 +277,7 @@ class ExplainScreen(ClosesOnce[None]):
             x_limits=self._limits.x(state, options),
             y_limits=self._limits.accuracy(state),
             x_label="epoch",
+            crosshair=self._watch.shown.epoch and float(self._watch.shown.epoch),
             empty=NONE_DONE if state.ended else AFTER_EPOCH,
         )
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.tui.explain.choice import ShownStep
 from mlpwatch.tui.explain.layout import Section, beside, longest, sections_that_fit
 from mlpwatch.tui.explain.source_text import Extent, SourceOf, source_column, source_rows
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
@@ -16,7 +17,7 @@ from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.run_state import RunState
 
 if TYPE_CHECKING:
-    from mlpwatch.core.analysis.step_trace import EngineTrace, StepTrace
+    from mlpwatch.core.analysis.step_trace import EngineTrace
 
 PAGE_COUNT = 1 + len(PAGES)
 """The first page is about the two losses."""
@@ -45,17 +46,17 @@ def is_still(state: RunState) -> bool:
     return all(engine.phase == "paused" or engine.ended for engine in state.engines.values())
 
 
-def waiting_rows(number: int, state: RunState, look: Look, fault: str = "") -> list[Row]:
+def waiting_rows(number: int, look: Look, fault: str = "", *, must_pause: bool) -> list[Row]:
     """Return a page without numbers, and how to get them.
 
     Args:
         number: of the page; 0 is the first.
-        state: of the run.
         look: what the terminal can show.
         fault: why they could not be computed; may be empty.
+        must_pause: whether a step is known only while the run is paused.
     """
     rows = [page_title(number, look), []]
-    if not is_still(state):
+    if must_pause:
         says = "Space pauses the models; then this page shows their next step:"
         rows += [[(says, Role.WARNING)]]
         rows += [[("one batch, at the weights of that moment.", Role.DIM)]]
@@ -139,7 +140,13 @@ def _sections(
     title = [page_title(number, shown.look)]
     if page.name in ("unit", "update"):
         title.append(_choice_row(page, shown))
-    where = [_where(name, one, state, config) for name, one in trace.engines.items()]
+    ended = {name for name, one in state.engines.items() if one.ended}
+    if shown.step.past_epoch is not None:
+        ended = set()
+    where = [
+        _where(name, one, state.epoch_steps, config, is_ended=name in ended)
+        for name, one in trace.engines.items()
+    ]
     is_unit = page.name == "unit"
     formulas: list[Row] = [[(formula, Role.TEXT)] for formula in page.formulas(config)]
     return [
@@ -151,7 +158,7 @@ def _sections(
         Section(source, _SOURCE_RANK),
         # The unit's page keeps room for its pictures itself.
         Section([[]] * (0 if is_unit else _PICTURE_ROWS), _PICTURES_RANK, is_room=True),
-        Section([[(_next(trace, state), Role.DIM)]], 1 if is_unit else 0),
+        Section([[(_next(shown.step, state), Role.DIM)]], 1 if is_unit else 0),
     ]
 
 
@@ -171,18 +178,23 @@ def _choice_row(page: Page, shown: ShownPage) -> Row:
     return [(text, Role.TEXT), (" " * _SOURCE_GAP + fitting, Role.DIM)]
 
 
-def _where(name: EngineName, one: "EngineTrace", state: RunState, config: RunConfig) -> Row:
+def _where(
+    name: EngineName, one: "EngineTrace", epoch_steps: int, config: RunConfig, *, is_ended: bool
+) -> Row:
     step = one.state.updates + 1
-    text = f"step {step:,}: epoch {one.epoch + 1}, batch {one.batch + 1:,} of {state.epoch_steps:,}"
+    text = f"step {step:,}: epoch {one.epoch + 1}, batch {one.batch + 1:,} of {epoch_steps:,}"
     text += f", {len(one.rows)} images"
-    taken = "  taken" if one.after else "  ended" if state.engines[name].ended else ""
+    taken = "  taken" if one.after else "  ended" if is_ended else ""
     # Last: 80 columns have no room for it beside large numbers.
     dropout = "  with dropout" if config.dropout or config.input_dropout else ""
     title = (f"{clipped(config.title(name), 18):<8} ", ACCENTS[name])
     return [title, (text, Role.TEXT), (taken, Role.STRONG), (dropout, Role.DIM)]
 
 
-def _next(trace: "StepTrace", state: RunState) -> str:
+def _next(step: ShownStep, state: RunState) -> str:
+    trace = step.trace
+    if step.past_epoch is not None:
+        return f"The step that came after epoch {step.past_epoch}.  < > another epoch, end now."
     if any(state.engines[name].step != one.newest.updates for name, one in trace.engines.items()):
         return "The run trains elsewhere: these are the weights that it saved last."
     if state.ended:

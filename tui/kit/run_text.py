@@ -26,6 +26,8 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
     left = [(f" {name}", Role.STRONG)]
     if session is None or state is None:
         return [*left, (f"  {watch.loading} …", Role.DIM), (f"  {watch.held}", Role.WARNING)], []
+    if past := watch.shown.title(state.epochs):
+        left.append((f"  {past}", Role.WARNING))
     config, data = session.config, session.dataset
     sizes = "-".join(str(n) for n in (data.features, *config.hidden, data.classes))
     facts = [data.name, sizes, config.activation, config.optimizer, config.recipe]

@@ -18,6 +18,7 @@ from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE, Chart
 from mlpwatch.tui.charts.chart_data import ChartOptions, rate_marks
 from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
+from mlpwatch.tui.kit.epoch_bar import EpochBar
 from mlpwatch.tui.kit.hints import message_text
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -40,6 +41,7 @@ from mlpwatch.tui.layers.text import (
     OLD_RUN,
     OWN_NETWORK,
     SOUND,
+    UNTRAINED,
     WAITING,
     ShownLayers,
     failure_rows,
@@ -81,8 +83,6 @@ class LayersScreen(ClosesOnce[None]):
         self._watch, self._names = watch, names
         self._limits = LayerLimits()
         self._first = self._chart = 0
-        self._epoch: int | None = None
-        """The epoch that is shown; None for the newest numbers."""
         self._note = ""
         """The answer to the last key."""
         self._text_rows = 0
@@ -97,6 +97,7 @@ class LayersScreen(ClosesOnce[None]):
             with Horizontal(id=f"{quantity}-row", classes="panel"):
                 for name, classes in zip(self._names, (None, "second"), strict=False):
                     yield Chart(id=f"{name}-{quantity}", classes=classes)
+        yield EpochBar(self._watch)
         yield TextLine(id="message")
         yield Footer("layers", self._watch)
 
@@ -139,33 +140,13 @@ class LayersScreen(ClosesOnce[None]):
         self._chart = 0 if fits else (self._chart + 1) % len(known)
         self._answer("all charts are shown" if fits else "")
 
-    def action_scrub(self, by: int) -> None:
-        """Show the numbers an epoch back or on; after the newest the live ones."""
-        epochs = sorted({e.epoch for one in self._engines() for e in one.epochs if e.layers})
-        if not epochs:
-            has_epochs = any(engine.epochs for engine in self._engines())
-            self._answer(f"no epoch {'has these numbers' if has_epochs else 'is done yet'}")
-            return
-        here = len(epochs) if self._epoch is None else epochs.index(self._nearest(epochs))
-        there = here + by
-        self._epoch = None if there >= len(epochs) else epochs[max(0, there)]
-        self._answer("")
-
     def action_back(self) -> None:
-        """Leave an old epoch, then go back to the dashboard."""
-        if self._epoch is None:
-            self.dismiss()
-        else:
-            self._epoch = None
-            self._answer("")
+        """Go back to the dashboard."""
+        self.dismiss()
 
     def _answer(self, note: str) -> None:
         self._note = note
         self.update(numbers=True)
-
-    def _nearest(self, epochs: list[int]) -> int:
-        """Return the kept epoch at or after the one that is shown; older ones are thinned out."""
-        return next((one for one in epochs if one >= (self._epoch or 0)), epochs[-1])
 
     def _engines(self) -> list[EngineView]:
         state = self._watch.state
@@ -192,7 +173,7 @@ class LayersScreen(ClosesOnce[None]):
 
     def _rows_of_charts(self) -> int:
         """Return how many charts fit below each other."""
-        rows = self.size.height - LINE_ROWS - self._text_rows
+        rows = self.size.height - LINE_ROWS - self.query_one(EpochBar).rows - self._text_rows
         return max(1, rows // CHART_ROWS)
 
     def _draw(self) -> None:
@@ -200,6 +181,7 @@ class LayersScreen(ClosesOnce[None]):
         self.query_one("#header", TextLine).update(*header(self._watch))
         text = message_text(self._watch, self.WHERE, self._note, "")
         self.query_one("#message", TextLine).update(text)
+        self.query_one(EpochBar).update()
         if state is None or session is None:
             return
         page, depth, sizes = self._page_size(), self._depth(), self._sizes(session)
@@ -229,8 +211,9 @@ class LayersScreen(ClosesOnce[None]):
         epochs = engine.epochs
         ended = epochs[-1].step if epochs else 0
         live = next((one for one in reversed(engine.measured) if one.step > ended), None)
-        if self._epoch is not None:
-            epochs = [one for one in epochs if one.epoch <= self._epoch]
+        past = self._watch.shown.epoch
+        if past is not None:
+            epochs = [one for one in epochs if one.epoch <= past]
             live = None
         if live is not None:
             title = f"step {live.step:,}"
@@ -248,6 +231,8 @@ class LayersScreen(ClosesOnce[None]):
         if not any(one.layers for one in shown.values()):
             has_epochs = any(engine.epochs for engine in state.engines.values())
             why = OLD_RUN if has_epochs else NONE_DONE if state.ended else WAITING
+            if self._watch.shown.epoch == 0:
+                why = UNTRAINED
             return ends or [[(f" {why}", Role.DIM)]]
         faults = {name: one.faults for name, one in shown.items()}
         most = max(2, self.size.height // ROWS_PER_FAULT)
@@ -263,6 +248,7 @@ class LayersScreen(ClosesOnce[None]):
 
     def _draw_charts(self, state: RunState, layers: range) -> None:
         known, fitting = self._quantities(), self._rows_of_charts()
+        past = self._watch.shown.epoch
         self._chart %= len(known)
         turned = (*known[self._chart :], *known[: self._chart])[:fitting]
         for quantity in QUANTITIES:
@@ -287,7 +273,7 @@ class LayersScreen(ClosesOnce[None]):
                     y_limits=limits,
                     log_y=is_log(quantity),
                     x_label="epoch",
-                    crosshair=None if self._epoch is None else self._epoch - place,
+                    crosshair=None if past is None else past - place,
                     changes=rate_marks([engine], state, ChartOptions()),
                     empty=NONE_DONE if engine.ended else AFTER_EPOCH,
                 )

@@ -22,6 +22,7 @@ LABEL_COLUMNS, ENGINE_COLUMNS = 18, 31
 """Of the table: two models fill 80 columns."""
 
 OLD_RUN = "this run has no numbers of its layers: an older mlpwatch trained it"
+UNTRAINED = "epoch 0 is the start: no step has been taken, so nothing is measured"
 WAITING = "a few steps of each epoch are measured; the first comes soon"
 OWN_NETWORK = "{}'s own units can't be looked into: gradients and updates only"
 SOUND = "nothing is wrong; updates of about 1e-3 of a layer's weights are usual"

@@ -212,7 +212,9 @@ class DigitPanel(Horizontal):
         saliency_view.update(Saliency(digit.ink, gradient, answer.scale, title))
 
     def _newest_epoch(self, engine: EngineName) -> int:
-        """Return the newest epoch, whose predictions the bars show."""
+        """Return the epoch whose predictions the bars show: the newest, or the one shown."""
+        if (past := self._watch.shown.epoch) is not None:
+            return past
         state = self._watch.state
         epochs = state.engines[engine].epochs if state else ()
         return epochs[-1].epoch if epochs else 0

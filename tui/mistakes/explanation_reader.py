@@ -12,6 +12,7 @@ from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.explanation import Explainer, Explanation, Question
+    from mlpwatch.core.analysis.weight_store import WeightStore
 
 
 class About(NamedTuple):
@@ -35,6 +36,8 @@ class ExplanationReader:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._explainer: Explainer | None = None
+        self._store: WeightStore | None = None
+        """Whose weights explain: the run's own, or those of a past epoch."""
         self._wanted: tuple[About, Question] | None = None
         self._about: About | None = None
         self._works = False
@@ -98,13 +101,15 @@ class ExplanationReader:
 
     async def work(self, draw: Callable[[], None]) -> None:
         """Answer questions until none is left, then call `draw`."""
-        explainer = self._explainer_of_session()
-        if explainer is None or self._works:
+        if self._works:
             return
         self._works = True
         try:
             while self._wanted is not None:
                 (about, question), self._wanted = self._wanted, None
+                # Of now or of the epoch shown, which a key may change meanwhile.
+                if (explainer := self._explainer_of_session()) is None:
+                    return
                 answer = await self._answer(explainer, question)
                 if self._wanted is None:
                     self.answer, self.answers = answer, about
@@ -129,10 +134,15 @@ class ExplanationReader:
     def _explainer_of_session(self) -> "Explainer | None":
         from mlpwatch.core.analysis.explanation import Explainer  # noqa: PLC0415 - after the first frame
 
-        session = self._watch.session
+        session, shown = self._watch.session, self._watch.shown
         # An attached run gets its images some seconds after it is opened.
-        if self._explainer is None and session is not None and session.dataset.train_count:
-            self._explainer = Explainer(session.dataset, session.config, session.weight_store)
+        if session is None or not session.dataset.train_count or shown.is_reading:
+            return self._explainer
+        store = shown.past.store if shown.past else session.weight_store
+        if self._explainer is None or self._store is not store:
+            self._explainer = Explainer(session.dataset, session.config, store)
+            self._store = store
+            self._prepared.clear()
         return self._explainer
 
     def _prepare(self, explainer: "Explainer", engine: EngineName) -> None:

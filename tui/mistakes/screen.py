@@ -13,6 +13,7 @@ from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.tui.images.contact_sheet import ContactSheet
 from mlpwatch.tui.images.renderers import RendererChoice
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
+from mlpwatch.tui.kit.epoch_bar import EpochBar
 from mlpwatch.tui.kit.hints import Hints, View, message_text
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -29,6 +30,8 @@ from mlpwatch.tui.mistakes.text import (
 )
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.textual_internals import is_being_removed
+
+READING_TEST = "reading the test images …"
 
 
 class MistakesScreen(ClosesOnce[None]):
@@ -72,6 +75,7 @@ class MistakesScreen(ClosesOnce[None]):
         yield ContactSheet(id="sheet")
         yield TextLine(id="detail")
         yield DigitPanel(self._watch, id="digit-row")
+        yield EpochBar(self._watch)
         yield TextLine(id="message")
         yield Footer("mistakes", self._watch)
 
@@ -80,6 +84,7 @@ class MistakesScreen(ClosesOnce[None]):
         if is_being_removed(self):
             return  # closed before it was mounted
         self._watch.mark_read()
+        self._watch.show_kept(self.WHERE)
         self._arrange()
         self._take_in(at_once=True)
         self._draw_lists()
@@ -105,10 +110,19 @@ class MistakesScreen(ClosesOnce[None]):
         """Show new predictions, if there are any, and draw."""
         if not can_draw(self):
             return
+        if self._images.is_due:
+            self.run_worker(self._images.read(self._read_epoch))
+        if self._images.lacks_test and not self._busy:
+            self._busy = READING_TEST
+            self.run_worker(self._read_test())
         if self._take_in(at_once=numbers) or numbers:
             self._draw()
         self._draw_filters()
         self._draw_message()
+
+    def _read_epoch(self) -> None:
+        """Show the predictions of a past epoch that has been read."""
+        self.update(numbers=True)
 
     def action_move(self, by: int) -> None:
         """Move by some digits, from the last to the first and back."""
@@ -142,13 +156,19 @@ class MistakesScreen(ClosesOnce[None]):
         note = self._renderers.next(small=is_small, under_gradient=hides)
         self._acted(note)
 
-    def action_first(self) -> None:
-        """Go to the first digit."""
+    async def action_first(self) -> None:
+        """Go to the first digit; in the past to the first epoch."""
+        if self._watch.shown.epoch is not None:
+            await self.run_action("app.epoch('first')")
+            return
         self._selection.go_to(0)
         self._acted()
 
-    def action_last(self) -> None:
-        """Go to the last digit."""
+    async def action_last(self) -> None:
+        """Go to the last digit; in the past back to now."""
+        if self._watch.shown.epoch is not None:
+            await self.run_action("app.epoch('now')")
+            return
         self._selection.go_to(-1)
         self._acted()
 
@@ -204,7 +224,7 @@ class MistakesScreen(ClosesOnce[None]):
             self._leave_test()
             self._acted()
         else:
-            self._busy = "reading the test images …"
+            self._busy = READING_TEST
             self._draw_message()
             self.run_worker(self._read_test())
 
@@ -231,6 +251,7 @@ class MistakesScreen(ClosesOnce[None]):
             if state := self._watch.state:
                 fault = f"the test images could not be read: {error}"
                 state.say(fault, bad=True, where=self.WHERE)
+            self._images.split = "validation"
         self._busy = ""
         if self._is_left:
             return
@@ -289,6 +310,8 @@ class MistakesScreen(ClosesOnce[None]):
 
     def _why_empty(self) -> str:
         ended = bool((state := self._watch.state) and state.ended)
+        if self._images.fault:
+            return self._images.fault
         return self._images.missing or why_empty(self._images.split, self._selection, ended=ended)
 
     def _show(self, view: View) -> None:
@@ -309,6 +332,7 @@ class MistakesScreen(ClosesOnce[None]):
         self.query_one("#lists", TextLine).update(text)
 
     def _draw_filters(self) -> None:
+        self.query_one(EpochBar).update()
         text = filters_text(self._images.split, self._selection, self._images.names)
         self.query_one("#filters", TextLine).update(text, self._images.epochs_text())
 

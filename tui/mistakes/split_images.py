@@ -1,7 +1,7 @@
 """The images of a split with both models' predictions, and what the screen shows of them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.mistakes import SplitEvaluations
+from mlpwatch.core.analysis.past.past_epochs import Split
 from mlpwatch.core.config import TITLES, EngineName, OutputActivation
 from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.images.contact_sheet import SheetSource
-from mlpwatch.tui.kit.theme import Text
+from mlpwatch.tui.kit.theme import Role, Text
+from mlpwatch.tui.mistakes.past_predictions import PastPredictions
 from mlpwatch.tui.mistakes.selection import MistakeSelection
 from mlpwatch.tui.mistakes.text import (
-    Split,
     caption,
     epochs_text,
     place_text,
@@ -80,6 +81,9 @@ class SplitImages:
         self.split: Split = "validation"
         self._test: dict[EngineName, Evaluation] = {}
         self._test_places: dict[EngineName, str] = {}
+        self._past = PastPredictions(watch)
+        self._last = SplitEvaluations(np.empty(0, np.int64))
+        """What `predictions` returned last: it stays while an epoch is read."""
 
     @property
     def names(self) -> str:
@@ -88,7 +92,39 @@ class SplitImages:
 
     @property
     def predictions(self) -> SplitEvaluations:
-        """Both models' predictions for the split; empty while loading."""
+        """Both models' predictions for the split, now or at the epoch shown.
+
+        Empty while loading, and if the epoch can't be read.
+        """
+        if self._watch.shown.epoch is None:
+            self._last = self._predictions_now()
+        elif (past := self._past.of(self.split)) is not None:
+            self._last = past
+        elif self.fault and self._last.now:
+            self._last = SplitEvaluations(self._last.labels)
+        return self._last
+
+    @property
+    def fault(self) -> str:
+        """Why the epoch shown can't be shown; empty if it can."""
+        is_past = self._watch.shown.epoch is not None
+        return self._past.fault(self.split) if is_past else ""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether `read` has something to do."""
+        return self._watch.shown.epoch is not None and self._past.is_due(self.split)
+
+    @property
+    def lacks_test(self) -> bool:
+        """Whether the test images are shown, and not read since a past epoch was left."""
+        return self.split == "test" and self._watch.shown.epoch is None and not self._test
+
+    async def read(self, draw: Callable[[], None]) -> None:
+        """Predict with the weights of the epoch shown, then draw."""
+        await self._past.work(lambda: self.split, draw)
+
+    def _predictions_now(self) -> SplitEvaluations:
         session, state = self._watch.session, self._watch.state
         if session is None or state is None:
             return SplitEvaluations(np.empty(0, np.int64))
@@ -118,6 +154,11 @@ class SplitImages:
 
     def epochs_text(self) -> Text:
         """Return the epochs whose weights made the predictions."""
+        state, epoch = self._watch.state, self._watch.shown.epoch
+        if state is not None and epoch is not None:
+            waits = self._past.of(self.split) is None and not self.fault
+            title = f"reading epoch {epoch} …" if waits else self._watch.shown.title(state.epochs)
+            return [(f"{title} ", Role.WARNING)]
         if self.split == "test":
             return test_epochs_text(self._test_places, self.titles)
         return epochs_text(self._watch.state)
@@ -178,6 +219,10 @@ class SplitImages:
         """
         session, state = self._session(), self._watch.state
         if state is None:
+            return
+        if self._watch.shown.epoch is not None:
+            self.split = "test"
+            await self.read(lambda: None)
             return
         places = weights_places(state)
         # An ended run has its own test predictions; those from a log have no values per image.

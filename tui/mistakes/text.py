@@ -1,9 +1,9 @@
 """The texts of the mistakes screen: its lists, filters and order, and why a list is empty."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from mlpwatch.core.analysis.mistakes import MistakeList, SortOrder, SplitEvaluations
+from mlpwatch.core.analysis.past.past_epochs import Split
 from mlpwatch.core.config import TITLES, EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
 from mlpwatch.tui.formatting import clipped
@@ -11,8 +11,6 @@ from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.mistakes.selection import MistakeSelection
 from mlpwatch.tui.state.run_state import RunState
-
-Split = Literal["validation", "test"]
 
 LIST_TITLES: Mapping[MistakeList, str] = {
     "numpy": "NumPy wrong",

@@ -9,6 +9,7 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.scheduling import stand_back
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.state.shown_epoch import ShownEpoch
 
 if TYPE_CHECKING:
     from mlpwatch.core.data.dataset import Dataset
@@ -60,6 +61,8 @@ class Watch:
         """None while loading."""
         self.state: RunState | None = None
         """None while loading."""
+        self.shown = ShownEpoch()
+        """The epoch that all screens of the run show."""
         self.loading = "starting"
         """What the loader is doing."""
         self.error: BaseException | None = None
@@ -243,6 +246,11 @@ class Watch:
         if self.state is not None:
             self.state.message_is_new = self.state.message_is_bad
 
+    def show_kept(self, where: str) -> None:
+        """Go to a kept epoch for a screen that needs weights; say so if it is another one."""
+        if (text := self.shown.snap()) and self.state is not None:
+            self.state.say(text, where=where)
+
     def _follow_limit(self, session: "RunSource") -> bool:
         """Adopt a limit set from another terminal; return whether there is one."""
         if session.steps_per_second == self.limit:
@@ -290,6 +298,7 @@ class Watch:
 
     def _begin(self, session: "RunSource", state: "RunState") -> None:
         self.session, self.state = session, state
+        self.shown.open(session)
         if session.notes:
             self.state.say(" · ".join(session.notes))
         if self._leaving_since is not None:

@@ -32,19 +32,37 @@ class WeightsReader:
         self._reads = False
 
     @property
+    def shown_layers(self) -> "dict[EngineName, FirstLayer]":
+        """The layers to draw: of a past epoch, those of the engines that have done it."""
+        past = self._watch.shown.past
+        if past is None:
+            return self.layers
+        return {name: one for name, one in self.layers.items() if name in past.checkpoints}
+
+    @property
     def units(self) -> int:
         """Units of the first layer; 0 before its first weights."""
         return max((len(layer.tiles) for layer in self.layers.values()), default=0)
 
+    def dead_count(self, name: EngineName) -> "DeadCount | None":
+        """Return the dead units; None before they have been counted.
+
+        Of now they may be some seconds old; of a past epoch they are its own.
+        """
+        count, layer = self.dead.get(name), self.layers.get(name)
+        is_past = self._watch.shown.epoch is not None
+        is_other = count is not None and layer is not None and count.step != layer.shown.step
+        return None if is_past and is_other else count
+
     def dead_units(self, name: EngineName) -> set[int]:
         """Return the first layer's dead units; none before they have been counted."""
-        count = self.dead.get(name)
+        count = self.dead_count(name)
         return {int(unit) for unit in count.layers[0].nonzero()[0]} if count else set()
 
     def ask(self) -> None:
         """Ask the trainers for copies, which they make between two batches."""
         session = self._watch.session
-        if session and not session.ended:
+        if session and not session.ended and self._watch.shown.epoch is None:
             session.ask_for_weights()
 
     def has_news(self) -> bool:
@@ -62,15 +80,19 @@ class WeightsReader:
             return
         data, self._reads = session.dataset, True
         try:
-            for one in filter(self._is_new, self._all()):
-                layer = await asyncio.to_thread(first_layer, one, data.image_shape)
-                self.layers[one.engine] = layer
-            draw()
-            for one in filter(self._is_due, self._all()):
-                self._counted_at[one.engine] = monotonic()
+            while True:
+                # A key may move to another epoch meanwhile: only the newest is drawn.
+                while news := [one for one in self._all() if self._is_new(one)]:
+                    for one in news:
+                        layer = await asyncio.to_thread(first_layer, one, data.image_shape)
+                        self.layers[one.engine] = layer
+                draw()
+                due = next(filter(self._is_due, self._all()), None)
+                if due is None:
+                    break
+                self._counted_at[due.engine] = monotonic()
                 images = data.validation_images
-                self.dead[one.engine] = await asyncio.to_thread(count_dead, one, images)
-            draw()
+                self.dead[due.engine] = await asyncio.to_thread(count_dead, due, images)
         except (MemoryError, RuntimeError) as error:
             # PyTorch raises RuntimeError if memory runs out. Training continues, and newer
             # weights are read again.
@@ -84,7 +106,7 @@ class WeightsReader:
         session = self._watch.session
         if session is None:
             return []
-        latest = (session.weight_store.latest(name) for name in session.config.engine_names)
+        latest = (self._watch.shown.snapshot(name) for name in session.config.engine_names)
         return [one for one in latest if one is not None]
 
     def _is_new(self, shown: "WeightSnapshot") -> bool:
@@ -96,5 +118,7 @@ class WeightsReader:
         session, count = self._watch.session, self.dead.get(shown.engine)
         if session is None or session.config.activation != "relu" or not session.config.hidden:
             return False
+        if self._watch.shown.epoch is not None:
+            return count is None or count.step != shown.step
         rested = monotonic() - self._counted_at.get(shown.engine, -DEAD_SECONDS)
         return rested >= DEAD_SECONDS and (count is None or count.step != shown.step)

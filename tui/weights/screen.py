@@ -20,6 +20,7 @@ from mlpwatch.tui.images.tiles import (
     tile_size,
 )
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
+from mlpwatch.tui.kit.epoch_bar import EpochBar
 from mlpwatch.tui.kit.hints import Hints, message_text
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
@@ -30,6 +31,7 @@ from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.textual_internals import is_being_removed
 from mlpwatch.tui.weights.reader import WeightsReader
 from mlpwatch.tui.weights.text import (
+    absent_text,
     dead_text,
     model_text,
     sought_text,
@@ -93,6 +95,7 @@ class WeightsScreen(ClosesOnce[None]):
         with Horizontal(id="weights-tiles"):
             for name in self._names:
                 yield TilesView(id=f"{name}-tiles")
+        yield EpochBar(self._watch)
         yield TextLine(id="message")
         yield Footer("weights", self._watch)
 
@@ -101,6 +104,7 @@ class WeightsScreen(ClosesOnce[None]):
         if is_being_removed(self):
             return  # closed before it was mounted
         self._watch.mark_read()
+        self._watch.show_kept(self.WHERE)
         self._arrange()
         # Only after the layout is done: each of its passes would send all tiles again.
         self.call_after_refresh(self._look)
@@ -125,13 +129,19 @@ class WeightsScreen(ClosesOnce[None]):
         """Move by some rows of tiles."""
         self._go_to(self._first + by * self._grid().across)
 
-    def action_first(self) -> None:
-        """Go to the first units."""
+    async def action_first(self) -> None:
+        """Go to the first units; in the past to the first epoch."""
+        if self._watch.shown.epoch is not None:
+            await self.run_action("app.epoch('first')")
+            return
         self._cursor = 0
         self._go_to(0)
 
-    def action_last(self) -> None:
-        """Go to the last units."""
+    async def action_last(self) -> None:
+        """Go to the last units; in the past back to now."""
+        if self._watch.shown.epoch is not None:
+            await self.run_action("app.epoch('now')")
+            return
         self._cursor = self._reader.units - 1
         self._go_to(self._reader.units)
 
@@ -238,7 +248,7 @@ class WeightsScreen(ClosesOnce[None]):
         if not can_draw(self):
             return
         self._draw_lines()
-        session, layers = self._watch.session, self._reader.layers
+        session, layers = self._watch.session, self._reader.shown_layers
         if session is None or not layers:
             state = self._watch.state
             note = NONE_DONE if state and state.ended else ""
@@ -254,18 +264,26 @@ class WeightsScreen(ClosesOnce[None]):
         mean = weights_per_dot(data.image_shape, dots)
         text = units_text(session.config, data, self._first, last, units, mean=mean)
         self.query_one("#units", TextLine).update(text, legend(style, f"{scale:g}"))
-        for name, layer in layers.items():
+        for name in self._names:
             title = self.query_one(f"#{name}-titles", TextLine)
+            view = self.query_one(f"#{name}-tiles", TilesView)
+            layer = layers.get(name)
+            if layer is None:
+                title.update(absent_text(name, session.config.title(name), self._watch.shown.epoch))
+                view.update([], size, scale)
+                continue
             title.update(
                 model_text(layer, session.config.title(name)),
-                dead_text(self._reader.dead.get(name)),
+                dead_text(self._reader.dead_count(name)),
             )
             names = "" if session.config.hidden else data.class_names
             dead = self._reader.dead_units(name)
-            tiles = unit_tiles(layer, range(self._first, last), dead, names, self._cursor)
-            self.query_one(f"#{name}-tiles", TilesView).update(tiles, size, scale)
+            view.update(
+                unit_tiles(layer, range(self._first, last), dead, names, self._cursor), size, scale
+            )
 
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).update(*header(self._watch))
+        self.query_one(EpochBar).update()
         text = message_text(self._watch, self.WHERE, self._note, self._hints.of("weights"))
         self.query_one("#message", TextLine).update(text)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mlpwatch.core.config import RunConfig
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.tui.images.tiles import Tile
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Role, Text
@@ -56,6 +56,12 @@ def model_text(layer: "FirstLayer", title: str) -> Text:
         (title, ACCENTS[shown.engine]),
         (f"  epoch {shown.epoch} · step {shown.step:,}", Role.DIM),
     ]
+
+
+def absent_text(name: EngineName, title: str, epoch: int | None) -> Text:
+    """Return the model, and that it has not done the epoch; before its first weights only it."""
+    why = "" if epoch is None else f"  epoch {epoch} is not kept of it"
+    return [(title, ACCENTS[name]), (why, Role.DIM)]
 
 
 def dead_text(count: "DeadCount | None") -> Text:

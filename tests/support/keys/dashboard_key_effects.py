@@ -177,18 +177,32 @@ async def shows_the_matrix_in_every_way(stage: Stage, key: str) -> None:
         assert stage.row("confusion").strip().startswith(f"confusion {title}".strip())
 
 
-@effect("dashboard", "scrub(-1)")
+@effect("everywhere", "epoch('back')")
 async def looks_back_an_epoch(stage: Stage, key: str) -> None:
     await stage.press(key)
     assert "· epoch 4: " in stage.row("confusion")
 
 
-@effect("dashboard", "scrub(1)")
+@effect("everywhere", "epoch('on')")
 async def goes_on_an_epoch(stage: Stage, key: str) -> None:
     await stage.press("less_than_sign", "less_than_sign", key)
     assert "· epoch 4: " in stage.row("confusion")
     await stage.press(key)
     assert "epoch" not in stage.row("confusion"), "the newest"
+
+
+@effect("everywhere", "epoch('first')")
+async def goes_to_the_first_epoch(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert "· epoch 1: " in stage.row("confusion")
+
+
+@effect("everywhere", "epoch('now')")
+async def goes_back_to_now(stage: Stage, key: str) -> None:
+    await stage.press("less_than_sign", "less_than_sign")
+    assert "epoch 3 of 12 · end: now" in stage.text()
+    await stage.press(key)
+    assert "end: now" not in stage.text()
 
 
 @effect("dashboard", "back")

@@ -16,12 +16,12 @@ async def opens_the_layers(stage: Stage, key: str) -> None:
 
 
 @effect("layers", "back")
-async def leaves_an_old_epoch_then_the_layers(stage: Stage, key: str) -> None:
-    await stage.press("u", "less_than_sign", "less_than_sign", key)
-    assert isinstance(stage.app.screen, LayersScreen)
-    assert "NumPy  epoch 5" in stage.text()
+async def leaves_the_layers_for_the_dashboard_at_the_same_epoch(stage: Stage, key: str) -> None:
+    await stage.press("u", "less_than_sign", "less_than_sign")
+    assert "NumPy  epoch 3" in stage.text()
     await stage.press(key)
     assert isinstance(stage.app.screen, Dashboard)
+    assert "· epoch 3: " in stage.row("confusion")
 
 
 def shows_layers(words: str, *before: str) -> Effect:
@@ -49,20 +49,3 @@ async def shows_the_next_chart_where_not_all_fit(stage: Stage, key: str) -> None
     for missing in titles:
         await stage.press(key)
         assert [title for title in titles if title not in stage.text()] == [missing]
-
-
-@effect("layers", "scrub(-1)")
-async def shows_an_epoch_back(stage: Stage, key: str) -> None:
-    await stage.press("u")
-    assert "NumPy  epoch 5" in stage.text()
-    for epoch in (5, 4, 3, 2, 1, 1):
-        await stage.press(key)
-        assert f"NumPy  epoch {epoch}" in stage.text()
-
-
-@effect("layers", "scrub(1)")
-async def shows_an_epoch_on(stage: Stage, key: str) -> None:
-    await stage.press("u", "less_than_sign", "less_than_sign")
-    assert "NumPy  epoch 4" in stage.text()
-    await stage.press(key, key)
-    assert "NumPy  epoch 5" in stage.text()

@@ -12,7 +12,7 @@ from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.manifest import DatasetInfo, RunManifest
 from mlpwatch.core.runs.run import Run
-from tests.support.samples.scenes import RUN_PATH
+from tests.support.samples.fake_folder import RUN_PATH
 
 DIGITS = DatasetInfo("digits", "ab" * 32, (8, 8), 10)
 MNIST = DatasetInfo("mnist", "cd" * 32, (28, 28), 10)

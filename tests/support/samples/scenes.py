@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +36,10 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.core.network.build import initial_weights
 from mlpwatch.core.network.losses import loss_for
+from tests.support.samples.fake_folder import RUN_PATH, FakeFolder
 from tests.support.samples.step_trace_samples import played_prediction, sample_trace
 
 CONFIG = RunConfig(data="digits", hidden=(32,), batch_size=50, epochs=12)
-RUN_PATH = Path("saved/2026-11-23-twin-k3f9")
 TRAIN, VALIDATION = 1_000, 300
 EPOCH_STEPS = TRAIN // CONFIG.batch_size
 
@@ -236,23 +235,6 @@ WHY_DIVERGED = (
 def failed() -> list[Event]:
     """PyTorch diverged, NumPy goes on."""
     return [*training(), ended("torch", "diverged", WHY_DIVERGED, step=67)]
-
-
-@dataclass
-class FakeFolder:
-    """A run folder that nothing is written to and nobody locks."""
-
-    path: Path = RUN_PATH
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    def acquire(self) -> str:
-        return ""
-
-    def release(self) -> None:
-        pass
 
 
 @dataclass

@@ -25,6 +25,7 @@ from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import GREY_STEPS, Grey, Role
 from mlpwatch.tui.state.run_state import RunState
+from mlpwatch.tui.state.shown_epoch import ShownEpoch
 from mlpwatch.tui.state.watch import Watch
 from tests.support.samples.scenes import CONFIG, FakeSession, digits, training
 from tests.support.samples.step_trace_samples import played_prediction
@@ -99,7 +100,7 @@ async def test_a_reading_of_the_set_that_comes_late_is_left_out() -> None:
 
     session, easel = Slow(), Easel(digits(), "0..1")
     state = RunState(12, 20, tuple(TITLES))
-    predictions = DrawPredictions(session, state, easel, lambda: None)
+    predictions = DrawPredictions(session, state, ShownEpoch(), easel, lambda: None)
     for row in (0, 60):
         await predictions.kept.add(row % 10, digits().images[row].reshape(8, 8))
     first = asyncio.create_task(predictions.ask_about_set())

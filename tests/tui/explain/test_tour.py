@@ -46,9 +46,9 @@ async def test_in_ascii_the_footer_names_the_key_and_the_signs_of_its_arrow_work
     async with on_stage(training(), ascii_only=True) as stage:
         await stage.press("e")
         assert "right next page" in stage.text()
-        await stage.press("greater_than_sign")
+        await stage.press("right")
         assert "2/6" in stage.text()
-        await stage.press("less_than_sign")
+        await stage.press("left")
         assert "1/6" in stage.text()
         await stage.press("escape", "w")
         assert "right next  left previous" in stage.text()

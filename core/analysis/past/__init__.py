@@ -1,0 +1,1 @@
+"""Past epochs of a run: their weights, and what their networks predict."""
