@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from math import nan
 from threading import Condition, Thread
-from time import monotonic, perf_counter, thread_time
+from time import perf_counter, thread_time
 
 from mlpwatch.core.arrays import Rows
 from mlpwatch.core.checking.live.difference import find_difference
@@ -19,18 +19,7 @@ from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.step_norms import LayerNorms
 from mlpwatch.core.network.users.base import UserEngine
 from mlpwatch.core.scheduling import stand_back
-
-COST_SHARE = 0.008
-"""Most of the training time that comparisons take, in one core's time: after one of 4 ms the next
-waits for half a second."""
-
-FIRST_STEPS = 3
-"""Steps at the start that are always compared. Four of the catalogue's mistakes show only at the
-second step, and Adam's bias correction most at the first ones."""
-
-MOST_PER_DOUBLING = 1_000
-"""The wait grows with the training time, so that a run of any length has a few thousand comparisons
-at most: a thousand until the time doubles, then 700 until it doubles again."""
+from mlpwatch.core.training.clocks import ComparisonPace
 
 VERDICT_SECONDS = 20.0
 """Longest wait of a trainer that stops at a difference; a comparison takes 3 ms, and the first one
@@ -77,29 +66,28 @@ class StepProbe:
         self.taken: EngineName = taken
         self._by: EngineName = "torch" if taken == "numpy" else "numpy"
         self._other: Engine | None = None
-        self.is_due = True
-        """Whether the next step should be compared."""
         self.waits = False
         """Whether `train` returns only after the verdict."""
         self.on_outside: Callable[[], None] | None = None
         """Called at the first step outside of rounding, before its trainer trains another."""
         self.on_difference: Callable[[DifferenceFound], None] | None = None
         """Called once the cause is known."""
-        self._first_left, self._wants_last = FIRST_STEPS, True
+        self._pace = ComparisonPace()
         self._found = False
         self._changed = Condition()
         self._jobs: deque[tuple[TakenStep, float]] = deque()
         self._is_busy = self._closing = False
-        self._due_at = 0.0
         self._thread = Thread(target=self._work, name="step-probe", daemon=True)
 
-    def wants(self, *, is_last: bool) -> bool:
+    def wants(self, seconds: float, *, is_last: bool) -> bool:
         """Return whether to compare the next step; the trainer asks before each.
 
         Args:
+            seconds: training time before.
             is_last: whether the step is the last of its epoch: its batch may be shorter.
         """
-        return self.is_due or (is_last and self._wants_last)
+        pace = self._pace
+        return seconds >= pace.due_at or (is_last and pace.wants_last(seconds))
 
     def train(
         self,
@@ -141,7 +129,7 @@ class StepProbe:
         with self._changed:
             if not at_once:
                 self._changed.wait_for(lambda: not (self._jobs or self._is_busy), END_SECONDS)
-            self.is_due = self._wants_last = False
+            self._pace.end()
             self._closing = True
             self._changed.notify_all()
 
@@ -149,10 +137,7 @@ class StepProbe:
         with self._changed:
             if self._closing:
                 return
-            self._first_left -= 1
-            self.is_due = self._first_left > 0
-            if not taken.step % self._epoch_steps:
-                self._wants_last = False
+            self._pace.take(taken.seconds, is_last=not taken.step % self._epoch_steps)
             if self._thread.ident is None:
                 self._thread.start()
             self._jobs.append((taken, copying))
@@ -177,9 +162,7 @@ class StepProbe:
             self._is_busy = False
             self._changed.notify_all()
             while not (self._jobs or self._closing):
-                left = self._due_at - monotonic()
-                self.is_due = self.is_due or left <= 0
-                self._changed.wait(None if self.is_due else left)
+                self._changed.wait()
             if self._closing:
                 return None
             self._is_busy = True
@@ -187,18 +170,18 @@ class StepProbe:
 
     def _compare(self, taken: TakenStep, copying: float) -> None:
         config, dataset = self._config, self._dataset
+        # The thread's own time: waiting for a core that trains costs nothing.
+        started = thread_time()
         if self._other is None:
             self._other = self._build()
         if not knows_memory(config, taken):
             self._skip()
             return
-        # The thread's own time: waiting for a core that trains costs nothing.
-        started = thread_time()
         compared = compare_step(config, dataset, self._other, taken, guard=guard_of(config))
         cost = thread_time() - started + copying
-        # Waits add up, so that the first steps, which wait for nothing, are made up for.
-        wait = max(cost / COST_SHARE, taken.seconds / MOST_PER_DOUBLING)
-        self._due_at = max(monotonic(), self._due_at) + wait
+        with self._changed:
+            if not self._closing:
+                self._pace.pay(cost, taken.seconds)
         if compared is not None:
             self._send(compared)
         is_new = compared is not None and compared.is_outside and not self._found

@@ -114,7 +114,8 @@ class _Training:
         self.is_single = self.step == 0
         """Whether the next step is the run's first or was ordered alone: the screen shows it."""
         self.unreported: list[tuple[int, int, float]] = []
-        self.reported_at = self.saved_at = start.seconds
+        self.seconds = self.reported_at = self.saved_at = start.seconds
+        """Training time after the last step, after the last report, and at the last save."""
         self.pacer = StepPacer()
         self.own_samples = 0
         self.weights: Tensors | None = None
@@ -186,7 +187,7 @@ class _Training:
         measured = is_sample or self.is_single
         self.is_whole = False
         is_last = self.batch + 1 == self.epoch_steps
-        if self.probe is not None and self.probe.wants(is_last=is_last):
+        if self.probe is not None and self.probe.wants(self.seconds, is_last=is_last):
             seconds = self.clocks.total.seconds
             norms = self.probe.train(
                 self.engine, rows, step=self.step, rate=rate, seconds=seconds, measured=measured
@@ -202,6 +203,7 @@ class _Training:
             self.is_single = False
             self.mailbox.put(LayersMeasured(self.engine.name, self.step, layers_of(norms)))
         seconds = self.clocks.total.seconds
+        self.seconds = seconds
         self.unreported.append((self.step, len(rows), seconds))
         if seconds - self.reported_at >= REPORT_SECONDS:
             self._report_steps()

@@ -12,6 +12,7 @@ from mlpwatch.core.config import RunConfig
 from mlpwatch.core.events import DifferenceFound, Event, Notice, Paused, RunEnded, StepCompared
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training import step_probe
+from mlpwatch.core.training.clocks import FREE_SECONDS, ComparisonPace
 from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
 from tests.support.samples.engines import assert_same_bits
@@ -57,8 +58,9 @@ def test_training_is_the_same_to_the_bit(config: RunConfig, tmp_path: Path) -> N
         assert_same_bits(one, other)
     found = of(events, StepCompared)
     steps = [event.step for event in found]
-    # The first three, and the short batch at the end of the first epoch.
-    assert {1, 2, 3, with_probe.epoch_steps} <= set(steps)
+    # The first two, and the short batch at the end of an epoch.
+    assert steps[:2] == [1, 2]
+    assert any(step % with_probe.epoch_steps == 0 for step in steps)
     assert not any(event.is_outside for event in found)
     assert isinstance(of(events, RunEnded, StepCompared)[-1], RunEnded)
 
@@ -94,7 +96,7 @@ def test_a_difference_pauses_both_where_it_is(tmp_path: Path) -> None:
     session.resume()
     wait_until(lambda: session.join(0.1))
     later = list(session.mailbox.drain().events)
-    assert len(of(later, StepCompared)) >= 3, "it goes on, and is compared on"
+    assert len(of(later, StepCompared)) >= 1, "it goes on, and is compared on"
     assert not of(later, DifferenceFound, Paused)
 
 
@@ -160,7 +162,38 @@ def test_after_a_slow_comparison_the_next_one_waits_a_hundred_times_as_long(
     monkeypatch.setattr(step_probe, "thread_time", lambda: float(next(seconds)))
     session = session_of(replace(CONFIG, epochs=20), tmp_path)
     steps = [event.step for event in of(ended(session), StepCompared)]
-    assert steps == [1, 2, 3, session.epoch_steps], "the next one is due after some minutes"
+    assert steps in ([1, 2], [1, 2, session.epoch_steps]), "the next is due after some minutes"
+
+
+STEPS_OF = {"784-50-10": (8e-5, 600), "784-128-10": (2e-4, 860), "784-512-256-10": (3e-3, 430)}
+"""Seconds of a step, and steps of an epoch."""
+
+
+@pytest.mark.parametrize("cost", [5e-4, 3e-3, 3e-2])
+@pytest.mark.parametrize("shape", STEPS_OF)
+def test_comparisons_cost_less_than_a_hundredth_of_any_longer_run(shape: str, cost: float) -> None:
+    step_seconds, epoch_steps = STEPS_OF[shape]
+    pace, seconds, spent, taken, ends = ComparisonPace(), 100.0, 0.0, 0, 0
+    began, paid_at = seconds, None
+    for step in range(1, int(40 / step_seconds)):
+        is_last = step % epoch_steps == 0
+        if paid_at is not None and seconds >= paid_at:
+            pace.pay(cost, paid_at - cost)
+            paid_at = None
+        if seconds >= pace.due_at or (is_last and pace.wants_last(seconds)):
+            pace.take(seconds, is_last=is_last)
+            spent, taken, ends = spent + cost, taken + 1, ends + is_last
+            if paid_at is not None:
+                pace.pay(cost, seconds)
+            paid_at = seconds + cost
+        seconds += step_seconds
+        trained = seconds - began
+        assert spent <= max(2 * cost, 0.01 * trained + cost + FREE_SECONDS), (step, spent)
+        if trained > 300 * cost + 1:
+            assert spent < 0.01 * trained, (step, spent)
+    assert ends >= 1, "the short batch was compared"
+    assert spent > 0.003 * (seconds - began), "and what may be spent is"
+    assert taken > 3
 
 
 def with_torch_file(folder: Path, old: str = "", new: str = "") -> RunConfig:
@@ -188,7 +221,7 @@ def test_a_wrong_torch_file_is_stopped_at_its_first_step(tmp_path: Path) -> None
 def test_a_right_torch_file_takes_numpys_steps(tmp_path: Path) -> None:
     session = session_of(with_torch_file(tmp_path), tmp_path)
     found = of(ended(session), StepCompared)
-    assert len(found) >= 4
+    assert len(found) >= 3
     assert {event.engine for event in found} == {"torch"}
     assert not any(event.is_outside for event in found)
 
