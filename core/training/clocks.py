@@ -7,17 +7,17 @@ MOST_WAIT_SECONDS = 60.0
 """Longest single wait for a step, even at the lowest speed limit: a wait of years overflows."""
 
 
-COST_SHARE = 0.005
+COST_SHARE = 0.006
 """Most of the training time that comparisons of steps take, in one core's time: after one of 3 ms
-the next waits for 0.6 s."""
-
-FIRST_STEPS = 2
-"""Steps at the start that are always compared: four of the catalogue's mistakes show only at the
-second, and they are made up for."""
+the next waits for half a second, after two for a second."""
 
 FREE_SECONDS = 0.005
-"""Cost up to which the short batch at the end of the first epoch is compared at once. Later it is,
-if the share has room for it: up to twice `COST_SHARE`."""
+"""Cost up to which comparisons need not wait: a small network has some at its first steps, however
+short the run is. Four of the catalogue's mistakes show from the
+second step on."""
+
+FREE_LAST_SECONDS = 0.02
+"""Likewise, for the last step of the first epoch."""
 
 MOST_PER_DOUBLING = 1_000
 """The wait grows with the training time, so that a run of any length has a few thousand comparisons
@@ -113,8 +113,9 @@ class StepPacer:
 class ComparisonPace:
     """Says which steps are compared, so that their cost stays a small share of the training time.
 
-    With a cost c of one comparison, all before a time t have cost at most 2 c at first, and
-    later 2 `COST_SHARE` t + c: less than 1 % of a run that takes more than some hundred c.
+    The first step always is. Another comes once all before and one more are paid for: if each costs
+    c seconds, n of them have cost n c ≤ `COST_SHARE` t. So before any time t > 100 c they have cost
+    less than 1 %; of a small network after 2 s, because of what is free.
     """
 
     def __init__(self) -> None:
@@ -122,8 +123,9 @@ class ComparisonPace:
         """Seconds that comparisons have cost."""
         self.due_at = -math.inf
         """Training time from which on the next step is compared; infinite while one is."""
+        self._newest = 0.0
+        """What the newest has cost."""
         self._began: float | None = None
-        self._taken = 0
         self._wants_last = True
 
     def wants_last(self, seconds: float) -> bool:
@@ -131,23 +133,25 @@ class ComparisonPace:
         if not self._wants_last:
             return False
         trained = seconds - (seconds if self._began is None else self._began)
-        return self.spent <= max(FREE_SECONDS, 2 * COST_SHARE * trained)
+        # It need not wait for as long as others, since it comes once.
+        return self.spent + self._newest <= max(FREE_LAST_SECONDS, 1.5 * COST_SHARE * trained)
 
     def take(self, seconds: float, *, is_last: bool) -> None:
         """Count a step that will be compared, at this training time."""
         if self._began is None:
             self._began = seconds
-        self._taken += 1
         self._wants_last = self._wants_last and not is_last
-        if self._taken >= FIRST_STEPS:
-            self.due_at = math.inf
+        self.due_at = math.inf
 
     def pay(self, cost: float, seconds: float) -> None:
         """Add what the comparison of a step has cost, which was taken at this training time."""
         self.spent += cost
-        if self._taken >= FIRST_STEPS:
-            made_up = (self._began or 0.0) + self.spent / COST_SHARE
-            self.due_at = max(made_up, seconds * (1 + 1 / MOST_PER_DOUBLING))
+        self._newest = cost
+        if self.spent + cost <= FREE_SECONDS:
+            self.due_at = seconds
+            return
+        paid = (self._began or 0.0) + (self.spent + cost) / COST_SHARE
+        self.due_at = max(paid, seconds * (1 + 1 / MOST_PER_DOUBLING))
 
     def end(self) -> None:
         """Compare no more."""

@@ -1,12 +1,15 @@
-"""What measuring the layers costs: training with it and without, in pairs.
+"""What measuring the layers, and what comparing steps costs: training with and without, in pairs.
 
-    python -m tests.bench.layers [--pairs 30] [--shape 784-50-10]
+    python -m tests.bench.layers [--pairs 30] [--shape 784-50-10] [--probe]
 
 The trainers of a pair have the same network, data, epochs and one thread, and run one after the
 other, every second pair in reverse, so that a busy machine slows both alike. "Without" measures no
 step and looks at no unit. Printed are the median of the pairs' ratios and its 95 % interval from
 resampling, in processor time of the whole process, which other programs disturb less than time on
 the clock; then what the parts cost by themselves, as a share of an epoch on the clock.
+
+With `--probe` the runs are some seconds long, and with and without steps that PyTorch repeats; what
+the comparisons themselves say that they cost is printed too.
 """
 
 import argparse
@@ -25,10 +28,12 @@ import numpy as np
 from mlpwatch.core.analysis.features import PROBE_IMAGES, UnitProbe
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset, steps_per_epoch
+from mlpwatch.core.training.clocks import ComparisonPace
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.epoch_report import PROBE_STEPS
 from mlpwatch.core.training.launch import engine_on
 from mlpwatch.core.training.layer_samples import LayerSampler, sampled_batches
+from mlpwatch.core.training.step_probe import StepProbe
 from mlpwatch.core.training.trainer import train
 from tests.bench.bench_data import load_bench_data
 from tests.support.samples.training import HookedMailbox, MemoryRecorder
@@ -39,6 +44,9 @@ SHAPES: dict[str, RunConfig] = {
     "784-512-256-10": RunConfig(hidden=(512, 256), batch_size=128, epochs=1, optimizer="adam"),
     "64-128-10": RunConfig(data="digits", hidden=(128,), batch_size=64, epochs=50),
 }
+PROBED_EPOCHS = {"784-50-10": 40, "784-128-10": 20, "784-512-256-10": 5, "64-128-10": 1_000}
+"""Of some seconds: the first comparisons cost more of a shorter run."""
+
 RESAMPLES = 2_000
 CALLS = 200
 
@@ -57,12 +65,36 @@ def _seconds(
     config: RunConfig,
     dataset: Dataset,
     clock: Callable[[], float] = process_time,
+    *,
+    probed: bool = False,
 ) -> float:
     engine = engine_on(dataset, name, config)
     mailbox, recorder = HookedMailbox(), MemoryRecorder()
+    probe = StepProbe(config, dataset, name, mailbox) if probed else None
     began = clock()
-    train(engine, dataset, config, Control(), mailbox, recorder=recorder)
+    train(engine, dataset, config, Control(), mailbox, recorder=recorder, probe=probe)
     return clock() - began
+
+
+def _print_probe(shape: str, config: RunConfig, dataset: Dataset, pairs: int) -> None:
+    config = replace(config, epochs=PROBED_EPOCHS[shape], threads=1)
+    ratios: list[float] = []
+    spent: list[float] = []
+
+    def note(pace: ComparisonPace) -> None:
+        spent.append(pace.spent)
+
+    with patch.object(ComparisonPace, "end", note):
+        for number in range(pairs + 1):
+            seconds: dict[bool, float] = {}
+            for probed in (True, False) if number % 2 else (False, True):
+                seconds[probed] = _seconds("numpy", config, dataset, probed=probed)
+            ratios.append(seconds[True] / seconds[False])
+    low, high = _interval(ratios[1:])
+    print(  # noqa: T201
+        f"{shape:<15} {median(ratios[1:]) - 1:+.2%} ({low - 1:+.2%} to {high - 1:+.2%})  "
+        f"comparisons {median(spent[1:]) / seconds[False]:.2%} of {seconds[False]:.1f} s"
+    )
 
 
 def _ratios(name: EngineName, config: RunConfig, dataset: Dataset, pairs: int) -> list[float]:
@@ -112,6 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--shape", choices=SHAPES, help="only this one")
+    parser.add_argument("--probe", action="store_true", help="the comparisons of steps instead")
     options = parser.parse_args()
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         if os.environ.get(variable) != "1":
@@ -123,6 +156,9 @@ def main() -> None:
         if options.shape not in (None, shape):
             continue
         dataset = digits if settings.data == "digits" else mnist
+        if options.probe:
+            _print_probe(shape, settings, dataset, options.pairs)
+            continue
         steps = steps_per_epoch(dataset.train_count, settings.batch_size)
         samples = len(sampled_batches(steps))
         for name in ENGINE_NAMES:

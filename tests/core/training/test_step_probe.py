@@ -12,7 +12,7 @@ from mlpwatch.core.config import RunConfig
 from mlpwatch.core.events import DifferenceFound, Event, Notice, Paused, RunEnded, StepCompared
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training import step_probe
-from mlpwatch.core.training.clocks import FREE_SECONDS, ComparisonPace
+from mlpwatch.core.training.clocks import FREE_LAST_SECONDS, FREE_SECONDS, ComparisonPace
 from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
 from tests.support.samples.engines import assert_same_bits
@@ -58,9 +58,8 @@ def test_training_is_the_same_to_the_bit(config: RunConfig, tmp_path: Path) -> N
         assert_same_bits(one, other)
     found = of(events, StepCompared)
     steps = [event.step for event in found]
-    # The first two, and the short batch at the end of an epoch.
-    assert steps[:2] == [1, 2]
-    assert any(step % with_probe.epoch_steps == 0 for step in steps)
+    assert steps[0] == 1
+    assert len(steps) > 1
     assert not any(event.is_outside for event in found)
     assert isinstance(of(events, RunEnded, StepCompared)[-1], RunEnded)
 
@@ -162,7 +161,7 @@ def test_after_a_slow_comparison_the_next_one_waits_a_hundred_times_as_long(
     monkeypatch.setattr(step_probe, "thread_time", lambda: float(next(seconds)))
     session = session_of(replace(CONFIG, epochs=20), tmp_path)
     steps = [event.step for event in of(ended(session), StepCompared)]
-    assert steps in ([1, 2], [1, 2, session.epoch_steps]), "the next is due after some minutes"
+    assert steps in ([1], [1, session.epoch_steps]), "the next is due after some minutes"
 
 
 STEPS_OF = {"784-50-10": (8e-5, 600), "784-128-10": (2e-4, 860), "784-512-256-10": (3e-3, 430)}
@@ -188,12 +187,24 @@ def test_comparisons_cost_less_than_a_hundredth_of_any_longer_run(shape: str, co
             paid_at = seconds + cost
         seconds += step_seconds
         trained = seconds - began
-        assert spent <= max(2 * cost, 0.01 * trained + cost + FREE_SECONDS), (step, spent)
-        if trained > 300 * cost + 1:
+        if trained > max(100 * cost, 100 * FREE_LAST_SECONDS):
             assert spent < 0.01 * trained, (step, spent)
     assert ends >= 1, "the short batch was compared"
-    assert spent > 0.003 * (seconds - began), "and what may be spent is"
+    assert spent > 0.004 * (seconds - began), "and what may be spent is"
     assert taken > 3
+
+
+@pytest.mark.parametrize("cost", [1e-3, 0.1])
+def test_a_small_network_is_compared_at_its_first_steps_a_large_one_at_the_first(
+    cost: float,
+) -> None:
+    pace, taken = ComparisonPace(), []
+    for step in range(20):
+        if 0.01 * step >= pace.due_at:
+            taken.append(step)
+            pace.take(0.01 * step, is_last=False)
+            pace.pay(cost, 0.01 * step)
+    assert taken == ([0, 1, 2, 3, 4] if cost * 5 <= FREE_SECONDS else [0])
 
 
 def with_torch_file(folder: Path, old: str = "", new: str = "") -> RunConfig:
@@ -221,7 +232,7 @@ def test_a_wrong_torch_file_is_stopped_at_its_first_step(tmp_path: Path) -> None
 def test_a_right_torch_file_takes_numpys_steps(tmp_path: Path) -> None:
     session = session_of(with_torch_file(tmp_path), tmp_path)
     found = of(ended(session), StepCompared)
-    assert len(found) >= 3
+    assert len(found) >= 2
     assert {event.engine for event in found} == {"torch"}
     assert not any(event.is_outside for event in found)
 
