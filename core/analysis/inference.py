@@ -92,19 +92,29 @@ def answer_with(
         answer.set_exception(error)
 
 
-def inference_engine(config: RunConfig, weights: Tensors, features: int, classes: int) -> Engine:
-    """Return a NumPy network that only predicts, with the weights of either engine.
+def inference_engine(
+    config: RunConfig, name: EngineName, weights: Tensors, features: int, classes: int
+) -> Engine:
+    """Return a network that only predicts, with the weights of either engine.
 
-    It does not import PyTorch, whose own logits differ by rounding.
+    It is NumPy's: PyTorch, whose own logits differ by rounding, is not imported. A user's own
+    network predicts itself, if the config has its source.
 
     Args:
         config: of the run.
+        name: of the engine.
         weights: not written to.
         features: pixels per image.
         classes: of the data set.
     """
     no_image, no_label = np.zeros((1, features), np.float32), np.zeros(1, np.int64)
-    engine = build_engine("numpy", _without_training(config), no_image, no_label, classes)
+    file = config.network_file(name)
+    by: EngineName = name if file is not None and file.source else "numpy"
+    settings = _without_training(config)
+    if by != name and config.network is not None:
+        # The file in NumPy's place has nothing to do with the other engine's weights.
+        settings = replace(settings, network=None)
+    engine = build_engine(by, settings, no_image, no_label, classes)
     engine.load_state(EngineState(dict(weights)))
     return engine
 
@@ -145,17 +155,17 @@ def evaluate_images(
     *,
     classes: int,
 ) -> Evaluation:
-    """Evaluate images with an engine's weights, in a NumPy network.
+    """Evaluate images with an engine's weights, in an `inference_engine`.
 
     Args:
         config: of the run.
-        name: the engine whose loss convention is used.
+        name: of the engine.
         weights: of that engine.
         images: (samples, features)
         labels: (samples,)
         classes: of the data set.
     """
-    engine = inference_engine(config, weights, images.shape[1], classes)
+    engine = inference_engine(config, name, weights, images.shape[1], classes)
     return evaluate(engine.logits(images), labels, loss_for(config, name))
 
 

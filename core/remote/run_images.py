@@ -24,6 +24,7 @@ from mlpwatch.core.events import CheckpointEvaluated, Event, Notice
 from mlpwatch.core.network.engine import Engine, EngineState
 from mlpwatch.core.runs.checkpoints import checkpoint_path
 from mlpwatch.core.runs.manifest import DatasetInfo
+from mlpwatch.core.runs.networks import with_unchanged_sources
 from mlpwatch.core.runs.run import Run
 
 LOOK_SECONDS = 1.0
@@ -34,7 +35,8 @@ class RunImages:
     """Loads the images and evaluates them with each new checkpoint, in its own thread.
 
     A NumPy network predicts for both engines, so that PyTorch is not imported: their logits differ
-    only by rounding.
+    only by rounding. A user's own network predicts itself, as where it trains, if its file is still
+    what it was.
 
     Args:
         run: its checkpoints are used.
@@ -135,7 +137,7 @@ class RunImages:
         if shown is None:
             raise DataError(self.missing or f"no checkpoint of {self._config.title(name)} yet")
         data = self.dataset
-        return inference_engine(self._config, shown.weights, data.features, data.classes)
+        return inference_engine(self._config, name, shown.weights, data.features, data.classes)
 
     def _loaded(self) -> Dataset:
         if not self.dataset.train_count:
@@ -143,6 +145,9 @@ class RunImages:
         return self.dataset
 
     def _work(self) -> None:
+        self._config, notes = with_unchanged_sources(self._config, self._run.path)
+        for note in notes:
+            self._send(Notice(note, is_bad=True))
         try:
             dataset = dataset_for(self._config, self._run.dataset.classes)
         except (MlpwatchError, OSError) as error:

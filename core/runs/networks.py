@@ -69,6 +69,39 @@ def with_sources(config: RunConfig, folder: Path, note: Callable[[str], None]) -
     return config
 
 
+def with_unchanged_sources(config: RunConfig, folder: Path) -> tuple[RunConfig, list[str]]:
+    """Return the config of a run that is only shown, with the code of files that are still here.
+
+    A run's folder may come from somebody else, so its copy runs only where the user's own file of
+    the same bytes is where it was.
+
+    Args:
+        config: of a saved run.
+        folder: of the run.
+
+    Returns:
+        The config, and a line for each network that mlpwatch's own layers stand in for.
+    """
+    notes = []
+    for engine in config.engine_names:
+        file = config.network_file(engine)
+        if file is None:
+            continue
+        try:
+            source = _copied(folder, engine, file)
+            is_here = (Path(file.folder) / file.file).read_bytes() == source
+        except (RunError, OSError, ValueError):
+            is_here = False
+        if is_here:
+            config = config.with_network(engine, replace(file, source=source))
+        else:
+            notes.append(
+                f"{printable(file.file)} has changed or is not here: mlpwatch's own layers predict "
+                "with its weights"
+            )
+    return config, notes
+
+
 def _copied(folder: Path, engine: EngineName, file: NetworkFile) -> bytes:
     path = folder / network_name(engine)
     try:
