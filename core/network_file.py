@@ -38,7 +38,8 @@ class NetworkFile:
     declared: tuple[str, ...] = field(default=(), compare=False)
     """What the file or the command line says of the network; the rest is found by trying."""
     source: bytes = field(default=b"", repr=False, compare=False)
-    """The file's bytes. Empty in a run that is only shown: its code is not run."""
+    """The file's bytes. Empty in a run that is only shown where the file has changed or is not
+    here: its code is not run."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a run's folder keeps, as JSON values: not the source."""

@@ -92,7 +92,7 @@ def build_engine(
     """
     weights = initial_weights(layer_sizes(images.shape[1], config.hidden, classes), config)
     file = config.network_file(name)
-    # Without its source it is a run that is only shown: its code is not run for that.
+    # Without its source it is a run that is only shown, and the code may be somebody else's.
     if file is not None and file.source:
         return _user_engine(name, config, images, labels, weights)
     if name == "numpy":
