@@ -57,7 +57,7 @@ def predictor(config: RunConfig, name: EngineName, weights: Tensors, data: Datas
     """
     bare = replace(config, network=None, network_torch=None)
     engine, loss = (
-        inference_engine(bare, weights, data.features, data.classes),
+        inference_engine(bare, name, weights, data.features, data.classes),
         loss_for(bare, name),
     )
     return lambda images: predict(engine, images, loss)
