@@ -190,11 +190,11 @@ def test_comparisons_cost_less_than_a_hundredth_of_any_longer_run(shape: str, co
         if trained > max(100 * cost, 100 * FREE_LAST_SECONDS):
             assert spent < 0.01 * trained, (step, spent)
     assert ends >= 1, "the short batch was compared"
-    assert spent > 0.004 * (seconds - began), "and what may be spent is"
+    assert spent > 0.003 * (seconds - began), "and what may be spent is"
     assert taken > 3
 
 
-@pytest.mark.parametrize("cost", [1e-3, 0.1])
+@pytest.mark.parametrize("cost", [0.9e-3, 0.1])
 def test_a_small_network_is_compared_at_its_first_steps_a_large_one_at_the_first(
     cost: float,
 ) -> None:
