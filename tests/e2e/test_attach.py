@@ -12,25 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.remote.protocol import Command, encode_command
-from mlpwatch.core.remote.sockets import connect
+from mlpwatch.core.remote.protocol import Command
 from mlpwatch.core.runs.layout import SOCKET_NAME
 from mlpwatch.core.runs.run import Run
 from tests.support.faults.run_losses import nothing_lost
+from tests.support.orders import order, slow_down
 from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
 from tests.support.waiting import DEADLINE_SECONDS, wait_until
 
 pytestmark = pytest.mark.xdist_group("attach")
 
+SHORT = ["--data", "digits", "--name", "demo", "--epochs", "1", "--only", "numpy"]
 LONG = ["--data", "digits", "--name", "demo", "--epochs", "50000"]
-
-
-def order(folder: Path, *orders: Command) -> None:
-    """Give orders to the run as any program of its owner can."""
-    with connect(folder / "saved/demo", DEADLINE_SECONDS) as peer:
-        for one in orders:
-            peer.sendall(encode_command(one))
-            assert b'"ok":true' in peer.recv(4096)
 
 
 @contextmanager
@@ -42,7 +35,7 @@ def training(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     )  # fmt: skip
     try:
         wait_until((folder / "saved/demo" / SOCKET_NAME).exists)
-        order(folder, Command("limit", steps_per_second=200))
+        slow_down(folder / "saved/demo")
         yield process
     finally:
         process.kill()
@@ -137,6 +130,7 @@ def test_a_run_outlives_its_terminal_and_is_found_again(tmp_path: Path, how: str
     terminal = Terminal(command, tmp_path, env=environment())
     with terminal:
         terminal.wait_for("training")
+        slow_down(tmp_path / "saved/demo")
         if how == "closed":
             terminal.hang_up()
         else:
@@ -153,7 +147,7 @@ def test_a_run_outlives_its_terminal_and_is_found_again(tmp_path: Path, how: str
             other.send("q")
             assert other.wait_for_end() == 0
         with nothing_lost(tmp_path / "saved"):
-            order(tmp_path, Command("stop"))
+            order(tmp_path / "saved/demo", Command("stop"))
             assert terminal.process.wait(DEADLINE_SECONDS) == 0
     run = Run.open(tmp_path / "saved", "demo")
     assert run.read_latest("numpy") is not None
@@ -173,8 +167,8 @@ def test_a_short_run_that_outlives_its_terminal_ends_as_without_a_screen(tmp_pat
 
 def test_without_a_terminal_attaching_is_refused_in_one_line(tmp_path: Path) -> None:
     trained = subprocess.run(
-        [*mlpwatch_command(), "train", "--data", "digits", "--name", "demo", "--epochs", "1"],
-        cwd=tmp_path, env=environment(), capture_output=True, check=False,
+        [*mlpwatch_command(), "train", *SHORT], cwd=tmp_path, env=environment(),
+        capture_output=True, check=False,
     )  # fmt: skip
     assert trained.returncode == 0
     for name, words in (("demo", "attach demo: the output is no terminal"), ("gone", "not found")):
@@ -186,7 +180,7 @@ def test_without_a_terminal_attaching_is_refused_in_one_line(tmp_path: Path) -> 
         (line,) = refused.stderr.splitlines()
         assert words in line
     with attached(tmp_path) as terminal:
-        terminal.wait_for(lambda text: len(re.findall(r"epoch +1/1  finished", text)) == 2)
+        terminal.wait_for(lambda text: re.search(r"epoch +1/1  finished", text))
         terminal.send("m")
         terminal.wait_for("1 of ")
         terminal.send("\r")

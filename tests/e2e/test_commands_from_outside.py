@@ -18,6 +18,7 @@ from mlpwatch.core.runs.layout import EVENTS_NAME, SOCKET_NAME
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.control import SAVE_REST_SECONDS
 from tests.support.faults.faulty_runs import faulty_environment
+from tests.support.orders import slow_down
 from tests.support.terminal import environment, mlpwatch_command
 from tests.support.waiting import DEADLINE_SECONDS, wait_until
 
@@ -83,6 +84,7 @@ def saved_step(folder: Path, name: EngineName) -> int:
     return latest.checkpoint.position.step if latest else -1
 
 
+@pytest.mark.rare
 def test_a_run_that_is_killed_at_once_can_be_resumed(tmp_path: Path) -> None:
     with training(tmp_path) as process:
         files = [demo(tmp_path) / f"{name}.safetensors" for name in ENGINE_NAMES]
@@ -102,9 +104,11 @@ def wait_for_steps(folder: Path, more: int) -> None:
     wait_until(lambda: steps_done(folder) > enough)
 
 
+@pytest.mark.rare
 def test_a_limit_out_of_range_is_refused_and_both_train_on(tmp_path: Path) -> None:
     with training(tmp_path) as process:
         wait_until((demo(tmp_path) / SOCKET_NAME).exists)
+        slow_down(demo(tmp_path))
         for limit in ("1e-10", "5e-324", "0", "-1", "1e300", "1" + "0" * 400):
             answer = ask(tmp_path, f'{{"order":"limit","steps_per_second":{limit}}}\n'.encode())
             assert answer["ok"] is False, limit
@@ -136,7 +140,7 @@ def test_sigusr1_saves_and_training_continues(tmp_path: Path) -> None:
 
 
 def test_before_its_processor_time_is_up_a_run_saves_and_ends(tmp_path: Path) -> None:
-    limited = ("sh", "-c", 'ulimit -t 16; exec "$@"', "sh")
+    limited = ("sh", "-c", 'ulimit -t 8; exec "$@"', "sh")
     with training(tmp_path, "--only", "numpy", "--threads", "1", launcher=limited) as process:
         assert process.wait(2 * DEADLINE_SECONDS) == 128 + signal.SIGXCPU
     assert saved_step(tmp_path, "numpy") > 200
@@ -145,6 +149,7 @@ def test_before_its_processor_time_is_up_a_run_saves_and_ends(tmp_path: Path) ->
 def test_a_pause_of_both_is_at_the_same_step(tmp_path: Path) -> None:
     with training(tmp_path) as process:
         wait_until(lambda: steps_done(tmp_path) > 50)
+        slow_down(demo(tmp_path))
         for _ in range(3):
             before = len(entries(tmp_path, "paused"))
             assert ask(tmp_path, encode_command(Command("pause")))["status"]["paused"]

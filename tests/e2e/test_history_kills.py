@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-KILLS = 6
+KILLS = [3, pytest.param(12, marks=pytest.mark.rare)]
 SMALL = ["--data", "digits", "--hidden", "8", "--only", "numpy", "--threads", "1"]
 
 
@@ -36,9 +36,10 @@ def kill_after(process: "subprocess.Popen[bytes]", seconds: float) -> None:
     process.wait(30)
 
 
-def test_every_kept_epoch_of_a_killed_run_can_be_branched_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", KILLS)
+def test_every_kept_epoch_of_a_killed_run_can_be_branched_from(tmp_path: Path, kills: int) -> None:
     moments = random.Random(20261130)
-    for n in range(KILLS):
+    for n in range(kills):
         name = f"run{n}"
         process = start(tmp_path, "train", "--name", name, "--epochs", "100000", *SMALL)
         kept = tmp_path / name / "history"
@@ -59,14 +60,17 @@ def test_every_kept_epoch_of_a_killed_run_can_be_branched_from(tmp_path: Path) -
         child.run.release()
 
 
-def test_a_branch_that_is_killed_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", KILLS)
+def test_a_branch_that_is_killed_is_there_as_a_whole_or_not_at_all(
+    tmp_path: Path, kills: int
+) -> None:
     config = RunConfig(data="digits", hidden=(8,), only="numpy", epochs=3, threads=1)
     session = new_session(config, tmp_path, "old", lambda _text: None)
     session.start()
     assert session.join(60)
     session.run.release()
     moments = random.Random(20261130)
-    for n in range(KILLS):
+    for n in range(kills):
         words = ["branch", "old", "--at", "1", "--headless", "--name", f"kid{n}"]
         process = start(tmp_path, *words, "--epochs", "100000")
         wait_until(lambda: any(tmp_path.glob(".new-*")) or any(tmp_path.glob("kid*")))

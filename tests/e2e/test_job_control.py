@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.faults.faulty_runs import DEMO
 from tests.support.faults.run_losses import nothing_lost
+from tests.support.orders import slow_down
 from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
 from tests.support.waiting import wait_until
 
@@ -51,6 +52,7 @@ def in_a_shell(folder: Path, **variables: str) -> Iterator[tuple[Terminal, int]]
         terminal.wait_for("ready>")
         terminal.send(" ".join([*mlpwatch_command(), *DEMO, "--only", "numpy"]) + "\n")
         terminal.wait_for(trains)
+        slow_down(folder / "saved/demo")
         yield terminal, json.loads((folder / "saved/demo/owner.json").read_text())["pid"]
 
 
@@ -114,6 +116,7 @@ def test_sigstop_under_a_shell_is_survived_too(tmp_path: Path) -> None:
 def test_sigstop_and_sigcont_from_elsewhere_go_on_and_restore_at_the_end(tmp_path: Path) -> None:
     with Terminal([*mlpwatch_command(), *DEMO], tmp_path, env=environment()) as terminal:
         terminal.wait_for(both_train)
+        slow_down(tmp_path / "saved/demo")
         pid = terminal.process.pid
         threads = threads_of(pid)
         for _ in range(3):

@@ -1,6 +1,6 @@
 """SIGKILL at any moment of the real command loses nothing that was saved.
 
-8 rounds; MLPWATCH_KILLS=200 for as many as one likes.
+5 rounds, 20 in the rare test; MLPWATCH_KILLS=200 for as many as one likes.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.support.faults.killing import Kills
 
 pytestmark = pytest.mark.xdist_group("kills")
 
-ROUNDS = int(os.environ.get("MLPWATCH_KILLS", "8"))
+ROUNDS = int(os.environ.get("MLPWATCH_KILLS", "5"))
 
 
 def never_killed(config: RunConfig, steps: int) -> Tensors:
@@ -40,14 +40,17 @@ def never_killed(config: RunConfig, steps: int) -> Tensors:
     return engine.state().weights
 
 
-def test_a_run_that_is_killed_again_and_again_comes_out_as_if_never_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(20, marks=pytest.mark.rare)])
+def test_a_run_that_is_killed_again_and_again_comes_out_as_if_never_killed(
+    tmp_path: Path, rounds: int
+) -> None:
     kills = Kills(tmp_path)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         kills.round()
         assert kills.faults == []
     steps = kills.end()
     assert kills.faults == []
-    assert steps > ROUNDS
+    assert steps > rounds
     run = Run.open(tmp_path / "saved", "demo")
     latest = run.read_latest("numpy")
     assert latest is not None

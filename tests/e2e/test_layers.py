@@ -28,6 +28,9 @@ def strip_layers(metrics: Path) -> None:
 def test_layers_are_shown_live_and_from_the_folder(tmp_path: Path) -> None:
     settings = ["--data", "digits", "--name", "deep", "--epochs", "3", *DEEP]
     with opened(tmp_path, *settings) as terminal:
+        # A short run begins with a limit that stretches it to half a minute.
+        terminal.wait_for("training")
+        terminal.send("]")
         terminal.wait_for(lambda text: len(re.findall(r"3/3 +finished", text)) == 2)
         terminal.send("u")
         terminal.wait_for(lambda text: " 0  64→16" in text and "NumPy  epoch 3" in text)

@@ -22,6 +22,7 @@ from tests.e2e.test_commands_from_outside import (
     steps_done,
     training,
 )
+from tests.support.orders import slow_down
 from tests.support.samples.engines import assert_same_bits
 from tests.support.terminal import environment, mlpwatch_command
 from tests.support.waiting import DEADLINE_SECONDS, wait_until
@@ -122,6 +123,7 @@ def test_a_script_changes_the_rate_and_a_killed_run_makes_the_change_again(tmp_p
 def test_the_other_orders_do_what_they_say(tmp_path: Path) -> None:
     with training(tmp_path) as process:
         wait_until(lambda: steps_done(tmp_path) > 20)
+        slow_down(demo(tmp_path))
         said = done(tmp_path, "pause", "--engine", "numpy")
         assert "numpy paused, learning rate 0.3, " in said
         status = json.loads(done(tmp_path, "status", "--json"))["status"]

@@ -48,7 +48,8 @@ def assert_saved(folder: Path) -> None:
 def test_a_signal_saves_restores_and_ends_with_its_status(
     number: signal.Signals, tmp_path: Path
 ) -> None:
-    with training(tmp_path) as terminal:
+    both = number == signal.SIGTERM
+    with training(tmp_path) if both else training_alone(tmp_path) as terminal:
         with nothing_lost(tmp_path / "saved"):
             os.kill(terminal.process.pid, number)
             assert terminal.wait_for_end() == STATUSES[number]

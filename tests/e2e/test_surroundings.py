@@ -74,7 +74,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [LATIN_1, JAPANESE])
+@pytest.mark.parametrize("name", [LATIN_1, pytest.param(JAPANESE, marks=pytest.mark.rare)])
 def test_a_locale_that_is_not_utf_8_gets_what_it_can_write(
     tmp_path: Path, locales: Path, name: str
 ) -> None:
@@ -91,7 +91,9 @@ def test_a_locale_that_is_not_utf_8_gets_what_it_can_write(
     assert call(tmp_path, "--help", **env).returncode == 0
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1:strict", "utf-16"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", pytest.param("latin-1:strict", marks=pytest.mark.rare), "utf-16"]
+)
 def test_any_encoding_of_the_streams_will_do(trained: Path, encoding: str) -> None:
     for arguments in (["runs"], ["--help"], ["train", "--data", "…", *SMALL[2:]]):
         done = call(trained, *arguments, PYTHONIOENCODING=encoding)
@@ -207,7 +209,10 @@ def test_a_tilde_behind_an_equals_sign_is_the_home_folder(tmp_path: Path) -> Non
     one_line(call(tmp_path, "runs", "--saved=~nobody-of-this-name/x"), 2, "no such home folder")
 
 
-@pytest.mark.parametrize("closed", ["0", "1", "2", "0,1", "1,2", "0,1,2"])
+@pytest.mark.parametrize(
+    "closed",
+    ["0", "1", "2", "0,1,2", *(pytest.param(c, marks=pytest.mark.rare) for c in ("0,1", "1,2"))],
+)
 def test_closed_descriptors_are_not_written_over(tmp_path: Path, closed: str) -> None:
     closing = " ".join(f"{number}>&-" for number in closed.split(","))
     before = ["sh", "-c", f'exec "$@" {closing}', "sh"]

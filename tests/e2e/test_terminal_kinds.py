@@ -57,8 +57,8 @@ def sent(folder: Path, **variables: str) -> bytes:
     [
         ("truecolor", {"COLORTERM": "truecolor"}),
         ("256", {"COLORTERM": "", "TERM": "xterm-256color"}),
-        ("16", {"COLORTERM": "", "TERM": "linux"}),
-        ("none", {"COLORTERM": "", "TERM": "vt100"}),
+        pytest.param("16", {"COLORTERM": "", "TERM": "linux"}, marks=pytest.mark.rare),
+        pytest.param("none", {"COLORTERM": "", "TERM": "vt100"}, marks=pytest.mark.rare),
         ("none", {"COLORTERM": "truecolor", "NO_COLOR": "1"}),
     ],
     ids=["truecolor", "256", "16", "vt100", "NO_COLOR"],
@@ -75,7 +75,10 @@ def test_only_colours_of_the_terminal_are_sent(
 
 @pytest.mark.parametrize(
     "variables",
-    [{"LC_ALL": "POSIX"}, {"LC_ALL": "", "LC_CTYPE": "", "LANG": "C"}],
+    [
+        pytest.param({"LC_ALL": "POSIX"}, marks=pytest.mark.rare),
+        {"LC_ALL": "", "LC_CTYPE": "", "LANG": "C"},
+    ],
     ids=["LC_ALL=POSIX", "LANG=C"],
 )
 def test_a_locale_that_is_not_utf8_gets_ascii(variables: dict[str, str], tmp_path: Path) -> None:

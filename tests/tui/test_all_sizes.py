@@ -33,7 +33,7 @@ MODES = {
 }  # fmt: skip
 """Keys that lead from the dashboard into each mode of each screen."""
 
-RARE = {"mistakes", "explain", "draw", "weights", "compare", "help"}
+RARE = set(MODES) - {"dashboard"}
 """Each screen is opened at the smallest sizes by the test below as well."""
 
 

@@ -14,6 +14,7 @@ from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.runs.run import Run
 from tests.support.faults.faulty_runs import DEMO
 from tests.support.faults.run_losses import nothing_lost
+from tests.support.orders import slow_down
 from tests.support.terminal import Terminal, environment, mlpwatch_command
 
 TMPFS_BYTES = 256 * 1024
@@ -102,11 +103,10 @@ def without_root_rights() -> list[str]:
 @contextmanager
 def run_on_disk(folder: Path) -> Iterator[Terminal]:
     """Watch a long run that saves below `folder`, and save it once."""
-    # Epochs of 156 steps: with 20, evaluating them takes a core while the screen is waited for.
-    options = [*DEMO, "--threads", "1", "--batch-size", "8"]
-    command = [*without_root_rights(), *mlpwatch_command(), *options]
+    command = [*without_root_rights(), *mlpwatch_command(), *DEMO, "--threads", "1"]
     with Terminal(command, folder, columns=140, rows=40, env=environment()) as terminal:
         terminal.wait_for(lambda text: len(re.findall(r"[1-9]\d*/\d+ ", text)) >= len(ENGINE_NAMES))
+        slow_down(folder / "saved/demo")
         save(terminal, folder / "saved")
         yield terminal
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.support.checkout import CHECKOUT
 from tests.support.faults.run_losses import nothing_lost
+from tests.support.orders import slow_down
 from tests.support.terminal import Terminal, environment, mlpwatch_command
 from tests.support.waiting import seconds_to_end, wait_until
 
@@ -28,11 +29,12 @@ def faulty_environment(fault: str) -> dict[str, str]:
 
 @contextmanager
 def watched(folder: Path, fault: str = "", *options: str) -> Iterator[Terminal]:
-    """Run the dashboard on a long run in a terminal, until both models have done an epoch."""
+    """Run the dashboard on a long run in a terminal; slow it when both models did an epoch."""
     command = [*mlpwatch_command(), *DEMO, *options]
     with Terminal(command, folder, env=faulty_environment(fault)) as terminal:
         models = 1 if "--only" in options else 2
         terminal.wait_for(lambda text: len(re.findall(r" +[1-9]\d*/\d+ +training", text)) == models)
+        slow_down(folder / "saved/demo")
         yield terminal
 
 
@@ -58,9 +60,10 @@ def said(folder: Path, name: str = "err.txt") -> str:
 
 
 def wait_for_epochs(folder: Path, engines: int = 2) -> None:
-    """Wait until a headless run has told of an epoch of so many engines."""
+    """Wait until a headless run has told of an epoch of so many engines, and slow it down."""
     pattern = re.compile(r"^(numpy|torch) +epoch", re.MULTILINE)
     wait_until(lambda: len(set(pattern.findall(said(folder)))) == engines)
+    slow_down(folder / "saved/demo")
 
 
 def seconds_to_leave(terminal: Terminal, how: str | signal.Signals) -> tuple[int, float]:

@@ -1,7 +1,7 @@
 """The contact sheet shows the list's images, their labels and readings, and follows the keys."""
 
 import re
-from time import perf_counter
+from time import thread_time
 
 import numpy as np
 import pytest
@@ -265,11 +265,11 @@ def test_ten_thousand_images_are_listed_in_a_fraction_of_a_frame() -> None:
     selection = MistakeSelection("numpy")
     seconds = []
     for which in MISTAKE_LISTS * 3:
-        start = perf_counter()
+        start = thread_time()
         selection.take(readings)
         selection.choose_list(which)
         selection.next_order()
         selection.move(1)
-        seconds.append(perf_counter() - start)
+        seconds.append(thread_time() - start)
     assert len(mistake_rows(readings, "numpy")) > 8_000
     assert sorted(seconds)[len(seconds) // 2] < 0.02

@@ -79,10 +79,11 @@ def test_footer_and_help_name_the_key_that_works() -> None:
 
 
 def every_key() -> list[object]:
+    """Return each key; a further name of one is bound with the first, and rare."""
     return [
-        pytest.param(key, name, id=f"{key.where}-{name}")
+        pytest.param(key, name, id=f"{key.where}-{name}", marks=pytest.mark.rare if number else ())
         for key in KEYS
-        for name in key.keys.split(",")
+        for number, name in enumerate(key.keys.split(","))
     ]
 
 

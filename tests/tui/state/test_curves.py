@@ -121,9 +121,9 @@ def test_a_redraw_costs_the_same_after_a_hundred_times_as_many_points() -> None:
         best = math.inf
         for _ in range(20):
             curve.add(points, 1.0)
-            start = time.perf_counter()
+            start = time.thread_time()
             curve.points()
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.thread_time() - start)
         return best
 
     assert seconds(100_000) < 5 * seconds(1_000)
