@@ -8,6 +8,8 @@ from mlpwatch.core.runs.run import Run
 from tests.support.samples.scenes import training
 from tests.support.stage import on_stage
 
+pytestmark = pytest.mark.slow
+
 SIZES = [
     (1, 1), (1, 60), (200, 1), (2, 2), (5, 3), (20, 4), (80, 5), (80, 6), (80, 7), (7, 24),
     (40, 12), (80, 24), (139, 41), (300, 100),

@@ -15,6 +15,8 @@ from mlpwatch.tui.mistakes.screen import MistakesScreen
 from tests.support.samples.scenes import training
 from tests.support.stage import on_stage
 
+pytestmark = pytest.mark.slow
+
 TURNS = 60
 """Turns of the event loop in which a screen of any size is put together, or taken apart."""
 

@@ -21,6 +21,8 @@ from mlpwatch.tui.kit.cells import CellView
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = (0, 1, 2, 3, 5, 8, 11, 12, 13, 23, 24, 25, 40, 79, 200)
 HEIGHTS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 12, 40)
 LOOKS = (Look(), Look(ascii_only=True), Look(colours=None))

@@ -11,6 +11,8 @@ from mlpwatch.core.events import GapMeasured
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.training.launch import new_session
 
+pytestmark = pytest.mark.slow
+
 W, B = "layers.0.weight", "layers.0.bias"
 
 

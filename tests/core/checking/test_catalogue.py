@@ -13,6 +13,8 @@ from tests.support.network_mistakes import (
     torch_source,
 )
 
+pytestmark = pytest.mark.slow
+
 MISTAKES = [
     (code, file)
     for i, pair in enumerate(

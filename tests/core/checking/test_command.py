@@ -11,6 +11,8 @@ import pytest
 from mlpwatch.tui.__main__ import main
 from tests.support.network_files import NetworkFile
 
+pytestmark = pytest.mark.slow
+
 RIDDLE_NUMPY = NetworkFile((50,), "sigmoid", "mse").wrong(
     ("    hidden =", '    pixels = "-1..1"\n    hidden =')
 )

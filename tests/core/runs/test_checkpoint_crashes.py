@@ -26,6 +26,8 @@ from tests.support.checkout import CHECKOUT
 from tests.support.faults.doomed_writer import BIG
 from tests.support.samples.checkpoint_samples import assert_same_checkpoint, sample_checkpoint
 
+pytestmark = pytest.mark.slow
+
 SYSTEM_CALLS = 4
 """Of one write, in order: fsync of the file, two renames, fsync of the folder."""
 

@@ -37,6 +37,8 @@ from tests.support.faults.run_losses import Loss, check
 from tests.support.samples.checkpoint_samples import sample_checkpoint
 from tests.support.samples.run_samples import create, line, old_confusion_line
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Reader:

@@ -20,6 +20,8 @@ from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
 from tests.support.samples.engines import assert_same_bits
 
+pytestmark = pytest.mark.slow
+
 CONFIG = RunConfig(
     data="digits", hidden=(8,), epochs=5, threads=2, train_size=200, validation=50, dropout=0.2
 )  # fmt: skip

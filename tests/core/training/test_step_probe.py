@@ -20,6 +20,8 @@ from tests.support.samples.training import SECONDS
 from tests.support.samples.user_networks import TORCH_FILE, written
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 Kind = TypeVar("Kind")
 
 CONFIG = RunConfig(data="digits", hidden=(16,), epochs=2, threads=2)

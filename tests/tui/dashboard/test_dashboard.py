@@ -34,6 +34,8 @@ from tests.support.samples.scenes import (
 )
 from tests.support.stage import Stage, on_stage, until, while_loading
 
+pytestmark = pytest.mark.slow
+
 MARKUP = "[bold red]not markup[/] [/oops] \x1b[2Jgone\x07 \u202ebackwards"
 SIZES = [(220, 60), (140, 40), (80, 24), (40, 10), (20, 5), (1, 1)]
 

@@ -33,6 +33,8 @@ from tests.support.samples.scenes import (
 from tests.support.samples.step_trace_samples import played_prediction
 from tests.support.stage import Stage, on_stage, until, while_loading
 
+pytestmark = pytest.mark.slow
+
 SEVEN = [((2.2, 1.5), (5.8, 1.5)), ((5.8, 1.5), (3.6, 7.0))]
 
 

@@ -23,6 +23,8 @@ from mlpwatch.tui.kit.theme import Role
 from tests.support.samples.scenes import CONFIG, FakeSession, ended, started, training
 from tests.support.stage import Stage, on_stage, until
 
+pytestmark = pytest.mark.slow
+
 PAGES = ["Forward", "The loss", "Backward", "One unit", "The update"]
 
 

@@ -19,6 +19,8 @@ from tests.support.samples.scenes import CONFIG, FakeSession, digits, training
 from tests.support.samples.step_trace_samples import sample_trace
 from tests.support.stage import Stage, on_stage
 
+pytestmark = pytest.mark.slow
+
 SIZES = [(80, 24), (100, 30), (140, 40), (220, 60)]
 
 

@@ -15,6 +15,8 @@ from mlpwatch.tui.kit.look import Look
 from tests.support.samples.scenes import training
 from tests.support.stage import on_stage
 
+pytestmark = pytest.mark.slow
+
 
 async def test_all_keys_are_on_a_high_screen() -> None:
     async with on_stage(training(), (140, 150)) as stage:

@@ -24,6 +24,8 @@ from tests.support.samples.scenes import (
 )
 from tests.support.stage import on_stage
 
+pytestmark = pytest.mark.slow
+
 SIZES = (784, 50, 30, 10)
 
 SENTENCES = [

@@ -29,6 +29,8 @@ from tests.support.samples.scenes import (
 )
 from tests.support.stage import on_stage, until, while_loading
 
+pytestmark = pytest.mark.slow
+
 
 async def test_each_list_tells_its_length_and_the_first_digit() -> None:
     async with on_stage(training()) as stage:
