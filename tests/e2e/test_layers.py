@@ -39,7 +39,7 @@ def test_layers_are_shown_live_and_from_the_folder(tmp_path: Path) -> None:
         terminal.wait_for("layers 4–8 of 9")
         terminal.send("<<")
         terminal.wait_for("NumPy  epoch 2")
-        terminal.send("q")  # leaves the old epoch
+        terminal.send("\x1b[F")  # end: now
         terminal.wait_for("NumPy  epoch 3")
         terminal.send("q")
         terminal.wait_for("▸ loss")
