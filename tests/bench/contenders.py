@@ -65,7 +65,8 @@ def engine_epoch(
     return epoch
 
 
-def _sequential(shape: Shape) -> nn.Sequential:
+def sequential(shape: Shape) -> nn.Sequential:
+    """Return the network as tutorials write it."""
     layers: list[nn.Module] = []
     width = 784
     for fan_out in shape.hidden:
@@ -79,7 +80,7 @@ def data_loader_epoch(shape: Shape, data: BenchData) -> Epoch:
     images = torch.from_numpy(np.array(data.images[: shape.samples]))
     labels = torch.from_numpy(np.array(data.labels[: shape.samples]))
     loader = DataLoader(TensorDataset(images, labels), batch_size=shape.batch_size, shuffle=True)
-    network, loss_of = _sequential(shape), nn.CrossEntropyLoss()
+    network, loss_of = sequential(shape), nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
 
     def epoch() -> None:
@@ -95,7 +96,7 @@ def eager_epoch(shape: Shape, data: BenchData) -> Epoch:
     """PyTorch eager on tensors: no DataLoader, one gather per batch."""
     images = torch.from_numpy(np.array(data.images))
     labels = torch.from_numpy(np.array(data.labels))
-    network, loss_of = _sequential(shape), nn.CrossEntropyLoss()
+    network, loss_of = sequential(shape), nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
 
     def epoch() -> None:
