@@ -18,6 +18,32 @@ pytestmark = pytest.mark.xdist_group("user-network")
 RIGHT = NetworkFile((16,), "relu", layout="columns")
 
 BEFORE_FORWARD = "    def forward(self, x):\n"
+INSIDE = """
+import numpy as np
+
+
+def ones(x):
+    return np.c_[np.ones(len(x)), x]
+
+
+class Network:
+    hidden, activation, loss = (16,), "tanh", "bce"
+
+    def __init__(self, weights, biases):
+        self.W1, self.W2 = (np.vstack([b, w]) for w, b in zip(weights, biases))
+
+    def forward(self, x):
+        self.x, self.a = x, np.tanh(ones(x) @ self.W1)
+        self.p = 1 / (1 + np.exp(-ones(self.a) @ self.W2))
+        return self.p
+
+    def backward(self, y):
+        d = (self.p - y) / len(y)
+        h = (d @ self.W2[1:].T) * (1 - self.a ** 2)
+        g = ones(self.x).T @ h, ones(self.a).T @ d
+        return [t[1:] for t in g], [t[0] for t in g]
+"""
+
 AFTER = """    calls = 0
 
     def forward(self, x):
@@ -59,6 +85,27 @@ def test_the_file_trains_under_its_name_and_resumes_from_its_copy(tmp_path: Path
         terminal.wait_for("net.py has changed since this run began")
         terminal.send("q")
         assert terminal.wait_for_end() == 0
+
+
+def test_another_loss_and_biases_inside_w_train_and_resume_on_the_dashboard(
+    tmp_path: Path,
+) -> None:
+    with watched(tmp_path, INSIDE, "--epochs", "4000") as terminal:
+        terminal.wait_for("training")
+        terminal.send("s")
+        terminal.wait_for("net.py at step")
+        terminal.send("e")
+        terminal.wait_for("−log(1−|a−y|)")
+        terminal.send("q")
+        terminal.wait_for("training")
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+        assert_restored(terminal)
+    with Terminal([*mlpwatch_command(), "resume", "demo"], tmp_path, env=environment()) as terminal:
+        terminal.wait_for("training")
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+        assert not any("failed" in line for line in terminal.after_the_app())
 
 
 def test_an_exception_is_shown_with_its_line_and_the_screen_continues(tmp_path: Path) -> None:
