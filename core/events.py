@@ -199,6 +199,20 @@ class LayersMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class RanksMeasured:
+    """How fast each process that trains the run was in the last second; tuples by rank."""
+
+    engine: EngineName
+    step: int
+    transfer: float
+    """Share of the time, 0 to 1, that the sum of the gradients takes once all are there."""
+    samples_per_second: tuple[float, ...]
+    """Of the rank's own computing: what it could do if it never waited."""
+    waiting: tuple[float, ...]
+    """Share of the time, 0 to 1, that it waited for slower ranks."""
+
+
+@dataclass(frozen=True, slots=True)
 class RateChanged:
     """The learning rate was changed while it trained, or such a change was made again."""
 
@@ -295,6 +309,7 @@ EngineEvent = (
     | StepCompared
     | DifferenceFound
     | LayersMeasured
+    | RanksMeasured
     | RateChanged
     | Paused
     | Resumed

@@ -49,11 +49,25 @@ def stand_back() -> None:
             os.setpriority(os.PRIO_PROCESS, get_native_id(), first + NICENESS)
 
 
+def own_rank() -> int | None:
+    """Return this process's number among those that train one run; None if it trains alone.
+
+    torch.distributed's launchers say it in the environment.
+    """
+    if not all(os.environ.get(name) for name in ("WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")):
+        return None
+    number = os.environ.get("RANK", "")
+    return int(number) if number.isdecimal() else None
+
+
 def available_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many cores this process may use; the ranks of one machine share them."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    if own_rank() is None:
+        return cores
+    ranks = os.environ.get("LOCAL_WORLD_SIZE", "")
+    return max(1, cores // max(1, int(ranks) if ranks.isdecimal() else 1))
 
 
 def set_numpy_threads(threads: int) -> None:

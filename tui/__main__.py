@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import IO, TYPE_CHECKING
@@ -17,6 +18,13 @@ from typing import IO, TYPE_CHECKING
 from mlpwatch.core.cli.branch import branch_maker, config_for_branch
 from mlpwatch.core.cli.options import config_for_resume, config_from
 from mlpwatch.core.cli.order import command_of, send_order
+from mlpwatch.core.cli.ranks import (
+    check_command,
+    is_quiet_rank,
+    resumed_on_ranks,
+    train_on_ranks,
+    trains_on_ranks,
+)
 from mlpwatch.core.cli.signals import stop_on_signals
 from mlpwatch.core.cli.train import run_train
 from mlpwatch.core.errors import InputError, MlpwatchError, RunError
@@ -69,12 +77,13 @@ def main(arguments: Sequence[str]) -> int:
             runs=runs,
             fetch=fetch,
         )
-        options = parser.parse_args(_with_command(arguments))
+        options = parser.parse_args(check_command(_with_command(arguments)))
         command: Callable[[argparse.Namespace], int] = options.command
         check_folder()
         return command(options)
     except MlpwatchError as error:
-        _complain(error)
+        if not is_quiet_rank():
+            _complain(error)
         return error.exit_status
     except KeyboardInterrupt:
         return 130
@@ -120,6 +129,8 @@ def resume(options: argparse.Namespace) -> int:
     """Resume a stopped run, with or without a screen."""
     run = _open_run(options)
     config = config_for_resume(options, run.config)
+    if trains_on_ranks(options):
+        return train_on_ranks(options, config, partial(resumed_on_ranks, run, config, options))
     has_screen = not options.headless and not _says_no_screen()
 
     def start(report: "Report") -> "Session":

@@ -11,6 +11,7 @@ from mlpwatch.core.cli.check import add_check_options, add_new_options, check, n
 from mlpwatch.core.cli.options import add_run_options, add_training_options
 from mlpwatch.core.cli.order import add_order_options
 from mlpwatch.core.cli.parser import Parser
+from mlpwatch.core.cli.ranks import add_ranks_option
 from mlpwatch.core.cli.sweep import add_sweep_options, run_sweep
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
@@ -106,6 +107,7 @@ def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help=_RUN_HELP)
     parser.add_argument("--headless", action="store_true", help="without a screen")
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
+    add_ranks_option(parser)
     add_training_options(parser)
     add_run_options(parser, naming=False)
     _add_hangup_option(_add_screen_options(parser))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from mlpwatch.core.arrays import Floats, Labels, Tensors
 from mlpwatch.core.config import EngineName, Initialization, RunConfig
 from mlpwatch.core.data.pixels import GreyLevels
+from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network.activations import activation_of
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.numpy_mlp import NumpyMLP
@@ -111,3 +113,25 @@ def _user_engine(
 
     kind = UserNumpyEngine if name == "numpy" else UserTorchEngine
     return kind(name, config, images, labels, weights)
+
+
+def device_for(config: RunConfig, has_cuda: bool, has_mps: bool) -> Literal["cpu", "cuda", "mps"]:
+    """Return the device of the config.
+
+    Args:
+        config: device and dtype are used.
+        has_cuda: whether PyTorch finds an NVIDIA or AMD GPU.
+        has_mps: whether PyTorch finds an Apple GPU.
+
+    Raises:
+        ConfigError: the device is absent, or can't compute in the config's dtype.
+    """
+    wanted = config.device
+    if wanted == "auto":
+        mps_fits = has_mps and config.dtype == "float32"
+        return "cuda" if has_cuda else "mps" if mps_fits else "cpu"
+    if (wanted == "cuda" and not has_cuda) or (wanted == "mps" and not has_mps):
+        raise ConfigError(f"device {wanted!r}: PyTorch finds none here; use --device cpu or auto")
+    if wanted == "mps" and config.dtype == "float64":
+        raise ConfigError("device 'mps' has no float64: use --dtype float32 or --device cpu")
+    return wanted

@@ -34,16 +34,24 @@ class DropoutMasks:
         """Per layer: whether its input has dropout."""
         self.active = any(self.drops)
 
-    def draw(self, step: int, batch: int) -> Masks:
-        """Return the masks of the step after `step` updates."""
+    def draw(self, step: int, batch: int, share: slice | None = None) -> Masks:
+        """Return the masks of the step after `step` updates.
+
+        Args:
+            step: updates done.
+            batch: rows of the whole batch; the masks are drawn for all of them.
+            share: the rows whose masks are returned, where several processes share a batch: each
+                row has the same mask however many there are. None for all.
+        """
         if not self.active:
             return [None] * len(self._layers)
         # Stream 3 of the seed; the weights use stream 1, the batch order uses stream 2.
         random = np.random.default_rng([self._seed, 3, step])
-        return [
-            self._mask(random, (batch, fan_in), share) if share else None
-            for fan_in, share in self._layers
+        masks = [
+            self._mask(random, (batch, fan_in), dropped) if dropped else None
+            for fan_in, dropped in self._layers
         ]
+        return masks if share is None else [m if m is None else m[share] for m in masks]
 
     def _mask(
         self, random: np.random.Generator, shape: tuple[int, int], share: float

@@ -91,6 +91,45 @@ class Engine(Protocol):
         """
 
 
+class Exchange(Protocol):
+    """Sums one engine's gradient over all processes that train the run; see `core.training.ranks`.
+
+    Each process computes its share of the rows of a batch.
+    """
+
+    spare: int
+    """Numbers that are summed along with the gradient, behind it."""
+
+    def share(self, count: int) -> slice:
+        """Return which of a batch's `count` rows are this process's; perhaps none."""
+
+    def sum(self, loss: float, learning_rate: float) -> tuple[float, float]:
+        """Sum gradient and loss over all processes, in place; wait for the others.
+
+        Args:
+            loss: of the own share, divided by the rows of the whole batch.
+            learning_rate: of the next update; the one of the first process holds for all.
+
+        Returns:
+            The loss of the whole batch, and the learning rate of the update.
+
+        Raises:
+            Exception: there is no such update: the run ends, or a process is lost.
+        """
+
+
+class SharedEngine(Engine, Protocol):
+    """An engine that can train together with the same engine in other processes."""
+
+    def exchange_with(self, exchange: Exchange) -> object:
+        """Compute only a share of each batch from now on; call it before the first batch.
+
+        Returns:
+            The vector to sum, in the engine's dtype: ∂L/∂θ (parameters,), then the exchange's
+            numbers (spare,). A NumPy array, or PyTorch's tensor on the engine's device.
+        """
+
+
 def check_state(given: EngineState, own: EngineState) -> None:
     """Check that `given` has every weight and slot of `own`, with the same shape and dtype.
 

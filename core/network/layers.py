@@ -165,6 +165,12 @@ class Parameters:
         self.theta[:] = flat
         self.gradient: Vector = aligned_empty(flat.size, flat.dtype)
 
+    def extend_gradient(self, spare: int) -> Vector:
+        """Move ∂L/∂θ to the start of a longer vector (parameters + spare,), and return that."""
+        longer: Vector = aligned_empty(self.theta.size + spare, self.theta.dtype)
+        self.gradient = longer[: self.theta.size]
+        return longer
+
     def by_name(self, vector: Vector) -> dict[str, Floats]:
         """Return the W (fan_in, fan_out) and b (fan_out,) in a vector like θ, as views."""
         views, start = {}, 0

@@ -24,6 +24,7 @@ from mlpwatch.core.events import (
     DifferenceFound,
     GapMeasured,
     Paused,
+    RanksMeasured,
     RateChanged,
     Resumed,
     RunEnded,
@@ -45,7 +46,7 @@ from mlpwatch.core.files.strict_json import (
     to_json,
 )
 from mlpwatch.core.runs.layout import MAX_SECONDS, MAX_STEPS
-from mlpwatch.core.runs.manifest import MAX_LAYERS
+from mlpwatch.core.runs.manifest import MAX_LAYERS, MOST_RANKS
 
 MAX_EPOCH_STEPS = 10**8
 """A hundred million images with a batch size of 1."""
@@ -54,6 +55,9 @@ MOST_LAYERS = MAX_LAYERS + 1
 
 MOST_TENSORS, MOST_AXES = 4 * MOST_LAYERS + 2, 2
 """Of a difference: outputs, loss, two gradients and two updates of each layer."""
+
+MAX_SPEED = 1e15
+"""Images per second of a rank; a number above is damage."""
 
 MOST_TEXT = 800
 """Most characters of a reason; a path and an error message fit, and what `check` says of a
@@ -76,6 +80,7 @@ Entry = (
     | GapMeasured
     | StepCompared
     | DifferenceFound
+    | RanksMeasured
     | RateChanged
     | Paused
     | Resumed
@@ -91,6 +96,7 @@ _KINDS: Mapping[type, str] = {
     GapMeasured: "gap",
     StepCompared: "step compared",
     DifferenceFound: "difference",
+    RanksMeasured: "ranks",
     RateChanged: "rate",
     Paused: "paused",
     Resumed: "resumed",
@@ -263,6 +269,22 @@ def _parse_pair(values: object) -> TensorPair:
     )
 
 
+def _parse_ranks(values: Mapping[str, Any], engine: EngineName) -> RanksMeasured:
+    lists = [values.get(key) for key in ("samples_per_second", "waiting")]
+    speeds, waits = (one if isinstance(one, list) else [] for one in lists)
+    if not 0 < len(speeds) == len(waits) <= MOST_RANKS:
+        raise JsonError(f"samples_per_second, waiting: expected two lists of up to {MOST_RANKS}")
+    return RanksMeasured(
+        engine,
+        step=take_whole(values, "step", most=MAX_STEPS),
+        transfer=take_share(values, "transfer"),
+        samples_per_second=tuple(
+            take_number({"speed": one}, "speed", least=0, most=MAX_SPEED) for one in speeds
+        ),
+        waiting=tuple(take_share({"waiting": one}, "waiting") for one in waits),
+    )
+
+
 def parse_rate(values: Mapping[str, Any], engine: EngineName) -> RateChanged:
     """Return the change of the learning rate in a line of this log or of `rates.jsonl`.
 
@@ -311,6 +333,7 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, Any], EngineName], Entry]] = {
     "gap": _parse_gap,
     "step compared": _parse_compared,
     "difference": _parse_difference,
+    "ranks": _parse_ranks,
     "rate": parse_rate,
     "paused": lambda values, engine: Paused(engine, take_whole(values, "step", most=MAX_STEPS)),
     "resumed": lambda values, engine: Resumed(engine, take_whole(values, "step", most=MAX_STEPS)),

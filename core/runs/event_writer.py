@@ -6,6 +6,7 @@ from contextlib import suppress
 from math import ceil, inf, isfinite, nan
 from threading import Event as Flag
 from threading import Lock, Thread
+from time import monotonic
 from typing import assert_never
 
 from mlpwatch.core.config import EngineName
@@ -20,6 +21,7 @@ from mlpwatch.core.events import (
     LogRewritten,
     Notice,
     Paused,
+    RanksMeasured,
     RateChanged,
     Resumed,
     RunEnded,
@@ -46,6 +48,10 @@ MOST_GROUPS = 2_048
 
 MOST_EARLY = 4 * MOST_GROUPS
 """Most groups that are closed before they are full: one per second for two hours."""
+
+RANKS_SECONDS, MOST_PER_DOUBLING = 2.0, 500
+"""Least time between two lines with the speeds of the ranks; later at most so many until the time
+doubles."""
 
 FRESH_SECONDS = 1.0
 """Training time after which a group is closed even if it is not full, so that a slow run is seen to
@@ -130,6 +136,8 @@ class EventWriter:
         }
         self._arrived: deque[tuple[Event, ...] | EngineName] = deque(maxlen=MOST_WAITING)
         """Events, or an engine whose group should be closed."""
+        self._began = monotonic()
+        self._ranks_written: dict[EngineName, float] = {}
         self._unwritten: deque[Entry] = deque([plan], maxlen=MOST_WAITING)
         self._writing = Lock()
         self._closing = Flag()
@@ -205,6 +213,8 @@ class EventWriter:
                 return [event]
             case CheckpointSaved() | SaveFailed():
                 return [event]
+            case RanksMeasured():
+                return [event] if self._is_due(event) else []
             case Paused() | Resumed() | RateChanged():
                 # So that a follower sees the last step before a pause or a change.
                 return [*self._so_far(event.engine), event]
@@ -214,6 +224,14 @@ class EventWriter:
                 return []  # the metrics log has them, by epoch
             case _:
                 assert_never(event)
+
+    def _is_due(self, event: RanksMeasured) -> bool:
+        """Return whether to write it: only the newest is read, so few of a long run do."""
+        now, last = monotonic(), self._ranks_written.get(event.engine, -inf)
+        if now - last < max(RANKS_SECONDS, (now - self._began) / MOST_PER_DOUBLING):
+            return False
+        self._ranks_written[event.engine] = now
+        return True
 
     def _so_far(self, engine: EngineName) -> list[Entry]:
         return [*self._groups[engine].close()]

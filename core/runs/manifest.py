@@ -32,10 +32,14 @@ MAX_SIDE = 16_384
 MAX_LAYERS = 1_000
 """Most hidden layers; a file with more is damaged."""
 
+MOST_RANKS = 65_536
+"""Most processes that train one run."""
+
 _PACKAGES = ("mlpwatch", "numpy", "torch", "scikit-learn")
 
 _FIELDS = {
-    "format", "config", "dataset", "versions", "created", "parent", "group", "id", *NETWORK_FIELDS
+    "format", "config", "dataset", "versions", "created", "parent", "group", "id", "ranks",
+    *NETWORK_FIELDS,
 }  # fmt: skip
 
 
@@ -113,6 +117,8 @@ class RunManifest:
     """Name of the sweep that the run is a trial of; None for other runs."""
     id: str = ""
     """Random, so that a branch finds a parent that was renamed; empty in runs of older versions."""
+    ranks: int = 1
+    """Number of processes that began to train it; a resume may have another."""
 
     def write(self, folder: Path) -> None:
         """Write `config.json` into a run folder.
@@ -137,6 +143,8 @@ class RunManifest:
             values["parent"] = {name: value for name, value in known if value != ""}
         if self.group is not None:
             values["group"] = self.group
+        if self.ranks > 1:
+            values["ranks"] = self.ranks
         replace_durably(folder / MANIFEST_NAME, (to_json(values, indent=2) + "\n").encode())
 
     def planned(self, epochs: int, data: str) -> Self:
@@ -231,4 +239,5 @@ def _parse(values: dict[str, Any]) -> RunManifest:
         ParentEpoch.from_dict(take_object(values, "parent")) if "parent" in values else None,
         take_text(values, "group") if "group" in values else None,
         take_text({"id": "", **values}, "id"),
+        _from_one({"ranks": 1, **values}, "ranks", MOST_RANKS),
     )

@@ -87,6 +87,7 @@ class Run:
         parent: ParentEpoch | None = None,
         group: str | None = None,
         fill: Callable[[Path], None] = lambda _folder: None,
+        ranks: int = 1,
     ) -> Self:
         """Make a new run folder, readable only by its owner; make `saved` if it does not exist.
 
@@ -98,6 +99,7 @@ class Run:
             parent: where a branch begins; None for other runs.
             group: the sweep that the run is a trial of; None for other runs.
             fill: writes more files into the folder before it gets its name.
+            ranks: processes that train it.
 
         Raises:
             InputError: the name can't be used.
@@ -106,7 +108,7 @@ class Run:
         if name is not None:
             check_run_name(name)
         now, versions, own = datetime.now(UTC), installed_versions(), secrets.token_hex(8)
-        manifest = RunManifest(config, dataset, now, versions, parent, group, own)
+        manifest = RunManifest(config, dataset, now, versions, parent, group, own, ranks)
         try:
             path = saved / (name or free_run_name(saved, config, now))
             if path.exists() or path.is_symlink():
@@ -374,10 +376,8 @@ class Run:
 
     def _check_folder(self) -> None:
         if self._lock.is_gone:
-            new = printable(self._next_path())
-            raise FolderGoneError(
-                f"this run's folder is gone; training continues, s saves to {new}"
-            )
+            text = "this run's folder is gone; training continues, s saves to "
+            raise FolderGoneError(text + printable(self._next_path()))
 
     def _next_path(self) -> Path:
         """Return the first free path of `name-2`, `name-3` and so on."""

@@ -1,9 +1,10 @@
 """From settings to a session that is ready to start: loads the data, makes or opens the run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, dataset_for
@@ -25,15 +26,50 @@ from mlpwatch.core.runs.manifest import DatasetInfo
 from mlpwatch.core.runs.networks import with_sources
 from mlpwatch.core.runs.replay import RunTail, damage_notes
 from mlpwatch.core.runs.run import Run
-from mlpwatch.core.training.rates import read_past_training
+from mlpwatch.core.training.rates import Past, read_past_training
 from mlpwatch.core.training.session import Session
 
 Report = Callable[[str], None]
 """Receives a few words about the current work, to show while the user waits."""
 
 
+class Leader(Protocol):
+    """Rank 0 of several processes that train one run; see `core.training.ranks.leader`."""
+
+    size: int
+    """Number of ranks."""
+
+    def agree(
+        self, config: RunConfig, dataset: Dataset, positions: Mapping[EngineName, Position]
+    ) -> None:
+        """Have the other ranks load the same data and build the same networks.
+
+        Raises:
+            MlpwatchError: one of them can't; nothing has been written.
+        """
+
+    def session(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        engines: Mapping[EngineName, Engine],
+        run: Run,
+        positions: Mapping[EngineName, Position] | None = None,
+        *,
+        notes: Sequence[str] = (),
+        past: Past | None = None,
+    ) -> Session:
+        """Return a session whose engines train together with those of the other ranks."""
+
+
 def new_session(
-    config: RunConfig, saved: Path, name: str | None, report: Report, *, group: str | None = None
+    config: RunConfig,
+    saved: Path,
+    name: str | None,
+    report: Report,
+    leader: Leader | None = None,
+    *,
+    group: str | None = None,
 ) -> Session:
     """Load the data, build the engines and, if all this succeeded, make a run folder.
 
@@ -42,6 +78,7 @@ def new_session(
         saved: the folder of all runs, or of a sweep.
         name: of the run's folder; None for a new one.
         report: receives the current work.
+        leader: of several ranks; None for one process.
         group: the sweep that the run is a trial of; None for other runs.
 
     Raises:
@@ -58,9 +95,12 @@ def new_session(
     info = DatasetInfo(
         dataset.name, dataset.sha256, dataset.image_shape, dataset.classes, dataset.names
     )
-    run = Run.create(saved, name, config, info, group=group)
+    if leader is not None:
+        leader.agree(config, dataset, {})
+    ranks = leader.size if leader else 1
+    run = Run.create(saved, name, config, info, group=group, ranks=ranks)
     run.acquire()
-    return Session(config, dataset, engines, run)
+    return (leader.session if leader else Session)(config, dataset, engines, run)
 
 
 def _with_draws(config: RunConfig, engines: Mapping[EngineName, Engine]) -> RunConfig:
@@ -71,13 +111,16 @@ def _with_draws(config: RunConfig, engines: Mapping[EngineName, Engine]) -> RunC
     return config.with_network("numpy", replace(file, draws_at_random=True, is_exact=False))
 
 
-def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
+def resumed_session(
+    run: Run, config: RunConfig, report: Report, leader: Leader | None = None
+) -> Session:
     """Open a saved run's data and checkpoints.
 
     Args:
         run: the saved run.
         config: its settings, perhaps with more epochs.
         report: receives the current work, and which checkpoint or lines were skipped.
+        leader: of several ranks.
 
     Raises:
         RunError: a checkpoint can't be read, or the data are not those of the run.
@@ -85,14 +128,16 @@ def resumed_session(run: Run, config: RunConfig, report: Report) -> Session:
     """
     taken_over = run.acquire()
     try:
-        return _resume(run, config, report, taken_over)
+        return _resume(run, config, report, taken_over, leader)
     except BaseException:
         # Otherwise the run would later be reported as killed during training.
         run.release()
         raise
 
 
-def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Session:
+def _resume(
+    run: Run, config: RunConfig, report: Report, taken_over: str, leader: Leader | None
+) -> Session:
     notes: list[str] = []
 
     def note(text: str) -> None:
@@ -113,6 +158,8 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
     engines = build_engines(config, dataset, report)
     for name, checkpoint in checkpoints.items():
         engines[name].load_state(checkpoint.state)
+    if leader is not None:
+        leader.agree(config, dataset, positions)
     tail = RunTail(run)
     tail.read()
     for text in damage_notes(tail):
@@ -123,7 +170,8 @@ def _resume(run: Run, config: RunConfig, report: Report, taken_over: str) -> Ses
         config.epochs, lasting_source(resolve_source(config.data)) if moved else config.data
     )
     past = read_past_training(run)
-    return Session(config, dataset, engines, run, positions, notes=notes, past=past)
+    make = leader.session if leader else Session
+    return make(config, dataset, engines, run, positions, notes=notes, past=past)
 
 
 def load_again(run: Run, config: RunConfig, report: Report) -> Dataset:

@@ -31,6 +31,7 @@ from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.epoch_report import EndedEpoch, EpochReporter, Outlets
 from mlpwatch.core.training.history_writer import HistoryWriter
 from mlpwatch.core.training.layer_samples import LayerSampler, layers_of
+from mlpwatch.core.training.ranks.exchange import RankLostError
 from mlpwatch.core.training.rates import RunRates
 from mlpwatch.core.training.recorder import Recorder
 from mlpwatch.core.training.result import EngineResult
@@ -153,8 +154,10 @@ class _Training:
         except DivergedError as error:
             reason, detail = "diverged", str(self.reporter.first_divergence(error))
         except Exception as error:  # the other engine continues, and the screen shows the error
-            detail = error_text(error)
+            # The ranks meet before the update.
+            self.is_whole = self.is_whole or isinstance(error, RankLostError)
             self._save_after_failure()
+            detail = error_text(error)
         self.clocks.stop()
         self.background.close()
         if self.probe is not None:

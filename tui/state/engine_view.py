@@ -17,6 +17,7 @@ from mlpwatch.core.events import (
     GapMeasured,
     LayersMeasured,
     Paused,
+    RanksMeasured,
     RateChanged,
     Resumed,
     RunEnded,
@@ -163,7 +164,7 @@ class EngineView:
                 self.phase = "paused" if isinstance(event, Paused) else "training"
             case RunEnded():
                 self._end(event)
-            case GapMeasured() | StepCompared() | DifferenceFound():
+            case GapMeasured() | StepCompared() | DifferenceFound() | RanksMeasured():
                 pass  # of the run, see `RunState`
             case CheckpointSaved() | SaveFailed():
                 pass  # likewise

@@ -15,6 +15,7 @@ from mlpwatch.core.events import (
     GapMeasured,
     LogRewritten,
     Notice,
+    RanksMeasured,
     RateChanged,
     RunEnded,
     SaveFailed,
@@ -64,6 +65,8 @@ class RunState:
     """The first step that rounding does not explain."""
     difference: DifferenceFound | None = None
     """Why it differs."""
+    ranks: dict[EngineName, RanksMeasured] = field(default_factory=dict)
+    """Of the last second, if several processes train the run."""
     saved: dict[EngineName, int] = field(default_factory=dict)
     """Steps of each engine's newest checkpoint on disk."""
     parent_future: ParentFuture = field(default_factory=ParentFuture)
@@ -122,7 +125,7 @@ class RunState:
                 self.say(event.text, bad=event.is_bad)
             case LogRewritten():
                 self.epochs, self.epoch_steps = event.epochs, event.epoch_steps
-                self.gaps, self.saved = [], {}
+                self.gaps, self.saved, self.ranks = [], {}, {}
                 self.one_step, self.has_parted = math.nan, False
                 self.outside = self.difference = None
                 self.__post_init__()
@@ -138,6 +141,8 @@ class RunState:
                 self._add_comparison(event)
             case DifferenceFound():
                 self.difference = self.difference or event
+            case RanksMeasured():
+                self.ranks[event.engine] = event
             case RateChanged() if engine.phase in ("training", "paused"):
                 self.say(self._rates_text(event.learning_rate))
             case CheckpointSaved():

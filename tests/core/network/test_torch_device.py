@@ -4,7 +4,7 @@ import pytest
 
 from mlpwatch.core.config import Device, Dtype, RunConfig
 from mlpwatch.core.errors import ConfigError
-from mlpwatch.core.network.torch_mlp import device_for
+from mlpwatch.core.network.build import device_for
 
 
 @pytest.mark.parametrize(
