@@ -323,7 +323,7 @@ class TorchMLP:
             x, y = self._gather(rows[share])
             logits = self._network(x, self._masks(len(rows), share))
             # The loss is a mean over the batch: of its B rows, b own ones have b/B of it.
-            loss = self._loss(logits, y, self._mean) * (own / len(rows))
+            loss = self._loss(logits, y, self._output, self._mean) * (own / len(rows))
             loss.backward()  # type: ignore[no-untyped-call]
             part = float(loss.detach())
         total, self._optimizer.learning_rate = exchange.sum(part, self._optimizer.learning_rate)

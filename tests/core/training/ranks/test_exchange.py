@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.network.optimizers import OPTIMIZERS
@@ -117,7 +118,7 @@ def test_after_a_lost_rank_the_weights_are_those_before_the_step() -> None:
     exchange.explain = lambda error: f"rank 1 has ended ({error})"
 
     class Broken:
-        tail = np.zeros(exchange.spare)
+        tail: NDArray[np.floating] = np.zeros(exchange.spare)
 
         def sum(self) -> None:
             raise RuntimeError("closed")
