@@ -107,7 +107,7 @@ def _settle(answer: "Future[Answer]", call: Callable[[], Answer]) -> None:
         answer.set_exception(error)
 
 
-def connect(
+def connect_ranks(
     processes: Processes, engines: Mapping[EngineName, Engine], starts: Mapping[EngineName, Start]
 ) -> dict[EngineName, RankExchange]:
     """Make the engines train together with those of the other ranks, from rank 0's weights.

@@ -18,7 +18,7 @@ from mlpwatch.core.training.ranks.connection import (
     READY_KEY,
     RankPlan,
     Start,
-    connect,
+    connect_ranks,
     interruptible,
 )
 from mlpwatch.core.training.ranks.exchange import RankExchange, RankLostError, RanksEndedError
@@ -66,7 +66,7 @@ class Follower:
             return error.exit_status if isinstance(error, MlpwatchError) else 1
         processes.store.set(ready, "")
         try:
-            self._exchanges = connect(processes, engines, plan.starts)
+            self._exchanges = connect_ranks(processes, engines, plan.starts)
         except RuntimeError:  # rank 0 could not make the run, and has said why
             return 1
         self._follow(plan, dataset, engines)

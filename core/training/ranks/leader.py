@@ -20,7 +20,7 @@ from mlpwatch.core.training.ranks.connection import (
     RankPlan,
     Start,
     check_for_ranks,
-    connect,
+    connect_ranks,
     interruptible,
 )
 from mlpwatch.core.training.ranks.exchange import RankExchange, RankLostError
@@ -138,7 +138,7 @@ class RankLeader:
         past: Past | None = None,
     ) -> Session:
         """See `Leader`."""
-        exchanges = interruptible(partial(connect, self._processes, engines, self._starts))
+        exchanges = interruptible(partial(connect_ranks, self._processes, engines, self._starts))
         session = RankedSession(config, dataset, engines, run, positions, notes=notes, past=past)
         watchdog = Watchdog(self._processes.store, list(exchanges.values()))
         session.attach_ranks(exchanges, watchdog)
