@@ -1,7 +1,7 @@
 """The protocol of both engines, and the state that either can load."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mlpwatch.core.arrays import Floats, Rows, Tensors
 from mlpwatch.core.config import EngineName
@@ -118,6 +118,7 @@ class Exchange(Protocol):
         """
 
 
+@runtime_checkable
 class SharedEngine(Engine, Protocol):
     """An engine that can train together with the same engine in other processes."""
 

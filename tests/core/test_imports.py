@@ -56,6 +56,7 @@ def test_core_knows_no_screen_and_only_one_module_imports_torch() -> None:
     assert "mlpwatch.core.training.session" in modules
     modules.remove("mlpwatch.core.network.torch_mlp")
     modules.remove("mlpwatch.core.network.torch_losses")
+    modules.remove("mlpwatch.core.training.ranks.torch_processes")
     loaded = loaded_by(*modules)
     assert {"mlpwatch", "numpy"} <= loaded
     assert loaded.isdisjoint({"mlpwatch.tui", "textual", "rich", "plotext"})

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from threading import Thread
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.errors import ConfigError
@@ -15,11 +15,11 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
-from mlpwatch.core.network.engine import Engine, EngineState
-from mlpwatch.core.network.numpy_mlp import NumpyMLP
-from mlpwatch.core.network.torch_mlp import TorchMLP
+from mlpwatch.core.network.engine import Engine, EngineState, SharedEngine
 from mlpwatch.core.training.ranks.exchange import RankExchange
-from mlpwatch.core.training.ranks.torch_processes import Processes
+
+if TYPE_CHECKING:
+    from mlpwatch.core.training.ranks.torch_processes import Processes
 
 Answer = TypeVar("Answer")
 
@@ -108,7 +108,7 @@ def _settle(answer: "Future[Answer]", call: Callable[[], Answer]) -> None:
 
 
 def connect_ranks(
-    processes: Processes, engines: Mapping[EngineName, Engine], starts: Mapping[EngineName, Start]
+    processes: "Processes", engines: Mapping[EngineName, Engine], starts: Mapping[EngineName, Start]
 ) -> dict[EngineName, RankExchange]:
     """Make the engines train together with those of the other ranks, from rank 0's weights.
 
@@ -120,7 +120,7 @@ def connect_ranks(
     exchanges: dict[EngineName, RankExchange] = {}
     processes.make_groups(engines, _device(engines))
     for name, engine in engines.items():
-        if not isinstance(engine, (NumpyMLP, TorchMLP)):
+        if not isinstance(engine, SharedEngine):
             raise TypeError(f"{type(engine).__name__} has no exchange")
         exchange = exchanges[name] = RankExchange(name, processes.rank, processes.size)
         vector = engine.exchange_with(exchange)
@@ -132,5 +132,5 @@ def connect_ranks(
 
 
 def _device(engines: Mapping[EngineName, Engine]) -> str:
-    torch = engines.get("torch")
-    return torch.device.type if isinstance(torch, TorchMLP) else "cpu"
+    """Return where PyTorch trains: `cpu`, `cuda`."""
+    return str(getattr(engines.get("torch"), "device", "cpu")).partition(":")[0]

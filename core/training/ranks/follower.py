@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from threading import Thread, Timer
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from mlpwatch.core.arrays import Rows
 from mlpwatch.core.config import EngineName, RunConfig
@@ -22,8 +23,10 @@ from mlpwatch.core.training.ranks.connection import (
     interruptible,
 )
 from mlpwatch.core.training.ranks.exchange import RankExchange, RankLostError, RanksEndedError
-from mlpwatch.core.training.ranks.torch_processes import Processes
 from mlpwatch.core.training.ranks.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from mlpwatch.core.training.ranks.torch_processes import Processes
 
 GRACE_SECONDS = 5.0
 """After a signal, rank 0 saves and ends the run; a rank that it does not reach ends by itself."""
@@ -38,7 +41,7 @@ class Follower:
         processes: all ranks.
     """
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: "Processes") -> None:
         self._processes = processes
         self._exchanges: dict[EngineName, RankExchange] = {}
         self._working: set[EngineName] = set()

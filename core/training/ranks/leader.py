@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,12 @@ from mlpwatch.core.training.ranks.connection import (
 )
 from mlpwatch.core.training.ranks.exchange import RankExchange, RankLostError
 from mlpwatch.core.training.ranks.meter import RankMeter
-from mlpwatch.core.training.ranks.torch_processes import Processes
 from mlpwatch.core.training.ranks.watchdog import Watchdog
 from mlpwatch.core.training.rates import Past
 from mlpwatch.core.training.session import Session
+
+if TYPE_CHECKING:
+    from mlpwatch.core.training.ranks.torch_processes import Processes
 
 
 class RankedSession(Session):
@@ -95,7 +98,7 @@ class RankLeader:
         processes: all ranks; this one is 0.
     """
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: "Processes") -> None:
         self._processes = processes
         self.size = processes.size
         self._has_said = False
