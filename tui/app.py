@@ -214,6 +214,8 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
 
     def action_draw(self) -> None:
         """Open the screen on which the user draws a digit for both models."""
+        if self._is_dead("draw"):
+            return
         from mlpwatch.tui.draw.screen import DrawScreen  # noqa: PLC0415 - after the first frame
 
         self.push_screen(DrawScreen(self.runs.top))

@@ -1,4 +1,4 @@
-"""The first layer's weights as pictures: one per unit, in the image's shape, on a shared scale."""
+"""The first layer as pictures: a unit's weights as an image, or its activation over the plane."""
 
 import math
 from dataclasses import dataclass
@@ -8,11 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.features import dead_units
+from mlpwatch.core.analysis.plane.window import window_for
 from mlpwatch.core.analysis.weight_store import WeightSnapshot
 from mlpwatch.core.arrays import Floats
+from mlpwatch.core.config import RunConfig
+from mlpwatch.core.network.activations import ACTIVATIONS
 
 FULL_SHARE = 0.98
 """Share of the weights that lie within the scale; the few outside are drawn at its end."""
+
+
+TILE_SIDE = 28
+"""Pixels of a tile over the plane of points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,26 @@ def first_layer(shown: WeightSnapshot, image_shape: tuple[int, int]) -> FirstLay
     tiles[:, :features] = w
     reach = float(np.quantile(np.abs(w), FULL_SHARE))
     return FirstLayer(shown, tiles.reshape(units, height, width), reach)
+
+
+def units_over_plane(shown: WeightSnapshot, config: RunConfig) -> FirstLayer:
+    """Return a = f(W x + b) of the first layer's units as tiles (units, rows, columns).
+
+    Without a hidden layer they are the sums of the output units.
+
+    Args:
+        shown: of a network with two inputs.
+        config: of the run.
+    """
+    w, b = shown.weights["layers.0.weight"], shown.weights["layers.0.bias"]
+    x = window_for(config.pixel_range, TILE_SIDE, TILE_SIDE).centres()
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = np.ascontiguousarray(x.astype(w.dtype) @ w.T + b)
+        if config.hidden:
+            rule = ACTIVATIONS[config.activation]
+            rule.forward(z, np.empty((rule.arrays_kept * len(z), len(w)), z.dtype))
+    tiles = z.T.reshape(len(w), TILE_SIDE, TILE_SIDE)
+    return FirstLayer(shown, tiles, float(np.quantile(np.abs(z), FULL_SHARE)))
 
 
 def shared_scale(*layers: FirstLayer) -> float:

@@ -17,7 +17,7 @@ from mlpwatch.tui.explain.tour_formulas import (
     loss_formulas,
     update_formulas,
 )
-from mlpwatch.tui.explain.unit_text import source_name, unit_formulas, unit_tables
+from mlpwatch.tui.explain.unit_text import source_kind, source_name, unit_formulas, unit_tables
 from mlpwatch.tui.explain.weight_text import weight_rows
 from mlpwatch.tui.formatting import clipped, three_digits
 from mlpwatch.tui.kit.bars import share_bar
@@ -99,7 +99,7 @@ def _forward_sections(shown: ShownPage) -> list[Section]:
     later = [one.after for one in trace.engines.values()]
     count = len(passes[0].outputs)
     for k in range(count):
-        label = _layer_name(k, count - 1, config)
+        label = _layer_name(k, count - 1, shown.step)
         shape = _shape(passes[0].outputs[k].shape)
         cells = [(_output(one.outputs[k]), Role.TEXT) for one in passes]
         rows.append([(f"{label:<15}", Role.STRONG), (f"{shape:>8}", Role.DIM), *cells])
@@ -118,10 +118,10 @@ _IDLE_SAYS = {
 }
 
 
-def _layer_name(k: int, last: int, config: RunConfig) -> str:
+def _layer_name(k: int, last: int, step: ShownStep) -> str:
     if k == 0:
-        return "A0  images"
-    return f"Z{k - 1}  logits" if k == last else f"A{k}  {config.activation}"
+        return "A0  points" if step.dataset.are_points else "A0  images"
+    return f"Z{k - 1}  logits" if k == last else f"A{k}  {step.config.activation}"
 
 
 def _output(one: "LayerOutput") -> str:
@@ -330,7 +330,7 @@ def _weight_title(shown: ShownPage) -> Row:
     layer, unit, _ = step.choice
     if step.weight is None:
         return [(f"the bias of unit {unit} of layer {layer}", Role.STRONG)]
-    kind = "unit" if layer else "pixel"
+    kind = source_kind(layer, step.dataset)
     source = source_name(step.weight, layer, step.dataset)
     text = f"the weight from {kind} {source} to unit {unit} of layer {layer}"
     first = next(iter(step.trace.engines.values()))

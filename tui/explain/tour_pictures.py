@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.one_unit.unit_trace import trace_unit, unit_batch
+from mlpwatch.core.analysis.plane.pictures import sample_inks
 from mlpwatch.core.analysis.step_trace import EngineTrace
 from mlpwatch.core.analysis.weight_tiles import FULL_SHARE, round_scale
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.explain.choice import ShownStep
 from mlpwatch.tui.explain.source_lines import PageName
 from mlpwatch.tui.explain.tour_formulas import ascii_text
@@ -51,8 +51,10 @@ def _titled(name: EngineName, shown: ShownStep, text: str) -> list[tuple[str, In
 
 
 def _digit(one: EngineTrace, n: int, shown: ShownStep) -> NDArray[np.floating]:
-    pixels = shown.dataset.train_images[one.rows[n]].reshape(shown.dataset.image_shape)
-    return ink_of(pixels, shown.config.pixel_range)
+    samples = shown.dataset.train_images[one.rows[n], np.newaxis]
+    inks = sample_inks(shown.dataset, samples, shown.config.pixel_range)
+    own: NDArray[np.floating] = inks[0]
+    return own
 
 
 def _worst_images(name: EngineName, shown: ShownStep) -> Shelf:

@@ -102,11 +102,20 @@ def unit_formulas(shown: ShownStep, look: Look) -> list[str]:
 
 
 def source_name(n: int, layer: int, dataset: Dataset) -> str:
-    """Return the name of one of a unit's inputs: a pixel by row and column, or a unit."""
+    """Return the name of one of a unit's inputs: a pixel by row and column, x1, x2, or a unit."""
     if layer:
         return str(n)
+    if dataset.are_points:
+        return f"x{n + 1}"
     row, column = divmod(n, dataset.image_shape[1])
     return f"{row},{column}"
+
+
+def source_kind(layer: int, dataset: Dataset) -> str:
+    """Return what the inputs of a layer's units are called."""
+    if layer:
+        return "unit"
+    return "input" if dataset.are_points else "pixel"
 
 
 def unit_tables(shown: ShownStep, columns: int, height: int, look: Look) -> list[Row]:
@@ -172,7 +181,7 @@ def _sum_table(unit: UnitTrace, shown: ShownStep, count: int) -> list[Row]:
     others = len(terms) - len(chosen)
     parts = [float(terms[n]) for n in chosen] + [rest] * (others > 0) + [unit.bias]
     numbers, total, scale = adding_up(parts, unit.z)
-    head = "unit" if layer else "pixel"
+    head = source_kind(layer, shown.dataset)
     rows: list[Row] = [[(f"{head:<8}{'w':>8}{'x':>8}{'w·x' + scale:>11}", Role.DIM)]]
     for n, text in zip(chosen, numbers, strict=False):
         factors = f"{_number(w[n], 8)}{_number(x[n], 8)}"
@@ -204,7 +213,7 @@ def _facts(unit: UnitTrace, after: UnitTrace | None, shown: ShownStep, label: in
 def _gradient_table(unit: UnitTrace, shown: ShownStep, count: int) -> list[Row]:
     """Return the largest of ∂L/∂w, and what this image adds to them; the bias if there is room."""
     layer = shown.choice.layer
-    head = "unit" if layer else "pixel"
+    head = source_kind(layer, shown.dataset)
     rows: list[Row] = [[(f"{head:<8}{'x·δ':>11}{'∂L/∂w':>12}", Role.DIM)]]
     weights = count - (count > 1)
     pairs = {

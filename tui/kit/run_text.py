@@ -129,6 +129,9 @@ RUN_ACTIONS = ("toggle_pause", "step", "faster", "slower", "stop")
 def why_not(watch: Watch, action: str) -> str:
     """Return why an action on the run would have no effect now; empty if it has one."""
     state = watch.state
+    if action == "draw":
+        is_plane = watch.session is not None and watch.session.dataset.are_points
+        return "nothing to draw: the inputs are points of two numbers, not images" * is_plane
     if state is None:
         return ""
     if state.ended:

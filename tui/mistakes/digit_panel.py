@@ -113,6 +113,8 @@ class DigitPanel(Horizontal):
 
     def next_gradient(self) -> None:
         """Show no gradient, that of the predicted class, or that of the true label."""
+        if (session := self._watch.session) and session.dataset.are_points:
+            return
         self._gradient = GRADIENTS[(GRADIENTS.index(self._gradient) + 1) % len(GRADIENTS)]
         self._draw_digit()
         self._follow()

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpwatch.core.analysis.plane.pictures import sample_inks
 from mlpwatch.core.config import RunConfig
-from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.formatting import three_digits
 from mlpwatch.tui.images.image_rows import ImageRow
 from mlpwatch.tui.kit.lines import ACCENTS
@@ -34,11 +34,11 @@ def neighbour_rows(
             (f"nearest {facts.names[label]}", Role.STRONG),
             (f" in {config.title(answer.engine)}", ACCENTS[answer.engine])
             if config.hidden
-            else (" by its pixels", Role.TEXT),
+            else (" by its place" if data.are_points else " by its pixels", Role.TEXT),
             (f" · {which}", Role.DIM),
         ]
         pixels = data.train_images[[one.row for one in neighbours]]
-        images = ink_of(pixels.reshape(-1, *data.image_shape), config.pixel_range)
+        images = sample_inks(data, pixels, config.pixel_range)
         distances = [three_digits(one.distance) for one in neighbours]
         rows.append(ImageRow(title, images, distances, "distance"))
     return rows

@@ -205,6 +205,10 @@ class MistakesScreen(ClosesOnce[None]):
     def action_next_gradient(self) -> None:
         """Mark the pixels that speak for the predicted class, for the true label, or none."""
         self._enlarged().next_gradient()
+        if (session := self._watch.session) and session.dataset.are_points:
+            self._acted(
+                "a point has no pixels to mark: the plane on the dashboard shows its region"
+            )
 
     def action_other_model(self) -> None:
         """Explain the other model's prediction."""

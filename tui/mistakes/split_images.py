@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mlpwatch.core.analysis.mistakes import SplitEvaluations
 from mlpwatch.core.analysis.past.past_epochs import Split
+from mlpwatch.core.analysis.plane.pictures import picture_shape, sample_inks, source_numbers
 from mlpwatch.core.config import TITLES, EngineName, OutputActivation
-from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.tui.images.contact_sheet import SheetSource
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.mistakes.past_predictions import PastPredictions
@@ -150,7 +150,7 @@ class SplitImages:
     @property
     def shape(self) -> tuple[int, int]:
         """(height, width) of an image, in pixels."""
-        return self._session().dataset.image_shape
+        return picture_shape(self._session().dataset)
 
     def epochs_text(self) -> Text:
         """Return the epochs whose weights made the predictions."""
@@ -165,15 +165,19 @@ class SplitImages:
 
     def inks(self, rows: NDArray[np.intp]) -> NDArray[np.floating]:
         """Return images (images, height, width) of ink from 0 to 1."""
-        pixels = self._images[rows].reshape(-1, *self.shape)
-        return ink_of(pixels, self._session().config.pixel_range)
+        session = self._session()
+        return sample_inks(session.dataset, self._images[rows], session.config.pixel_range)
 
     def title(self, row: int) -> str:
         """Return an image's split and number, as its source counts them."""
-        data = self._session().dataset
-        if self.split == "test":
-            return f"test image {row:,}"
-        return f"validation image {int(data.source_rows[data.train_count + row]):,}"
+        data, config = self._session().dataset, self._session().config
+        number = row
+        if self.split == "validation":
+            number = int(data.source_rows[data.train_count + row])
+        if not data.are_points:
+            return f"{self.split} image {number:,}"
+        x1, x2 = source_numbers(data, self._images[row], config.pixel_range)
+        return f"{self.split} point {number:,} at {x1:.3g}, {x2:.3g}"
 
     def sheet_source(self, selection: MistakeSelection) -> SheetSource | None:
         """Return the images of a list; None if it is empty."""

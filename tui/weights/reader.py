@@ -73,7 +73,11 @@ class WeightsReader:
 
     async def read(self, draw: Callable[[], None]) -> None:
         """Make tiles of new weights in a thread and draw them, then count dead units and draw."""
-        from mlpwatch.core.analysis.weight_tiles import count_dead, first_layer  # noqa: PLC0415 - first frame
+        from mlpwatch.core.analysis.weight_tiles import (  # noqa: PLC0415 - first frame
+            count_dead,
+            first_layer,
+            units_over_plane,
+        )
 
         session = self._watch.session
         if session is None or self._reads:
@@ -84,8 +88,11 @@ class WeightsReader:
                 # A key may move to another epoch meanwhile: only the newest is drawn.
                 while news := [one for one in self._all() if self._is_new(one)]:
                     for one in news:
-                        layer = await asyncio.to_thread(first_layer, one, data.image_shape)
-                        self.layers[one.engine] = layer
+                        self.layers[one.engine] = await (
+                            asyncio.to_thread(units_over_plane, one, session.config)
+                            if data.are_points
+                            else asyncio.to_thread(first_layer, one, data.image_shape)
+                        )
                 draw()
                 due = next(filter(self._is_due, self._all()), None)
                 if due is None:

@@ -261,7 +261,7 @@ class WeightsScreen(ClosesOnce[None]):
         last = min(self._first + self._grid().tiles, units)
         style, size = signed_style(look_of(self)), self._tile_size()
         dots = size.rows * pixels_per_cell(style), size.columns
-        mean = weights_per_dot(data.image_shape, dots)
+        mean = "" if data.are_points else weights_per_dot(data.image_shape, dots)
         text = units_text(session.config, data, self._first, last, units, mean=mean)
         self.query_one("#units", TextLine).update(text, legend(style, f"{scale:g}"))
         for name in self._names:

@@ -27,7 +27,12 @@ def units_text(
     """
     shown = f"units {first}–{last - 1}" if last > first + 1 else f"unit {first}"
     shown += f" of {units}"
-    if config.hidden and mean:
+    if data.are_points:
+        what = f"{config.activation}(w·x + b)" if config.hidden else "w·x + b"
+        text = (
+            f" {'first layer' if config.hidden else 'no hidden layer'}: {shown}, {what} over x1, x2"
+        )
+    elif config.hidden and mean:
         text = f" {shown} · dots average {mean} weights"
     elif config.hidden:
         text = f" first layer: {shown}, {data.features} weights each"

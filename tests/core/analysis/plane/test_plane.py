@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mlpwatch.core.analysis.plane.regions import predictor, regions_of, sample_of
-from mlpwatch.core.analysis.plane.units import TILE_SIDE, units_over_plane
 from mlpwatch.core.analysis.plane.window import Window, edges, window_for
 from mlpwatch.core.analysis.weight_store import WeightSnapshot
+from mlpwatch.core.analysis.weight_tiles import TILE_SIDE, units_over_plane
 from mlpwatch.core.arrays import Tensors
 from mlpwatch.core.config import Activation, PixelRange, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset
