@@ -17,14 +17,12 @@ from mlpwatch.core.runs.run import FolderGoneError, Run
 from mlpwatch.core.scheduling import stand_back
 from mlpwatch.core.training.recorder import failure_text
 
-SHARE = 0.005
-"""Most processor time for the history, as a share of the training time."""
+SHARE = 0.008
+"""Most processor time for the history, as a share of the time that passes while it trains."""
 
-HEAD_START = 0.05
-"""Seconds of processor time that are spent regardless: so short runs keep every epoch."""
-
-MOST_WAITING = 8
-"""While so many checkpoints wait for a slow disk, no other epoch is chosen."""
+MOST_WAITING = 64
+"""While so many checkpoints wait for their turn or for a slow disk, no other epoch is chosen. Those
+of small networks are written within 40 ms after the end, so a short run keeps every epoch."""
 
 MOST_WAITING_BYTES = 2**28
 """Of all that wait. An engine that follows hands over the chosen epochs up to this: an epoch is of
@@ -44,12 +42,37 @@ FILE_OVERHEAD = 2_048
 """Bytes of a file besides its tensors, at most."""
 
 
+class ShareOfTime:
+    """Holds a thread's processor time to a share of the time that passes. Knows no clock.
+
+    After c seconds of work it rests c / share seconds: so in any stretch of t seconds it works at
+    most share * t seconds and the one piece of work that began in it. Unlike a budget, a rest saves
+    nothing up for later.
+
+    Args:
+        share: above 0, at most 1.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._free_at = 0.0
+
+    def spend(self, cost: float, now: float) -> None:
+        """Note that `cost` seconds of processor time were spent up to now, in seconds."""
+        self._free_at = max(self._free_at, now) + cost / self._share
+
+    def rest(self, now: float) -> float:
+        """Return the seconds until the next piece of work may begin."""
+        return max(0.0, self._free_at - now)
+
+
 class HistoryWriter:
     """Keeps epochs of all engines of a run; no trainer waits for it.
 
     An epoch is kept of all engines or of none, so that a branch can begin there with all. The
     first engine that reaches an epoch decides: epochs whose number is a power of two are always
-    kept, others while the time spent stays within its share.
+    kept, others while few wait to be written; and these are written one by one, with rests between
+    that hold the processor time to `SHARE`. What waits at the end is written after the training.
 
     Args:
         run: the run folder.
@@ -74,7 +97,8 @@ class HistoryWriter:
         self._changed = Condition()
         self._waiting: deque[Checkpoint] = deque()
         self._dropped: set[int] = set()
-        self._spent, self._first_second, self._seconds = 0.0, -1.0, 0.0
+        self._thinning = 0.0
+        """Processor time of the trainers for choosing, which the next rest makes up for."""
         self._closing = self._has_failed = False
         self._thread = Thread(target=self._work, name="history", daemon=True)
 
@@ -82,21 +106,17 @@ class HistoryWriter:
         """Start to write."""
         self._thread.start()
 
-    def wants(self, epoch: int, seconds: float) -> bool:
+    def wants(self, epoch: int) -> bool:
         """Return whether an engine should hand over the epoch that it has just done.
 
         Args:
             epoch: epochs done.
-            seconds: training time so far.
         """
         with self._changed:
-            if self._first_second < 0:
-                self._first_second = seconds
-            self._seconds = max(self._seconds, seconds)
             if epoch > self._newest:
                 self._newest = epoch
                 is_free = len(self._waiting) < MOST_WAITING
-                if self._most and (is_always_kept(epoch) or (is_free and self._is_affordable())):
+                if self._most and (is_always_kept(epoch) or is_free):
                     self._keep(epoch)
             return epoch in self._kept and len(self._waiting) < self._most_waiting
 
@@ -114,28 +134,27 @@ class HistoryWriter:
         if self._thread.ident is not None:
             self._thread.join(seconds)
 
-    def _is_affordable(self) -> bool:
-        trained = self._seconds - self._first_second
-        return self._spent <= HEAD_START + SHARE * trained
-
     def _keep(self, epoch: int) -> None:
         began = thread_time()
         before = {*self._kept, epoch}
         self._kept = set(thinned(before, self._most))
         self._dropped |= before - self._kept
-        self._spent += thread_time() - began
+        self._thinning += thread_time() - began
 
     def _work(self) -> None:
         stand_back()
+        pace = ShareOfTime(SHARE)
         indexed_at, is_stale = monotonic(), False
         while True:
             with self._changed:
                 rest = INDEX_SECONDS if is_stale else None
                 self._changed.wait_for(lambda: self._waiting or self._closing, rest)
+                self._changed.wait_for(lambda: self._closing, pace.rest(monotonic()))
                 checkpoint = self._waiting[0] if self._waiting else None
                 if checkpoint is None and self._closing and not is_stale:
                     return
                 dropped, self._dropped = self._dropped, set()
+                thinning, self._thinning = self._thinning, 0.0
             began = thread_time()
             if checkpoint is not None:
                 is_stale |= self._write(checkpoint, dropped)
@@ -145,7 +164,7 @@ class HistoryWriter:
             if is_stale and (checkpoint is None or monotonic() - indexed_at >= INDEX_SECONDS):
                 self._write_index()
                 indexed_at, is_stale = monotonic(), False
-            self._spent += thread_time() - began
+            pace.spend(thread_time() - began + thinning, monotonic())
 
     def _write(self, checkpoint: Checkpoint, dropped: set[int]) -> bool:
         """Write one epoch of an engine, and delete those that are kept no longer."""

@@ -137,7 +137,7 @@ class _Training:
             if is_new:
                 # At once, so that a run killed early can be resumed too.
                 start = self._save(after_reports=False)
-                if self.history is not None and self.history.wants(0, 0.0):
+                if self.history is not None and self.history.wants(0):
                     self.history.put(start)
             reached = self._train_epochs()
             self._check_sound()
@@ -259,8 +259,7 @@ class _Training:
 
     def _past_epoch(self) -> Checkpoint | None:
         """Return a checkpoint of the epoch that was just done, if the history keeps it."""
-        seconds = self.clocks.total.seconds
-        if self.history is None or not self.history.wants(self.epoch, seconds):
+        if self.history is None or not self.history.wants(self.epoch):
             return None
         position = replace(self._position(), epoch_loss_sum=0.0, epoch_seconds=0.0)
         return Checkpoint(self.engine.name, self.engine.state(), position)

@@ -37,7 +37,7 @@ def test_layers_are_shown_live_and_from_the_folder(tmp_path: Path) -> None:
         terminal.wait_for("of layer 8's since epoch 1")
         terminal.send("\x1b[B")
         terminal.wait_for("layers 4–8 of 9")
-        terminal.send("<<")
+        terminal.send("<")
         terminal.wait_for("NumPy  epoch 2")
         terminal.send("\x1b[F")  # end: now
         terminal.wait_for("NumPy  epoch 3")

@@ -14,6 +14,9 @@ _KEYS = ("< > an epoch  home first  end now", "< >  home  end now", "end now")
 
 _LEAST_BAR = 10
 
+LIST_SECONDS = 2.0
+"""Time between two lists of the kept epochs while a past one is shown: training continues."""
+
 
 def epoch_bar(
     kept: Collection[int], shown: int, done: int, planned: int, *, columns: int, look: Look
@@ -56,6 +59,18 @@ class EpochBar(CellView):
         super().__init__(id="epochs")
         self._watch = watch
         self.display = False
+
+    def on_mount(self) -> None:
+        """List the kept epochs again from time to time, while the bar is shown."""
+        self.set_interval(LIST_SECONDS, self._list)
+
+    def _list(self) -> None:
+        if self.display:
+            self.run_worker(self._listed())
+
+    async def _listed(self) -> None:
+        await self._watch.shown.look()
+        self.repaint()
 
     def update(self) -> None:
         """Appear, draw or disappear; screens call it whenever they draw."""

@@ -40,6 +40,9 @@ NEIGHBOUR_ROWS = 13
 """With this many rows below the bars, the neighbours are shown there: twice a title, four rows of
 an image and a distance."""
 
+LEAST_STRIP = 2
+"""Rows of the shortest strip of two models."""
+
 SEARCHING_SECONDS = 0.1
 """How long the screen stays unchanged before it shows that a search is running."""
 
@@ -105,6 +108,18 @@ class DigitPanel(Horizontal):
         self._digit, self._renderers, self._absent = digit, renderers, absent
         self._draw_digit()
         self._follow()
+
+    def rows_to_spare(self, height: int) -> int:
+        """Return the rows that the panel can leave to the strip below it.
+
+        The bars of all classes come before the strip, and so do the neighbours where the terminal
+        has room for all three.
+
+        Args:
+            height: of panel and strip together.
+        """
+        room = height - self.query_one(DigitFactsView).rows_needed
+        return room - NEIGHBOUR_ROWS if room >= NEIGHBOUR_ROWS + LEAST_STRIP else room
 
     @property
     def shows_gradient(self) -> bool:

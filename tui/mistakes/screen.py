@@ -19,6 +19,7 @@ from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.pace import NUMBERS_SECONDS, SHEET_SECONDS, Pace
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
+from mlpwatch.tui.mistakes.life import LifeStrip
 from mlpwatch.tui.mistakes.selection import MistakeSelection
 from mlpwatch.tui.mistakes.split_images import SplitImages
 from mlpwatch.tui.mistakes.text import (
@@ -30,6 +31,9 @@ from mlpwatch.tui.mistakes.text import (
 )
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.textual_internals import is_being_removed
+
+ROWS_AROUND = 4
+"""Lists, filters, message and footer."""
 
 READING_TEST = "reading the test images …"
 
@@ -75,6 +79,7 @@ class MistakesScreen(ClosesOnce[None]):
         yield ContactSheet(id="sheet")
         yield TextLine(id="detail")
         yield DigitPanel(self._watch, id="digit-row")
+        yield LifeStrip(self._watch)
         yield EpochBar(self._watch)
         yield TextLine(id="message")
         yield Footer("mistakes", self._watch)
@@ -105,6 +110,10 @@ class MistakesScreen(ClosesOnce[None]):
     def on_digit_panel_failed(self) -> None:
         """Say at once that there is no explanation."""
         self._draw_message()
+
+    def on_life_strip_appeared(self) -> None:
+        """Arrange the digit in the rows that are left."""
+        self.call_after_refresh(self._draw)
 
     def update(self, *, numbers: bool = False) -> None:
         """Show new predictions, if there are any, and draw."""
@@ -310,7 +319,10 @@ class MistakesScreen(ClosesOnce[None]):
 
     def _draw_digit(self) -> None:
         digit = self._images.seen_digit(self._selection)
-        self.query_one(DigitPanel).look_at(digit, self._renderers, absent=self._why_empty())
+        panel, others = self.query_one(DigitPanel), ROWS_AROUND + self.query_one(EpochBar).rows
+        panel.look_at(digit, self._renderers, absent=self._why_empty())
+        room = panel.rows_to_spare(self.size.height - others)
+        self.query_one(LifeStrip).look_at(digit, room if self._view == "digit" else 0)
 
     def _why_empty(self) -> str:
         ended = bool((state := self._watch.state) and state.ended)
@@ -328,6 +340,8 @@ class MistakesScreen(ClosesOnce[None]):
         """Show the sheet or one digit."""
         for name, view in (("#sheet", "sheet"), ("#detail", "sheet"), ("#digit-row", "digit")):
             self.query_one(name).display = self._view == view
+        if self._view == "sheet":
+            self.query_one(LifeStrip).look_at(None, 0)
         self.query_one(Footer).update({"open"} if self._view == "digit" else ())
         self.call_after_refresh(self.update, numbers=True)
 

@@ -60,7 +60,7 @@ class DigitFacts:
 class SeenDigit:
     """The image on the screen."""
 
-    split: str
+    split: Split
     row: int
     image: NDArray[np.floating]
     """(features,), as the networks get it."""

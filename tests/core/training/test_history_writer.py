@@ -2,15 +2,16 @@
 
 import os
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import pytest
 
-from mlpwatch.core.config import RunConfig
+from mlpwatch.core.config import ENGINE_NAMES, RunConfig
 from mlpwatch.core.events import Mailbox, SaveFailed
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training import history_writer
-from mlpwatch.core.training.history_writer import HistoryWriter
+from mlpwatch.core.training.history_writer import HistoryWriter, ShareOfTime
 from tests.core.runs.test_history import CONFIG, DATA, past
 
 
@@ -19,11 +20,17 @@ def run(tmp_path: Path) -> Run:
     return Run.create(tmp_path, "run", CONFIG, DATA)
 
 
-def train(writer: HistoryWriter, epochs: range, seconds: float = 1.0) -> list[int]:
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the writer work without rests."""
+    monkeypatch.setattr(history_writer, "SHARE", 1.0)
+
+
+def train(writer: HistoryWriter, epochs: range) -> list[int]:
     """Let both engines do these epochs; return those that were asked for."""
     asked = []
     for epoch in epochs:
-        wanted = [writer.wants(epoch, epoch * seconds) for _ in ("numpy", "torch")]
+        wanted = [writer.wants(epoch) for _ in ("numpy", "torch")]
         assert len(set(wanted)) == 1
         if wanted[0]:
             asked.append(epoch)
@@ -34,6 +41,7 @@ def train(writer: HistoryWriter, epochs: range, seconds: float = 1.0) -> list[in
     return asked
 
 
+@pytest.mark.usefixtures("at_once")
 def test_slow_epochs_are_all_kept_up_to_the_size(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_writer, "MOST_EPOCHS_KEPT", 6)
     writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
@@ -46,11 +54,11 @@ def test_slow_epochs_are_all_kept_up_to_the_size(run: Run, monkeypatch: pytest.M
     assert run.history.kept()["numpy"] == kept
 
 
+@pytest.mark.usefixtures("at_once")
 def test_epochs_that_come_too_fast_are_skipped_but_for_the_powers_of_two(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_writer, "HEAD_START", 0.0)
-    monkeypatch.setattr(history_writer, "SHARE", 0.0)
+    monkeypatch.setattr(history_writer, "MOST_WAITING", 0)
     writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
     writer.start()
     assert train(writer, range(40)) == [0, 1, 2, 4, 8, 16, 32]
@@ -59,27 +67,28 @@ def test_epochs_that_come_too_fast_are_skipped_but_for_the_powers_of_two(
 
 def test_an_engine_that_is_behind_keeps_the_same_epochs(run: Run) -> None:
     writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
-    first = [writer.wants(epoch, epoch) for epoch in range(20)]
-    assert [writer.wants(epoch, epoch) for epoch in range(20)] == first
+    first = [writer.wants(epoch) for epoch in range(20)]
+    assert [writer.wants(epoch) for epoch in range(20)] == first
 
 
 def test_a_slow_disk_makes_nothing_wait(run: Run) -> None:
     writer = HistoryWriter(run, Mailbox(), {"numpy": 0}, 10)  # not started: it never writes
     for epoch in range(history_writer.MOST_WAITING):
-        assert writer.wants(epoch, epoch)
+        assert writer.wants(epoch)
         writer.put(past("numpy", epoch))
-    assert writer.wants(8, 8.0), "a power of two"
-    assert not writer.wants(9, 9.0)
+    assert writer.wants(64), "a power of two"
+    assert not writer.wants(65)
 
 
 def test_an_engine_that_follows_hands_over_what_was_chosen(run: Run) -> None:
     writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
     for epoch in range(history_writer.MOST_WAITING):
-        assert writer.wants(epoch, epoch)
+        assert writer.wants(epoch)
         writer.put(past("numpy", epoch))
-    assert all(writer.wants(epoch, epoch) for epoch in range(history_writer.MOST_WAITING))
+    assert all(writer.wants(epoch) for epoch in range(history_writer.MOST_WAITING))
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_full_disk_is_said_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     mailbox = Mailbox()
     writer = HistoryWriter(run, mailbox, {"numpy": 0, "torch": 0}, 10)
@@ -103,15 +112,16 @@ def test_a_resumed_run_goes_on_with_what_is_there(run: Run) -> None:
     for epoch in (0, 1, 2):
         run.write_past(past("numpy", epoch))
     writer = HistoryWriter(run, Mailbox(), {"numpy": 2}, 10)
-    assert not writer.wants(2, 0.0) or 2 in run.history.kept()["numpy"]
-    assert writer.wants(3, 1.0)
+    assert not writer.wants(2) or 2 in run.history.kept()["numpy"]
+    assert writer.wants(3)
 
 
 def test_no_size_keeps_nothing(tmp_path: Path) -> None:
     run = Run.create(tmp_path, "none", RunConfig(hidden=(3,), history=0), DATA)
-    assert not HistoryWriter(run, Mailbox(), {"numpy": 0}, 10).wants(0, 0.0)
+    assert not HistoryWriter(run, Mailbox(), {"numpy": 0}, 10).wants(0)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_disk_that_is_nearly_full_is_left_to_the_checkpoints(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,3 +139,39 @@ def test_a_disk_that_is_nearly_full_is_left_to_the_checkpoints(
     train(writer, range(1, 3))
     writer.close(10)
     assert run.history.kept()["numpy"] == [1, 2]
+
+
+@pytest.mark.parametrize("share", [0.008, 0.5])
+def test_the_work_is_a_share_of_any_stretch_of_time_however_short(share: float) -> None:
+    random, pace = Random(4), ShareOfTime(share)
+    now, done = 100.0, list[tuple[float, float]]()
+    for _ in range(400):
+        # Sometimes there is nothing to write for a long time: that saves nothing up.
+        now += pace.rest(now) + random.choice([0.0, 0.0, 0.0, 0.1, 30.0])
+        cost = random.expovariate(1_000)
+        now += cost
+        done.append((now, cost))
+        pace.spend(cost, now)
+    for first in range(0, 400, 7):
+        began = done[first][0] - done[first][1]
+        for last in range(first, 400):
+            work = sum(cost for _, cost in done[first : last + 1])
+            assert work - done[last][1] <= share * (done[last][0] - began) + 1e-9
+
+
+def test_between_two_writes_it_rests_and_at_the_end_it_does_not(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_writer, "SHARE", 1e-9)
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
+    writer.start()
+    for epoch in range(10):
+        for name in ENGINE_NAMES:
+            assert writer.wants(epoch)
+            writer.put(past(name, epoch))
+    with writer._changed:
+        assert writer._changed.wait_for(lambda: len(writer._waiting) == 19, 30)
+    assert run.history.kept() == {"numpy": [0], "torch": []}
+    assert len(writer._waiting) == 19, "it rests"
+    writer.close(30)
+    assert run.history.epochs(ENGINE_NAMES) == list(range(10))
