@@ -43,7 +43,19 @@ if TYPE_CHECKING:
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.state.watch import Report, Start, Watch
 
-COMMANDS = ("train", "resume", "branch", "attach", "order", "sweep", "runs", "data", "check", "new")
+COMMANDS = (
+    "train",
+    "resume",
+    "branch",
+    "attach",
+    "order",
+    "sweep",
+    "compare",
+    "runs",
+    "data",
+    "check",
+    "new",
+)
 """The first word that is not an option; without a command, train and watch."""
 
 FRAMES_PER_SECOND = "240"

@@ -8,6 +8,7 @@ from typing import get_args
 from mlpwatch import __version__
 from mlpwatch.core.cli.branch import add_branch_options
 from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
+from mlpwatch.core.cli.compare import add_compare_options, run_compare
 from mlpwatch.core.cli.options import add_run_options, add_training_options
 from mlpwatch.core.cli.order import add_order_options
 from mlpwatch.core.cli.parser import Parser
@@ -32,6 +33,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch attach [RUN]          watch RUN, or the newest run, which trains elsewhere or has ended
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set a run that trains elsewhere
   mlpwatch sweep [OPTIONS]       a grid of settings times seeds: is the difference real
+  mlpwatch compare RUN|GROUP...  runs and sweeps beside each other
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
@@ -76,6 +78,7 @@ def build_parser(
     _add_attach(commands.add_parser("attach", allow_abbrev=False), attach)
     _add_order(commands.add_parser("order", allow_abbrev=False), order)
     _add_sweep(commands.add_parser("sweep", allow_abbrev=False))
+    _add_compare(commands.add_parser("compare", allow_abbrev=False))
     _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
     _add_check(commands.add_parser("check", allow_abbrev=False))
@@ -161,6 +164,17 @@ def _add_sweep(parser: Parser) -> None:
     parser.usage = "mlpwatch sweep [OPTIONS]"
     add_sweep_options(parser)
     parser.set_defaults(command=run_sweep)
+
+
+def _add_compare(parser: Parser) -> None:
+    parser.description = (
+        "Print runs and sweeps beside each other: test accuracies, means with standard deviations, "
+        "and paired differences with a 95 % interval."
+    )
+    parser.usage = "mlpwatch compare RUN|GROUP... [OPTIONS]"
+    add_compare_options(parser)
+    add_run_options(parser, naming=False)
+    parser.set_defaults(command=run_compare)
 
 
 def _add_runs(parser: argparse.ArgumentParser, command: Command) -> None:

@@ -130,6 +130,11 @@ class GroupReading:
         """Return the trials of a setting, in the order of the seeds."""
         return [row for row in self.rows if row.trial.setting == setting]
 
+    def accuracies(self, setting: int, engine: EngineName) -> dict[int, float]:
+        """Return an engine's test accuracies of a setting, by seed; of those that have ended."""
+        rows = [row for row in self.rows_of(setting) if engine in row.test_accuracy]
+        return {row.trial.seed: row.test_accuracy[engine] for row in rows}
+
     def band(self, setting: int, engine: EngineName, name: CurveName) -> Band:
         """Return a setting's curve of one engine as mean and spread over its seeds."""
         return band([row.curve(engine, name) for row in self.rows_of(setting)])
@@ -155,10 +160,7 @@ class GroupReading:
     def _setting_row(self, number: int, setting: SweepSetting) -> SettingRow:
         rows = self.rows_of(number)
         engines = setting.config.engine_names
-        found = {
-            name: {r.trial.seed: r.test_accuracy[name] for r in rows if name in r.test_accuracy}
-            for name in engines
-        }
+        found = {name: self.accuracies(number, name) for name in engines}
         has_both = len(engines) > 1
         by_seed = {row.trial.seed: row.trial for row in rows}
         return SettingRow(

@@ -23,11 +23,7 @@ def table_lines(reading: GroupReading) -> list[str]:
     heading = "setting" if varied else "all seeds"
     rows = [(heading, "done", *(TITLES[name] for name in engines), "best")]
     rows += [_cells(row, engines) for row in settings]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = aligned(rows)
     verdicts = [row.verdict for row in settings]
     if any(verdicts):
         width = max(map(len, lines))
@@ -39,6 +35,15 @@ def table_lines(reading: GroupReading) -> list[str]:
         ]
     failed = [row for row in reading.rows if row.state == "failed"]
     return lines + [f"failed: {row.trial.name}: {row.reason}" for row in failed]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines whose columns lie under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def trial_line(end: TrialEnd, number: int, count: int, run: RunSummary | None) -> str:
