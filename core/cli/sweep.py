@@ -145,6 +145,14 @@ def _pool(options: argparse.Namespace, path: Path, group: "Group") -> "Pool":
     """
     from mlpwatch.core.sweeps.local import LocalPool, shared_cores  # noqa: PLC0415
 
+    if options.cluster is not None:
+        if options.jobs is not None:
+            raise ConfigError(
+                f"--jobs {options.jobs}: on a cluster its workers say how many; leave it out"
+            )
+        from mlpwatch.core.sweeps.cluster import ClusterPool  # noqa: PLC0415
+
+        return ClusterPool(path, options.cluster)
     engines = max(len(one.config.engine_names) for one in group.settings)
     jobs, threads = shared_cores(options.threads, options.jobs, engines)
     return LocalPool(path, min(jobs, len(group.trials)), threads)

@@ -97,12 +97,12 @@ def rename_run(saved: Path, name: str, new_name: str) -> Path:
     with _held(path, required=False), _named_errors(path, "can't be renamed"):
         path.rename(new_path)
         sync_folder(saved)
-        _say_new_path(new_path)
+        say_new_path(new_path)
     return new_path
 
 
-def _say_new_path(path: Path) -> None:
-    """Write the new path into `result.json`; a damaged file is not changed."""
+def say_new_path(path: Path) -> None:
+    """Write the new path of a run's folder into its `result.json`; a damaged file stays."""
     with suppress(RunError):
         if result := read_result(path / RESULT_NAME):
             result["run"] = str(path)
