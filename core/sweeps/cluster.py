@@ -203,12 +203,10 @@ class _Mirror:
             return end
         try:
             with building_folder(self._folder) as building:
-                inner = building / end.name
-                unpack_folder(found.packed, inner)
+                unpack_folder(found.packed, building)
                 if os.path.lexists(path):
                     delete_folder(path)
-                inner.rename(path)
-                building.rmdir()
+                building.rename(path)
         except (OSError, ValueError) as error:
             return TrialEnd(end.name, "failed", error_text(error), is_in_folder=False)
         say_new_path(path)

@@ -106,11 +106,11 @@ def pack_folder(path: Path) -> bytes:
 
 
 def unpack_folder(packed: bytes, path: Path) -> None:
-    """Make a run folder of `pack_folder`'s bytes.
+    """Write the files of `pack_folder` into a new folder, which may be there already.
 
     Raises:
         ValueError: a file of it would lie outside a run folder.
-        OSError: for example a full disk, or the folder is there.
+        OSError: for example a full disk.
     """
     with zipfile.ZipFile(io.BytesIO(packed)) as file:
         names = [PurePosixPath(name) for name in file.namelist()]
@@ -118,7 +118,7 @@ def unpack_folder(packed: bytes, path: Path) -> None:
             inner = name.parts[1:] if name.parts[:1] == (HISTORY_NAME,) else name.parts
             if len(inner) != 1 or inner[0] in ("..", "/"):
                 raise ValueError(f"{name}: not a file of a run folder")
-        path.mkdir()
+        path.mkdir(exist_ok=True)
         if any(len(name.parts) > 1 for name in names):
             (path / HISTORY_NAME).mkdir()
         for name in names:

@@ -8,6 +8,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock, Thread
+from time import sleep
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import RunConfig
@@ -28,6 +30,12 @@ MOST_KILLS = 3
 
 KEPT_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 """A terminal sends these to all processes of the sweep; only the first one acts on them."""
+
+PARENT_SECONDS = 1.0
+"""Time between two looks of an idle process at its parent."""
+
+_training = Lock()
+"""Held while this process trains a trial."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -123,7 +131,9 @@ class LocalPool:
 
         if self._executor is None:
             variables = dict.fromkeys(_THREAD_VARIABLES, str(self._threads))
-            self._executor = ProcessPoolExecutor(self.jobs, env=variables)
+            self._executor = ProcessPoolExecutor(
+                self.jobs, env=variables, initializer=_end_with, initargs=(os.getpid(),)
+            )
         # A process inherits what its parent blocks, and is made in here.
         with _blocked_signals(), warnings.catch_warnings():
             # Of a process that loky replaces because it has grown: nothing is lost.
@@ -169,7 +179,20 @@ class _Work:
 def _train_here(folder: Path, trial: Trial, threads: int, parent: int) -> TrialEnd:
     """Train a trial in a loky process; stop if the sweep is to end, or its process is gone."""
     order = folder / STOP_NAME
-    return train_trial(folder, trial, threads, lambda: os.getppid() != parent or order.exists())
+    with _training:
+        return train_trial(folder, trial, threads, lambda: os.getppid() != parent or order.exists())
+
+
+def _end_with(parent: int) -> None:
+    """End this loky process with its parent, once it has saved; loky's own wait has no end."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(PARENT_SECONDS)
+        with _training:
+            os._exit(1)
+
+    Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _ended(running: dict["Future", Trial]) -> set["Future"]:

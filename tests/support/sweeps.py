@@ -12,8 +12,8 @@ from mlpwatch.core.sweeps.reading import GroupReader, GroupReading
 from mlpwatch.core.sweeps.trial import train_trial
 from tests.support.checkout import CHECKOUT, SOURCE
 
-LONG = ("--data", "digits", "--hidden", "32", "--batch-size", "8", "--epochs", "60")
-"""A trial of some seconds, with an epoch every tenth of a second."""
+LONG = ("--data", "digits", "--hidden", "32", "--batch-size", "8", "--epochs")
+"""A trial with about twenty epochs a second; the number of epochs is to follow."""
 
 OTHER_DISK = """
 import sys
