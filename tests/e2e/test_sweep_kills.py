@@ -35,7 +35,7 @@ def runs(pid: int) -> bool:
 
 def test_a_killed_worker_and_ctrl_c_change_no_number(tmp_path: Path) -> None:
     # On one core, so that PyTorch's last bits do not depend on when NumPy ends: see `Session`.
-    sweep = begin(tmp_path, *LONG, "60", "--seeds", "2", "--threads", "1")
+    sweep = begin(tmp_path, *LONG, "40", "--seeds", "2", "--threads", "1")
     wait_until(lambda: epochs_of(tmp_path) >= 3)
     killed = training_pid(tmp_path)
     os.kill(killed, signal.SIGKILL)
