@@ -29,7 +29,7 @@ from mlpwatch.core.cli.signals import stop_on_signals
 from mlpwatch.core.cli.train import run_train
 from mlpwatch.core.errors import InputError, MlpwatchError, RunError
 from mlpwatch.core.training.control import LEAVE_SECONDS
-from mlpwatch.tui.command_line import build_parser
+from mlpwatch.tui.command_line import COMMANDS, build_parser
 from mlpwatch.tui.startup import undisturbed
 from mlpwatch.tui.surroundings import check_folder, check_textual_variables, prepare_streams
 from mlpwatch.tui.terminal.output import LAST_WORDS_SECONDS
@@ -42,21 +42,6 @@ if TYPE_CHECKING:
     from mlpwatch.core.training.session import Session
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.state.watch import Report, Start, Watch
-
-COMMANDS = (
-    "train",
-    "resume",
-    "branch",
-    "attach",
-    "order",
-    "sweep",
-    "compare",
-    "runs",
-    "data",
-    "check",
-    "new",
-)
-"""The first word that is not an option; without a command, train and watch."""
 
 FRAMES_PER_SECOND = "240"
 """How often Textual may draw, which it reads only from the environment. At its default of 60, a key

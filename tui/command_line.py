@@ -21,6 +21,12 @@ _RUN_HELP = "name of the run, or path of its folder (default: the newest run)"
 
 Command = Callable[[argparse.Namespace], int]
 
+COMMANDS = (
+    "train", "resume", "branch", "attach", "order", "sweep", "compare", "runs", "data",
+    "check", "new",
+)  # fmt: skip
+"""The first word that is not an option; without a command, train and watch."""
+
 MAX_FPS = 60.0
 
 _DESCRIPTION = """\
