@@ -18,6 +18,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.core.data.registry import SOURCES
 from mlpwatch.core.network_file import NetworkFile as UsersFile
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.training.launch import new_session
@@ -55,6 +56,12 @@ async def _half_trained(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
     # Until the numbers, which change twice a second at most, have caught up.
     await _until(lambda: all(e.phase == "paused" for e in engines.values()), pilot)
     await pilot.pause(1.2)
+
+
+async def _spiral(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
+    """Half trained, and the planes, which change every two seconds, have caught up."""
+    await _half_trained(app, pilot)
+    await pilot.pause(2.5)
 
 
 async def _mistake(app: MlpwatchApp, pilot: Pilot[Any]) -> None:
@@ -112,6 +119,7 @@ SCENES: dict[str, tuple[Scene, tuple[int, int], dict[str, Any]]] = {
     "difference": (_different, (120, 34), {"activation": "tanh"}),
     "draw": (_drawn, (120, 34), {"recipe": "seed"}),
     "tour": (_toured, (120, 34), {}),
+    "spiral": (_spiral, (140, 40), dict(SOURCES["spiral"].pace["twin"]) | {"epochs": 60}),
 }
 
 
@@ -124,7 +132,9 @@ def _wrong_file(folder: Path) -> UsersFile:
 async def take(name: str, data: str, theme: str, folder: Path) -> Path:
     """Run the app until the scene is there, and write its picture."""
     scene, size, settings = SCENES[name]
-    config: RunConfig = from_recipe(**({"recipe": "twin"} | settings), data=data, epochs=12)
+    data = name if name in SOURCES else data
+    chosen: dict[str, Any] = {"recipe": "twin", "epochs": 12, "data": data} | settings
+    config: RunConfig = from_recipe(**chosen)
     with tempfile.TemporaryDirectory() as saved:
         if name == "difference":
             config = replace(config, network=_wrong_file(Path(saved)))
