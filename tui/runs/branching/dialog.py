@@ -16,7 +16,7 @@ from mlpwatch.tui.kit.text_block import TextBlock
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.runs.branching.form import EPOCH, FATE, NAME, BranchForm, BranchPlan, Row
 
-LABEL_COLUMNS, VALUE_COLUMNS = 20, 13
+LABEL_COLUMNS, VALUE_COLUMNS = 19, 14
 NOTE_AT = LABEL_COLUMNS + VALUE_COLUMNS
 
 WORDS_ROWS = 9
@@ -52,7 +52,7 @@ class BranchDialog(ModalScreen[BranchPlan | None], ClosesOnce[BranchPlan | None]
         title = f"Branch of {self._parent_name}: a new run that begins after one of its epochs"
         about = [[(line, Role.TEXT)] for line in self._about]
         self.query_one("#question", TextBlock).update([[(title, Role.STRONG)], *about, []])
-        self._draw()
+        self._show()
 
     def on_key(self, event: Key) -> None:
         """Take what is typed into the row at the cursor."""
@@ -104,8 +104,10 @@ class BranchDialog(ModalScreen[BranchPlan | None], ClosesOnce[BranchPlan | None]
         self.dismiss(None)
 
     def _draw(self) -> None:
-        if not can_draw(self):
-            return
+        if can_draw(self):
+            self._show()
+
+    def _show(self) -> None:
         self.query_one(FormRows).repaint()
         fault = self.form.fault()
         said = (fault, Role.BAD) if fault else (self.form.effect(), Role.TEXT)

@@ -117,7 +117,7 @@ async def test_all_settings_can_be_reached_and_what_is_wrong_is_seen(
         form = BranchForm(RunConfig(), range(13), 5, here="twin")
         waiting = asyncio.ensure_future(_asked(stage, form))
         await until(lambda: isinstance(stage.app.screen, BranchDialog), stage.pilot)
-        await stage.look()
+        await stage.see("enter starts it  escape changes nothing")
         mark, seen = ">" if ascii_only else "▸", set()
         for _ in form.rows:
             seen.add(stage.row(f" {mark} ").split(mark)[1].split("  ")[0].strip())
