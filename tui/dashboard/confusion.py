@@ -305,10 +305,10 @@ class ConfusionMatrix(CellView, can_focus=True):
 
     def _number_at(self, counts: "NDArray[np.int64]", true: int, predicted: int) -> str:
         """Return a cell's number in full."""
-        count, other = int(counts[true, predicted]), self._facts.other
+        count, other = int(counts[true, predicted]), self._facts.subtracted
         if self._facts.mode == "percent":
             return f"{100 * count / max(1, int(counts[true].sum())):.1f} %"
-        if self._facts.mode != "difference" or other is None:
+        if other is None:
             return f"{count:,}"
         difference = count - int(other[true, predicted])
         return f"{difference:+,}" if difference else "0"

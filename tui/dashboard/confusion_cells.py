@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mlpwatch.core.analysis.scores import ClassScores, PairDifference
 
-MatrixMode = Literal["plane", "counts", "percent", "difference", "scores"]
+MatrixMode = Literal["plane", "counts", "percent", "difference", "parent", "scores"]
 MATRIX_MODES: tuple[MatrixMode, ...] = get_args(MatrixMode)
 
 _DECIMAL_COLUMNS = 6
@@ -28,7 +28,8 @@ class MatrixFacts:
 
     mode: MatrixMode = "counts"
     other: "NDArray[np.int64] | None" = None
-    """The other model's counts, which are subtracted in mode `difference`."""
+    """What is subtracted: in mode `difference` the other model's counts, in mode `parent` those of
+    a branch's parent at the same epoch."""
     scores: "ClassScores | None" = None
     """Shown beside or below the matrix if there is room; in mode `scores` in its place."""
     differences: "tuple[PairDifference, ...] | None" = None
@@ -39,6 +40,11 @@ class MatrixFacts:
     """Shown if there are no counts."""
     plane: Canvas | None = None
     """Decision regions, shown in mode `plane` in place of the matrix."""
+
+    @property
+    def subtracted(self) -> "NDArray[np.int64] | None":
+        """What is subtracted from the counts; None in other modes."""
+        return self.other if self.mode in ("difference", "parent") else None
 
     @property
     def is_page(self) -> bool:
@@ -72,7 +78,7 @@ class CellTexts(NamedTuple):
 
         No two numbers touch, except differences, which their signs separate.
         """
-        gap = 0 if self.facts.mode == "difference" and self.facts.other is not None else 1
+        gap = 0 if self.facts.subtracted is not None else 1
         starts, looks = [-1], []
         # Shorter if not all fit in full: five differences beyond 99 or more in one row.
         for width in (layout.cell, layout.cell - 1):
@@ -87,17 +93,21 @@ class CellTexts(NamedTuple):
         It has at most `width` columns; a difference has one more for its sign.
         """
         count, diagonal = int(self.counts[true, predicted]), true == predicted
-        if self.facts.mode == "difference" and self.facts.other is not None:
-            return self._difference(count - int(self.facts.other[true, predicted]), width)
+        if (other := self.facts.subtracted) is not None:
+            difference = count - int(other[true, predicted])
+            return self._difference(difference, width, diagonal=diagonal)
         if self.facts.mode == "percent":
             total = int(self.counts[true].sum())
             return percent_text(count, total, width, self.zero), share_role(count, total, diagonal)
         return count_text(count, width, self.zero), count_role(count, diagonal, self.largest)
 
-    def _difference(self, difference: int, width: int) -> tuple[str, Role]:
+    def _difference(self, difference: int, width: int, *, diagonal: bool) -> tuple[str, Role]:
         if difference == 0:
             return self.zero, Role.DIM
         sign, role = ("+", Role.NUMPY) if difference > 0 else ("-", Role.TORCH)
+        if self.facts.mode == "parent":
+            # More on the diagonal is better than the parent, more beside it worse.
+            role = Role.GOOD if (difference > 0) == diagonal else Role.BAD
         return sign + count_text(abs(difference), width, ""), role
 
 

@@ -56,7 +56,7 @@ class Matrices:
 
     def counts(self, engine: "EngineView", state: "RunState") -> "Matrix | None":
         """Return the shown matrix of an engine, if there is one."""
-        epoch = self._shared_epoch(state)
+        epoch = self._epoch_of(engine, state)
         return engine.confusion if epoch is None else engine.matrices.get(epoch)
 
     def reader_of(
@@ -77,10 +77,16 @@ class Matrices:
         return None
 
     def next_mode(self, state: "RunState") -> None:
-        """Switch to the next way of showing them; a single model has no difference."""
-        absent = {"difference"} if len(state.engines) == 1 else set()
-        absent |= set() if self.has_plane else {"plane"}
-        modes = [mode for mode in MATRIX_MODES if mode not in absent]
+        """Switch to the next way of showing them.
+
+        A single model has no difference, and only a branch one from its parent.
+        """
+        has = {
+            "plane": self.has_plane,
+            "difference": len(state.engines) > 1,
+            "parent": bool(state.parent_future),
+        }
+        modes = [mode for mode in MATRIX_MODES if has.get(mode, True)]
         self.mode = modes[(modes.index(self.mode) + 1) % len(modes)]
 
     def begin_with_plane(self) -> None:
@@ -156,6 +162,8 @@ class Matrices:
         counts = self.counts(state.engines[name], state)
         if counts is None:
             return MatrixFacts(absent=self._why_absent(state.engines[name]))
+        if self.mode == "parent":
+            return self._facts_beside_parent(name, state)
         if self.mode != "difference":
             return MatrixFacts(self.mode, scores=self._scores_of(name, counts))
         first, second = (self.counts(engine, state) for engine in state.engines.values())
@@ -166,6 +174,30 @@ class Matrices:
         titles = tuple(engine.title for engine in state.engines.values())
         found = self._differences_of(first, second)
         return MatrixFacts("difference", differences=found, titles=titles)
+
+    def _facts_beside_parent(self, name: EngineName, state: "RunState") -> MatrixFacts:
+        """Return the parent's counts after the same epoch, or that there are none."""
+        engine = state.engines[name]
+        epoch, counts = self._epoch_of(engine, state), self.counts(engine, state)
+        other = None if epoch is None else state.parent_future.matrix(name, epoch)
+        if counts is None or other is None or other.shape != counts.shape:
+            return MatrixFacts("parent")
+        return MatrixFacts("parent", other=other)
+
+    def _has_parent_s(self, engine: "EngineView", state: "RunState") -> bool:
+        epoch = self._epoch_of(engine, state)
+        return epoch is not None and state.parent_future.matrix(engine.name, epoch) is not None
+
+    def _epoch_of(self, engine: "EngineView", state: "RunState") -> int | None:
+        """Return the epoch of an engine's matrix; None for the newest.
+
+        Beside the parent: the newest epoch that both have.
+        """
+        if self.epoch is not None or self.mode != "parent":
+            return self._shared_epoch(state)
+        future = state.parent_future
+        both = (n for n in engine.matrices if future.matrix(engine.name, n) is not None)
+        return max(both, default=None)
 
     def _why_absent(self, engine: "EngineView") -> str:
         if self.epoch is None:
@@ -206,9 +238,10 @@ class Matrices:
             "percent": " row %",
             "difference": " "
             + " − ".join(clipped(one.title, 14) for one in state.engines.values()),
+            "parent": " − parent" if self._has_parent_s(engine, state) else " (no parent's here)",
             "scores": " scores %",
         }
-        epoch, text = self._shared_epoch(state), what[self.mode]
+        epoch, text = self._epoch_of(engine, state), what[self.mode]
         if epoch is None:
             return text
         return f"{text} · epoch {epoch}{self._accuracy(engine, state)}"
@@ -217,6 +250,10 @@ class Matrices:
         counts = self.counts(engine, state)
         if counts is None or self.mode == "difference":
             return ""
+        epoch, future = self._epoch_of(engine, state), state.parent_future
+        parents = None if epoch is None else future.matrix(engine.name, epoch)
+        if self.mode == "parent" and parents is not None:
+            return f": {100 * (accuracy_of(counts) - accuracy_of(parents)):+.2f} points"
         return f": {100 * accuracy_of(counts):.2f} %"
 
 

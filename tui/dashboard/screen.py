@@ -27,7 +27,7 @@ from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, Speed, StatusPanel, TextLine
 from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
-from mlpwatch.tui.kit.run_text import header
+from mlpwatch.tui.kit.run_text import header, spike_text
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.cost import CostMeter
 
@@ -64,7 +64,8 @@ class Dashboard(ClosesOnce[None]):
         watch: the run that is followed.
         names: the engines that train, left to right.
         cost: what drawing the screen costs.
-        branch: asks for a branch from an epoch; None for the newest.
+        branch: asks for a branch from an epoch, None for the newest; proposes a learning rate,
+            None for the run's own, and says why.
     """
 
     WHERE: ClassVar[Where] = "dashboard"
@@ -84,7 +85,7 @@ class Dashboard(ClosesOnce[None]):
         watch: Watch,
         names: tuple[EngineName, ...],
         cost: CostMeter,
-        branch: Callable[[int | None], None],
+        branch: Callable[[int | None, float | None, str], None],
     ) -> None:
         super().__init__()
         self._watch, self._names, self._cost, self._branch = watch, names, cost, branch
@@ -249,7 +250,21 @@ class Dashboard(ClosesOnce[None]):
 
     def action_branch(self) -> None:
         """Ask for a branch of this run, from the epoch shown."""
-        self._branch(self._watch.shown.epoch)
+        self._branch(self._watch.shown.epoch, None, "")
+
+    def action_go_back(self) -> None:
+        """Ask for a branch from before a loss spike, with half the learning rate."""
+        state, session = self._watch.state, self._watch.session
+        if state is None or session is None:
+            return
+        if (engine := state.spiked) is None:
+            state.say("no loss has jumped up; b branches from any epoch", where=self.WHERE)
+            self.update(numbers=True)
+            return
+        began = engine.spikes.began or 0
+        rate = engine.learning_rate_at(began, session.config.learning_rate) / 2
+        why = f"{spike_text(engine)}: from before it, with half the learning rate."
+        self._branch(began // state.epoch_steps, rate, why)
 
     def action_back(self) -> None:
         """Leave the past epoch, cell, crosshair, zoom, overlay and a saved run, one at a time."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.dashboard.crosshair import loss_difference, place, reading_at
-from mlpwatch.tui.kit.run_text import cause_text, gap_text, parted_text
+from mlpwatch.tui.kit.run_text import GOES_BACK, cause_text, gap_text, parted_text, spike_text
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import Watch
 
@@ -27,7 +27,10 @@ def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -
         return []
     if waits := watch.waiting_text:
         return [(f" {waits}", Role.WARNING)]
-    text = state.message_on("dashboard")
+    text, spiked = state.message_on("dashboard"), state.spiked
+    if spiked is not None and (not text or state.message_is_bad):
+        # Why it diverged is the message; a spike of one that trains has none.
+        return [(f" {GOES_BACK}: {text or spike_text(spiked)}", Role.WARNING)]
     news = [(f" {text}", Role.BAD if state.message_is_bad else Role.DIM)]
     if text and state.message_is_new:
         return news

@@ -1,5 +1,6 @@
 """What several screens say about a run: the header, and the gap between the two models."""
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from mlpwatch.tui import formatting
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from mlpwatch.core.config import RunConfig
     from mlpwatch.core.events import DifferenceFound, GapMeasured
-    from mlpwatch.tui.state.run_state import RunState
+    from mlpwatch.tui.state.run_state import EngineView, RunState
 
 
 def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
@@ -120,6 +121,19 @@ def cause_text(found: "DifferenceFound", config: "RunConfig") -> str:
     who = config.title(found.differs)
     # The tensor is last: narrow screens cut the end.
     return f"{who} differs since step {found.step:,}: {why}; first: {found.tensor}"
+
+
+GOES_BACK = "B goes back, half the rate"
+"""What the key offers after a loss spike; the key comes first, since narrow screens cut the end."""
+
+
+def spike_text(engine: "EngineView") -> str:
+    """Return how far a model's loss is up and since when; short enough for 80 columns."""
+    spikes = engine.spikes
+    since = f"since step {(spikes.began or 0) + 1:,}"
+    if not isfinite(spikes.times):
+        return f"{engine.title}'s loss is not finite {since}"
+    return f"{engine.title}'s loss is {spikes.times:.1f} x its median {since}"
 
 
 RUN_ACTIONS = ("toggle_pause", "step", "faster", "slower", "stop")

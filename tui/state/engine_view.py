@@ -29,6 +29,7 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.tui.state.curves import Curve, Point
 from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, EpochCurves, is_kept
+from mlpwatch.tui.state.loss_spike import LossSpikes
 
 Phase = Literal["waiting", "training", "paused", "finished", "stopped", "diverged", "failed"]
 
@@ -84,6 +85,8 @@ class EngineView:
     """The measured steps of the newest epoch, until the next one's first; a log has none."""
     rate_changes: list[RateChanged] = field(default_factory=list)
     """The newest changes of the learning rate, one per step."""
+    spikes: LossSpikes = field(default_factory=LossSpikes)
+    """When the training loss jumped up."""
     test: Evaluation | None = None
     """The predictions for each test image; None if the end is known only from a log."""
     test_accuracy: float = nan
@@ -143,6 +146,18 @@ class EngineView:
         """Return the epochs that ended at or after a step."""
         return self.epochs[bisect_left(self.epochs, step, key=lambda point: point.step) :]
 
+    def learning_rate_at(self, step: int, usual: float) -> float:
+        """Return η₀ after a step.
+
+        Args:
+            step: steps done.
+            usual: η₀ of the config.
+        """
+        earlier = [change for change in self.rate_changes if change.step <= step]
+        if earlier:
+            return earlier[-1].learning_rate
+        return self.rate_changes[0].before if self.rate_changes else usual
+
     def apply(self, event: EngineEvent) -> None:
         """Apply one event."""
         match event:
@@ -182,6 +197,7 @@ class EngineView:
         self.loss_by_step.add(event.step, event.loss)
         self.loss_by_second.add(event.seconds, event.loss)
         self._losses.append(event.loss)
+        self.spikes.add(event.step, event.loss)
         self._advance(event)
 
     def _add_steps(self, event: StepGroup) -> None:
@@ -190,6 +206,7 @@ class EngineView:
         self.loss_by_step.add_sum(event.count, Point(middle, *sums))
         self.loss_by_second.add_sum(event.count, Point(event.seconds, *sums))
         self._losses.extend([event.loss] * min(event.count, LOSS_WINDOW))
+        self.spikes.add(event.step, event.loss, event.count)
         self._advance(event)
 
     def _advance(self, event: StepDone | StepGroup) -> None:
@@ -236,4 +253,6 @@ class EngineView:
     def _end(self, event: RunEnded) -> None:
         self.phase, self.detail, self.test = event.reason, event.detail, event.test
         self.test_accuracy = event.test_accuracy
+        if event.reason == "diverged":
+            self.spikes.end(event.step)
         self.step, self.seconds = event.step, event.seconds

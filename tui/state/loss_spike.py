@@ -37,11 +37,23 @@ class LossSpikes:
         """Whether the loss is still up."""
         self.times = math.nan
         """The highest mean of the newest spike, as a multiple of the median; inf if not finite."""
+        self._since = 0
+        """Stretches since the newest spike ended."""
         self._means: deque[float] = deque(maxlen=REMEMBERED)
         self._first = math.nan
         self._from = 0
         self._count = 0
         self._sum = 0.0
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the loss is up, or was among the last stretches."""
+        return self.lasts or (self.began is not None and self._since < REMEMBERED)
+
+    def end(self, step: int) -> None:
+        """Note that the engine diverged; a loss that went up before is the beginning."""
+        if not self.lasts:
+            self._raise(step, math.inf)
 
     def add(self, step: int, loss: float, count: int = 1) -> None:
         """Add the mean loss of `count` batches, of which the last was `step`."""
@@ -65,6 +77,7 @@ class LossSpikes:
             if mean > TIMES * usual and mean > SHARE * self._first:
                 self._raise(begins, mean / usual if usual > 0 else math.inf)
                 return
+        self._since = 0 if self.lasts else self._since + 1
         self.lasts = False
         self._means.append(mean)
 

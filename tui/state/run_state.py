@@ -102,6 +102,12 @@ class RunState:
         return all(engine.ended for engine in self.engines.values())
 
     @property
+    def spiked(self) -> EngineView | None:
+        """The engine whose loss jumped up first, of those where that is news."""
+        found = [one for one in self.engines.values() if one.spikes.is_news]
+        return min(found, key=lambda one: one.spikes.began or 0, default=None)
+
+    @property
     def seconds(self) -> float:
         """Training time of the slower engine."""
         return max(engine.seconds for engine in self.engines.values())

@@ -132,6 +132,12 @@ async def says_so_of_the_run_here(stage: Stage, key: str) -> None:
     await stage.see("not found under")
 
 
+@effect("dashboard", "go_back")
+async def says_that_no_loss_has_jumped_up(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert "no loss has jumped up" in stage.text()
+
+
 @effect("runs", "rename")
 async def renames(stage: Stage, key: str) -> None:
     await stage.open_runs()
@@ -318,8 +324,6 @@ def at_row(first: str, *, after: tuple[str, ...] = ()) -> Effect:
 
 EFFECTS["branch", "move(1)"] = at_row("name")
 EFFECTS["branch", "move(-1)"] = at_row("name", after=("down", "down"))
-EFFECTS["branch", "group(1)"] = at_row("learning_rate")
-EFFECTS["branch", "group(-1)"] = at_row("learning_rate", after=("pagedown", "pagedown"))
 
 
 @effect("branch", "turn(1)")
@@ -327,7 +331,7 @@ async def takes_the_next_kept_epoch(stage: Stage, key: str) -> None:
     dialog = await branch_dialog(stage)
     await stage.press(key)
     assert dialog.form.plan().epoch == 6
-    await stage.press("pagedown", key)
+    await stage.press("tab", key)
     assert dialog.form.plan().config.learning_rate == 2 * RunConfig().learning_rate
 
 
@@ -336,7 +340,7 @@ async def takes_the_kept_epoch_before(stage: Stage, key: str) -> None:
     dialog = await branch_dialog(stage)
     await stage.press(key)
     assert dialog.form.plan().epoch == 4
-    await stage.press("pagedown", key)
+    await stage.press("tab", key)
     assert dialog.form.plan().config.learning_rate == RunConfig().learning_rate / 2
 
 

@@ -70,6 +70,8 @@ class BranchDialog(ModalScreen[BranchPlan | None], ClosesOnce[BranchPlan | None]
         """Take a key that is typed, also one that came before the dialog had opened."""
         if event.key == "backspace":
             self.form.erase()
+        elif event.key in ("tab", "pagedown"):
+            self.form.next_group()
         elif event.key in ("ctrl+u", "delete"):
             self.form.clear()
         elif event.is_printable and event.character:
@@ -82,11 +84,6 @@ class BranchDialog(ModalScreen[BranchPlan | None], ClosesOnce[BranchPlan | None]
     def action_move(self, rows: int) -> None:
         """Move the cursor by some rows."""
         self.form.move(rows)
-        self._draw()
-
-    def action_group(self, by: int) -> None:
-        """Move the cursor to another group."""
-        self.form.move_group(by)
         self._draw()
 
     def action_turn(self, by: int) -> None:
@@ -111,8 +108,8 @@ class BranchDialog(ModalScreen[BranchPlan | None], ClosesOnce[BranchPlan | None]
         self.query_one(FormRows).repaint()
         fault = self.form.fault()
         said = (fault, Role.BAD) if fault else (self.form.effect(), Role.TEXT)
-        keys = ("↑↓ row  ←→ value, or type it  ", "enter starts it  escape changes nothing")
-        arrows = "up, down: row  left, right: value, or type it  "
+        keys = ("↑↓ row  tab group  ←→ value, or type it  ", "enter starts  escape cancels")
+        arrows = "up, down, tab  left, right or type: value  "
         first = arrows if self.query_one(FormRows).look.ascii_only else keys[0]
         self.query_one("#fault", TextBlock).update([[], [said], [(first + keys[1], Role.DIM)]])
 

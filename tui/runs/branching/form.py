@@ -107,11 +107,11 @@ class BranchForm:
         self.cursor = max(0, min(self.cursor + rows, len(self.rows) - 1))
         self._typed = False
 
-    def move_group(self, by: int) -> None:
-        """Move the cursor to the first row of the group before or after its own."""
+    def next_group(self) -> None:
+        """Move the cursor to the first row of the next group; after the last comes the first."""
         groups = list(dict.fromkeys(row.group for row in self.rows))
-        there = max(0, min(groups.index(self.row.group) + by, len(groups) - 1))
-        self.cursor = next(n for n, row in enumerate(self.rows) if row.group == groups[there])
+        there = groups[(groups.index(self.row.group) + 1) % len(groups)]
+        self.cursor = next(n for n, row in enumerate(self.rows) if row.group == there)
         self._typed = False
 
     def turn(self, by: int) -> None:

@@ -53,10 +53,13 @@ async def branch_here(
     except (MlpwatchError, OSError) as error:
         say(str(error), bad=True)
         return False
+    begun = proposal or Proposal()
+    if kept and begun.why and begun.epoch is not None and kept[0] > begun.epoch:
+        say(f"{parent.name} keeps no epoch before that; its first is {kept[0]}", bad=True)
+        return False
     if not kept:
         say(f"{parent.name} keeps no past epoch to branch from (--history)", bad=True)
         return False
-    begun = proposal or Proposal()
     trains_here = not host.main.attached and not current.ended
     rate = begun.learning_rate
     form = BranchForm(

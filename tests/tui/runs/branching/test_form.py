@@ -114,12 +114,13 @@ def test_what_is_decided_already_has_no_row() -> None:
 
 def test_groups_are_gone_through() -> None:
     one = form()
-    one.move_group(1)
+    one.next_group()
     assert one.row.key == "learning_rate"
-    one.move_group(1)
+    one.next_group()
     assert one.row.key == "dropout"
-    one.move_group(-9)
-    assert one.row.key == EPOCH
+    for _ in range(4):
+        one.next_group()
+    assert one.row.key == EPOCH, "after the last the first"
     one.move(99)
     assert one.row.key == "history"
 
