@@ -1,6 +1,5 @@
 """The dashboard: both models side by side, as they train."""
 
-import asyncio
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -20,19 +19,18 @@ from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.confusion_layout import HEAD_ROWS
 from mlpwatch.tui.dashboard.crosshair import Stride
 from mlpwatch.tui.dashboard.matrices import Matrices, cell_text
-from mlpwatch.tui.dashboard.text import message
+from mlpwatch.tui.dashboard.text import before_spike, message
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.epoch_bar import EpochBar
 from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer, Speed, StatusPanel, TextLine
 from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.kit.pace import LATE_SECONDS, MATRICES_SECONDS, NUMBERS_SECONDS, Pace
-from mlpwatch.tui.kit.run_text import header, spike_text
+from mlpwatch.tui.kit.run_text import header
 from mlpwatch.tui.state.watch import Watch
 from mlpwatch.tui.terminal.cost import CostMeter
 
 if TYPE_CHECKING:
-    from mlpwatch.core.runs.replay import ParentTail
     from mlpwatch.tui.state.run_state import Phase, RunState
 
 Panel = Literal["loss", "accuracy", "confusion"]
@@ -257,14 +255,11 @@ class Dashboard(ClosesOnce[None]):
         state, session = self._watch.state, self._watch.session
         if state is None or session is None:
             return
-        if (engine := state.spiked) is None:
+        if proposal := before_spike(state, session.config):
+            self._branch(*proposal)
+        else:
             state.say("no loss has jumped up; b branches from any epoch", where=self.WHERE)
             self.update(numbers=True)
-            return
-        began = engine.spikes.began or 0
-        rate = engine.learning_rate_at(began, session.config.learning_rate) / 2
-        why = f"{spike_text(engine)}: from before it, with half the learning rate."
-        self._branch(began // state.epoch_steps, rate, why)
 
     def action_back(self) -> None:
         """Leave the past epoch, cell, crosshair, zoom, overlay and a saved run, one at a time."""
@@ -373,15 +368,12 @@ class Dashboard(ClosesOnce[None]):
             self._score()
 
     def _look_at_parent(self) -> None:
-        if (parent := self._watch.parent) is not None:
-            self._follow(parent)
+        if self._watch.parent is not None:
+            self._follow_parent()
 
     @work(group="parent", exclusive=True)
-    async def _follow(self, parent: "ParentTail") -> None:
-        """Read what the parent of a branch has done meanwhile, off the event loop."""
-        records = await asyncio.to_thread(parent.read)
-        if records and (state := self._watch.state):
-            state.parent_future.add(records)
+    async def _follow_parent(self) -> None:
+        if await self._watch.read_parent():
             self.update()
 
     def _paint_matrices(self) -> None:

@@ -43,6 +43,20 @@ def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -
     return [(f" {standing_note(state, session.config)}", Role.DIM)]
 
 
+def before_spike(state: "RunState", config: RunConfig) -> tuple[int, float, str] | None:
+    """Return what a branch from before a loss spike begins with; None without a spike.
+
+    Returns:
+        Epochs done, half of the learning rate then in force, and why it is proposed.
+    """
+    if (engine := state.spiked) is None:
+        return None
+    began = engine.spikes.began or 0
+    rate = engine.learning_rate_at(began, config.learning_rate) / 2
+    why = f"{spike_text(engine)}: from before it, with half the learning rate."
+    return began // state.epoch_steps, rate, why
+
+
 def difference_text(state: "RunState", options: ChartOptions, step: int) -> str:
     """Return how much both models differed at a step; empty for a single model."""
     if len(state.engines) == 1:
