@@ -62,8 +62,7 @@ class Dashboard(ClosesOnce[None]):
         watch: the run that is followed.
         names: the engines that train, left to right.
         cost: what drawing the screen costs.
-        branch: asks for a branch from an epoch, None for the newest; proposes a learning rate,
-            None for the run's own, and says why.
+        branch: asks for a branch from an epoch, with a learning rate or None, and why.
     """
 
     WHERE: ClassVar[Where] = "dashboard"
@@ -252,12 +251,9 @@ class Dashboard(ClosesOnce[None]):
 
     def action_go_back(self) -> None:
         """Ask for a branch from before a loss spike, with half the learning rate."""
-        state, session = self._watch.state, self._watch.session
-        if state is None or session is None:
-            return
-        if proposal := before_spike(state, session.config):
+        if proposal := before_spike(self._watch):
             self._branch(*proposal)
-        else:
+        elif state := self._watch.state:
             state.say("no loss has jumped up; b branches from any epoch", where=self.WHERE)
             self.update(numbers=True)
 
@@ -368,7 +364,7 @@ class Dashboard(ClosesOnce[None]):
             self._score()
 
     def _look_at_parent(self) -> None:
-        if self._watch.parent is not None:
+        if self._watch.parent:
             self._follow_parent()
 
     @work(group="parent", exclusive=True)

@@ -43,16 +43,17 @@ def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -
     return [(f" {standing_note(state, session.config)}", Role.DIM)]
 
 
-def before_spike(state: "RunState", config: RunConfig) -> tuple[int, float, str] | None:
+def before_spike(watch: Watch) -> tuple[int, float, str] | None:
     """Return what a branch from before a loss spike begins with; None without a spike.
 
     Returns:
         Epochs done, half of the learning rate then in force, and why it is proposed.
     """
-    if (engine := state.spiked) is None:
+    state, session = watch.state, watch.session
+    if state is None or session is None or (engine := state.spiked) is None:
         return None
     began = engine.spikes.began or 0
-    rate = engine.learning_rate_at(began, config.learning_rate) / 2
+    rate = engine.learning_rate_at(began, session.config.learning_rate) / 2
     why = f"{spike_text(engine)}: from before it, with half the learning rate."
     return began // state.epoch_steps, rate, why
 

@@ -1,5 +1,6 @@
 """A run as the screen sees it: loading, running or leaving; its state, and commands to it."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from threading import Thread
 from time import monotonic
@@ -162,6 +163,14 @@ class Watch:
         self.is_behind = len(events) >= MANY_EVENTS
         self.state.apply_all(events)
         return self._follow_limit(self.session) or bool(events)
+
+    async def read_parent(self) -> bool:
+        """Read what the parent of a branch has done meanwhile; return whether there was anything."""
+        if self.parent is None or self.state is None:
+            return False
+        records = await asyncio.to_thread(self.parent.read)
+        self.state.parent_future.add(records)
+        return bool(records)
 
     def leave(self) -> None:
         """Ask the session to save and end; a run that trains elsewhere is not affected."""

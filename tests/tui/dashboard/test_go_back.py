@@ -9,7 +9,8 @@ from mlpwatch.core.config import RunConfig
 from mlpwatch.core.events import Event, RateChanged, RunEnded, StepDone
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.tui.runs.branching.dialog import BranchDialog
-from tests.support.samples.scenes import EPOCH_STEPS, RUN_PATH, failed, training
+from tests.support.samples.fake_folder import RUN_PATH
+from tests.support.samples.scenes import EPOCH_STEPS, failed, training
 from tests.support.stage import Stage, on_stage, until
 
 
