@@ -165,7 +165,7 @@ class Watch:
         return self._follow_limit(self.session) or bool(events)
 
     async def read_parent(self) -> bool:
-        """Read what the parent of a branch has done meanwhile; return whether there was anything."""
+        """Read what the parent of a branch has done meanwhile; return whether there is news."""
         if self.parent is None or self.state is None:
             return False
         records = await asyncio.to_thread(self.parent.read)
