@@ -80,8 +80,9 @@ async def branch_here(
     has_begun = await switch.start(
         current, lambda: _make(plan, parent), path.parent, keeps_current=keeps
     )
-    if has_begun and plan.fate == "stays paused":
-        current.pause()
+    if has_begun and keeps:
+        change = current.pause if plan.fate == "stays paused" else current.resume
+        change()
     return has_begun
 
 
