@@ -60,6 +60,7 @@ async def test_every_screen_says_points_and_shows_them(tmp_path: Path) -> None:
         await sees("nothing to draw: the inputs are points of two numbers")
         await pilot.press("w")
         await sees(r"first layer: units 0–7 of 8, relu\(w·x \+ b\) over x1, x2")
+        await sees("each tile is the plane: where a unit answers")
         await pilot.press("escape", "m")
         await sees(r"validation point \d+")
         await pilot.press("enter", "g")

@@ -49,6 +49,8 @@ REFRESH_FRAMES = 4
 TAKE_SECONDS = 0.1
 """Time between requesting weights and reading them: a batch takes less."""
 
+POINTS_HINT = "each tile is the plane: where a unit answers, and how much; tab model, z zoom"
+
 BOTH_COLUMNS = 100
 """Both models are shown side by side from this width on."""
 
@@ -285,5 +287,8 @@ class WeightsScreen(ClosesOnce[None]):
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).update(*header(self._watch))
         self.query_one(EpochBar).update()
-        text = message_text(self._watch, self.WHERE, self._note, self._hints.of("weights"))
+        hint, session = self._hints.of("weights"), self._watch.session
+        if hint and session and session.dataset.are_points:
+            hint = POINTS_HINT
+        text = message_text(self._watch, self.WHERE, self._note, hint)
         self.query_one("#message", TextLine).update(text)
