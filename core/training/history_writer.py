@@ -24,6 +24,9 @@ MOST_WAITING = 64
 """While so many checkpoints wait for their turn or for a slow disk, no other epoch is chosen. Those
 of small networks are written within 40 ms after the end, so a short run keeps every epoch."""
 
+LAST_SECONDS = 0.5
+"""Longest wait at the end for what waits: an exit after a short run would lose its last epochs."""
+
 MOST_WAITING_BYTES = 2**28
 """Of all that wait. An engine that follows hands over the chosen epochs up to this: an epoch is of
 little use without all engines."""

@@ -45,7 +45,7 @@ from mlpwatch.core.runs.replay import RunTail
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.scheduling import available_cores, share_interpreter
 from mlpwatch.core.training.control import Control, ControlGroup
-from mlpwatch.core.training.history_writer import HistoryWriter
+from mlpwatch.core.training.history_writer import LAST_SECONDS, HistoryWriter
 from mlpwatch.core.training.rates import Past
 from mlpwatch.core.training.recorder import DiskRecorder
 from mlpwatch.core.training.result import EngineResult, result_of
@@ -347,7 +347,8 @@ class Session:
         written = self._recorder.close(max(0.0, deadline - monotonic()))
         self._event_writer.close(max(0.0, deadline - monotonic()))
         if self._history is not None:
-            self._history.close(max(0.0, deadline - monotonic()))
+            # Small networks take 40 ms for what waits; a disk that does not answer gets no more.
+            self._history.close(max(LAST_SECONDS if written else 0.0, deadline - monotonic()))
         self._command_server.close()
         if written:
             self.run.sign_off()
