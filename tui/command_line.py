@@ -164,8 +164,9 @@ def _add_order(parser: argparse.ArgumentParser, command: Command) -> None:
 def _add_sweep(parser: Parser) -> None:
     parser.description = (
         "Train a grid of settings times seeds. Every setting takes a list: --learning-rate "
-        "0.03,0.1 --hidden '64;128,64'. Each trial is an ordinary run in the sweep's folder. The "
-        "same --name again trains what is missing."
+        "0.03,0.1 --hidden '64;128,64'. Each trial is an ordinary run in the sweep's folder, "
+        "GROUP/TRIAL where a run is named; past epochs are kept only with --history MB. The same "
+        "--name again trains what is missing. --threads N gives all trials together N cores."
     )
     parser.usage = "mlpwatch sweep [OPTIONS]"
     add_sweep_options(parser)

@@ -62,7 +62,7 @@ def test_workers_without_the_folder_send_epochs_and_whole_runs_and_one_may_die(
 ) -> None:
     pids = worker_pids(cluster)
     saved = tmp_path / "saved"
-    words = (*LONG, "120", "--seeds", "2", "--cluster", cluster, "--json")
+    words = (*LONG, "80", "--seeds", "2", "--cluster", cluster, "--json")
     sweep = begin(saved, *words, shares_disk=False)
     # Epochs come back while it trains, and both are listed as in training.
     wait_until(lambda: min(epochs_of(saved, 0), epochs_of(saved, 1)) >= 2)
@@ -78,11 +78,11 @@ def test_workers_without_the_folder_send_epochs_and_whole_runs_and_one_may_die(
         folder = saved / "g" / f"seed={seed}"
         run = Run.open(saved, f"g/seed={seed}")
         assert run.manifest.group == "g"
-        assert {record.epoch for record in run.read_metrics()} == set(range(1, 121))
+        assert {record.epoch for record in run.read_metrics()} == set(range(1, 81))
         assert (run.read_result() or {})["run"] == str(folder)
         latest = run.read_latest("torch")
         assert latest is not None
-        assert latest.checkpoint.position.epoch == 120
+        assert latest.checkpoint.position.epoch == 80
 
 
 @pytest.mark.rare
@@ -91,7 +91,7 @@ def test_on_one_disk_ctrl_c_saves_and_the_same_sweep_continues(
 ) -> None:
     worker_pids(cluster)
     saved = tmp_path / "saved"
-    sweep = begin(saved, *LONG, "150", "--seeds", "3", "--cluster", cluster)
+    sweep = begin(saved, *LONG, "100", "--seeds", "3", "--cluster", cluster)
     wait_until(lambda: min(epochs_of(saved, 0), epochs_of(saved, 1)) >= 2)
     os.killpg(sweep.pid, signal.SIGINT)
     assert "saved; the same sweep continues it" in last_words(sweep)

@@ -6,7 +6,9 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from mlpwatch.core.runs.listing import EngineSummary, RunSummary, list_runs
+from mlpwatch.core.errors import RunError
+from mlpwatch.core.runs.listing import EngineSummary, RunSummary, group_folders, list_runs
+from mlpwatch.core.sweeps.reading import GroupReader, group_state
 from mlpwatch.core.text import printable
 from mlpwatch.tui.runs.columns import batch_text, rate_text
 
@@ -25,9 +27,9 @@ def runs_as_text(saved: Path, width: int | None = None) -> str:
         saved: the folder of the runs.
         width: cells of the terminal, into which settings that do not fit are left out.
     """
-    found = list_runs(saved)
+    found, sweeps = list_runs(saved), _sweep_lines(saved)
     if not found:
-        return f"no runs in {printable(saved)}"
+        return "\n".join(sweeps) or f"no runs in {printable(saved)}"
     rows = [_HEADINGS, *(_row(run) for run in found)]
     # In cells: a Chinese or Japanese character takes two.
     columns = {
@@ -36,15 +38,29 @@ def runs_as_text(saved: Path, width: int | None = None) -> str:
     for heading in _LEFT_OUT_FIRST:
         if width is not None and sum(cells + 2 for _, cells in columns.values()) - 2 > width:
             del columns[heading]
-    return "\n".join(
+    lines = [
         "  ".join(set_cell_size(row[n], cells) for n, cells in columns.values()).rstrip()
         for row in rows
-    )
+    ]
+    return "\n".join([*lines, *sweeps])
 
 
 def runs_as_json(saved: Path) -> str:
     """Return the runs under `saved`, newest first, as one JSON array."""
     return json.dumps([_object(run) for run in list_runs(saved)], indent=2)
+
+
+def _sweep_lines(saved: Path) -> list[str]:
+    """Return a line per sweep: its trials are no rows of the list."""
+    lines = []
+    for path in group_folders(saved):
+        name = printable(path.name)
+        try:
+            state = group_state(GroupReader(path).read())
+            lines.append(f"sweep {name}: {state}; mlpwatch compare {name} shows it")
+        except RunError as error:
+            lines.append(f"sweep {name}: {error}")
+    return lines
 
 
 def _row(run: RunSummary) -> tuple[str, ...]:

@@ -66,6 +66,22 @@ def test_runs_and_trials_show_the_settings_that_differ(
     assert [one.name for one in list_runs(saved)] == ["alone"]
 
 
+def test_the_list_of_runs_has_a_line_per_sweep(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (saved / "two" / "group.json").write_text("{")
+    assert main(["runs", "--saved", str(saved)]) == 0
+    *runs, one, two = capsys.readouterr().out.splitlines()
+    assert len(runs) == 2
+    assert one == "sweep one: 4 of 6 finished; mlpwatch compare one shows it"
+    assert two.startswith("sweep two: ")
+    assert "group.json" in two
+    (saved / "alone" / "config.json").unlink()
+    (saved / "alone").rmdir()
+    assert main(["runs", "--saved", str(saved)]) == 0
+    assert capsys.readouterr().out.count("\n") == 2
+
+
 def test_a_name_that_is_neither_is_one_line(
     saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,9 @@ def test_a_trial_is_an_ordinary_run_of_the_group(folder: Path, group: Group, thr
     run.release()
     row = GroupReader(folder).read().rows[0]
     assert (row.state, set(row.test_accuracy)) == ("finished", {"numpy", "torch"})
+    if threads == 1:
+        # Two engines do not share a core: they take turns.
+        assert [record.engine for record in row.records] == ["numpy"] * 2 + ["torch"] * 2
 
 
 def test_a_stopped_trial_continues_and_one_killed_before_its_result_is_done_again(
