@@ -34,6 +34,16 @@ def mlpwatch(folder: Path, *words: str, **changes: str) -> "subprocess.Completed
     )  # fmt: skip
 
 
+def trained_alone(folder: Path, epochs: int) -> None:
+    """Train with `SETTINGS` in this process; the run is called `alone`."""
+    config = RunConfig(
+        data="digits", dtype="float64", dropout=0.2, hidden=(16,), batch_size=100, epochs=epochs
+    )
+    session = new_session(config, folder / "saved", "alone", lambda _text: None)
+    session.start()
+    assert session.join(60.0)
+
+
 def checkpoint(folder: Path, name: str, engine: EngineName) -> Checkpoint:
     latest = Run.open(folder / "saved", name).read_latest(engine)
     assert latest is not None
@@ -74,12 +84,7 @@ def has_epoch(folder: Path, name: str, epoch: int = 1) -> bool:
 
 
 def test_two_ranks_learn_what_one_process_does_and_resume_as_three(tmp_path: Path) -> None:
-    config = RunConfig(
-        data="digits", dtype="float64", dropout=0.2, hidden=(16,), batch_size=100, epochs=3
-    )
-    alone = new_session(config, tmp_path / "saved", "alone", lambda _text: None)
-    alone.start()
-    assert alone.join(60.0)
+    trained_alone(tmp_path, epochs=3)
     two = mlpwatch(
         tmp_path, "train", *SETTINGS, "--epochs", "2", "--name", "two", "--ranks", "2", "--json"
     )

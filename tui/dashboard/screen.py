@@ -19,6 +19,7 @@ from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.confusion_layout import HEAD_ROWS
 from mlpwatch.tui.dashboard.crosshair import Stride
 from mlpwatch.tui.dashboard.matrices import Matrices, cell_text
+from mlpwatch.tui.dashboard.ranks import RankRow
 from mlpwatch.tui.dashboard.text import before_spike, message
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.epoch_bar import EpochBar
@@ -103,6 +104,7 @@ class Dashboard(ClosesOnce[None]):
             for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
                 title = self._watch.title(name)
                 yield StatusPanel(name, title, id=f"{name}-status", classes=classes)
+        yield RankRow(self._names)
         for panel in PANELS:
             with Horizontal(id=panel, classes="panel") as row:
                 row.visible = False
@@ -351,6 +353,7 @@ class Dashboard(ClosesOnce[None]):
             for name, engine in state.engines.items():
                 speed = Speed(session.config.batch_size, session.threads(name))
                 self.query_one(f"#{name}-status", StatusPanel).update(engine, state.epochs, speed)
+            self.query_one(RankRow).update(state, self.size.height)
 
     def _draw_matrices(self) -> None:
         state, session = self._watch.state, self._watch.session

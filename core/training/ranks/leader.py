@@ -1,5 +1,6 @@
 """Rank 0: it keeps the run, and the other ranks follow it step by step."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -77,7 +78,8 @@ class RankedSession(Session):
     ) -> None:
         if measured := meter.add(times, idle, before + exchange.steps):
             self.mailbox.put(measured)
-        if times[:, 2].any():
+        # A launcher that is stopped asks all ranks; this one's signals are handled elsewhere.
+        if times[:, 2].any() and self._stopped_at == math.inf:
             rank = int(times[:, 2].argmax())
             self._end(f"rank {rank} was asked to stop")
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed
+from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
 from mlpwatch.core.config import EngineName
@@ -109,7 +110,10 @@ def join() -> Processes:
     where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     limit = timedelta(seconds=MEET_SECONDS)
     try:
-        store, rank, size = next(rendezvous("env://", timeout=limit))
+        found, rank, size = next(rendezvous("env://", timeout=limit))
+        # The launcher's store outlives a restart, with the addresses of ranks that are gone.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = PrefixStore(f"attempt {attempt}", found)
         distributed.init_process_group(
             "gloo", store=store, rank=rank, world_size=size, timeout=NO_LIMIT
         )
@@ -119,8 +123,8 @@ def join() -> Processes:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     # A client of its own: the threads that ask would wait for each other.
-    own = store.clone() if hasattr(store, "clone") else store
-    return Processes(rank, size, own)
+    own = found.clone() if hasattr(found, "clone") else found
+    return Processes(rank, size, PrefixStore(f"attempt {attempt}", own))
 
 
 def launch(ranks: int, arguments: Sequence[str]) -> int:
