@@ -127,8 +127,8 @@ def resumed_on_ranks(
 def interrupted_run(saved: Path, name: str | None, config: RunConfig) -> "Run | None":
     """Return the run that a launcher's restart continues; None if it had not begun.
 
-    Without a name it is the newest with these settings that several ranks trained and that has no
-    result.
+    Without a name it is the newest with these settings that several ranks trained and that has
+    not ended by itself.
 
     Args:
         saved: the folder of all runs.
@@ -144,6 +144,14 @@ def interrupted_run(saved: Path, name: str | None, config: RunConfig) -> "Run | 
         with suppress(RunError):
             run = Run.open(saved, candidate)
             is_same = replace(run.config, data=config.data) == config
-            if is_same and (name or run.manifest.ranks > 1) and run.read_result() is None:
+            if is_same and (name or run.manifest.ranks > 1) and _is_open(run):
                 return run
     return None
+
+
+def _is_open(run: "Run") -> bool:
+    """Return whether a run was stopped or killed, or failed, perhaps because a rank was lost."""
+    from mlpwatch.core.runs.replay import recorded_end  # noqa: PLC0415 - it imports NumPy
+
+    ends = [recorded_end(run, name) for name in run.config.engine_names]
+    return any(end is None or end.reason in ("stopped", "failed") for end in ends)
