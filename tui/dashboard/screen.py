@@ -96,10 +96,9 @@ class Dashboard(ClosesOnce[None]):
 
     def compose(self) -> ComposeResult:
         """Make header, one row of panels after another, message and footer."""
-        line = TextLine(id="header")
+        yield (line := TextLine(id="header"))
         # In the first frame: the update after it competes with torch's import for the interpreter.
         line.update(*header(self._watch))
-        yield line
         with Horizontal(id="status"):
             for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
                 title = self._watch.title(name)
