@@ -1,6 +1,8 @@
 """`mlpwatch compare`: runs and sweeps beside each other, as a table or as JSON."""
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +58,14 @@ def run_compare(options: argparse.Namespace) -> int:
     return 0
 
 
+def terminal_columns() -> int | None:
+    """Return the width of the terminal that stdout is; None for a file or a pipe."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 Run = tuple["RunSummary", dict[str, Any]]
 """What its folder says, and its settings."""
 
@@ -69,7 +79,7 @@ def _parts(groups: Sequence["GroupReading"], runs: Sequence[Run]) -> Iterator[li
     from mlpwatch.core.sweeps.table import table_lines  # noqa: PLC0415
 
     for group in groups:
-        yield [f"{group.name}: {group_state(group)}", *table_lines(group)]
+        yield [f"{group.name}: {group_state(group)}", *table_lines(group, terminal_columns())]
     if found := list(_differences(groups)):
         yield [
             f"{' · '.join(filter(None, (f'{other} against {one}', setting.label)))}: "

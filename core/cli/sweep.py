@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpwatch.core.cli.compare import terminal_columns
 from mlpwatch.core.cli.options import (
     DEFAULT_SAVED,
     LISTED,
@@ -78,7 +79,7 @@ def run_sweep(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace, request: StopRequest) -> int:
     # Imported here: the command line must not wait for them.
     from mlpwatch.core.cli.headless import say  # noqa: PLC0415
-    from mlpwatch.core.sweeps.group import plan_group, store_group  # noqa: PLC0415
+    from mlpwatch.core.sweeps.group import held_group, plan_group, store_group  # noqa: PLC0415
     from mlpwatch.core.sweeps.sweep import Sweep  # noqa: PLC0415
     from mlpwatch.core.sweeps.table import begin_line  # noqa: PLC0415
 
@@ -86,6 +87,10 @@ def _run(options: argparse.Namespace, request: StopRequest) -> int:
     path, group = plan_group(Path(options.saved), name, asked)
     for data in sorted({one.config.data for one in group.settings}):
         check_source(data)
+    if path.exists():
+        # Refused before anything is added to a sweep that another process trains.
+        with held_group(path):
+            pass
     sweep = Sweep(path, group, request.flag.is_set)
     trials = sweep.missing()
     pool = _pool(options, path, group)
@@ -126,7 +131,7 @@ def _print_end(reading: "GroupReading", options: argparse.Namespace) -> None:
     if options.json:
         print(to_json(reading.to_dict()), flush=True)  # noqa: T201
     else:
-        print("\n".join(table_lines(reading)), flush=True)  # noqa: T201
+        print("\n".join(table_lines(reading, terminal_columns())), flush=True)  # noqa: T201
     saved = shlex.quote(str(options.saved))
     elsewhere = "" if options.saved == DEFAULT_SAVED else f" --saved {saved}"
     verb = "compare" if reading.is_done else "sweep --name"

@@ -15,8 +15,13 @@ from mlpwatch.core.text import printable
 _MINUTE, _HOUR = 60, 3600
 
 
-def table_lines(reading: GroupReading) -> list[str]:
-    """Return the table of settings, aligned, and below it the failed trials."""
+def table_lines(reading: GroupReading, columns: int | None = None) -> list[str]:
+    """Return the table of settings, aligned, and below it the failed trials.
+
+    Args:
+        reading: of the sweep.
+        columns: of the terminal; where it is too narrow, a verdict has a line of its own.
+    """
     settings = reading.settings()
     engines = [name for name in TITLES if any(name in row.test_accuracy for row in settings)]
     varied = reading.group.varied
@@ -25,8 +30,12 @@ def table_lines(reading: GroupReading) -> list[str]:
     rows += [_cells(row, engines) for row in settings]
     lines = aligned(rows)
     verdicts = [row.verdict for row in settings]
-    if any(verdicts):
-        width = max(map(len, lines))
+    width = max(map(len, lines))
+    if columns is not None and width + 2 + max(map(len, verdicts)) > columns:
+        # Two spaces: they belong to the line above.
+        said = ["", *(f"  {verdict}" for verdict in verdicts)]
+        lines = [text for pair in zip(lines, said, strict=True) for text in pair if text.strip()]
+    elif any(verdicts):
         lines = [
             f"{line:<{width}}  {said}".rstrip()
             for line, said in zip_longest(

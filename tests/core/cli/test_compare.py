@@ -8,6 +8,7 @@ import pytest
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.listing import list_runs
 from mlpwatch.core.sweeps.reading import GroupReader
+from mlpwatch.core.sweeps.table import table_lines
 from mlpwatch.tui.__main__ import main
 from tests.support.samples.run_samples import create
 from tests.support.samples.sweep_samples import group_of, make_group, train_trial
@@ -64,6 +65,15 @@ def test_runs_and_trials_show_the_settings_that_differ(
     (run,) = json.loads(said(capsys, saved, "alone", "--json"))["runs"]
     assert (run["run"], run["state"]) == ("alone", "stopped")
     assert [one.name for one in list_runs(saved)] == ["alone"]
+
+
+def test_a_narrow_terminal_has_the_verdict_below_its_row(saved: Path) -> None:
+    reading = GroupReader(saved / "one").read()
+    wide, narrow = table_lines(reading, 140), table_lines(reading, 80)
+    assert len(wide) == 3
+    assert max(map(len, narrow)) <= 80
+    assert narrow[2] == "  PyTorch is 4.00 ± 0.00 points lower: real"
+    assert wide == table_lines(reading)
 
 
 def test_the_list_of_runs_has_a_line_per_sweep(

@@ -16,8 +16,10 @@ from mlpwatch.core.errors import InputError
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.layout import GROUP_NAME, METRICS_NAME
 from mlpwatch.core.runs.manifest import read_manifest
+from mlpwatch.core.sweeps.group import held_group, read_group
 from mlpwatch.core.sweeps.local import shared_cores
 from mlpwatch.tui.__main__ import main
+from tests.support.samples.sweep_samples import make_group
 
 TINY = ("--data", "digits", "--hidden", "8", "--epochs", "2", "--train-size", "200")
 
@@ -175,6 +177,18 @@ def test_data_that_can_not_be_read_write_nothing(
     assert main(["sweep", *TINY, "--name", "lr"]) == 2
     assert "damaged" in capsys.readouterr().err
     assert not (tmp_path / "saved" / "lr" / GROUP_NAME).exists()
+
+
+def test_a_sweep_that_another_process_trains_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = group_from(options(*TINY, "--seeds", "1"))
+    path = make_group(tmp_path, "g", group)
+    with held_group(path):
+        words = ["sweep", *TINY, "--seeds", "2", "--saved", str(tmp_path), "--name", "g"]
+        assert main(words) == 2
+    assert "trains it; wait for it" in capsys.readouterr().err
+    assert read_group(path) == group
 
 
 def _result(folder: Path) -> Any:  # noqa: ANN401 - JSON
