@@ -10,9 +10,12 @@ from mlpwatch.core.sweeps.group import Group
 from mlpwatch.core.sweeps.reading import GroupReading, SettingRow
 from mlpwatch.core.sweeps.statistics import Spread
 from mlpwatch.core.sweeps.trial import TrialEnd
-from mlpwatch.core.text import printable
+from mlpwatch.core.text import excerpt, printable
 
 _MINUTE, _HOUR = 60, 3600
+
+SHORT_REASON = 60
+"""Most characters of a reason beside its trial; the table has it whole."""
 
 
 def table_lines(reading: GroupReading, columns: int | None = None) -> list[str]:
@@ -42,8 +45,23 @@ def table_lines(reading: GroupReading, columns: int | None = None) -> list[str]:
                 lines, ["PyTorch against NumPy, points", *verdicts], fillvalue=""
             )
         ]
-    failed = [row for row in reading.rows if row.state == "failed"]
-    return lines + [f"failed: {row.trial.name}: {row.reason}" for row in failed]
+    return lines + _failed_lines(reading)
+
+
+def _failed_lines(reading: GroupReading) -> list[str]:
+    """Return each reason once, with the trials of a setting that have failed for it."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for row in reading.rows:
+        if row.state == "failed":
+            found.setdefault((row.trial.setting, row.reason), []).append(row.trial.name)
+    return [
+        f"failed: {names[0]}{_others(len(names) - 1)}: {reason}"
+        for (_, reason), names in found.items()
+    ]
+
+
+def _others(count: int) -> str:
+    return f" and {_count(count, 'more seed')}" if count else ""
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -69,7 +87,9 @@ def trial_line(end: TrialEnd, number: int, count: int, run: RunSummary | None) -
         return f"{place}  saved; the same sweep continues it"
     test = {e.engine: e.test_accuracy for e in run.engines} if run else {}
     known = [f"{TITLES[name]} {share:.2%}" for name, share in test.items() if share is not None]
-    parts = known + ([f"failed: {end.reason}"] if end.state == "failed" else [])
+    parts = known + (
+        [f"failed: {excerpt(end.reason, SHORT_REASON)}"] if end.state == "failed" else []
+    )
     return "  ".join([place, *parts])
 
 

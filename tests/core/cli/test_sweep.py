@@ -163,7 +163,7 @@ def test_a_sweep_from_the_command_line(
     assert main(["sweep", "--name", "lr"]) == 0
     out, err = capsys.readouterr()
     assert "learning-rate 0.1    3 of 3" in out
-    assert "failed: learning-rate=1e+20,seed=0: " in out
+    assert "failed: learning-rate=1e+20,seed=0" in out
     assert "6 of them done" in err
     assert main([*words, "--epochs", "9"]) == 2
     assert "--epochs 9: sweep lr has 2" in capsys.readouterr().err
