@@ -238,8 +238,9 @@ class TorchMLP:
         """See `SharedEngine.exchange_with`.
 
         One flat sum instead of `DistributedDataParallel`: that takes the mean over the processes,
-        which is not the mean over the batch where they have different numbers of rows, and it has
-        no room for the learning rate: a second collective takes as long as the first, 0.3 ms.
+        which is not the mean over the batch where their numbers of rows differ (digits, batch 100,
+        3 processes: 0.004 in a weight after 12 steps). It has no room for the learning rate, which
+        would need a second sum, and making one imports `torch._dynamo`, 1.8 s.
         """
         self._exchange = exchange
         count = sum(p.numel() for p in self._weights.values())

@@ -79,7 +79,8 @@ def _work(steps: int) -> None:
         sums: list[float] = []
         exchange.on_step = partial(_note_sum, sums)
         seconds = _seconds(engine, config.batch_size, _steps_of(config, steps))
-        found[name] = {"step": seconds, "sum": float(np.median(sums[WARM_UP:]))}
+        # Rank 0 alone is given the times of all.
+        found[name] = {"step": seconds, "sum": float(np.median(sums[WARM_UP:] or [0.0]))}
     if processes.rank == 0:
         print(json.dumps(found), flush=True)  # noqa: T201
     processes.leave()
