@@ -1,13 +1,16 @@
 """The keys that move every screen of a run through its epochs."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.app import App
 
 from mlpwatch.tui.kit.keys import Where
 from mlpwatch.tui.run_stack import RunStack
-from mlpwatch.tui.state.run_state import RunState
 from mlpwatch.tui.state.shown_epoch import Move
+
+if TYPE_CHECKING:
+    from mlpwatch.tui.state.run_state import RunState
 
 WITH_NUMBERS: tuple[Where, ...] = ("dashboard", "layers")
 """Screens that also show epochs of which only the numbers in the logs are left."""
@@ -49,7 +52,7 @@ class EpochKeys:
         self._app.run_worker(shown.read(self._redraw))
 
 
-def numbered_epochs(state: RunState) -> set[int]:
+def numbered_epochs(state: "RunState") -> set[int]:
     """Return the epochs whose matrix or record is known."""
     return {
         epoch
@@ -58,7 +61,7 @@ def numbered_epochs(state: RunState) -> set[int]:
     }
 
 
-def why_none(state: RunState, newest: int) -> str:
+def why_none(state: "RunState", newest: int) -> str:
     """Return why there is no past epoch to go to."""
     if newest <= 1 and not state.ended:
         return "< and > go back and on through the epochs, once one is done"

@@ -23,7 +23,10 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 REFUSED = {
-    "unknown command": (["frobnicate"], ["'frobnicate'", "resume, branch, attach, order, runs"]),
+    "unknown command": (
+        ["frobnicate"],
+        ["'frobnicate'", "resume, branch, attach, order, sweep, compare"],
+    ),
     "unknown option": (["--frobnicate"], ["--frobnicate", "mlpwatch --help"]),
     "abbreviated option": (["--epo", "3"], ["--epo"]),
     "option without value": (["--epochs"], ["--epochs", "expected one argument"]),

@@ -12,6 +12,7 @@ from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch
 
 if TYPE_CHECKING:
+    from mlpwatch.core.analysis.past.past_epochs import PastEpoch
     from mlpwatch.core.analysis.plane.regions import Predict
     from mlpwatch.core.run_source import RunSource
 
@@ -29,7 +30,7 @@ class _Asked(NamedTuple):
     epoch: int | None
     """A past one; None for the newest weights."""
     step: int
-    """Of the newest weights; -1 without any."""
+    """Of the weights; -1 without any."""
     points: int
     """0 while they are loaded."""
 
@@ -93,19 +94,25 @@ class Planes:
             if not news:
                 return
             for name in news:
-                canvas = await asyncio.to_thread(_drawn, session, name, wanted[name], look)
+                past = self._watch.shown.past
+                canvas = await asyncio.to_thread(_drawn, session, name, wanted[name], past, look)
                 self.canvases[name], self._asked[name] = canvas, wanted[name]
             draw()
 
     def _request(
         self, session: "RunSource", name: EngineName, size: Size, epoch: int | None
     ) -> _Asked:
-        latest = session.weight_store.latest(name)
-        step = latest.step if latest and epoch is None else -1
-        return _Asked(size, epoch, step, session.dataset.train_count)
+        store, past = session.weight_store, self._watch.shown.past
+        if epoch is None:
+            latest = store.latest(name)
+        else:
+            latest = past.store.latest(name) if past and past.epoch == epoch else None
+        return _Asked(size, epoch, latest.step if latest else -1, session.dataset.train_count)
 
 
-def _drawn(session: "RunSource", name: EngineName, asked: _Asked, look: Look) -> Canvas:
+def _drawn(
+    session: "RunSource", name: EngineName, asked: _Asked, past: "PastEpoch | None", look: Look
+) -> Canvas:
     """Return a model's plane, or why there is none."""
     from mlpwatch.core.analysis.plane.regions import regions_of  # noqa: PLC0415 - after the first frame
     from mlpwatch.tui.dashboard.plane_page import layout_in, plane_page  # noqa: PLC0415
@@ -114,9 +121,10 @@ def _drawn(session: "RunSource", name: EngineName, asked: _Asked, look: Look) ->
     if not data.train_count:
         return _instead(session.images_missing, asked.size)
     try:
-        predict = _predictor(session, name, asked.epoch)
+        predict = _predictor(session, name, asked.epoch, past)
         if predict is None:
-            return _instead("no weights yet", asked.size)
+            why = "no weights yet" if asked.epoch is None else "the weights are not kept"
+            return _instead(why, asked.size)
         layout = layout_in(*asked.size)
         regions = regions_of(predict, data, layout.window(config.pixel_range, look))
         return plane_page(regions, data, layout, config.pixel_range, look)
@@ -125,15 +133,16 @@ def _drawn(session: "RunSource", name: EngineName, asked: _Asked, look: Look) ->
         return _instead(str(error) or "out of memory", asked.size)
 
 
-def _predictor(session: "RunSource", name: EngineName, epoch: int | None) -> "Predict | None":
+def _predictor(
+    session: "RunSource", name: EngineName, epoch: int | None, past: "PastEpoch | None"
+) -> "Predict | None":
     from mlpwatch.core.analysis.plane.regions import predictor  # noqa: PLC0415 - after the first frame
-    from mlpwatch.core.runs.run import Run  # noqa: PLC0415 - likewise
 
     latest = session.weight_store.latest(name)
     if epoch is not None:
-        path = session.run.path
-        past = Run.open(path.parent, path.name).read_past(name, epoch)
-        return predictor(session.config, name, past.state.weights, session.dataset)
+        if past is None or past.epoch != epoch or (then := past.store.latest(name)) is None:
+            return None
+        return predictor(session.config, name, then.weights, session.dataset)
     if latest is None:
         return None
     if session.config.network_file(name) is not None:

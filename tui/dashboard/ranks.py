@@ -6,13 +6,13 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.events import RanksMeasured
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.bars import share_bar
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
 
 if TYPE_CHECKING:
+    from mlpwatch.core.events import RanksMeasured
     from mlpwatch.tui.state.run_state import RunState
 
 MOST_STRIPS = 8
@@ -35,7 +35,7 @@ def strip_rows(ranks: int, height: int) -> int:
     return 1 if height < ROWS_ABOVE_STRIPS else 1 + min(ranks, MOST_STRIPS)
 
 
-def slowest_rank(measured: RanksMeasured) -> int | None:
+def slowest_rank(measured: "RanksMeasured") -> int | None:
     """Return the rank that the others wait for; None if no one waits long."""
     waits = measured.waiting
     longest = max(waits)
@@ -49,7 +49,7 @@ class RankStrips(CellView):
         super().__init__(id=id, classes=classes)
         self._measured: RanksMeasured | None = None
 
-    def update(self, measured: RanksMeasured | None) -> None:
+    def update(self, measured: "RanksMeasured | None") -> None:
         """Show the newest means; None before the first."""
         if measured is not self._measured:
             self._measured = measured
@@ -79,7 +79,7 @@ class RankStrips(CellView):
         return shown
 
     def _put_rank(
-        self, canvas: Canvas, y: int, rank: int, measured: RanksMeasured, *, is_slowest: bool
+        self, canvas: Canvas, y: int, rank: int, measured: "RanksMeasured", *, is_slowest: bool
     ) -> None:
         waiting, speed = measured.waiting[rank], measured.samples_per_second[rank]
         computing = max(0.0, 1 - waiting - measured.transfer)

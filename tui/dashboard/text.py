@@ -29,8 +29,10 @@ def message(watch: Watch, cell: Text, options: ChartOptions, step: int | None) -
         return [(f" {waits}", Role.WARNING)]
     text, spiked = state.message_on("dashboard"), state.spiked
     if spiked is not None and (not text or state.message_is_bad):
-        # Why it diverged is the message; a spike of one that trains has none.
-        return [(f" {GOES_BACK}: {text or spike_text(spiked)}", Role.WARNING)]
+        # Why it diverged is the message; a spike of one that trains has none. The key replaces the
+        # message's advice, a lower learning rate: both do not fit into 140 columns.
+        why = text.partition("; try ")[0] or spike_text(spiked)
+        return [(f" {GOES_BACK}: {why}", Role.WARNING)]
     news = [(f" {text}", Role.BAD if state.message_is_bad else Role.DIM)]
     if text and state.message_is_new:
         return news

@@ -1,6 +1,7 @@
 """The row that shows, while a past epoch is on the screen, which epochs are kept."""
 
 from collections.abc import Collection
+from typing import Protocol, runtime_checkable
 
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.look import Look
@@ -48,6 +49,15 @@ def epoch_bar(
     return pieces
 
 
+@runtime_checkable
+class Updates(Protocol):
+    """A screen that draws what has changed."""
+
+    def update(self, *, numbers: bool = False) -> None:
+        """Draw; with `numbers` also what changes at every step."""
+        ...
+
+
 class EpochBar(CellView):
     """Takes a row only while a past epoch is shown; says there too if it can't be read.
 
@@ -69,8 +79,16 @@ class EpochBar(CellView):
             self.run_worker(self._listed())
 
     async def _listed(self) -> None:
-        await self._watch.shown.look()
+        shown = self._watch.shown
+        await shown.look()
+        if shown.is_reading:
+            # It was written after its key was pressed: the newest epochs reach the disk late.
+            await shown.read(self._update_screen)
         self.repaint()
+
+    def _update_screen(self) -> None:
+        if isinstance(self.screen, Updates):
+            self.screen.update(numbers=True)
 
     def update(self) -> None:
         """Appear, draw or disappear; screens call it whenever they draw."""
