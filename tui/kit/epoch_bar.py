@@ -50,7 +50,7 @@ def epoch_bar(
 
 
 @runtime_checkable
-class Updates(Protocol):
+class UpdatedScreen(Protocol):
     """A screen that draws what has changed."""
 
     def update(self, *, numbers: bool = False) -> None:
@@ -87,7 +87,7 @@ class EpochBar(CellView):
         self.repaint()
 
     def _update_screen(self) -> None:
-        if isinstance(self.screen, Updates):
+        if isinstance(self.screen, UpdatedScreen):
             self.screen.update(numbers=True)
 
     def update(self) -> None:
