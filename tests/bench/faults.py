@@ -90,7 +90,7 @@ def rows(kills: int, fuzz: int) -> list[FaultRow]:
         FaultRow(fuzzed, core("reader_fuzz", "data_fuzz"), fuzz * FUZZED_READERS),
         FaultRow("killed and resumed, bit for bit", core("exact_resume")),
         FaultRow("SIGKILL at each system call of a save", core("checkpoint_crashes")),
-        FaultRow("SIGKILL while epochs are kept, in a branch", e2e("history_kills"), 12),
+        FaultRow("SIGKILL: epochs kept, branch, new rate", e2e("history_kills"), 45),
         FaultRow("SIGSTOP, SIGCONT, ctrl+z and fg", e2e("job_control")),
         FaultRow("disk full, quota, read-only, moved", e2e("disk_faults"), DISK_FAULTS),
         FaultRow("the folder renamed, deleted, replaced", e2e("gone_folder")),

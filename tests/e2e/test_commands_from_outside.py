@@ -139,6 +139,7 @@ def test_sigusr1_saves_and_training_continues(tmp_path: Path) -> None:
         assert process.wait(DEADLINE_SECONDS) == 128 + signal.SIGTERM
 
 
+@pytest.mark.rare
 def test_before_its_processor_time_is_up_a_run_saves_and_ends(tmp_path: Path) -> None:
     limited = ("sh", "-c", 'ulimit -t 8; exec "$@"', "sh")
     with training(tmp_path, "--only", "numpy", "--threads", "1", launcher=limited) as process:
@@ -186,6 +187,7 @@ def test_lockstep_keeps_both_at_the_same_step(tmp_path: Path) -> None:
         assert ask(tmp_path, encode_command(Command("status")))["status"]["lockstep"] is False
 
 
+@pytest.mark.rare
 def test_a_flood_of_saves_writes_few_checkpoints(tmp_path: Path) -> None:
     with training(tmp_path, "--only", "numpy") as process:
         wait_until((demo(tmp_path) / SOCKET_NAME).exists)

@@ -1,19 +1,24 @@
-"""A kill at any moment of a training or of a branching loses nothing and leaves nothing broken."""
+"""A kill at any moment of a training, a branching or a change loses nothing and breaks nothing."""
 
 import random
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.core.remote.protocol import Command
+from mlpwatch.core.runs.layout import SOCKET_NAME
 from mlpwatch.core.runs.listing import list_runs
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.training.branching import branched_session
-from mlpwatch.core.training.launch import new_session
+from mlpwatch.core.training.launch import new_session, resumed_session
+from mlpwatch.core.training.rates import read_rates
 from tests.support.checkout import CHECKOUT
+from tests.support.orders import order
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -80,3 +85,48 @@ def test_a_branch_that_is_killed_is_there_as_a_whole_or_not_at_all(
             latest = Run.open(tmp_path, summary.name).read_latest("numpy")
             assert latest is not None
             assert latest.checkpoint.position.epoch >= 1
+
+
+def checkpoint_step(saved: Path, name: str) -> int:
+    latest = Run.open(saved, name).read_latest("numpy")
+    return latest.checkpoint.position.step if latest else 0
+
+
+@pytest.mark.parametrize("kills", KILLS)
+def test_a_rate_that_a_checkpoint_has_used_outlives_a_kill(tmp_path: Path, kills: int) -> None:
+    moments = random.Random(20261201)
+    for n in range(kills):
+        name = f"run{n}"
+        folder = tmp_path / name
+        process = start(tmp_path, "train", "--name", name, "--epochs", "100000", *SMALL)
+        wait_until((folder / SOCKET_NAME).exists)
+        given: list[float] = []
+        used = 0
+        killer = Timer(moments.uniform(0.1, 0.6), process.kill)
+        killer.start()
+        # Until the kill cuts the connection, or leaves a socket where nobody listens.
+        with suppress(OSError, AssertionError):
+            while True:
+                given.append(0.001 * (len(given) + 1))
+                order(folder, Command("set", learning_rate=given[-1]))
+                before = checkpoint_step(tmp_path, name)
+                order(folder, Command("save"))
+                wait_until(
+                    lambda name=name, before=before, process=process: (  # type: ignore[misc]
+                        checkpoint_step(tmp_path, name) > before or process.poll() is not None
+                    )
+                )
+                if checkpoint_step(tmp_path, name) > before:
+                    used = len(given)
+        killer.join()
+        process.wait(30)
+        kept = [one.learning_rate for one in read_rates(folder)["numpy"]]
+        assert kept[:used] == given[:used]
+        assert kept == given[: len(kept)], "in order, none twice"
+        run = Run.open(tmp_path, name)
+        run.acquire()
+        session = resumed_session(run, run.config, lambda _text: None)
+        session.start()
+        session.stop()
+        assert session.join(60)
+        run.release()

@@ -73,6 +73,7 @@ def test_ten_thousand_characters_are_cut_in_the_middle(tmp_path: Path, option: s
     assert not line.endswith("n"), "what to do stands at the end"
 
 
+@pytest.mark.rare
 def test_hostile_paths_and_reasons_change_nothing_on_the_screen(tmp_path: Path) -> None:
     """The data, the folder of runs and the error of an engine: one of them fails, one goes on."""
     (tmp_path / HOSTILE).mkdir()

@@ -31,7 +31,10 @@ class FarTerminal(Terminal):
         return answers
 
 
-@pytest.mark.parametrize("is_early", [True, False], ids=["at once", "later"])
+@pytest.mark.parametrize(
+    "is_early",
+    [pytest.param(True, id="at once"), pytest.param(False, id="later", marks=pytest.mark.rare)],
+)
 def test_no_answer_comes_after_the_end(is_early: bool, tmp_path: Path) -> None:
     env = environment(SSH_CONNECTION="192.0.2.1 5000 192.0.2.2 22")
     with FarTerminal([*mlpwatch_command(), *OPTIONS], tmp_path, env=env) as terminal:

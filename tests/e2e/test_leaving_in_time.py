@@ -56,6 +56,7 @@ def test_a_batch_of_a_minute_does_not_hold_up_leaving(
 
 
 @three_tries
+@pytest.mark.rare
 def test_a_huge_layer_does_not_hold_up_leaving(tmp_path: Path) -> None:
     """42 million weights: seconds per batch, 0.2 GB per checkpoint."""
     huge = ("--data", "digits", "--name", "demo", "--only", "numpy")
@@ -114,6 +115,7 @@ def test_a_slow_screen_leaves_as_fast_as_any(tmp_path: Path) -> None:
 
 
 @three_tries
+@pytest.mark.rare
 def test_without_a_screen_too(tmp_path: Path) -> None:
     with headless(tmp_path, "slow_batch=60 save_every=10", "--json") as process:
         wait_for_epochs(tmp_path)

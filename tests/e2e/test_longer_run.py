@@ -26,6 +26,7 @@ def listed(folder: Path) -> str:
     return run(folder, "runs")[1]
 
 
+@pytest.mark.rare
 def test_a_longer_run_shows_its_new_end_while_it_is_stopped(tmp_path: Path) -> None:
     assert run(tmp_path, "train", "--data", "digits", *TRAIN)[0] == 0
     with subprocess.Popen(

@@ -100,6 +100,7 @@ def test_two_ranks_learn_what_one_process_does_and_resume_as_three(tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["saved"]
 
 
+@pytest.mark.rare
 def test_a_killed_rank_is_named_and_the_run_is_saved_whole(tmp_path: Path) -> None:
     words = ["train", *SETTINGS, "--epochs", "5000", "--name", "demo", "--ranks", "2"]
     with started(tmp_path, *words) as process:
@@ -116,6 +117,7 @@ def test_a_killed_rank_is_named_and_the_run_is_saved_whole(tmp_path: Path) -> No
         assert checkpoint(tmp_path, "demo", name).position.step > 0
 
 
+@pytest.mark.rare
 def test_orders_reach_all_ranks_and_a_signal_saves_and_ends_them(tmp_path: Path) -> None:
     words = ["train", *SETTINGS, "--epochs", "5000", "--name", "demo", "--ranks", "2"]
     with started(tmp_path, *words) as process:

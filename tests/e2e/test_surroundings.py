@@ -279,6 +279,7 @@ def test_a_run_of_a_hostile_name_is_taken_leave_of_in_plain_text(trained: Path) 
         assert b"\x1b]0;stolen" not in after
 
 
+@pytest.mark.rare
 def test_without_a_name_the_newest_run_is_meant(trained: Path) -> None:
     assert call(trained, "train", *SMALL, "--name", "second").returncode == 0
     done = call(trained, "resume", "--headless", "--epochs", "2")
@@ -331,6 +332,7 @@ def test_unfit_files_are_one_line_of_the_real_command(tmp_path: Path, name: str)
     assert not (tmp_path / "saved").exists()
 
 
+@pytest.mark.rare
 def test_a_theme_is_chosen_by_its_name(tmp_path: Path) -> None:
     with Terminal([*mlpwatch_command(), *SMALL, "--theme", "light"], tmp_path) as terminal:
         terminal.wait_for("training")

@@ -33,6 +33,7 @@ def runs(pid: int) -> bool:
     return path.exists() and path.read_bytes() != b""
 
 
+@pytest.mark.rare
 def test_a_killed_worker_and_ctrl_c_change_no_number(tmp_path: Path) -> None:
     # On one core, so that PyTorch's last bits do not depend on when NumPy ends: see `Session`.
     sweep = begin(tmp_path, *LONG, "40", "--seeds", "2", "--threads", "1")

@@ -98,6 +98,7 @@ def screen_folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(SCREEN is None, reason="GNU screen is not installed")
+@pytest.mark.rare
 def test_inside_screen_it_is_whole_after_a_detach_and_at_another_size(
     tmp_path: Path, screen_folder: Path
 ) -> None:

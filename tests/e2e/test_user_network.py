@@ -87,6 +87,7 @@ def test_the_file_trains_under_its_name_and_resumes_from_its_copy(tmp_path: Path
         assert terminal.wait_for_end() == 0
 
 
+@pytest.mark.rare
 def test_another_loss_and_biases_inside_w_train_and_resume_on_the_dashboard(
     tmp_path: Path,
 ) -> None:

@@ -35,18 +35,10 @@ MODES = {
 }  # fmt: skip
 """Keys that lead from the dashboard into each mode of each screen."""
 
-RARE = set(MODES) - {"dashboard"}
-"""Each screen is opened at the smallest sizes by the test below as well."""
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("where", "modes"),
-    [
-        pytest.param(where, modes, id=where, marks=pytest.mark.rare if where in RARE else ())
-        for where, modes in MODES.items()
-    ],
-)
+# Each screen is opened at the smallest sizes by the test below as well.
+@pytest.mark.rare
+@pytest.mark.parametrize(("where", "modes"), MODES.items(), ids=MODES)
 async def test_every_screen_in_every_mode_stands_every_size(
     where: str, modes: list[str], runs: dict[str, Run]
 ) -> None:

@@ -49,7 +49,9 @@ KEYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [(80, 24), (220, 60)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(80, 24), pytest.param((220, 60), marks=pytest.mark.rare)], ids=str
+)
 async def test_each_screen_names_the_files(size: tuple[int, int]) -> None:
     async with on_stage(training(), size, session=FakeSession(OWN)) as stage:
         for where, keys in KEYS.items():

@@ -95,6 +95,7 @@ async def test_views_in_140_columns_with_their_colours(snapshot: SnapshotAsserti
                 assert screen_picture(stage.app) == snapshot(name=view)
 
 
+@pytest.mark.rare
 async def test_views_in_220_columns_show_all_that_they_show_in_140() -> None:
     words = {}
     for size in (MEDIUM, LARGE):

@@ -71,12 +71,15 @@ class ShownEpoch:
         """List the kept epochs again; keep the old list if the disk does not answer soon."""
         if self.epochs is None:
             return
-        if self._looking is None:
-            self._looking = asyncio.create_task(asyncio.to_thread(self.epochs.kept))
-        done, _ = await asyncio.wait({self._looking}, timeout=LOOK_SECONDS)
+        looking = self._looking
+        if looking is None:
+            looking = self._looking = asyncio.create_task(asyncio.to_thread(self.epochs.kept))
+        done, _ = await asyncio.wait({looking}, timeout=LOOK_SECONDS)
         if done:
-            kept, self._looking = self._looking.result(), None
-            self.kept = tuple(sorted({epoch for one in kept.values() for epoch in one}))
+            # A key and the bar may wait for the same list.
+            if self._looking is looking:
+                self._looking = None
+            self.kept = tuple(sorted({epoch for one in looking.result().values() for epoch in one}))
 
     def go(self, move: Move, newest: int, others: Iterable[int] = ()) -> bool:
         """Go to another epoch; return whether there is any in the past.

@@ -97,6 +97,15 @@ async def test_a_held_key_reads_only_the_epoch_where_it_stops(
     assert one.title(12) == "epoch 1 of 12 · end: now"
 
 
+async def test_a_key_and_the_bar_may_list_the_kept_epochs_at_once(tmp_path: Path) -> None:
+    session, one = FakeSession(), ShownEpoch()
+    session.run.path = tmp_path / "run"
+    keep_epochs(session.run.path, range(3))
+    one.open(session)
+    await asyncio.gather(one.look(), one.look())
+    assert one.kept == (0, 1, 2)
+
+
 async def test_a_disk_that_does_not_answer_stops_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     session, one, answers = FakeSession(), ShownEpoch(), Flag()
     one.open(session)

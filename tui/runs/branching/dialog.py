@@ -67,8 +67,23 @@ class BranchDialog(ModalScreen[BranchPlan | None], ClosesOnce[BranchPlan | None]
         self._draw()
 
     def take_key(self, event: Key) -> bool:
-        """Take a key that is typed, also one that came before the dialog had opened."""
-        if event.key == "backspace":
+        """Take a key that is typed, also one that came before the dialog had opened.
+
+        Keys with a binding too: a binding runs after the next keys of a burst have been typed.
+        """
+        moves = {"up": -1, "down": 1}
+        turns = {"left": -1, "right": 1}
+        if event.key in moves:
+            self.form.move(moves[event.key])
+        elif event.key in turns:
+            self.form.turn(turns[event.key])
+        elif event.key == "enter":
+            self.action_start()
+            return True
+        elif event.key == "escape":
+            self.action_cancel()
+            return True
+        elif event.key == "backspace":
             self.form.erase()
         elif event.key in ("tab", "pagedown"):
             self.form.next_group()

@@ -1,0 +1,75 @@
+"""A session by keyboard only: overfit, go back, branch with dropout, watch both."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlpwatch.core.runs.run import Run
+from tests.support.terminal import Terminal, mlpwatch_command
+
+pytestmark = pytest.mark.xdist_group("terminal")
+
+SMALL = (
+    "--data", "digits", "--recipe", "overfitting", "--hidden", "32", "--epochs", "400",
+    "--threads", "1", "--only", "numpy", "--name", "over",
+)  # fmt: skip
+
+
+def epoch_in(text: str, pattern: str) -> int:
+    """Return the number that a pattern finds on the screen; -1 if it finds none."""
+    found = re.search(pattern, text)
+    return int(found[1]) if found else -1
+
+
+def go_back_to(terminal: Terminal, epoch: int) -> None:
+    """Press < until that epoch is shown."""
+    shown = r"epoch (\d+) of 400 · end: now"
+    here = 10**6
+    while here > epoch:
+        terminal.send(b"<")
+        before = here
+        terminal.wait_for(lambda text, before=before: -1 < epoch_in(text, shown) < before)  # type: ignore[misc]
+        here = epoch_in(terminal.text(), shown)
+    assert here == epoch
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"), [(80, 24), pytest.param(140, 40, marks=pytest.mark.rare)]
+)
+def test_overfit_go_back_branch_with_dropout_and_watch_both(
+    tmp_path: Path, columns: int, rows: int
+) -> None:
+    command = [*mlpwatch_command(), *SMALL]
+    with Terminal(command, tmp_path, columns=columns, rows=rows) as terminal:
+        terminal.wait_for(lambda text: epoch_in(text, r"epoch +(\d+)") >= 8)
+        terminal.send(b" ")
+        terminal.wait_for("paused")
+        go_back_to(terminal, 5)
+        terminal.send(b"b")
+        terminal.wait_for("enter starts")
+        terminal.wait_for("from epoch 5, 395 more epochs: nothing changed")
+        # A name; the run here trains on; two groups further comes dropout.
+        terminal.send(b"\x1b[Bdropped\x1b[Bt\t\t0.5")
+        terminal.wait_for("dropout 0.5 (was 0.0)")
+        terminal.send(b"\r")
+        terminal.wait_for(
+            lambda text: "enter starts" not in text and epoch_in(text, r"epoch +(\d+)") >= 6
+        )
+        terminal.send(b"r")
+        terminal.wait_for("└ dropped")
+        terminal.wait_for("running here")
+        terminal.send(b"m\x1b[Bmo")
+        terminal.wait_for("1 over")
+        terminal.wait_for("2 dropped")
+        terminal.send(b"qqq")
+        assert terminal.wait_for_end() == 0
+    saved = tmp_path / "saved"
+    branch, parent = Run.open(saved, "dropped"), Run.open(saved, "over")
+    assert branch.config.dropout == 0.5
+    assert branch.manifest.parent is not None
+    assert branch.manifest.parent.epoch == 5
+    for run in (branch, parent):
+        latest = run.read_latest("numpy")
+        assert latest is not None, "both are saved at the end"
+        assert latest.checkpoint.position.step > 5
