@@ -27,7 +27,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "regularization": ("dropout", "input_dropout", "weight_decay"),
     "data": ("train_size", "validation", "pixel_range", "seed"),
-    "network": ("activation", "loss", "torch_loss_mean"),
+    "network": (
+        "activation", "negative_slope", "loss", "output_activation", "torch_loss_mean",
+    ),
     "machine": ("threads", "device", "history"),
 }  # fmt: skip
 """The settings that may change: those that fit the weights of the parent."""
@@ -149,7 +151,7 @@ class BranchForm:
 
     def clear(self) -> None:
         """Take the parent's value again; of other rows the whole text away."""
-        self.texts[self.row.key] = self.row.before or ("" if not self.row.choices else BOTH)
+        self.texts[self.row.key] = self.row.before
         self._typed = bool(not self.row.choices and not self.row.before)
 
     def plan(self) -> BranchPlan:
@@ -230,7 +232,10 @@ def _rows_for(config: RunConfig, *, has_run_here: bool) -> list[Row]:
 
 
 def _choices(name: str) -> tuple[str, ...]:
-    return tuple(one for one in get_args(_TYPES[name]) if isinstance(one, str))
+    kinds = get_args(_TYPES[name])
+    # Of `Literal[…] | None` the choices are one level down.
+    inner = (choice for kind in kinds for choice in get_args(kind))
+    return tuple(one for one in (*kinds, *inner) if isinstance(one, str))
 
 
 def _shown(value: object) -> str:

@@ -1,6 +1,6 @@
 """The form of a branch: what is typed and chosen becomes settings, and what can't be is said."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -110,6 +110,22 @@ def test_what_is_decided_already_has_no_row() -> None:
     keys = {row.key for row in form(replace(CONFIG, only="torch"), here="").rows}
     assert keys == {EPOCH, NAME, *(name for names in GROUPS.values() for name in names)}
     assert not keys & {"hidden", "dtype", "initialization", "recipe", "only"}
+
+
+def test_each_setting_has_a_row_or_belongs_to_the_weights_of_the_parent() -> None:
+    rows = {name for names in GROUPS.values() for name in names}
+    fixed = {
+        "data", "dtype", "hidden", "initialization", "network", "network_torch", "only", "recipe",
+    }  # fmt: skip
+    assert {one.name for one in fields(RunConfig)} == rows | fixed
+    assert not rows & fixed
+
+
+def test_an_output_activation_is_chosen_or_left_to_the_loss() -> None:
+    one = put(form(), "output_activation", "s")
+    assert one.plan().config.output_activation == "softmax"
+    one.clear()
+    assert one.plan().config.output_activation is None
 
 
 def test_groups_are_gone_through() -> None:
