@@ -48,6 +48,16 @@ class ControlGroup:
                 control.begin_pause(levels=len(controls) > 1)
             self.wake_all()
 
+    def step(self, controls: list["Control"]) -> None:
+        """Train one more batch on each that is paused.
+
+        All are granted their step together: one that sees another a step ahead before it has its
+        own would catch up and then take its step too, so that all take two.
+        """
+        with self.changed:
+            for control in controls:
+                control.step()
+
     def set_learning_rate(self, rate: float, controls: list["Control"]) -> None:
         """Set the learning rate of several engines from their next batches on.
 

@@ -268,8 +268,7 @@ class Session:
 
     def step(self) -> None:
         """Train one more batch on every paused engine."""
-        for control in self._controls.values():
-            control.step()
+        self._group.step(list(self._controls.values()))
 
     def save(self) -> None:
         """Ask every engine for a checkpoint, and try again to write failed ones."""

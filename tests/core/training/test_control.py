@@ -206,6 +206,26 @@ def test_of_two_that_are_paused_together_the_one_behind_catches_up() -> None:
     assert [leader.take(6), other.take(6)] == ["wait", "wait"]
 
 
+def test_a_step_of_both_is_granted_to_both_before_either_takes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Else the second sees the first a step ahead, catches up, and takes its own step as well.
+    group, first, second = a_pair()
+    group.pause_level([first, second])
+    grant, locked = Control.step, []
+
+    def watched(control: Control) -> None:
+        asking = Thread(target=lambda: locked.append(not group.changed.acquire(blocking=False)))
+        asking.start()
+        asking.join()
+        grant(control)
+
+    monkeypatch.setattr(Control, "step", watched)
+    group.step([first, second])
+    assert locked == [True, True]
+    assert [first.take(0), second.take(0)] == ["step", "step"]
+
+
 def test_a_single_pause_and_one_paused_before_stay_where_they_are() -> None:
     group, one, other = a_pair()
     one.pause()
