@@ -1,0 +1,1 @@
+"""Numbers by name over steps, as any training loop logs them."""
