@@ -9,6 +9,7 @@ from mlpwatch import __version__
 from mlpwatch.core.cli.branch import add_branch_options
 from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
 from mlpwatch.core.cli.compare import add_compare_options, run_compare
+from mlpwatch.core.cli.export import add_export_options, run_export
 from mlpwatch.core.cli.options import add_run_options, add_training_options
 from mlpwatch.core.cli.order import add_order_options
 from mlpwatch.core.cli.parser import Parser
@@ -22,8 +23,8 @@ _RUN_HELP = "name of the run, or path of its folder (default: the newest run)"
 Command = Callable[[argparse.Namespace], int]
 
 COMMANDS = (
-    "train", "resume", "branch", "attach", "order", "sweep", "compare", "runs", "data",
-    "check", "new",
+    "train", "resume", "branch", "attach", "order", "sweep", "compare", "export", "runs",
+    "data", "check", "new",
 )  # fmt: skip
 """The first word that is not an option; without a command, train and watch."""
 
@@ -40,6 +41,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set a run that trains elsewhere
   mlpwatch sweep [OPTIONS]       a grid of settings times seeds: is the difference real
   mlpwatch compare RUN|GROUP...  runs and sweeps beside each other
+  mlpwatch export RUN --to KIND  a run as a file: csv, html, png, ...
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
@@ -85,6 +87,7 @@ def build_parser(
     _add_order(commands.add_parser("order", allow_abbrev=False), order)
     _add_sweep(commands.add_parser("sweep", allow_abbrev=False))
     _add_compare(commands.add_parser("compare", allow_abbrev=False))
+    _add_export(commands.add_parser("export", allow_abbrev=False))
     _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
     _add_check(commands.add_parser("check", allow_abbrev=False))
@@ -182,6 +185,14 @@ def _add_compare(parser: Parser) -> None:
     add_compare_options(parser)
     add_run_options(parser, naming=False)
     parser.set_defaults(command=run_compare)
+
+
+def _add_export(parser: Parser) -> None:
+    parser.description = "Write a run or a sweep as a file for other programs, or for people."
+    parser.usage = "mlpwatch export RUN --to KIND [-o PATH]"
+    add_export_options(parser)
+    add_run_options(parser, naming=False)
+    parser.set_defaults(command=run_export)
 
 
 def _add_runs(parser: argparse.ArgumentParser, command: Command) -> None:

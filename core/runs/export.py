@@ -1,10 +1,11 @@
-"""Exports the metrics of saved runs as CSV or JSON, for a spreadsheet or a notebook."""
+"""The metrics of saved runs as CSV or JSON, for a spreadsheet or a notebook."""
 
 import csv
 import io
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from itertools import count
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +13,12 @@ from typing import Any, Literal
 from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
+from mlpwatch.core.events import EpochDone
+from mlpwatch.core.files.new_files import create_file
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.manifest import read_manifest
 from mlpwatch.core.runs.metrics import LAYER_NUMBERS, NUMBERS, layers_text
-from mlpwatch.core.runs.replay import recorded_end
+from mlpwatch.core.runs.replay import RunTail, recorded_end
 from mlpwatch.core.runs.run import Run
 from mlpwatch.core.text import printable
 
@@ -42,25 +45,41 @@ def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
     Raises:
         RunError: a run can't be read, or the file can't be written; no file is left.
     """
-    text = _csv(runs) if kind == "csv" else to_json([_object(run) for run in runs], indent=2) + "\n"
-    stem = _safe_stem(runs[0].name) if len(runs) == 1 else f"{len(runs)}-runs"
-    number = 1
-    while True:
-        path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.{kind}"
+    if kind == "csv":
+        text = runs_as_csv(runs)
+    else:
+        text = to_json([run_as_json(run) for run in runs], indent=2) + "\n"
+    stem = safe_stem(runs[0].name) if len(runs) == 1 else f"{len(runs)}-runs"
+    return write_numbered(folder, stem, kind, text.encode())
+
+
+def write_numbered(folder: Path, stem: str, ending: str, data: bytes) -> Path:
+    """Write a new file under the first free name, `one.csv`, `one-2.csv`, ...; return its path.
+
+    Raises:
+        RunError: it can't be written; no file is left.
+    """
+    for number in count(1):
+        path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.{ending}"
         try:
-            _write_new(path, text)
+            create_file(path, data)
         except FileExistsError:
-            number += 1
+            continue
         except OSError as error:
             raise RunError(
                 f"{printable(path)}: not written, {error.strerror}; start mlpwatch in another "
                 "folder or free some space"
             ) from None
-        else:
-            return path
+        return path
+    raise AssertionError
 
 
-def _csv(runs: Sequence[Path]) -> str:
+def runs_as_csv(runs: Sequence[Path]) -> str:
+    """Return a table with a row per run, engine and epoch; see `export_runs`.
+
+    Raises:
+        RunError: a run can't be read.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     settings = [one.name for one in fields(RunConfig)]
@@ -90,8 +109,19 @@ def _cell(value: object) -> object:
     return printable(value) if isinstance(value, str) else value
 
 
-def _object(folder: Path) -> dict[str, Any]:
+def run_as_json(folder: Path, *, matrices: bool = False) -> dict[str, Any]:
+    """Return settings, result, test accuracies and epochs of a run as JSON values.
+
+    Args:
+        folder: of the run.
+        matrices: whether each epoch has its confusion matrix: a list of rows, true class down,
+            predicted class across.
+
+    Raises:
+        RunError: the run can't be read.
+    """
     run = Run(folder, read_manifest(folder))
+    records = _records_with_matrices(run) if matrices else run.read_metrics()
     return {
         "run": printable(run.name),
         "created": run.created.isoformat(),
@@ -100,13 +130,20 @@ def _object(folder: Path) -> dict[str, Any]:
         "versions": run.manifest.versions,
         "result": run.read_result(),
         "test_accuracy": _test_accuracies(run),
-        "metrics": [_numbers(one) for one in run.read_metrics()],
+        "metrics": [_numbers(one) for one in records],
     }
 
 
 def _numbers(record: EpochRecord) -> dict[str, Any]:
-    numbers = {name: getattr(record, name) for name in NUMBERS}
+    numbers: dict[str, Any] = {name: getattr(record, name) for name in NUMBERS}
+    if record.confusion is not None:
+        numbers["confusion"] = record.confusion.tolist()
     return numbers | ({"layers": layers_text(record.layers)} if record.layers else {})
+
+
+def _records_with_matrices(run: Run) -> list[EpochRecord]:
+    events = RunTail(run).read() or []
+    return [event.record for event in events if isinstance(event, EpochDone)]
 
 
 def _test_accuracies(run: Run) -> dict[EngineName, float]:
@@ -114,16 +151,6 @@ def _test_accuracies(run: Run) -> dict[EngineName, float]:
     return {name: end.test_accuracy if end else nan for name, end in ends.items()}
 
 
-def _safe_stem(name: str) -> str:
+def safe_stem(name: str) -> str:
     """Return a file name that is safe in shells, spreadsheets and file systems."""
     return re.sub(r"[^\w.-]", "_", printable(name)).lstrip(".-")[:_MAX_STEM] or "run"
-
-
-def _write_new(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8", newline="") as file:
-        try:
-            file.write(text)
-            file.flush()
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise

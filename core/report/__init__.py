@@ -1,0 +1,1 @@
+"""What a run leaves for others: tables, figures, a page, a notebook, a model."""

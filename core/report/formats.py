@@ -1,0 +1,113 @@
+"""The formats of `mlpwatch export`, and the file that each writes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpwatch.core.errors import InputError, RunError
+from mlpwatch.core.files.new_files import create_file
+from mlpwatch.core.text import printable
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSource:
+    """What is exported: a run, or a sweep of runs."""
+
+    folder: Path
+    is_group: bool
+    """Whether it is a sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFormat:
+    """One value of `--to`. What makes the file imports what it needs only when it is called."""
+
+    summary: str
+    make: Callable[[ExportSource], bytes]
+    """Returns the whole file.
+
+    Raises:
+        InputError: it can't be made of this run, or an optional package is missing.
+        RunError: the run can't be read.
+    """
+    is_text: bool = True
+    """Whether a terminal can show it."""
+
+
+def export_bytes(source: ExportSource, kind: str) -> bytes:
+    """Return the whole file of one format.
+
+    Raises:
+        InputError: the format has none for a sweep, or an optional package is missing.
+        RunError: the run can't be read.
+    """
+    return FORMATS[kind].make(source)
+
+
+def export_file(source: ExportSource, kind: str, path: Path | None, here: Path) -> Path:
+    """Write a run or a sweep in one format; no file is ever overwritten.
+
+    Args:
+        source: what is written.
+        kind: a key of `FORMATS`.
+        path: of the new file, or a folder for it; None for `here`. In a folder it is named after
+            the run, with a number where that name is taken.
+        here: the current folder.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: the file is there already, or it can't be made, see `export_bytes`.
+        RunError: the run can't be read, or the file can't be written; no file is left.
+    """
+    if path is not None and not path.is_dir():
+        # Before the work: a figure takes seconds.
+        if path.exists() or path.is_symlink():
+            raise _taken(path)
+        data = export_bytes(source, kind)
+        try:
+            create_file(path, data)
+        except FileExistsError:
+            raise _taken(path) from None
+        except OSError as error:
+            raise RunError(
+                f"-o {printable(path)}: not written, {error.strerror}; give another path or free "
+                "some space"
+            ) from None
+        return path
+    from mlpwatch.core.runs.export import safe_stem, write_numbered  # noqa: PLC0415 - NumPy
+
+    data = export_bytes(source, kind)
+    return write_numbered(path or here, safe_stem(source.folder.resolve().name), kind, data)
+
+
+def _taken(path: Path) -> InputError:
+    return InputError(
+        f"-o {printable(path)}: exists already and is not overwritten; remove it or give another"
+    )
+
+
+def _csv(source: ExportSource) -> bytes:
+    from mlpwatch.core.runs.export import runs_as_csv  # noqa: PLC0415
+
+    return runs_as_csv(_runs(source)).encode()
+
+
+def _json(source: ExportSource) -> bytes:
+    from mlpwatch.core.report.objects import group_json, run_json  # noqa: PLC0415
+
+    return (group_json if source.is_group else run_json)(source.folder).encode()
+
+
+def _runs(source: ExportSource) -> list[Path]:
+    from mlpwatch.core.runs.listing import run_folders  # noqa: PLC0415
+
+    return sorted(run_folders(source.folder)) if source.is_group else [source.folder]
+
+
+FORMATS: Mapping[str, ExportFormat] = {
+    "csv": ExportFormat("a row per model and epoch, with the settings", _csv),
+    "json": ExportFormat("one object: settings, result, epochs with their matrices", _json),
+}
+"""By the value of `--to`, which is also the ending of the file's name."""
