@@ -81,7 +81,7 @@ class EpochBar(CellView):
     async def _listed(self) -> None:
         shown = self._watch.shown
         await shown.look()
-        if shown.is_reading:
+        if shown.is_to_be_read:
             # It was written after its key was pressed: the newest epochs reach the disk late.
             await shown.read(self._update_screen)
         self.repaint()

@@ -39,6 +39,7 @@ class ShownEpoch:
         self.epochs: PastEpochs | None = None
         """Reads and predicts; None before the run is loaded."""
         self._source: RunSource | None = None
+        self._kept_of: dict[EngineName, list[int]] = {}
         self._looking: asyncio.Task[dict[EngineName, list[int]]] | None = None
         self._is_reading = False
 
@@ -52,6 +53,17 @@ class ShownEpoch:
     def is_reading(self) -> bool:
         """Whether the epoch shown is kept and not there yet."""
         return self.epoch in self.kept and self.past is None and not self.fault
+
+    @property
+    def is_to_be_read(self) -> bool:
+        """Whether the epoch shown is kept of an engine, and not read of that engine yet.
+
+        The engines' checkpoints of an epoch reach the disk one by one, 0.1 to 1 s apart.
+        """
+        if self.past is None or self.past.epoch != self.epoch:
+            return self.is_reading
+        kept = {name for name, epochs in self._kept_of.items() if self.epoch in epochs}
+        return not kept <= self.past.checkpoints.keys()
 
     def snapshot(self, name: EngineName) -> "WeightSnapshot | None":
         """Return an engine's weights of the epoch shown; None before they are there."""
@@ -79,7 +91,8 @@ class ShownEpoch:
             # A key and the bar may wait for the same list.
             if self._looking is looking:
                 self._looking = None
-            self.kept = tuple(sorted({epoch for one in looking.result().values() for epoch in one}))
+            self._kept_of = looking.result()
+            self.kept = tuple(sorted({epoch for one in self._kept_of.values() for epoch in one}))
 
     def go(self, move: Move, newest: int, others: Iterable[int] = ()) -> bool:
         """Go to another epoch; return whether there is any in the past.
@@ -132,10 +145,11 @@ class ShownEpoch:
             return
         self._is_reading = True
         try:
-            while self.is_reading and (epoch := self.epoch) is not None:
+            while self.is_to_be_read and (epoch := self.epoch) is not None:
                 past, fault = await self._read(self.epochs, epoch)
                 if epoch == self.epoch:
                     self.past, self.fault = past, fault
+                    break
         finally:
             self._is_reading = False
         draw()

@@ -97,6 +97,50 @@ async def test_a_held_key_reads_only_the_epoch_where_it_stops(
     assert one.title(12) == "epoch 1 of 12 · end: now"
 
 
+async def test_an_engine_whose_checkpoint_reaches_the_disk_late_is_read_once_it_is_there(
+    tmp_path: Path,
+) -> None:
+    session, one = FakeSession(), ShownEpoch()
+    session.run.path = tmp_path / "run"
+    keep_epochs(session.run.path, range(3), ["numpy"])
+    one.open(session)
+    await one.look()
+    assert one.go("back", 2)
+    await one.read(lambda: None)
+    assert one.past is not None
+    assert set(one.past.checkpoints) == {"numpy"}
+    assert not one.is_to_be_read
+    keep_epochs(session.run.path, range(3), ["torch"])
+    await one.look()
+    assert one.is_to_be_read
+    await one.read(lambda: None)
+    assert set(one.past.checkpoints) == {"numpy", "torch"}
+    assert not one.is_to_be_read
+
+
+async def test_a_checkpoint_that_is_gone_before_it_is_read_is_asked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, one, asked = FakeSession(), ShownEpoch(), list[int]()
+    session.run.path = tmp_path / "run"
+    keep_epochs(session.run.path, range(3))
+    one.open(session)
+    await one.look()
+    session.run.history.remove("torch", [1])
+    read = PastEpochs.read
+
+    def counting(epochs: PastEpochs, epoch: int) -> PastEpoch:
+        asked.append(epoch)
+        return read(epochs, epoch)
+
+    monkeypatch.setattr(PastEpochs, "read", counting)
+    assert one.go("back", 2)
+    await one.read(lambda: None)
+    assert asked == [1]
+    await one.look()
+    assert not one.is_to_be_read
+
+
 async def test_a_key_and_the_bar_may_list_the_kept_epochs_at_once(tmp_path: Path) -> None:
     session, one = FakeSession(), ShownEpoch()
     session.run.path = tmp_path / "run"
