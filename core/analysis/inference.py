@@ -52,9 +52,6 @@ def predict(engine: Engine, images: Floats, loss: Loss) -> Prediction:
 
 def evaluate(logits: Floats, labels: Labels, loss: Loss) -> Evaluation:
     """Compare an engine's logits (samples, classes) with the true labels (samples,)."""
-    # Imported late: scikit-learn takes about a second, too long before the first frame.
-    from sklearn.metrics import confusion_matrix  # noqa: PLC0415
-
     # In column order, maxima and sums over the classes run over all images at a time: 0.1 ms
     # instead of 0.8 ms for 5,000 images. Training waits for this.
     logits = np.asfortranarray(logits)
@@ -64,8 +61,11 @@ def evaluate(logits: Floats, labels: Labels, loss: Loss) -> Evaluation:
     with np.errstate(over="ignore", invalid="ignore"):
         probabilities = loss.probabilities(logits)
         losses = loss.per_image(logits, labels)
-    classes = np.arange(logits.shape[1])
-    confusion = confusion_matrix(labels, predictions, labels=classes).astype(np.int64)
+    # Cell (t, p) counts the images of class t predicted as p. By hand: scikit-learn's import
+    # takes 1.1 s, and training waits for this: 0.01 ms instead of 1 ms for 5,000 images.
+    classes = logits.shape[1]
+    cells = np.bincount(labels * classes + predictions, minlength=classes**2)
+    confusion = cells.reshape(classes, classes).astype(np.int64)
     evaluation = Evaluation(
         loss=float(losses.mean()),
         accuracy=float(confusion.trace() / len(labels)),

@@ -13,26 +13,10 @@ from mlpwatch.core.data.pixels import GreyLevels, PixelScale, scale_points
 from mlpwatch.core.data.raw_data import POINT_FEATURES, Bounds, RawData, RawPart
 from mlpwatch.core.data.readers.loaders import load_source
 from mlpwatch.core.data.source import FILES_NORMALISATION, MAX_CLASSES, NormalisationName
+from mlpwatch.core.data.splits import ALL_IMAGES, SplitSizes, split_rows
 from mlpwatch.core.errors import DataError
 
-HELD_OUT_SHARE = 6
-"""One image in six is held out for validation and, without a test part, one in six for the test."""
-
-MAX_VALIDATION = 5_000
-
-_TEST_SPLIT_SEED = 0  # fixed: the test images must not change with the run's seed
 _SCALE_ROWS = 512
-
-
-@dataclass(frozen=True, slots=True)
-class SplitSizes:
-    """How many images of a data set to use; None for the usual number."""
-
-    validation: int | None = None
-    train: int | None = None
-
-
-ALL_IMAGES = SplitSizes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +136,7 @@ def load_dataset(
         values = raw.values
         if classes is not None and classes != len(values) and classes == values[-1] + 1:
             values = tuple(range(classes))
-        return _build_dataset(raw, values, _split_rows(raw, seed, sizes), pixel_range)
+        return _build_dataset(raw, values, split_rows(raw, seed, sizes), pixel_range)
     except MemoryError as error:
         raise DataError(f"data {data!r}: does not fit in memory; use fewer images") from error
 
@@ -209,60 +193,6 @@ def _build_dataset(
     for array in arrays:
         array.flags.writeable = False
     return dataset
-
-
-def _split_rows(raw: RawData, seed: int, sizes: SplitSizes) -> tuple[Rows, Rows, Rows]:
-    """Return the rows for training, validation and test, each in rising order.
-
-    The last are rows of the test part or, without a test part, of the training part.
-    """
-    rows = np.arange(len(raw.train.labels), dtype=np.intp)
-    # At least one image in each part: training, validation, and the test if it is split off.
-    fewest = 2 if raw.test else 3
-    if len(rows) < fewest:
-        raise DataError(
-            f"data {raw.name!r}: {len(rows)} training images; expected at least {fewest},"
-            " for training, validation and test; add images"
-        )
-    if raw.test:
-        test = np.arange(len(raw.test.labels), dtype=np.intp)
-    else:
-        count = max(1, len(rows) // HELD_OUT_SHARE)
-        rows, test = _hold_out(raw.train.labels, rows, count, _TEST_SPLIT_SEED)
-    # scikit-learn takes a seed of 32 bits, ours has 63 bits: stream 0 draws the 32 bits.
-    split_seed = int(np.random.default_rng([seed, 0]).integers(2**32))
-    count = sizes.validation or max(1, min(MAX_VALIDATION, len(rows) // HELD_OUT_SHARE))
-    if count >= len(rows):
-        raise DataError(
-            f"validation {count:,}: data {raw.name!r} has {len(rows):,} images for training and "
-            f"validation; give at most {len(rows) - 1:,}"
-        )
-    train, validation = _hold_out(raw.train.labels, rows, count, split_seed)
-    wanted = sizes.train or len(train)
-    if wanted > len(train):
-        raise DataError(
-            f"train size {wanted:,}: data {raw.name!r} has {len(train):,} training images beside "
-            f"{len(validation):,} for validation; give at most {len(train):,}"
-        )
-    if wanted < len(train):
-        _, train = _hold_out(raw.train.labels, train, wanted, split_seed)
-    return train, validation, test
-
-
-def _hold_out(labels: Labels, rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
-    """Split off `count` rows, each class in proportion if there are enough images."""
-    # Imported late: scikit-learn takes a second, too long before the first frame.
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415
-
-    per_class = np.unique(labels[rows], return_counts=True)[1]
-    room = min(count, len(rows) - count) >= len(per_class)
-    kept, held = train_test_split(
-        rows,
-        test_size=count,
-        stratify=labels[rows] if room and per_class.min() > 1 else None,
-        random_state=seed,
-    )
-    return np.sort(kept), np.sort(held)
 
 
 def _scaled(

@@ -24,8 +24,8 @@ TRAINING = b"samples/s"
 """On the screen once there is a session."""
 
 _HOLDING_OUT = """
-import sys, mlpwatch.core.data.dataset
-mlpwatch.core.data.dataset.MAX_VALIDATION = int(sys.argv.pop(1))
+import sys, mlpwatch.core.data.splits
+mlpwatch.core.data.splits.MAX_VALIDATION = int(sys.argv.pop(1))
 from mlpwatch.tui.__main__ import run
 sys.exit(run())
 """

@@ -85,6 +85,21 @@ def test_training_never_loads_pytorchs_compiler_or_symbolic_shapes() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_training_on_the_digits_loads_neither_scikit_learn_nor_scipy_nor_pandas(
+    tmp_path: Path,
+) -> None:
+    # 1.1 s of processor at each start.
+    arguments = ["train", "--data", "digits", "--epochs", "1", "--only", "numpy"]
+    command = [sys.executable, "-X", "importtime", "-m", "mlpwatch", *arguments]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=True
+    )
+    assert "finished" in done.stdout
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "numpy" in loaded
+    assert loaded.isdisjoint({"sklearn", "scipy", "pandas", "torch"})
+
+
 def test_the_contracts_between_the_rooms_hold() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpwatch.core.data.dataset import Dataset, SplitSizes, load_dataset
+from mlpwatch.core.data.dataset import Dataset, load_dataset
 from mlpwatch.core.data.points import POINTS, circles, moons, spiral, xor
 from mlpwatch.core.data.registry import sources_for
+from mlpwatch.core.data.splits import SplitSizes
 from mlpwatch.core.errors import DataError
 
 NAMES = [source.name for source in POINTS]
