@@ -16,17 +16,18 @@ from mlpwatch.core.specification import (
     OutputName,
 )
 from mlpwatch.core.specification import LossName as SpecifiedLoss
+from mlpwatch.core.specification import OptimizerName as SpecifiedOptimizer
 
 EngineName = Literal["numpy", "torch"]
 Activation = ActivationName
 OutputActivation = OutputName
 LossName = SpecifiedLoss
 LossMean = Literal["batch", "element"]
-OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
+OptimizerName = SpecifiedOptimizer
 Schedule = Literal["constant", "linear", "cosine", "step"]
 Dtype = Literal["float32", "float64"]
 Device = Literal["cpu", "cuda", "mps", "auto"]
-PixelRange = Literal["0..1", "-1..1"]
+PixelRange = Literal["0..1", "-1..1", "0..255"]
 Initialization = Literal["scaled", "normal", "zeros"]
 RecipeName = Literal[
     "twin",
@@ -40,6 +41,11 @@ RecipeName = Literal[
 ]
 
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
+
+ENDS_OF_RANGE: Mapping[PixelRange, tuple[float, float]] = MappingProxyType(
+    {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0), "0..255": (0.0, 255.0)}
+)
+"""The values of black and white."""
 
 TITLES: Mapping[EngineName, str] = MappingProxyType({"numpy": "NumPy", "torch": "PyTorch"})
 """Names of mlpwatch's own engines, for people."""
@@ -90,6 +96,9 @@ class RunConfig:
 
     negative_slope: float = LEAK
     """f'(z) of `leaky-relu` where z ≤ 0."""
+
+    bias: bool = True
+    """Whether the layers have biases; without, the files hold biases of 0."""
 
     loss: LossName = "cross-entropy"
     """Cross-entropy of the true class, or squared error, half of it or binary cross-entropy of all
@@ -180,6 +189,8 @@ class RunConfig:
         _check_choices(self)
         _check_layers(self.hidden)
         _check_number("negative slope", self.negative_slope, 0, MAX_SLOPE)
+        if not isinstance(self.bias, bool):
+            raise ConfigError(f"bias {self.bias!r}: expected true or false")
         _check_output(self)
         _check_share("momentum", self.momentum)
         _check_number("weight decay", self.weight_decay, 0, MAX_WEIGHT_DECAY)

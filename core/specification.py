@@ -9,7 +9,7 @@ from mlpwatch.core.errors import InputError
 ActivationName = Literal["relu", "leaky-relu", "gelu", "sigmoid", "tanh"]
 OutputName = Literal["softmax", "sigmoid", "linear"]
 LossName = Literal["cross-entropy", "mse", "half-mse", "bce"]
-OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam"]
+OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 
 LAYOUT_OF_BIAS: Mapping[str, str] = {"rows": "flat", "columns": "column"}
 OUTPUT_OF_LOSS: Mapping[str, OutputName] = {

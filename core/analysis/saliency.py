@@ -3,7 +3,7 @@
 import numpy as np
 
 from mlpwatch.core.arrays import Floats, Labels, Tensors
-from mlpwatch.core.config import PixelRange
+from mlpwatch.core.config import ENDS_OF_RANGE, PixelRange
 from mlpwatch.core.network.activations import AnyActivation
 from mlpwatch.core.network.layers import Network, Parameters, overflow_allowed
 
@@ -41,4 +41,5 @@ def ink_gradient(gradient: Floats, pixel_range: PixelRange) -> Floats:
     With ink i from 0 to 1 the network gets x = i, or x = 2 i - 1 in the range -1..1; then
     ∂z/∂i = 2 ∂z/∂x.
     """
-    return gradient * 2 if pixel_range == "-1..1" else gradient
+    low, high = ENDS_OF_RANGE[pixel_range]
+    return gradient if high - low == 1 else gradient * (high - low)

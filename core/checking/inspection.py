@@ -17,7 +17,8 @@ from mlpwatch.core.checking.job import make_job
 from mlpwatch.core.checking.reference import Array
 from mlpwatch.core.checking.undeclared import inferred
 from mlpwatch.core.errors import InputError
-from mlpwatch.core.foreign.user_module import declared_optimizer, module_specification
+from mlpwatch.core.foreign.torch_optimizers import declared_optimizer
+from mlpwatch.core.foreign.user_module import module_specification
 from mlpwatch.core.specification import Specification, specification_from
 
 

@@ -12,6 +12,9 @@ from mlpwatch.core.data.dataset import load_dataset
 
 SETTINGS = ("hidden", "activation", "loss", "optimizer", "pixels", "bias")
 
+_NOT_SHOWN = ("name", "is_usual", "unlike")
+"""Of an optimizer's description."""
+
 NEAR_UNIFORM = 0.12
 """Relative distance of a measured spread from `nn.Linear`'s that counts as the same."""
 
@@ -81,7 +84,7 @@ def _optimizer(each: Inspected) -> list[str]:
     described: Mapping[str, Any] | None = each.facts.get("optimizer")
     if not described:
         return []
-    kept = ", ".join(f"{k}={v}" for k, v in described.items() if k != "name" and v)
+    kept = ", ".join(f"{k}={v}" for k, v in described.items() if k not in _NOT_SHOWN and v)
     return [f"optimizer of {_file(each.report)}: {described['name']}({kept})"]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlpwatch.core.runs.run import Run
     from mlpwatch.core.training.session import Session
 
-FIXED = ("hidden", "dtype", "initialization", "only")
+FIXED = ("hidden", "bias", "dtype", "initialization", "only")
 """Settings that the weights of an epoch have already."""
 
 

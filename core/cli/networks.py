@@ -1,22 +1,16 @@
 """`--network` and `--torch`: what a user's files say of themselves becomes the run's settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, get_args
 
-from mlpwatch.core.cli.options import file_and_name
-from mlpwatch.core.config import (
-    EngineName,
-    OptimizerName,
-    PixelRange,
-    RecipeName,
-    RunConfig,
-)
+from mlpwatch.core.cli.options import file_and_name, shown_setting
+from mlpwatch.core.config import TITLES, EngineName, OptimizerName, RecipeName, RunConfig
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.foreign.loading import diverted_stdout
 from mlpwatch.core.foreign.reading import ReadNetwork, read_bytes, read_network
-from mlpwatch.core.foreign.user_module import TORCH_OPTIMIZERS
+from mlpwatch.core.foreign.torch_optimizers import how_unlike, our_name
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.text import printable
 
@@ -62,9 +56,12 @@ def with_networks(
             if field in read.said and field not in given:
                 _agree(field, reads, name, settings)
         if ours:
-            _check_beside_ours(read, ours[0], given)
-        _check_pixels(read, settings)
+            _check_beside_ours(read, ours[0])
+        _check_optimizer(read, reads, names, given)
+        if "pixels" in read.said:
+            settings.setdefault("pixel_range", read.file.spec.pixels)
         settings |= _of_optimizer(read)
+    settings["bias"] = _bias(reads, given)
     if "output_activation" in settings and not {"loss"} & (settings.keys() | given.keys()):
         settings["loss"] = _LOSS_OF_OUTPUT[settings["output_activation"]]
     settings["dtype"] = _dtype(base, reads)
@@ -156,31 +153,60 @@ def _agree(field: str, reads: Reads, name: EngineName, settings: dict[str, Any])
     )
 
 
-def _check_beside_ours(read: ReadNetwork, ours: EngineName, given: Mapping[str, Any]) -> None:
+def _bias(reads: Reads, given: Mapping[str, Any]) -> bool:
+    """Return whether the layers have biases: those of a PyTorch module are as they are."""
+    for read in reads.values():
+        has, file = read.file.spec.bias, read.file
+        if file.kind == "module" and given.get("bias", has) != has:
+            raise ConfigError(
+                f"--bias {shown_setting(given['bias'])}: {file.file} has "
+                f"{'biases' if has else 'none'}; leave it out, or change nn.Linear(bias=…) there"
+            )
+    return bool(given.get("bias", any(read.file.spec.bias for read in reads.values())))
+
+
+def _check_beside_ours(read: ReadNetwork, ours: EngineName) -> None:
     """Check that mlpwatch's own network can train the same beside a file's."""
-    spec, file = read.file.spec, read.file
-    alone = f"give a file for {_FLAGS[ours]}, too, or --only {_OTHER[ours]}"
-    whose = "NumPy" if ours == "numpy" else "PyTorch"
-    if not spec.bias:
-        raise ConfigError(f"{file.file}: bias = False: mlpwatch's {whose} has biases; {alone}")
-    if spec.pixels not in get_args(PixelRange):
+    has = read.facts.get("with_bias", [])
+    if any(has) and not all(has):
+        layer = has.index(not has[0])
         raise ConfigError(
-            f"{file.file}: pixels = {spec.pixels!r}: mlpwatch's {whose} trains on "
-            f"{' or '.join(get_args(PixelRange))}; {alone}"
-        )
-    made = (read.facts.get("optimizer") or {}).get("name")
-    known = "sgd" if made is None else (TORCH_OPTIMIZERS | {"AdamW": "adamw"}).get(str(made), "")
-    if known not in get_args(OptimizerName) and "optimizer" not in given:
-        raise ConfigError(
-            f"{file.file}: optimizer {made}: mlpwatch's {whose} has "
-            f"{', '.join(get_args(OptimizerName))}; choose one with --optimizer, or {alone}"
+            f"{read.file.file}: bias={has[layer]} in nn.Linear {layer}, bias={has[0]} in nn.Linear "
+            f"{layer - 1}; mlpwatch's {TITLES[ours]} has biases in all layers or in none; "
+            f"{_alone(ours)}"
         )
 
 
-def _check_pixels(read: ReadNetwork, settings: dict[str, Any]) -> None:
-    spec = read.file.spec
-    if spec.pixels in get_args(PixelRange) and "pixels" in read.said:
-        settings.setdefault("pixel_range", spec.pixels)
+def _check_optimizer(
+    read: ReadNetwork, reads: Reads, names: Sequence[EngineName], given: Mapping[str, Any]
+) -> None:
+    """Check that a PyTorch file's optimizer is one of ours, if mlpwatch updates the other network.
+
+    It does in its own, and in a NumPy file without an update.
+    """
+    made = read.facts.get("optimizer")
+    ours = [n for n in names if n not in reads or (n == "numpy" and reads[n].file.keeps_slots)]
+    if not (made and ours) or "optimizer" in given:
+        return
+    what = f"{read.file.file}: optimizer {made['name']}"
+    who = reads[ours[0]].file.file if ours[0] in reads else f"mlpwatch's {TITLES[ours[0]]}"
+    does = f"give {who} an update of its own" if ours[0] in reads else _alone(ours[0])
+    if not our_name(made):
+        raise ConfigError(
+            f"{what}: {who} has {', '.join(get_args(OptimizerName))}; choose one with "
+            f"--optimizer, or {does}"
+        )
+    if made["unlike"]:
+        own, usual = how_unlike(made)
+        raise ConfigError(
+            f"{what} with {own}: {who} has {usual}; take that in the file, too, choose one for "
+            f"{who} with --optimizer, or {does}"
+        )
+
+
+def _alone(ours: EngineName) -> str:
+    """Return what to do where mlpwatch's own network can't train the same."""
+    return f"give a file for {_FLAGS[ours]}, too, or --only {_OTHER[ours]}"
 
 
 def _of_optimizer(read: ReadNetwork) -> dict[str, Any]:
@@ -188,9 +214,7 @@ def _of_optimizer(read: ReadNetwork) -> dict[str, Any]:
     made = read.facts.get("optimizer")
     if not made:
         return {}
-    found: dict[str, Any] = {"learning_rate": float(made["lr"])}
-    if made["name"] == "AdamW":
-        found["optimizer"] = "adamw"
+    found: dict[str, Any] = {"learning_rate": float(made["lr"])} if made.get("lr") else {}
     if made.get("momentum"):
         found["momentum"] = float(made["momentum"])
     if "weight_decay" in made:
@@ -211,9 +235,15 @@ def _with_files(config: RunConfig, reads: Reads, given: Mapping[str, Any]) -> Ru
     shared = ("loss", "output_activation")
     both = [field for field in shared for read in reads.values() if field in read.said]
     for name, read in reads.items():
-        spec = read.file.spec
+        spec, file = read.file.spec, read.file
         if "pixels" not in read.said or "pixel_range" in given:
             spec = replace(spec, pixels=config.pixel_range)
-        file = replace(read.file, spec=spec, declared=(*read.said, *given, *both))
+        if "bias" in given:
+            spec = replace(spec, bias=config.bias)
+        made = read.facts.get("optimizer")
+        if made and our_name(made) != config.optimizer:
+            # A checkpoint holds the memory of the run's optimizer.
+            file = replace(file, keeps_slots=False, is_exact=False)
+        file = replace(file, spec=spec, declared=(*read.said, *given, *both))
         config = config.with_network(name, file)
     return config

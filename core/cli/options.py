@@ -120,6 +120,10 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         help="of leaky-relu, for negative sums (default: 0.01, as in PyTorch)",
     )  # fmt: skip
     group.add_argument(
+        "--bias", type=_on_or_off, metavar="on|off",
+        help="whether the layers have biases; off as nn.Linear(bias=False) (default: on)",
+    )  # fmt: skip
+    group.add_argument(
         "--network", metavar="FILE[:NAME]",
         help="your own network file, trained in NumPy's place; mlpwatch new writes a starter",
     )  # fmt: skip
@@ -241,7 +245,7 @@ def options_for(config: RunConfig) -> list[str]:
     words: list[str] = []
     for name in names:
         flag, value = f"--{name.replace('_', '-')}", getattr(config, name)
-        text = ",".join(map(str, value)) if name == "hidden" else str(value)
+        text = ",".join(map(str, value)) if name == "hidden" else shown_setting(value)
         words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
     for flag, file in (("--network", config.network), ("--torch", config.network_torch)):
         if file is not None:
@@ -274,6 +278,8 @@ def config_for_resume(options: argparse.Namespace, config: RunConfig) -> RunConf
 
 def shown_setting(value: object) -> str:
     """Return a setting as written on the command line."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if isinstance(value, tuple):
         return ",".join(str(width) for width in value) or "''"
     return str(value)
@@ -326,6 +332,12 @@ def _whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number") from None
+
+
+def _on_or_off(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected on or off")
+    return text == "on"
 
 
 def parse_number(text: str) -> float:

@@ -8,7 +8,8 @@ from typing import Any
 
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.foreign.loading import LoadedFile, load
-from mlpwatch.core.foreign.user_module import UserModule, declared_optimizer, module_specification
+from mlpwatch.core.foreign.torch_optimizers import declared_optimizer, keeps_whole_memory
+from mlpwatch.core.foreign.user_module import UserModule, module_specification
 from mlpwatch.core.foreign.user_network import UserNetwork
 from mlpwatch.core.network_file import NetworkFile
 from mlpwatch.core.specification import specification_from
@@ -16,9 +17,6 @@ from mlpwatch.core.text import printable
 
 MOST_BYTES = 10_000_000
 """Of a file; a Python file of a person has a thousandth of it."""
-
-_SEEN_OPTIMIZERS = ("SGD", "Adam", "AdamW", "RMSprop")
-"""Of `torch.optim`, whose memory a checkpoint holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +89,7 @@ def _module(bare: NetworkFile, loaded: LoadedFile, said: dict[str, Any]) -> Read
             "layers alone, as mlpwatch saves and compares them"
         )
     said |= module_specification(facts) | declared_optimizer(facts)
-    described = facts["optimizer"]
-    is_seen = described is None or described["name"] in _SEEN_OPTIMIZERS
+    is_seen = keeps_whole_memory(facts["optimizer"])
     file = replace(
         bare,
         name=loaded.found.name,

@@ -4,7 +4,7 @@ PyTorch is the one that the user's file has imported; here it is only called.
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.foreign.torch_optimizers import described
 from mlpwatch.core.foreign.user_network import Found, NotUnderstoodError
-from mlpwatch.core.specification import Specification
-
-TORCH_OPTIMIZERS = {"SGD": "sgd", "Adam": "adam", "RMSprop": "rmsprop"}
-"""Our names of the optimizers of `torch.optim`."""
+from mlpwatch.core.specification import LEAK, Specification
 
 
 class UserModule:
@@ -32,6 +30,7 @@ class UserModule:
         self._owner = owner
         self._torch = sys.modules["torch"]
         self._order: list[int] | None = None
+        self._slopes: list[float] = []
         self.model: Any = self._made()
         self._drawn = [(w.copy(), b) for w, b in self._arrays()]
         self._optimizer: Any = None
@@ -76,7 +75,7 @@ class UserModule:
                 for i, layer in enumerate(layers)
             ]
             try:
-                with self._torch.no_grad():
+                with self._torch.no_grad(), self._watched():
                     self.model(self._torch.zeros(2, first, dtype=layers[0].weight.dtype))
             except Exception:  # the user's code, with a width that may be wrong
                 used = []
@@ -87,6 +86,22 @@ class UserModule:
                 each = list(dict.fromkeys(used))
                 return each + [i for i in range(len(layers)) if i not in each]
         return list(range(len(layers)))
+
+    def _watched(self) -> Any:  # noqa: ANN401 - a context of PyTorch
+        """Return a context that notes the slopes of leaky ReLUs, of modules and of functions."""
+        torch, slopes = self._torch, self._slopes
+
+        def note(
+            _mode: object, function: Callable[..., Any], _types: object,
+            args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None,
+        ) -> Any:  # fmt: skip # noqa: ANN401
+            given = kwargs or {}
+            if function is torch.nn.functional.leaky_relu:
+                slopes.append(float([*args, given.get("negative_slope", LEAK)][1]))
+            return function(*args, **given)
+
+        base = torch.overrides.TorchFunctionMode
+        return type("Watched", (base,), {"__torch_function__": note})()
 
     def _walk(self, owner: Any, seen: set[int]) -> Iterator[Any]:  # noqa: ANN401
         """Yield modules wherever they are: attributes, lists and dicts, registered or not."""
@@ -125,6 +140,7 @@ class UserModule:
             )
         return {
             "linear": [[*layer.weight.shape][::-1] for layer, _t in layers],
+            "negative_slope": self._slopes[0] if len({*self._slopes}) == 1 else None,
             "with_bias": [_bias_of(layer) is not None for layer, _t in layers],
             "registered": [trains for _layer, trains in layers],
             "start": [
@@ -143,17 +159,7 @@ class UserModule:
         make = getattr(self._owner, "optimizer", None)
         if not callable(make):
             return None
-        made = make(self.model.parameters())
-        kept = ("lr", "momentum", "nesterov", "dampening", "weight_decay", "betas", "alpha", "eps")
-        group = made.param_groups[0]
-        return {
-            "name": type(made).__name__,
-            **{
-                k: list(v) if isinstance(v, tuple) else v
-                for k, v in group.items()
-                if k in kept and isinstance(v, (int, float, bool, tuple))
-            },
-        }
+        return described(make(list(self.model.parameters())))
 
     def has(self, name: str) -> bool:
         """Whether the file has this optional function."""
@@ -302,8 +308,8 @@ def _array(gradient: Any) -> Any:  # noqa: ANN401
 
 def module_specification(facts: dict[str, Any]) -> dict[str, Any]:
     """Return what an `nn.Module` says of itself, as a specification's fields."""
-    linear = facts["linear"]
-    return {
+    linear, slope = facts["linear"], facts["negative_slope"]
+    return ({} if slope is None else {"negative_slope": slope}) | {
         "hidden": [out for _in, out in linear[:-1]],
         "bias": any(facts["with_bias"]),
         "layout": "rows",
@@ -321,14 +327,3 @@ def is_fit(spec: Specification, facts: dict[str, Any], classes: int) -> str | No
     if tuple(out for _in, out in widths[:-1]) != spec.hidden:
         return f"hidden layers {spec.hidden}: the module has {[out for _in, out in widths[:-1]]}"
     return None
-
-
-def declared_optimizer(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the optimizer that a PyTorch file makes, by our names."""
-    described = facts.get("optimizer")
-    if not described:
-        return {"optimizer": "sgd"}
-    name = TORCH_OPTIMIZERS.get(described["name"], "sgd")
-    if name == "sgd" and described.get("momentum"):
-        name = "nesterov" if described.get("nesterov") else "momentum"
-    return {"optimizer": name}

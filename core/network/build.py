@@ -22,9 +22,9 @@ def layer_sizes(features: int, hidden: Sequence[int], classes: int) -> tuple[int
     return (features, *hidden, classes)
 
 
-def parameter_count(sizes: Sequence[int]) -> int:
+def parameter_count(sizes: Sequence[int], *, has_bias: bool = True) -> int:
     """Return the number of weights and biases between layers of these widths."""
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+    return sum((fan_in + has_bias) * fan_out for fan_in, fan_out in pairwise(sizes))
 
 
 def _scaled(

@@ -87,6 +87,22 @@ class Linear:
         return self._dx
 
 
+class LinearWithoutBias(Linear):
+    """Z = X W; b and ∂L/∂b stay 0, so that the files have the same tensors."""
+
+    def forward(self, x: Floats) -> Floats:
+        """See `Layer`."""
+        self._x = x
+        # Z = X W                                                   (batch, fan_out)
+        return np.matmul(x, self.W, self._z)
+
+    def backward(self, gradient: Floats) -> Floats | None:
+        """See `Layer`."""
+        passed = super().backward(gradient)
+        self.db.fill(0)
+        return passed
+
+
 class Activation:
     """A = f(Z), in place.
 
@@ -156,9 +172,11 @@ class Parameters:
 
     Args:
         weights: `layers.K.weight` (fan_out, fan_in) and `layers.K.bias`; copied.
+        has_bias: whether the layers use their b_k; else it stays 0.
     """
 
-    def __init__(self, weights: Tensors) -> None:
+    def __init__(self, weights: Tensors, *, has_bias: bool = True) -> None:
+        self.has_bias = has_bias
         self._shapes = {name: array.T.shape for name, array in weights.items()}
         flat = np.concatenate([array.T.ravel() for array in weights.values()])
         self.theta: Vector = aligned_empty(flat.size, flat.dtype)
@@ -212,6 +230,7 @@ class Network:
         weights = parameters.by_layer(parameters.theta)
         gradients = parameters.by_layer(parameters.gradient)
         dtype, last = parameters.theta.dtype, len(weights) - 1
+        linear = Linear if parameters.has_bias else LinearWithoutBias
         self.layers: list[Layer] = []
         self.activations: list[Activation] = []
         self.dropouts: dict[int, Dropout] = {}
@@ -222,7 +241,7 @@ class Network:
                 self.layers.append(self.dropouts[k])
             is_first = k == 0 and not to_pixels
             order: Literal["C", "F"] = "F" if k == last else "C"
-            self.layers.append(Linear((w, b), gradients[k], batch, order=order, is_first=is_first))
+            self.layers.append(linear((w, b), gradients[k], batch, order=order, is_first=is_first))
             if k < last:
                 self.activations.append(Activation(activation, (batch, fan_out), dtype))
                 self.layers.append(self.activations[-1])

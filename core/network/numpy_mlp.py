@@ -43,7 +43,7 @@ class NumpyMLP:
     """Satisfies `core.network.engine.Engine`.
 
     Args:
-        config: activation, loss, optimizer, dtype, dropout are used.
+        config: activation, bias, loss, optimizer, dtype, dropout are used.
         images: training images (samples, features), float32; shared, never copied as a whole.
         labels: (samples,) true classes.
         weights: the initial weights, `layers.K.weight` and `layers.K.bias`.
@@ -63,7 +63,7 @@ class NumpyMLP:
         self._labels = labels
         self.activation = activation_of(config)
         self._loss = loss_for(config, "numpy")
-        self._parameters = Parameters(weights)
+        self._parameters = Parameters(weights, has_bias=config.bias)
         self._weights = self._parameters.by_name(self._parameters.theta)
         self._dtype = self._parameters.theta.dtype
         self._optimizer = optimizer_for(config, self._parameters.theta)
@@ -143,7 +143,8 @@ class NumpyMLP:
         """
         check_state(state, self.state())
         for name, array in self._weights.items():
-            np.copyto(array, state.weights[name].T)
+            if self._parameters.has_bias or name.endswith(".weight"):
+                np.copyto(array, state.weights[name].T)
         for name, array in self._slots().items():
             np.copyto(array, state.slots[name].T)
         self._optimizer.updates = state.updates

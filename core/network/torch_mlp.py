@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -60,14 +61,16 @@ class MLP(nn.Module):
         sizes: widths from input to output.
         activation: of the hidden layers.
         negative_slope: of the leaky ReLU.
+        bias: whether the layers have biases.
     """
 
     def __init__(
-        self, sizes: Sequence[int], activation: Activation, negative_slope: float = LEAK
-    ) -> None:
+        self, sizes: Sequence[int], activation: Activation, negative_slope: float = LEAK, *,
+        bias: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.layers = nn.ModuleList(
-            nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
+            nn.Linear(fan_in, fan_out, bias=bias) for fan_in, fan_out in pairwise(sizes)
         )
         self.activation = ACTIVATIONS[activation]
         if activation == "leaky-relu":
@@ -196,12 +199,14 @@ class TorchMLP:
         self.activation = activation_of(config)
         present = torch.cuda.is_available(), torch.backends.mps.is_available()
         self.device = torch.device(device_for(config, *present))
-        self._dtype = _DTYPES[config.dtype]
+        self._dtype, self._numpy_dtype = _DTYPES[config.dtype], np.dtype(config.dtype)
         self._images = _share(images).to(self.device)
         self._labels = _share(labels).to(self.device)
         matrices = [w for name, w in weights.items() if name.endswith(".weight")]
         fan_ins = [w.shape[1] for w in matrices]
-        self._network = MLP([*fan_ins, len(matrices[-1])], config.activation, config.negative_slope)
+        sizes, slope = [*fan_ins, len(matrices[-1])], config.negative_slope
+        self._network = MLP(sizes, config.activation, slope, bias=config.bias)
+        self._shapes = {name: array.shape for name, array in weights.items()}
         self._network.to(self.device, self._dtype)
         self._load(self._network, weights)
         self._predictor: MLP | None = None
@@ -260,8 +265,8 @@ class TorchMLP:
     def loss_and_gradient(self, rows: Rows) -> tuple[float, dict[str, Floats]]:
         """Return the loss on `rows` (batch,) and its gradient by tensor name; no update."""
         loss = self._forward_and_backward(rows)
-        gradient = {n: _copy(p.grad) for n, p in self._weights.items() if p.grad is not None}
-        return float(loss.detach()), gradient
+        gradient = {n: p.grad for n, p in self._weights.items() if p.grad is not None}
+        return float(loss.detach()), self._copies(gradient)
 
     @torch.no_grad()
     def forward_pass(self, rows: Rows) -> list[Floats]:
@@ -286,11 +291,15 @@ class TorchMLP:
 
     def weights(self) -> dict[str, Floats]:
         """Return a copy of the weights."""
-        return {name: _copy(p) for name, p in self._weights.items()}
+        return self._copies(self._weights)
 
     def state(self) -> EngineState:
         """Return a copy of weights and optimizer slots."""
-        slots = {name: _copy(slot) for name, slot in self._slots().items()}
+        slots = {
+            f"{slot}.{name}": array
+            for slot, tensors in self._optimizer.slots.items()
+            for name, array in self._copies(dict(zip(self._weights, tensors, strict=True))).items()
+        }
         return EngineState(self.weights(), slots, self._optimizer.updates)
 
     def load_state(self, state: EngineState) -> None:
@@ -352,7 +361,15 @@ class TorchMLP:
 
     @staticmethod
     def _load(network: MLP, weights: Tensors) -> None:
-        network.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
+        names = network.state_dict().keys()
+        network.load_state_dict({name: torch.from_numpy(weights[name]) for name in names})
+
+    def _copies(self, tensors: Mapping[str, Tensor]) -> dict[str, Floats]:
+        """Return copies by name; zeros for the biases of a network without."""
+        return {
+            name: _copy(tensors[name]) if name in tensors else np.zeros(shape, self._numpy_dtype)
+            for name, shape in self._shapes.items()
+        }
 
     def _slots(self) -> dict[str, Tensor]:
         return {

@@ -37,7 +37,7 @@ def why_not_compared(
     sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
     if len(engines) == 1:
         return "this run trains one model"
-    if parameter_count(sizes) > MOST_COMPARED:
+    if parameter_count(sizes, has_bias=config.bias) > MOST_COMPARED:
         return f"the network has more than {MOST_COMPARED:,} weights"
     for name, engine in engines.items():
         if isinstance(engine, UserEngine) and engine.draws_at_random():

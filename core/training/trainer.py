@@ -388,7 +388,7 @@ class _Training:
         data = self.dataset
         sizes = layer_sizes(data.features, self.config.hidden, data.classes)
         threads, seconds = self.control.threads, self.clocks.total.seconds
-        count = parameter_count(sizes)
+        count = parameter_count(sizes, has_bias=self.config.bias)
         self.mailbox.put(RunStarted(self.engine.name, count, threads, self.step, seconds))
 
     def _outcome(self, reason: EndReason, detail: str, test: Evaluation | None) -> EngineResult:

@@ -30,6 +30,7 @@ configs = st.builds(
     of_loss,
     pair=st.sampled_from(PAIRS),
     negative_slope=st.floats(0, 1),
+    bias=st.booleans(),
     data=st.text(),
     recipe=st.sampled_from(get_args(settings.RecipeName)),
     hidden=st.lists(st.integers(1, settings.MAX_LAYER_WIDTH), max_size=5).map(tuple),
@@ -61,6 +62,13 @@ configs = st.builds(
 def test_a_config_survives_json(config: RunConfig) -> None:
     text = json.dumps(config.to_dict(), allow_nan=False)
     assert RunConfig.from_dict(json.loads(text)) == config
+
+
+def test_a_config_from_before_there_was_a_choice_has_biases() -> None:
+    values = RunConfig(bias=False).to_dict()
+    assert not RunConfig.from_dict(values).bias
+    del values["bias"]
+    assert RunConfig.from_dict(values).bias
 
 
 def test_the_dict_holds_every_field_and_nothing_else() -> None:
@@ -109,6 +117,7 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("output_activation", "tanh", "output_activation 'tanh': expected one of softmax, sigmoid, "),
     ("output_activation", "linear", "output_activation 'linear' with loss 'cross-entropy': it "),
     ("negative_slope", 1.5, "negative slope 1.5: expected a number from 0 to 1"),
+    ("bias", 1, "bias 1: expected true or false"),
     ("torch_loss_mean", "sum", "torch_loss_mean 'sum': expected one of batch, element"),
     ("optimizer", "lion", "optimizer 'lion': expected one of sgd, momentum, nesterov, rmsprop"),
     ("learning_rate", 0, "learning rate 0: expected a number above 0"),
@@ -143,7 +152,7 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("seed", 2**63, "seed 9223372036854775808: expected"),
     ("dtype", "float16", "dtype 'float16': expected one of float32, float64"),
     ("device", "tpu", "device 'tpu': expected one of cpu, cuda, mps, auto"),
-    ("pixel_range", "0..255", "pixel_range '0..255': expected one of 0..1, -1..1"),
+    ("pixel_range", "0..2", "pixel_range '0..2': expected one of 0..1, -1..1, 0..255"),
     ("initialization", "ones", "initialization 'ones': expected one of scaled, normal, zeros"),
     ("only", "jax", "only 'jax': expected numpy or torch"),
     ("only", [], "only []: expected numpy or torch"),

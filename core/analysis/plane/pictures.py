@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from mlpwatch.core.analysis.plane.regions import sample_of
 from mlpwatch.core.analysis.plane.window import window_for
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.config import PixelRange
+from mlpwatch.core.config import ENDS_OF_RANGE, PixelRange
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.data.pixels import ink_of
 
@@ -44,7 +44,7 @@ def sample_inks(data: Dataset, samples: Floats, pixel_range: PixelRange) -> NDAr
 
 def source_numbers(data: Dataset, point: Floats, pixel_range: PixelRange) -> tuple[float, ...]:
     """Return a point (features,) in its source's own numbers."""
-    low, high = (-1.0, 1.0) if pixel_range == "-1..1" else (0.0, 1.0)
+    low, high = ENDS_OF_RANGE[pixel_range]
     bounds = data.bounds or ((low, high),) * data.features
     return tuple(
         least + (float(value) - low) / (high - low) * (most - least)

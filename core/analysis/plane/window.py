@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.config import PixelRange
+from mlpwatch.core.config import ENDS_OF_RANGE, PixelRange
 from mlpwatch.core.data.raw_data import Bounds
 
 _MARGIN = 0.05
@@ -42,7 +42,7 @@ class Window:
 
 def window_for(pixel_range: PixelRange, columns: int, rows: int) -> Window:
     """Return the window with all training points, and a margin around them."""
-    low, high = (-1.0, 1.0) if pixel_range == "-1..1" else (0.0, 1.0)
+    low, high = ENDS_OF_RANGE[pixel_range]
     margin = _MARGIN * (high - low)
     return Window(low - margin, high + margin, columns, rows)
 

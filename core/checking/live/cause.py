@@ -13,6 +13,7 @@ from mlpwatch.core.checking.live.engine_answers import SAMPLE, engine_report
 from mlpwatch.core.checking.mistakes.factors import meanings
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
+from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.core.errors import InputError
 
 CHECK_SECONDS = 10.0
@@ -83,9 +84,8 @@ def _report(engine: EngineName, config: RunConfig, dataset: Dataset) -> Report:
     if (path := _unchanged_file(engine, config)) is None:
         return engine_report(engine, config, dataset)
     # In a process of its own, which asks for more: short batches, repeated calls.
-    images = dataset.train_images[:SAMPLE].astype(np.float64)
-    images = (images + 1) / 2 if config.pixel_range == "-1..1" else images
-    data = Images(images, dataset.train_labels[: len(images)], dataset.classes)
+    inks = ink_of(dataset.train_images[:SAMPLE], config.pixel_range).astype(np.float64)
+    data = Images(inks, dataset.train_labels[: len(inks)], dataset.classes)
     overrides = {
         "hidden": config.hidden,
         "activation": config.activation,

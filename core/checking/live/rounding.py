@@ -93,6 +93,7 @@ def specification_of(config: RunConfig) -> Specification:
         hidden=config.hidden,
         activation=config.activation,
         negative_slope=config.negative_slope,
+        bias=config.bias,
         output_activation=config.output_function,
         loss=config.loss,
         # The check adds no weight decay, and without it AdamW is Adam.
@@ -234,7 +235,10 @@ class _Analysis:
             error += np.abs(d).T @ x.error if k else 2 * u * np.abs(gradient)
             found[f"layers.{k}.weight"] = self._guarded(gradient, error)
             # ∂L/∂b = Σ_batch δ                                     (fan_out,)
-            found[f"layers.{k}.bias"] = self._guarded(d.sum(axis=0), spread.sum(axis=0))
+            has_bias = self._spec.bias
+            found[f"layers.{k}.bias"] = self._guarded(
+                d.sum(axis=0) * has_bias, spread.sum(axis=0) * has_bias
+            )
             if k == 0:
                 break
             # δ ← (δ Wᵀ) ⊙ M ⊙ f'(Z)                                (batch, fan_in)

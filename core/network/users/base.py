@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.arrays import Floats, Labels, Rows, Tensors
-from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.config import ENDS_OF_RANGE, EngineName, RunConfig
 from mlpwatch.core.foreign.loading import UserCodeError, load
 from mlpwatch.core.foreign.user_module import UserModule
 from mlpwatch.core.foreign.user_network import NotUnderstoodError, UserNetwork
@@ -20,9 +20,6 @@ from mlpwatch.core.network.layers import PREDICT_CHUNK, Parameters, predict_chun
 from mlpwatch.core.network.losses import Loss, loss_for
 from mlpwatch.core.network.step_norms import LayerNorms, norm_of
 from mlpwatch.core.network_file import NetworkFile
-
-_PIXELS = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0), "0..255": (0.0, 255.0)}
-"""The values of black and white."""
 
 _ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 """Largest difference of two probabilities that rounding explains."""
@@ -281,8 +278,8 @@ class UserEngine(ABC):
     def pixels(self, images: Floats) -> Floats:
         """Return images (batch, features) in the file's own range, of the run's dtype; a copy."""
         x = images.astype(self.dtype)
-        low, high = _PIXELS[self.config.pixel_range]
-        black, white = _PIXELS[self.file.spec.pixels]
+        low, high = ENDS_OF_RANGE[self.config.pixel_range]
+        black, white = ENDS_OF_RANGE[self.file.spec.pixels]
         if (low, high) != (black, white):
             x = (x - low) * ((white - black) / (high - low)) + black
         return x

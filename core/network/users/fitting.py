@@ -91,6 +91,8 @@ def _tried(
         for array in state.weights.values():
             array[...] = random.normal(0, 1 / np.sqrt(array.shape[-1]), array.shape)
         engine.load_state(state)
+        # A layer without biases has kept zeros.
+        state = engine.state()
         outputs = np.array(engine.outputs_of(engine.pixels(images)), np.float64)
         weights = engine.weights()
         for activation, (output, function, shown) in _candidates(config, file, weights, images):
@@ -160,12 +162,19 @@ def _with_loss(
     rows = np.arange(IMAGES)
     bare = EngineState(state.weights)
     means: tuple[LossMean, ...] = ("batch", "element")
-    pairs = _losses_tried(config, config.network_file(name), function)
+    file = config.network_file(name)
+    pairs = _losses_tried(config, file, function)
     for (loss, output), mean in product(pairs, means):
         trial = _of_loss(config, loss, output, mean)
         user = build_engine(name, trial, images, labels, classes)
         user.load_state(state)
-        own = replace(trial, network=None, network_torch=None, optimizer="sgd")
+        own = replace(
+            trial,
+            network=None,
+            network_torch=None,
+            optimizer="sgd",
+            bias=file is None or file.spec.bias,
+        )
         # The NumPy engine's error is always summed over the classes.
         reference = build_engine("numpy", own, images, labels, classes)
         reference.load_state(bare)

@@ -46,6 +46,7 @@ KINDS = {
                                           output_activation="linear"),
     "bce": replace(TWIN, loss="bce", learning_rate=0.1),
     "bce of a softmax": replace(TWIN, loss="bce", output_activation="softmax", learning_rate=0.1),
+    "no biases": replace(TWIN, bias=False, optimizer="momentum", learning_rate=0.03),
     "mse of a softmax": replace(TWIN, loss="mse", output_activation="softmax"),
     "cross-entropy of a sigmoid, slope": replace(
         TWIN, output_activation="sigmoid", activation="leaky-relu", negative_slope=0.2,
@@ -155,6 +156,12 @@ def test_the_mean_over_the_classes_is_named_with_its_factor() -> None:
     assert loss.numpy == pytest.approx(10 * loss.torch, rel=1e-5)
     assert gradient.numpy == pytest.approx(10 * gradient.torch, rel=1e-4)
     assert gradient.rounding < abs(gradient.numpy) / 100
+
+
+def test_without_biases_it_is_named_too_and_no_bias_is_blamed() -> None:
+    found = found_in(replace(SEED, bias=False))
+    assert (found.tensor, found.code) == ("loss", "loss-mean-over-classes")
+    assert all(pair.passed for pair in found.tensors if "bias" in pair.name)
 
 
 def test_a_mistake_in_numpys_backward_pass_is_named_at_its_tensor(

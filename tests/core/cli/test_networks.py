@@ -93,12 +93,91 @@ def test_a_slope_of_the_file_becomes_the_settings(tmp_path: Path) -> None:
     assert (config.activation, config.negative_slope) == ("leaky-relu", 0.2)
 
 
-OWN = "\n".join(
-    ("", "", "def optimizer(parameters):", "    return torch.optim.Adagrad(parameters)")
+def made(optimizer: str) -> str:
+    """Return a PyTorch file that makes this optimizer of `torch.optim`."""
+    file = TORCH_FILE.format(features=64).replace("Linear(4, 3)", "Linear(4, 10)")
+    return f"{file}\n\ndef optimizer(parameters):\n    return torch.optim.{optimizer}\n"
+
+
+WITHOUT_BIAS = (
+    TORCH_FILE.format(features=64)
+    .replace("Linear(64, 4)", "Linear(64, 4, bias=False)")
+    .replace("Linear(4, 3)", "Linear(4, 10, bias=False)")
 )
 NORMED = TORCH_FILE.format(features=64).replace(
     "        self.second", "        self.norm = nn.BatchNorm1d(4)\n        self.second"
 )
+
+
+def test_a_file_without_biases_or_with_bytes_trains_beside_ours(tmp_path: Path) -> None:
+    text = (
+        NetworkFile()
+        .source()
+        .replace("    hidden", "    bias, pixels = False, '0..255'\n    hidden")
+    )
+    config = given(tmp_path, text)
+    assert (config.bias, config.pixel_range) == (False, "0..255")
+    assert config.network is not None
+    assert (config.network.spec.bias, config.network.spec.pixels) == (False, "0..255")
+    config = fitted_config(given(tmp_path, torch=WITHOUT_BIAS), 64, 10)
+    assert (config.bias, config.activation, config.loss) == (False, "tanh", "cross-entropy")
+    # One of two with biases: the reference has them, and names the one without.
+    both = given(tmp_path, NetworkFile((4,)).source(), WITHOUT_BIAS)
+    assert both.bias
+    assert both.network is not None
+    assert both.network.spec.bias
+    # A NumPy file does what the command line says.
+    off = given(tmp_path, NetworkFile().source(), bias=False)
+    assert off.network is not None
+    assert not off.network.spec.bias
+
+
+@pytest.mark.parametrize(("optimizer", "expected"), [
+    ("AdamW(parameters, lr=0.003)", ("adamw", 0.003, 0.9, 0.01)),
+    ("Adam(parameters, weight_decay=0.1)", ("adam", 0.001, 0.9, 0.1)),
+    ("RMSprop(parameters)", ("rmsprop", 0.01, 0.9, 0.0)),
+    ("SGD(parameters, 0.2)", ("sgd", 0.2, 0.9, 0.0)),
+    ("SGD(parameters, 0.2, momentum=0.8)", ("momentum", 0.2, 0.8, 0.0)),
+    ("SGD(parameters, 0.2, momentum=0.8, nesterov=True)", ("nesterov", 0.2, 0.8, 0.0)),
+])  # fmt: skip
+def test_an_optimizer_that_we_have_becomes_the_settings(
+    optimizer: str, expected: tuple[str, float, float, float], tmp_path: Path
+) -> None:
+    config = given(tmp_path, torch=made(optimizer))
+    found = config.optimizer, config.learning_rate, config.momentum, config.weight_decay
+    assert found == expected
+    assert config.network_torch is not None
+    assert config.network_torch.is_exact
+
+
+def test_an_optimizer_of_their_own_beside_another_of_ours_resumes_without_its_memory(
+    tmp_path: Path,
+) -> None:
+    config = given(tmp_path, torch=made("Adagrad(parameters)"), optimizer="sgd")
+    assert config.network_torch is not None
+    assert not config.network_torch.is_exact
+    config = given(tmp_path, torch=made("AdamW(parameters)"), optimizer="sgd")
+    assert config.network_torch is not None
+    assert not config.network_torch.is_exact
+    config = given(tmp_path, torch=made("Adam(parameters, amsgrad=True)"), only="torch")
+    assert config.network_torch is not None
+    assert not config.network_torch.is_exact
+    config = given(tmp_path, torch=made("Adam(parameters, betas=(0.8, 0.9))"), only="torch")
+    assert config.network_torch is not None
+    assert config.network_torch.is_exact
+
+
+@pytest.mark.parametrize("call", [
+    "nn.LeakyReLU(0.2)(x)", "nn.LeakyReLU(negative_slope=0.2, inplace=True)(x)",
+    "nn.functional.leaky_relu(x, 0.2)", "nn.functional.leaky_relu(x, negative_slope=0.2)",
+])  # fmt: skip
+def test_the_slope_of_a_leaky_relu_is_read_from_a_pytorch_file(call: str, tmp_path: Path) -> None:
+    text = TORCH_FILE.format(features=64).replace("Linear(4, 3)", "Linear(4, 10)")
+    text = text.replace('    activation = "tanh"\n', "").replace(
+        "torch.tanh(self.first(x))", call.replace("(x", "(self.first(x)")
+    )
+    config = fitted_config(given(tmp_path, torch=text), 64, 10)
+    assert (config.activation, config.negative_slope) == ("leaky-relu", 0.2)
 
 
 @pytest.mark.parametrize(("files", "options", "words"), [
@@ -119,14 +198,29 @@ NORMED = TORCH_FILE.format(features=64).replace(
     ({"torch": TORCH_FILE.format(features=64)}, {"hidden": (5,)}, "--hidden 5: model.py has 4"),
     ({"numpy": NetworkFile((9,)).source(), "torch": TORCH_FILE.format(features=64)}, {},
      "hidden 9: model.py has 4; both networks need the same widths"),
-    ({"torch": TORCH_FILE.format(features=64) + OWN}, {}, "optimizer Adagrad: mlpwatch's"),
+    ({"torch": made("Adagrad(parameters)")}, {}, "optimizer Adagrad: mlpwatch's NumPy has sgd, "
+     "momentum, nesterov, rmsprop, adam, adamw; choose one with --optimizer, or give a file"),
     ({"torch": NORMED}, {}, "norm.weight belongs to no linear layer"),
     ({"torch": TORCH_FILE.format(features=64)}, {"device": "cuda"}, "--device cuda"),
     ({"numpy": NetworkFile().source()}, {"recipe": "best"}, "recipe 'best': it drops units"),
-    ({"numpy": NetworkFile().source().replace("    hidden", "    bias = False\n    hidden")}, {},
-     "bias = False: mlpwatch's PyTorch has biases; give a file for --torch, too, or --only numpy"),
-    ({"numpy": NetworkFile().source().replace("    hidden", "    pixels = '0..255'\n    hidden")},
-     {}, "pixels = '0..255': mlpwatch's PyTorch trains on 0..1 or -1..1"),
+    ({"torch": WITHOUT_BIAS}, {"bias": True}, "--bias on: model.py has none; leave it out, or"),
+    ({"torch": WITHOUT_BIAS.replace("10, bias=False", "10")}, {},
+     "model.py: bias=True in nn.Linear 1, bias=False in nn.Linear 0; mlpwatch's NumPy has biases "
+     "in all layers or in none; give a file for --network, too, or --only torch"),
+    ({"torch": made("Adam(parameters, betas=(0.8, 0.99))")}, {},
+     "model.py: optimizer Adam with betas=(0.8, 0.99): mlpwatch's NumPy has betas=(0.9, 0.999); "
+     "take that in the file, too, choose one for mlpwatch's NumPy with --optimizer, or give a "
+     "file for --network, too, or --only torch"),
+    ({"torch": made("SGD(parameters, 0.1, 0.9, dampening=0.5)")}, {},
+     "optimizer SGD with dampening=0.5: mlpwatch's NumPy has dampening=0"),
+    ({"torch": made("RMSprop(parameters, alpha=0.9, eps=1e-7)")}, {},
+     "RMSprop with alpha=0.9, eps=1e-07: mlpwatch's NumPy has alpha=0.99, eps=1e-08"),
+    ({"torch": made("Adam(parameters, amsgrad=True)"), "numpy": NetworkFile((4,)).source()}, {},
+     "Adam with amsgrad=True: net.py has amsgrad=False; take that in the file, too, choose one "
+     "for net.py with --optimizer, or give net.py an update of its own"),
+    ({"torch": made("SGD([{'params': parameters[::2], 'weight_decay': 0.1}, "
+                    "{'params': parameters[1::2]}], lr=0.1)")}, {},
+     "optimizer SGD with param_groups=2: mlpwatch's NumPy has param_groups=1"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused_in_one_line(
     files: dict[str, str], options: dict[str, Any], words: str, tmp_path: Path

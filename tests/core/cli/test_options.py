@@ -40,6 +40,8 @@ REACHES: list[tuple[str, str, str, Any]] = [
     ("--loss", "bce", "loss", "bce"),
     ("--output-activation", "sigmoid", "output_activation", "sigmoid"),
     ("--negative-slope", "0.2", "negative_slope", 0.2),
+    ("--bias", "off", "bias", False),
+    ("--bias", "on", "bias", True),
     ("--optimizer", "adam", "optimizer", "adam"),
     ("--learning-rate", "1e-3", "learning_rate", 0.001),
     ("--batch-size", "7", "batch_size", 7),
@@ -57,6 +59,7 @@ REACHES: list[tuple[str, str, str, Any]] = [
     ("--initialization", "zeros", "initialization", "zeros"),
     ("--pixel-range", "-1..1", "pixel_range", "-1..1"),
     ("--pixel-range", "0..1", "pixel_range", "0..1"),
+    ("--pixel-range", "0..255", "pixel_range", "0..255"),
     ("--validation", "500", "validation", 500),
     ("--train-size", "300", "train_size", 300),
     ("--history", "8", "history", 8),
@@ -189,8 +192,8 @@ def test_options_are_only_those_that_differ_from_the_recipe() -> None:
     assert options_for(RunConfig()) == []
     best = from_recipe("best", data="digits")
     assert options_for(best) == ["--recipe", "best", "--data", "digits"]
-    odd = from_recipe("twin", hidden=(), pixel_range="-1..1", optimizer="adamw")
-    words = ["--hidden", "", "--pixel-range=-1..1", "--optimizer", "adamw"]
+    odd = from_recipe("twin", hidden=(), pixel_range="-1..1", optimizer="adamw", bias=False)
+    words = ["--hidden", "", "--bias", "off", "--pixel-range=-1..1", "--optimizer", "adamw"]
     assert options_for(odd) == words
 
 

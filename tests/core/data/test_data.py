@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.data.dataset import batch_order, dataset_for, load_dataset, steps_per_epoch
 from mlpwatch.core.data.labels import class_names, class_numbers, names_of
+from mlpwatch.core.data.pixels import ink_of
 from mlpwatch.core.data.registry import check_source, resolve_source
 from mlpwatch.core.errors import DataError
 from tests.support.samples.sample_files import sample_arrays, write_idx_folder, write_npz
@@ -118,6 +119,21 @@ def test_pixel_range_maps_black_and_white() -> None:
     assert (low.images.min(), low.images.max()) == (0, 1)
     assert np.array_equal(wide.images, low.images * 2 - 1)
     assert np.array_equal(wide.test_images, low.test_images * 2 - 1)
+
+
+def test_bytes_are_what_a_network_of_0_255_is_given(tmp_path: Path) -> None:
+    """Not nearly: 200 / 255 * 255 in float32 is another number for some bytes."""
+    levels = np.random.default_rng(0).permutation(np.arange(100 * 256) % 256).astype(np.uint8)
+    path = save_pair(tmp_path, levels.reshape(100, 16, 16), np.arange(100) % 4)
+    given = load_dataset(path, 0, "0..255")
+    assert np.array_equal(np.unique(given.images), np.arange(256))
+    assert given.grey_levels is not None
+    pixels = given.grey_levels.levels.astype(np.float32)
+    given.grey_levels.scale.apply(pixels)
+    assert np.array_equal(pixels, given.train_images)
+    of_digits, ink = load_dataset("digits", 0, "0..255"), load_dataset("digits", 0, "0..1")
+    np.testing.assert_allclose(of_digits.images, ink.images * 255, 1e-6)
+    np.testing.assert_allclose(ink_of(of_digits.images, "0..255"), ink.images, 1e-6)
 
 
 @pytest.mark.parametrize(

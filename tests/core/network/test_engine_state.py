@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from mlpwatch.core.config import EngineName, OptimizerName, PixelRange
+from mlpwatch.core.config import ENDS_OF_RANGE, EngineName, OptimizerName, PixelRange
 from mlpwatch.core.data.dataset import batch_order
 from mlpwatch.core.data.pixels import GreyLevels, PixelScale
 from mlpwatch.core.network.build import build_engine, initial_weights
@@ -208,13 +208,13 @@ def test_both_engines_read_images_alike_in_any_number() -> None:
         np.testing.assert_allclose(found, in_torch.logits(pixels[:count]), 1e-4, 1e-5)
 
 
-@pytest.mark.parametrize("pixel_range", ["0..1", "-1..1"])
+@pytest.mark.parametrize("pixel_range", ["0..1", "-1..1", "0..255"])
 def test_images_read_as_bytes_train_to_the_same_bits(pixel_range: PixelRange) -> None:
     levels = np.random.default_rng(6).integers(0, 17, (SAMPLES, 5), np.uint8)
     grey = GreyLevels(levels, PixelScale(16.0, pixel_range))
     pixels = levels.astype(np.float32)
     grey.scale.apply(pixels)
-    assert (pixels.min(), pixels.max()) == (0 if pixel_range == "0..1" else -1, 1)
+    assert (pixels.min(), pixels.max()) == ENDS_OF_RANGE[pixel_range]
     labels = small_images().labels
     for dtype in ("float32", "float64"):
         config = small_config(dtype=dtype, pixel_range=pixel_range)

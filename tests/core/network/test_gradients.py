@@ -15,6 +15,7 @@ from mlpwatch.core.config import (
     EngineName,
     LossMean,
     LossName,
+    OptimizerName,
     OutputActivation,
     RunConfig,
 )
@@ -25,6 +26,7 @@ from mlpwatch.core.network.torch_mlp import TorchMLP
 from mlpwatch.core.specification import LEAK, OUTPUT_OF_LOSS, UNDEFINED_LOSSES
 from tests.support.samples.engines import (
     assert_close,
+    assert_same_bits,
     build,
     build_both,
     finite_differences,
@@ -106,6 +108,39 @@ def test_another_slope_of_the_leaky_relu_has_its_own_gradient(
     usual.load_state(engine.state())
     check_finite_differences(name, config)
     assert gradient(engine)[0] != gradient(usual)[0]
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_without_biases_the_gradient_equals_finite_differences(name: EngineName) -> None:
+    config = small_config(hidden=(4, 3), activation="tanh", bias=False)
+    check_finite_differences(name, config)
+    engine = build(name, config, small_images())
+    for tensor, slope in gradient(engine)[1].items():
+        assert slope.any() == tensor.endswith("weight"), tensor
+        assert engine.weights()[tensor].any() == tensor.endswith("weight"), tensor
+
+
+@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-11), ("float32", 2e-5)])
+def test_both_engines_train_alike_without_biases(
+    dtype: Dtype, tolerance: float, optimizer: OptimizerName
+) -> None:
+    config = small_config(
+        hidden=(4, 3), activation="tanh", bias=False, optimizer=optimizer, weight_decay=0.01,
+        dtype=dtype,
+    )  # fmt: skip
+    one, other = build_both(config, small_images())
+    for _ in range(20):
+        for engine in (one, other):
+            engine.train_batch(ROWS)
+    np.testing.assert_allclose(one.take_losses(), other.take_losses(), tolerance)
+    assert_close(one.weights(), other.weights(), tolerance)
+    assert_close(one.state().slots, other.state().slots, tolerance)
+    assert not any(w.any() for n, w in other.weights().items() if n.endswith("bias"))
+    # Either opens the other's state.
+    one.load_state(other.state())
+    other.load_state(one.state())
+    assert_same_bits(one.state().slots, other.state().slots)
 
 
 def check_finite_differences(name: EngineName, config: RunConfig) -> None:

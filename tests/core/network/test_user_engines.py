@@ -17,10 +17,11 @@ from tests.support.samples.engines import (
     assert_same_bits,
     batches,
     build,
+    small_config,
     small_images,
     train_steps,
 )
-from tests.support.samples.user_networks import TORCH_FILE, config_for, torch_config
+from tests.support.samples.user_networks import TORCH_FILE, config_for, torch_config, written
 
 ORDER = np.random.default_rng(3).permutation(SAMPLES)
 STEPS = batches(ORDER, 4) * 5
@@ -80,6 +81,50 @@ def test_a_right_network_trains_as_ours(kind: NetworkFile, tmp_path: Path) -> No
         np.testing.assert_allclose(found, expected, 1e-12, 1e-12)
     # Neither question has changed what is trained.
     assert_close(user.weights(), own.weights(), 1e-12)
+
+
+WITHOUT_BIAS = """
+import numpy as np
+
+
+class Network:
+    hidden, activation, bias, layout = (4,), "tanh", False, "columns"
+
+    def __init__(self, weights, biases):
+        self.W1, self.W2 = weights
+
+    def forward(self, x):
+        self.x, self.a = x, np.tanh(self.W1 @ x)
+        e = np.exp(self.W2 @ self.a)
+        self.p = e / e.sum(axis=0)
+        return self.p
+
+    def backward(self, y):
+        d = (self.p - y) / y.shape[1]
+        before = self.W2.T @ d * (1 - self.a**2)
+        return [before @ self.x.T, d @ self.a.T]
+"""
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_a_network_without_biases_trains_as_ours(name: EngineName, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"optimizer": "adam", "bias": False, "activation": "tanh"}
+    if name == "torch":
+        source = TORCH_FILE.format(features=5)
+        for widths in ("5, 4", "4, 3"):
+            source = source.replace(f"Linear({widths})", f"Linear({widths}, bias=False)")
+        config = torch_config(tmp_path, source, **settings)
+    else:
+        config = replace(small_config(**settings), network=written(WITHOUT_BIAS, tmp_path))
+    images = small_images()
+    user, own = build(name, config, images), build(name, ours(config), images)
+    losses = [train_steps(engine, STEPS) for engine in (user, own)]
+    np.testing.assert_allclose(losses[0], losses[1], 1e-12)
+    assert_close(user.weights(), own.weights(), 1e-11)
+    assert_close(user.state().slots, own.state().slots, 1e-11)
+    own.load_state(user.state())
+    user.load_state(own.state())
+    assert_same_bits(user.weights(), own.weights())
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adamw"])

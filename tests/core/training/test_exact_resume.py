@@ -76,6 +76,22 @@ def test_a_run_of_another_loss_resumes_with_the_same_bits(
     assert_same_bits(resumed.engine.state().weights, whole.engine.state().weights)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_without_biases_resumes_with_the_same_bits(name: EngineName) -> None:
+    settings: dict[str, Any] = {
+        "bias": False, "optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.01,
+    }  # fmt: skip
+    whole = Training(name, **settings)
+    whole.run()
+    _, checkpoint = run_and_stop(name, 6, **settings)
+    resumed = Training(name, start=checkpoint, **settings)
+    assert resumed.run().reason == "finished"
+    found, expected = resumed.engine.state(), whole.engine.state()
+    assert_same_bits(found.weights, expected.weights)
+    assert_same_bits(found.slots, expected.slots)
+    assert not any(w.any() for n, w in found.weights.items() if n.endswith("bias"))
+
+
 @pytest.mark.parametrize("activation", ["gelu", "leaky-relu"])
 @pytest.mark.parametrize("schedule", ["cosine", "step"])
 def test_a_run_that_warms_up_resumes_with_the_same_bits(schedule: str, activation: str) -> None:

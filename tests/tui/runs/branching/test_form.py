@@ -115,7 +115,8 @@ def test_what_is_decided_already_has_no_row() -> None:
 def test_each_setting_has_a_row_or_belongs_to_the_weights_of_the_parent() -> None:
     rows = {name for names in GROUPS.values() for name in names}
     fixed = {
-        "data", "dtype", "hidden", "initialization", "network", "network_torch", "only", "recipe",
+        "bias", "data", "dtype", "hidden", "initialization", "network", "network_torch", "only",
+        "recipe",
     }  # fmt: skip
     assert {one.name for one in fields(RunConfig)} == rows | fixed
     assert not rows & fixed
