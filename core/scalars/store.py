@@ -60,7 +60,7 @@ class ScalarStore:
     def add(self, points: Iterable[ScalarPoint]) -> None:
         """Add points in the order in which they were logged; a step that is not finite is left out.
 
-        Cost: 0.6 µs per point.
+        Takes about 1 µs per point.
         """
         series = self._series
         for name, step, value, seconds in points:
