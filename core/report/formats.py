@@ -1,12 +1,18 @@
 """The formats of `mlpwatch export`, and the file that each writes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlpwatch.core.errors import InputError, RunError
 from mlpwatch.core.files.new_files import create_file
 from mlpwatch.core.text import printable
+
+if TYPE_CHECKING:
+    from mlpwatch.core.report.reading import RunReading
+    from mlpwatch.core.sweeps.reading import GroupReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,53 @@ def _json(source: ExportSource) -> bytes:
     return (group_json if source.is_group else run_json)(source.folder).encode()
 
 
+def _figure(kind: str) -> Callable[[ExportSource], bytes]:
+    def make(source: ExportSource) -> bytes:
+        with needs("report", kind):
+            from mlpwatch.core.report.figures import group_figure, run_figure  # noqa: PLC0415
+        if source.is_group:
+            return group_figure(_group_with_epochs(source.folder), kind)
+        return run_figure(_run_with_epochs(source.folder), kind)
+
+    return make
+
+
+def _run_with_epochs(folder: Path) -> "RunReading":
+    from mlpwatch.core.report.reading import read_run  # noqa: PLC0415
+
+    reading = read_run(folder)
+    if not reading.engines:
+        raise InputError(f"{printable(folder.name)}: no epoch has ended yet; wait for the first")
+    return reading
+
+
+def _group_with_epochs(folder: Path) -> "GroupReading":
+    from mlpwatch.core.sweeps.reading import GroupReader  # noqa: PLC0415
+
+    reading = GroupReader(folder).read()
+    if not any(row.records for row in reading.rows):
+        raise InputError(f"{printable(folder.name)}: no epoch has ended yet; wait for the first")
+    return reading
+
+
+@contextmanager
+def needs(extra: str, kind: str) -> Iterator[None]:
+    """Import an extra's packages in the body.
+
+    Raises:
+        InputError: one of them is not installed; the message names the extra.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name == "mlpwatch":
+            raise
+        raise InputError(
+            f"--to {kind}: needs {name}, which is not installed; pip install 'mlpwatch[{extra}]'"
+        ) from None
+
+
 def _runs(source: ExportSource) -> list[Path]:
     from mlpwatch.core.runs.listing import run_folders  # noqa: PLC0415
 
@@ -109,5 +162,7 @@ def _runs(source: ExportSource) -> list[Path]:
 FORMATS: Mapping[str, ExportFormat] = {
     "csv": ExportFormat("a row per model and epoch, with the settings", _csv),
     "json": ExportFormat("one object: settings, result, epochs with their matrices", _json),
+    "png": ExportFormat("a page of figures to print or to show", _figure("png"), is_text=False),
+    "svg": ExportFormat("the same page, to scale", _figure("svg")),
 }
 """By the value of `--to`, which is also the ending of the file's name."""

@@ -79,7 +79,7 @@ def test_output_goes_to_a_file_a_folder_or_standard_output(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("seed", "--to", "xml"), "--to: invalid choice: 'xml' (choose from 'csv', 'json'"),
+        (("seed", "--to", "xml"), "--to: invalid choice: 'xml' (choose from 'csv', 'json', "),
         (("seed",), "required: --to"),
         (("sed", "--to", "csv"), "did you mean seed?"),
         (("seed", "--to", "csv", "-o", "no/such.csv"), "-o no/such.csv: not written, No such file"),
