@@ -17,7 +17,6 @@ from typing import IO, TYPE_CHECKING
 
 from mlpwatch.core.cli.branch import branch_maker, config_for_branch
 from mlpwatch.core.cli.options import config_for_resume, config_from
-from mlpwatch.core.cli.order import command_of, send_order
 from mlpwatch.core.cli.ranks import (
     check_command,
     is_quiet_rank,
@@ -65,12 +64,11 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; a user's mistake is one line on stderr."""
     try:
         parser = build_parser(
-            watch=watch,
+            watch=train_and_watch,
             train=run_train,
             resume=resume,
             branch=branch,
             attach=attach,
-            order=order,
             runs=runs,
             fetch=fetch,
         )
@@ -94,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
 
 
-def watch(options: argparse.Namespace) -> int:
+def train_and_watch(options: argparse.Namespace) -> int:
     """Train and watch; without a terminal, train like `mlpwatch train`."""
     config = config_from(options)
     if _says_no_screen():
@@ -200,12 +198,6 @@ def attach(options: argparse.Namespace) -> int:
     return _run_app(
         Watch(start, attached=True, titles=run.config.titles), run.config.engine_names, options
     )
-
-
-def order(options: argparse.Namespace) -> int:
-    """Give one order to a run that another process trains."""
-    command = command_of(options)
-    return send_order(_open_run(options), command, as_json=options.json)
 
 
 def runs(options: argparse.Namespace) -> int:

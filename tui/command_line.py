@@ -10,8 +10,9 @@ from mlpwatch.core.cli.branch import add_branch_options
 from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
 from mlpwatch.core.cli.compare import add_compare_options, run_compare
 from mlpwatch.core.cli.export import add_export_options, run_export
+from mlpwatch.core.cli.follow import add_status_options, add_tail_options, run_status, run_tail
 from mlpwatch.core.cli.options import add_run_options, add_training_options
-from mlpwatch.core.cli.order import add_order_options
+from mlpwatch.core.cli.order import add_order_options, run_order
 from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.ranks import add_ranks_option
 from mlpwatch.core.cli.sweep import add_sweep_options, run_sweep
@@ -24,7 +25,7 @@ Command = Callable[[argparse.Namespace], int]
 
 COMMANDS = (
     "train", "resume", "branch", "attach", "order", "sweep", "compare", "export", "runs",
-    "data", "check", "new",
+    "status", "tail", "data", "check", "new",
 )  # fmt: skip
 """The first word that is not an option; without a command, train and watch."""
 
@@ -36,12 +37,13 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch [OPTIONS]             train and watch
   mlpwatch train [OPTIONS]       the same run without a screen
   mlpwatch resume [RUN]          go on where RUN, or the newest run, stopped
-  mlpwatch branch RUN --at N     a new run that begins after epoch N of RUN, with other settings
-  mlpwatch attach [RUN]          watch RUN, or the newest run, which trains elsewhere or has ended
-  mlpwatch order RUN ORDER       pause, resume, step, save, stop or set a run that trains elsewhere
+  mlpwatch branch RUN --at N     a new run from epoch N of RUN, with other settings
+  mlpwatch attach [RUN]          watch a run that trains elsewhere or has ended
+  mlpwatch order RUN ORDER       pause, resume, step, save, stop or set it
   mlpwatch sweep [OPTIONS]       a grid of settings times seeds: is the difference real
   mlpwatch compare RUN|GROUP...  runs and sweeps beside each other
   mlpwatch export RUN --to KIND  a run as a file: csv, html, png, ...
+  mlpwatch status|tail RUN       how it stands, or its log; scripts wait and follow
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
@@ -59,7 +61,6 @@ def build_parser(
     resume: Command,
     branch: Command,
     attach: Command,
-    order: Command,
     runs: Command,
     fetch: Command,
 ) -> Parser:
@@ -84,7 +85,11 @@ def build_parser(
     _add_resume(commands.add_parser("resume", allow_abbrev=False), resume)
     _add_branch(commands.add_parser("branch", allow_abbrev=False), branch)
     _add_attach(commands.add_parser("attach", allow_abbrev=False), attach)
-    _add_order(commands.add_parser("order", allow_abbrev=False), order)
+    _add_order(commands.add_parser("order", allow_abbrev=False))
+    _add_following(
+        commands.add_parser("status", allow_abbrev=False),
+        commands.add_parser("tail", allow_abbrev=False),
+    )
     _add_sweep(commands.add_parser("sweep", allow_abbrev=False))
     _add_compare(commands.add_parser("compare", allow_abbrev=False))
     _add_export(commands.add_parser("export", allow_abbrev=False))
@@ -153,7 +158,7 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.set_defaults(command=command)
 
 
-def _add_order(parser: argparse.ArgumentParser, command: Command) -> None:
+def _add_order(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Give one order to a run that trains in another terminal or without a screen. It is obeyed "
         "at the next batch; the answer says how the run stands."
@@ -161,7 +166,18 @@ def _add_order(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.usage = "mlpwatch order RUN ORDER [OPTIONS]"
     add_order_options(parser)
     add_run_options(parser, naming=False)
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=run_order)
+
+
+def _add_following(status: argparse.ArgumentParser, tail: argparse.ArgumentParser) -> None:
+    status.description = "Say how a run stands; with --wait, once it has ended."
+    add_status_options(status)
+    add_run_options(status, naming=False)
+    status.set_defaults(command=run_status)
+    tail.description = "Print the lines of a run's log, and those that come until it ends."
+    add_tail_options(tail)
+    add_run_options(tail, naming=False)
+    tail.set_defaults(command=run_tail)
 
 
 def _add_sweep(parser: Parser) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from mlpwatch.core.cli.options import parse_number
@@ -9,8 +10,7 @@ from mlpwatch.core.config import EngineName, check_new_rate
 from mlpwatch.core.errors import InputError
 
 if TYPE_CHECKING:
-    from mlpwatch.core.remote.protocol import Command, Status
-    from mlpwatch.core.runs.run import Run
+    from mlpwatch.core.remote.protocol import Command, LoopStatus, Status
 
 ORDERS = ("pause", "resume", "step", "save", "stop", "status", "set")
 
@@ -54,7 +54,7 @@ def command_of(options: argparse.Namespace) -> "Command":
     return Command(order, engines, learning_rate=rate)
 
 
-def send_order(run: "Run", command: "Command", *, as_json: bool) -> int:
+def run_order(options: argparse.Namespace) -> int:
     """Send a command, print the answer, and return the exit status.
 
     The answer comes once the command is accepted: training obeys at its next batch.
@@ -62,18 +62,26 @@ def send_order(run: "Run", command: "Command", *, as_json: bool) -> int:
     Raises:
         RunError: nobody trains the run, it does not answer, or it refuses the command.
     """
+    command = command_of(options)
     from mlpwatch.core.remote.client import give_order  # noqa: PLC0415 - only for this command
     from mlpwatch.core.remote.protocol import encode_answer  # noqa: PLC0415
+    from mlpwatch.core.runs.layout import is_watched  # noqa: PLC0415
+    from mlpwatch.core.runs.listing import find_folder, find_run  # noqa: PLC0415
+    from mlpwatch.core.runs.manifest import read_manifest  # noqa: PLC0415
 
-    status = give_order(run, command)
-    text = encode_answer(status).decode().strip() if as_json else _line(status)
+    folder = find_folder(Path(options.saved), options.run)
+    if not is_watched(folder):
+        folder = find_run(Path(options.saved), options.run)
+        read_manifest(folder)
+    status = give_order(folder, command)
+    text = encode_answer(status).decode().strip() if options.json else _line(status)
     print(text, flush=True)  # noqa: T201
     return 0
 
 
 def _line(status: "Status") -> str:
     """Return how the run stands, in one line."""
-    parts = []
+    parts = [_loop_text(status.loop)] if status.loop is not None else []
     for name, threads in status.threads.items():
         phase = "paused" if name in status.paused else "training"
         rate = status.learning_rates.get(name, math.nan)
@@ -84,3 +92,10 @@ def _line(status: "Status") -> str:
     if status.lockstep:
         parts.append("in lockstep")
     return " · ".join([*parts, f"process {status.process}"])
+
+
+def _loop_text(loop: "LoopStatus") -> str:
+    shown = "paused" if loop.is_paused else "training"
+    rate = "" if loop.learning_rate is None else f", learning rate {loop.learning_rate:g}"
+    saves = ", saves at its next step" if loop.save_requested else ""
+    return f"{shown} at step {loop.step:,}, epoch {loop.epoch}{rate}{saves}"

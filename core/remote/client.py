@@ -16,8 +16,8 @@ from mlpwatch.core.remote.protocol import (
     parse_answer,
 )
 from mlpwatch.core.remote.sockets import connect
+from mlpwatch.core.runs.layout import MANIFEST_NAME, WATCH_NAME, is_watched
 from mlpwatch.core.runs.lock import is_locked
-from mlpwatch.core.runs.run import Run
 from mlpwatch.core.text import printable
 
 ASK_SECONDS = 1.0
@@ -114,19 +114,22 @@ class CommandClient:
             self._socket = None
 
 
-def give_order(run: Run, order: Command) -> Status:
+def give_order(folder: Path, order: Command) -> Status:
     """Send one command to the process that trains a run, and return its answer.
+
+    Args:
+        folder: of the run, or of a watched loop.
+        order: the command.
 
     Raises:
         RunError: nobody trains the run, it does not answer, or it refuses the command.
     """
-    name = printable(run.name)
-    if not is_locked(run.path):
-        raise RunError(
-            f"{order.name} {name}: nobody trains this run; mlpwatch resume {name} continues it"
-        )
+    name, watched = printable(folder.name), is_watched(folder)
+    if not is_locked(folder, WATCH_NAME if watched else MANIFEST_NAME):
+        advice = "start its program again" if watched else f"mlpwatch resume {name} continues it"
+        raise RunError(f"{order.name} {name}: nobody trains this run; {advice}")
     try:
-        with connect(run.path, PATIENT_SECONDS) as peer:
+        with connect(folder, PATIENT_SECONDS) as peer:
             answer = _exchange(peer, order)
     except (OSError, ValueError) as error:
         raise RunError(

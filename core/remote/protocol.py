@@ -71,6 +71,22 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopStatus:
+    """How a loop stands that `mlpwatch.watch()` follows."""
+
+    step: int
+    """Steps begun so far."""
+    epoch: int
+    """Epochs done so far."""
+    is_paused: bool = False
+    """Whether it was asked to pause: it waits before its next step."""
+    save_requested: bool = False
+    """Whether it was asked to save, and has not said that it did."""
+    learning_rate: float | None = None
+    """As ordered last; None before the first such order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The answer of a run."""
 
@@ -86,6 +102,8 @@ class Status:
     """Whether all engines are kept at the same step."""
     learning_rates: Mapping[EngineName, float] = field(default_factory=dict)
     """η₀ of each engine; empty from an older mlpwatch."""
+    loop: LoopStatus | None = None
+    """Of a loop that `mlpwatch.watch()` follows, which has no engines; None for other runs."""
 
 
 def encode_command(order: Command) -> bytes:
@@ -146,6 +164,14 @@ def encode_answer(status: Status | str) -> bytes:
         "lockstep": status.lockstep,
         "learning_rates": dict(status.learning_rates),
     }
+    if status.loop is not None:
+        values["loop"] = {
+            "step": status.loop.step,
+            "epoch": status.loop.epoch,
+            "paused": status.loop.is_paused,
+            "save_requested": status.loop.save_requested,
+            "learning_rate": status.loop.learning_rate,
+        }
     return f"{to_json({'ok': True, 'status': values})}\n".encode()
 
 
@@ -177,6 +203,18 @@ def parse_answer(line: bytes) -> Status | str:
             for name in ENGINE_NAMES
             if name in rates
         },
+        loop=_loop(take_object(status, "loop")) if "loop" in status else None,
+    )
+
+
+def _loop(fields: Mapping[str, Any]) -> LoopStatus:
+    has_rate = fields.get("learning_rate") is not None
+    return LoopStatus(
+        step=take_whole(fields, "step"),
+        epoch=take_whole(fields, "epoch"),
+        is_paused=_switch(fields, "paused"),
+        save_requested=_switch(fields, "save_requested"),
+        learning_rate=_rate(fields, "learning_rate") if has_rate else None,
     )
 
 

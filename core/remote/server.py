@@ -65,17 +65,19 @@ class _Peer:
     """On the monotonic clock."""
 
 
-class CommandServer:
-    """Serves all peers in one thread. Only valid commands reach the trainers.
+class LineServer:
+    """Serves all peers in one thread: an answer for each line.
 
     Args:
-        run: receives the commands.
+        answer: of one line, called in that thread; an error in words disconnects the peer.
         path: of the run's folder.
         folder: the open folder, if the run is locked.
     """
 
-    def __init__(self, run: Commanded, path: Path, folder: OpenFolder | None = None) -> None:
-        self._run, self._path, self._folder = run, path, folder
+    def __init__(
+        self, answer: Callable[[bytes], Status | str], path: Path, folder: OpenFolder | None = None
+    ) -> None:
+        self._answer, self._path, self._folder = answer, path, folder
         self._closing = Flag()
         self._selector = selectors.DefaultSelector()
         self._peers: dict[socket.socket, _Peer] = {}
@@ -91,6 +93,14 @@ class CommandServer:
         self._listening.setblocking(False)
         self._selector.register(self._listening, selectors.EVENT_READ)
         self._thread.start()
+
+    def forget(self) -> None:
+        """Close this process's copies of the sockets, after a fork: the thread is not in it."""
+        for one in (self._listening, *self._peers):
+            if one is not None:
+                one.close()
+        self._selector.close()
+        self._listening = None
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
@@ -149,7 +159,7 @@ class CommandServer:
         state.heard_at = monotonic()
         *lines, rest = (state.received + data).split(b"\n")
         for line in lines:
-            answer = self._obey(line)
+            answer = self._answer(line)
             if not self._send(peer, answer) or isinstance(answer, str):
                 self._drop(peer)
                 return
@@ -157,6 +167,34 @@ class CommandServer:
         if len(rest) >= MAX_LINE_BYTES:
             self._send(peer, f"a line of {MAX_LINE_BYTES:,} bytes or more: expected one order")
             self._drop(peer)
+
+    def _send(self, peer: socket.socket, answer: Status | str) -> bool:
+        """Send an answer; False if the peer does not accept it at once."""
+        line = encode_answer(answer)
+        try:
+            return peer.send(line) == len(line)
+        except OSError:
+            return False
+
+    def _drop(self, peer: socket.socket) -> None:
+        self._peers.pop(peer, None)
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(peer)
+        peer.close()
+
+
+class CommandServer(LineServer):
+    """Obeys the commands of all peers. Only valid ones reach the trainers.
+
+    Args:
+        run: receives the commands.
+        path: of the run's folder.
+        folder: the open folder, if the run is locked.
+    """
+
+    def __init__(self, run: Commanded, path: Path, folder: OpenFolder | None = None) -> None:
+        super().__init__(self._obey, path, folder)
+        self._run = run
 
     def _obey(self, line: bytes) -> Status | str:
         try:
@@ -189,17 +227,3 @@ class CommandServer:
             lockstep=run.lockstep,
             learning_rates={name: run.learning_rate(name) for name in names},
         )
-
-    def _send(self, peer: socket.socket, answer: Status | str) -> bool:
-        """Send an answer; False if the peer does not accept it at once."""
-        line = encode_answer(answer)
-        try:
-            return peer.send(line) == len(line)
-        except OSError:
-            return False
-
-    def _drop(self, peer: socket.socket) -> None:
-        self._peers.pop(peer, None)
-        with suppress(KeyError, ValueError):
-            self._selector.unregister(peer)
-        peer.close()

@@ -1,5 +1,6 @@
 """The names of runs, and of every file in a run's folder."""
 
+import os
 import re
 import secrets
 from datetime import UTC, datetime
@@ -55,6 +56,19 @@ STOP_NAME = "group.stop"
 FAILURES_NAME = "failures.jsonl"
 """In the folder of a sweep: trials that ended without a run folder, or with their process."""
 
+WATCH_NAME = "watch.json"
+"""In the folder of a loop that `mlpwatch.watch()` follows: what it said of itself. Written once; a
+`flock` on it is the lock, as on `config.json` of other runs."""
+
+LOOP_LOG_NAME = "loop.jsonl"
+"""In such a folder: its numbers, epochs, pauses, saves and end, one line each. Only added to."""
+
+PREDICTIONS_NAME = "predictions.safetensors"
+"""In such a folder: labels, predictions and probabilities of its newest epoch that gave any."""
+
+IMAGES_NAME = "images.safetensors"
+"""In such a folder: the images that they are of."""
+
 MAX_STEPS, MAX_SECONDS = 10**13, 10**10
 """Limits of a run: 100,000 epochs of a hundred million images, 300 years. A file with more is
 damaged."""
@@ -67,6 +81,12 @@ MAX_NAME_BYTES = 255
 
 TAIL_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 """Lower-case letters and digits without l, o, 0 and 1, which look alike."""
+
+
+def is_watched(folder: Path) -> bool:
+    """Return whether this is the folder of a loop that `mlpwatch.watch()` follows."""
+    # os.path: a list of 1,000 runs checks 1,000 folders.
+    return os.path.isfile(f"{folder}/{WATCH_NAME}")  # noqa: PTH113
 
 
 def checkpoint_name(engine: EngineName) -> str:

@@ -27,6 +27,7 @@ from mlpwatch.core.runs.layout import (
     METRICS_NAME,
     PLAN_NAME,
     RESULT_NAME,
+    is_watched,
 )
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.manifest import ParentEpoch, RunManifest, read_manifest
@@ -146,12 +147,12 @@ def list_runs(saved: Path) -> list[RunSummary]:
 
 
 def run_folders(saved: Path) -> list[Path]:
-    """Return the folders of runs under `saved`: all but hidden ones and sweeps; in no order.
+    """Return the folders of runs that mlpwatch trains: no hidden ones, sweeps or watched loops.
 
     Raises:
         RunError: `saved` itself can't be read.
     """
-    return [folder for folder in _folders(saved) if not is_group(folder)]
+    return [one for one in all_folders(saved) if not (is_group(one) or is_watched(one))]
 
 
 def group_folders(saved: Path) -> list[Path]:
@@ -160,7 +161,7 @@ def group_folders(saved: Path) -> list[Path]:
     Raises:
         RunError: `saved` itself can't be read.
     """
-    return sorted(folder for folder in _folders(saved) if is_group(folder))
+    return sorted(folder for folder in all_folders(saved) if is_group(folder))
 
 
 def is_group(folder: Path) -> bool:
@@ -171,7 +172,12 @@ def is_group(folder: Path) -> bool:
     return has_mark and not os.path.lexists(f"{path}/{MANIFEST_NAME}")
 
 
-def _folders(saved: Path) -> list[Path]:
+def all_folders(saved: Path) -> list[Path]:
+    """Return all folders under `saved` but the hidden ones; in no order.
+
+    Raises:
+        RunError: `saved` itself can't be read.
+    """
     try:
         folders = [entry for entry in saved.iterdir() if not entry.name.startswith(".")]
     except FileNotFoundError:
@@ -187,9 +193,12 @@ def find_run(saved: Path, name_or_path: str) -> Path:
     """Return the folder of a run by its name under `saved`, `GROUP/TRIAL` or just its path.
 
     Raises:
-        RunError: no such folder, or it is that of a sweep.
+        RunError: no such folder, or it is that of a sweep or of a watched loop.
     """
     path = find_folder(saved, name_or_path)
+    if is_watched(path):
+        text = "a loop watched by mlpwatch.watch(); attach, order, status and tail take it"
+        raise RunError(f"{name_or_path!r}: {text}")
     if is_group(path):
         name = printable(path.name)
         raise RunError(
@@ -213,7 +222,7 @@ def find_folder(saved: Path, name_or_path: str) -> Path:
     except OSError as error:
         raise RunError(f"run '{printable(given)}': {error.strerror}; see mlpwatch runs") from None
     if path is None:
-        names = [folder.name for folder in _folders(saved)]
+        names = [folder.name for folder in all_folders(saved)]
         near = get_close_matches(name_or_path, map(printable, names), n=1)
         hint = f"did you mean {near[0]}?" if near else "see mlpwatch runs"
         raise RunError(

@@ -133,10 +133,11 @@ class RunLock:
 
     Args:
         folder: the run folder.
+        name: of the file, where it is another.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, name: str = MANIFEST_NAME) -> None:
+        self._folder, self._name = folder, name
         self._handle: int | None = None
         self._changing = Lock()
         self.folder: OpenFolder | None = None
@@ -151,7 +152,7 @@ class RunLock:
         """
         if self.folder is not None:
             return self.folder
-        manifest = self._folder / MANIFEST_NAME
+        manifest = self._folder / self._name
         try:
             folder = OpenFolder(self._folder)
             # Opened for writing: NFS turns flock into a byte-range lock, which requires it.
@@ -182,7 +183,7 @@ class RunLock:
             if self.folder is None or self._handle is None:
                 return False
             try:
-                found = os.stat(MANIFEST_NAME, dir_fd=self.folder.handle)
+                found = os.stat(self._name, dir_fd=self.folder.handle)
             except FileNotFoundError:
                 return True
             except OSError as error:
@@ -192,7 +193,7 @@ class RunLock:
     def _hold_copy(self) -> bool:
         """Lock the file that has replaced `config.json`; False where it is none of ours."""
         try:
-            copy = open_regular(self._folder / MANIFEST_NAME, os.O_RDWR, folder=self.folder)
+            copy = open_regular(self._folder / self._name, os.O_RDWR, folder=self.folder)
         except OSError:
             return False
         held = self._handle
@@ -220,10 +221,10 @@ class RunLock:
             self._handle = self.folder = None
 
 
-def is_locked(folder: Path) -> bool:
-    """Return whether a process, perhaps this one, holds the run's lock."""
+def is_locked(folder: Path, name: str = MANIFEST_NAME) -> bool:
+    """Return whether a process, perhaps this one, holds the run's lock on the file of this name."""
     try:
-        handle = open_regular(folder / MANIFEST_NAME)
+        handle = open_regular(folder / name)
     except OSError:
         return False
     try:

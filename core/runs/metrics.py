@@ -143,7 +143,7 @@ def parse_old_confusion(raw: bytes) -> tuple[EngineName, int, Matrix] | None:
     try:
         values = parse_object(raw)
         engine = take_choice(values, "engine", ENGINE_NAMES)
-        return engine, take_whole(values, "epoch", most=MAX_EPOCHS), _take_matrix(values)
+        return engine, take_whole(values, "epoch", most=MAX_EPOCHS), parse_matrix(values)
     except ValueError:
         return None
 
@@ -219,10 +219,10 @@ def _packed(counts: Iterable[int]) -> Iterator[int]:
 def _matrix_in(values: Mapping[str, Any]) -> "Matrix | None":
     if values.get("confusion") is None:
         return None
-    return _take_matrix(take_object(values, "confusion"))
+    return parse_matrix(take_object(values, "confusion"))
 
 
-def _take_matrix(values: Mapping[str, Any]) -> Matrix:
+def parse_matrix(values: Mapping[str, Any]) -> Matrix:
     """Return a matrix that was packed by `matrix_text`.
 
     Raises:

@@ -7,7 +7,15 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 
 from mlpwatch.core.errors import RunError
-from mlpwatch.core.runs.listing import EngineSummary, RunSummary, group_folders, list_runs
+from mlpwatch.core.files.strict_json import to_json
+from mlpwatch.core.monitor.follower import summarize_loops
+from mlpwatch.core.monitor.progress import Progress, loop_json
+from mlpwatch.core.runs.listing import (
+    EngineSummary,
+    RunSummary,
+    group_folders,
+    list_runs,
+)
 from mlpwatch.core.sweeps.reading import GroupReader, group_state
 from mlpwatch.core.text import printable
 from mlpwatch.tui.runs.columns import batch_text, rate_text
@@ -27,7 +35,7 @@ def runs_as_text(saved: Path, width: int | None = None) -> str:
         saved: the folder of the runs.
         width: cells of the terminal, into which settings that do not fit are left out.
     """
-    found, sweeps = list_runs(saved), _sweep_lines(saved)
+    found, sweeps = list_runs(saved), [*_loop_lines(saved), *_sweep_lines(saved)]
     if not found:
         return "\n".join(sweeps) or f"no runs in {printable(saved)}"
     rows = [_HEADINGS, *(_row(run) for run in found)]
@@ -47,7 +55,13 @@ def runs_as_text(saved: Path, width: int | None = None) -> str:
 
 def runs_as_json(saved: Path) -> str:
     """Return the runs under `saved`, newest first, as one JSON array."""
-    return json.dumps([_object(run) for run in list_runs(saved)], indent=2)
+    watched = [json.loads(to_json(loop_json(loop))) for loop in summarize_loops(saved)]
+    return json.dumps([*map(_object, list_runs(saved)), *watched], indent=2)
+
+
+def _loop_lines(saved: Path) -> list[str]:
+    """Return a line per watched loop: it has none of a run's settings."""
+    return [f"watched {Progress(loop).line()}" for loop in summarize_loops(saved)]
 
 
 def _sweep_lines(saved: Path) -> list[str]:
