@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import log
 from types import MappingProxyType
 from typing import Any
 
@@ -91,7 +92,7 @@ RECIPE_STORIES: Mapping[RecipeName, str] = MappingProxyType(
             "Run it again with --learning-rate 0.1."
         ),
         "vanishing-gradients": (
-            "The loss stays near ln 10 = 2.303, where guessing is: each sigmoid passes on at most "
+            "The loss stays near {guessing}, where guessing is: each sigmoid passes on at most "
             "a quarter of the gradient, and the norms above shrink towards layer 0. "
             "Run it again with --activation tanh, or with one layer, --hidden 32."
         ),
@@ -102,7 +103,8 @@ RECIPE_STORIES: Mapping[RecipeName, str] = MappingProxyType(
         ),
     }
 )
-"""Two sentences each: what to look at."""
+"""Two sentences each: what to look at; see `recipe_story`."""
+
 
 ADAMW_DECAY = 0.01
 """The default of `torch.optim.AdamW`."""
@@ -120,3 +122,9 @@ def from_recipe(recipe: RecipeName, **overrides: Any) -> RunConfig:  # noqa: ANN
     if overrides.get("optimizer") == "adamw" and not base.weight_decay:
         overrides = {"weight_decay": ADAMW_DECAY, **overrides}
     return replace(base, **overrides)
+
+
+def recipe_story(recipe: RecipeName, classes: int) -> str:
+    """Return what to look at in a recipe's run; empty if it has no story."""
+    guessing = f"ln {classes} = {log(classes):.3f}"
+    return RECIPE_STORIES.get(recipe, "").replace("{guessing}", guessing)

@@ -70,6 +70,12 @@ class Dataset:
         """Whether the samples have two features: points of a plane, not images."""
         return self.features == POINT_FEATURES
 
+    def words(self, text: str) -> str:
+        """Return a text about digits or images; of points it says points."""
+        if not self.are_points:
+            return text
+        return text.replace("digit", "point").replace("image", "point")
+
     @property
     def features(self) -> int:
         """Pixels per image."""

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 CHOOSE_A_CELL = "arrows choose a cell, enter shows its digits; c: row %, difference, scores"
 
-PLANE_KEYS = (
-    "c: confusion matrix, row %, difference, scores; w: the units over the plane; z: larger"
-)
+PLANE_KEYS = "c: confusion matrix, row %, scores; w: the units over the plane; z: larger"
 
 Find = Callable[[EngineName], ConfusionMatrix]
 """Returns the matrix of a model."""
@@ -42,7 +40,7 @@ class Matrices:
 
     def __init__(self, find: Find, watch: Watch) -> None:
         self._find = find
-        self.planes = Planes(watch)
+        self._watch, self.planes = watch, Planes(watch)
         self.has_plane = False
         self.mode: MatrixMode = "counts"
         self.cell: tuple[int, int] | None = None
@@ -65,7 +63,7 @@ class Matrices:
         """Return the first of these models that has digits in a cell; if none has, say why."""
         if self.epoch is not None and not self.is_kept:
             answer = f"the digits of epoch {self.epoch} are not kept; end goes back to now"
-            state.say(answer, where="dashboard")
+            state.say(self._watch.words(answer), where="dashboard")
             return None
         for name in names:
             engine = state.engines[name]
@@ -73,7 +71,8 @@ class Matrices:
             counts = newest if self.epoch is None else engine.matrices.get(self.epoch)
             if counts is not None and counts[true, predicted]:
                 return name
-        state.say("no validation digit is read like that", where="dashboard")
+        answer = self._watch.words("no validation digit is read like that")
+        state.say(answer, where="dashboard")
         return None
 
     def next_mode(self, state: "RunState") -> None:
@@ -271,7 +270,7 @@ def cell_text(matrices: Matrices, watch: Watch, width: int) -> list[tuple[str, R
         return [(f" {PLANE_KEYS}", Role.DIM)] if matrices.epoch is None else []
     if matrices.cell is None:
         is_shown = matrices.epoch is None and bool(shown)
-        return [(f" {CHOOSE_A_CELL}", Role.DIM)] if is_shown else []
+        return [(f" {session.dataset.words(CHOOSE_A_CELL)}", Role.DIM)] if is_shown else []
     if not shown:
         return []
     names, (true, predicted) = session.dataset.class_names, matrices.cell

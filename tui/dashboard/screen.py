@@ -133,7 +133,7 @@ class Dashboard(ClosesOnce[None]):
             self._follow_epoch(state)
             if not self.query_one("#loss").visible:
                 self.query(".panel").set(visible=True)  # axes without a scale would say nothing
-                if self._watch.session and self._watch.session.dataset.are_points:
+                if self._watch.are_points:
                     self._matrix_row.begin_with_plane()
                     self._panel = "confusion"
                 self._arrange()

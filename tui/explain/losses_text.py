@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName, RunConfig
-from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES
+from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES, recipe_story
 from mlpwatch.tui.explain.difference_text import (
     cause_rows,
     difference_rows,
@@ -22,6 +22,7 @@ from mlpwatch.tui.state.run_state import RunState
 if TYPE_CHECKING:
     from mlpwatch.core.analysis.gradient_comparison import GradientComparison
     from mlpwatch.core.checking.findings import Finding
+    from mlpwatch.core.data.dataset import Dataset
 
 SAME = 1e-3
 """Ratios of two gradients that differ by less are 1: float32 sums differ by 1e-6."""
@@ -33,7 +34,7 @@ def losses_rows(
     comparison: "GradientComparison | None",
     fault: str = "",
     *,
-    classes: int,
+    data: "Dataset",
 ) -> list[Row]:
     """Return the rows above the chart.
 
@@ -42,20 +43,20 @@ def losses_rows(
         state: has the gap, and the first step that rounding does not explain.
         comparison: both gradients at the same weights; None until they are computed.
         fault: why they could not be computed; may be empty.
-        classes: of the data set.
+        data: of the run.
     """
     losses: list[Row] = [_loss_row(config, name) for name in config.engine_names]
     if found := state.difference:
         return [heading_of(found, config), [], *losses, [], *difference_rows(found, config)]
-    cause = _cause_of_settings(config, classes) if state.ended else None
-    headline = settings_heading(cause, config) if cause else _headline(config)
+    cause = _cause_of_settings(config, data.classes) if state.ended else None
+    headline = settings_heading(cause, config) if cause else data.words(_headline(config))
     rows: list[Row] = [[(headline, Role.STRONG)], [], *losses, []]
-    rows += _numbers(comparison, config.titles)
+    rows += _numbers(comparison, config.titles, data)
     if fault:
         rows.append([(f"the gradients could not be compared: {fault}", Role.BAD)])
     if cause:
         return [*rows, [], *cause_rows(cause, config)]
-    return [*rows, [], [(_conclusion(config, state, comparison), Role.TEXT)]]
+    return [*rows, [], [(_conclusion(config, state, comparison, data), Role.TEXT)]]
 
 
 def _cause_of_settings(config: RunConfig, classes: int) -> "Finding | None":
@@ -111,7 +112,7 @@ def _loss_text(config: RunConfig, name: EngineName) -> str:
 
 
 def _numbers(
-    comparison: "GradientComparison | None", titles: Mapping[EngineName, str]
+    comparison: "GradientComparison | None", titles: Mapping[EngineName, str], data: "Dataset"
 ) -> list[Row]:
     if comparison is None:
         return [[("computing both gradients at the same weights and batch …", Role.DIM)]]
@@ -121,7 +122,7 @@ def _numbers(
         where = f"At its present weights, for {comparison.batch_size} images:"
     heads = [(f"{clipped(titles[name], 12):>13}", ACCENTS[name]) for name in names]
     ratio = [(f"{'ratio':>10}", Role.DIM)] if len(names) > 1 else []
-    rows: list[Row] = [[(where, Role.DIM)], [(" " * 26, Role.TEXT), *heads, *ratio]]
+    rows: list[Row] = [[(data.words(where), Role.DIM)], [(" " * 26, Role.TEXT), *heads, *ratio]]
     values = {"loss": [one.loss for one in comparison.engines.values()]}
     norms = [one.norms for one in comparison.engines.values()]
     for k, pair in enumerate(zip(*norms, strict=True)):
@@ -139,7 +140,12 @@ def _ratio(numbers: list[float]) -> list[tuple[str, Role]]:
     return [(f"{text:>10}", Role.STRONG)]
 
 
-def _conclusion(config: RunConfig, state: RunState, comparison: "GradientComparison | None") -> str:
+def _conclusion(
+    config: RunConfig,
+    state: RunState,
+    comparison: "GradientComparison | None",
+    data: "Dataset",
+) -> str:
     both = len(config.engine_names) > 1
     if both and comparison is not None and (factor := _factor_between(comparison)):
         return (
@@ -148,7 +154,7 @@ def _conclusion(config: RunConfig, state: RunState, comparison: "GradientCompari
             "rounding. A run that trains compares its steps and looks for the cause."
         )
     if config.recipe in RECIPE_STORIES:
-        return RECIPE_STORIES[config.recipe]
+        return data.words(recipe_story(config.recipe, data.classes))
     if not both:
         return "Each step goes against these gradients: downhill, as the batch sees it."
     if parted := parted_text(state, config):

@@ -249,7 +249,7 @@ class ExplainScreen(ClosesOnce[None]):
             state,
             self._shown_comparison.result,
             self._shown_comparison.fault,
-            classes=session.dataset.classes,
+            data=session.dataset,
         )
         rows = [page_title(0, look), *rows]
         of = self._source_of(state, session)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.config import EngineName
 from mlpwatch.tui.explain.choice import ShownStep
 from mlpwatch.tui.explain.layout import Section, beside, longest, sections_that_fit
 from mlpwatch.tui.explain.source_text import Extent, SourceOf, source_column, source_rows
@@ -144,11 +144,12 @@ def _sections(
     if shown.step.past_epoch is not None:
         ended = set()
     where = [
-        _where(name, one, state.epoch_steps, config, is_ended=name in ended)
+        _where(name, one, state.epoch_steps, shown.step, is_ended=name in ended)
         for name, one in trace.engines.items()
     ]
     is_unit = page.name == "unit"
-    formulas: list[Row] = [[(formula, Role.TEXT)] for formula in page.formulas(config)]
+    words = shown.step.dataset.words
+    formulas: list[Row] = [[(words(formula), Role.TEXT)] for formula in page.formulas(config)]
     return [
         Section(title),
         # The unit's tables have titles of their own.
@@ -168,8 +169,9 @@ def _choice_row(page: Page, shown: ShownPage) -> Row:
     text = choice_text(step.trace, step.choice)
     third = "weight" if page.name == "update" else "image"
     if third == "image":
+        third = step.dataset.words(third)
         count = min(len(one.rows) for one in step.trace.engines.values())
-        text += f", image {step.choice.image + 1} of {count}"
+        text += f", {third} {step.choice.image + 1} of {count}"
     keys = [f"↑↓ unit  shift+↑↓ layer  n p {third}", "↑↓  shift+↑↓  n p"]
     if shown.look.ascii_only:
         keys = [f"up down unit  pgdn layer  n p {third}", "up down  pgdn  n p"]
@@ -179,11 +181,12 @@ def _choice_row(page: Page, shown: ShownPage) -> Row:
 
 
 def _where(
-    name: EngineName, one: "EngineTrace", epoch_steps: int, config: RunConfig, *, is_ended: bool
+    name: EngineName, one: "EngineTrace", epoch_steps: int, of: ShownStep, *, is_ended: bool
 ) -> Row:
+    config = of.config
     step = one.state.updates + 1
     text = f"step {step:,}: epoch {one.epoch + 1}, batch {one.batch + 1:,} of {epoch_steps:,}"
-    text += f", {len(one.rows)} images"
+    text += of.dataset.words(f", {len(one.rows)} images")
     taken = "  taken" if one.after else "  ended" if is_ended else ""
     # Last: 80 columns have no room for it beside large numbers.
     dropout = "  with dropout" if config.dropout or config.input_dropout else ""

@@ -108,7 +108,8 @@ def _forward_sections(shown: ShownPage) -> list[Section]:
             after = [(_output(one.outputs[k]) if one else " " * 27, Role.STRONG) for one in later]
             rows.append([(f"{'    after':<23}", Role.DIM), *after])
     # Images and logits alone have no such units.
-    says: list[Row] = [[(_IDLE_SAYS[saturated], Role.DIM)]] if config.hidden else []
+    idle = shown.step.dataset.words(_IDLE_SAYS[saturated])
+    says: list[Row] = [[(idle, Role.DIM)]] if config.hidden else []
     return [Section(rows), Section(says, 2)]
 
 
@@ -120,7 +121,7 @@ _IDLE_SAYS = {
 
 def _layer_name(k: int, last: int, step: ShownStep) -> str:
     if k == 0:
-        return "A0  points" if step.dataset.are_points else "A0  images"
+        return step.dataset.words("A0  images")
     return f"Z{k - 1}  logits" if k == last else f"A{k}  {step.config.activation}"
 
 
@@ -358,10 +359,10 @@ def _no_formulas(_config: RunConfig) -> list[str]:
 
 
 PAGES: tuple[Page, ...] = (
-    Page("forward", "Forward: from the pixels to the logits", forward_formulas, _forward_sections),
+    Page("forward", "Forward: from the inputs to the logits", forward_formulas, _forward_sections),
     Page(
         "loss",
-        "The loss: how wrong, image by image, the worst first",
+        "The loss: how wrong, one by one, the worst first",
         loss_formulas,
         _loss_sections,
     ),

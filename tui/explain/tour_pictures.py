@@ -47,7 +47,7 @@ def _in_ascii(shelf: Shelf) -> Shelf:
 
 
 def _titled(name: EngineName, shown: ShownStep, text: str) -> list[tuple[str, Ink]]:
-    return [(shown.config.title(name), ACCENTS[name]), (f"  {text}", Role.DIM)]
+    return [(shown.config.title(name), ACCENTS[name]), (f"  {shown.dataset.words(text)}", Role.DIM)]
 
 
 def _digit(one: EngineTrace, n: int, shown: ShownStep) -> NDArray[np.floating]:

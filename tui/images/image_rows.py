@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpwatch.tui.images.renderers import Renderer, line_canvases
+from mlpwatch.tui.images.renderers import Renderer, line_canvases, small_canvases
 from mlpwatch.tui.images.tiles import TileSize
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Ink, Role
@@ -45,12 +45,20 @@ class ImageRowsView(CellView):
     _rows: Sequence[ImageRow] = ()
     _renderer: Renderer = "ramp"
     _instead = _note = ""
+    _shades = False
 
     def update(
-        self, rows: Sequence[ImageRow], renderer: Renderer, *, instead: str = "", note: str = ""
+        self,
+        rows: Sequence[ImageRow],
+        renderer: Renderer,
+        *,
+        instead: str = "",
+        note: str = "",
+        shades: bool = False,
     ) -> None:
-        """Show a note above rows; without rows, the text `instead`."""
+        """Show a note above rows, with or without shades; without rows, the text `instead`."""
         self._rows, self._renderer, self._instead, self._note = rows, renderer, instead, note
+        self._shades = shades
         self.repaint()
 
     def paint(self, width: int, height: int) -> Canvas:
@@ -75,7 +83,8 @@ class ImageRowsView(CellView):
     def _put_images(self, canvas: Canvas, y: int, row: ImageRow, size: TileSize) -> None:
         columns = size.columns + _GAP
         fitting = max(0, (canvas.width + _GAP) // columns)
-        pictures = line_canvases(row.images[:fitting], *size, self._renderer)
+        drawn = small_canvases if self._shades else line_canvases
+        pictures = drawn(row.images[:fitting], *size, self._renderer)
         for n, (picture, word) in enumerate(zip(pictures, row.words, strict=False)):
             x = n * columns
             canvas.paste(picture, x + (size.columns - picture.width) // 2, y)

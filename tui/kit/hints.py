@@ -14,6 +14,12 @@ _HINTS: dict[View, str] = {
     "digit": "y why: the training digits most alike; g gradient; a other model; escape back",
 }
 
+_HINTS_OF_POINTS: dict[View, str] = {
+    "sheet": "arrows choose a point, enter enlarges it; tab list, o order, v view, T test",
+    "weights": "each tile is the plane: where a unit answers, and how much; tab model, z zoom",
+    "digit": "y why: the training points most alike; a other model; escape back",
+}
+
 READ_KEYS = 6
 """A hint has been visible long enough after this many keys."""
 
@@ -24,9 +30,11 @@ class Hints:
     def __init__(self) -> None:
         self._keys: dict[View, int] = {}
 
-    def of(self, view: View) -> str:
-        """Return the view's hint; empty once it has disappeared."""
-        return _HINTS[view] if self._keys.get(view, 0) < READ_KEYS else ""
+    def of(self, view: View, *, are_points: bool) -> str:
+        """Return the view's hint for images or for points; empty once it has disappeared."""
+        if self._keys.get(view, 0) >= READ_KEYS:
+            return ""
+        return (_HINTS_OF_POINTS if are_points else _HINTS)[view]
 
     def count_key(self, view: View) -> None:
         """Count a key press in a view."""

@@ -214,7 +214,7 @@ class Footer(CellView):
         watch = self._watch
         if watch is None:
             return footer_keys(self._where, without=self._without)
-        dead = [action for action in RUN_ACTIONS if why_not(watch, action)]
+        dead = [action for action in (*RUN_ACTIONS, "draw") if why_not(watch, action)]
         return footer_keys(
             self._where,
             attached=watch.attached,

@@ -144,8 +144,8 @@ def why_not(watch: Watch, action: str) -> str:
     """Return why an action on the run would have no effect now; empty if it has one."""
     state = watch.state
     if action == "draw":
-        is_plane = watch.session is not None and watch.session.dataset.are_points
-        return "nothing to draw: the inputs are points of two numbers, not images" * is_plane
+        why = "nothing to draw: the inputs are points of two numbers, not images"
+        return why * watch.are_points
     if state is None:
         return ""
     if state.ended:

@@ -57,7 +57,8 @@ class DigitFactsView(CellView):
             was = (f"{facts.titles[name]} {facts.names[n]}" for name, n in facts.before.items())
             canvas.put(0, 1, f"an epoch before: {', '.join(was)}", Role.DIM)
         x = canvas.put(0, 2, f"{'true label':<17}")
-        canvas.put(x, 2, facts.names[facts.true], Role.STRONG)
+        x = canvas.put(x, 2, facts.names[facts.true], Role.STRONG)
+        canvas.put(x, 2, f" {facts.at}", Role.DIM)
         y = 3
         for name, probabilities in facts.probabilities.items():
             _put_prediction(canvas, y, name, probabilities, facts)

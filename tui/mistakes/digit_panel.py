@@ -128,7 +128,7 @@ class DigitPanel(Horizontal):
 
     def next_gradient(self) -> None:
         """Show no gradient, that of the predicted class, or that of the true label."""
-        if (session := self._watch.session) and session.dataset.are_points:
+        if self._watch.are_points:
             return
         self._gradient = GRADIENTS[(GRADIENTS.index(self._gradient) + 1) % len(GRADIENTS)]
         self._draw_digit()
@@ -221,7 +221,9 @@ class DigitPanel(Horizontal):
         rows = neighbour_rows(answer, digit.facts, data, session.config)
         newest = self._newest_epoch(answer.engine)
         note = weights_note(answer, newest) if session.config.hidden else ""
-        rows_view.update(rows, self._renderers.outlines, note=note)
+        # An outline of a point would leave out those around it.
+        renderer = self._renderers.small if data.are_points else self._renderers.outlines
+        rows_view.update(rows, renderer, note=note, shades=data.are_points)
         gradient = answer.gradient.reshape(data.image_shape)
         title = saliency_title(
             answer, digit.facts.names, newest, session.config.title(answer.engine)

@@ -122,7 +122,7 @@ class MistakesScreen(ClosesOnce[None]):
         if self._images.is_due:
             self.run_worker(self._images.read(self._read_epoch))
         if self._images.lacks_test and not self._busy:
-            self._busy = READING_TEST
+            self._busy = self._watch.words(READING_TEST)
             self.run_worker(self._read_test())
         if self._take_in(at_once=numbers) or numbers:
             self._draw()
@@ -214,7 +214,7 @@ class MistakesScreen(ClosesOnce[None]):
     def action_next_gradient(self) -> None:
         """Mark the pixels that speak for the predicted class, for the true label, or none."""
         self._enlarged().next_gradient()
-        if (session := self._watch.session) and session.dataset.are_points:
+        if self._watch.are_points:
             self._acted(
                 "a point has no pixels to mark: the plane on the dashboard shows its region"
             )
@@ -227,7 +227,8 @@ class MistakesScreen(ClosesOnce[None]):
         """Show the nearest training images in place of the bars, or the bars again."""
         panel = self._enlarged()
         panel.toggle_neighbours()
-        self._acted("" if panel.has_to_choose else "bars and nearest digits both fit here")
+        note = self._watch.words("bars and nearest digits both fit here")
+        self._acted("" if panel.has_to_choose else note)
 
     def action_toggle_test(self) -> None:
         """Switch to the test images, predicted with the newest epoch's weights, or back."""
@@ -237,7 +238,7 @@ class MistakesScreen(ClosesOnce[None]):
             self._leave_test()
             self._acted()
         else:
-            self._busy = READING_TEST
+            self._busy = self._watch.words(READING_TEST)
             self._draw_message()
             self.run_worker(self._read_test())
 
@@ -262,7 +263,7 @@ class MistakesScreen(ClosesOnce[None]):
         except (MemoryError, RuntimeError, MlpwatchError) as error:
             # PyTorch raises RuntimeError if memory runs out. Training continues.
             if state := self._watch.state:
-                fault = f"the test images could not be read: {error}"
+                fault = f"{self._watch.words('the test images')} could not be read: {error}"
                 state.say(fault, bad=True, where=self.WHERE)
             self._images.split = "validation"
         self._busy = ""
@@ -313,7 +314,7 @@ class MistakesScreen(ClosesOnce[None]):
         place, renderer = self._selection.place, self._renderers.small
         self.query_one(ContactSheet).update(source, place, renderer, absent=absent)
         row, images = self._selection.row, self._images
-        title = "" if row is None else images.title(row)
+        title = "" if row is None else f"{images.title(row)}{images.place(row)}"
         text = detail_text(self._selection, title, images.names, self.size.width, images.titles)
         self.query_one("#detail", TextLine).update(text)
 
@@ -328,7 +329,8 @@ class MistakesScreen(ClosesOnce[None]):
         ended = bool((state := self._watch.state) and state.ended)
         if self._images.fault:
             return self._images.fault
-        return self._images.missing or why_empty(self._images.split, self._selection, ended=ended)
+        why = why_empty(self._images.split, self._selection, ended=ended)
+        return self._images.missing or self._watch.words(why)
 
     def _show(self, view: View) -> None:
         self._view, self._note = view, ""
@@ -342,7 +344,8 @@ class MistakesScreen(ClosesOnce[None]):
             self.query_one(name).display = self._view == view
         if self._view == "sheet":
             self.query_one(LifeStrip).look_at(None, 0)
-        self.query_one(Footer).update({"open"} if self._view == "digit" else ())
+        without = {"next_gradient"} if self._watch.are_points else set()
+        self.query_one(Footer).update(without | ({"open"} if self._view == "digit" else set()))
         self.call_after_refresh(self.update, numbers=True)
 
     def _draw_lists(self) -> None:
@@ -352,9 +355,15 @@ class MistakesScreen(ClosesOnce[None]):
     def _draw_filters(self) -> None:
         self.query_one(EpochBar).update()
         text = filters_text(self._images.split, self._selection, self._images.names)
+        text = [(self._watch.words(piece), role) for piece, role in text]
         self.query_one("#filters", TextLine).update(text, self._images.epochs_text())
 
     def _draw_message(self) -> None:
         told = self._busy or self._note
-        text = message_text(self._watch, self.WHERE, told, self._hints.of(self._view))
+        text = message_text(
+            self._watch,
+            self.WHERE,
+            told,
+            self._hints.of(self._view, are_points=self._watch.are_points),
+        )
         self.query_one("#message", TextLine).update(text)

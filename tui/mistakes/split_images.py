@@ -54,6 +54,8 @@ class DigitFacts:
     """A few words about the probabilities."""
     titles: Mapping[EngineName, str] = field(default_factory=lambda: TITLES)
     """The models' names."""
+    at: str = ""
+    """Where a point is; empty for an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +172,19 @@ class SplitImages:
 
     def title(self, row: int) -> str:
         """Return an image's split and number, as its source counts them."""
-        data, config = self._session().dataset, self._session().config
+        data = self._session().dataset
         number = row
         if self.split == "validation":
             number = int(data.source_rows[data.train_count + row])
+        return data.words(f"{self.split} image {number:,}")
+
+    def place(self, row: int) -> str:
+        """Return where a point is, in its source's numbers; empty for an image."""
+        data, config = self._session().dataset, self._session().config
         if not data.are_points:
-            return f"{self.split} image {number:,}"
+            return ""
         x1, x2 = source_numbers(data, self._images[row], config.pixel_range)
-        return f"{self.split} point {number:,} at {x1:.3g}, {x2:.3g}"
+        return f" at {x1:.2f}, {x2:.2f}"
 
     def sheet_source(self, selection: MistakeSelection) -> SheetSource | None:
         """Return the images of a list; None if it is empty."""
@@ -209,6 +216,7 @@ class SplitImages:
             before=predicted_before(predictions, row, selection.which),
             note=_NOTES[function],
             titles=self.titles,
+            at=self.place(row),
         )
         ink = self.inks(np.array([row]))[0]
         return SeenDigit(self.split, row, self._images[row], ink, facts)

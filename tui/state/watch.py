@@ -125,6 +125,15 @@ class Watch:
         return self.state.titles if self.state else self._titles
 
     @property
+    def are_points(self) -> bool:
+        """Whether the run's samples are points of a plane, not images."""
+        return self.session is not None and self.session.dataset.are_points
+
+    def words(self, text: str) -> str:
+        """Return a text about digits or images in the words for this run's samples."""
+        return self.session.dataset.words(text) if self.session else text
+
+    @property
     def is_loading(self) -> bool:
         """Whether a session may still come."""
         return self._loader.is_alive()

@@ -49,7 +49,6 @@ REFRESH_FRAMES = 4
 TAKE_SECONDS = 0.1
 """Time between requesting weights and reading them: a batch takes less."""
 
-POINTS_HINT = "each tile is the plane: where a unit answers, and how much; tab model, z zoom"
 
 BOTH_COLUMNS = 100
 """Both models are shown side by side from this width on."""
@@ -187,7 +186,7 @@ class WeightsScreen(ClosesOnce[None]):
             self._cursor = self._sought
             self._go_to(self._sought)
         # A note of this screen, not a message of the run, which other screens would show too.
-        self._note = sought_text(self._sought, len(found))
+        self._note = self._watch.words(sought_text(self._sought, len(found)))
         self._draw_lines()
 
     def action_back(self) -> None:
@@ -287,8 +286,6 @@ class WeightsScreen(ClosesOnce[None]):
     def _draw_lines(self) -> None:
         self.query_one("#header", TextLine).update(*header(self._watch))
         self.query_one(EpochBar).update()
-        hint, session = self._hints.of("weights"), self._watch.session
-        if hint and session and session.dataset.are_points:
-            hint = POINTS_HINT
+        hint = self._hints.of("weights", are_points=self._watch.are_points)
         text = message_text(self._watch, self.WHERE, self._note, hint)
         self.query_one("#message", TextLine).update(text)

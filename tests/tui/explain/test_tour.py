@@ -10,7 +10,7 @@ from mlpwatch.core.analysis.step_trace import StepTrace
 from mlpwatch.core.config import LossName, OptimizerName, RecipeName, RunConfig
 from mlpwatch.core.events import Event
 from mlpwatch.core.network.optimizers import OPTIMIZERS
-from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES, from_recipe
+from mlpwatch.core.recipes import RECIPE_STORIES, RECIPE_SUMMARIES, from_recipe, recipe_story
 from mlpwatch.tui.explain.screen import ExplainScreen
 from mlpwatch.tui.explain.tour_formulas import (
     backward_formulas,
@@ -264,7 +264,7 @@ async def test_the_first_page_tells_a_recipes_story(recipe: RecipeName) -> None:
     async with on_stage(training(), (80, 24), session=FakeSession(config=config)) as stage:
         await stage.press("e")
         page_text = " ".join(stage.text().split())
-        assert RECIPE_STORIES[recipe] in page_text
+        assert recipe_story(recipe, 10) in page_text
         assert RECIPE_SUMMARIES[recipe][1:] in page_text
         assert "accuracy %" in page_text, "the chart keeps its place"
 

@@ -90,7 +90,7 @@ async def test_ctrl_c_leaves_from_here_too() -> None:
 def test_plain_help_names_the_arrows_in_words() -> None:
     text = help_text(look=Look(ascii_only=True))
     assert text.isascii()
-    assert "  right        next digit" in text
+    assert "  right        next sample" in text
     assert "  shift+right  crosshair" in text, "all begin in the same column"
 
 

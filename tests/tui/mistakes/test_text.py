@@ -76,5 +76,6 @@ def test_all_lists_are_told_in_80_columns_also_with_thousands_in_each(which: Mis
 
 
 def test_no_hint_is_cut_in_80_columns() -> None:
-    hints = [Hints().of(view) for view in get_args(View)]
+    kinds = (False, True)
+    hints = [Hints().of(view, are_points=kind) for view in get_args(View) for kind in kinds]
     assert all(0 < len(hint) <= 79 for hint in hints)
