@@ -1,6 +1,7 @@
 """A session by keyboard only: overfit, go back, branch with dropout, watch both."""
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,11 @@ def go_back_to(terminal: Terminal, epoch: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "rows"), [(80, 24), pytest.param(140, 40, marks=pytest.mark.rare)]
+    ("columns", "rows", "leave"),
+    [(80, 24, "q"), pytest.param(140, 40, "hang-up", marks=pytest.mark.rare)],
 )
 def test_overfit_go_back_branch_with_dropout_and_watch_both(
-    tmp_path: Path, columns: int, rows: int
+    tmp_path: Path, columns: int, rows: int, leave: str
 ) -> None:
     command = [*mlpwatch_command(), *SMALL]
     with Terminal(command, tmp_path, columns=columns, rows=rows) as terminal:
@@ -62,8 +64,11 @@ def test_overfit_go_back_branch_with_dropout_and_watch_both(
         terminal.send(b"m\x1b[Bmo")
         terminal.wait_for("1 over")
         terminal.wait_for("2 dropped")
-        terminal.send(b"qqq")
-        assert terminal.wait_for_end() == 0
+        if leave == "q":
+            terminal.send(b"qqq")
+        else:
+            terminal.process.send_signal(signal.SIGHUP)
+        assert terminal.wait_for_end() == (0 if leave == "q" else 129)
     saved = tmp_path / "saved"
     branch, parent = Run.open(saved, "dropped"), Run.open(saved, "over")
     assert branch.config.dropout == 0.5
