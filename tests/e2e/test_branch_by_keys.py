@@ -2,11 +2,14 @@
 
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from mlpwatch.core.remote.protocol import Command
 from mlpwatch.core.runs.run import Run
+from tests.support.orders import order
 from tests.support.terminal import Terminal, mlpwatch_command
 
 pytestmark = pytest.mark.xdist_group("terminal")
@@ -33,6 +36,34 @@ def go_back_to(terminal: Terminal, epoch: int) -> None:
         terminal.wait_for(lambda text, before=before: -1 < epoch_in(text, shown) < before)  # type: ignore[misc]
         here = epoch_in(terminal.text(), shown)
     assert here == epoch
+
+
+@pytest.mark.rare
+def test_a_branch_and_its_parent_outlive_their_terminal(tmp_path: Path) -> None:
+    command = [*mlpwatch_command(), *SMALL, "--epochs", "100000", "--on-hangup", "continue"]
+    with Terminal(command, tmp_path) as terminal:
+        terminal.wait_for(lambda text: epoch_in(text, r"epoch +(\d+)") >= 8)
+        terminal.send(b" ")
+        terminal.wait_for("paused")
+        terminal.send(b"<b")
+        terminal.wait_for("enter starts")
+        terminal.send(b"\x1b[Bdropped\x1b[Bt\t\t0.5\r")
+        terminal.wait_for(lambda text: "enter starts" not in text and "training" in text)
+        terminal.send(b"r")
+        terminal.wait_for("running here")
+        terminal.hang_up()
+        for name in ("over", "dropped"):
+            command = [*mlpwatch_command(), "order", name, "status"]
+            asked = subprocess.run(
+                command, cwd=tmp_path, capture_output=True, text=True, check=True
+            )
+            assert asked.stdout.startswith("numpy training")
+            order(tmp_path / "saved" / name, Command("stop"))
+        assert terminal.wait_for_end() == 0
+    for name in ("over", "dropped"):
+        latest = Run.open(tmp_path / "saved", name).read_latest("numpy")
+        assert latest is not None
+        assert 0 < latest.checkpoint.position.epoch < 100_000
 
 
 @pytest.mark.parametrize(
