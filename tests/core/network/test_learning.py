@@ -57,6 +57,7 @@ def test_both_engines_learn_and_stay_together(result: dict[str, Any]) -> None:
         assert 0 < engine["test_loss"] < 0.15
 
 
+@pytest.mark.rare
 def test_the_notebooks_gap_opens_with_its_loss_convention(mnist_path: Path, tmp_path: Path) -> None:
     """After 4 of the 50 epochs the gap is at its widest; `tests.bench.recipes` runs them all."""
     config = from_recipe("seed", data=str(mnist_path), epochs=4)
