@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.errors import InputError, RunError
-from mlpwatch.core.files.new_files import create_file
 from mlpwatch.core.text import printable
 
 if TYPE_CHECKING:
@@ -67,6 +66,9 @@ def export_file(source: ExportSource, kind: str, path: Path | None, here: Path) 
         InputError: the file is there already, or it can't be made, see `export_bytes`.
         RunError: the run can't be read, or the file can't be written; no file is left.
     """
+    # Not at the top: every command imports this module, and `secrets` takes 4 ms.
+    from mlpwatch.core.files.new_files import create_file  # noqa: PLC0415
+
     if path is not None and not path.is_dir():
         # Before the work: a figure takes seconds.
         if path.exists() or path.is_symlink():
