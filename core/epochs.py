@@ -41,15 +41,18 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class LayerRecord:
-    """One layer in one epoch, or at one step. An unknown or non-finite number is NaN."""
+    """One layer in one epoch, or at one step. An unknown or non-finite number is NaN.
+
+    Epochs of few steps are not all measured: then an epoch has no layers.
+    """
 
     gradient_norm: float
     """‖∂L/∂W‖, the root of the sum of squares; in an epoch the mean of some steps."""
     update_ratio: float
     """‖ΔW‖ ÷ ‖W‖ of a step, ΔW the change by the optimizer; in an epoch the mean likewise."""
     flat_share: float = nan
-    """Share of the units whose f' is near 0 on every image, 0 to 1: dead or saturated ones, at
-    most 256 steps ago. NaN for the output layer, and where the units can't be looked into."""
+    """Share of the units whose f' is near 0 on every image, 0 to 1: dead or saturated ones.
+    NaN for the output layer, after an epoch that did not look, and where nobody can."""
     is_uniform: bool = False
     """Whether all units of a hidden layer have the same weights, and so compute the same."""
 

@@ -1,7 +1,7 @@
 """What is wrong with the layers of a network, judged by their norms and units."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isinf, isnan, nan
 from typing import Literal
@@ -62,7 +62,8 @@ def newest_layers(
         epochs: one engine's, in order.
         live: a step measured after the newest epoch; may be empty.
     """
-    known = epochs[-1].layers if epochs else ()
+    measured = measured_epochs(epochs)
+    known = measured[-1].layers if measured else ()
     if not live:
         return known
     units = [(one.flat_share, one.is_uniform) for one in known]
@@ -77,11 +78,28 @@ def faults_now(
     epochs: Sequence[EpochRecord], live: Sequence[LayerRecord] = ()
 ) -> tuple[LayerFault, ...]:
     """Return the faults of `newest_layers`, the gravest first, and since when they last."""
-    layers = newest_layers(epochs, live)
+    measured = measured_epochs(epochs)
+    layers = newest_layers(measured, live)
     found = find_faults(layers, has_learned(epochs[-1]) if epochs else False)
-    dated = (_dated(fault, epochs) for fault in found)
-    first = epochs[0].epoch if epochs else 0
+    dated = (_dated(fault, measured) for fault in found)
+    first = measured[0].epoch if measured else 0
     return tuple(one for one in dated if one.kind != "small-update" or one.since == first > 0)
+
+
+def measured_epochs(epochs: Sequence[EpochRecord]) -> list[EpochRecord]:
+    """Return the epochs with layers; one that did not look at the units has those of the last."""
+    found: list[EpochRecord] = []
+    for epoch in epochs:
+        before = found[-1].layers if found else ()
+        if before and all(isnan(layer.flat_share) for layer in epoch.layers):
+            layers = tuple(
+                replace(one, flat_share=old.flat_share)
+                for one, old in zip(epoch.layers, before, strict=False)
+            )
+            epoch = replace(epoch, layers=layers)  # noqa: PLW2901
+        if epoch.layers:
+            found.append(epoch)
+    return found
 
 
 def has_learned(epoch: EpochRecord) -> bool:

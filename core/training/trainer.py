@@ -186,7 +186,7 @@ class _Training:
             self._change_rate(changed)
         rate = self.rates.at(self.step, self.config.epochs * self.epoch_steps)
         self.engine.set_learning_rate(rate)
-        is_sample = self.sampler.is_due(self.batch)
+        is_sample = self.sampler.is_due(self.epoch, self.batch, self.seconds)
         measured = is_sample or self.is_single
         self.is_whole = False
         is_last = self.batch + 1 == self.epoch_steps

@@ -30,9 +30,9 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, load_dataset, steps_per_epoch
 from mlpwatch.core.training.clocks import ComparisonPace
 from mlpwatch.core.training.control import Control
-from mlpwatch.core.training.epoch_report import PROBE_STEPS
+from mlpwatch.core.training.epoch_report import LOOK_IMAGES, LOOK_STEPS
 from mlpwatch.core.training.launch import engine_on
-from mlpwatch.core.training.layer_samples import LayerSampler, sampled_batches
+from mlpwatch.core.training.layer_samples import LayerSampler, is_sampled, sampled_batches
 from mlpwatch.core.training.step_probe import StepProbe
 from mlpwatch.core.training.trainer import train
 from tests.bench.bench_data import load_bench_data
@@ -42,9 +42,16 @@ SHAPES: dict[str, RunConfig] = {
     "784-50-10": RunConfig(hidden=(50,), batch_size=100, epochs=2),
     "784-128-10": RunConfig(hidden=(128,), batch_size=64, epochs=1),
     "784-512-256-10": RunConfig(hidden=(512, 256), batch_size=128, epochs=1, optimizer="adam"),
-    "64-128-10": RunConfig(data="digits", hidden=(128,), batch_size=64, epochs=50),
+    "64-128-10": RunConfig(data="digits", hidden=(128,), batch_size=64, epochs=200),
+    "64-32-10": RunConfig(data="digits", hidden=(32,), batch_size=64, epochs=400),
 }
-PROBED_EPOCHS = {"784-50-10": 40, "784-128-10": 20, "784-512-256-10": 5, "64-128-10": 1_000}
+PROBED_EPOCHS = {
+    "784-50-10": 40,
+    "784-128-10": 20,
+    "784-512-256-10": 5,
+    "64-128-10": 1_000,
+    "64-32-10": 2_000,
+}
 """Of some seconds: the first comparisons cost more of a shorter run."""
 
 RESAMPLES = 2_000
@@ -54,7 +61,7 @@ CALLS = 200
 @contextmanager
 def _without_layers() -> Iterator[None]:
     with (
-        patch.object(LayerSampler, "is_due", lambda _sampler, _batch: False),
+        patch.object(LayerSampler, "is_due", lambda _sampler, _epoch, _batch, _seconds: False),
         patch.object(UnitProbe, "look", lambda _probe, _weights: ()),
     ):
         yield
@@ -168,13 +175,15 @@ def main() -> None:
             step, look = _parts(name, config, dataset)
             with _without_layers():
                 epoch = _seconds(name, config, dataset, perf_counter) / config.epochs
-            # Short epochs share a look at the units.
-            looks = min(1.0, steps / PROBE_STEPS)
-            share = (samples * step + looks * look) / epoch
+            # Short epochs share samples, and a look at the units.
+            looks = min(1.0, steps / max(LOOK_STEPS, LOOK_IMAGES // settings.batch_size))
+            measured = sum(is_sampled(n, steps) for n in range(config.epochs)) / config.epochs
+            share = (measured * samples * step + looks * look) / epoch
             print(  # noqa: T201
                 f"{shape:<15} {name:<6} {median(ratios) - 1:+.2%} "
                 f"({low - 1:+.2%} to {high - 1:+.2%})  parts {share:.2%}: "
-                f"{samples} of {steps} steps, {step * 1e6:.0f} µs each, "
+                f"{samples} of {steps} steps in {measured:.0%} of the epochs, "
+                f"{step * 1e6:.0f} µs each, "
                 f"units {look * 1e6:.0f} µs, of {epoch * 1e3:.1f} ms"
             )
 

@@ -48,8 +48,8 @@ def title_of(quantity: Quantity, flat_word: str) -> str:
 
 def is_closed(engine: EngineView) -> bool:
     """Return whether the hidden units of a trained network can't be looked into."""
-    newest = engine.epochs[-1].layers if engine.epochs else ()
-    return len(newest) > 1 and all(isnan(layer.flat_share) for layer in newest)
+    deep = [epoch.layers for epoch in engine.epochs if len(epoch.layers) > 1]
+    return bool(deep) and all(isnan(one.flat_share) for layers in deep for one in layers)
 
 
 def is_log(quantity: Quantity) -> bool:
@@ -88,6 +88,7 @@ def _points(
             (float(epoch.epoch), 100 * value)
             for epoch in engine.epochs
             for value in _value(epoch.layers, layer, quantity)
+            if not isnan(value)
         ]
     # The mean of an epoch stands in its middle.
     past = [

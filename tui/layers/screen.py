@@ -215,10 +215,11 @@ class LayersScreen(ClosesOnce[None]):
         if past is not None:
             epochs = [one for one in epochs if one.epoch <= past]
             live = None
+        measured = [one for one in epochs if one.layers] or epochs
         if live is not None:
             title = f"step {live.step:,}"
         else:
-            title = f"epoch {epochs[-1].epoch}" if epochs else ""
+            title = f"epoch {measured[-1].epoch}" if measured else ""
         norms = live.layers if live else ()
         return ShownLayers(title, newest_layers(epochs, norms), faults_now(epochs, norms))
 

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from mlpwatch.core.analysis.layer_faults import FaultKind, LayerFault, faults_now, newest_layers
+from mlpwatch.core.analysis.layer_faults import (
+    FaultKind,
+    LayerFault,
+    faults_now,
+    measured_epochs,
+    newest_layers,
+)
 from mlpwatch.core.config import ENGINE_NAMES, RunConfig
 from mlpwatch.core.epochs import EpochRecord, LayerRecord
 from mlpwatch.core.training.launch import new_session
@@ -45,6 +51,20 @@ def test_dead_units_are_told_with_the_epoch_in_which_they_began() -> None:
     assert faults_now(past) == (LayerFault("flat", 0, 0.71, since=4),)
     both = (*changed(0, flat_share=0.4)[:1], *changed(1, flat_share=0.9)[1:])
     assert faults_now(epochs(both)) == (LayerFault("flat", 1, 0.9, also=(0,), since=1),)
+
+
+def test_epochs_that_measured_nothing_or_no_units_break_no_fault() -> None:
+    unknown = tuple(replace(one, flat_share=nan) for one in SOUND)
+    dead = changed(0, flat_share=0.4)
+    past = epochs(SOUND, dead, (), unknown, (), dead, unknown, ())
+    assert faults_now(past) == (LayerFault("flat", 0, 0.4, since=2),)
+    assert newest_layers(past) == dead
+    assert [one.epoch for one in measured_epochs(past)] == [1, 2, 4, 6, 7]
+    small = changed(1, update_ratio=3e-5)
+    (fault,) = faults_now(epochs(small, (), small, ()))
+    assert (fault.kind, fault.since) == ("small-update", 1)
+    broken = changed(0, gradient_norm=nan, update_ratio=nan, flat_share=nan)
+    assert faults_now(epochs(SOUND, (), broken))[0].kind == "not-finite"
 
 
 def test_a_gradient_that_vanishes_is_compared_with_the_largest_behind_it() -> None:
