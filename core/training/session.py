@@ -260,6 +260,8 @@ class Session:
         The engine that is ahead waits before its next batch; the others catch up first.
         """
         self._group.pause_level(self._named(engines))
+        if self._history and all(control.paused for control in self._controls.values()):
+            self._history.hurry()
 
     def resume(self, *engines: EngineName) -> None:
         """Resume the named engines, or all."""
@@ -380,9 +382,8 @@ class Session:
             self._results[name] = result
             if self.ended:
                 self._write_result()
-        # When NumPy ends, PyTorch gets its cores, but not the reverse: with another number of
-        # threads OpenBLAS rounds differently, and the last bits of NumPy's weights would depend on
-        # when PyTorch ends.
+        # PyTorch gets NumPy's cores at its end, but not the reverse: with more threads OpenBLAS
+        # rounds differently: the last bits of NumPy's weights would depend on when PyTorch ends.
         if name == "numpy" and "torch" in self._controls:
             self._controls["torch"].set_threads(self._cores)
 

@@ -175,3 +175,26 @@ def test_between_two_writes_it_rests_and_at_the_end_it_does_not(
     assert len(writer._waiting) == 19, "it rests"
     writer.close(30)
     assert run.history.epochs(ENGINE_NAMES) == list(range(10))
+
+
+def test_when_training_pauses_it_writes_what_waits_at_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_writer, "SHARE", 1e-9)
+    writer = HistoryWriter(run, Mailbox(), {"numpy": 0, "torch": 0}, 10)
+    writer.start()
+    for epoch in range(4):
+        for name in ENGINE_NAMES:
+            assert writer.wants(epoch)
+            writer.put(past(name, epoch))
+    with writer._changed:
+        assert writer._changed.wait_for(lambda: len(writer._waiting) == 7, 30), "it rests"
+    writer.hurry()
+    with writer._changed:
+        assert writer._changed.wait_for(lambda: not writer._waiting, 30)
+    assert run.history.kept() == {"numpy": [0, 1, 2, 3], "torch": [0, 1, 2, 3]}
+    assert writer.wants(4)
+    writer.put(past("numpy", 4))
+    with writer._changed:
+        assert not writer._changed.wait_for(lambda: not writer._waiting, 0.2), "it rests again"
+    writer.close(30)
