@@ -112,12 +112,13 @@ def verdict(found: PairedDifference, subject: str) -> str:
     """
     if not found.n:
         return "no pair of the same seed yet"
-    points = abs(found.mean) * 100
-    if found.margin is None:
-        return f"{subject} is {points:.2f} points {_side(found)}: one pair, so no interval"
-    margin = found.margin * 100
+    points, margin = abs(found.mean) * 100, (found.margin or 0.0) * 100
     # Two decimals, more where both would be shown as 0.
     digits = 2 if max(points, margin) >= 0.005 or not max(points, margin) else 4  # noqa: PLR2004
+    if found.margin is None:
+        if not points:
+            return "0.00 points: no difference in one pair, so no interval"
+        return f"{subject} is {points:.{digits}f} points {_side(found)}: one pair, so no interval"
     numbers = f"{points:.{digits}f} ± {margin:.{digits}f}"
     if not found.is_real:
         return f"{numbers}: no difference shown"

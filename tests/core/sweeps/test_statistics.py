@@ -60,6 +60,10 @@ def test_one_value_has_no_spread_and_one_pair_no_interval() -> None:
     found = paired_difference({0: 0.9}, {0: 0.8})
     assert (found.n, found.margin, found.low, found.is_real) == (1, None, None, False)
     assert verdict(found, "PyTorch") == ("PyTorch is 10.00 points lower: one pair, so no interval")
+    same = verdict(paired_difference({0: 0.9}, {0: 0.9}), "PyTorch")
+    assert same == "0.00 points: no difference in one pair, so no interval"
+    near = verdict(paired_difference({0: 0.9}, {0: 0.90001}), "PyTorch")
+    assert near == "PyTorch is 0.0010 points higher: one pair, so no interval"
     assert math.isnan(spread([math.nan]).mean)
     assert verdict(paired_difference({}, {}), "PyTorch") == "no pair of the same seed yet"
 

@@ -1,0 +1,1 @@
+"""Why two runs differ: the networks between them are trained, and the gap is attributed."""
