@@ -17,6 +17,7 @@ from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.ranks import add_ranks_option
 from mlpwatch.core.cli.sweep import add_sweep_options, run_sweep
 from mlpwatch.core.cli.train import add_train_options
+from mlpwatch.core.cli.why import add_why_options, run_why
 from mlpwatch.tui.hangup import OnHangup
 
 _RUN_HELP = "name of the run, or path of its folder (default: the newest run)"
@@ -24,7 +25,7 @@ _RUN_HELP = "name of the run, or path of its folder (default: the newest run)"
 Command = Callable[[argparse.Namespace], int]
 
 COMMANDS = (
-    "train", "resume", "branch", "attach", "order", "sweep", "compare", "export", "runs",
+    "train", "resume", "branch", "attach", "order", "sweep", "compare", "why", "export", "runs",
     "status", "tail", "data", "check", "new",
 )  # fmt: skip
 """The first word that is not an option; without a command, train and watch."""
@@ -42,6 +43,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set it
   mlpwatch sweep [OPTIONS]       a grid of settings times seeds: is the difference real
   mlpwatch compare RUN|GROUP...  runs and sweeps beside each other
+  mlpwatch why A B               which setting makes the difference, by experiment
   mlpwatch export RUN --to KIND  a run as a file: csv, html, png, ...
   mlpwatch status|tail RUN       how it stands, or its log; scripts wait and follow
   mlpwatch runs                  list saved runs
@@ -92,6 +94,7 @@ def build_parser(
     )
     _add_sweep(commands.add_parser("sweep", allow_abbrev=False))
     _add_compare(commands.add_parser("compare", allow_abbrev=False))
+    _add_why(commands.add_parser("why", allow_abbrev=False))
     _add_export(commands.add_parser("export", allow_abbrev=False))
     _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
@@ -201,6 +204,18 @@ def _add_compare(parser: Parser) -> None:
     add_compare_options(parser)
     add_run_options(parser, naming=False)
     parser.set_defaults(command=run_compare)
+
+
+def _add_why(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Find out which of the settings that differ between A and B makes the difference in test "
+        "accuracy: the networks in between are trained as a sweep, all combinations of up to six "
+        "differences, and the gap is shared out (Shapley values). The same command continues it."
+    )
+    parser.usage = "mlpwatch why A B [OPTIONS]"
+    add_why_options(parser)
+    add_run_options(parser, naming=False)
+    parser.set_defaults(command=run_why)
 
 
 def _add_export(parser: Parser) -> None:

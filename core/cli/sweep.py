@@ -43,11 +43,11 @@ def add_sweep_options(parser: Parser) -> None:
     """Add all options of `mlpwatch sweep`: those of training, as lists, and its own."""
     group = parser.add_argument_group("sweep")
     group.add_argument(
-        "--seeds", type=_count, metavar="N",
+        "--seeds", type=parse_count, metavar="N",
         help=f"train each setting with N seeds, from --seed (0) on (default: {USUAL_SEEDS})",
     )  # fmt: skip
     group.add_argument(
-        "--jobs", type=_count, metavar="N",
+        "--jobs", type=parse_count, metavar="N",
         help="trials at a time; the cores are shared out (default: one per two cores)",
     )  # fmt: skip
     group.add_argument(
@@ -227,7 +227,12 @@ def _seeds(options: argparse.Namespace) -> tuple[int, ...]:
     return tuple(range(given[0], given[0] + options.seeds))
 
 
-def _count(text: str) -> int:
+def parse_count(text: str) -> int:
+    """Parse a number from 1 on.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is something else.
+    """
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1 on")
     return int(text)

@@ -62,7 +62,7 @@ def masks_of(count: int) -> tuple[int, ...]:
 def shapley_values(game: Game, count: int) -> tuple[float, ...]:
     """Return each setting's share of v(all) - v(none), which they sum to.
 
-        φᵢ = Σ_{S ∌ i} |S|! (n − |S| − 1)! / n! · (v(S ∪ {i}) − v(S))        Shapley 1953
+        φᵢ = Σ_{S without i} |S|! (n − |S| − 1)! / n! · (v(S with i) − v(S))      Shapley 1953
 
     Args:
         game: a value for each of the 2ⁿ masks.
@@ -82,7 +82,7 @@ def shapley_values(game: Game, count: int) -> tuple[float, ...]:
 def one_at_a_time(game: Game, count: int) -> tuple[float, ...]:
     """Return the mean of what each setting does alone to A, and last of all on the way to B.
 
-        φᵢ = ½ ((v({i}) − v(∅)) + (v(all) − v(all ∖ {i})))
+        φᵢ = ½ ((v(only i) − v(none)) + (v(all) − v(all without i)))
 
     Args:
         game: a value for each of `masks_of(count)`.

@@ -63,7 +63,7 @@ def test_a_sum_of_effects_is_found_from_one_change_at_a_time() -> None:
     assert len(masks) == 2 * count + 2 == len(set(masks))
     game = {m: 0.5 + sum(e for bit, e in enumerate(effects) if m & 1 << bit) for m in masks}
     assert one_at_a_time(game, count) == pytest.approx(effects)
-    found = attribute({seed: game for seed in range(3)}, count)
+    found = attribute(dict.fromkeys(range(3), game), count)
     assert found.gap.mean == pytest.approx(sum(effects))
     assert found.remainder.mean == pytest.approx(0, abs=1e-12)
     # Two that work only together: each has half of it, once from either side.
@@ -85,7 +85,8 @@ def test_the_intervals_are_students_over_the_seeds() -> None:
     for bit, share in enumerate(found.shares):
         interval = stats.ttest_1samp(per_seed[:, bit], 0).confidence_interval(0.95)
         assert (share.low, share.high) == pytest.approx((interval.low, interval.high))
-        assert (share.n, share.mean) == (5, pytest.approx(per_seed[:, bit].mean()))
+        assert share.n == 5
+        assert share.mean == pytest.approx(per_seed[:, bit].mean())
     assert found.gap.mean == pytest.approx(sum(share.mean for share in found.shares))
     assert attribute({}, 2).gap.n == 0
 
