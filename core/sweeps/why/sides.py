@@ -46,7 +46,7 @@ def read_side(saved: Path, name: str) -> Side:
     """
     folder = find_folder(saved, name)
     if not is_group(folder):
-        return _side(_name_of(saved, folder), [folder])
+        return _side(_trainedof(saved, folder), [folder])
     reading = GroupReader(folder).read()
     if (count := len(reading.group.settings)) > 1:
         raise RunError(
@@ -102,9 +102,9 @@ def _side(name: str, folders: list[Path]) -> Side:
         summary = summarize_run(folder)
         if summary.state == "damaged":
             raise RunError(summary.reason)
-        for engine in summary.engines:
-            if engine.test_accuracy is not None:
-                accuracies.setdefault(engine.engine, []).append(engine.test_accuracy)
+        for one in summary.engines:
+            if one.test_accuracy is not None:
+                accuracies.setdefault(one.engine, []).append(one.test_accuracy)
         for engine, seconds in _epoch_times(folder).items():
             paces.setdefault(engine, []).append(median(seconds))
     return Side(
@@ -127,7 +127,7 @@ def _epoch_times(folder: Path) -> dict[EngineName, list[float]]:
     return found
 
 
-def _name_of(saved: Path, folder: Path) -> str:
+def _trainedof(saved: Path, folder: Path) -> str:
     """Return RUN or GROUP/TRIAL."""
     is_trial = folder.parent != saved and is_group(folder.parent)
     return printable(f"{folder.parent.name}/{folder.name}" if is_trial else folder.name)

@@ -24,8 +24,8 @@ def test_the_cause_gets_the_points_and_a_kill_costs_only_what_was_training(
 ) -> None:
     saved = str(tmp_path)
     slow = ("--learning-rate", "0.003", "--initialization", "normal")
-    for name, words in (("a", ()), ("b", slow)):
-        assert main(["train", *TINY, *words, "--saved", saved, "--name", name]) == 0
+    for name, given in (("a", ()), ("b", slow)):
+        assert main(["train", *TINY, *given, "--saved", saved, "--name", name]) == 0
     words = ["why", "a", "b", "--saved", saved, "--epochs", "4", "--seeds", "2", "--json"]
     folder = tmp_path / "why-a-b"
     process = subprocess.Popen(
