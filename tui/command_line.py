@@ -8,7 +8,8 @@ from typing import get_args
 from mlpwatch import __version__
 from mlpwatch.core.cli.branch import add_branch_options
 from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
-from mlpwatch.core.cli.compare import add_compare_options, run_compare
+from mlpwatch.core.cli.comparison.compare import add_compare_options, run_compare
+from mlpwatch.core.cli.comparison.why import add_why_options, run_why
 from mlpwatch.core.cli.export import add_export_options, run_export
 from mlpwatch.core.cli.follow import add_status_options, add_tail_options, run_status, run_tail
 from mlpwatch.core.cli.options import add_run_options, add_training_options
@@ -17,7 +18,6 @@ from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.ranks import add_ranks_option
 from mlpwatch.core.cli.sweep import add_sweep_options, run_sweep
 from mlpwatch.core.cli.train import add_train_options
-from mlpwatch.core.cli.why import add_why_options, run_why
 from mlpwatch.tui.hangup import OnHangup
 
 _RUN_HELP = "name of the run, or path of its folder (default: the newest run)"

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpwatch.core.cli.compare import terminal_columns
+from mlpwatch.core.cli.comparison.compare import terminal_columns
 from mlpwatch.core.cli.options import (
     DEFAULT_SAVED,
     LISTED,

@@ -43,7 +43,7 @@ MOST_CHANGED = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class GapFinding:
     """What the networks of one length show."""
 
     epochs: int
@@ -191,7 +191,7 @@ class Experiment:
         each = [START_SECONDS + trial.config.epochs * pace for trial in trials]
         return max(sum(each) / min(jobs, len(each)), *each)
 
-    def finding(self, reading: GroupReading, epochs: int) -> Finding:
+    def finding(self, reading: GroupReading, epochs: int) -> GapFinding:
         """Return what the networks of one length show, of all seeds that have them all."""
         numbers = {
             plain_config(setting.config): n for n, setting in enumerate(reading.group.settings)
@@ -208,14 +208,14 @@ class Experiment:
                     if value is not None:
                         games[engine].setdefault(row.trial.seed, {})[mask] = value
         found = {name: attribute(game, len(self.differences)) for name, game in games.items()}
-        return Finding(epochs, found, tuple(dict.fromkeys(diverged)))
+        return GapFinding(epochs, found, tuple(dict.fromkeys(diverged)))
 
     def known_gap(self, engine: EngineName) -> float | None:
         """Return B's test accuracy minus A's as the runs themselves have it; None if unknown."""
         one, other = self.one.accuracy.get(engine), self.other.accuracy.get(engine)
         return None if one is None or other is None else other - one
 
-    def is_enough(self, finding: Finding) -> bool:
+    def is_enough(self, finding: GapFinding) -> bool:
         """Whether a short round answers for the runs: it is clear, and its gap is like theirs."""
         return finding.is_clear and all(
             gap is None or _is_like(found.gap.mean, gap)

@@ -10,7 +10,7 @@ from mlpwatch.core.sweeps.statistics import PairedDifference
 from mlpwatch.core.sweeps.table import aligned
 from mlpwatch.core.sweeps.why.attribution import Attribution
 from mlpwatch.core.sweeps.why.differences import SettingDifference
-from mlpwatch.core.sweeps.why.experiment import Experiment, Finding
+from mlpwatch.core.sweeps.why.experiment import Experiment, GapFinding
 
 WIDEST_BAR, NARROWEST_BAR = 30, 6
 """Cells; in a terminal with less space there are no bars."""
@@ -27,7 +27,7 @@ _SMALL = 0.5
 
 
 def finding_lines(
-    experiment: Experiment, finding: Finding, columns: int | None, *, blocks: bool = True
+    experiment: Experiment, finding: GapFinding, columns: int | None, *, blocks: bool = True
 ) -> list[str]:
     """Return what is shown, as lines.
 
@@ -76,7 +76,7 @@ def sentence(experiment: Experiment, found: Attribution) -> str:
     return "; ".join(words) + _doubt(found, pairs)
 
 
-def finding_json(experiment: Experiment, finding: Finding | None, group: str) -> dict[str, Any]:
+def finding_json(experiment: Experiment, finding: GapFinding | None, group: str) -> dict[str, Any]:
     """Return what `why --json` prints: points of test accuracy, B minus A; null where unknown.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpwatch.core.cli.compare import terminal_columns
+from mlpwatch.core.cli.comparison.compare import terminal_columns
 from mlpwatch.core.cli.options import DEFAULT_SAVED
 from mlpwatch.core.cli.signals import StopRequest, stop_on_signals
 from mlpwatch.core.cli.sweep import parse_count
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlpwatch.core.sweeps.group import Group, Trial
     from mlpwatch.core.sweeps.local import LocalPool
     from mlpwatch.core.sweeps.sweep import Sweep
-    from mlpwatch.core.sweeps.why.experiment import Experiment, Finding
+    from mlpwatch.core.sweeps.why.experiment import Experiment, GapFinding
 
 
 def add_why_options(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +94,7 @@ def _run(options: argparse.Namespace, request: StopRequest) -> int:
 
 def _train_round(
     experiment: "Experiment", epochs: int, sweep: "Sweep", pool: "LocalPool"
-) -> "Finding | None":
+) -> "GapFinding | None":
     """Train what a round lacks; return what it shows, None if it was stopped before its end."""
     from mlpwatch.core.cli.headless import say  # noqa: PLC0415
     from mlpwatch.core.runs.listing import summarize_run  # noqa: PLC0415
@@ -145,7 +145,7 @@ def _begin_lines(
 
 def _print_end(
     experiment: "Experiment",
-    finding: "Finding | None",
+    finding: "GapFinding | None",
     path: Path,
     options: argparse.Namespace,
 ) -> None:

@@ -1,0 +1,1 @@
+"""Commands about several runs: beside each other, and why two of them differ."""
