@@ -105,6 +105,70 @@ def after(state: LoopState, line: LoopLine) -> LoopState:
     return state
 
 
+class LoopSource:
+    """The numbers of a watched loop, for the screen of metrics. One thread at a time.
+
+    Args:
+        path: of the folder.
+
+    Raises:
+        RunError: as `LoopFollower`.
+    """
+
+    format = "watched loop"
+    prefixes = ()
+
+    def __init__(self, path: Path) -> None:
+        self._follower = LoopFollower(path)
+        self.path = path
+        self.epoch_line: LoopLine | None = None
+        """The newest epoch that gave labels: its confusion matrix."""
+
+    @property
+    def state(self) -> LoopState:
+        """How the loop stands, as of the last `read`."""
+        return self._follower.state
+
+    @property
+    def title(self) -> str:
+        """Name of the run, safe to print."""
+        return self.state.name
+
+    @property
+    def written_at(self) -> float:
+        """Unix time of its last line; 0 before the first one."""
+        return 0.0 if math.isnan(self.state.time) else self.state.time
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more will come."""
+        return self.state.has_ended
+
+    @property
+    def planned(self) -> float:
+        """The last step; NaN if the loop has not said it."""
+        manifest = self._follower.manifest
+        return (manifest.epochs or math.nan) * (manifest.steps_per_epoch or math.nan)
+
+    @property
+    def fault(self) -> str:
+        """What can't be read, was lost, or made it fail; empty if nothing."""
+        state, damaged = self.state, self._follower.damaged
+        parts = [f"failed: {state.reason}"] if state.state == "failed" else []
+        parts += [f"{damaged:,} damaged lines"] if damaged else []
+        return " · ".join([*parts, *state.notes[-1:]])
+
+    def read(self) -> "list[ScalarPoint]":
+        """Return some of the new points; none if there are no more."""
+        while lines := self._follower.read():
+            for line in lines:
+                if line.confusion is not None:
+                    self.epoch_line = line
+            if points := [point for line in lines for point in points_of(line)]:
+                return points
+        return []
+
+
 def points_of(line: LoopLine) -> "Iterator[ScalarPoint]":
     """Yield the numbers of a line; a change of the learning rate is one too."""
     # Only where they are drawn: the store imports NumPy.

@@ -269,3 +269,48 @@ print(sorted(heavy & set(sys.modules)))
     assert loaded == "[]"
     assert float(took) < 0.05
     assert sys.modules["mlpwatch"] is mlpwatch
+
+
+def test_a_spawned_worker_that_has_the_loop_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("""
+import multiprocessing, mlpwatch
+def work(run):
+    run.log(child=1.0)
+    run.epoch(child=1.0)
+if __name__ == "__main__":
+    with mlpwatch.watch("loop") as run:
+        for method in ("spawn", "fork"):
+            child = multiprocessing.get_context(method).Process(target=work, args=(run,))
+            child.start()
+            child.join()
+            run.log(**{method: float(child.exitcode)})
+""")
+    done = run_program("import runpy; runpy.run_path('train.py', run_name='__main__')", tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [line.values for line in lines_of(tmp_path / "saved/loop") if line.values]
+    assert lines == [{"spawn": 0}, {"fork": 0}]
+
+
+@pytest.mark.rare
+def test_workers_of_a_dataloader_that_have_the_loop_write_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "train.py").write_text("""
+import mlpwatch, torch
+class Data(torch.utils.data.Dataset):
+    def __init__(self, run): self.run = run
+    def __len__(self): return 8
+    def __getitem__(self, index):
+        self.run.log(child=1.0)
+        return torch.tensor(index)
+if __name__ == "__main__":
+    with mlpwatch.watch("loop") as run:
+        for method in ("fork", "spawn"):
+            loader = torch.utils.data.DataLoader(
+                Data(run), batch_size=2, num_workers=2, multiprocessing_context=method)
+            for batch in run.steps(loader):
+                run.log(sum=batch.sum())
+""")
+    done = run_program("import runpy; runpy.run_path('train.py', run_name='__main__')", tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [line.values for line in lines_of(tmp_path / "saved/loop") if line.values]
+    assert lines == [{"sum": n} for n in (1, 5, 9, 13)] * 2
