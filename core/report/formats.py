@@ -21,6 +21,8 @@ class ExportSource:
     folder: Path
     is_group: bool
     """Whether it is a sweep."""
+    again: Callable[[], str] = lambda: ""
+    """Returns the command that makes it again; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,16 @@ def _figure(kind: str) -> Callable[[ExportSource], bytes]:
     return make
 
 
+def _html(source: ExportSource) -> bytes:
+    if source.is_group:
+        from mlpwatch.core.report.group_page import group_page  # noqa: PLC0415
+
+        return group_page(_group_with_epochs(source.folder), source.again())
+    from mlpwatch.core.report.run_page import run_page  # noqa: PLC0415
+
+    return run_page(_run_with_epochs(source.folder), source.again())
+
+
 def _run_with_epochs(folder: Path) -> "RunReading":
     from mlpwatch.core.report.reading import read_run  # noqa: PLC0415
 
@@ -164,6 +176,7 @@ def _runs(source: ExportSource) -> list[Path]:
 FORMATS: Mapping[str, ExportFormat] = {
     "csv": ExportFormat("a row per model and epoch, with the settings", _csv),
     "json": ExportFormat("one object: settings, result, epochs with their matrices", _json),
+    "html": ExportFormat("a report: one page that loads nothing", _html),
     "png": ExportFormat("a page of figures to print or to show", _figure("png"), is_text=False),
     "svg": ExportFormat("the same page, to scale", _figure("svg")),
 }

@@ -18,8 +18,9 @@ RARE = 0.05
 FALLING = 0.01
 """Least share by which a loss falls in the last epoch to be called falling."""
 
-RISEN = 1.05
-"""A validation loss of so many times its lowest has risen: below, it is the noise of an epoch."""
+RISEN = 1.1
+"""A validation loss has risen that is so many times its lowest in each of the last epochs: a single
+higher one is noise."""
 
 FEWEST_EPOCHS = 3
 """A course needs so many epochs."""
@@ -253,9 +254,9 @@ def _courses(reading: RunReading) -> Iterator[str]:
 
 def overfits(records: list[EpochRecord]) -> bool:
     """Return whether the validation loss has risen since its lowest while training loss fell."""
-    best, last = min(records, key=lambda one: one.val_loss), records[-1]
-    has_risen = last.val_loss > RISEN * best.val_loss > 0
-    return has_risen and last.train_loss < best.train_loss
+    best, newest = min(records, key=lambda one: one.val_loss), records[-FEWEST_EPOCHS:]
+    has_risen = all(one.val_loss > RISEN * best.val_loss > 0 for one in newest)
+    return has_risen and newest[-1].train_loss < best.train_loss
 
 
 def still_falls(records: list[EpochRecord]) -> bool:

@@ -162,14 +162,16 @@ def test_without_compared_steps_only_settings_can_be_the_cause() -> None:
     assert "divided by 10" not in said(run(from_recipe("seed", epochs=3, only="numpy")))
 
 
-def test_overfitting_needs_a_rise_and_a_falling_training_loss() -> None:
-    risen = ((1.0, 1.0), (0.5, 0.5), (0.1, 0.8))
-    assert "lowest after epoch 2 (0.5) and has risen to 0.8" in said(run(losses=risen))
-    assert "still falling" not in said(run(losses=risen))
-    noise = ((1.0, 1.0), (0.5, 0.5), (0.1, 0.51))
-    assert "overfits" not in said(run(losses=noise))
-    spike = ((1.0, 1.0), (0.5, 0.5), (0.9, 0.8))
-    assert "overfits" not in said(run(losses=spike))
+def test_overfitting_needs_a_lasting_rise_and_a_falling_training_loss() -> None:
+    def said_of(*losses: tuple[float, float]) -> str:
+        return said(run(losses=[(1.0, 1.0), (0.5, 0.5), *losses]))
+
+    risen = said_of((0.4, 0.6), (0.3, 0.7), (0.1, 0.8))
+    assert "lowest after epoch 2 (0.5) and has risen to 0.8" in risen
+    assert "still falling" not in risen
+    assert "overfits" not in said_of((0.4, 0.6), (0.3, 0.52), (0.1, 0.8))
+    assert "overfits" not in said_of((0.4, 0.51), (0.3, 0.52), (0.1, 0.53))
+    assert "overfits" not in said_of((0.7, 0.6), (0.8, 0.7), (0.9, 0.8))
 
 
 def test_still_falling_needs_several_epochs_and_a_clear_fall() -> None:
