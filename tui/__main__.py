@@ -4,11 +4,9 @@ Imports torch, scikit-learn, NumPy and Textual only when a command needs them.
 """
 
 import argparse
-import gc
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
@@ -25,27 +23,21 @@ from mlpwatch.core.cli.ranks import (
     trains_on_ranks,
 )
 from mlpwatch.core.cli.signals import stop_on_signals
+from mlpwatch.core.cli.sweep import run_sweep
 from mlpwatch.core.cli.train import run_train
 from mlpwatch.core.errors import InputError, MlpwatchError, RunError
-from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.command_line import COMMANDS, build_parser
 from mlpwatch.tui.startup import undisturbed
-from mlpwatch.tui.surroundings import check_folder, check_textual_variables, prepare_streams
+from mlpwatch.tui.surroundings import check_folder, prepare_streams
 from mlpwatch.tui.terminal.output import LAST_WORDS_SECONDS
 from mlpwatch.tui.terminal.traits import unusable_terminal
 
 if TYPE_CHECKING:
-    from mlpwatch.core.config import EngineName, RunConfig
+    from mlpwatch.core.config import RunConfig
     from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.runs.run import Run
     from mlpwatch.core.training.session import Session
-    from mlpwatch.tui.app import MlpwatchApp
-    from mlpwatch.tui.state.watch import Report, Start, Watch
-
-FRAMES_PER_SECOND = "240"
-"""How often Textual may draw, which it reads only from the environment. At its default of 60, a key
-just after a frame waits for one or two frame periods: 41 and 44 ms (p95) in a list of mistakes of
-10,000 images while both models train, 33 and 27 with this."""
+    from mlpwatch.tui.state.watch import Report, Start
 
 
 def run() -> None:
@@ -69,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
             resume=resume,
             branch=branch,
             attach=attach,
+            sweep=sweep,
             runs=runs,
             fetch=fetch,
         )
@@ -182,7 +175,13 @@ def branch(options: argparse.Namespace) -> int:
 
 
 def attach(options: argparse.Namespace) -> int:
-    """Watch a run of another process, or one that has ended, from its folder."""
+    """Watch a run or a sweep of another process, or one that has ended, from its folder."""
+    if group := _group_named(options):
+        if fault := _no_screen():
+            raise InputError(f"attach {group.name}: {fault}; mlpwatch compare prints its table")
+        from mlpwatch.tui.showing import show_group  # noqa: PLC0415
+
+        return show_group(group, options)
     run = _open_run(options)
     if fault := _no_screen():
         raise InputError(f"attach {run.name}: {fault}; mlpwatch runs lists it without a screen")
@@ -193,11 +192,16 @@ def attach(options: argparse.Namespace) -> int:
 
         return RunFollower(run)
 
-    from mlpwatch.tui.state.watch import Watch  # noqa: PLC0415
+    return _show(run.config, start, options, attached=True)
 
-    return _run_app(
-        Watch(start, attached=True, titles=run.config.titles), run.config.engine_names, options
-    )
+
+def sweep(options: argparse.Namespace) -> int:
+    """Train a grid of settings times seeds and watch; without a terminal, print lines."""
+    if options.headless or options.json or _no_screen():
+        return run_sweep(options)
+    from mlpwatch.tui.showing import show_sweep  # noqa: PLC0415
+
+    return show_sweep(options)
 
 
 def runs(options: argparse.Namespace) -> int:
@@ -222,6 +226,29 @@ def fetch(_options: argparse.Namespace) -> int:
     return 0
 
 
+def _group_named(options: argparse.Namespace) -> Path | None:
+    """Return the folder of the sweep that is named on the command line; None for a run."""
+    from mlpwatch.core.runs.listing import find_folder, is_group  # noqa: PLC0415
+
+    if options.run is None:
+        return None
+    with suppress(RunError):
+        folder = find_folder(Path(options.saved), options.run)
+        return folder if is_group(folder) else None
+    return None
+
+
+def _show(
+    config: "RunConfig", start: "Start", options: argparse.Namespace, *, attached: bool = False
+) -> int:
+    """Run the app on a session, or on the follower of a run; return the exit status."""
+    from mlpwatch.tui.showing import show_run  # noqa: PLC0415
+    from mlpwatch.tui.state.watch import Watch  # noqa: PLC0415
+
+    watch = Watch(start, attached=attached, titles=config.titles)
+    return show_run(watch, config.engine_names, options)
+
+
 def _open_run(options: argparse.Namespace) -> "Run":
     """Open the run named on the command line, otherwise the newest that is not damaged.
 
@@ -238,101 +265,6 @@ def _open_run(options: argparse.Namespace) -> "Run":
         with suppress(RunError):
             return Run.open(saved, summary.name)
     raise RunError(f"{saved}: no run in it; start one with mlpwatch, or give a folder with --saved")
-
-
-def _show(config: "RunConfig", start: "Start", options: argparse.Namespace) -> int:
-    """Run the app on a session; return the exit status."""
-    from mlpwatch.tui.state.watch import Watch  # noqa: PLC0415
-
-    return _run_app(Watch(start, titles=config.titles), config.engine_names, options)
-
-
-def _end(app: "MlpwatchApp", status: int) -> int:
-    """Print the result on the normal screen, or continue without one; return the exit status."""
-    # It differs from the run at the start if another was resumed on the screen.
-    following = app.runs.main
-    if app.shutdown.goes_on_without_screen:
-        from mlpwatch.tui.hangup import go_on  # noqa: PLC0415
-
-        return go_on(following, app.runs.beside)
-    if following.error is not None and not app.shutdown.is_asked:
-        raise following.error
-    if following.session is not None and following.attached:
-        _say_at_last([following.farewell])
-    from mlpwatch.core.cli.headless import end_status, summary_lines  # noqa: PLC0415
-    from mlpwatch.core.training.session import Session  # noqa: PLC0415
-
-    session = following.session
-    if not isinstance(session, Session):
-        return status
-    others = [one.session for one in app.runs.beside if isinstance(one.session, Session)]
-    sessions = [session, *others]
-    if not app.shutdown.is_asked:
-        # The screen ended by itself: the terminal was closed, or drawing failed. Save anyway.
-        for one in sessions:
-            one.stop()
-        for one in sessions:
-            one.join(LEAVE_SECONDS)
-    for one in sessions:
-        _say_at_last(summary_lines(one))
-    return status or max(map(end_status, sessions))
-
-
-def _run_app(watch: "Watch", names: tuple["EngineName", ...], options: argparse.Namespace) -> int:
-    """Run the app until it ends; return the exit status."""
-    # The app handles the signal once it runs; until then it must not end the process.
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    # The app enables it again after its first frame: see `collect_from_now_on`.
-    gc.disable()
-    check_textual_variables(os.environ)
-    os.environ.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND)
-    import asyncio  # noqa: PLC0415
-
-    from mlpwatch.tui.app import MlpwatchApp  # noqa: PLC0415
-    from mlpwatch.tui.startup import ScreenOptions  # noqa: PLC0415
-    from mlpwatch.tui.terminal.event_loop import ScreenLoop  # noqa: PLC0415
-    from mlpwatch.tui.terminal.traits import has_colour, has_unicode  # noqa: PLC0415
-
-    if not has_colour():
-        # Textual and Rich recognise a terminal without colours only by this.
-        os.environ["NO_COLOR"] = "1"
-    screen = ScreenOptions(
-        fps=options.fps,
-        mouse=not options.no_mouse,
-        ascii_only=options.ascii or not has_unicode(),
-        saved=Path(options.saved),
-        goes_on_after_hangup=getattr(options, "on_hangup", "save") == "continue",
-    )
-    app = MlpwatchApp(watch, names, screen)
-    if options.theme is not None:
-        app.theme = _theme(options.theme, app.available_themes)
-    with asyncio.Runner(loop_factory=ScreenLoop) as runner:
-        status = runner.run(app.run_async(mouse=screen.mouse))
-    if stray := app.stray_lines():
-        _say_at_last(["mlpwatch: libraries wrote:", *stray], sys.stderr)
-    return _end(app, status or app.shutdown.status or app.return_code or 0)
-
-
-def _theme(name: str, available: Iterable[str]) -> str:
-    """Return Textual's name of a theme.
-
-    Raises:
-        InputError: there is no such theme.
-    """
-    known = {"dark": "textual-dark", "light": "textual-light", **{n: n for n in available}}
-    if name not in known:
-        raise InputError(f"--theme {name!r}: expected one of {', '.join(sorted(known))}")
-    return known[name]
-
-
-def _say_at_last(lines: list[str], stream: IO[str] | None = None) -> None:
-    """Write on the normal screen; do not wait for a terminal that takes nothing."""
-    from mlpwatch.core.text import one_line  # noqa: PLC0415
-    from mlpwatch.tui.terminal.output import Output  # noqa: PLC0415
-
-    last_words = Output(stream or sys.stdout)
-    last_words.write("".join(f"{one_line(line)}\n" for line in lines))
-    last_words.close()
 
 
 def _complain(why: object) -> None:

@@ -4,7 +4,7 @@ import os
 from datetime import datetime
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
 from textual.app import SystemCommand
@@ -78,7 +78,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         # Nothing here needs animation, which would send bytes over SSH.
         self.animation_level = "none"
 
-    def get_default_screen(self) -> Dashboard:
+    def get_default_screen(self) -> Screen[Any]:
         """Return the dashboard of the run that trains here."""
         return self.runs.main_dashboard()
 

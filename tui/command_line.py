@@ -16,7 +16,7 @@ from mlpwatch.core.cli.options import add_run_options, add_training_options
 from mlpwatch.core.cli.order import add_order_options, run_order
 from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.ranks import add_ranks_option
-from mlpwatch.core.cli.sweep import add_sweep_options, run_sweep
+from mlpwatch.core.cli.sweep import add_sweep_options
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
 
@@ -39,7 +39,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch train [OPTIONS]       the same run without a screen
   mlpwatch resume [RUN]          go on where RUN, or the newest run, stopped
   mlpwatch branch RUN --at N     a new run from epoch N of RUN, with other settings
-  mlpwatch attach [RUN]          watch a run that trains elsewhere or has ended
+  mlpwatch attach [RUN|GROUP]    watch a run or sweep that trains elsewhere or has ended
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set it
   mlpwatch sweep [OPTIONS]       a grid of settings times seeds: is the difference real
   mlpwatch compare RUN|GROUP...  runs and sweeps beside each other
@@ -63,6 +63,7 @@ def build_parser(
     resume: Command,
     branch: Command,
     attach: Command,
+    sweep: Command,
     runs: Command,
     fetch: Command,
 ) -> Parser:
@@ -92,7 +93,7 @@ def build_parser(
         commands.add_parser("status", allow_abbrev=False),
         commands.add_parser("tail", allow_abbrev=False),
     )
-    _add_sweep(commands.add_parser("sweep", allow_abbrev=False))
+    _add_sweep(commands.add_parser("sweep", allow_abbrev=False), sweep)
     _add_compare(commands.add_parser("compare", allow_abbrev=False))
     _add_why(commands.add_parser("why", allow_abbrev=False))
     _add_export(commands.add_parser("export", allow_abbrev=False))
@@ -153,9 +154,13 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.description = (
         "Watch a run from its folder: one that trains in another terminal or without a screen, or "
         "one that has ended. Pausing, saving and stopping reach the process that trains it; "
-        "quitting leaves it alone."
+        "quitting leaves it alone. Of a sweep, GROUP shows all settings, GROUP/TRIAL one run."
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help=_RUN_HELP)
+    parser.usage = "mlpwatch attach [RUN|GROUP] [OPTIONS]"
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN|GROUP",
+        help="name of the run or sweep, or path of its folder (default: the newest run)",
+    )  # fmt: skip
     add_run_options(parser, naming=False)
     _add_screen_options(parser)
     parser.set_defaults(command=command)
@@ -183,16 +188,18 @@ def _add_following(status: argparse.ArgumentParser, tail: argparse.ArgumentParse
     tail.set_defaults(command=run_tail)
 
 
-def _add_sweep(parser: Parser) -> None:
+def _add_sweep(parser: Parser, command: Command) -> None:
     parser.description = (
         "Train a grid of settings times seeds. Every setting takes a list: --learning-rate "
         "0.03,0.1 --hidden '64;128,64'. Each trial is an ordinary run in the sweep's folder, "
         "GROUP/TRIAL where a run is named; past epochs are kept only with --history MB. The same "
-        "--name again trains what is missing. --threads N gives all trials together N cores."
+        "--name again trains what is missing. --threads N gives all trials together N cores. On a "
+        "terminal a screen shows all of it; without one, a line per trial and a table."
     )
     parser.usage = "mlpwatch sweep [OPTIONS]"
     add_sweep_options(parser)
-    parser.set_defaults(command=run_sweep)
+    _add_screen_options(parser)
+    parser.set_defaults(command=command)
 
 
 def _add_compare(parser: Parser) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from textual.app import App
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.kit.base_screen import Says
 from mlpwatch.tui.state.watch import Followed, Watch
 from mlpwatch.tui.terminal.textual_internals import add_result_callback
 
@@ -18,8 +19,21 @@ if TYPE_CHECKING:
 RELEASE_SECONDS = 10.0
 """A run that has ended beside the main one may take this long to write its last checkpoints."""
 
+SWEEP_SECONDS = 8.0
+"""Longest wait at the exit for the processes of a sweep; they save a trial in a tenth of it."""
+
 CATCH_UP_SECONDS = 0.005
 """Time until the next poll if more may follow at once: keys are answered in between."""
+
+
+class Trains(Protocol):
+    """What trains in processes of this one: a sweep."""
+
+    def leave(self) -> None:
+        """Ask all that trains to save and end."""
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has ended."""
 
 
 class RunStack:
@@ -38,6 +52,8 @@ class RunStack:
         self._followed = [main]
         self.beside: list[Watch] = []
         """Former main runs that train on; the list of runs shows them, and their folders."""
+        self.sweep: Trains | None = None
+        """What trains here in place of a main run, which is then never opened."""
         self._released: set[Watch] = set()
         self._is_catching_up = self._has_caught_up = False
 
@@ -96,6 +112,10 @@ class RunStack:
         state, session = self.top.state, self.top.session
         if state is None or session is None:
             return
+        if self.sweep is not None:
+            where = f"{session.run.path.parent.name}/{session.run.name}"
+            state.say(f"from a shell: mlpwatch branch {where} --at EPOCH", where="dashboard")
+            return
 
         def say(text: str, *, bad: bool = False) -> None:
             state.say(text, bad=bad, where="dashboard")
@@ -141,11 +161,15 @@ class RunStack:
         """Ask all runs that train here to save and end."""
         for watch in (self.main, *self.beside):
             watch.leave()
+        if self.sweep is not None:
+            self.sweep.leave()
 
     async def join(self, seconds: float) -> None:
         """Wait for trainers and disk of all runs that train here, off the event loop."""
         sessions = [one.session for one in (self.main, *self.beside) if one.session is not None]
         await asyncio.gather(*(asyncio.to_thread(one.join, seconds) for one in sessions))
+        if self.sweep is not None:
+            await asyncio.to_thread(self.sweep.join, SWEEP_SECONDS)
 
     def _poll_beside(self) -> None:
         for watch in list(self.beside):
@@ -188,6 +212,8 @@ class RunStack:
         from mlpwatch.tui.runs.screen import RunsScreen  # noqa: PLC0415 - as in `show_list`
 
         self._followed.pop()
-        while not isinstance(screen := self._app.screen, RunsScreen):
+        # The first screen of a sweep lists its trials, and there is no list of runs above it.
+        while len(self._app.screen_stack) > 1 and not isinstance(self._app.screen, RunsScreen):
             self._app.pop_screen()
-        screen.say(str(error), bad=True)
+        if isinstance(screen := self._app.screen, Says):
+            screen.say(str(error), bad=True)

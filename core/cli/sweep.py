@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -64,25 +64,34 @@ def add_sweep_options(parser: Parser) -> None:
 
 
 def run_sweep(options: argparse.Namespace) -> int:
-    """Run `mlpwatch sweep` and return its exit status.
+    """Run `mlpwatch sweep` without a screen and return its exit status.
 
     Raises:
         MlpwatchError: bad input; nothing has been written.
     """
-    for name, why in _NOT_IN_A_SWEEP.items():
-        if vars(options)[name]:
-            raise ConfigError(f"--{name.replace('_', '-')}: {why}; leave it out")
     with stop_on_signals() as request:
         return _run(options, request)
 
 
-def _run(options: argparse.Namespace, request: StopRequest) -> int:
-    # Imported here: the command line must not wait for them.
-    from mlpwatch.core.cli.headless import say  # noqa: PLC0415
-    from mlpwatch.core.sweeps.group import held_group, plan_group, store_group  # noqa: PLC0415
-    from mlpwatch.core.sweeps.sweep import Sweep  # noqa: PLC0415
-    from mlpwatch.core.sweeps.table import begin_line  # noqa: PLC0415
+def planned_sweep(
+    options: argparse.Namespace, is_stopped: Callable[[], bool]
+) -> "tuple[Sweep, Pool]":
+    """Return the sweep that the options describe and its workers; write nothing.
 
+    Args:
+        options: of the command line.
+        is_stopped: whether this process has been asked to end.
+
+    Raises:
+        MlpwatchError: bad input, or another process trains the sweep.
+    """
+    # Imported here: the command line must not wait for them.
+    from mlpwatch.core.sweeps.group import held_group, plan_group  # noqa: PLC0415
+    from mlpwatch.core.sweeps.sweep import Sweep  # noqa: PLC0415
+
+    for name, why in _NOT_IN_A_SWEEP.items():
+        if vars(options)[name]:
+            raise ConfigError(f"--{name.replace('_', '-')}: {why}; leave it out")
     name, asked = _asked(options)
     path, group = plan_group(Path(options.saved), name, asked)
     for data in sorted({one.config.data for one in group.settings}):
@@ -91,20 +100,29 @@ def _run(options: argparse.Namespace, request: StopRequest) -> int:
         # Refused before anything is added to a sweep that another process trains.
         with held_group(path):
             pass
-    sweep = Sweep(path, group, request.flag.is_set)
-    trials = sweep.missing()
-    pool = _pool(options, path, group)
+    return Sweep(path, group, is_stopped), _pool(options, path, group)
+
+
+def _run(options: argparse.Namespace, request: StopRequest) -> int:
+    # Imported here: as in `planned_sweep`.
+    from mlpwatch.core.cli.headless import say  # noqa: PLC0415
+    from mlpwatch.core.sweeps.group import store_group  # noqa: PLC0415
+    from mlpwatch.core.sweeps.table import begin_line  # noqa: PLC0415
+
+    sweep, pool = planned_sweep(options, request.flag.is_set)
+    path, group = sweep.path, sweep.group
     try:
+        trials = sweep.missing()
         # Before anything is written: data that can't be read are bad input.
         seconds = sweep.estimate(pool, trials) if trials else 0.0
         store_group(path, group)
-        say(begin_line(name, group, len(trials), pool.where, seconds))
+        say(begin_line(path.name, group, len(trials), pool.where, seconds))
         request.is_loading = False
         _train(sweep, pool, trials)
     finally:
         pool.close()
     reading = sweep.read()
-    _print_end(reading, options)
+    print_end(reading, options)
     finished = any(row.state == "finished" for row in reading.rows)
     return request.exit_status or (0 if finished else 1)
 
@@ -121,7 +139,7 @@ def _train(sweep: "Sweep", pool: "Pool", trials: Sequence["Trial"]) -> None:
         say(trial_line(end, number, count, summarize_run(folder) if folder.exists() else None))
 
 
-def _print_end(reading: "GroupReading", options: argparse.Namespace) -> None:
+def print_end(reading: "GroupReading", options: argparse.Namespace) -> None:
     """Print the table on stdout, or one JSON object and nothing else."""
     from mlpwatch.core.cli.headless import say  # noqa: PLC0415
     from mlpwatch.core.files.strict_json import to_json  # noqa: PLC0415

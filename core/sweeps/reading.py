@@ -62,6 +62,8 @@ class TrialRow:
     """0 to 1, in each engine's last epoch."""
     records: tuple[EpochRecord, ...]
     """All epochs of both engines, in the order of the file."""
+    is_damaged: bool = False
+    """Whether its folder can't be read, so that it can't be opened."""
 
     @property
     def seconds_per_epoch(self) -> float | None:
@@ -128,7 +130,8 @@ class GroupReading:
 
     def rows_of(self, setting: int) -> list[TrialRow]:
         """Return the trials of a setting, in the order of the seeds."""
-        return [row for row in self.rows if row.trial.setting == setting]
+        # Every setting has one row per seed, in the order of the grid.
+        return list(self.rows[setting :: len(self.group.settings)])
 
     def accuracies(self, setting: int, engine: EngineName) -> dict[int, float]:
         """Return an engine's test accuracies of a setting, by seed; of those that have ended."""
@@ -236,7 +239,8 @@ class GroupReader:
         val = {e.engine: e.val_accuracy for e in run.engines if e.val_accuracy is not None}
         done = min((engine.epochs_done for engine in run.engines), default=0)
         records = self._records(trial.name)
-        return TrialRow(trial, path, state, reason, is_final, done, test, val, records)
+        is_damaged = run.state == "damaged"
+        return TrialRow(trial, path, state, reason, is_final, done, test, val, records, is_damaged)
 
     def _records(self, name: str) -> tuple[EpochRecord, ...]:
         path = self.path / name / METRICS_NAME

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpwatch.tui.__main__ import FRAMES_PER_SECOND
+from mlpwatch.tui.showing import FRAMES_PER_SECOND
 from tests.support.terminal import Terminal, environment
 
 pytestmark = pytest.mark.xdist_group("terminal")

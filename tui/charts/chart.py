@@ -173,7 +173,8 @@ class Chart(CellView):
     def _put_legend(self, canvas: Canvas, start: int) -> None:
         """Write the legend at the right end of the first row; what does not fit is left out."""
         # What is drawn behind the curves comes last and is left out first, bands before all.
-        named = sorted(self._series, key=lambda one: (one.marker == "band", one.is_aside))
+        labelled = [one for one in self._series if one.label]
+        named = sorted(labelled, key=lambda one: (one.marker == "band", one.is_aside))
         entries = [(marker_sample(one.marker, self.look), one.label, one.role) for one in named]
         entries += [(self._best_sign, "best", role) for _, role in self._best[:1]]
         signs = [(self._rate_sign(one.is_raised), "rate", one.role) for one in self._changes[-1:]]

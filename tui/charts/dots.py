@@ -43,7 +43,7 @@ class Series(NamedTuple):
     """A curve."""
 
     label: str
-    """For the legend."""
+    """For the legend; empty to leave it out there."""
     role: Role
     points: Sequence[XY]
     """In ascending order of x."""

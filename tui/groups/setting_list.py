@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.sweeps.reading import GroupReading, SettingRow, TrialRow
 from mlpwatch.tui.groups.columns import Line, SettingLine, SweepColumn, TrialLine, columns_for
+from mlpwatch.tui.groups.curves import CurveExtents
 from mlpwatch.tui.groups.filter import matching_settings
 
 GRID_ORDER = -1
@@ -19,11 +20,12 @@ class SweepPicture:
     reading: GroupReading
     settings: tuple[SettingRow, ...]
     """In the order of the grid."""
+    extents: CurveExtents
 
     @classmethod
     def of(cls, reading: GroupReading) -> "SweepPicture":
         """Return a reading with its statistics; meant for the thread that reads."""
-        return cls(reading, reading.settings())
+        return cls(reading, reading.settings(), CurveExtents.of(reading))
 
 
 class SettingList:
@@ -117,6 +119,11 @@ class SettingList:
         if number is not None and not self._open:
             self.row = self._row_of(number, self.row)
         self._arrange()
+
+    def fold_all(self) -> None:
+        """List no trials."""
+        if self._open:
+            self.toggle_all()
 
     def _find(self) -> None:
         """Find the settings that the filter leaves; keep the last usable filter."""

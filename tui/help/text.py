@@ -21,7 +21,11 @@ _HEADINGS: dict[Where, str] = {
     "entry": "Typing a name or a number",
     "branch": "Setting up a branch",
     "draw": "On the drawing",
+    "sweep": "In a sweep",
 }
+
+_NOT_IN_A_SWEEP: tuple[Where, ...] = ("question", "compare", "runs", "entry", "branch")
+"""Screens that can't be reached from a sweep's, which is shown in place of the dashboard."""
 
 HELP_COLUMNS = 72
 """Width of a column of keys: no line is longer."""
@@ -77,7 +81,8 @@ def laid_out(here: Where, size: tuple[int, int], look: Look) -> Text:
 
 def _sections(here: Where, width: int, look: Look) -> list[Section]:
     sections, text_at = [], _TEXT_AT[look.ascii_only]
-    for where in (here, *(where for where in _HEADINGS if where != here)):
+    away = _NOT_IN_A_SWEEP if here == "sweep" else ("sweep",)
+    for where in (here, *(where for where in _HEADINGS if where not in (here, *away))):
         lines = [_HEADINGS[where]]
         for key in KEYS:
             if key.where == where:

@@ -9,7 +9,7 @@ from mlpwatch.tui.kit.look import Look
 
 Where = Literal[
     "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "layers", "runs",
-    "compare", "question", "entry", "branch",
+    "compare", "question", "entry", "branch", "sweep",
 ]  # fmt: skip
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
@@ -242,6 +242,25 @@ KEYS: tuple[Key, ...] = (
     Key("shift+left,H", "shift+←", "shift(-1, 0)", "", "shift the drawing left", "draw"),
     Key("shift+right,L", "shift+→", "shift(1, 0)", "", "shift the drawing right", "draw"),
     Key("p", "p", "app.toggle_pause", "pause", "pause or resume both models", "draw"),
+    Key("enter", "enter", "open", "open", "list a setting's trials; open a trial's dashboard",
+        "sweep"),
+    Key("slash", "/", "filter", "filter", "settings with lr>=0.1 hidden=128, or words", "sweep"),
+    Key("right", "→", "sort(1)", "sort", "sort by the next column", "sweep"),
+    Key("left", "←", "sort(-1)", "", "sort by the column before", "sweep"),
+    Key("v", "v", "reverse", "", "sort the other way round", "sweep"),
+    Key("G", "G", "toggle_bands", "bands", "mean and deviation as a band; one line per seed",
+        "sweep"),
+    Key("l", "l", "toggle_log", "log y", "logarithmic y axis for the loss", "sweep"),
+    Key("z", "z", "zoom", "zoom", "charts alone, the table alone, or both", "sweep"),
+    Key("u", "u", "unfold_all", "unfold", "list the trials of all settings, or of none", "sweep"),
+    Key("down", "↓", "move(1)", "", "next row", "sweep"),
+    Key("up", "↑", "move(-1)", "", "row before", "sweep"),
+    Key("pagedown", "page down", "move_page(1)", "", "a page of rows on", "sweep"),
+    Key("pageup", "page up", "move_page(-1)", "", "a page of rows back", "sweep"),
+    Key("home", "home", "end(-1)", "", "first row", "sweep"),
+    Key("end", "end", "end(1)", "", "last row", "sweep"),
+    Key("X", "X", "stop", "", "press twice: end the sweep, all trials saved", "sweep"),
+    Key("escape", "escape", "back", "", "drop the filter, the zoom; fold all", "sweep"),
     Key("question_mark", "?", "help", "help", "this help; any key closes it"),
     Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
     Key("ctrl+z", "ctrl+z", "suspend_process", "", "stop, back to the shell; its fg continues"),
@@ -279,7 +298,8 @@ def footer_keys(
     live = [key for key in KEYS if key.label and key.action.removeprefix("app.") not in without]
     own = [key for key in live if key.where == where]
     common = [key for key in live if key.where == "everywhere" and not taken & set(key.names)]
-    q_does = "back" if where != "dashboard" or is_view else "leave it" if attached else "quit"
+    is_below = where not in ("dashboard", "sweep") or is_view
+    q_does = "back" if is_below else "leave it" if attached else "quit"
     common = [key._replace(label=q_does) if key.action == "leave" else key for key in common]
     # On the dashboard pausing comes first; on other screens their own keys do.
     return [*common[:1], *own, *common[1:]] if where == "dashboard" else own + common

@@ -148,6 +148,8 @@ def why_not(watch: Watch, action: str) -> str:
         return why * watch.are_points
     if state is None:
         return ""
+    if state.ended and watch.of_sweep:
+        return "this trial has ended"
     if state.ended:
         way = "escape, then c," if watch.is_view else "r, then c,"
         return f"this run has ended; {way} trains it further"

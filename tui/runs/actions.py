@@ -18,10 +18,9 @@ from mlpwatch.tui.runs.exporting import write_metrics
 from mlpwatch.tui.runs.host import RunsHost
 from mlpwatch.tui.runs.run_list import RunList
 from mlpwatch.tui.runs.switch import RunSwitch
-from mlpwatch.tui.state.watch import Followed, Report, Watch
+from mlpwatch.tui.state.watch import Followed, watch_of
 
 if TYPE_CHECKING:
-    from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.tui.runs.screen import RunsScreen
 
 
@@ -48,7 +47,7 @@ class RunActions:
             self._screen.say(run.summary.reason, bad=True)
         else:
             names = tuple(engine.engine for engine in run.summary.engines)
-            self._host.view(Followed(_watch_of(run), names))
+            self._host.view(Followed(watch_of(run.summary.path), names))
 
     def compare(self) -> None:
         """Show the marked runs' curves in the same charts; without marks the selected run's."""
@@ -164,21 +163,6 @@ class RunActions:
             self._screen.say(f"{run.summary.name} is {how} and can't be {what}", bad=True)
             return None
         return run
-
-
-def _watch_of(run: ListedRun) -> Watch:
-    """Return a watch that reads a run from its folder, not yet opened."""
-    path = run.summary.path
-
-    def start(report: Report) -> "RunFollower":
-        report(f"reading {run.summary.name}")
-        # Not at the top: the import takes longer than showing the screen.
-        from mlpwatch.core.remote.follower import RunFollower  # noqa: PLC0415
-        from mlpwatch.core.runs.run import Run  # noqa: PLC0415
-
-        return RunFollower(Run.open(path.parent, path.name))
-
-    return Watch(start, is_view=True)
 
 
 def deletion_facts(run: ListedRun, contents: Contents) -> list[str]:

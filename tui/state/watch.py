@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.scheduling import stand_back
+from mlpwatch.core.text import printable
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.state.shown_epoch import ShownEpoch
 
 if TYPE_CHECKING:
     from mlpwatch.core.data.dataset import Dataset
+    from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.run_source import RunSource
     from mlpwatch.core.runs.replay import ParentTail
     from mlpwatch.tui.state.run_state import RunState
@@ -43,6 +46,7 @@ class Watch:
         start: makes the session, or the follower of a run that trains elsewhere.
         attached: the run trains elsewhere and continues after `leave`.
         is_view: the run is only viewed, while another run trains here.
+        of_sweep: it is viewed as a trial, from the sweep's screen.
         titles: the models' names; the run's own once it is loaded.
     """
 
@@ -52,10 +56,11 @@ class Watch:
         *,
         attached: bool = False,
         is_view: bool = False,
+        of_sweep: bool = False,
         titles: Mapping[EngineName, str] = TITLES,
     ) -> None:
         self._start, self._titles = start, titles
-        self.attached, self.is_view = attached, is_view
+        self.attached, self.is_view, self.of_sweep = attached, is_view, of_sweep
         self._loader = Thread(target=self._load, name="loader", daemon=True)
         self._loaded: tuple[RunSource, RunState] | None = None
         self.session: RunSource | None = None
@@ -324,7 +329,7 @@ class Watch:
         if self.attached or self.is_view:
             name = session.run.name
             if self.is_view:
-                hint = "q goes back to the runs"
+                hint = f"q goes back to the {'sweep' if self.of_sweep else 'runs'}"
             elif self.state.ended:
                 hint = "it has ended; r, then c, trains it further"
             else:
@@ -364,3 +369,22 @@ class Followed(NamedTuple):
     watch: Watch
     names: tuple[EngineName, ...]
     """The engines that train, left to right."""
+
+
+def watch_of(path: Path, *, of_sweep: bool = False) -> Watch:
+    """Return a watch that reads a saved run from its folder, not yet opened.
+
+    Args:
+        path: of the run's folder.
+        of_sweep: it is a trial, viewed from the sweep's screen.
+    """
+
+    def start(report: Report) -> "RunFollower":
+        report(f"reading {printable(path.name)}")
+        # Not at the top: the import takes longer than showing the screen.
+        from mlpwatch.core.remote.follower import RunFollower  # noqa: PLC0415
+        from mlpwatch.core.runs.run import Run  # noqa: PLC0415
+
+        return RunFollower(Run.open(path.parent, path.name))
+
+    return Watch(start, is_view=True, of_sweep=of_sweep)
