@@ -14,7 +14,7 @@ from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on
 from mlpwatch.tui.state.watch import Report, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from textual.actions import ActionParseResult
     from textual.dom import DOMNode
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 _WORK_HERE = ("help", "command_palette", "suspend_process", "leave", "interrupt")
 """Actions of all screens that need no run."""
 
-_NEED_A_RUN = {
-    key.action for key in KEYS if key.where == "everywhere" and key.action not in _WORK_HERE
-}
+_OWN = {key.action for key in KEYS if key.where == "sweep"}
+_NEED_A_RUN = {key.action for key in KEYS if key.where == "everywhere"} - {*_WORK_HERE, *_OWN}
 
 
 class GroupApp(MlpwatchApp):
@@ -57,7 +56,7 @@ class GroupApp(MlpwatchApp):
         self,
         action: "str | ActionParseResult",
         default_namespace: "DOMNode | None" = None,
-        namespaces: "dict[str, DOMNode] | None" = None,
+        namespaces: "Mapping[str, DOMNode] | None" = None,
     ) -> bool:
         """Run an action; one on a run is refused where there is none."""
         if isinstance(self.screen, GroupScreen) and action in _NEED_A_RUN:

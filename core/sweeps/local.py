@@ -3,10 +3,11 @@
 import math
 import os
 import signal
+import sys
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from threading import Lock, Thread
 from time import sleep
@@ -129,15 +130,16 @@ class LocalPool:
         # joblib takes 0.2 s to import.
         from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415
 
-        if self._executor is None:
-            variables = dict.fromkeys(_THREAD_VARIABLES, str(self._threads))
-            self._executor = ProcessPoolExecutor(
-                self.jobs, env=variables, initializer=_end_with, initargs=(os.getpid(),)
-            )
-        # A process inherits what its parent blocks, and is made in here.
-        with _blocked_signals(), warnings.catch_warnings():
+        # A process inherits what its parent blocks, and is made in here. A screen has put a stream
+        # without a descriptor in the place of stderr, which loky can't pass on.
+        with _blocked_signals(), redirect_stderr(sys.__stderr__), warnings.catch_warnings():
             # Of a process that loky replaces because it has grown: nothing is lost.
             warnings.simplefilter("ignore", UserWarning)
+            if self._executor is None:
+                variables = dict.fromkeys(_THREAD_VARIABLES, str(self._threads))
+                self._executor = ProcessPoolExecutor(
+                    self.jobs, env=variables, initializer=_end_with, initargs=(os.getpid(),)
+                )
             return self._executor.submit(call, *arguments)
 
     def _drop_executor(self) -> None:

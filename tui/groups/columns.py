@@ -15,13 +15,14 @@ from mlpwatch.tui.kit.theme import Role
 
 UNKNOWN = "–"
 
+ACCURACY_COLUMNS = 12
+"""Of mean and standard deviation in percent."""
+
 GAP = 2
 """Blank cells between two columns."""
 
 MOST_OF_A_VALUE = 24
 """Cells of a setting's value; a path may be longer."""
-
-TRIAL_INDENT = "  "
 
 _HEADINGS = {"learning_rate": "rate", "batch_size": "batch", "weight_decay": "decay"}
 """Shorter than the settings' names, where they are clear."""
@@ -92,7 +93,7 @@ def columns_for(reading: GroupReading) -> list[SweepColumn]:
     varied = [_setting_column(group, name, n) for n, name in enumerate(group.varied)]
     engines = list(dict.fromkeys(e for one in group.settings for e in one.config.engine_names))
     columns = varied or [_only_column()]
-    columns.append(_done_column())
+    columns.append(_done_column(group))
     columns += [_accuracy_column(name) for name in engines]
     if len(engines) > 1:
         columns.append(_difference_column())
@@ -125,7 +126,7 @@ def _only_column() -> SweepColumn:
 def _setting_column(group: Group, name: str, number: int) -> SweepColumn:
     heading = _HEADINGS.get(name, name.replace("_", " "))
     values = [value_text(one.varied[name]) for one in group.settings]
-    seeds = [f"{TRIAL_INDENT}seed {seed}" for seed in group.seeds] if number == 0 else []
+    seeds = [f"seed {seed}" for seed in group.seeds] if number == 0 else []
     # Room for the arrow that marks the column which sorts.
     width = max(len(heading) + 1, *(columns_of(text) for text in (*values, *seeds)))
 
@@ -142,7 +143,10 @@ def _setting_column(group: Group, name: str, number: int) -> SweepColumn:
     )
 
 
-def _done_column() -> SweepColumn:
+def _done_column(group: Group) -> SweepColumn:
+    epochs = max(one.config.epochs for one in group.settings)
+    width = max(5, 1 + 2 * len(str(epochs)), 1 + 2 * len(str(len(group.seeds))))
+
     def of_setting(line: SettingLine) -> Cell:
         states = line.row.states
         return f"{states.get('finished', 0)}/{sum(states.values())}", Role.TEXT
@@ -153,7 +157,7 @@ def _done_column() -> SweepColumn:
     def key(line: SettingLine) -> int:
         return line.row.states.get("finished", 0)
 
-    return SweepColumn("done", 7, of_setting, of_trial, key, 7, descends=True, is_number=True)
+    return SweepColumn("done", width, of_setting, of_trial, key, 7, descends=True, is_number=True)
 
 
 def _accuracy_column(name: EngineName) -> SweepColumn:
@@ -172,17 +176,24 @@ def _accuracy_column(name: EngineName) -> SweepColumn:
         return found.mean if found and found.n else None
 
     return SweepColumn(
-        f"{TITLES[name]} %", 13, of_setting, of_trial, key, 8,
+        f"{TITLES[name]} %", ACCURACY_COLUMNS, of_setting, of_trial, key, 8,
         descends=True, is_number=True, role=ACCENTS[name],
     )  # fmt: skip
 
 
 def percent_text(found: Spread | None) -> str:
-    """Return mean and standard deviation in percent: `94.88 ± 0.12`."""
+    """Return mean and standard deviation in percent: `94.88 ± 0.12`, `100.0 ± 0.00`."""
     if found is None or not found.n:
         return UNKNOWN
-    mean = f"{found.mean * 100:.2f}"
-    return mean if found.std is None else f"{mean} ± {found.std * 100:.2f}"
+    mean = f"{found.mean * 100:.{_digits(found.mean, 100)}f}"
+    if found.std is None:
+        return mean
+    return f"{mean} ± {found.std * 100:.{_digits(found.std, 10)}f}"
+
+
+def _digits(share: float, long: float) -> int:
+    """Return the decimals of a share in percent: one from `long` on, so that columns keep."""
+    return 2 if round(share * 100, 2) < long else 1
 
 
 def _difference_column() -> SweepColumn:
@@ -265,7 +276,7 @@ def _left_column() -> SweepColumn:
 
 
 def _seed(line: TrialLine) -> Cell:
-    return f"{TRIAL_INDENT}seed {line.row.trial.seed}", Role.TEXT
+    return f"seed {line.row.trial.seed}", Role.TEXT
 
 
 def _blank(_line: object) -> Cell:

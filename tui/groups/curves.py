@@ -83,7 +83,7 @@ def _single_lines(
 ) -> list[Series]:
     """Return one curve per trial; only the first has a label."""
     scale, role = _scale(quantity), _ROLES[name][is_soft]
-    found = []
+    found: list[Series] = []
     for row in rows:
         points = [
             (float(epoch), value * scale if isfinite(value) else nan)
@@ -182,7 +182,5 @@ class CurveExtents:
         own = self.loss.get(setting)
         if own is not None and own[1] > usual:
             return list(own), True
-        shared = [
-            value for low, high in self.loss.values() if high <= usual for value in (low, high)
-        ]
-        return shared, False
+        near = [one for one in self.loss.values() if one[1] <= usual]
+        return [value for one in near for value in one], False

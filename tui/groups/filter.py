@@ -83,55 +83,52 @@ class Condition:
         return f"{_words(self.name)}{self.sign}{printable(self.value)}"
 
 
-@dataclass(frozen=True, slots=True)
-class SettingFilter:
-    """What a setting must satisfy to be shown."""
+def parse_condition(word: str) -> Condition | None:
+    """Return the condition that a word of a filter is; None for a word that a label must contain.
 
-    conditions: tuple[Condition, ...] = ()
-    words: tuple[str, ...] = ()
-    """Each must occur in the setting's label."""
-
-    def matches(self, setting: SweepSetting) -> bool:
-        """Return whether a setting satisfies all of it.
-
-        Raises:
-            InputError: a condition can't be compared with the setting's value.
-        """
-        label = setting.label.lower()
-        return all(word in label for word in self.words) and all(
-            condition.holds(setting) for condition in self.conditions
-        )
-
-
-def parse_filter(text: str) -> SettingFilter:
-    """Return the filter that a text describes: conditions and words, separated by blanks.
-
-    A condition is a setting's name, a sign and a value without blanks between them; all must hold.
+    A condition is a setting's name, a sign and a value without blanks between them.
 
     Raises:
         InputError: an unknown setting, or a condition without a value.
     """
-    conditions, words = [], []
-    for word in text.split():
-        found = _WORD.fullmatch(word)
-        if found is None:
-            words.append(word.lower())
-            continue
-        typed, sign, value = found.groups()
-        if not value:
-            raise InputError(f"{printable(word)}: expected a value after {sign}")
-        conditions.append(Condition(_full_name(typed), sign, value))
-    return SettingFilter(tuple(conditions), tuple(words))
+    found = _WORD.fullmatch(word)
+    if found is None:
+        return None
+    typed, sign, value = found.groups()
+    if not value:
+        raise InputError(f"{printable(word)}: expected a value after {sign}")
+    return Condition(_full_name(typed), sign, value)
 
 
-def matching_settings(settings: Sequence[SweepSetting], text: str) -> list[int]:
-    """Return the indexes of the settings that a filter's text leaves.
+def matching_settings(settings: Sequence[SweepSetting], text: str) -> tuple[list[int], str]:
+    """Return the indexes of the settings that a filter leaves, and what is wrong with it.
 
-    Raises:
-        InputError: see `parse_filter` and `Condition.holds`.
+    Its words are separated by blanks, and all must hold. One that is wrong is left out, so that
+    the table stays while somebody types; so is the beginning of a setting's name.
+
+    Args:
+        settings: of the sweep.
+        text: of the filter, such as `lr>=0.1 hidden=128`.
     """
-    wanted = parse_filter(text)
-    return [number for number, one in enumerate(settings) if wanted.matches(one)]
+    left, fault = list(range(len(settings))), ""
+    for word in text.split():
+        try:
+            condition = parse_condition(word)
+            if condition is not None:
+                left = [n for n in left if condition.holds(settings[n])]
+                continue
+        except InputError as error:
+            fault = fault or str(error)
+            continue
+        labels = [setting.label.lower() for setting in settings]
+        if any(word.lower() in label for label in labels) or not _begins_a_name(word):
+            left = [n for n in left if word.lower() in labels[n]]
+    return left, fault
+
+
+def _begins_a_name(word: str) -> bool:
+    name = word.lower().lstrip("-").replace("-", "_")
+    return any(one.startswith(name) for one in (*_NAMES, *SHORT_NAMES))
 
 
 def _full_name(typed: str) -> str:

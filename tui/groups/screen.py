@@ -80,7 +80,7 @@ class GroupScreen(ClosesOnce[None]):
         self._zoom = 0
         """0: table and charts; 1: charts alone; 2: the table alone."""
         self._error = ""
-        self._is_reading = self._is_stale = False
+        self.is_reading = self._is_stale = False
         self._not_before = 0.0
         self._stop_asked_at = -STOP_AGAIN_SECONDS
         self._message: tuple[str, Role] = ("", Role.DIM)
@@ -122,11 +122,11 @@ class GroupScreen(ClosesOnce[None]):
 
     def look(self, *, at_once: bool = False) -> None:
         """Read the folder in a thread, unless it was read very recently or another screen is on."""
-        self._is_stale |= self._is_reading and at_once
+        self._is_stale |= self.is_reading and at_once
         is_hidden = not self.is_current
-        if self._is_reading or is_hidden or (monotonic() < self._not_before and not at_once):
+        if self.is_reading or is_hidden or (monotonic() < self._not_before and not at_once):
             return
-        self._is_reading, self._is_stale = True, False
+        self.is_reading, self._is_stale = True, False
         self.run_worker(self._read())
 
     async def _read(self) -> None:
@@ -140,7 +140,7 @@ class GroupScreen(ClosesOnce[None]):
         if picture is not None:
             self._list.replace(picture)
         self._not_before = monotonic() + (monotonic() - began) / LOOK_SHARE
-        self._is_reading = False
+        self.is_reading = False
         self.draw()
         if self._is_stale:
             self.look(at_once=True)
@@ -197,7 +197,7 @@ class GroupScreen(ClosesOnce[None]):
         trial = line.row.trial.name if isinstance(line, TrialLine) else None
         log = self._log and quantity == "val_loss"
         bands = self._bands and trial is None
-        kind = "mean and ± one deviation" if bands else "one line per seed"
+        kind = "mean ± standard deviation" if bands else "one line per seed"
         chart.update(
             (QUANTITY_TITLES[quantity], "" if trial else f", {kind}"),
             curve_series(picture.reading, setting, quantity, trial=trial, bands=bands),

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlpwatch.core.errors import InputError
 from mlpwatch.core.sweeps.reading import GroupReading, SettingRow, TrialRow
 from mlpwatch.tui.groups.columns import Line, SettingLine, SweepColumn, TrialLine, columns_for
 from mlpwatch.tui.groups.curves import CurveExtents
@@ -44,11 +43,10 @@ class SettingList:
         self.descends = False
         self.filter = ""
         self.fault = ""
-        """Why the filter can't be used; the last usable one is still in force."""
+        """What is wrong with the filter; the rest of it is in force."""
         self._open: set[int] = set()
-        self._matching: list[int] | None = None
-        """Of the filter in force; None for all."""
-        self._in_force = ""
+        self._matching: list[int] = []
+        """Indexes of the settings that the filter leaves."""
 
     @property
     def selected(self) -> Line | None:
@@ -78,7 +76,7 @@ class SettingList:
         self._arrange()
 
     def filter_by(self, text: str) -> None:
-        """Show only the settings that satisfy a filter; if it can't be used, `fault` says why."""
+        """Show only the settings that satisfy a filter; `fault` says what is wrong with it."""
         self.filter = text
         self._find()
         self._arrange()
@@ -126,24 +124,19 @@ class SettingList:
             self.toggle_all()
 
     def _find(self) -> None:
-        """Find the settings that the filter leaves; keep the last usable filter."""
+        """Find the settings that the filter leaves."""
         if self.picture is None:
             return
         settings = self.picture.reading.group.settings
-        try:
-            self._matching = matching_settings(settings, self.filter)
-            self._in_force, self.fault = self.filter, ""
-        except InputError as error:
-            self.fault = str(error)
-            self._matching = matching_settings(settings, self._in_force)
+        self._matching, self.fault = matching_settings(settings, self.filter)
 
     def _arrange(self) -> None:
         if self.picture is None:
             return
         selected = self.selected
-        matching = self._matching if self._matching is not None else []
         settings = [
-            SettingLine(n, self.picture.settings[n], is_open=n in self._open) for n in matching
+            SettingLine(n, self.picture.settings[n], is_open=n in self._open)
+            for n in self._matching
         ]
         lines: list[Line] = []
         for one in self._sorted(settings):

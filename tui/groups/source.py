@@ -7,7 +7,6 @@ from threading import Thread
 from time import monotonic
 from typing import Literal
 
-from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.runs.layout import GROUP_NAME, STOP_NAME
 from mlpwatch.core.sweeps.group import is_held, store_group
 from mlpwatch.core.sweeps.reading import GroupReader, GroupReading
@@ -30,7 +29,7 @@ class SweepTraining:
         self.sweep = sweep
         self._pool, self._stop = pool, stop
         self.phase: Phase = "measuring"
-        self.error: MlpwatchError | OSError | None = None
+        self.error: BaseException | None = None
         """Why it could not be trained."""
         self.seconds = math.nan
         """It was estimated to take; NaN if unknown."""
@@ -73,7 +72,7 @@ class SweepTraining:
             self.began = monotonic()
             for _end in self.sweep.train(self._pool, trials):
                 """Each trial's folder says how it ended."""
-        except (MlpwatchError, OSError) as error:
+        except BaseException as error:  # the app ends, and the command line raises it
             self.error = error
         finally:
             self._pool.close()
@@ -93,7 +92,7 @@ class SweepSource:
         self._reader: GroupReader | None = None
 
     @property
-    def error(self) -> MlpwatchError | OSError | None:
+    def error(self) -> BaseException | None:
         """Why this process could not train it."""
         return self.training.error if self.training else None
 

@@ -14,12 +14,12 @@ from mlpwatch.tui.kit.cells import Canvas, CellView, columns_of, cut_to
 from mlpwatch.tui.kit.text_block import Row
 from mlpwatch.tui.kit.theme import Role
 
-_LEFT = 3
-"""Columns before the first: cursor, a fold sign and a blank."""
+_LEFT = 2
+"""Columns before the first: the cursor, or a setting's sign, and a blank."""
 
 _DESCENDS = {True: "↓", False: "↑"}
-_FOLDS = {False: ("▾", "▹"), True: ("-", "+")}
-"""Signs of a setting whose trials are listed, and of one whose are not; by `Look.ascii_only`."""
+_FOLDS = {True: "-", False: "+"}
+"""Sign of a setting, by whether its trials are listed."""
 
 
 class SettingTable(CellView):
@@ -84,10 +84,10 @@ class SettingTable(CellView):
 
     def _put_line(self, canvas: Canvas, y: int, line: Line, columns: list[SweepColumn]) -> None:
         is_selected = line is self._list.selected
-        canvas.put(0, y, "▸" if is_selected else " ", Role.STRONG)
-        if isinstance(line, SettingLine):
-            opened, closed = _FOLDS[self.look.ascii_only]
-            canvas.put(1, y, opened if line.is_open else closed, Role.DIM)
+        if is_selected:
+            canvas.put(0, y, "▸", Role.STRONG)
+        elif isinstance(line, SettingLine):
+            canvas.put(0, y, _FOLDS[line.is_open], Role.DIM)
         x = _LEFT
         for n, column in enumerate(columns):
             text, role = column.cell(line)

@@ -67,3 +67,21 @@ def train_trial(
         }
         (path / RESULT_NAME).write_text(to_json({"run": str(path), "engines": engines}))
     return path
+
+
+def four_settings(saved: Path) -> Path:
+    """Make a sweep of two times two settings and three seeds; return its folder.
+
+    The setting `hidden 32, learning-rate 0.1` has a trial that diverged, the last one a trial that
+    has not begun.
+    """
+    group = group_of({"hidden": ((16,), (32,)), "learning_rate": (0.1, 0.3)})
+    path = make_group(saved, "g", group)
+    for trial in group.trials[:-1]:
+        numpy = 0.9 + 0.02 * trial.setting + 0.001 * trial.seed * (trial.seed + 1)
+        reached: dict[EngineName, float] = {
+            "numpy": numpy, "torch": numpy - 0.04 + 0.0006 * trial.seed,
+        }  # fmt: skip
+        has_failed = (trial.setting, trial.seed) == (2, 2)
+        train_trial(path, trial, reached, ended="diverged" if has_failed else "finished")
+    return path

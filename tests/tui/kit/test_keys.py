@@ -16,6 +16,7 @@ from mlpwatch.tui.app import MlpwatchApp
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.draw.screen import DrawScreen
 from mlpwatch.tui.explain.screen import ExplainScreen
+from mlpwatch.tui.groups.screen import GroupScreen
 from mlpwatch.tui.help.text import help_text
 from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
@@ -32,12 +33,15 @@ from tests.support.keys import (  # noqa: F401 - each adds to EFFECTS
     layers_key_effects,
     mistakes_key_effects,
     run_key_effects,
+    sweep_key_effects,
     weights_key_effects,
 )
 from tests.support.keys.key_effects import EFFECTS, phases
 from tests.support.samples.run_scenes import runs_of_all_kinds
 from tests.support.samples.scenes import finished, training
+from tests.support.samples.sweep_samples import four_settings
 from tests.support.stage import NEVER_FPS, on_stage
+from tests.support.sweep_stage import on_sweep_stage
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +58,7 @@ PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "entry": LineEntry,
     "branch": BranchDialog,
     "draw": DrawScreen,
+    "sweep": GroupScreen,
 }
 
 WITH_FOOTER: tuple[Where, ...] = (
@@ -65,6 +70,7 @@ WITH_FOOTER: tuple[Where, ...] = (
     "layers",
     "runs",
     "compare",
+    "sweep",
 )
 """The screens on which the global keys work too."""
 
@@ -94,6 +100,10 @@ async def test_the_key_does_what_its_help_says(
     fps = 50.0 if key.action in ("leave", "interrupt") else NEVER_FPS
     monkeypatch.chdir(tmp_path)
     saved = tmp_path / "saved" if key.where in ("runs", "compare", "question", "entry") else None
+    if key.where == "sweep":
+        async with on_sweep_stage(four_settings(tmp_path)) as sweep_stage:
+            await EFFECTS[key.where, key.action](sweep_stage, name)
+        return
     with runs_of_all_kinds(saved) if saved else nullcontext():
         async with on_stage(training(), fps=fps, saved=saved) as stage:
             await EFFECTS[key.where, key.action](stage, name)
@@ -116,10 +126,12 @@ def test_no_key_means_two_things_in_one_place(where: Where) -> None:
     here = [key.keys.split(",") for key in KEYS if key.where in (where, "everywhere")]
     counts = Counter(name for names in here for name in names)
     # A pen that goes down with anything else would be no pen; p pauses there. In lists home and
-    # end go to their ends; of a past epoch, see `test_past_epochs`, among the epochs too.
+    # end go to their ends; of a past epoch, see `test_past_epochs`, among the epochs too. A sweep
+    # has no epochs to go to, and X ends the sweep.
     ends = {"home", "end"}
     expected: dict[Where, set[str]] = {
         "draw": {"space"}, "mistakes": ends, "weights": ends, "runs": ends,
+        "sweep": {*ends, "X"},
     }  # fmt: skip
     assert {name for name, count in counts.items() if count > 1} == expected.get(where, set())
 
@@ -133,8 +145,9 @@ def test_bindings_are_the_table(where: Where) -> None:
 
 
 def test_help_names_every_key_in_one_line_each() -> None:
-    lines = help_text().split("\n")
     for key in KEYS:
+        # A sweep's keys are in its own help: there is no other screen from which it opens.
+        lines = help_text("sweep" if key.where == "sweep" else "dashboard").split("\n")
         line = f"  {key.shown:<10} {key.help}"
         assert line in lines
         # The scrollbar takes two of the 74 columns that the stylesheet leaves.
@@ -160,7 +173,7 @@ def test_a_wide_footer_names_every_labelled_key(where: Where) -> None:
 @pytest.mark.parametrize("width", [30, 60, 80, 100])
 def test_a_narrow_footer_keeps_help_and_q_and_cuts_no_word(where: Where, width: int) -> None:
     row = Footer(where).paint(width, 1).row(0)
-    does = "quit" if where == "dashboard" else "back"
+    does = "quit" if where in ("dashboard", "sweep") else "back"
     assert row.rstrip().endswith(f"? help  q {does}")
 
 
