@@ -162,7 +162,7 @@ def _done_column(group: Group) -> SweepColumn:
 
 def _accuracy_column(name: EngineName) -> SweepColumn:
     def of_setting(line: SettingLine) -> Cell:
-        return percent_text(line.row.test_accuracy.get(name)), Role.TEXT
+        return _percent_text(line.row.test_accuracy.get(name)), Role.TEXT
 
     def of_trial(line: TrialLine) -> Cell:
         if name in line.row.test_accuracy:
@@ -181,7 +181,7 @@ def _accuracy_column(name: EngineName) -> SweepColumn:
     )  # fmt: skip
 
 
-def percent_text(found: Spread | None) -> str:
+def _percent_text(found: Spread | None) -> str:
     """Return mean and standard deviation in percent: `94.88 ± 0.12`, `100.0 ± 0.00`."""
     if found is None or not found.n:
         return UNKNOWN
