@@ -36,16 +36,16 @@ _DESCRIPTION = """\
 Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
 
   mlpwatch [OPTIONS]             train and watch
-  mlpwatch train [OPTIONS]       the same run without a screen
+  mlpwatch train [OPTIONS]       the same without a screen
   mlpwatch resume [RUN]          go on where RUN, or the newest run, stopped
   mlpwatch branch RUN --at N     a new run from epoch N of RUN, with other settings
-  mlpwatch attach [RUN|GROUP]    watch a run or sweep that trains elsewhere or has ended
+  mlpwatch attach [RUN|GROUP]    watch what trains elsewhere or has ended
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set it
-  mlpwatch sweep [OPTIONS]       a grid of settings times seeds: is the difference real
+  mlpwatch sweep [OPTIONS]       a grid of settings times seeds, on one screen
   mlpwatch compare RUN|GROUP...  runs and sweeps beside each other
   mlpwatch why A B               which setting makes the difference, by experiment
   mlpwatch export RUN --to KIND  a run as a file: csv, html, png, ...
-  mlpwatch status|tail RUN       how it stands, or its log; scripts wait and follow
+  mlpwatch status|tail RUN       how it stands, or its log, for scripts
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
