@@ -101,7 +101,8 @@ def pack_folder(path: Path) -> bytes:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as file:
         for one in sorted(path.rglob("*")):
             if one.is_file() and one.name != SOCKET_NAME:
-                file.writestr(str(one.relative_to(path)), one.read_bytes())
+                # Without the time of packing: the same folder is the same bytes.
+                file.writestr(zipfile.ZipInfo(str(one.relative_to(path))), one.read_bytes())
     return packed.getvalue()
 
 
