@@ -14,10 +14,10 @@ from mlpwatch.core.checking.diagnosis import diagnose
 from mlpwatch.core.checking.findings import Finding, Report
 from mlpwatch.core.checking.foreign.process import Fault, started
 from mlpwatch.core.checking.job import make_job
-from mlpwatch.core.checking.reference import Array
+from mlpwatch.core.checking.reference import Array, ReferenceOptimizer
 from mlpwatch.core.checking.undeclared import inferred
 from mlpwatch.core.errors import InputError
-from mlpwatch.core.foreign.torch_optimizers import declared_optimizer
+from mlpwatch.core.foreign.torch_optimizers import declared_optimizer, how_unlike, our_name
 from mlpwatch.core.foreign.user_module import module_specification
 from mlpwatch.core.specification import Specification, specification_from
 
@@ -109,15 +109,29 @@ def _module_findings(facts: Mapping[str, Any], report: Report) -> None:
             "trains it. Lists of layers belong into nn.ModuleList or nn.Sequential.",
         ))  # fmt: skip
     described = facts.get("optimizer") or {}
-    if described.get("weight_decay"):
+    if decay := described.get("weight_decay"):
+        does = f"shrinks W by η {decay:g} W" if described["name"] == "AdamW" else (
+            f"adds {decay:g} W to the gradient")  # fmt: skip
         report.add(Finding(
             "regularisation-differs", ("update 1",),
-            f"the optimizer has weight_decay={described['weight_decay']:g}: each update adds "
-            f"{described['weight_decay']:g} W to the gradient; the reference has no penalty.",
+            f"the optimizer has weight_decay={decay:g}: each update {does}; the reference has no "
+            "penalty.",
         ))  # fmt: skip
     if described.get("dampening"):
         report.add(Finding(
             "momentum-differs", ("update 1",),
             f"the optimizer has dampening={described['dampening']:g}: v = μ v + (1 - dampening) g;"
             " the reference has v = μ v + g.",
+        ))  # fmt: skip
+    elif our_name(described) and described.get("unlike"):
+        own, usual = how_unlike(described)
+        report.add(Finding(
+            "momentum-differs", ("update 2",),
+            f"the optimizer has {own}; the reference has {usual}.",
+        ))  # fmt: skip
+    momentum = described.get("momentum") or ReferenceOptimizer.MOMENTUM
+    if our_name(described) in {"momentum", "nesterov"} and momentum != ReferenceOptimizer.MOMENTUM:
+        report.add(Finding(
+            "momentum-differs", ("update 2",),
+            f"yours has μ = {momentum:g}; the reference has μ = {ReferenceOptimizer.MOMENTUM:g}.",
         ))  # fmt: skip

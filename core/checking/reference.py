@@ -202,16 +202,30 @@ def backward(
 
 
 class ReferenceOptimizer:
-    """One optimizer on a list of arrays, with PyTorch's default constants.
+    """One optimizer on a list of arrays; weight decay is not its business.
 
     Args:
         name: of the optimizer.
         learning_rate: η.
+        momentum: μ.
+        betas: β₁ and β₂ of Adam.
+        alpha: ρ of RMSprop.
+        eps: ε of Adam and RMSprop. All by default as in PyTorch.
     """
 
     MOMENTUM, BETA_1, BETA_2, RMS_DECAY, EPSILON = 0.9, 0.9, 0.999, 0.99, 1e-8
 
-    def __init__(self, name: str, learning_rate: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        learning_rate: float,
+        *,
+        momentum: float = MOMENTUM,
+        betas: Sequence[float] = (BETA_1, BETA_2),
+        alpha: float = RMS_DECAY,
+        eps: float = EPSILON,
+    ) -> None:
+        self._mu, self._betas, self._rho, self._eps = momentum, betas, alpha, eps
         self._name = name
         self._rate = learning_rate
         self._updates = 0
@@ -229,17 +243,18 @@ class ReferenceOptimizer:
     def _step(self, i: int, g: Array) -> Array:
         if self._name == "sgd":
             return -self._rate * g
+        mu, rho, eps, (beta_1, beta_2) = self._mu, self._rho, self._eps, self._betas
         if self._name in {"momentum", "nesterov"}:
             # v ← μ v + g
-            v = self._first[i] = self.MOMENTUM * self._first[i] + g
-            return -self._rate * (g + self.MOMENTUM * v if self._name == "nesterov" else v)
+            v = self._first[i] = mu * self._first[i] + g
+            return -self._rate * (g + mu * v if self._name == "nesterov" else v)
         if self._name == "rmsprop":
             # v ← ρ v + (1 - ρ) g²
-            v = self._second[i] = self.RMS_DECAY * self._second[i] + (1 - self.RMS_DECAY) * g * g
-            return np.asarray(-self._rate * g / (np.sqrt(v) + self.EPSILON))
+            v = self._second[i] = rho * self._second[i] + (1 - rho) * g * g
+            return np.asarray(-self._rate * g / (np.sqrt(v) + eps))
         # m ← β₁ m + (1 - β₁) g; v ← β₂ v + (1 - β₂) g²; both divided by 1 - βᵗ
-        m = self._first[i] = self.BETA_1 * self._first[i] + (1 - self.BETA_1) * g
-        v = self._second[i] = self.BETA_2 * self._second[i] + (1 - self.BETA_2) * g * g
-        m_hat = m / (1 - self.BETA_1**self._updates)
-        v_hat = v / (1 - self.BETA_2**self._updates)
-        return np.asarray(-self._rate * m_hat / (np.sqrt(v_hat) + self.EPSILON))
+        m = self._first[i] = beta_1 * self._first[i] + (1 - beta_1) * g
+        v = self._second[i] = beta_2 * self._second[i] + (1 - beta_2) * g * g
+        m_hat = m / (1 - beta_1**self._updates)
+        v_hat = v / (1 - beta_2**self._updates)
+        return np.asarray(-self._rate * m_hat / (np.sqrt(v_hat) + eps))

@@ -98,7 +98,7 @@ def _output_factor(spec: Specification, job: Job, answers: Answers) -> float | N
         with np.errstate(all="ignore"):
             result = forward(spec, job.weights, job.biases, batch.images)
             delta = output_delta(result.sums[-1], y, spec.loss, spec.output_function) / len(y)
-        template = result.inputs[last].T @ delta
+            template = result.inputs[last].T @ delta
         own = fitted(value, template)
         if own is None:
             return None

@@ -213,12 +213,14 @@ class UserModule:
         return self._gradients()
 
     def _gradients(self) -> tuple[list[Any], list[Any]]:
-        by_weights, by_biases = [], []
-        for layer, _t in self.linear_layers():
-            by_weights.append(_array(layer.weight.grad))
-            if (own := _bias_of(layer)) is not None:
-                by_biases.append(_array(own.grad))
-        return by_weights, by_biases
+        layers = [layer for layer, _t in self.linear_layers()]
+        biases = [_bias_of(layer) for layer in layers]
+        by_biases = [
+            np.zeros(len(layer.weight)) if own is None else _array(own.grad)
+            for layer, own in zip(layers, biases, strict=True)
+            if any(b is not None for b in biases)
+        ]
+        return [_array(layer.weight.grad) for layer in layers], by_biases
 
     def update(self, gradients: Any, learning_rate: float) -> None:  # noqa: ANN401, ARG002
         """Step the file's optimizer on the gradients of the last `backward`."""
@@ -280,9 +282,14 @@ class UserModule:
         self.model.train()
 
     def parameters(self) -> tuple[list[Any], list[Any]]:
-        """Return copies of W_k (fan_out, fan_in) and b_k (fan_out,)."""
+        """Return copies of W_k (fan_out, fan_in) and b_k (fan_out,).
+
+        Where only some layers have biases, the others' are 0.
+        """
         arrays = self._arrays()
-        return [w.copy() for w, _b in arrays], [b for _w, b in arrays if b is not None]
+        has_any = any(b is not None for _w, b in arrays)
+        biases = [np.zeros(len(w), w.dtype) if b is None else b for w, b in arrays if has_any]
+        return [w.copy() for w, _b in arrays], biases
 
     def as_rows(self, outputs: Any, batch: int, classes: int) -> NDArray[Any]:  # noqa: ANN401, ARG002
         """Return outputs as an array."""

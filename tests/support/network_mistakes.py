@@ -187,6 +187,9 @@ TORCH_MISTAKES: tuple[tuple[str, tuple[Change, ...]], ...] = (
     ("nothing-updated", (("    optimizer.step()\n", ""),)),
     ("regularisation-differs", (("lr=0.1)", "lr=0.1, weight_decay=1e-2)"),)),
     ("momentum-differs", (("lr=0.1)", "lr=0.1, momentum=0.9, dampening=0.9)"),)),
+    ("regularisation-differs", (("SGD(p, lr=0.1)", "AdamW(p, lr=0.01)"),)),
+    ("momentum-differs", (("SGD(p, lr=0.1)", "Adam(p, lr=0.01, betas=(0.8, 0.99))"),)),
+    ("momentum-differs", (("SGD(p, lr=0.1)", "SGD(p, lr=0.1, momentum=0.8, weight_decay=0.0)"),)),
     ("loss-mean-over-classes", ((_LOSS, f"nn.MSELoss()(torch.sigmoid(outputs), {_HOT})"),)),
     ("loss-mean-over-classes", ((_LOSS, f"nn.BCEWithLogitsLoss()(outputs, {_HOT})"),)),
     ("loss-mean-over-classes", ((_LOSS, f"nn.MSELoss()(outputs, {_HOT})"),)),
@@ -209,6 +212,13 @@ TORCH_RIGHT: tuple[tuple[Change, ...], ...] = (
     (("return self.b(h)", "return F.log_softmax(self.b(h), 1)"), ("F.cross_entropy", "F.nll_loss")),
     (("torch.relu(self.a(x))", "torch.tanh(self.a(x))"),),
     ((_LOSS, f"F.cross_entropy(outputs, {_HOT})"),),
+    (("SGD(p, lr=0.1)", "AdamW(p, lr=0.01, weight_decay=0.0)"),),
+    (("SGD(p, lr=0.1)", "Adagrad(p, lr=0.01)"),),
+    (("torch.relu(self.a(x))", "F.leaky_relu(self.a(x), 0.2)"),),
+    (
+        ("nn.Linear(64, 20)", "nn.Linear(64, 20, bias=False)"),
+        ("nn.Linear(20, 10)", "nn.Linear(20, 10, bias=False)"),
+    ),
 )
 """Files that look unusual and are right."""
 

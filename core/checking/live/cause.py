@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpwatch.core.checking.findings import Finding, Report
-from mlpwatch.core.checking.inspection import Images, inspect
+from mlpwatch.core.checking.inspection import Images, Inspected, inspect
 from mlpwatch.core.checking.job import LEARNING_RATE
 from mlpwatch.core.checking.live.engine_answers import SAMPLE, engine_report
 from mlpwatch.core.checking.mistakes.factors import meanings
@@ -96,10 +96,22 @@ def _report(engine: EngineName, config: RunConfig, dataset: Dataset) -> Report:
     }
     file = config.network_file(engine)
     try:
-        return inspect(path, (file and file.name) or None, overrides, data, CHECK_SECONDS).report
+        found = inspect(path, (file and file.name) or None, overrides, data, CHECK_SECONDS)
+        return _beside(config, found)
     except (InputError, OSError, ValueError, IndexError):
         # Too few images for a check, or a setting that it does not know.
         return engine_report(engine, config, dataset)
+
+
+def _beside(config: RunConfig, found: Inspected) -> Report:
+    """Return a report without what the reference lacks, and the run has: decay and momentum."""
+    made = found.facts.get("optimizer") or {}
+    both = {
+        "regularisation-differs": made.get("weight_decay") == config.weight_decay,
+        "momentum-differs": made.get("momentum") == config.momentum and not made.get("unlike"),
+    }
+    findings = [one for one in found.report.findings if not both.get(one.code)]
+    return replace(found.report, findings=findings)
 
 
 def _unchanged_file(engine: EngineName, config: RunConfig) -> Path | None:

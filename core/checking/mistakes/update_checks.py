@@ -1,5 +1,8 @@
 """Two updates and fifty steps of training, held against the optimizer that the file names."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from mlpwatch.core.checking.case import Case
@@ -7,8 +10,9 @@ from mlpwatch.core.checking.comparison import distance, fitted
 from mlpwatch.core.checking.findings import Check, Finding, Report
 from mlpwatch.core.checking.job import LEARNING_RATE, TRAINING_STEPS
 from mlpwatch.core.checking.mistakes.outputs import shown_outputs
-from mlpwatch.core.checking.mistakes.update import Updates, find_update_mistake
+from mlpwatch.core.checking.mistakes.update import Steps, Updates, find_update_mistake
 from mlpwatch.core.checking.reference import Array, ReferenceOptimizer, backward, forward, one_hot
+from mlpwatch.core.foreign.torch_optimizers import our_name
 
 TRAINED = 1e-4
 """Largest difference of outputs after 50 steps that rounding and guards explain."""
@@ -19,14 +23,22 @@ def check_updates(case: Case, report: Report) -> None:
     if _has_dropout(case):
         report.notes.append("updates are not compared: the network draws a dropout mask")
         return
+    made = case.facts.get("optimizer")
+    if made and not our_name(made):
+        report.notes.append(f"updates are not compared: the reference has no {made['name']}")
+        return
     updates = _updates(case)
     if updates is None:
         return
+    # Settings that the file declares, and the reference has not.
+    declared = [one for one in report.findings if {*one.tensors} <= {"update 1", "update 2"}]
     findings = find_update_mistake(updates)
-    wrong = {tensor for finding in findings for tensor in finding.tensors}
+    if declared and updates.declared is None:
+        findings = [one for one in findings if one.code != "unknown"]
+    wrong = {tensor for finding in declared + findings for tensor in finding.tensors}
     for number in (1, 2):
         name = f"update {number}"
-        passed = not findings or (number == 1 and wrong == {"update 2"})
+        passed = not wrong or (number == 1 and wrong == {"update 2"})
         report.checks.append(Check(name, passed, None, None))
     for finding in findings:
         report.add(finding)
@@ -55,16 +67,40 @@ def _updates(case: Case) -> Updates | None:
     before |= {f"b{k}": b for k, b in enumerate(case.job.biases)}
     steps: list[list[Array]] = []
     gradients: list[list[Array]] = []
+    weights: list[list[Array]] = []
     for number in (1, 2):
         after = _values(case, f"update {number}", names, before)
         used = _gradients(case, number, names, before)
         if after is None or used is None:
             return None
+        weights.append([before[n] for n in names])
         steps.append([after[n] - before[n] for n in names])
         gradients.append([used[n] for n in names])
         before = after
     name = case.spec.optimizer
-    return Updates(names, gradients, steps, name, _rate(case), case.precision)
+    declared = declared_steps(case.facts.get("optimizer"), _rate(case), weights, gradients)
+    return Updates(names, gradients, steps, name, _rate(case), case.precision, declared)
+
+
+def declared_steps(
+    made: Mapping[str, Any] | None, rate: float, weights: Steps, gradients: Steps
+) -> Steps | None:
+    """Return what a described optimizer adds at each update, with its own constants and decay."""
+    if made is None or {row[0] for row in made["unlike"]} - {"betas", "alpha", "eps"}:
+        return None
+    name, decay = our_name(made), float(made.get("weight_decay", 0.0))
+    constants = {key: made[key] for key in ("momentum", "betas", "alpha", "eps") if key in made}
+    optimizer = ReferenceOptimizer(name, rate, **constants)
+    steps = []
+    for own, g in zip(weights, gradients, strict=True):
+        if name == "adamw":
+            # W ← W - η λ W, then Adam
+            moves = zip(optimizer.steps(g), own, strict=True)
+            steps.append([move - rate * decay * w for move, w in moves])
+        else:
+            # g ← g + λ W
+            steps.append(optimizer.steps([a + decay * w for a, w in zip(g, own, strict=True)]))
+    return steps
 
 
 def _rate(case: Case) -> float:

@@ -197,12 +197,8 @@ class UserTorchEngine(UserEngine):
 
     def _named(self, by_weights: list[Any], by_biases: list[Any]) -> dict[str, Floats]:
         """Return arrays of the layers by tensor name; zeros where there is none."""
-        given: dict[str, Any] = {}
-        biases = iter(by_biases)
-        for k, (layer, _registered) in enumerate(self._user.linear_layers()):
-            given[f"layers.{k}.weight"] = by_weights[k]
-            if getattr(layer, "bias", None) is not None:
-                given[f"layers.{k}.bias"] = next(biases)
+        given = {f"layers.{k}.weight": w for k, w in enumerate(by_weights)}
+        given |= {f"layers.{k}.bias": b for k, b in enumerate(by_biases)}
         return {
             name: np.zeros(shape, self.dtype)
             if given.get(name) is None
