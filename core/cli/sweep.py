@@ -15,7 +15,6 @@ from mlpwatch.core.cli.options import (
     add_run_options,
     add_training_options,
     config_from,
-    given_settings,
 )
 from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.signals import StopRequest, stop_on_signals
@@ -191,19 +190,42 @@ def _asked(options: argparse.Namespace) -> tuple[str, "Group | None"]:
     """
     from mlpwatch.core.runs.layout import free_run_name  # noqa: PLC0415
     from mlpwatch.core.runs.listing import is_group  # noqa: PLC0415
+    from mlpwatch.core.sweeps.group import read_group  # noqa: PLC0415
 
     saved = Path(options.saved)
-    given = set(given_settings(options)) - {"threads"}
-    is_bare = not given and options.recipe is None and options.seeds is None
-    if is_bare and options.name and is_group(saved / options.name):
-        return options.name, None
+    given = {name: vars(options)[name] for name in LISTED if vars(options)[name] is not None}
+    if options.name and is_group(saved / options.name):
+        found = read_group(saved / options.name)
+        if not given and options.seeds is None:
+            return options.name, None
+        if not {"recipe", "optimizer", "data"} & given.keys() & set(found.varied):
+            return options.name, _grown(found, given, options)
+        # These choose other settings too.
+        return options.name, group_from(options, found.varied)
     group = group_from(options)
     first = group.settings[0].config
     return options.name or free_run_name(saved, first, group.created), group
 
 
-def group_from(options: argparse.Namespace) -> "Group":
+def _grown(found: "Group", given: dict[str, Any], options: argparse.Namespace) -> "Group":
+    """Return a sweep that is there with the values and seeds that the options give.
+
+    Raises:
+        ConfigError: a setting that does not vary differs, or a value is out of range.
+    """
+    has_seeds = options.seed or options.seeds is not None
+    values = {name: listed for name, listed in given.items() if name != "seed"}
+    if "data" in values:
+        values["data"] = [lasting_source(resolve_source(data)) for data in values["data"]]
+    return found.grown(values, _seeds(options) if has_seeds else (), options.name)
+
+
+def group_from(options: argparse.Namespace, varied: Sequence[str] = ()) -> "Group":
     """Return the grid and the seeds that the options describe.
+
+    Args:
+        options: of the command line.
+        varied: what varies already in the sweep that this is added to.
 
     Raises:
         ConfigError: a value is out of range, or there are too many trials.
@@ -211,13 +233,15 @@ def group_from(options: argparse.Namespace) -> "Group":
     from mlpwatch.core.sweeps.group import Group, SweepSetting, checked_group  # noqa: PLC0415
 
     settings = [
-        SweepSetting({name: getattr(config, name) for name in varied}, config)
-        for varied, config in _cells(options)
+        SweepSetting({name: getattr(config, name) for name in names}, config)
+        for names, config in _cells(options, varied)
     ]
     return checked_group(Group(tuple(settings), _seeds(options)))
 
 
-def _cells(options: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], RunConfig]]:
+def _cells(
+    options: argparse.Namespace, known: Sequence[str]
+) -> Iterator[tuple[tuple[str, ...], RunConfig]]:
     """Yield each cell of the grid: the names of what varies, and the settings.
 
     Raises:
@@ -225,7 +249,7 @@ def _cells(options: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], RunCo
     """
     values = {name: vars(options)[name] for name in LISTED if name != "seed"}
     lists = {name: listed for name, listed in values.items() if listed is not None}
-    varied = tuple(name for name, listed in lists.items() if len(listed) > 1)
+    varied = tuple(name for name, listed in lists.items() if len(listed) > 1 or name in known)
     for cell in product(*lists.values()):
         chosen: dict[str, Any] = dict(zip(lists, cell, strict=True))
         plain = argparse.Namespace(**{**vars(options), "seed": None, **chosen})

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,34 @@ class Group:
                 added.append(one)
         seeds = tuple(dict.fromkeys([*self.seeds, *other.seeds]))
         return checked_group(replace(self, settings=(*self.settings, *added), seeds=seeds))
+
+    def grown(self, given: Mapping[str, Sequence[Any]], seeds: Sequence[int], name: str) -> "Group":
+        """Return the sweep with further values of what varies, and further seeds.
+
+        What is not given is as in the sweep: each new value is combined with all others' values.
+
+        Args:
+            given: values by the names of settings.
+            seeds: which it may have already.
+            name: of the sweep, for messages.
+
+        Raises:
+            ConfigError: a setting that does not vary differs, or a value is out of range.
+        """
+        fixed = given.keys() - set(self.varied) - set(NOT_COMPARED)
+        for one, key in product(self.settings, sorted(fixed)):
+            known = getattr(one.config, key)
+            if other := [value for value in given[key] if value != known]:
+                raise _other_value(key, other[0], known, name)
+        varied = [key for key in self.varied if key in given]
+        found = {tuple(map(to_json, one.varied.values())): one for one in self.settings}
+        for one in self.settings:
+            for values in product(*(given[key] for key in varied)):
+                chosen = dict(zip(varied, values, strict=True))
+                new = SweepSetting({**one.varied, **chosen}, replace(one.config, **chosen))
+                found.setdefault(tuple(map(to_json, new.varied.values())), new)
+        every = tuple(dict.fromkeys([*self.seeds, *seeds]))
+        return checked_group(replace(self, settings=tuple(found.values()), seeds=every))
 
 
 def checked_group(group: Group) -> Group:
@@ -293,10 +322,14 @@ def _check_same(asked: SweepSetting, known: SweepSetting, name: str) -> None:
     own, expected = asked.config.to_dict(), known.config.to_dict()
     for key in own.keys() - set(NOT_COMPARED) - asked.varied.keys():
         if own[key] != expected.get(key):
-            raise ConfigError(
-                f"--{_words(key)} {value_text(own[key])}: sweep {printable(name)} has "
-                f"{value_text(expected.get(key))}; choose another --name"
-            )
+            raise _other_value(key, own[key], expected.get(key), name)
+
+
+def _other_value(key: str, value: object, known: object, name: str) -> ConfigError:
+    return ConfigError(
+        f"--{_words(key)} {value_text(value)}: sweep {printable(name)} has {value_text(known)}; "
+        "choose another --name"
+    )
 
 
 def _trial_name(setting: SweepSetting, seed: int) -> str:

@@ -169,6 +169,40 @@ def test_a_sweep_from_the_command_line(
     assert "--epochs 9: sweep lr has 2" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "rates", "seeds"),
+    [
+        (("--learning-rate", "0.5"), [0.1, 0.3, 0.5], (0,)),
+        (("--learning-rate", "0.5,0.1", "--data", "digits"), [0.1, 0.3, 0.5], (0,)),
+        (("--seeds", "3"), [0.1, 0.3], (0, 1, 2)),
+        (("--learning-rate", "0.3", "--seed", "7"), [0.1, 0.3], (0, 7)),
+        (("--history", "9"), [0.1, 0.3], (0,)),
+    ],
+)
+def test_new_values_and_seeds_are_added_and_the_rest_is_the_sweeps(
+    words: tuple[str, ...], rates: list[float], seeds: tuple[int, ...], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    group = group_from(options(*TINY, "--learning-rate", "0.1,0.3", "--seeds", "1"))
+    path = make_group(tmp_path, "g", group)
+    monkeypatch.setattr("mlpwatch.core.sweeps.local.LocalPool.estimate", _no_time)
+    monkeypatch.setattr("mlpwatch.core.sweeps.local.LocalPool.train", lambda *_: iter(()))
+    assert main(["sweep", *words, "--saved", str(tmp_path), "--name", "g"]) == 1
+    found = read_group(path)
+    assert [one.varied["learning_rate"] for one in found.settings] == rates
+    assert found.seeds == seeds
+    expected = {replace(group.settings[0].config, learning_rate=rate) for rate in rates}
+    assert {one.config for one in found.settings} == expected
+
+
+def test_a_single_new_optimizer_brings_its_own_settings(tmp_path: Path) -> None:
+    group = group_from(options(*TINY, "--optimizer", "sgd,adam", "--seeds", "1"))
+    make_group(tmp_path, "g", group)
+    asked = group_from(options(*TINY, "--optimizer", "adamw", "--seeds", "1"), group.varied)
+    found = group.extended(asked, "g")
+    assert [one.config.weight_decay for one in found.settings] == [0, 0, 0.01]
+
+
 def test_data_that_can_not_be_read_write_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +227,10 @@ def test_a_sweep_that_another_process_trains_is_left_as_it_is(
 
 def _result(folder: Path) -> Any:  # noqa: ANN401 - JSON
     return json.loads((folder / "result.json").read_text())["engines"]
+
+
+def _no_time(_pool: object, configs: list[object]) -> list[float]:
+    return [1.0] * len(configs)
 
 
 def _refuse(*_arguments: object) -> None:

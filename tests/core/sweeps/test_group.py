@@ -58,6 +58,21 @@ def test_new_seeds_and_values_extend_a_sweep(tmp_path: Path) -> None:
     assert open_group(tmp_path, "lr", None) == (path, group)
 
 
+def test_a_sweep_grows_by_values_of_what_varies() -> None:
+    group = group_of({"learning_rate": (0.03, 0.1), "hidden": ((9,), (8,))}, seeds=1)
+    found = group.grown({"hidden": [(7,), (9,)], "epochs": [3], "history": [5]}, [0, 4], "g")
+    assert [tuple(one.varied.values()) for one in found.settings] == [
+        (0.03, (9,)), (0.03, (8,)), (0.1, (9,)), (0.1, (8,)), (0.03, (7,)), (0.1, (7,)),
+    ]  # fmt: skip
+    assert all(one.config.hidden == one.varied["hidden"] for one in found.settings)
+    assert found.seeds == (0, 4)
+    assert found.settings[:4] == group.settings
+    with pytest.raises(ConfigError, match="--epochs 9: sweep g has 3; choose another --name"):
+        group.grown({"epochs": [3, 9]}, [], "g")
+    with pytest.raises(ConfigError, match=r"learning rate -1\.0"):
+        group.grown({"learning_rate": [-1.0]}, [], "g")
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
