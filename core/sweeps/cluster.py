@@ -65,7 +65,7 @@ class ClusterPool:
         for fact in facts:
             slots[fact["host"]] += fact["slots"]
         self._threads = {f["host"]: max(1, f["cores"] // slots[f["host"]]) for f in facts}
-        self.jobs = sum(slots.values())
+        self.jobs = self.started = sum(slots.values())
         workers = f"{len(facts)} worker{'s' * (len(facts) > 1)}"
         self.where = f"{self.jobs} at a time on {workers} of {printable(address)}"
 

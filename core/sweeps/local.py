@@ -74,6 +74,7 @@ class LocalPool:
 
     def __init__(self, folder: Path, jobs: int, threads: int) -> None:
         self._folder, self.jobs, self._threads = folder, jobs, threads
+        self.started = 0
         self.where = f"{jobs} at a time, {threads} core{'s' * (threads > 1)} each"
         self._executor: ProcessPoolExecutor | None = None
 
@@ -87,6 +88,7 @@ class LocalPool:
             # Killed, perhaps for its memory: the trials will show it.
             self._drop_executor()
             return [math.nan] * len(configs)
+        self.started = 1
         return found
 
     def train(self, trials: Sequence[Trial], is_stopped: Callable[[], bool]) -> Iterator[TrialEnd]:

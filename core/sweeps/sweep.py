@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from heapq import heapreplace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -16,11 +17,17 @@ MOST_MEASURED = 4
 """Settings whose speed is measured; the others are estimated from their weights and steps."""
 
 
+PROCESS_SECONDS = 1.8
+"""To start a process and to import PyTorch in it."""
+
+
 class Pool(Protocol):
     """Workers that train trials: processes of this machine, or a Dask cluster."""
 
     jobs: int
     """Trials at a time."""
+    started: int
+    """Processes that run already."""
     where: str
     """What trains, in a few words: `2 at a time, 1 core each`."""
 
@@ -99,9 +106,9 @@ class Sweep:
             return math.nan
         work = {n: _work(self.group.settings[n].config) for n in settings}
         pace = sum(known.values()) / sum(work[number] for number in known)
-        total = sum(known.get(t.setting, work[t.setting] * pace) for t in trials)
-        longest = max(known.get(t.setting, work[t.setting] * pace) for t in trials)
-        return max(total / min(pool.jobs, len(trials)), longest)
+        return busy_seconds(
+            [known.get(t.setting, work[t.setting] * pace) for t in trials], pool.jobs, pool.started
+        )
 
     def train(self, pool: Pool, trials: Sequence[Trial]) -> Iterator[TrialEnd]:
         """Train trials and yield each when it has ended; see `Pool.train`.
@@ -121,6 +128,24 @@ class Sweep:
                     yield end
             finally:
                 (self.path / STOP_NAME).unlink(missing_ok=True)
+
+
+def busy_seconds(trials: Sequence[float], jobs: int, started: int) -> float:
+    """Return when the last trial ends, if each process takes the next as soon as it is free.
+
+    Args:
+        trials: seconds of each, in the order in which they begin.
+        jobs: trials at a time.
+        started: processes that run already; the others first import PyTorch.
+    """
+    # In order, and so a heap.
+    free = [0.0 if number < started else PROCESS_SECONDS for number in range(jobs)]
+    last = 0.0
+    for seconds in trials:
+        end = free[0] + seconds
+        heapreplace(free, end)
+        last = max(last, end)
+    return last
 
 
 def _work(config: RunConfig) -> float:

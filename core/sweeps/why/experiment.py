@@ -25,6 +25,7 @@ from mlpwatch.core.sweeps.group import (
     read_group,
 )
 from mlpwatch.core.sweeps.reading import GroupReading, TrialRow
+from mlpwatch.core.sweeps.sweep import busy_seconds
 from mlpwatch.core.sweeps.trial import START_SECONDS
 from mlpwatch.core.sweeps.why.attribution import MOST_COMBINED, Attribution, attribute, masks_of
 from mlpwatch.core.sweeps.why.differences import SettingDifference, hybrid, plain_config
@@ -179,8 +180,6 @@ class Experiment:
         Returns:
             Seconds; NaN if neither run has an epoch.
         """
-        if not trials:
-            return 0.0
         together = sum if threads < len(self.engines) else max
         known = [
             [side.pace[engine] for engine in self.engines if engine in side.pace]
@@ -189,7 +188,7 @@ class Experiment:
         paces = [together(values) for values in known if values]
         pace = fmean(paces) if paces else nan
         each = [START_SECONDS + trial.config.epochs * pace for trial in trials]
-        return max(sum(each) / min(jobs, len(each)), *each)
+        return busy_seconds(each, jobs, 0)
 
     def finding(self, reading: GroupReading, epochs: int) -> GapFinding:
         """Return what the networks of one length show, of all seeds that have them all."""

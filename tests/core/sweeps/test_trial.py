@@ -8,11 +8,19 @@ import pytest
 from mlpwatch.core.recipes import from_recipe
 from mlpwatch.core.runs.layout import MANIFEST_NAME, RESULT_NAME
 from mlpwatch.core.runs.run import Run
+from mlpwatch.core.sweeps import trial as trial_module
 from mlpwatch.core.sweeps.cluster_task import pack_folder, unpack_folder
 from mlpwatch.core.sweeps.group import Group, Trial
 from mlpwatch.core.sweeps.local import MOST_KILLS, _Work
 from mlpwatch.core.sweeps.reading import GroupReader
-from mlpwatch.core.sweeps.trial import TrialEnd, estimate_seconds, train_trial
+from mlpwatch.core.sweeps.sweep import PROCESS_SECONDS, busy_seconds
+from mlpwatch.core.sweeps.trial import (
+    EPOCH_SECONDS,
+    START_SECONDS,
+    TrialEnd,
+    estimate_seconds,
+    train_trial,
+)
 from tests.support.samples.sweep_samples import group_of, make_group
 
 TINY = from_recipe("twin", data="digits", hidden=(8,), epochs=2, train_size=100, history=0)
@@ -83,6 +91,39 @@ def test_an_estimate_grows_with_the_epochs() -> None:
     few, many = estimate_seconds([TINY, replace(TINY, epochs=20_000)], threads=2)
     assert 0 < few < 10
     assert many > 20 * few
+
+
+def test_an_estimate_counts_what_each_epoch_writes_and_engines_that_take_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trial_module, "_seconds_per_step", lambda *_: 0.001)
+    config = replace(TINY, batch_size=10**6, epochs=100)
+    alone, beside, turns = (
+        estimate_seconds([each], threads)[0] - START_SECONDS
+        for each, threads in ((replace(config, only="numpy"), 1), (config, 2), (config, 1))
+    )
+    # One step of 1 ms per epoch: most is the writing.
+    assert alone >= 100 * (EPOCH_SECONDS + 0.001)
+    assert beside == pytest.approx(alone)
+    assert turns == pytest.approx(2 * alone)
+
+
+@pytest.mark.parametrize(
+    ("trials", "jobs", "started", "seconds"),
+    [
+        ([2.0] * 4, 1, 1, 8.0),
+        ([2.0] * 4, 1, 0, 8.0 + PROCESS_SECONDS),
+        ([2.0] * 3, 2, 2, 4.0),
+        ([2.0] * 3, 2, 1, 4.0),
+        ([2.0] * 4, 2, 1, 4.0 + PROCESS_SECONDS),
+        ([0.1], 4, 1, 0.1),
+        ([], 2, 0, 0.0),
+    ],
+)
+def test_a_process_takes_the_next_trial_when_it_is_free(
+    trials: list[float], jobs: int, started: int, seconds: float
+) -> None:
+    assert busy_seconds(trials, jobs, started) == pytest.approx(seconds)
 
 
 def test_early_patience_ends_a_trial_for_good(folder: Path, group: Group) -> None:

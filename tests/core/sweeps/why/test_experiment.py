@@ -13,6 +13,7 @@ from mlpwatch.core.runs.manifest import ParentEpoch, RunManifest
 from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.sweeps.group import store_group
 from mlpwatch.core.sweeps.reading import GroupReader
+from mlpwatch.core.sweeps.sweep import PROCESS_SECONDS
 from mlpwatch.core.sweeps.trial import START_SECONDS
 from mlpwatch.core.sweeps.why.experiment import Experiment
 from mlpwatch.core.sweeps.why.report import finding_json, finding_lines, sentence
@@ -202,10 +203,10 @@ def test_the_time_is_that_of_both_runs(tmp_path: Path) -> None:
     experiment = Experiment(one, other)
     trials = experiment.trials(experiment.joined(None, 10), 10)
     each = START_SECONDS + 10 * 2.0
-    assert experiment.seconds(trials, 2, 2) == pytest.approx(12 * each / 2)
+    assert experiment.seconds(trials, 2, 2) == pytest.approx(PROCESS_SECONDS + 12 * each / 2)
     # Two engines on one core take turns.
     turns = START_SECONDS + 10 * 4.0
-    assert experiment.seconds(trials, 1, 1) == pytest.approx(12 * turns)
+    assert experiment.seconds(trials, 1, 1) == pytest.approx(PROCESS_SECONDS + 12 * turns)
     assert experiment.seconds([], 1, 1) == 0
 
 
