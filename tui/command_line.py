@@ -37,7 +37,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
 
   mlpwatch [OPTIONS]             train and watch
   mlpwatch train [OPTIONS]       the same without a screen
-  mlpwatch resume [RUN]          go on where RUN, or the newest run, stopped
+  mlpwatch resume [RUN]          continue RUN, or the newest run
   mlpwatch branch RUN --at N     a new run from epoch N of RUN, with other settings
   mlpwatch attach [RUN|GROUP]    watch what trains elsewhere or has ended
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set it
@@ -244,7 +244,7 @@ def _add_data(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.description = "Data sets in the cache."
     actions = parser.add_subparsers(metavar="fetch", required=True)
     fetching = actions.add_parser("fetch", allow_abbrev=False)
-    fetching.description = "Download MNIST through fetch_openml; run it again to go on."
+    fetching.description = "Download MNIST through fetch_openml; run it again to continue."
     fetching.add_argument("dataset", choices=["mnist"], metavar="mnist", help="what to download")
     fetching.set_defaults(command=command)
 

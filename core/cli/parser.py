@@ -42,7 +42,7 @@ _MEANT = {
 
 
 class _HelpFormatter(argparse.HelpFormatter):
-    """Keeps the lines of a text; what does not fit goes on below the last column of a table."""
+    """Keeps the lines of a text; what does not fit continues below the last column of a table."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         # Imported here, as argparse itself does: only help needs it.
