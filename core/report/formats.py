@@ -131,6 +131,34 @@ def _html(source: ExportSource) -> bytes:
     return run_page(_run_with_epochs(source.folder), source.again())
 
 
+def _script(source: ExportSource) -> bytes:
+    from mlpwatch.core.report.notebook import run_script  # noqa: PLC0415
+
+    return run_script(_single(source, "py")).encode()
+
+
+def _notebook(source: ExportSource) -> bytes:
+    with needs("report", "ipynb"):
+        import nbformat  # noqa: F401, PLC0415
+    from mlpwatch.core.report.notebook import run_notebook  # noqa: PLC0415
+
+    return run_notebook(_single(source, "ipynb")).encode()
+
+
+def _single(source: ExportSource, kind: str) -> "RunReading":
+    """Read a run.
+
+    Raises:
+        InputError: it is a sweep, or has done no epoch.
+    """
+    if source.is_group:
+        name = printable(source.folder.name)
+        raise InputError(
+            f"--to {kind}: {name} is a sweep of several runs; name one of them as {name}/TRIAL"
+        )
+    return _run_with_epochs(source.folder)
+
+
 def _run_with_epochs(folder: Path) -> "RunReading":
     from mlpwatch.core.report.reading import read_run  # noqa: PLC0415
 
@@ -177,6 +205,8 @@ FORMATS: Mapping[str, ExportFormat] = {
     "csv": ExportFormat("a row per model and epoch, with the settings", _csv),
     "json": ExportFormat("one object: settings, result, epochs with their matrices", _json),
     "html": ExportFormat("a report: one page that loads nothing", _html),
+    "ipynb": ExportFormat("the run made again in a notebook, by hand and in PyTorch", _notebook),
+    "py": ExportFormat("the same as a script", _script),
     "png": ExportFormat("a page of figures to print or to show", _figure("png"), is_text=False),
     "svg": ExportFormat("the same page, to scale", _figure("svg")),
 }

@@ -38,7 +38,7 @@ def subheading(reading: RunReading) -> str:
     parts = [
         info.name,
         "-".join(map(str, sizes)),
-        f"{parameter_count(sizes):,} weights and biases",
+        f"{parameter_count(sizes, has_bias=config.bias):,} weights and biases",
         *([config.activation] if config.hidden else []),
         config.loss,
         f"{config.optimizer} {config.learning_rate:g}",
