@@ -83,3 +83,4 @@ def test_plain_text_is_ascii(text: str) -> None:
 def test_plain_text_keeps_its_columns() -> None:
     assert plain("▸ 1 · 2 – 3… ━╸─ │") == "> 1 | 2 - 3. =+- |"
     assert plain("🔎é▁") == "  ? "
+    assert plain("94.88 ± 0.12") == "94.88 +-0.12", "a mean and its deviation"

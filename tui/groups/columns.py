@@ -126,7 +126,7 @@ def _only_column() -> SweepColumn:
 def _setting_column(group: Group, name: str, number: int) -> SweepColumn:
     heading = _HEADINGS.get(name, name.replace("_", " "))
     values = [value_text(one.varied[name]) for one in group.settings]
-    seeds = [f"seed {seed}" for seed in group.seeds] if number == 0 else []
+    seeds = [seed_text(seed) for seed in group.seeds] if number == 0 else []
     # Room for the arrow that marks the column which sorts.
     width = max(len(heading) + 1, *(columns_of(text) for text in (*values, *seeds)))
 
@@ -214,7 +214,7 @@ def _difference_column() -> SweepColumn:
         return found.mean if found and found.n else None
 
     return SweepColumn(
-        "PyTorch - NumPy", 18, of_setting, of_trial, key, 3, is_number=True, role=Role.DIM
+        "PyTorch - NumPy", 20, of_setting, of_trial, key, 3, is_number=True, role=Role.DIM
     )
 
 
@@ -276,7 +276,12 @@ def _left_column() -> SweepColumn:
 
 
 def _seed(line: TrialLine) -> Cell:
-    return f"seed {line.row.trial.seed}", Role.TEXT
+    return seed_text(line.row.trial.seed), Role.TEXT
+
+
+def seed_text(seed: int) -> str:
+    """Return the first cell of a trial, indented below its setting."""
+    return f" seed {seed}"
 
 
 def _blank(_line: object) -> Cell:

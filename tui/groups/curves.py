@@ -18,7 +18,7 @@ SweepQuantity = Literal["val_loss", "val_accuracy"]
 SWEEP_QUANTITIES: tuple[SweepQuantity, ...] = get_args(SweepQuantity)
 
 QUANTITY_TITLES: Mapping[SweepQuantity, str] = MappingProxyType(
-    {"val_loss": "validation loss", "val_accuracy": "validation accuracy %"}
+    {"val_loss": "val loss", "val_accuracy": "val accuracy %"}
 )
 
 _ROLES: Mapping[EngineName, tuple[Role, Role, Role]] = MappingProxyType(

@@ -27,7 +27,7 @@ from mlpwatch.tui.groups.curves import (
 )
 from mlpwatch.tui.groups.setting_list import GRID_ORDER, SettingList, SweepPicture
 from mlpwatch.tui.groups.source import SweepSource
-from mlpwatch.tui.groups.table import SettingTable, empty_note, selected_rows
+from mlpwatch.tui.groups.table import SELECTED_ROWS, SettingTable, empty_note, selected_rows
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
 from mlpwatch.tui.kit.dialogs import TypedLine
 from mlpwatch.tui.kit.keys import Where, bindings
@@ -46,14 +46,19 @@ LOOK_SHARE = 0.1
 STOP_AGAIN_SECONDS = 5.0
 """A second press of the stop key within this time confirms the first."""
 
-LINE_ROWS = 5
-"""Header, filter, message and footer, and the line about the selected row."""
+LINE_ROWS = 4 + SELECTED_ROWS
+"""Header, filter, message and footer, and what the selected row says."""
 
 LEAST_OF_BOTH = 15
 """Rows from which table and charts are both shown."""
 
+WIDE = 132
+"""Columns from which the charts' titles also say what the curves are, beside the legend."""
+
 NO_RUN_HERE = ("toggle_pause", "step", "save", "faster", "slower")
 """Actions on a run that the footer leaves out here."""
+
+_HINT = "enter lists a setting's trials, then opens one; G shows single lines, or bands"
 
 _FILTERED_BY = "lr>=0.1 hidden=128, or words"
 
@@ -83,7 +88,7 @@ class GroupScreen(ClosesOnce[None]):
         self.is_reading = self._is_stale = False
         self._not_before = 0.0
         self._stop_asked_at = -STOP_AGAIN_SECONDS
-        self._message: tuple[str, Role] = ("", Role.DIM)
+        self._message = (_HINT, Role.DIM)
 
     def compose(self) -> ComposeResult:
         """Make header, filter, table, what the selected row says, charts, message and footer."""
@@ -164,12 +169,13 @@ class GroupScreen(ClosesOnce[None]):
         self.query_one("#header", TextLine).update(*self._header())
         note = empty_note(self._list, self._source.waits_for, self._error)
         self.query_one(SettingTable).update(note)
-        self.query_one("#sweep-selected", TextBlock).update(selected_rows(self._list))
+        self.query_one("#sweep-selected", TextBlock).update(
+            selected_rows(self._list, self.size.width)
+        )
         text, role = self._message
-        if self._list.fault and not text:
-            text, role = self._list.fault, Role.BAD
-        elif self._error and not text:
-            text, role = self._error, Role.BAD
+        fault = self._list.fault or self._error
+        if fault and text in ("", _HINT):
+            text, role = fault, Role.BAD
         self.query_one("#message", TextLine).update([(f" {text}", role)])
         for quantity in SWEEP_QUANTITIES:
             self._draw_chart(quantity)
@@ -177,9 +183,12 @@ class GroupScreen(ClosesOnce[None]):
     def _arrange(self) -> None:
         """Share out the rows: the table gets what it needs, up to half if the charts fit too."""
         rows = self.size.height - LINE_ROWS
-        has_both = rows >= LEAST_OF_BOTH and self._zoom == 0
-        needed = max(4, len(self._list.lines) + 2)
-        charts = max(rows - needed, rows // 2) if has_both else rows * (self._zoom == 1)
+        is_empty = self._list.picture is None
+        has_both = rows >= LEAST_OF_BOTH and self._zoom == 0 and not is_empty
+        needed = max(4, len(self._list.lines) + 1)
+        charts = (
+            max(rows - needed, rows // 2) if has_both else rows * (self._zoom == 1 and not is_empty)
+        )
         row = self.query_one("#sweep-charts")
         row.display = charts > 0
         row.styles.height = charts
@@ -197,9 +206,10 @@ class GroupScreen(ClosesOnce[None]):
         trial = line.row.trial.name if isinstance(line, TrialLine) else None
         log = self._log and quantity == "val_loss"
         bands = self._bands and trial is None
-        kind = "mean ± standard deviation" if bands else "one line per seed"
+        kind = ", mean ± standard deviation" if bands else ", one line per seed"
+        is_said = trial is None and self.size.width >= WIDE
         chart.update(
-            (QUANTITY_TITLES[quantity], "" if trial else f", {kind}"),
+            (QUANTITY_TITLES[quantity], kind if is_said else ""),
             curve_series(picture.reading, setting, quantity, trial=trial, bands=bands),
             x_limits=self._axes.x(picture.reading),
             y_limits=self._axes.y(picture.extents, setting, quantity, log=log),

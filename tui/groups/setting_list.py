@@ -62,6 +62,12 @@ class SettingList:
         return line.number if isinstance(line, SettingLine) else line.row.trial.setting
 
     @property
+    def known_columns(self) -> list[SweepColumn]:
+        """The columns that have something to say: of a sweep that is done no time is left."""
+        is_done = self.picture is not None and self.picture.reading.is_done
+        return self.columns[:-1] if is_done else self.columns
+
+    @property
     def settings_shown(self) -> int:
         """Settings that the filter leaves."""
         return sum(isinstance(line, SettingLine) for line in self.lines)
@@ -84,7 +90,7 @@ class SettingList:
     def sort_by(self, steps: int) -> None:
         """Sort by the column some places to the right; past the last comes the grid's order."""
         # The grid's order is a place of its own, before the first column.
-        places = len(self.columns) + 1
+        places = len(self.known_columns) + 1
         self.column = (self.column + 1 + steps) % places - 1
         self.descends = self.column != GRID_ORDER and self.columns[self.column].descends
         self._arrange()

@@ -52,7 +52,7 @@ class SettingTable(CellView):
     def paint(self, width: int, height: int) -> Canvas:
         """Return heading and rows."""
         canvas = Canvas(width, height)
-        columns = fitting(self._list.columns, width - _LEFT)
+        columns = fitting(self._list.known_columns, width - _LEFT)
         self._put_headings(canvas, columns)
         if not self._list.lines:
             text, role = self._note
@@ -116,27 +116,41 @@ def empty_note(settings: SettingList, waits_for: str, error: str) -> tuple[str, 
     return f"no setting has {printable(settings.filter)}; escape shows all", Role.DIM
 
 
-def selected_rows(settings: SettingList) -> list[Row]:
-    """Return what the selected row says in words: the verdict, or why a trial has failed."""
+SELECTED_ROWS = 2
+"""Of what the selected row says; always as many, so that nothing below moves with the cursor."""
+
+
+def selected_rows(settings: SettingList, width: int) -> list[Row]:
+    """Return what the selected row says in words: the verdict, and why trials have failed.
+
+    Args:
+        settings: with the cursor.
+        width: of the screen; a verdict that does not fit beside its setting takes the second row.
+    """
     line, picture = settings.selected, settings.picture
     if line is None or picture is None:
-        return [[]]
+        return [[]] * SELECTED_ROWS
     if isinstance(line, TrialLine):
-        return [_trial_row(line)]
+        return _trial_rows(line)
     label = line.row.setting.label or "all seeds"
     said = line.row.verdict
-    rows: list[Row] = [[(f" {label}", Role.STRONG), (f"   {said}" if said else "", Role.TEXT)]]
     reasons = failed_reasons(picture.reading.rows_of(line.number))
-    return [*rows, *([(f" failed: {reason}", Role.BAD)] for reason in reasons[:1])]
+    first: Row = [(f" {label}", Role.STRONG)]
+    if columns_of(label) + len(said) + 4 <= width:
+        failed = f" failed: {reasons[0]}" if reasons else ""
+        return [[*first, (f"   {said}", Role.TEXT)], _cut(failed, Role.BAD)]
+    return [first, _cut(f" {said}", Role.TEXT)]
 
 
-def _trial_row(line: TrialLine) -> Row:
+def _trial_rows(line: TrialLine) -> list[Row]:
     row = line.row
-    pieces: list[tuple[str, Role]] = [(f" {printable(row.trial.name)}", Role.STRONG)]
+    first = _cut(f" {printable(row.trial.name)}", Role.STRONG)
     if row.reason:
-        pieces.append((f"   {row.reason}", Role.BAD))
-    elif row.state == "waiting":
-        pieces.append(("   has not begun", Role.DIM))
-    else:
-        pieces.append(("   enter opens it", Role.DIM))
-    return pieces
+        return [first, _cut(f" {row.reason}", Role.BAD)]
+    says = "has not begun" if row.state == "waiting" else "enter opens it"
+    return [first, _cut(f" {says}", Role.DIM)]
+
+
+def _cut(text: str, role: Role) -> Row:
+    """Return a row that is cut, not folded, where it does not fit: of two pieces."""
+    return [(text, role), ("", role)]

@@ -53,7 +53,8 @@ class AsciiFilter(LineFilter):
 
 def plain(text: str) -> str:
     """Return text of the same width without characters above U+007E."""
-    return "".join(map(_plain_character, text))
+    # Three columns of a number with its deviation, which one plain character can't say.
+    return "".join(map(_plain_character, text.replace(" ± ", " +-")))
 
 
 @lru_cache(4096)

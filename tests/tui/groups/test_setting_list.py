@@ -57,7 +57,7 @@ def test_the_numbers_are_those_of_numpy_and_scipy_on_the_runs_files(tmp_path: Pa
         assert shown["best"] == f"{max(numpy):.2f}"
         settings.move(-99)
         settings.move(line.number)
-        (said,) = [text for text, _ in selected_rows(settings)[0] if "points" in text]
+        (said,) = [text for text, _ in selected_rows(settings, 140)[0] if "points" in text]
         assert said.strip() == f"PyTorch is {-mean:.2f} ± {margin:.2f} points lower: real"
 
 
@@ -71,7 +71,7 @@ def test_a_setting_says_how_many_are_done_and_what_the_others_do(tmp_path: Path)
         ("16", "0.1"), ("16", "0.3"), ("32", "0.1"), ("32", "0.3"),
     ]  # fmt: skip
     settings.move(2)
-    assert selected_rows(settings)[1] == [(" failed: numpy diverged; torch diverged", "bad")]
+    assert selected_rows(settings, 140)[1][0] == (" failed: numpy diverged; torch diverged", "bad")
 
 
 def test_trials_are_listed_below_their_setting(tmp_path: Path) -> None:
@@ -121,6 +121,14 @@ def test_the_cursor_stays_on_its_trial_when_rows_move(tmp_path: Path) -> None:
     settings.filter_by("hidden=16 lr>")
     assert settings.fault == "lr>: expected a value after >"
     assert settings.settings_shown == 2, "what is wrong is left out"
+
+
+def test_a_verdict_that_does_not_fit_has_a_row_of_its_own(tmp_path: Path) -> None:
+    settings = listed(four_settings(tmp_path))
+    first, second = selected_rows(settings, 60)
+    assert first == [(" hidden 16 · learning-rate 0.1", "strong")]
+    assert second[0][0] == " PyTorch is 3.94 ± 0.15 points lower: real"
+    assert len(selected_rows(settings, 100)) == 2, "nothing below moves with the cursor"
 
 
 def test_narrow_screens_lose_the_least_important_columns(tmp_path: Path) -> None:
