@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,12 +111,21 @@ def load(file: NetworkFile) -> LoadedFile:
         raise code_error(error, path, file.source) from None
 
 
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "hidden": (list, tuple, int), "bias": (bool,), "negative_slope": (float, int),
+}  # fmt: skip
+"""What a variable of a module is, if it says something of the network; else a text."""
+
+
 def attributes_of(owner: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return the specification's attributes that a class or module has, as JSON values."""
     found: dict[str, Any] = {}
     for name in NAMES:
         value = getattr(owner, name, None)
         if callable(value) or isinstance(value, property):
+            continue
+        if isinstance(owner, ModuleType) and not isinstance(value, _KINDS.get(name, str)):
+            # A script's own variable, as the loss of its last batch.
             continue
         if isinstance(value, (list, tuple)):
             found[name] = [int(v) if isinstance(v, (int, np.integer)) else repr(v) for v in value]

@@ -28,7 +28,7 @@ def described(made: Any) -> dict[str, Any]:  # noqa: ANN401 - an optimizer, perh
     Returns:
         `unlike` has rows of a setting's name, its value and ours.
     """
-    groups = getattr(made, "param_groups", None) or [{}]
+    groups = getattr(made, "param_groups", None) or [{"lr": getattr(made, "lr", None)}]
     kind, group = type(made), groups[0]
     name = "AdamW" if group.get("decoupled_weight_decay") else kind.__name__
     found: dict[str, Any] = {"name": name, "is_usual": kind.__module__.startswith("torch.optim.")}

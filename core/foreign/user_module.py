@@ -6,6 +6,7 @@ PyTorch is the one that the user's file has imported; here it is only called.
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from mlpwatch.core.foreign.torch_optimizers import described
 from mlpwatch.core.foreign.user_network import Found, NotUnderstoodError
 from mlpwatch.core.specification import LEAK, Specification
+
+_CRITERIA = ("criterion", "loss_fn", "loss_func", "loss_function")
+"""Names of a script's loss, where it has no `loss`."""
 
 
 class UserModule:
@@ -132,11 +136,13 @@ class UserModule:
 
     def facts(self) -> dict[str, Any]:
         """Return widths, biases, and how the layers start."""
+        self._file_loss()
         layers = self.linear_layers()
         if not layers:
+            bare = ", ".join(name for name, _p in self.model.named_parameters())
             raise NotUnderstoodError(
-                f"{self._found.name} has no linear layer; expected an nn.Linear, or one with "
-                "a weight (out, in)"
+                f"{self._found.name} has no linear layer{f', only {bare}' if bare else ''}; "
+                "expected an nn.Linear, or a module of your own with a weight (out, in)"
             )
         return {
             "linear": [[*layer.weight.shape][::-1] for layer, _t in layers],
@@ -156,14 +162,33 @@ class UserModule:
         }
 
     def _described_optimizer(self) -> dict[str, Any] | None:
-        make = getattr(self._owner, "optimizer", None)
-        if not callable(make):
-            return None
-        return described(make(list(self.model.parameters())))
+        made = self.file_optimizer()
+        return None if made is None else described(made)
 
     def has(self, name: str) -> bool:
         """Whether the file has this optional function."""
-        return callable(getattr(self._owner, {"loss_value": "loss"}.get(name, name), None))
+        if name == "loss_value":
+            return self._file_loss() is not None
+        return callable(getattr(self._owner, name, None))
+
+    def _file_loss(self) -> Any:  # noqa: ANN401 - a function, or a loss of PyTorch
+        """Return the file's `loss`, or the criterion of a script that calls it something else.
+
+        Raises:
+            NotUnderstoodError: the criterion takes other targets than class numbers.
+        """
+        if callable(own := getattr(self._owner, "loss", None)):
+            return own
+        nn = self._torch.nn
+        named = {name: getattr(self._owner, name, None) for name in _CRITERIA}
+        found = {name: one for name, one in named.items() if isinstance(one, nn.Module)}
+        for name, one in found.items():
+            if not isinstance(one, (nn.CrossEntropyLoss, nn.NLLLoss)):
+                raise NotUnderstoodError(
+                    f"{name} = {type(one).__name__}() takes other targets than class numbers; "
+                    "expected a function loss(outputs, labels), which makes them of the labels"
+                )
+        return next(iter(found.values()), None)
 
     def use_double(self) -> None:
         """Calculate in float64, so that only mistakes differ."""
@@ -199,8 +224,8 @@ class UserModule:
 
     def loss_value(self, outputs: Any, y: Any) -> Any:  # noqa: ANN401
         """Call the file's loss, by default cross-entropy of logits."""
-        make = getattr(self._owner, "loss", None)
-        if not callable(make):
+        make = self._file_loss()
+        if make is None:
             return self._torch.nn.functional.cross_entropy(outputs, y)
         return make(outputs, y)
 
@@ -231,9 +256,16 @@ class UserModule:
         self._optimizer = optimizer
 
     def file_optimizer(self) -> Any:  # noqa: ANN401
-        """Return what the file's `optimizer(parameters)` makes; None if it has none."""
-        make = getattr(self._owner, "optimizer", None)
-        return make(list(self.model.parameters())) if callable(make) else None
+        """Return what the file's `optimizer(parameters)` makes; None if it has none.
+
+        A script's own optimizer, which trains its own model, is made again for this one.
+        """
+        make, parameters = getattr(self._owner, "optimizer", None), list(self.model.parameters())
+        if isinstance(make, self._torch.optim.Optimizer):
+            known = signature(type(make)).parameters
+            settings = {name: value for name, value in make.defaults.items() if name in known}
+            return type(make)(parameters, **settings)
+        return make(parameters) if callable(make) else None
 
     def other_parameters(self) -> list[str]:
         """Return the names of parameters and buffers that belong to no linear layer."""
@@ -252,13 +284,10 @@ class UserModule:
 
     def _ensure_optimizer(self, learning_rate: float) -> Any:  # noqa: ANN401
         if self._optimizer is None:
-            make = getattr(self._owner, "optimizer", None)
+            self._optimizer = self.file_optimizer()
+        if self._optimizer is None:
             parameters = list(self.model.parameters())
-            self._optimizer = (
-                make(parameters)
-                if callable(make)
-                else self._torch.optim.SGD(parameters, lr=learning_rate)
-            )
+            self._optimizer = self._torch.optim.SGD(parameters, lr=learning_rate)
         return self._optimizer
 
     def train(self, x: Any, y: Any, learning_rate: float) -> None:  # noqa: ANN401

@@ -53,8 +53,9 @@ class UserTorchEngine(UserEngine):
         if self._optimizer is None:
             self._optimizer = self._usual_optimizer(list(self._user.model.parameters()))
         self._user.use_optimizer(self._optimizer)
-        first = float(self._optimizer.param_groups[0]["lr"])
-        self._shares = [float(group["lr"]) / first for group in self._optimizer.param_groups]
+        self._groups: list[dict[str, Any]] = getattr(self._optimizer, "param_groups", None) or []
+        rates = [float(group.get("lr", 0.0)) for group in self._groups]
+        self._shares = [rate / (rates[0] or 1.0) for rate in rates]
         """Learning rate of each group, as a share of the first one's."""
         if state.updates and self.file.keeps_slots:
             self._load_slots(state)
@@ -70,8 +71,10 @@ class UserTorchEngine(UserEngine):
 
     def take_step(self, images: Floats, labels: Labels) -> NDArray[Any]:
         """See `UserEngine`."""
-        for group, share in zip(self._optimizer.param_groups, self._shares, strict=True):
+        for group, share in zip(self._groups, self._shares, strict=True):
             group["lr"] = self.learning_rate * share
+        if not self._groups and hasattr(self._optimizer, "lr"):
+            self._optimizer.lr = self.learning_rate
         # The file's dropout draws by the step, so that a resumed run draws the same.
         self._torch.default_generator.manual_seed((self.config.seed << 32) + self.updates)
         x, y = self._torch.from_numpy(images), self._torch.from_numpy(labels)
@@ -80,7 +83,8 @@ class UserTorchEngine(UserEngine):
             self.called("train_step", self._user.train, x, y, self.learning_rate)
             return outputs
         self._user.train_mode()
-        self._optimizer.zero_grad()
+        # An optimizer of the file's own may leave this to the module.
+        self.called("zero_grad", getattr(self._optimizer, "zero_grad", self._user.model.zero_grad))
         outputs = self._forward(x, len(labels))
         self._backward(outputs, y)
         self.called("optimizer.step", self._optimizer.step)
