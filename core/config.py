@@ -17,6 +17,7 @@ from mlpwatch.core.specification import (
 )
 from mlpwatch.core.specification import LossName as SpecifiedLoss
 from mlpwatch.core.specification import OptimizerName as SpecifiedOptimizer
+from mlpwatch.core.treatment import CONTROL, TREATMENT, Treatment
 
 EngineName = Literal["numpy", "torch"]
 Activation = ActivationName
@@ -50,8 +51,8 @@ ENDS_OF_RANGE: Mapping[PixelRange, tuple[float, float]] = MappingProxyType(
 TITLES: Mapping[EngineName, str] = MappingProxyType({"numpy": "NumPy", "torch": "PyTorch"})
 """Names of mlpwatch's own engines, for people."""
 
-NETWORK_FIELDS = ("network", "network_torch")
-"""The settings that hold a user's own network."""
+IN_PLACE = ("network", "network_torch", "treatment")
+"""The settings that say what trains in an engine's place."""
 
 MAX_LAYER_WIDTH = 65_536
 MAX_BATCH_SIZE = 1_000_000
@@ -184,6 +185,9 @@ class RunConfig:
     network_torch: NetworkFile | None = None
     """The user's own network that trains in PyTorch's place."""
 
+    treatment: Treatment | None = None
+    """What the right column trains with, if one engine trains both; None for the two engines."""
+
     def __post_init__(self) -> None:
         """Check every range, in the order of the fields."""
         _check_choices(self)
@@ -209,6 +213,12 @@ class RunConfig:
             _check_whole("threads", self.threads, 1, 4096)
         _check_whole("history", self.history, 0, MAX_HISTORY)
         _check_rate(self.learning_rate)
+        if self.treatment is not None:
+            self.treatment.check()
+            if self.has_networks or self.only is not None:
+                raise ConfigError("a treatment needs both columns, with mlpwatch's own networks")
+            if self.treatment.settings:
+                self.of("torch")
 
     @property
     def engine_names(self) -> tuple[EngineName, ...]:
@@ -230,12 +240,27 @@ class RunConfig:
             replace(self, network=file) if engine == "numpy" else replace(self, network_torch=file)
         )
 
+    def kind(self, engine: EngineName) -> EngineName:
+        """Return which of mlpwatch's engines trains in this one's place."""
+        return engine if self.treatment is None else self.treatment.engine
+
+    def of(self, engine: EngineName) -> Self:
+        """Return the settings that an engine trains with: the run's own, or a treatment's."""
+        if self.treatment is None:
+            return self
+        changes = dict(self.treatment.settings) if engine == "torch" else {}
+        return replace(self, treatment=self.treatment.bare(), **changes)
+
     def label(self, engine: EngineName) -> str:
         """Return the name of an engine in lines and messages: `numpy`, `torch`, or the file's."""
+        if self.treatment is not None:
+            return CONTROL if engine == "numpy" else TREATMENT
         return engine if self.network_file(engine) is None else self.title(engine)
 
     def title(self, engine: EngineName) -> str:
         """Return the name of an engine for people: the file's where the user's own trains."""
+        if self.treatment is not None:
+            return self.label(engine)
         file = self.network_file(engine)
         if file is None:
             return TITLES[engine]
@@ -261,25 +286,25 @@ class RunConfig:
     @property
     def means_differ(self) -> bool:
         """Whether PyTorch's loss is the sum over the classes divided by their number."""
-        return self.sums_classes and self.torch_loss_mean == "element"
+        return self.loss_mean("numpy") != self.loss_mean("torch") and self.sums_classes
 
     def loss_mean(self, engine: EngineName) -> LossMean:
         """What this engine's loss is averaged over, if it is a sum over the classes."""
-        return self.torch_loss_mean if engine == "torch" else "batch"
+        return self.torch_loss_mean if self.kind(engine) == "torch" else "batch"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values; networks only where there are some."""
         values: dict[str, Any] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if not isinstance(value, NetworkFile):
-                values[each.name] = list(value) if isinstance(value, tuple) else value
-            else:
+            if isinstance(value, (NetworkFile, Treatment)):
                 values[each.name] = value.to_dict()
+            else:
+                values[each.name] = list(value) if isinstance(value, tuple) else value
         return {
             name: value
             for name, value in values.items()
-            if value is not None or name not in NETWORK_FIELDS
+            if value is not None or name not in IN_PLACE
         }
 
     @classmethod
@@ -298,8 +323,8 @@ class RunConfig:
         if not isinstance(hidden, (list, tuple)):
             raise ConfigError(f"hidden {hidden!r}: expected a list of layer widths")
         networks = {
-            name: NetworkFile.from_dict(values[name])
-            for name in NETWORK_FIELDS
+            name: (Treatment if name == "treatment" else NetworkFile).from_dict(values[name])
+            for name in IN_PLACE
             if values.get(name) is not None
         }
         widths = {"hidden": tuple(hidden)} if "hidden" in values else {}
@@ -372,17 +397,4 @@ def _check_rate(rate: float) -> None:
         raise ConfigError(
             f"learning rate {rate!r}: expected a number above 0 and up to "
             f"{MAX_LEARNING_RATE:g}, like 0.1"
-        )
-
-
-def check_new_rate(rate: float) -> None:
-    """Check a learning rate that is to be set while it trains.
-
-    Raises:
-        ConfigError: it is out of range, or NaN.
-    """
-    if not MIN_LEARNING_RATE <= rate <= MAX_LEARNING_RATE:
-        raise ConfigError(
-            f"learning rate {rate:g}: expected a number from {MIN_LEARNING_RATE:g} to "
-            f"{MAX_LEARNING_RATE:g}, like 0.05"
         )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from textual.app import App, SystemCommand
 
-from mlpwatch.core.config import EngineName, check_new_rate
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.remote.protocol import check_new_rate
 from mlpwatch.tui.kit.dialogs import LineEntry
 from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.run_stack import RunStack
@@ -90,7 +91,7 @@ class LiveSettings:
         if session is None:
             return
         named = engines or tuple(self._training())
-        schedule = session.config.schedule
+        schedule = session.config.of(named[0]).schedule
         falls = "" if schedule == "constant" else f" The {schedule} schedule falls from it."
 
         def set_rate(text: str | None) -> None:

@@ -47,12 +47,14 @@ def compare_gradients(
         sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
         weights = initial_weights(sizes, config)
     # Without optimizer memory or dropout, and on the CPU: this is not part of training.
-    still = replace(config, optimizer="sgd", device="cpu", dropout=0.0, input_dropout=0.0)
+    still = replace(
+        config.of("numpy"), optimizer="sgd", device="cpu", dropout=0.0, input_dropout=0.0
+    )
     found: dict[EngineName, EngineGradient] = {}
     gradients: list[Tensors] = []
     for name in config.engine_names:
         engine = build_engine(name, still, images, labels, dataset.classes)
-        if name == "torch":
+        if config.kind(name) == "torch":
             # The trainers use the cores. NumPy's thread count belongs to the process: unchanged.
             engine.use_threads(1)
         engine.load_state(EngineState(dict(weights)))

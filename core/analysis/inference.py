@@ -114,6 +114,8 @@ def inference_engine(
     if by != name and config.network is not None:
         # The file in NumPy's place has nothing to do with the other engine's weights.
         settings = replace(settings, network=None)
+    if by != name:
+        settings = replace(settings, treatment=None)
     engine = build_engine(by, settings, no_image, no_label, classes)
     engine.load_state(EngineState(dict(weights)))
     return engine
@@ -136,7 +138,8 @@ def past_engine(config: RunConfig, name: EngineName, dataset: Dataset) -> Engine
     still = replace(_without_training(config), device="cpu")
     file = config.network_file(name)
     if file is None or not file.source:
-        still, name = replace(still, network=None, network_torch=None), "numpy"
+        still = replace(still, network=None, network_torch=None, treatment=None)
+        name = "numpy"
     engine = build_engine(
         name, still, dataset.train_images[:1], dataset.train_labels[:1], dataset.classes
     )
@@ -190,7 +193,7 @@ def evaluate_test(
     found: dict[EngineName, Evaluation] = {}
     for name, tensors in weights.items():
         engine = build_engine(name, still, images, labels, dataset.classes)
-        if name == "torch":
+        if config.kind(name) == "torch":
             # The trainers use the cores. NumPy's thread count belongs to the process: unchanged.
             engine.use_threads(1)
         engine.load_state(EngineState(dict(tensors)))
@@ -201,4 +204,4 @@ def evaluate_test(
 
 def _without_training(config: RunConfig) -> RunConfig:
     """Return the settings of a network without optimizer memory and dropout."""
-    return replace(config, optimizer="sgd", dropout=0.0, input_dropout=0.0)
+    return replace(config.of("numpy"), optimizer="sgd", dropout=0.0, input_dropout=0.0)

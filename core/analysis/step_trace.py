@@ -136,7 +136,8 @@ def trace_step(
     # A diverged network gives NaN; that is not an error here.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for name, state in states.items():
-            own = replace(config, learning_rate=rates.get(name, config.learning_rate))
+            own = config.of(name)
+            own = replace(own, learning_rate=rates.get(name, own.learning_rate))
             then = previous.newest.get(name) if previous else None
             if previous is not None and then is not None and then.updates == state.updates:
                 traces[name] = previous.engines[name]
@@ -199,7 +200,7 @@ def _trace(
 def _copy_of(name: EngineName, config: RunConfig, dataset: Dataset, rows: Rows) -> Engine:
     images, labels = dataset.train_images[rows], dataset.train_labels[rows]
     engine = build_engine(name, replace(config, device="cpu"), images, labels, dataset.classes)
-    if name == "torch":
+    if config.kind(name) == "torch":
         # The trainers use the cores. NumPy's thread count belongs to the process: unchanged.
         engine.use_threads(1)
     return engine
@@ -263,7 +264,7 @@ def _norms(tensors: Tensors, kind: str) -> tuple[float, ...]:
 def _differences(
     config: RunConfig, dataset: Dataset, traces: Mapping[EngineName, EngineTrace]
 ) -> tuple[float, ...]:
-    if len(traces) < 2:  # noqa: PLR2004 - a difference needs two
+    if len(traces) < 2 or config.treatment is not None:  # noqa: PLR2004 - it needs two engines
         return ()
     first = next(iter(traces.values()))
     gradients = []

@@ -12,8 +12,9 @@ from mlpwatch.core.cli.options import (
     given_settings,
     shown_setting,
 )
-from mlpwatch.core.config import RunConfig
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.treatment import TREATABLE, Treatment
 
 if TYPE_CHECKING:
     from mlpwatch.core.runs.run import Run
@@ -28,6 +29,11 @@ def add_branch_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at", type=_epoch, metavar="EPOCH", required=True,
         help="begin after so many epochs of RUN; one that its history keeps",
+    )  # fmt: skip
+    parser.add_argument(
+        "--against-parent", action="store_true",
+        help="train two columns with one engine, NumPy or what --only names: at left the control "
+        "with the parent's settings, at right the treatment with the changed ones",
     )  # fmt: skip
     add_training_options(parser)
     add_run_options(parser, naming=True)
@@ -51,14 +57,60 @@ def config_for_branch(options: argparse.Namespace, config: RunConfig) -> RunConf
     given = given_settings(options)
     for name in FIXED:
         own = getattr(config, name)
-        is_kept = name == "only" and own is None
+        is_kept = name == "only" and (own is None or options.against_parent)
         if name in given and given[name] != own and not is_kept:
             flag = "--" + name.replace("_", "-")
             raise ConfigError(
                 f"{flag} {shown_setting(given[name])}: the weights that the branch begins with "
                 f"have {shown_setting(own)}; leave it out, or start a new run"
             )
-    return replace(config, **given)
+    for name in dict(config.treatment.settings) if config.treatment else ():
+        if name in given:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigError(
+                f"{flag} {shown_setting(given[name])}: it is what the treatment of this run "
+                "changes; branch from its parent for another"
+            )
+    if not options.against_parent:
+        return replace(config, **given)
+    # Before the changes: of a run that one engine trained, that engine trains both columns.
+    only = given.pop("only", None) or config.only
+    return against_parent(config, replace(replace(config, only=None), **given), only or "numpy")
+
+
+def against_parent(parent: RunConfig, changed: RunConfig, engine: EngineName) -> RunConfig:
+    """Return the settings of a branch whose right column trains with what has changed.
+
+    Settings that both columns have in common, like the number of epochs, change for both.
+
+    Args:
+        parent: the parent's settings.
+        changed: the same with changes.
+        engine: trains both columns.
+
+    Raises:
+        ConfigError: the parent trains a network file, is a control and a treatment itself, or has
+            not trained this engine.
+    """
+    if parent.has_networks:
+        raise ConfigError(
+            "a branch against its parent trains mlpwatch's own network twice, and this run trains "
+            "a network file; leave --against-parent out"
+        )
+    if parent.treatment is not None:
+        raise ConfigError(
+            "this run is a control and a treatment already; branch against its parent instead"
+        )
+    if engine not in parent.engine_names:
+        raise ConfigError(f"--only {engine}: the run has trained {parent.only} alone; leave it out")
+    settings = tuple(
+        (name, getattr(changed, name))
+        for name in TREATABLE
+        if getattr(changed, name) != getattr(parent, name)
+    )
+    shared = {name: getattr(parent, name) for name in TREATABLE}
+    treatment = Treatment(engine, settings)
+    return replace(changed, **shared, only=None, treatment=treatment)
 
 
 def branch_maker(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mlpwatch.core.config import (
-    NETWORK_FIELDS,
+    IN_PLACE,
     Activation,
     Device,
     Dtype,
@@ -32,7 +32,7 @@ CHANGEABLE_ON_RESUME = ("data", "epochs", "patience", "threads", "device", "hist
 """Settings that do not change the numbers of a resumed run. `epochs` makes it longer, and stretches
 its schedule over the new length."""
 
-_NOT_HERE = ("recipe", *NETWORK_FIELDS)
+_NOT_HERE = ("recipe", *IN_PLACE)
 _FIELDS = tuple(field.name for field in fields(RunConfig) if field.name not in _NOT_HERE)
 
 LISTED = ("recipe", *(name for name in _FIELDS if name != "threads"))

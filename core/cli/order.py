@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from mlpwatch.core.cli.options import parse_number
-from mlpwatch.core.config import EngineName, check_new_rate
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import InputError
+from mlpwatch.core.remote.protocol import check_new_rate
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.protocol import Command, LoopStatus, Status

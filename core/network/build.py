@@ -97,11 +97,15 @@ def build_engine(
     # Without its source it is a run that is only shown, and the code may be somebody else's.
     if file is not None and file.source:
         return _user_engine(name, config, images, labels, weights)
-    if name == "numpy":
-        return NumpyMLP(config, images, labels, weights, grey_levels)
+    if config.kind(name) == "numpy":
+        numpy_mlp = NumpyMLP(config.of(name), images, labels, weights, grey_levels)
+        numpy_mlp.name = name
+        return numpy_mlp
     from mlpwatch.core.network.torch_mlp import TorchMLP  # noqa: PLC0415
 
-    return TorchMLP(config, images, labels, weights)
+    torch_mlp = TorchMLP(config.of(name), images, labels, weights)
+    torch_mlp.name = name
+    return torch_mlp
 
 
 def _user_engine(

@@ -15,7 +15,7 @@ from mlpwatch.core.analysis.inference import Answer, Prediction, predict
 from mlpwatch.core.analysis.step_trace import StepTrace
 from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.config import EngineName, check_new_rate
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.events import (
@@ -34,7 +34,7 @@ from mlpwatch.core.events import (
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.remote.client import ASK_SECONDS, CommandClient
-from mlpwatch.core.remote.protocol import Command, CommandName, Status
+from mlpwatch.core.remote.protocol import Command, CommandName, Status, check_new_rate
 from mlpwatch.core.remote.run_images import RunImages
 from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.lock import is_locked
@@ -219,7 +219,7 @@ class RunFollower:
 
     def learning_rate(self, engine: EngineName) -> float:
         """Return η₀ of an engine from the last order, answer or log, in this order."""
-        logged = self._rates.get(engine, self.config.learning_rate)
+        logged = self._rates.get(engine, self.config.of(engine).learning_rate)
         ordered = self._ordered_rates.get(engine, (logged, -inf))
         if monotonic() - ordered[1] < ORDERED_SECONDS:
             return ordered[0]

@@ -91,7 +91,8 @@ class RunImages:
             if latest is None:
                 raise DataError(f"no checkpoint of {self._config.title(name)} yet")
             states[name] = latest.checkpoint.state
-            rates[name] = latest.checkpoint.position.learning_rate or self._config.learning_rate
+            usual = self._config.of(name).learning_rate
+            rates[name] = latest.checkpoint.position.learning_rate or usual
         return trace_step(self._config, data, states, previous, rates=rates)
 
     def evaluate_test(self) -> dict[EngineName, Evaluation]:

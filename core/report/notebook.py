@@ -81,8 +81,9 @@ def _check(reading: RunReading) -> None:
     config = reading.config
     files = [config.network_file(name) for name in config.engine_names]
     name = next((file.file for file in files if file is not None), "")
-    if name or not config.bias:
+    if name or not config.bias or config.treatment:
         what = f"it trains {name}" if name else "its network has no biases"
+        what = "it is a control and a treatment" if config.treatment else what
         raise InputError(
             f"{reading.name}: {what}, which the walk-through of mlpwatch's own network can't "
             "repeat; --to html reports it"

@@ -42,6 +42,7 @@ def subheading(reading: RunReading) -> str:
         *([config.activation] if config.hidden else []),
         config.loss,
         f"{config.optimizer} {config.learning_rate:g}",
+        *([config.treatment.describe("torch")] if config.treatment else []),
         f"batch {config.batch_size}",
         f"{config.epochs:,} epoch{'s' * (config.epochs != 1)}",
         f"seed {config.seed}",

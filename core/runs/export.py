@@ -91,8 +91,8 @@ def runs_as_csv(runs: Sequence[Path]) -> str:
     writer.writerow(("run", *NUMBERS, "test_accuracy", *configs, *layers))
     for run, records in zip(opened, metrics, strict=True):
         scores = _test_accuracies(run)
-        configured = [getattr(run.config, name) for name in settings]
         for record in records:
+            configured = [getattr(run.config.of(record.engine), name) for name in settings]
             numbers = [getattr(record, name) for name in NUMBERS]
             own = [getattr(layer, name) for layer in record.layers for name in LAYER_NUMBERS]
             own += [None] * (len(layers) - len(own))

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from mlpwatch.core.config import EngineName, OptimizerName, RecipeName, RunConfig
+from mlpwatch.core.config import TITLES, EngineName, OptimizerName, RecipeName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.events import END_REASONS
@@ -382,13 +382,13 @@ def _engine(
     engine: EngineName, record: EpochRecord | None, end: Mapping[str, Any] | None, config: RunConfig
 ) -> EngineSummary:
     """Raise JsonError if the accuracy is invalid."""
-    is_own = config.network_file(engine) is not None
+    title = config.treatment.describe(engine) if config.treatment else config.title(engine)
     return EngineSummary(
         engine,
         epochs_done=record.epoch if record else 0,
         val_accuracy=_known(record.val_accuracy) if record else None,
         test_accuracy=_known(take_share({"test_accuracy": None, **(end or {})}, "test_accuracy")),
-        network=excerpt(config.title(engine)) if is_own else None,
+        network=excerpt(title) if title != TITLES[engine] else None,
     )
 
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
-from mlpwatch.core.config import MAX_EPOCHS, NETWORK_FIELDS, RunConfig
+from mlpwatch.core.config import IN_PLACE, MAX_EPOCHS, RunConfig
 from mlpwatch.core.data.source import MAX_CLASSES
 from mlpwatch.core.errors import ConfigError, RunError
 from mlpwatch.core.files.durable import OpenFolder, replace_durably
@@ -39,7 +39,7 @@ _PACKAGES = ("mlpwatch", "numpy", "torch", "scikit-learn")
 
 _FIELDS = {
     "format", "config", "dataset", "versions", "created", "parent", "group", "id", "ranks",
-    *NETWORK_FIELDS,
+    *IN_PLACE,
 }  # fmt: skip
 
 
@@ -127,7 +127,7 @@ class RunManifest:
             OSError: for example a full disk; nothing was written.
         """
         config = self.config.to_dict()
-        networks = {name: config.pop(name) for name in NETWORK_FIELDS if name in config}
+        networks = {name: config.pop(name) for name in IN_PLACE if name in config}
         values = {
             "format": MANIFEST_FORMAT,
             "config": config,
@@ -221,7 +221,7 @@ def _parse(values: dict[str, Any]) -> RunManifest:
         raise JsonError(f"format {version}, newer than {MANIFEST_FORMAT}: update mlpwatch")
     if unknown := sorted(set(values) - _FIELDS):
         raise JsonError(f"unknown field {unknown[0]!r:.40}: perhaps of a newer mlpwatch")
-    networks = {name: take_object(values, name) for name in NETWORK_FIELDS if name in values}
+    networks = {name: take_object(values, name) for name in IN_PLACE if name in values}
     config = take_object(values, "config") | networks
     hidden = config.get("hidden")
     if isinstance(hidden, list) and len(hidden) > MAX_LAYERS:

@@ -31,7 +31,7 @@ def saved_slots(config: RunConfig, engine: EngineName) -> tuple[str, ...]:
     """Return the optimizer slots in an engine's checkpoints: none that a user's file hides."""
     file = config.network_file(engine)
     is_seen = file is None or file.keeps_slots
-    return OPTIMIZERS[config.optimizer].slot_names if is_seen else ()
+    return OPTIMIZERS[config.of(engine).optimizer].slot_names if is_seen else ()
 
 
 def with_sources(config: RunConfig, folder: Path, note: Callable[[str], None]) -> RunConfig:

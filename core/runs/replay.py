@@ -1,12 +1,13 @@
 """Returns new lines of a run folder's logs as events, like those of a live run."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.events import END_REASONS, EpochDone, Event, RunEnded, RunStarted
@@ -174,13 +175,20 @@ class ParentTail:
         self.begins = 0
         """The epoch at which the branch begins."""
         self._tail: LineTail | None = None
+        self._columns: Mapping[EngineName, Sequence[EngineName]] = {n: (n,) for n in ENGINE_NAMES}
         try:
-            parent = read_manifest(path).parent
+            own = read_manifest(path)
+            parent = own.parent
+            folder = parent_folder(path, parent) if parent else None
+            if parent is None or folder is None:
+                return
+            treatment = own.config.treatment
+            if treatment and read_manifest(folder).config.treatment is None:
+                # One engine of the parent is the past of both columns.
+                self._columns = {treatment.engine: ENGINE_NAMES}
         except RunError:
             return
-        folder = parent_folder(path, parent) if parent else None
-        if parent is not None and folder is not None:
-            self.begins, self._tail = parent.epoch, LineTail(folder / METRICS_NAME)
+        self.begins, self._tail = parent.epoch, LineTail(folder / METRICS_NAME)
 
     @property
     def is_there(self) -> bool:
@@ -197,7 +205,12 @@ class ParentTail:
             if not lines:
                 break
             records = (parse_epoch(raw) for raw in lines)
-            found += [one for one in records if one is not None and one.epoch >= self.begins]
+            found += [
+                replace(one, engine=name)
+                for one in records
+                if one is not None and one.epoch >= self.begins
+                for name in self._columns.get(one.engine, ())
+            ]
         return found
 
 

@@ -1,6 +1,6 @@
 """A branch: a new run that begins where another was at the end of one of its kept epochs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,10 +39,13 @@ def branched_session(
     which may train meanwhile, is only read. With the parent's own settings the branch ends as the
     parent does, bit for bit. Another optimizer begins with empty slots.
 
+    A branch against its parent has two columns of one engine: both begin with that engine's
+    weights, the left one trains with the parent's settings, the right one with the treatment's.
+
     Args:
         parent: see `Run.open`.
         epoch: a kept one; epochs done.
-        config: the parent's settings with changes that fit its weights.
+        config: the parent's settings with changes that fit its weights; perhaps a treatment.
         saved: the folder of all runs.
         name: of the branch; None for the parent's with `-at-EPOCH`.
         report: receives the current work.
@@ -52,7 +55,7 @@ def branched_session(
         RunError: the epoch is not kept, or its weights do not fit the data.
         DataError: the data can't be read.
     """
-    past = _read_past(parent, epoch, config.engine_names)
+    past = _read_past(parent, epoch, config)
     if config.epochs <= epoch:
         raise ConfigError(
             f"epochs {config.epochs}: the branch begins after epoch {epoch}; "
@@ -69,8 +72,8 @@ def branched_session(
     epoch_steps = steps_per_epoch(dataset.train_count, config.batch_size)
     at = next(iter(past.values())).position
     begun = {
-        engine: _begin(engines[engine], checkpoint, config, parent.config, epoch * epoch_steps)
-        for engine, checkpoint in past.items()
+        name: _begin(engines[name], checkpoint, config, parent, epoch * epoch_steps)
+        for name, checkpoint in past.items()
     }
     info = DatasetInfo(
         dataset.name, dataset.sha256, dataset.image_shape, dataset.classes, dataset.names
@@ -100,13 +103,19 @@ def free_branch_name(saved: Path, parent: str, epoch: int) -> str:
     return name
 
 
-def _read_past(
-    parent: Run, epoch: int, engines: Iterable[EngineName]
-) -> dict[EngineName, Checkpoint]:
-    names = tuple(engines)
-    kept = parent.history.epochs(names)
+def _source(parent: Run, config: RunConfig, engine: EngineName) -> EngineName:
+    """Return the parent's engine whose past a branch's engine continues."""
+    return engine if parent.config.treatment is not None else config.kind(engine)
+
+
+def _read_past(parent: Run, epoch: int, config: RunConfig) -> dict[EngineName, Checkpoint]:
+    names = {name: _source(parent, config, name) for name in config.engine_names}
+    kept = parent.history.epochs(sorted({*names.values()}))
     if epoch in kept:
-        return {name: parent.read_past(name, epoch) for name in names}
+        return {
+            name: replace(parent.read_past(source, epoch), engine=name)
+            for name, source in names.items()
+        }
     if not kept:
         raise RunError(
             f"run {parent.name!r}: none of its epochs is kept, so nothing can branch from it; "
@@ -127,9 +136,11 @@ def _check_shape(parent: Run, dataset: Dataset) -> None:
 
 
 def _begin(
-    engine: Engine, past: Checkpoint, config: RunConfig, before: RunConfig, step: int
+    engine: Engine, past: Checkpoint, config: RunConfig, parent: Run, step: int
 ) -> Checkpoint:
     """Load a past state into an engine; return the checkpoint from which the branch begins."""
+    before = parent.config.of(_source(parent, config, engine.name))
+    config = config.of(engine.name)
     state, own = past.state, engine.state()
     if OPTIMIZERS[config.optimizer].slot_names != OPTIMIZERS[before.optimizer].slot_names:
         state = EngineState(state.weights, own.slots, 0)
@@ -151,30 +162,42 @@ def _fill(
 ) -> None:
     """Write the past that the branch shares with its parent into its folder."""
     positions = {name: checkpoint.position for name, checkpoint in begun.items()}
-    replace_durably(folder / METRICS_NAME, _shared_lines(parent, positions))
-    _copy_events(folder, parent, positions, parent_step)
+    sources = {name: _source(parent, config, name) for name in begun}
+    replace_durably(folder / METRICS_NAME, _shared_lines(parent, positions, sources))
+    if all(name == source for name, source in sources.items()):
+        _copy_events(folder, parent, positions, parent_step)
     history = History(folder / HISTORY_NAME)
     for name, checkpoint in begun.items():
         write_checkpoint(checkpoint_path(folder, name), checkpoint, config.seed)
         history.write(checkpoint, config.seed)
     same_steps = all(at.step == parent_step for at in positions.values())
-    if same_steps and config.learning_rate == parent.config.learning_rate:
-        # The branch makes the changes of the learning rate at the same steps as its parent.
-        changes = read_rates(parent.path)
-        if shared := [one for name in begun for one in changes[name]]:
-            append_rates(folder, shared)
+    # The branch makes the changes of the learning rate at the same steps as its parent.
+    changes = read_rates(parent.path)
+    shared = [
+        replace(one, engine=name)
+        for name, source in sources.items()
+        if config.of(name).learning_rate == parent.config.of(source).learning_rate
+        for one in changes[source]
+    ]
+    if same_steps and shared:
+        append_rates(folder, shared)
 
 
-def _shared_lines(parent: Run, positions: Mapping[EngineName, Position]) -> Iterator[bytes]:
-    """Yield the lines of the parent's epochs, with the steps that they have in the branch."""
+def _shared_lines(
+    parent: Run,
+    positions: Mapping[EngineName, Position],
+    sources: Mapping[EngineName, EngineName],
+) -> Iterator[bytes]:
+    """Yield the lines of the parent's epochs, with the engines and steps of the branch."""
     for raw in MetricsLog(parent.path / METRICS_NAME).raw_lines():
         record = parse_epoch(raw, with_confusion=False) if raw.endswith(b"\n") else None
-        at = positions.get(record.engine) if record else None
-        if record is None or at is None or record.epoch > at.epoch:
-            continue
-        step = record.epoch * (at.step // max(1, at.epoch))
-        other = (to_json({**parse_object(raw), "step": step}) + "\n").encode()
-        yield raw if step == record.step else other
+        for name, at in positions.items():
+            if record is None or sources[name] != record.engine or record.epoch > at.epoch:
+                continue
+            step = record.epoch * (at.step // max(1, at.epoch))
+            own = {**parse_object(raw), "step": step, "engine": name}
+            is_same = step == record.step and name == record.engine
+            yield raw if is_same else (to_json(own) + "\n").encode()
 
 
 def _copy_events(

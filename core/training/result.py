@@ -69,6 +69,8 @@ def result_of(
     """
     files = {name: config.network_file(name) for name in results}
     networks = {name: {"network": file.file} for name, file in files.items() if file}
+    if config.treatment is not None:
+        networks = {name: {"title": config.treatment.describe(name)} for name in results}
     engines = {name: networks.get(name, {}) | results[name].to_dict() for name in sorted(results)}
     for name, values in engines.items():
         if config.patience is not None and values["best"]:

@@ -20,7 +20,7 @@ from mlpwatch.core.analysis.inference import (
 from mlpwatch.core.analysis.step_trace import StepTrace, trace_step
 from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.config import EngineName, RunConfig, check_new_rate
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import MlpwatchError
@@ -37,6 +37,7 @@ from mlpwatch.core.events import (
 )
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
+from mlpwatch.core.remote.protocol import check_new_rate
 from mlpwatch.core.remote.server import CommandServer
 from mlpwatch.core.runs.checkpoints import Position
 from mlpwatch.core.runs.event_log import Plan
@@ -296,7 +297,7 @@ class Session:
     def learning_rate(self, engine: EngineName) -> float:
         """Return η₀ of an engine as ordered last; its schedule scales it."""
         rate = self._controls[engine].learning_rate
-        return rate if rate > 0 else self.config.learning_rate
+        return rate if rate > 0 else self.config.of(engine).learning_rate
 
     def set_learning_rate(self, rate: float, *engines: EngineName) -> None:
         """Change η₀ of the named engines, or of all, from their next batches on.
@@ -365,7 +366,7 @@ class Session:
         result = train(
             self._engines[name],
             self.dataset,
-            self.config,
+            self.config.of(name),
             self._controls[name],
             self.mailbox,
             recorder=self._recorder,
@@ -382,9 +383,8 @@ class Session:
             self._results[name] = result
             if self.ended:
                 self._write_result()
-        # PyTorch gets NumPy's cores at its end, but not the reverse: with more threads OpenBLAS
-        # rounds differently: the last bits of NumPy's weights would depend on when PyTorch ends.
-        if name == "numpy" and "torch" in self._controls:
+        # Not the reverse: OpenBLAS rounds by its threads, NumPy's bits would hang on PyTorch.
+        if name == "numpy" and "torch" in self._controls and self.config.treatment is None:
             self._controls["torch"].set_threads(self._cores)
 
     def _write_result(self) -> None:

@@ -37,6 +37,8 @@ def why_not_compared(
     sizes = layer_sizes(dataset.features, config.hidden, dataset.classes)
     if len(engines) == 1:
         return "this run trains one model"
+    if config.treatment is not None:
+        return "control and treatment differ on purpose"
     if parameter_count(sizes, has_bias=config.bias) > MOST_COMPARED:
         return f"the network has more than {MOST_COMPARED:,} weights"
     for name, engine in engines.items():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpwatch.core import config as settings
-from mlpwatch.core.config import NETWORK_FIELDS, RunConfig
+from mlpwatch.core.config import IN_PLACE, RunConfig
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network_file import NetworkFile
 from mlpwatch.core.specification import UNDEFINED_LOSSES, Specification
@@ -73,7 +73,7 @@ def test_a_config_from_before_there_was_a_choice_has_biases() -> None:
 
 def test_the_dict_holds_every_field_and_nothing_else() -> None:
     names = {field.name for field in fields(RunConfig)}
-    assert set(RunConfig().to_dict()) == names - set(NETWORK_FIELDS)
+    assert set(RunConfig().to_dict()) == names - set(IN_PLACE)
 
 
 def test_networks_are_in_the_dict_where_there_are_some() -> None:
@@ -162,6 +162,7 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("threads", 0, "threads 0: expected a whole number from 1 to 4,096"),
     ("threads", 4_097, "threads 4097: expected"),
     ("network", "net.py", "network 'net.py': expected its file and sha256"),
+    ("treatment", {}, "treatment {}: expected its engine and settings"),
     ("network_torch", {}, "network: expected the name of its file, and its sha256"),
 ]
 

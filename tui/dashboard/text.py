@@ -55,7 +55,7 @@ def before_spike(watch: Watch) -> tuple[int, float, str] | None:
     if state is None or session is None or (engine := state.spiked) is None:
         return None
     began = engine.spikes.began or 0
-    rate = engine.learning_rate_at(began, session.config.learning_rate) / 2
+    rate = engine.learning_rate_at(began, session.config.of(engine.name).learning_rate) / 2
     why = f"{spike_text(engine)}: from before it, with half the learning rate."
     return began // state.epoch_steps, rate, why
 
@@ -100,4 +100,5 @@ def standing_note(state: "RunState", config: RunConfig) -> str:
         return f"o: {parted}"
     if state.gaps:
         return f"o charts the gap: {gap_text(state.gaps[-1])}"
-    return "both start from the same weights and see the same batches"
+    begin = "both start from the same weights and see the same batches"
+    return f"{begin}; {config.treatment.describe('torch')}" if config.treatment else begin

@@ -74,6 +74,9 @@ def differs_by_mean(config: RunConfig) -> bool:
 
 
 def _headline(config: RunConfig) -> str:
+    if config.treatment is not None:
+        both = (config.treatment.describe(name) for name in config.engine_names)
+        return f"One network in two columns: {', and '.join(both)}"
     if config.recipe in RECIPE_STORIES:
         summary = RECIPE_SUMMARIES[config.recipe]
         return summary[0].upper() + summary[1:]
@@ -153,10 +156,13 @@ def _conclusion(
             f"{config.title('torch')}'s at the same weights: that is not "
             "rounding. A run that trains compares its steps and looks for the cause."
         )
-    if config.recipe in RECIPE_STORIES:
-        return data.words(recipe_story(config.recipe, data.classes))
-    if not both:
-        return "Each step goes against these gradients: downhill, as the batch sees it."
+    if config.treatment is not None:
+        gap = f": {gap_text(state.gaps[-1])}" if state.gaps else ""
+        return f"What parts the two columns: {config.treatment or 'nothing'}{gap}."
+    story = data.words(recipe_story(config.recipe, data.classes))
+    if story or not both:
+        downhill = "Each step goes against these gradients: downhill, as the batch sees it."
+        return story or downhill
     if parted := parted_text(state, config):
         return f"Both take the same steps: {parted}. --dtype float64 puts it off."
     if state.gaps and not has_same_rates(state):

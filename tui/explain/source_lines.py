@@ -82,7 +82,8 @@ def source_lines(
     """
     if file := config.network_file(engine):
         return _of_user(page, engine, file, folder)
-    return _by_hand(page, config) if engine == "numpy" else _by_torch(page, config)
+    config, is_by_hand = config.of(engine), config.kind(engine) == "numpy"
+    return _by_hand(page, config) if is_by_hand else _by_torch(page, config)
 
 
 def _of_user(

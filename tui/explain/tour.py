@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from mlpwatch.core.config import EngineName
+from mlpwatch.core.config import EngineName, RunConfig
+from mlpwatch.core.treatment import CONTROL, TREATMENT
 from mlpwatch.tui.explain.choice import ShownStep
 from mlpwatch.tui.explain.layout import Section, beside, longest, sections_that_fit
 from mlpwatch.tui.explain.source_text import Extent, SourceOf, source_column, source_rows
@@ -84,7 +85,7 @@ def tour_rows(number: int, shown: ShownPage, state: RunState) -> list[Row]:
 def code_rows(number: int, of: SourceOf, look: Look, width: int, height: int) -> list[Row]:
     """Return a page that shows the source alone, in full if there is room."""
     title = "What this page computes, in our source and in PyTorch"
-    if of.config.has_networks:
+    if of.config.has_networks or of.config.treatment is not None:
         sources = " and in ".join(
             clipped(of.config.title(name), 18) for name in of.config.engine_names
         )
@@ -149,7 +150,7 @@ def _sections(
     ]
     is_unit = page.name == "unit"
     words = shown.step.dataset.words
-    formulas: list[Row] = [[(words(formula), Role.TEXT)] for formula in page.formulas(config)]
+    formulas: list[Row] = [[(words(line), Role.TEXT)] for line in _formulas(page, config)]
     return [
         Section(title),
         # The unit's tables have titles of their own.
@@ -161,6 +162,19 @@ def _sections(
         Section([[]] * (0 if is_unit else _PICTURE_ROWS), _PICTURES_RANK, is_room=True),
         Section([[(_next(shown.step, state), Role.DIM)]], 1 if is_unit else 0),
     ]
+
+
+def _formulas(page: Page, config: RunConfig) -> list[str]:
+    """Return a page's formulas; of two columns with different updates those of both."""
+    control, treated = config.of("numpy"), config.of("torch")
+    if page.name != "update":
+        has_masks = treated.dropout or treated.input_dropout
+        return [*page.formulas(treated if has_masks else control)]
+    both = page.formulas(control), page.formulas(treated)
+    if both[0] == both[1]:
+        return [*both[0]]
+    return [f"{title}: {line}" for title, own in zip((CONTROL, TREATMENT), both, strict=True)
+            for line in own]  # fmt: skip
 
 
 def _choice_row(page: Page, shown: ShownPage) -> Row:
@@ -189,7 +203,8 @@ def _where(
     text += of.dataset.words(f", {len(one.rows)} images")
     taken = "  taken" if one.after else "  ended" if is_ended else ""
     # Last: 80 columns have no room for it beside large numbers.
-    dropout = "  with dropout" if config.dropout or config.input_dropout else ""
+    own = config.of(name)
+    dropout = "  with dropout" if own.dropout or own.input_dropout else ""
     title = (f"{clipped(config.title(name), 18):<8} ", ACCENTS[name])
     return [title, (text, Role.TEXT), (taken, Role.STRONG), (dropout, Role.DIM)]
 

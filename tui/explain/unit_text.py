@@ -204,7 +204,7 @@ def _facts(unit: UnitTrace, after: UnitTrace | None, shown: ShownStep, label: in
         facts = {f"{share} of class {name}": output, "should be": str(is_label)}
     else:
         facts["f'(z)"] = three_digits(unit.derivative)
-        if shown.config.dropout:
+        if shown.config.dropout or shown.config.of("torch").dropout:
             facts["m, of dropout"] = three_digits(unit.kept)
     facts["δ"] = three_digits(unit.delta)
     return [[(f"{name:<17}{value:>18}", Role.STRONG)] for name, value in facts.items()]

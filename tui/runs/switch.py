@@ -19,7 +19,7 @@ from mlpwatch.core.cli.options import (
     options_for,
 )
 from mlpwatch.core.cli.parser import Parser
-from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, NETWORK_FIELDS, RunConfig
+from mlpwatch.core.config import ENGINE_NAMES, IN_PLACE, MAX_EPOCHS, RunConfig
 from mlpwatch.core.errors import ConfigError, InputError, MlpwatchError
 from mlpwatch.core.runs.changes import delete_run
 from mlpwatch.core.runs.layout import check_run_name
@@ -109,8 +109,11 @@ class RunSwitch:
             return False
         saved = run.summary.path.parent
         like = await asyncio.to_thread(_config_of, run.summary.path)
-        if any(getattr(like, name) for name in NETWORK_FIELDS):
-            self._say(f"{run.summary.name} trains a network file: start it from a shell", bad=True)
+        if any(getattr(like, name) for name in IN_PLACE):
+            what = "trains a network file: start it from a shell"
+            if like.treatment is not None:
+                what = "is a branch against its parent: b on the parent makes another"
+            self._say(f"{run.summary.name} {what}", bad=True)
             return False
         entry = LineEntry(
             "A new run here, with these options:",

@@ -177,8 +177,8 @@ class PastEpochs:
                 raise DataError(f"epoch {past.epoch} of {title} is not kept: no step to compare")
         found = past.checkpoints.items()
         states = {name: one.state for name, one in found}
-        usual = self._config.learning_rate
-        rates = {name: one.position.learning_rate or usual for name, one in found}
+        usual = {name: self._config.of(name).learning_rate for name, _ in found}
+        rates = {name: one.position.learning_rate or usual[name] for name, one in found}
         # The schedule of then: a resume may have made the run longer since.
         planned = next(iter(past.checkpoints.values())).position.planned_epochs
         config = replace(self._config, epochs=planned or self._config.epochs)

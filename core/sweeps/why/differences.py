@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlpwatch.core.config import NETWORK_FIELDS, RunConfig
+from mlpwatch.core.config import IN_PLACE, RunConfig
 from mlpwatch.core.specification import OUTPUT_OF_LOSS
 
-NOT_CAUSES = ("recipe", "data", "seed", "threads", "history", "only", *NETWORK_FIELDS)
+NOT_CAUSES = ("recipe", "data", "seed", "threads", "history", "only", *IN_PLACE)
 """A recipe is only a name, data must be the same, seeds are drawn again for the hybrids; threads
 and history change no number, and `only` chooses what is trained."""
 

@@ -85,6 +85,8 @@ def check_for_ranks(config: RunConfig) -> None:
             f"--ranks: {title} computes the mean over its own images, and that of several "
             "processes is another; train your own network in one process"
         )
+    if config.treatment is not None:
+        raise ConfigError("--ranks: control and treatment train in one process")
     if config.device == "mps" and "torch" in config.engine_names:
         raise ConfigError("--ranks: device 'mps' can't sum over processes; use --device cpu")
 

@@ -15,7 +15,7 @@ from mlpwatch.core.cli.options import (
     options_for,
 )
 from mlpwatch.core.cli.parser import Parser
-from mlpwatch.core.config import NETWORK_FIELDS, RunConfig
+from mlpwatch.core.config import IN_PLACE, RunConfig
 from mlpwatch.core.data.registry import SOURCES
 from mlpwatch.core.errors import ConfigError, InputError
 from mlpwatch.core.recipes import RECIPES, from_recipe
@@ -69,7 +69,7 @@ REACHES: list[tuple[str, str, str, Any]] = [
 
 def test_every_setting_has_an_option() -> None:
     reached = {field for _, _, field, _ in REACHES} | {"momentum", "torch_loss_mean", "recipe"}
-    assert reached | set(NETWORK_FIELDS) == {field.name for field in fields(RunConfig)}
+    assert reached | set(IN_PLACE) == {field.name for field in fields(RunConfig)}
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov"])

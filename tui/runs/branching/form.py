@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
+from mlpwatch.core.cli.branch import against_parent
 from mlpwatch.core.cli.options import shown_setting
-from mlpwatch.core.config import ENGINE_NAMES, TITLES, RunConfig
+from mlpwatch.core.config import ENGINE_NAMES, IN_PLACE, TITLES, RunConfig
 from mlpwatch.core.errors import ConfigError, InputError, MlpwatchError
 from mlpwatch.core.runs.layout import check_run_name
 from mlpwatch.tui.formatting import count
@@ -18,7 +19,8 @@ FATES: tuple[Fate, ...] = get_args(Fate)
 EPOCH, NAME, FATE, MODELS = "from epoch", "name", "run here", "models"
 """The rows that are no settings."""
 
-BOTH = "both"
+BOTH, AGAINST = "both", "against parent"
+"""Values of the row of models: both engines, or control and treatment by one of them."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "training": (
@@ -198,18 +200,28 @@ class BranchForm:
                 values["only"] = next((name for name in ENGINE_NAMES if TITLES[name] == text), None)
             elif row.key in _TYPES and text != row.before:
                 values[row.key] = _parsed(row.key, text)
-        return replace(self.config, **values)
+        changed = replace(self.config, **values)
+        if self.texts.get(MODELS) == AGAINST:
+            return against_parent(self.config, changed, self.config.only or "numpy")
+        return changed
 
 
 def changes_text(after: RunConfig, before: RunConfig) -> str:
     """Return the settings that differ, with their values before, in one line."""
+    if after.treatment == before.treatment:
+        return _changes(after, before) or "nothing changed"
+    shared = _changes(replace(after, treatment=None, only=before.only), before)
+    treated = _changes(after.of("torch"), after) or "nothing changed"
+    return f"{f'both: {shared}; ' if shared else ''}left control, right treatment: {treated}"
+
+
+def _changes(after: RunConfig, before: RunConfig) -> str:
     old, new = before.to_dict(), after.to_dict()
-    changes = [
+    return ", ".join(
         f"{name.replace('_', ' ')} {shown_setting(value)} (was {shown_setting(old.get(name))})"
         for name, value in new.items()
-        if value != old.get(name)
-    ]
-    return ", ".join(changes) or "nothing changed"
+        if value != old.get(name) and name not in IN_PLACE
+    )
 
 
 _HINTS: dict[str, Any] = get_type_hints(RunConfig)
@@ -221,13 +233,18 @@ def _rows_for(config: RunConfig, *, has_run_here: bool) -> list[Row]:
     first = [Row(EPOCH, "branch"), Row(NAME, "branch")]
     if has_run_here:
         first.append(Row(FATE, "branch", FATES, FATES[0]))
-    if config.only is None:
-        titles = (BOTH, *(TITLES[name] for name in ENGINE_NAMES))
-        first.append(Row(MODELS, "branch", titles, BOTH))
+    if config.treatment is None:
+        names = ENGINE_NAMES if config.only is None else (config.only,)
+        titles = (*([BOTH] if config.only is None else []), *(TITLES[name] for name in names))
+        titles += () if config.has_networks else (AGAINST,)
+        first.append(Row(MODELS, "branch", titles, titles[0]))
+    # What a treatment changes is its own; the other settings change in both columns.
+    treated = dict(config.treatment.settings) if config.treatment else {}
     return first + [
         Row(name, group, _choices(name), _shown(getattr(config, name)))
         for group, names in GROUPS.items()
         for name in names
+        if name not in treated
     ]
 
 

@@ -5,6 +5,8 @@ from dataclasses import fields, replace
 import pytest
 
 from mlpwatch.core.config import RunConfig
+from mlpwatch.core.network_file import NetworkFile
+from mlpwatch.core.treatment import Treatment
 from mlpwatch.tui.runs.branching.form import (
     EPOCH,
     FATE,
@@ -108,7 +110,7 @@ def test_what_can_not_be_is_said(key: str, typed: str, said: str) -> None:
 
 def test_what_is_decided_already_has_no_row() -> None:
     keys = {row.key for row in form(replace(CONFIG, only="torch"), here="").rows}
-    assert keys == {EPOCH, NAME, *(name for names in GROUPS.values() for name in names)}
+    assert keys == {EPOCH, NAME, MODELS, *(name for names in GROUPS.values() for name in names)}
     assert not keys & {"hidden", "dtype", "initialization", "recipe", "only"}
 
 
@@ -116,10 +118,35 @@ def test_each_setting_has_a_row_or_belongs_to_the_weights_of_the_parent() -> Non
     rows = {name for names in GROUPS.values() for name in names}
     fixed = {
         "bias", "data", "dtype", "hidden", "initialization", "network", "network_torch", "only",
-        "recipe",
+        "recipe", "treatment",
     }  # fmt: skip
     assert {one.name for one in fields(RunConfig)} == rows | fixed
     assert not rows & fixed
+
+
+def test_against_the_parent_what_changes_is_the_treatment() -> None:
+    one = put(put(put(form(), "dropout", "0.5"), "epochs", "9"), MODELS, "a")
+    assert one.plan().config == replace(
+        CONFIG, epochs=9, treatment=Treatment("numpy", (("dropout", 0.5),))
+    )
+    assert one.effect() == (
+        "from epoch 2, 7 more epochs: both: epochs 9 (was 4); "
+        "left control, right treatment: dropout 0.5 (was 0.0)"
+    )
+    one = put(form(replace(CONFIG, only="torch")), MODELS, "a")
+    assert one.plan().config == replace(CONFIG, treatment=Treatment("torch"))
+    assert one.effect().endswith("left control, right treatment: nothing changed")
+
+
+def test_a_control_and_its_treatment_stay_what_they_are() -> None:
+    config = replace(CONFIG, treatment=Treatment("numpy", (("dropout", 0.5),)))
+    one = put(form(config), "learning_rate", "0.2")
+    assert not {MODELS, "dropout"} & {row.key for row in one.rows}
+    assert one.plan().config == replace(config, learning_rate=0.2)
+    assert "learning rate 0.2 (was 0.3)" in one.effect()
+    files = replace(CONFIG, network=NetworkFile("net.py", "0" * 64))
+    models = next(row for row in form(files).rows if row.key == MODELS)
+    assert "against parent" not in models.choices
 
 
 def test_an_output_activation_is_chosen_or_left_to_the_loss() -> None:
