@@ -8,9 +8,10 @@ from dataclasses import replace
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mlpwatch.core.cli.options import options_for, shown_setting
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import InputError, RunError
 from mlpwatch.core.report.formats import FORMATS, ExportSource, export_bytes, export_file
 from mlpwatch.core.text import printable
@@ -29,6 +30,10 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
         help="; ".join(f"{name}: {one.summary}" for name, one in FORMATS.items()),
     )  # fmt: skip
     parser.add_argument(
+        "--engine", choices=get_args(EngineName), metavar="|".join(get_args(EngineName)),
+        help="with onnx: whose model (default: numpy, if it trains)",
+    )  # fmt: skip
+    parser.add_argument(
         "-o", "--output", metavar="PATH",
         help="the new file, or a folder for it (default: here, named after the run); - for the "
         "standard output. No file is ever overwritten",
@@ -45,7 +50,9 @@ def run_export(options: argparse.Namespace) -> int:
     from mlpwatch.core.runs.listing import find_folder, is_group  # noqa: PLC0415
 
     folder = find_folder(Path(options.saved), options.run)
-    source = export_source(folder, is_group=is_group(folder))
+    source = replace(export_source(folder, is_group=is_group(folder)), engine=options.engine)
+    if options.engine is not None and not FORMATS[options.to].has_engine:
+        raise InputError(f"--engine {options.engine}: {options.to} has both models; leave it out")
     if options.output == STDOUT:
         if sys.stdout.isatty() and not FORMATS[options.to].is_text:
             raise InputError(f"-o -: {options.to} is no text; give a file, or a pipe to a program")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import InputError, RunError
 from mlpwatch.core.text import printable
 
@@ -23,6 +24,8 @@ class ExportSource:
     """Whether it is a sweep."""
     again: Callable[[], str] = lambda: ""
     """Returns the command that makes it again; may be empty."""
+    engine: EngineName | None = None
+    """Whose model is exported; None for the first that the run trains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,8 @@ class ExportFormat:
     """One value of `--to`. What makes the file imports what it needs only when it is called."""
 
     summary: str
-    make: Callable[[ExportSource], bytes]
-    """Returns the whole file.
+    make: Callable[[ExportSource], bytes | Mapping[str, bytes]]
+    """Returns the whole file; of a folder, its files by their paths in it.
 
     Raises:
         InputError: it can't be made of this run, or an optional package is missing.
@@ -39,6 +42,8 @@ class ExportFormat:
     """
     is_text: bool = True
     """Whether a terminal can show it."""
+    has_engine: bool = False
+    """Whether it is of one engine alone."""
 
 
 def export_bytes(source: ExportSource, kind: str) -> bytes:
@@ -48,7 +53,10 @@ def export_bytes(source: ExportSource, kind: str) -> bytes:
         InputError: the format has none for a sweep, or an optional package is missing.
         RunError: the run can't be read.
     """
-    return FORMATS[kind].make(source)
+    data = FORMATS[kind].make(source)
+    if not isinstance(data, bytes):
+        raise InputError(f"--to {kind}: it is a folder, which has no place in a pipe; give a path")
+    return data
 
 
 def export_file(source: ExportSource, kind: str, path: Path | None, here: Path) -> Path:
@@ -69,15 +77,15 @@ def export_file(source: ExportSource, kind: str, path: Path | None, here: Path) 
         RunError: the run can't be read, or the file can't be written; no file is left.
     """
     # Not at the top: every command imports this module, and `secrets` takes 4 ms.
-    from mlpwatch.core.files.new_files import create_file  # noqa: PLC0415
+    from mlpwatch.core.files.new_files import create  # noqa: PLC0415
 
     if path is not None and not path.is_dir():
         # Before the work: a figure takes seconds.
         if path.exists() or path.is_symlink():
             raise _taken(path)
-        data = export_bytes(source, kind)
+        data = FORMATS[kind].make(source)
         try:
-            create_file(path, data)
+            create(path, data)
         except FileExistsError:
             raise _taken(path) from None
         except OSError as error:
@@ -88,7 +96,7 @@ def export_file(source: ExportSource, kind: str, path: Path | None, here: Path) 
         return path
     from mlpwatch.core.runs.export import safe_stem, write_numbered  # noqa: PLC0415 - NumPy
 
-    data = export_bytes(source, kind)
+    data = FORMATS[kind].make(source)
     return write_numbered(path or here, safe_stem(source.folder.resolve().name), kind, data)
 
 
@@ -123,16 +131,16 @@ def _figure(kind: str) -> Callable[[ExportSource], bytes]:
 
 def _html(source: ExportSource) -> bytes:
     if source.is_group:
-        from mlpwatch.core.report.group_page import group_page  # noqa: PLC0415
+        from mlpwatch.core.report.pages.group_page import group_page  # noqa: PLC0415
 
         return group_page(_group_with_epochs(source.folder), source.again())
-    from mlpwatch.core.report.run_page import run_page  # noqa: PLC0415
+    from mlpwatch.core.report.pages.run_page import run_page  # noqa: PLC0415
 
     return run_page(_run_with_epochs(source.folder), source.again())
 
 
 def _script(source: ExportSource) -> bytes:
-    from mlpwatch.core.report.notebook import run_script  # noqa: PLC0415
+    from mlpwatch.core.report.walkthrough.notebook import run_script  # noqa: PLC0415
 
     return run_script(_single(source, "py")).encode()
 
@@ -140,9 +148,30 @@ def _script(source: ExportSource) -> bytes:
 def _notebook(source: ExportSource) -> bytes:
     with needs("report", "ipynb"):
         import nbformat  # noqa: F401, PLC0415
-    from mlpwatch.core.report.notebook import run_notebook  # noqa: PLC0415
+    from mlpwatch.core.report.walkthrough.notebook import run_notebook  # noqa: PLC0415
 
     return run_notebook(_single(source, "ipynb")).encode()
+
+
+def _tensorboard(source: ExportSource) -> Mapping[str, bytes]:
+    with needs("tensorboard", "tensorboard"):
+        from mlpwatch.core.report.event_files import event_files  # noqa: PLC0415
+
+    return event_files(_single(source, "tensorboard"))
+
+
+def _onnx(source: ExportSource) -> bytes:
+    with needs("onnx", "onnx"):
+        from mlpwatch.core.report.onnx_model import onnx_bytes  # noqa: PLC0415
+    from mlpwatch.core.runs.manifest import read_manifest  # noqa: PLC0415
+    from mlpwatch.core.runs.run import Run  # noqa: PLC0415
+
+    _check_single(source, "onnx")
+    run = Run(source.folder, read_manifest(source.folder))
+    engine = source.engine or run.config.engine_names[0]
+    if engine not in run.config.engine_names:
+        raise InputError(f"--engine {engine}: {run.name} trains {run.config.only} alone")
+    return onnx_bytes(run, engine)
 
 
 def _single(source: ExportSource, kind: str) -> "RunReading":
@@ -151,12 +180,16 @@ def _single(source: ExportSource, kind: str) -> "RunReading":
     Raises:
         InputError: it is a sweep, or has done no epoch.
     """
+    _check_single(source, kind)
+    return _run_with_epochs(source.folder)
+
+
+def _check_single(source: ExportSource, kind: str) -> None:
     if source.is_group:
         name = printable(source.folder.name)
         raise InputError(
             f"--to {kind}: {name} is a sweep of several runs; name one of them as {name}/TRIAL"
         )
-    return _run_with_epochs(source.folder)
 
 
 def _run_with_epochs(folder: Path) -> "RunReading":
@@ -209,5 +242,7 @@ FORMATS: Mapping[str, ExportFormat] = {
     "py": ExportFormat("the same as a script", _script),
     "png": ExportFormat("a page of figures to print or to show", _figure("png"), is_text=False),
     "svg": ExportFormat("the same page, to scale", _figure("svg")),
+    "onnx": ExportFormat("one model, for any runtime", _onnx, is_text=False, has_engine=True),
+    "tensorboard": ExportFormat("a log folder for TensorBoard", _tensorboard, is_text=False),
 }
 """By the value of `--to`, which is also the ending of the file's name."""

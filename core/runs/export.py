@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import count
 from math import isfinite, nan
@@ -14,7 +14,7 @@ from mlpwatch.core.config import ENGINE_NAMES, EngineName, RunConfig
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.events import EpochDone
-from mlpwatch.core.files.new_files import create_file
+from mlpwatch.core.files.new_files import create
 from mlpwatch.core.files.strict_json import to_json
 from mlpwatch.core.runs.manifest import read_manifest
 from mlpwatch.core.runs.metrics import LAYER_NUMBERS, NUMBERS, layers_text
@@ -53,8 +53,14 @@ def export_runs(runs: Sequence[Path], folder: Path, kind: ExportKind) -> Path:
     return write_numbered(folder, stem, kind, text.encode())
 
 
-def write_numbered(folder: Path, stem: str, ending: str, data: bytes) -> Path:
+def write_numbered(folder: Path, stem: str, ending: str, data: bytes | Mapping[str, bytes]) -> Path:
     """Write a new file under the first free name, `one.csv`, `one-2.csv`, ...; return its path.
+
+    Args:
+        folder: for it.
+        stem: of its name.
+        ending: of its name.
+        data: its content; of a folder, that of its files by their paths in it.
 
     Raises:
         RunError: it can't be written; no file is left.
@@ -62,7 +68,7 @@ def write_numbered(folder: Path, stem: str, ending: str, data: bytes) -> Path:
     for number in count(1):
         path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.{ending}"
         try:
-            create_file(path, data)
+            create(path, data)
         except FileExistsError:
             continue
         except OSError as error:

@@ -17,11 +17,11 @@ import pytest
 from mlpwatch.core.cli.export import export_source
 from mlpwatch.core.cli.options import add_training_options, config_from
 from mlpwatch.core.cli.parser import Parser
-from mlpwatch.core.report.charts import ChartCurve, chart, log_ticks, ticks
-from mlpwatch.core.report.group_page import group_conclusion
-from mlpwatch.core.report.mistake_cards import grey_png
+from mlpwatch.core.report.pages.charts import ChartCurve, chart, log_ticks, ticks
+from mlpwatch.core.report.pages.group_page import group_conclusion
+from mlpwatch.core.report.pages.mistake_cards import grey_png
+from mlpwatch.core.report.pages.run_page import run_page
 from mlpwatch.core.report.reading import RunReading, read_run, without_predictions
-from mlpwatch.core.report.run_page import run_page
 from mlpwatch.core.sweeps.reading import GroupReader
 from mlpwatch.tui.__main__ import main
 from tests.support.samples.run_samples import create

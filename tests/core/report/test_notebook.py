@@ -15,8 +15,8 @@ import pytest
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.network_file import NetworkFile
-from mlpwatch.core.report.notebook import cells, run_script
 from mlpwatch.core.report.reading import RunReading, read_run, without_predictions
+from mlpwatch.core.report.walkthrough.notebook import cells, run_script
 from mlpwatch.tui.__main__ import main
 
 pytestmark = pytest.mark.xdist_group("report")

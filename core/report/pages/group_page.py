@@ -5,8 +5,8 @@ from html import escape
 from math import isfinite
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.report.charts import ChartCurve, chart
-from mlpwatch.core.report.page import page, section, table
+from mlpwatch.core.report.pages.charts import ChartCurve, chart
+from mlpwatch.core.report.pages.page import page, section, table
 from mlpwatch.core.sweeps.group import value_text
 from mlpwatch.core.sweeps.reading import CurveName, GroupReading, SettingRow, group_state
 from mlpwatch.core.sweeps.statistics import Spread, paired_difference

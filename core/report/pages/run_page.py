@@ -9,9 +9,9 @@ import numpy as np
 from mlpwatch.core.analysis.scores import score_classes
 from mlpwatch.core.epochs import EpochRecord, Matrix
 from mlpwatch.core.recipes import RECIPES
-from mlpwatch.core.report.charts import ChartCurve, chart
-from mlpwatch.core.report.mistake_cards import mistake_cards
-from mlpwatch.core.report.page import page, section, table
+from mlpwatch.core.report.pages.charts import ChartCurve, chart
+from mlpwatch.core.report.pages.mistake_cards import mistake_cards
+from mlpwatch.core.report.pages.page import page, section, table
 from mlpwatch.core.report.reading import RunReading
 from mlpwatch.core.report.sentences import conclusion, heading, subheading
 

@@ -10,7 +10,7 @@ from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.report.reading import RunReading
 from mlpwatch.core.report.sentences import conclusion, heading, subheading
-from mlpwatch.core.report.snippets import (
+from mlpwatch.core.report.walkthrough.snippets import (
     ACTIVATIONS,
     FACTORS,
     LOSSES_BY_HAND,
@@ -20,7 +20,7 @@ from mlpwatch.core.report.snippets import (
     UPDATES_BY_HAND,
     WHOLE_LOSSES,
 )
-from mlpwatch.core.report.walkthrough import WALKTHROUGH
+from mlpwatch.core.report.walkthrough.text import WALKTHROUGH
 
 SECONDS = 60.0
 """Training time of both networks together; as many epochs are repeated as fit."""

@@ -1,0 +1,1 @@
+"""The notebook and the script that make a run again: their text, and what a run has in it."""
