@@ -14,6 +14,7 @@ from threading import Thread
 from typing import IO, TYPE_CHECKING
 
 from mlpwatch.core.cli.branch import branch_maker, config_for_branch
+from mlpwatch.core.cli.ending import endings_of
 from mlpwatch.core.cli.options import config_for_resume, config_from
 from mlpwatch.core.cli.ranks import (
     check_command,
@@ -140,7 +141,7 @@ def resume(options: argparse.Namespace) -> int:
 
         with diverted_stdout() if config.has_networks else nullcontext():
             session = start(say)
-        return run_headless(session, request, as_json=options.json)
+        return run_headless(session, request, endings_of(options), as_json=options.json)
 
 
 def branch(options: argparse.Namespace) -> int:
@@ -171,7 +172,7 @@ def branch(options: argparse.Namespace) -> int:
             session = make(lambda _text: None)
         if options.stop_at_difference:
             session.stop_at_difference(ends=True)
-        return run_headless(session, request, as_json=options.json)
+        return run_headless(session, request, endings_of(options), as_json=options.json)
 
 
 def attach(options: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """The app: screens, global keys, and the timer that polls the mailbox."""
 
 import os
-from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +13,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
+from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.epoch_keys import EpochKeys
@@ -25,6 +25,8 @@ from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.live_settings import LiveSettings
+from mlpwatch.tui.outside.announcer import Announcer
+from mlpwatch.tui.outside.copies import Copies
 from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.shutdown import Shutdown
 from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on
@@ -67,7 +69,10 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self.runs = RunStack(self, Followed(watch, names), self._dashboard)
         redraw, stays = partial(self.update_screen, numbers=True), options.goes_on_after_hangup
         self.shutdown = Shutdown(self, self.runs, redraw, goes_on_after_hangup=stays)
+        self.endings = options.endings or RunEndings()
+        self._announcer = Announcer(self, self.runs, self.endings, notifies=options.notifies)
         self._settings = LiveSettings(self, self.runs, self._answer, redraw)
+        self._copies = Copies(self, self.runs, self._answer, options.saved)
         self._epochs = EpochKeys(self, self.runs, self._answer, redraw)
         self._ticker: Timer | None = None
         self._hints = Hints()
@@ -99,6 +104,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
     def on_mount(self) -> None:
         """Start loading, drawing and listening for signals."""
         self.shutdown.listen()
+        self._announcer.listen()
         self._set_fps(self._cost.fps)
         # Only after the first frame: importing torch holds the interpreter for a second.
         self.call_after_refresh(self._begin_loading)
@@ -316,17 +322,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self, filename: str | None = None, path: str | None = None, time_format: str | None = None
     ) -> str | None:
         """Save a picture of the screen beside the run's folder, and show its path."""
-        run = session.run.path if (session := self.runs.top.session) else None
-        folder = path or str(run.parent if run else self._options.saved)
-        if filename is None and run is not None:
-            filename = f"{run.name}-{datetime.now():%Y%m%d-%H%M%S}.svg"
-        try:
-            written = self.save_screenshot(filename, folder, time_format)
-        except OSError as error:
-            self._answer(f"no picture in {folder}: {error.strerror or error}", bad=True)
-            return None
-        self._answer(f"picture of the screen saved as {written}")
-        return written
+        return self._copies.picture(filename, path, time_format)
 
     def action_faster_screen(self) -> None:
         """Poll the mailbox more often."""

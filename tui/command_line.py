@@ -10,6 +10,7 @@ from mlpwatch.core.cli.branch import add_branch_options
 from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
 from mlpwatch.core.cli.comparison.compare import add_compare_options, run_compare
 from mlpwatch.core.cli.comparison.why import add_why_options, run_why
+from mlpwatch.core.cli.ending import add_end_options, add_notify_option
 from mlpwatch.core.cli.export import add_export_options, run_export
 from mlpwatch.core.cli.follow import add_status_options, add_tail_options, run_status, run_tail
 from mlpwatch.core.cli.options import add_run_options, add_training_options
@@ -19,6 +20,7 @@ from mlpwatch.core.cli.ranks import add_ranks_option
 from mlpwatch.core.cli.sweep import add_sweep_options
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
+from mlpwatch.tui.terminal.window.signs import notify_stderr
 
 _RUN_HELP = "name of the run, or path of its folder (default: the newest run)"
 
@@ -108,15 +110,16 @@ def _add_watch(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.description = "Train and watch, in this terminal."
     add_training_options(parser)
     add_run_options(parser, naming=True)
+    add_end_options(parser)
     _add_hangup_option(_add_screen_options(parser))
-    parser.set_defaults(command=command, json=False)
+    parser.set_defaults(command=command, json=False, notifier=notify_stderr)
 
 
 def _add_train(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.description = "Train without a screen; one line per epoch and engine on stderr."
     parser.usage = "mlpwatch train [OPTIONS]"
     add_train_options(parser)
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=command, notifier=notify_stderr)
 
 
 def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
@@ -131,8 +134,9 @@ def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
     add_ranks_option(parser)
     add_training_options(parser)
     add_run_options(parser, naming=False)
+    add_end_options(parser)
     _add_hangup_option(_add_screen_options(parser))
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=command, notifier=notify_stderr)
 
 
 def _add_branch(parser: argparse.ArgumentParser, command: Command) -> None:
@@ -147,7 +151,7 @@ def _add_branch(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
     add_branch_options(parser)
     _add_hangup_option(_add_screen_options(parser))
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=command, notifier=notify_stderr)
 
 
 def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
@@ -162,7 +166,7 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
         help="name of the run or sweep, or path of its folder (default: the newest run)",
     )  # fmt: skip
     add_run_options(parser, naming=False)
-    _add_screen_options(parser)
+    add_notify_option(_add_screen_options(parser))
     parser.set_defaults(command=command)
 
 

@@ -5,6 +5,7 @@ import signal
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
+from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.cli.signals import StopRequest, stop_on_signals
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ def ignore_hangups() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def go_on(watch: "Watch", beside: "Sequence[Watch]" = ()) -> int:
+def go_on(watch: "Watch", beside: "Sequence[Watch]" = (), endings: RunEndings | None = None) -> int:
     """Train to the end, or until a signal; return the exit status of a run without a screen.
 
     Args:
         watch: loading or training; its screen is gone.
         beside: other runs that train in this process.
+        endings: what follows their end.
 
     Raises:
         MlpwatchError: the run that was being loaded can't be trained.
@@ -51,13 +53,15 @@ def go_on(watch: "Watch", beside: "Sequence[Watch]" = ()) -> int:
             # The limit exists only so that people can watch.
             watch.session.set_steps_per_second(None)
         others = [one.session for one in beside if isinstance(one.session, Session)]
-        return _train_on([watch.session, *others], request)
+        return _train_on([watch.session, *others], request, endings or RunEndings())
 
 
-def _train_on(sessions: "list[Session]", request: "StopRequest") -> int:
+def _train_on(sessions: "list[Session]", request: "StopRequest", endings: RunEndings) -> int:
     from mlpwatch.core.cli.headless import end_status  # noqa: PLC0415
 
     request.is_loading = False
+    for session in sessions:
+        endings.follow(session)
     while not all(one.join(LOOK_SECONDS) for one in sessions):
         if monotonic() >= request.leave_by:
             break
@@ -71,6 +75,7 @@ def _train_on(sessions: "list[Session]", request: "StopRequest") -> int:
         if request.flag.is_set():
             for session in sessions:
                 session.stop()
+    endings.finish(request.flag)
     return request.exit_status or max(map(end_status, sessions))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import IO, TYPE_CHECKING
 
+from mlpwatch.core.cli.ending import endings_of
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.surroundings import check_textual_variables
@@ -44,8 +45,7 @@ def show_run(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
 
         return MlpwatchApp(watch, names, screen)
 
-    app, status = _run_app(make, options)
-    return _end(app, status)
+    return _end(*_run_app(make, options))
 
 
 def show_sweep(options: argparse.Namespace) -> int:
@@ -103,7 +103,8 @@ def _show_group(source: "SweepSource", options: argparse.Namespace) -> int:
 
 
 def _run_app(
-    make: "Callable[[ScreenOptions], MlpwatchApp]", options: argparse.Namespace
+    make: "Callable[[ScreenOptions], MlpwatchApp]",
+    options: argparse.Namespace,
 ) -> "tuple[MlpwatchApp, int]":
     """Run an app until it ends; return it and the exit status."""
     # The app handles the signal once it runs; until then it must not end the process.
@@ -127,6 +128,8 @@ def _run_app(
         ascii_only=options.ascii or not has_unicode(),
         saved=Path(options.saved),
         goes_on_after_hangup=getattr(options, "on_hangup", "save") == "continue",
+        notifies=getattr(options, "notify", False),
+        endings=endings_of(options),
     )
     app = make(screen)
     if options.theme is not None:
@@ -145,7 +148,7 @@ def _end(app: "MlpwatchApp", status: int) -> int:
     if app.shutdown.goes_on_without_screen:
         from mlpwatch.tui.hangup import go_on  # noqa: PLC0415
 
-        return go_on(following, app.runs.beside)
+        return go_on(following, app.runs.beside, app.endings)
     if following.error is not None and not app.shutdown.is_asked:
         raise following.error
     if following.session is not None and following.attached:
@@ -165,7 +168,10 @@ def _end(app: "MlpwatchApp", status: int) -> int:
         for one in sessions:
             one.join(LEAVE_SECONDS)
     for one in sessions:
+        app.endings.follow(one)
         _say_at_last(summary_lines(one))
+    if lines := app.endings.finish():
+        _say_at_last(lines)
     return status or max(map(end_status, sessions))
 
 

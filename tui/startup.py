@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.tui.terminal.traits import is_remote
 
 _TORCH_LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so")
@@ -39,6 +40,10 @@ class ScreenOptions(NamedTuple):
     """The folder of all runs."""
     goes_on_after_hangup: bool = False
     """Whether a lost terminal ends only the screen, not the training."""
+    notifies: bool = False
+    """Whether the terminal says a word when a run ends, fails or diverges."""
+    endings: RunEndings | None = None
+    """What follows the end of the runs that train here."""
 
     @property
     def frames_per_second(self) -> float:

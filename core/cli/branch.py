@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpwatch.core.cli.ending import add_end_options
 from mlpwatch.core.cli.options import (
     add_run_options,
     add_training_options,
@@ -37,6 +38,7 @@ def add_branch_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_training_options(parser)
     add_run_options(parser, naming=True)
+    add_end_options(parser)
 
 
 def config_for_branch(options: argparse.Namespace, config: RunConfig) -> RunConfig:

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TextIO
 
 from mlpwatch.core.checking.findings import factor_text
+from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.cli.options import DEFAULT_SAVED
 from mlpwatch.core.cli.signals import StopRequest
 from mlpwatch.core.config import EngineName, RunConfig
@@ -35,31 +36,40 @@ JOIN_SECONDS = 30.0
 """How long to wait for the disk after training; less after a signal."""
 
 
-def run_headless(session: Session, request: StopRequest, *, as_json: bool) -> int:
+def run_headless(
+    session: Session, request: StopRequest, endings: RunEndings | None = None, *, as_json: bool
+) -> int:
     """Train to the end or until a signal, print the result on stdout, return the exit status.
 
     Args:
         session: not yet started.
         request: a signal stops the run after saving it.
+        endings: what follows the end of the run.
         as_json: print one JSON object instead of a line per engine.
     """
     request.is_loading = False
     # What a user's network and its modules print must not stand in the result.
     is_own = session.config.has_networks
     with diverted_stdout() if is_own else nullcontext(sys.stdout) as stdout:
-        return _run(session, request, stdout, as_json=as_json)
+        return _run(session, request, stdout, endings or RunEndings(), as_json=as_json)
 
 
-def _run(session: Session, request: StopRequest, stdout: TextIO, *, as_json: bool) -> int:
+def _run(
+    session: Session, request: StopRequest, stdout: TextIO, endings: RunEndings, *, as_json: bool
+) -> int:
     session.start()
+    endings.follow(session)
     _follow(session, request)
     _report(session)
+    endings.begin()
     try:
         _print_result(session, stdout, as_json=as_json)
     except OSError:
         # After a hangup nobody reads the result. That is not an error of the run.
         if not request.exit_status:
             raise
+    for line in endings.finish(request.flag):
+        say(line)
     return request.exit_status or end_status(session)
 
 

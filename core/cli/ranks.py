@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpwatch.core.cli.ending import endings_of
 from mlpwatch.core.cli.signals import stop_on_signals
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import InputError, RunError
@@ -106,7 +107,7 @@ def train_on_ranks(options: argparse.Namespace, config: RunConfig, make: Make) -
             raise
         for note in notes:
             say(note)
-        return run_headless(session, request, as_json=options.json)
+        return run_headless(session, request, endings_of(options), as_json=options.json)
 
 
 def resumed_on_ranks(

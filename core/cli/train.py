@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpwatch.core.cli.ending import add_end_options, endings_of
 from mlpwatch.core.cli.options import add_run_options, add_training_options, config_from
 from mlpwatch.core.cli.ranks import (
     add_ranks_option,
@@ -26,6 +27,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Add all options of `mlpwatch train`."""
     add_training_options(parser)
     add_run_options(parser, naming=True)
+    add_end_options(parser)
     add_ranks_option(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
@@ -59,7 +61,7 @@ def run_train(options: argparse.Namespace) -> int:
             session.stop_at_difference(ends=True)
         for note in notes:
             say(note)
-        return run_headless(session, request, as_json=options.json)
+        return run_headless(session, request, endings_of(options), as_json=options.json)
 
 
 def _ranked_session(

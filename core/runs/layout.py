@@ -28,6 +28,9 @@ RATES_NAME = "rates.jsonl"
 RESULT_NAME = "result.json"
 """How the run ended; absent while it trains or can be resumed."""
 
+END_OUTPUT_NAME = "on-end.log"
+"""What the command of `--on-end` wrote when the run ended last."""
+
 OWNER_NAME = "owner.json"
 """The process that trains the run; absent after a regular end."""
 

@@ -10,13 +10,7 @@ from typing import Any
 
 from mlpwatch.core.analysis.gap import GapMeter
 from mlpwatch.core.analysis.gradient_comparison import GradientComparison, compare_gradients
-from mlpwatch.core.analysis.inference import (
-    Answer,
-    Prediction,
-    answer_with,
-    evaluate_test,
-    predict,
-)
+from mlpwatch.core.analysis.inference import Answer, Prediction, answer_with, evaluate_test, predict
 from mlpwatch.core.analysis.step_trace import StepTrace, trace_step
 from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
@@ -142,6 +136,11 @@ class Session:
     def ended(self) -> bool:
         """Whether every engine has ended."""
         return len(self._results) == len(self._engines)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every engine has ended and its last checkpoint is on disk, or has failed."""
+        return self.ended and self._recorder.is_idle
 
     @property
     def results(self) -> dict[EngineName, EngineResult]:

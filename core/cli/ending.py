@@ -1,0 +1,251 @@
+"""What follows the end of a run: the command of `--on-end`, a word from `--notify`."""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from math import isnan, nan
+from pathlib import Path
+from threading import Event as Flag
+from threading import Lock, Thread
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from mlpwatch.core.text import excerpt, one_line
+
+if TYPE_CHECKING:
+    from mlpwatch.core.training.session import Session
+
+FINISH_SECONDS = 30.0
+"""How long a process whose run has ended by itself waits for its command."""
+
+LEAVE_SECONDS = 3.0
+"""How long it waits after a key or a signal; the command then runs on by itself."""
+
+SETTLE_SECONDS = 5.0
+"""How long the command waits for the last checkpoint: a disk may not answer."""
+
+_LOOK_SECONDS = 0.1
+_TAIL_BYTES = 2_000
+_WORST_FIRST = ("failed", "diverged", "stopped", "finished")
+
+
+def add_end_options(parser: argparse.ArgumentParser) -> None:
+    """Add what happens when the run ends."""
+    group = parser.add_argument_group("at the end")
+    group.add_argument(
+        "--on-end", metavar="CMD",
+        help="run CMD in your shell when the run ends, fails, diverges or is stopped; its "
+        "environment has MLPWATCH_RUN, _PATH, _ENDED, _NUMPY_TEST_ACCURACY and more, its output "
+        "goes to on-end.log in the run's folder",
+    )  # fmt: skip
+    add_notify_option(group)
+
+
+def add_notify_option(group: argparse._ArgumentGroup) -> None:
+    """Add `--notify`."""
+    group.add_argument(
+        "--notify", action="store_true",
+        help="a notification of the terminal, or its bell, when the run ends, fails or diverges",
+    )  # fmt: skip
+
+
+def endings_of(options: argparse.Namespace) -> "RunEndings":
+    """Return what the command line wants at the end of a run."""
+    notify = options.notifier if getattr(options, "notify", False) else None
+    return RunEndings(getattr(options, "on_end", None), notify)
+
+
+class RunEndings:
+    """Runs a command at the end of each run that is followed, and says a word.
+
+    Args:
+        command: for the user's shell; None for none.
+        notify: receives one line for a run without a screen; None for none.
+    """
+
+    def __init__(
+        self, command: str | None = None, notify: Callable[[str], object] | None = None
+    ) -> None:
+        self._command, self._notify = command, notify
+        self._commands: dict[Session, _EndCommand] = {}
+        self._sessions: list[Session] = []
+
+    def follow(self, session: "Session") -> None:
+        """Wait for a run's end in the background. No effect the second time."""
+        if session in self._sessions:
+            return
+        self._sessions.append(session)
+        if self._command:
+            self._commands[session] = _EndCommand(session, self._command)
+
+    def begin(self) -> None:
+        """Start all commands now, also of runs that are still being saved; say the word."""
+        for command in self._commands.values():
+            command.begin()
+        for session in self._sessions if self._notify else []:
+            ends = {
+                session.config.label(name): (end.reason, end.test.accuracy if end.test else nan)
+                for name, end in session.results.items()
+            }
+            if self._notify and any(reason != "stopped" for reason, _ in ends.values()):
+                self._notify(end_text(session.run.name, ends))
+
+    def failures(self) -> list[str]:
+        """Return a line for each command that has failed since the last call."""
+        return [line for one in self._commands.values() if (line := one.take_failure())]
+
+    def finish(self, hurry: Flag | None = None) -> list[str]:
+        """Wait for the commands, not for long; return a line for each that failed or still runs.
+
+        Args:
+            hurry: set by a signal, also while it waits; None for a user who leaves.
+        """
+        for command in self._commands.values():
+            command.begin()
+        began = monotonic()
+        lines = []
+        for command in self._commands.values():
+            while not command.done.wait(_LOOK_SECONDS):
+                is_short = hurry is None or hurry.is_set()
+                if monotonic() - began >= (LEAVE_SECONDS if is_short else FINISH_SECONDS):
+                    lines.append(command.still_runs)
+                    break
+        return lines + self.failures()
+
+
+class _EndCommand:
+    """One run's command: begins when the run has ended and is saved."""
+
+    def __init__(self, session: "Session", command: str) -> None:
+        self._session, self._command = session, command
+        self._is_due, self._lock, self._failure = Flag(), Lock(), ""
+        self.done = Flag()
+        Thread(target=self._run, name="on-end", daemon=True).start()
+
+    @property
+    def still_runs(self) -> str:
+        """One line about a command that takes long."""
+        path = _output_path(self._session)
+        return one_line(f"on-end: still runs, and writes to {path} ({excerpt(self._command)})")
+
+    def begin(self) -> None:
+        """Do not wait for the run any longer."""
+        self._is_due.set()
+
+    def take_failure(self) -> str:
+        """Return why the command failed, in one line, once; else ""."""
+        with self._lock:
+            failure, self._failure = self._failure, ""
+        return failure
+
+    def _run(self) -> None:
+        while not self._session.ended and not self._is_due.wait(_LOOK_SECONDS):
+            pass
+        deadline = monotonic() + SETTLE_SECONDS
+        while not self._session.is_settled and monotonic() < deadline:
+            if self._is_due.wait(_LOOK_SECONDS):
+                break
+        failure = self._failed()
+        with self._lock:
+            # The reason first: a narrow screen cuts the end.
+            self._failure = failure and one_line(f"on-end: {failure} ({excerpt(self._command)})")
+        self.done.set()
+
+    def _failed(self) -> str:
+        """Run the command to its end; return why it failed, else ""."""
+        # Imported here, as all that the first frame does not need.
+        import subprocess  # noqa: PLC0415
+
+        shell = os.environ.get("SHELL") or "/bin/sh"
+        path = _output_path(self._session)
+        with suppress(OSError):
+            path.unlink()
+        try:
+            output = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o666)
+        except OSError:
+            output = os.open(os.devnull, os.O_RDWR)
+        try:
+            # A session of its own: no ctrl+c or hangup of this terminal ends it.
+            process = subprocess.Popen(
+                [shell, "-c", self._command], stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, env={**os.environ, **variables(self._session)},
+                start_new_session=True,
+            )  # fmt: skip
+            status = process.wait()
+            return f"exit status {status}{_last_line(output)}" if status else ""
+        except (OSError, ValueError) as error:
+            return f"{shell}: {getattr(error, 'strerror', None) or error}; SHELL names the shell"
+        finally:
+            os.close(output)
+
+
+def variables(session: "Session") -> dict[str, str]:
+    """Return the environment of `--on-end`: how a run has ended, "" where a number is unknown."""
+    config, results = session.config, session.results
+    reasons = [result.reason for result in results.values()]
+    # An engine that could not end in time was stopped.
+    reasons += ["stopped"] * (len(config.engine_names) - len(reasons))
+    found: dict[str, object] = {
+        "RUN": session.run.name,
+        "PATH": Path(session.run.path).resolve(),
+        "ENDED": min(reasons, key=_WORST_FIRST.index),
+        "DATA": session.dataset.name,
+        "RECIPE": config.recipe,
+        "EPOCHS": config.epochs,
+    }
+    for name in config.engine_names:
+        values = results[name].to_dict() if name in results else {}
+        best = values.get("best") or {}
+        found |= {
+            f"{name.upper()}_{key}": value
+            for key, value in {
+                "ENDED": values.get("ended", "stopped"),
+                "DETAIL": values.get("detail"),
+                "TEST_ACCURACY": values.get("test_accuracy"),
+                "TEST_LOSS": values.get("test_loss"),
+                "VAL_ACCURACY": values.get("val_accuracy"),
+                "BEST_EPOCH": best.get("epoch"),
+                "SECONDS": values.get("seconds"),
+            }.items()
+        }
+    return {f"MLPWATCH_{name}": _shown(value) for name, value in found.items()}
+
+
+def end_text(run: str, ends: Mapping[str, tuple[str, float]]) -> str:
+    """Return how a run has ended in one short line, for a notification.
+
+    Args:
+        run: its name.
+        ends: the reason and the test accuracy, NaN if unknown, by the models' names.
+    """
+    parts = [
+        f"{label} {reason}" if isnan(accuracy) else f"{label} {accuracy:.2%}"
+        for label, (reason, accuracy) in ends.items()
+    ]
+    worst = min((reason for reason, _ in ends.values()), key=_WORST_FIRST.index)
+    return one_line(f"{run} {worst}: {', '.join(parts)}")
+
+
+def _output_path(session: "Session") -> Path:
+    """Return where the command's output goes."""
+    from mlpwatch.core.runs.layout import END_OUTPUT_NAME  # noqa: PLC0415 - it imports `secrets`
+
+    return session.run.path / END_OUTPUT_NAME
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.replace("\0", "")
+
+
+def _last_line(output: int) -> str:
+    """Return the last line that the command wrote, for a message; "" if it wrote none."""
+    with suppress(OSError):
+        size = os.fstat(output).st_size
+        tail = os.pread(output, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+        lines = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
+        return f": {excerpt(lines[-1])}" if lines else ""
+    return ""

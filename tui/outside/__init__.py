@@ -1,0 +1,1 @@
+"""What people get of the app outside of its screens: notifications, pictures, copies."""

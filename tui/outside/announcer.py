@@ -1,0 +1,83 @@
+"""How the runs stand, said outside of the screen: notifications, and `--on-end`'s command."""
+
+from typing import TYPE_CHECKING
+
+from mlpwatch.core.cli.ending import RunEndings, end_text
+from mlpwatch.tui.terminal.textual_internals import DisplayApp
+from mlpwatch.tui.terminal.window.abilities import abilities
+from mlpwatch.tui.terminal.window.signs import notification
+
+if TYPE_CHECKING:
+    from mlpwatch.core.config import EngineName
+    from mlpwatch.core.run_source import RunSource
+    from mlpwatch.tui.run_stack import RunStack
+    from mlpwatch.tui.state.watch import Watch
+
+LOOK_SECONDS = 0.5
+"""Time between two looks at the runs: half of what a person would wait for."""
+
+
+class Announcer:
+    """Looks at the runs that train here, or are followed, every half second.
+
+    Args:
+        app: writes to the terminal.
+        runs: that are looked at.
+        endings: follow the runs that train here.
+        notifies: a word when a run ends, fails or diverges.
+    """
+
+    def __init__(
+        self, app: DisplayApp[int], runs: "RunStack", endings: RunEndings, *, notifies: bool
+    ) -> None:
+        self._app, self._runs, self._endings = app, runs, endings
+        self._notifies, self._abilities = notifies, abilities()
+        self._ended: dict[Watch, set[EngineName]] = {}
+
+    def listen(self) -> None:
+        """Begin; call it when the app runs."""
+        self._app.set_interval(LOOK_SECONDS, self.look)
+
+    def look(self) -> None:
+        """Say what has happened since the last look."""
+        for watch in (self._runs.main, *self._runs.beside):
+            if watch.session is not None and not watch.attached:
+                self._follow(watch.session)
+            if self._notifies and (text := self._news_of(watch)):
+                self._write(notification(text, self._abilities))
+        for line in self._endings.failures():
+            if state := self._runs.top.state:
+                state.say(line, bad=True)
+
+    def _follow(self, source: "RunSource") -> None:
+        # Not at the top: the first frame trains nothing.
+        from mlpwatch.core.training.session import Session  # noqa: PLC0415
+
+        if isinstance(source, Session):
+            self._endings.follow(source)
+
+    def _news_of(self, watch: "Watch") -> str:
+        """Return what is to be said of a run, or ""."""
+        session, state = watch.session, watch.state
+        if session is None or state is None:
+            return ""
+        ended = {name for name, engine in state.engines.items() if engine.ended}
+        # A run that had ended when it was opened is no news.
+        before = self._ended.get(watch, ended if watch.attached else set())
+        self._ended[watch] = ended
+        new = [state.engines[name] for name in sorted(ended - before)]
+        is_over = len(ended) == len(state.engines)
+        if all(engine.phase == "stopped" for engine in new):
+            return ""
+        if not is_over:
+            # The other trains on: only what went wrong is a reason to look.
+            new = [engine for engine in new if engine.phase != "finished"]
+            engines = new
+        else:
+            engines = list(state.engines.values())
+        ends = {engine.title: (engine.phase, engine.test_accuracy) for engine in engines}
+        return end_text(session.run.name, ends) if ends else ""
+
+    def _write(self, sequence: str) -> None:
+        if sequence and (driver := self._app.driver):
+            driver.write(sequence)

@@ -1,0 +1,61 @@
+"""What leaves the screen by a key: a picture of it."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from textual.app import App
+
+if TYPE_CHECKING:
+    from mlpwatch.tui.run_stack import RunStack
+
+
+class Answer(Protocol):
+    """Shows an answer to a key on the screen where it was pressed."""
+
+    def __call__(self, text: str, *, bad: bool = False) -> None:
+        """Show a text.
+
+        Args:
+            text: one line.
+            bad: it is a fault.
+        """
+        ...
+
+
+class Copies:
+    """Takes from the screen what a person wants elsewhere.
+
+    Args:
+        app: whose screen it is.
+        runs: of which the top one is shown.
+        answer: says what was taken.
+        saved: the folder of all runs.
+    """
+
+    def __init__(self, app: App[int], runs: "RunStack", answer: Answer, saved: Path) -> None:
+        self._app, self._runs, self._answer, self._saved = app, runs, answer, saved
+
+    def picture(
+        self, filename: str | None = None, path: str | None = None, time_format: str | None = None
+    ) -> str | None:
+        """Save a picture of the screen beside the run's folder; return its path, None if it failed.
+
+        Args:
+            filename: of the picture; by default the run's name and the time.
+            path: its folder; by default that of the run's folder.
+            time_format: of Textual's own file names.
+
+        A folder that can't be written is an answer on the screen, not an error.
+        """
+        run = session.run.path if (session := self._runs.top.session) else None
+        folder = path or str(run.parent if run else self._saved)
+        if filename is None and run is not None:
+            filename = f"{run.name}-{datetime.now():%Y%m%d-%H%M%S}.svg"
+        try:
+            written = self._app.save_screenshot(filename, folder, time_format)
+        except OSError as error:
+            self._answer(f"no picture in {folder}: {error.strerror or error}", bad=True)
+            return None
+        self._answer(f"picture of the screen saved as {written}")
+        return written

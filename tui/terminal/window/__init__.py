@@ -1,0 +1,1 @@
+"""What a terminal shows outside of its cells: title, tab, notifications, clipboard."""
