@@ -40,6 +40,7 @@ class Chosen:
     def __init__(self, unit: int | None = None) -> None:
         self._layer, self._unit = 0, unit
         self._image = self._weight = 0
+        self._has_bias = True
 
     def move_unit(self, trace: StepTrace, by: int) -> None:
         """Go some units on in the layer."""
@@ -58,7 +59,7 @@ class Chosen:
 
     def move_weight(self, trace: StepTrace, by: int) -> None:
         """Go some weights of the unit on, from the greatest gradient to the smallest."""
-        self._weight = (self._weight + by) % (len(self._gradient(trace)) + 1)
+        self._weight = (self._weight + by) % (len(self._gradient(trace)) + self._has_bias)
 
     def choice(self, trace: StepTrace) -> UnitChoice:
         """Return unit and image; a free choice of the unit is made now, and then kept."""
@@ -71,7 +72,7 @@ class Chosen:
 
     def shown(self, trace: StepTrace, config: RunConfig, dataset: Dataset) -> ShownStep:
         """Return a step with what is chosen in it; the bias comes after all weights."""
-        magnitudes = abs(self._gradient(trace))
+        magnitudes, self._has_bias = abs(self._gradient(trace)), config.bias
         self._weight = min(self._weight, len(magnitudes))
         order = (-magnitudes).argsort(kind="stable")
         weight = None if self._weight == len(order) else int(order[self._weight])

@@ -115,7 +115,7 @@ def _formula(name: str, config: RunConfig) -> str:
     """Return how the reference computes a tensor, in at most 25 columns."""
     words, last = name.split(), len(config.hidden)
     if name == "outputs":
-        return f"Z{last} = X{last} W{last} + b{last}"
+        return f"Z{last} = X{last} W{last}" + (f" + b{last}" if config.bias else "")
     if name == "loss":
         return "L, as above"
     if "update" in words:

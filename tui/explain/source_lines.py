@@ -120,19 +120,20 @@ def _of_user(
 def _by_hand(page: PageName, config: "RunConfig") -> list[Excerpt]:
     # Import NumPy, which must not happen before the first frame.
     from mlpwatch.core.network.activations import ACTIVATIONS  # noqa: PLC0415
-    from mlpwatch.core.network.layers import Linear  # noqa: PLC0415
+    from mlpwatch.core.network.layers import Linear, LinearWithoutBias  # noqa: PLC0415
     from mlpwatch.core.network.losses import loss_for  # noqa: PLC0415
     from mlpwatch.core.network.optimizers import OPTIMIZERS  # noqa: PLC0415
 
     loss, rule = type(loss_for(config, "numpy")), ACTIVATIONS[config.activation]
     optimizer = OPTIMIZERS[config.optimizer]
+    forward = Linear.forward if config.bias else LinearWithoutBias.forward
     functions: dict[PageName, list[object]] = {
         "losses": [loss.forward],
-        "forward": [Linear.forward, rule.forward],
+        "forward": [forward, rule.forward],
         "loss": [loss.forward, loss.backward],
         "delta": [loss.backward, Linear.backward],
         "backward": [Linear.backward, rule.backward],
-        "unit": [Linear.forward, Linear.backward],
+        "unit": [forward, Linear.backward],
         "update": [getattr(optimizer, "_step", optimizer.update)],
     }
     # Without a hidden layer no activation is computed.

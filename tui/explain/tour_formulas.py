@@ -50,7 +50,8 @@ def _in_columns(text: str) -> str:
 def forward_formulas(config: RunConfig) -> list[str]:
     """Return the formulas of each layer's output."""
     enters = "Xk = Ak ⊙ Mk" if config.dropout or config.input_dropout else "Xk = Ak"
-    return [f"{enters}    Zk = Xk Wk + bk    Ak+1 = {config.activation}(Zk)"]
+    bias = " + bk" if config.bias else ""
+    return [f"{enters}    Zk = Xk Wk{bias}    Ak+1 = {config.activation}(Zk)"]
 
 
 def averaging_module(config: RunConfig) -> str:

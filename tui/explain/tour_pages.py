@@ -209,7 +209,8 @@ def _backward_sections(shown: ShownPage) -> list[Section]:
         shape = (f"{_shape((fan_in, fan_out)):>8}  ", Role.DIM)
         bars = _bars(trace, [one.before.gradient_norms for one in traces], k, shown)
         rows.append([(f"{f'{d}L/{d}W{k}':<12}", Role.STRONG), shape, *norms, *difference, *bars])
-        rows.append([(f"{f'{d}L/{d}b{k}':<12}{fan_out:>8}  ", Role.DIM), *biases])
+        if config.bias:
+            rows.append([(f"{f'{d}L/{d}b{k}':<12}{fan_out:>8}  ", Role.DIM), *biases])
     notes: list[Row] = []
     if trace.differences:
         times = f"{shown.classes} × " if differs_by_mean(config) else ""

@@ -83,10 +83,14 @@ def choice_text(trace: StepTrace, choice: UnitChoice) -> str:
     return f"layer {choice.layer}, unit {choice.unit} of {widths[choice.layer]}"
 
 
+def _sum_formula(shown: ShownStep) -> str:
+    return "z = Σ w x + b" if shown.config.bias else "z = Σ w x"
+
+
 def unit_formulas(shown: ShownStep, look: Look) -> list[str]:
     """Return the formulas of the unit's numbers; δ of an output unit comes from the loss."""
     config = shown.config
-    there, back = ["z = Σ w x + b"], ["∂L/∂w = Σ x δ over the batch"]
+    there, back = [_sum_formula(shown)], ["∂L/∂w = Σ x δ over the batch"]
     if shown.choice.layer < len(config.hidden):
         there.append(f"a = {config.activation}(z)")
         back.insert(0, f"δ = {'m ' if config.dropout else ''}f'(z) Σ w δ")
@@ -179,7 +183,8 @@ def _sum_table(unit: UnitTrace, shown: ShownStep, count: int) -> list[Row]:
         chosen = _largest(terms, max(0, count - 1))  # a single other term would hide its factors
     rest = unit.z - unit.bias - float(terms[chosen].sum())
     others = len(terms) - len(chosen)
-    parts = [float(terms[n]) for n in chosen] + [rest] * (others > 0) + [unit.bias]
+    parts = [float(terms[n]) for n in chosen] + [rest] * (others > 0)
+    parts += [unit.bias] * shown.config.bias
     numbers, total, scale = adding_up(parts, unit.z)
     head = source_kind(layer, shown.dataset)
     rows: list[Row] = [[(f"{head:<8}{'w':>8}{'x':>8}{'w·x' + scale:>11}", Role.DIM)]]
@@ -187,9 +192,10 @@ def _sum_table(unit: UnitTrace, shown: ShownStep, count: int) -> list[Row]:
         factors = f"{_number(w[n], 8)}{_number(x[n], 8)}"
         rows.append([(f"{source_name(n, layer, shown.dataset):<8}{factors}{text:>11}", Role.TEXT)])
     if others:
-        rows.append([(f"the other {others:,}".ljust(24) + f"{numbers[-2]:>11}", Role.DIM)])
-    rows.append([(f"{'b':<24}{numbers[-1]:>11}", Role.TEXT)])
-    rows.append([(f"{'z = Σ w x + b':<24}{total:>11}", Role.STRONG)])
+        rows.append([(f"the other {others:,}".ljust(24) + f"{numbers[len(chosen)]:>11}", Role.DIM)])
+    if shown.config.bias:
+        rows.append([(f"{'b':<24}{numbers[-1]:>11}", Role.TEXT)])
+    rows.append([(f"{_sum_formula(shown):<24}{total:>11}", Role.STRONG)])
     return rows
 
 
@@ -220,7 +226,7 @@ def _gradient_table(unit: UnitTrace, shown: ShownStep, count: int) -> list[Row]:
         source_name(n, layer, shown.dataset): (unit.inputs[n] * unit.delta, unit.gradient[n])
         for n in _largest(unit.gradient, weights)
     }
-    if count > 1:
+    if count > 1 and shown.config.bias:
         pairs["b"] = unit.delta, unit.bias_gradient
     for name, (own, batch) in pairs.items():
         text = f"{name:<8}{three_digits(own):>11}{three_digits(batch):>12}"

@@ -82,7 +82,7 @@ def _pass(
     config: RunConfig, dataset: Dataset, rows: Rows, weights: Tensors, loss: float
 ) -> BatchPass:
     """Statistics that the step decides; activations and gradients are those of the weights."""
-    parameters, batch = Parameters(weights), len(rows)
+    parameters, batch = Parameters(weights, has_bias=config.bias), len(rows)
     network = Network(parameters, config.activation, batch)
     x, labels = dataset.train_images[rows], dataset.train_labels[rows]
     logits = network.forward(x)

@@ -139,6 +139,19 @@ async def test_backward_sets_both_norms_side_by_side_with_their_difference() -> 
             assert "q back" in footer
 
 
+@pytest.mark.parametrize("bias", [True, False])
+async def test_without_biases_no_page_names_one(bias: bool) -> None:
+    session = FakeSession(config=replace(CONFIG, bias=bias))
+    async with on_stage(training(), (140, 40), session=session) as stage:
+        named = []
+        await turn_to(stage, 1)
+        assert ("self.b" in stage.text()) == bias, "the source of the layer that is used"
+        for _ in PAGES:
+            named += [word for word in ("∂L/∂b0", "Wk + bk", "w x + b ") if word in stage.text()]
+            await stage.press("right")
+    assert named == (["Wk + bk", "∂L/∂b0", "w x + b "] if bias else [])
+
+
 async def test_the_update_tells_how_far_the_weights_go() -> None:
     async with on_stage(training(), (80, 24)) as stage:
         await turn_to(stage, 5)

@@ -13,7 +13,7 @@ from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.explain.choice import Chosen
 from mlpwatch.tui.explain.screen import ExplainScreen
 from mlpwatch.tui.explain.tour import UNIT_PAGE
-from mlpwatch.tui.explain.unit_text import adding_up, unit_tables
+from mlpwatch.tui.explain.unit_text import adding_up, unit_formulas, unit_tables
 from mlpwatch.tui.kit.look import Look
 from tests.support.samples.scenes import CONFIG, FakeSession, digits, training
 from tests.support.samples.step_trace_samples import sample_trace
@@ -91,6 +91,26 @@ def test_the_numbers_of_the_page_are_those_of_the_unit(layer: int, taken: bool) 
     if layer:
         assert "should be " in text
     assert ("→" in text) == taken
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_without_biases_the_sum_has_none_and_no_choice_leads_to_one(layer: int) -> None:
+    config = replace(CONFIG, bias=False)
+    trace, chosen = trace_of(config), Chosen()
+    chosen.move_layer(trace, layer)
+    shown = chosen.shown(trace, config, digits())
+    found = ["".join(text for text, _ in row)[:37] for row in unit_tables(shown, 78, 16, Look())]
+    total = next(n for n, row in enumerate(found) if row.startswith("z = Σ w x"))
+    sums = [row.split()[-1] for row in found[2 : total + 1]]
+    assert sum(map(Decimal, sums[:-1])) == Decimal(sums[-1])
+    assert "b" not in [row.split()[0] for row in found if row.split()]
+    assert unit_formulas(shown, Look())[0].startswith("z = Σ w x ")
+    weights = trace.engines["numpy"].state.weights[f"layers.{layer}.weight"].shape[1]
+    chosen.move_weight(trace, -1)
+    last = chosen.shown(trace, config, digits())
+    assert (last.weight is not None, last.weight_rank) == (True, weights - 1)
+    chosen.move_weight(trace, 1)
+    assert chosen.shown(trace, config, digits()).weight == shown.weight
 
 
 def test_choices_go_round_through_layers_units_images_and_weights() -> None:
