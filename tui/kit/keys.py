@@ -183,6 +183,8 @@ KEYS: tuple[Key, ...] = (
     Key("e", "e", "export('csv')", "export", "write the metrics of these runs to a CSV file",
         "compare"),
     Key("j", "j", "export('json')", "", "write metrics and settings to a JSON file", "compare"),
+    Key("w", "w", "why", "why", "which setting makes the difference, by experiment",
+        "compare"),
     Key("right", "→", "move(1)", "", "crosshair one epoch on", "compare"),
     Key("left", "←", "move(-1)", "crosshair", "crosshair one epoch back", "compare"),
     Key("y", "y", "answer(True)", "", "yes, do it", "question"),

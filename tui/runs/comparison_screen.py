@@ -30,9 +30,13 @@ from mlpwatch.tui.runs.comparison import (
     values_at,
 )
 from mlpwatch.tui.runs.exporting import write_metrics
+from mlpwatch.tui.runs.why import WhyTraining
 
 REREAD_SECONDS = 2.0
 """Time between two checks for new epochs."""
+
+WHY_SECONDS = 0.5
+"""Time between two looks at what is trained to say why two runs differ."""
 
 _NAMES: dict[Quantity, str] = {"val_loss": "loss", "val_accuracy": "accuracy %"}
 
@@ -57,6 +61,7 @@ class CompareScreen(ClosesOnce[None]):
         self._note: tuple[str, Role] = ("", Role.TEXT)
         """The answer to the last key."""
         self._is_reading = False
+        self._why: WhyTraining | None = None
 
     def compose(self) -> ComposeResult:
         """Make legend, two rows of charts, message and footer."""
@@ -73,6 +78,11 @@ class CompareScreen(ClosesOnce[None]):
         """Start reading."""
         self.set_interval(REREAD_SECONDS, self._look)
         self.call_after_refresh(self._look)
+
+    def on_unmount(self) -> None:
+        """Stop what was trained to say why two runs differ."""
+        if self._why is not None:
+            self._why.stop()
 
     def update(self, *, numbers: bool = False) -> None:
         """Draw nothing: the progress of runs is read from their folders."""
@@ -128,6 +138,48 @@ class CompareScreen(ClosesOnce[None]):
             self.draw()
 
         self.run_worker(exported())
+
+    def action_why(self) -> None:
+        """Say how long it takes to find out why two runs differ; after a yes, find out."""
+        if self._why is None:
+            self.run_worker(self._ask_why())
+
+    async def _ask_why(self) -> None:
+        try:
+            why = await asyncio.to_thread(WhyTraining, [run.folder for run in self._runs])
+        except Exception as error:  # files may contain anything; training continues
+            self._note = error_text(error), Role.BAD
+            self.draw()
+            return
+        if self._why is None and await self.app.push_screen_wait(why.question()):
+            self._start_why(why)
+
+    def _start_why(self, why: WhyTraining) -> None:
+        self._why = why
+        why.start()
+        self._follow_why()
+
+    def _follow_why(self) -> None:
+        """Show how far it is; at the end the answer."""
+        why = self._why
+        if why is None or not self.is_attached:
+            return
+        self._note = why.text, Role.BAD if why.is_bad else Role.TEXT
+        if not why.is_done:
+            self.set_timer(WHY_SECONDS, self._follow_why)
+        elif why.finding is None:
+            self._why = None
+        else:
+            self.run_worker(self._show_why(why))
+        self.draw()
+
+    async def _show_why(self, why: WhyTraining) -> None:
+        wants_more = await self.app.push_screen_wait(
+            why.answer(blocks=not look_of(self).ascii_only)
+        )
+        self._why = None
+        if wants_more:
+            self._start_why(await asyncio.to_thread(why.with_more_seeds))
 
     def action_back(self) -> None:
         """Remove the crosshair, then close the screen."""

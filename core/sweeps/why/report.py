@@ -1,6 +1,7 @@
 """What an experiment shows: a bar per setting and one sentence, or one JSON object."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from textwrap import wrap
 from typing import Any
 
@@ -122,26 +123,43 @@ def _engine_lines(
         return [f"{TITLES[engine]}: {sentence(experiment, found)}"]
     sign, side = (-1.0, "lower") if gap.mean < 0 else (1.0, "higher")
     known = experiment.known_gap(engine)
-    lines = [
-        f"{TITLES[engine]}: {names[1]} is {_points(gap, sign, 2)} points {side} than {names[0]}"
-    ]
+    head = f"{TITLES[engine]}: {names[1]} is {_points(gap, sign, 2)} points {side} than {names[0]}"
     if known is not None:
-        lines[0] += f" (the runs themselves: {known * sign * 100:.2f})"
-    rows = [
-        (each.words, _change(each, blocks), f"{_points(share, sign, 2):>5}")
-        for each, share in zip(experiment.differences, found.shares, strict=True)
+        known_side = "" if known * sign >= 0 else " lower" if known < 0 else " higher"
+        head += f" (as trained: {abs(known) * 100:.2f}{known_side})"
+    return [
+        *_wrapped(head, columns, ""),
+        *(f"  {line}".rstrip() for line in _bar_lines(experiment, found, sign, columns, blocks)),
+        "",
+        *_wrapped(sentence(experiment, found), columns, "  "),
     ]
+
+
+def _bar_lines(
+    experiment: Experiment, found: Attribution, sign: float, columns: int | None, blocks: bool
+) -> list[str]:
+    """Return a row per setting: its name, its values, its share of the gap, and a bar."""
+    names = [difference.words for difference in experiment.differences]
+    changes = [_change(difference, blocks) for difference in experiment.differences]
+    shares = [*found.shares]
     if not experiment.is_combined:
-        rows.append(("only together", "", f"{_points(found.remainder, sign, 2):>5}"))
-    table = aligned(rows)
-    width = max(map(len, table)) + 4
-    shares = [share.mean * sign for share in found.shares]
-    bars = _bars(shares, min(WIDEST_BAR, (columns or USUAL_COLUMNS) - width), blocks=blocks)
-    padded = [*bars, *[""] * (len(table) - len(bars))]
-    lines += [
-        f"  {row:<{width - 4}}  {bar}".rstrip() for row, bar in zip(table, padded, strict=True)
+        names, changes = [*names, "only together"], [*changes, ""]
+        shares.append(found.remainder)
+    means = [_points(replace(share, margin=None), sign, 2) for share in shares]
+    margins = ["" if s.margin is None else f"{s.margin * 100:.2f}" for s in shares]
+    left, right = max(map(len, means)), max(map(len, margins))
+    points = [
+        f"{mean:>{left}} ± {margin:>{right}}" if margin else f"{mean:>{left}}"
+        for mean, margin in zip(means, margins, strict=True)
     ]
-    return [*lines, "", *_wrapped(sentence(experiment, found), columns, "  ")]
+    table = aligned(list(zip(names, changes, points, strict=True)))
+    space = (columns or USUAL_COLUMNS) - 4
+    if space - max(map(len, table)) < NARROWEST_BAR:
+        # The bars say more than the values, which are those of the runs.
+        table = aligned(list(zip(names, points, strict=True)))
+    width = max(map(len, table))
+    bars = _bars([s.mean * sign for s in shares], min(WIDEST_BAR, space - width), blocks=blocks)
+    return [f"{row:<{width}}  {bar}" for row, bar in zip(table, bars, strict=True)]
 
 
 def _wrapped(text: str, columns: int | None, indent: str) -> list[str]:
@@ -156,7 +174,8 @@ def _bars(values: Sequence[float], cells: int, *, blocks: bool) -> list[str]:
     if cells < NARROWEST_BAR:
         return [""] * len(values)
     most, least = max(0.0, *values), max(0.0, *(-value for value in values))
-    scale = cells / (most + least) if most + least else 0.0
+    # Both sides are rounded to whole cells: one is left for that.
+    scale = (cells - bool(least)) / (most + least) if most + least else 0.0
     zero = round(least * scale)
     bars = []
     for value in values:

@@ -249,6 +249,19 @@ async def exports_what_is_compared_as_json(stage: Stage, key: str) -> None:
     }
 
 
+@effect("compare", "why")
+async def says_how_long_the_reason_takes(stage: Stage, key: str) -> None:
+    await stage.open_runs()
+    await stage.press("m", *["down"] * 4, "m", "o", key)
+    await stage.see(f"Why do {HERE} and {FAILED} differ?")
+    text = stage.text()
+    assert "1 setting differs: learning rate" in text
+    assert "2 networks x 3 seeds" in text
+    assert "3 epochs: about" in text
+    await stage.press("n")
+    assert isinstance(stage.app.screen, CompareScreen)
+
+
 @effect("compare", "toggle_log")
 async def scales_the_loss(stage: Stage, key: str) -> None:
     await compare(stage)

@@ -132,19 +132,11 @@ def test_the_gap_is_shared_out_in_a_bar_per_setting_and_a_sentence(tmp_path: Pat
     assert [first[k] for k in ("points", "low", "high")] == pytest.approx([-4.2] * 3)
     assert (second["setting"], second["to"]) == ("initialization", "normal")
     lines = finding_lines(experiment, found, 100)
-    assert lines[0] == ("NumPy: b is 4.40 ± 0.00 points lower than a (the runs themselves: 4.00)")
-    assert lines[1].split() == [
-        "learning",
-        "rate",
-        "0.1",
-        "→",
-        "0.5",
-        "4.20",
-        "±",
-        "0.00",
-        "█" * 30,
-    ]
-    narrow = finding_lines(experiment, found, 40, blocks=False)
+    assert lines[0] == ("NumPy: b is 4.40 ± 0.00 points lower than a (as trained: 4.00)")
+    assert lines[1] == f"  learning rate   0.1 → 0.5        4.20 ± 0.00  {'█' * 30}"
+    short = finding_lines(experiment, found, 44, blocks=False)
+    assert short[2] == f"  learning rate   4.20 ± 0.00  {'#' * 13}"
+    narrow = finding_lines(experiment, found, 32, blocks=False)
     assert not any("#" in row or "█" in row for row in narrow)
     # PyTorch's gap has another sign than that of the runs: the short round is not enough.
     assert not experiment.is_enough(found)
@@ -161,9 +153,12 @@ def test_what_works_against_the_gap_lies_left_of_zero(tmp_path: Path) -> None:
     path = trained(tmp_path, experiment, 10, points)
     found = experiment.finding(GroupReader(path).read(), 10)
     lines = finding_lines(experiment, found, 80, blocks=False)
-    assert lines[1].endswith("  3.00 ± 0.00           ######################")
-    assert lines[2].endswith("  -1.00 ± 0.00  ########")
+    assert lines[1].endswith("  3.00 ± 0.00         ######################")
+    assert lines[2].endswith("  -1.00 ± 0.00  #######")
     assert "-1.0 ± 0.0: initialization" in lines[-1]
+    for columns in range(40, 120):
+        rows = finding_lines(experiment, found, columns, blocks=False)
+        assert max(map(len, rows)) <= columns
 
 
 def test_an_engine_that_diverged_counts_as_guessing(tmp_path: Path) -> None:
