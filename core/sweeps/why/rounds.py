@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpwatch.core.sweeps.group import Group, Trial, held_group, store_group
+from mlpwatch.core.sweeps.group import Group, Trial, held_group, store_group, value_text
 from mlpwatch.core.sweeps.sweep import Pool, Sweep
 from mlpwatch.core.sweeps.table import time_text
 from mlpwatch.core.sweeps.trial import TrialEnd
@@ -55,6 +55,12 @@ class Rounds:
         found = [difference.words for difference in experiment.differences]
         several = "settings differ" if len(found) > 1 else "setting differs"
         yield f"{len(found)} {several}: {', '.join(found)}"
+        for side in (experiment.one, experiment.other):
+            if side.has_changed_rate:
+                yield (
+                    f"the learning rate of {side.name} was set while it trained; the networks keep "
+                    f"{value_text(side.config.learning_rate)}"
+                )
         times = [
             experiment.seconds(self._missing(self._planned(epochs), epochs), jobs, threads)
             for epochs in experiment.rounds

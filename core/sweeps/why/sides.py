@@ -8,7 +8,8 @@ from statistics import fmean, median
 
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.errors import ConfigError, RunError
-from mlpwatch.core.runs.layout import METRICS_NAME
+from mlpwatch.core.files.line_file import LineFile
+from mlpwatch.core.runs.layout import METRICS_NAME, RATES_NAME
 from mlpwatch.core.runs.listing import find_folder, is_group, summarize_run
 from mlpwatch.core.runs.manifest import RunManifest, read_manifest
 from mlpwatch.core.runs.metrics import MetricsLog
@@ -31,6 +32,8 @@ class Side:
     pace: Mapping[EngineName, float]
     """Seconds of an epoch, the median, which a busy minute does not move; only of engines with
     an epoch."""
+    has_changed_rate: bool = False
+    """Whether its learning rate was set while it trained, which no setting says."""
 
     @property
     def config(self) -> RunConfig:
@@ -112,6 +115,7 @@ def _side(name: str, folders: list[Path]) -> Side:
         read_manifest(folders[0]),
         {engine: fmean(values) for engine, values in accuracies.items()},
         {engine: fmean(values) for engine, values in paces.items()},
+        any(any(LineFile(folder / RATES_NAME).raw_lines()) for folder in folders),
     )
 
 

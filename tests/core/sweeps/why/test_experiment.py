@@ -8,7 +8,7 @@ import pytest
 from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.network_file import NetworkFile
-from mlpwatch.core.runs.layout import METRICS_NAME
+from mlpwatch.core.runs.layout import METRICS_NAME, RATES_NAME
 from mlpwatch.core.runs.manifest import ParentEpoch, RunManifest
 from mlpwatch.core.runs.metrics import MetricsLog
 from mlpwatch.core.sweeps.group import store_group
@@ -17,6 +17,7 @@ from mlpwatch.core.sweeps.sweep import PROCESS_SECONDS
 from mlpwatch.core.sweeps.trial import START_SECONDS
 from mlpwatch.core.sweeps.why.experiment import Experiment
 from mlpwatch.core.sweeps.why.report import finding_json, finding_lines, sentence
+from mlpwatch.core.sweeps.why.rounds import Rounds
 from mlpwatch.core.sweeps.why.sides import Side, checked_differences, read_side
 from tests.support.samples.run_samples import CONFIG, DIGITS, NOON, create, line
 from tests.support.samples.sweep_samples import group_of, make_group, train_trial
@@ -203,6 +204,14 @@ def test_the_time_is_that_of_both_runs(tmp_path: Path) -> None:
     turns = START_SECONDS + 10 * 4.0
     assert experiment.seconds(trials, 1, 1) == pytest.approx(PROCESS_SECONDS + 12 * turns)
     assert experiment.seconds([], 1, 1) == 0
+    settings, networks = Rounds(experiment, tmp_path).plan_lines(2, 1)
+    assert settings == "2 settings differ: learning rate, initialization"
+    assert networks.startswith("4 networks x 3 seeds, 2 at a time, 1 core each; 10 epochs: about 4")
+    assert "; 50 epochs where that is not clear: 20 min more" in networks
+    (tmp_path / "b" / RATES_NAME).write_text("{}\n")
+    changed = Experiment(one, read_side(tmp_path, "b"))
+    (_, said, _) = Rounds(changed, tmp_path).plan_lines(2, 1)
+    assert said == "the learning rate of b was set while it trained; the networks keep 0.5"
 
 
 NET = NetworkFile("net.py", "ab" * 32)
