@@ -9,6 +9,7 @@ from mlpwatch.core.cli.options import shown_setting
 from mlpwatch.core.config import ENGINE_NAMES, IN_PLACE, TITLES, RunConfig
 from mlpwatch.core.errors import ConfigError, InputError, MlpwatchError
 from mlpwatch.core.runs.layout import check_run_name
+from mlpwatch.core.treatment import TREATMENT
 from mlpwatch.tui.formatting import count
 
 Fate = Literal["ends", "trains on", "stays paused"]
@@ -19,7 +20,7 @@ FATES: tuple[Fate, ...] = get_args(Fate)
 EPOCH, NAME, FATE, MODELS = "from epoch", "name", "run here", "models"
 """The rows that are no settings."""
 
-BOTH, AGAINST = "both", "against parent"
+BOTH, AGAINST = "both", TREATMENT
 """Values of the row of models: both engines, or control and treatment by one of them."""
 
 GROUPS: dict[str, tuple[str, ...]] = {

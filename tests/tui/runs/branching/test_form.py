@@ -125,7 +125,7 @@ def test_each_setting_has_a_row_or_belongs_to_the_weights_of_the_parent() -> Non
 
 
 def test_against_the_parent_what_changes_is_the_treatment() -> None:
-    one = put(put(put(form(), "dropout", "0.5"), "epochs", "9"), MODELS, "a")
+    one = put(put(put(form(), "dropout", "0.5"), "epochs", "9"), MODELS, "t")
     assert one.plan().config == replace(
         CONFIG, epochs=9, treatment=Treatment("numpy", (("dropout", 0.5),))
     )
@@ -133,7 +133,7 @@ def test_against_the_parent_what_changes_is_the_treatment() -> None:
         "from epoch 2, 7 more epochs: both: epochs 9 (was 4); "
         "left control, right treatment: dropout 0.5 (was 0.0)"
     )
-    one = put(form(replace(CONFIG, only="torch")), MODELS, "a")
+    one = put(form(replace(CONFIG, only="torch")), MODELS, "t")
     assert one.plan().config == replace(CONFIG, treatment=Treatment("torch"))
     assert one.effect().endswith("left control, right treatment: nothing changed")
 
@@ -146,7 +146,7 @@ def test_a_control_and_its_treatment_stay_what_they_are() -> None:
     assert "learning rate 0.2 (was 0.3)" in one.effect()
     files = replace(CONFIG, network=NetworkFile("net.py", "0" * 64))
     models = next(row for row in form(files).rows if row.key == MODELS)
-    assert "against parent" not in models.choices
+    assert "treatment" not in models.choices
 
 
 def test_an_output_activation_is_chosen_or_left_to_the_loss() -> None:
