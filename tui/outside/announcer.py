@@ -1,11 +1,14 @@
-"""How the runs stand, said outside of the screen: notifications, and `--on-end`'s command."""
+"""How the runs stand, said outside of the screen: title, notifications, `--on-end`'s command."""
 
+from math import isnan, nan
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.cli.ending import RunEndings, end_text
+from mlpwatch.tui.terminal.driver import TerminalDriver
 from mlpwatch.tui.terminal.textual_internals import DisplayApp
 from mlpwatch.tui.terminal.window.abilities import abilities
 from mlpwatch.tui.terminal.window.signs import notification
+from mlpwatch.tui.terminal.window.title import WindowState
 
 if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName
@@ -45,6 +48,8 @@ class Announcer:
                 self._follow(watch.session)
             if self._notifies and (text := self._news_of(watch)):
                 self._write(notification(text, self._abilities))
+        if isinstance(driver := self._app.driver, TerminalDriver):
+            driver.show_window(window_state(self._runs.top))
         for line in self._endings.failures():
             if state := self._runs.top.state:
                 state.say(line, bad=True)
@@ -81,3 +86,29 @@ class Announcer:
     def _write(self, sequence: str) -> None:
         if sequence and (driver := self._app.driver):
             driver.write(sequence)
+
+
+def window_state(watch: "Watch") -> WindowState:
+    """Return title and progress: run, epoch of the slower model, newest validation accuracies."""
+    session, state = watch.session, watch.state
+    if session is None or state is None:
+        return WindowState("mlpwatch")
+    engines = list(state.engines.values())
+    going = [engine for engine in engines if not engine.ended]
+    slowest = min(going or engines, key=lambda engine: engine.step)
+    done = f"{slowest.epochs_done}/{state.epochs}"
+    phase = slowest.phase if slowest.phase not in ("waiting", "training") else ""
+    known = [
+        (engine.epochs[-1].val_accuracy if engine.epochs else nan)
+        if isnan(engine.test_accuracy)
+        else engine.test_accuracy
+        for engine in engines
+    ]
+    accuracies = [f"{accuracy:.1%}" for accuracy in known if not isnan(accuracy)]
+    title = " ".join([session.run.name, done, *([phase] if phase else []), *accuracies])
+    if not going:
+        return WindowState(title)
+    percent = min(99, int(100 * slowest.step / max(1, state.planned_steps)))
+    if any(engine.phase in ("diverged", "failed") for engine in engines):
+        return WindowState(title, "failed", percent)
+    return WindowState(title, "paused" if phase else "running", percent)

@@ -23,6 +23,8 @@ from mlpwatch.tui.terminal.output import Output
 from mlpwatch.tui.terminal.stray_output import StrayOutput
 from mlpwatch.tui.terminal.textual_internals import HookedDriver
 from mlpwatch.tui.terminal.traits import is_remote, terminal_size
+from mlpwatch.tui.terminal.window.abilities import abilities
+from mlpwatch.tui.terminal.window.title import WindowSigns, WindowState
 
 READ_SECONDS, READ_MORE_SECONDS = 0.1, 0.02
 """Time between two checks whether the app leaves; and whether an incomplete sequence is a key."""
@@ -66,6 +68,7 @@ class TerminalDriver(HookedDriver):
         self.output: Output | None = None
         self.stray_output = StrayOutput()
         self._is_paced = is_remote()
+        self._window = WindowSigns(abilities())
         self._is_shown = False
         """Whether the app has the terminal."""
         self._is_stopped = False
@@ -77,11 +80,13 @@ class TerminalDriver(HookedDriver):
         # Before the thread that reads the answers starts.
         self.flow = FrameFlow() if self._is_paced and self.input_tty else None
         super().start_application_mode()
+        self.write(self._window.open())
         self._is_shown = True
 
     def stop_application_mode(self) -> None:
         """Release the terminal."""
         self._is_shown = False
+        self.write(self._window.close())
         if self.flow is not None and not self._takes_nothing():
             # No report may follow the last answer: a shell would read it.
             self.write("\x1b[?1004l\x1b[?2004l")
@@ -90,6 +95,15 @@ class TerminalDriver(HookedDriver):
             self.write(self.flow.last_question())
             self.flow.finish()
         super().stop_application_mode()
+
+    def show_window(self, state: WindowState) -> None:
+        """Show a title and progress; a terminal that takes nothing now is left alone."""
+        if (
+            self.output is not None
+            and not self.output.waiting
+            and (new := self._window.show(state))
+        ):
+            self.write(new)
 
     def _takes_nothing(self) -> bool:
         """Return whether the terminal is gone or stalled."""
@@ -156,6 +170,8 @@ class TerminalDriver(HookedDriver):
 
     def write(self, data: str) -> None:
         """Write to the terminal; returns at once."""
+        if not data:
+            return
         if self.output is None:
             # Not on stderr, as Textual does: with `2> log` the screen would go into the log, and
             # it is stdout that was checked to be a terminal.

@@ -7,7 +7,8 @@ import pytest
 from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.events import EndReason, Event, RunEnded
-from mlpwatch.tui.outside.announcer import Announcer
+from mlpwatch.tui.outside.announcer import Announcer, window_state
+from mlpwatch.tui.state.watch import Watch
 from tests.support.samples.scenes import FakeSession, training
 from tests.support.stage import Stage, on_stage
 
@@ -73,3 +74,26 @@ async def test_a_run_that_had_ended_is_no_news() -> None:
         announcer = Noted(stage)
         announcer.look()
         assert announcer.written == []
+
+
+async def test_title_and_progress_of_a_run() -> None:
+    async with on_stage(training()) as stage:
+        shown = window_state(stage.app.runs.top)
+        done = min(engine.epochs_done for engine in stage.state.engines.values())
+        accuracies = [f"{one.epochs[-1].val_accuracy:.1%}" for one in stage.state.engines.values()]
+        assert shown.title == f"{stage.session.run.name} {done}/12 {' '.join(accuracies)}"
+        assert shown.progress == "running"
+        assert 0 < shown.percent < 100
+        await stage.press("space")
+        paused = window_state(stage.app.runs.top)
+        assert (paused.progress, "paused" in paused.title) == ("paused", True)
+        await stage.feed(end("numpy", "diverged"))
+        assert window_state(stage.app.runs.top).progress == "failed"
+        await stage.feed(end("torch", "finished", 0.9748))
+        over = window_state(stage.app.runs.top)
+        assert over.progress is None
+        assert over.title.endswith("97.5%")
+
+
+def test_while_it_loads_the_title_is_the_programs() -> None:
+    assert window_state(Watch(lambda _report: FakeSession())).title == "mlpwatch"
