@@ -119,13 +119,15 @@ class GroupReading:
     def eta(self) -> float | None:
         """Seconds until all is done, with as many trials at a time as now; None if unknown."""
         at_once = max(1, sum(row.state == "training" for row in self.rows))
-        left = _seconds_left(self.rows, self.rows)
+        left = _seconds_left(self.rows, _paces(self.rows))
         return None if left is None else left / at_once
 
     def settings(self) -> tuple[SettingRow, ...]:
         """Return the statistics of each setting, in the order of the grid."""
+        paces = _paces(self.rows)
         return tuple(
-            self._setting_row(number, setting) for number, setting in enumerate(self.group.settings)
+            self._setting_row(number, setting, paces)
+            for number, setting in enumerate(self.group.settings)
         )
 
     def rows_of(self, setting: int) -> list[TrialRow]:
@@ -160,7 +162,9 @@ class GroupReading:
             "states": dict(Counter(row.state for row in self.rows)),
         }
 
-    def _setting_row(self, number: int, setting: SweepSetting) -> SettingRow:
+    def _setting_row(
+        self, number: int, setting: SweepSetting, paces: Mapping[int, float]
+    ) -> SettingRow:
         rows = self.rows_of(number)
         engines = setting.config.engine_names
         found = {name: self.accuracies(number, name) for name in engines}
@@ -176,7 +180,7 @@ class GroupReading:
                 if values
             },
             paired_difference(found["numpy"], found["torch"]) if has_both else None,
-            _seconds_left(rows, self.rows),
+            _seconds_left(rows, paces),
         )
 
 
@@ -289,19 +293,23 @@ def _has_ended(engine: EngineSummary) -> bool:
     return engine.test_accuracy is not None
 
 
-def _seconds_left(rows: Iterable[TrialRow], known: Iterable[TrialRow]) -> float | None:
+def _paces(rows: Iterable[TrialRow]) -> dict[int, float]:
+    """Return the mean seconds per epoch of each setting that has an epoch."""
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        if (seconds := row.seconds_per_epoch) is not None:
+            found.setdefault(row.trial.setting, []).append(seconds)
+    return {setting: sum(values) / len(values) for setting, values in found.items()}
+
+
+def _seconds_left(rows: Iterable[TrialRow], paces: Mapping[int, float]) -> float | None:
     """Return the training time that rows still need, one after the other; None if unknown.
 
     A setting without an epoch so far is taken for the mean of the others.
     """
-    paces: dict[int, list[float]] = {}
-    for row in known:
-        if row.seconds_per_epoch is not None:
-            paces.setdefault(row.trial.setting, []).append(row.seconds_per_epoch)
-    means = {setting: sum(values) / len(values) for setting, values in paces.items()}
-    usual = sum(means.values()) / len(means) if means else math.nan
+    usual = sum(paces.values()) / len(paces) if paces else math.nan
     left = sum(
-        max(0, row.trial.config.epochs - row.epochs_done) * means.get(row.trial.setting, usual)
+        max(0, row.trial.config.epochs - row.epochs_done) * paces.get(row.trial.setting, usual)
         for row in rows
         if row.state in ("waiting", "training", "stopped")
     )

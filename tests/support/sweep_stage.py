@@ -8,6 +8,7 @@ from pathlib import Path
 from mlpwatch.tui.group_app import GroupApp
 from mlpwatch.tui.groups.screen import GroupScreen
 from mlpwatch.tui.groups.source import SweepSource
+from mlpwatch.tui.groups.table import SettingTable
 from mlpwatch.tui.startup import ScreenOptions
 from tests.support.samples.scenes import FakeSession
 from tests.support.stage import NEVER_FPS, Stage, until
@@ -34,14 +35,10 @@ class SweepStage(Stage):
 
     def names(self) -> list[str]:
         """The first cells of the table's rows, from top to bottom."""
-        lines = self.text().split("\n")
-        (top,) = [n for n, line in enumerate(lines) if "  done " in line]
-        found: list[str] = []
-        for line in lines[top + 1 :]:
-            if not line.strip():
-                break
-            found.append(" ".join(line[2:].split()[:2]))
-        return found
+        _heading, *rows = self.screen.query_one(SettingTable).text().split("\n")
+        return [
+            " ".join(row[2:].split()[:2]) for row in rows if row[:2] in ("▸ ", "+ ", "- ", "  ")
+        ]
 
     def selected(self) -> str:
         """The first two words of the row under the cursor."""

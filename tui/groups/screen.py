@@ -185,7 +185,8 @@ class GroupScreen(ClosesOnce[None]):
         rows = self.size.height - LINE_ROWS
         is_empty = self._list.picture is None
         has_both = rows >= LEAST_OF_BOTH and self._zoom == 0 and not is_empty
-        needed = max(4, len(self._list.lines) + 1)
+        # With its heading and a blank row.
+        needed = max(4, len(self._list.lines) + 2)
         charts = (
             max(rows - needed, rows // 2) if has_both else rows * (self._zoom == 1 and not is_empty)
         )
