@@ -33,6 +33,12 @@ class SweepStage(Stage):
         await until(lambda: not self.screen.is_reading, self.pilot)
         await self.look()
 
+    async def see_trial(self) -> None:
+        """Wait until the trial that was opened has been read, and show it."""
+        runs = self.app.runs
+        await until(lambda: runs.poll() and runs.top.state is not None, self.pilot)
+        await self.look()
+
     def names(self) -> list[str]:
         """The first cells of the table's rows, from top to bottom."""
         _heading, *rows = self.screen.query_one(SettingTable).text().split("\n")

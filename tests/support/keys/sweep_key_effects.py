@@ -38,7 +38,8 @@ async def unfolds_a_setting_then_opens_a_trial(stage: Stage, key: str) -> None:
     assert staged(stage).names() == [*GRID[:2], *SEEDS, *GRID[2:]]
     await stage.press("down", "down", key)
     assert isinstance(stage.app.screen, Dashboard)
-    await stage.see("seed=1: q goes back to the sweep")
+    await staged(stage).see_trial()
+    assert stage.text().count("epoch 3/3") == 2
     await stage.press("q")
     assert staged(stage).selected() == "seed 1"
 

@@ -94,8 +94,7 @@ async def test_a_trial_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
 async def test_a_trial_is_not_branched_in_the_sweeps_place(tmp_path: Path) -> None:
     async with on_sweep_stage(four_settings(tmp_path)) as stage:
         await stage.press("enter", "down", "enter")
-        watch = stage.app.runs.top
-        await until(lambda: stage.app.runs.poll() and watch.state is not None, stage.pilot)
+        await stage.see_trial()
         await stage.press("b")
         assert "mlpwatch branch g/hidden=16,learning-rate=0.1,seed=0 --at EPOCH" in stage.text()
         await stage.press("space")
