@@ -183,6 +183,14 @@ def attach(options: argparse.Namespace) -> int:
         from mlpwatch.tui.showing import show_group  # noqa: PLC0415
 
         return show_group(group, options)
+    from mlpwatch.core.monitor.progress import watched_loop  # noqa: PLC0415
+
+    if loop := watched_loop(Path(options.saved), options.run):
+        if fault := _no_screen():
+            raise InputError(f"attach {options.run}: {fault}; mlpwatch status and tail need none")
+        from mlpwatch.tui.showing import show_loop  # noqa: PLC0415
+
+        return show_loop(loop, options)
     run = _open_run(options)
     if fault := _no_screen():
         raise InputError(f"attach {run.name}: {fault}; mlpwatch runs lists it without a screen")

@@ -10,6 +10,7 @@ from textual.app import App
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.kit.base_screen import Says
+from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.state.watch import Followed, Watch
 from mlpwatch.tui.terminal.textual_internals import add_result_callback
 
@@ -123,6 +124,9 @@ class RunStack:
             if isinstance(screen := self._app.screen, Dashboard):
                 screen.update(numbers=True)
 
+        if why := why_not(self.top, "branch"):
+            say(why)
+            return
         proposal = Proposal(epoch, learning_rate, why)
         asking = branch_here(self, self._app, say, session.run.path, proposal)
         self._app.run_worker(asking, exclusive=True, group="resume")

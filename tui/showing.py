@@ -48,6 +48,21 @@ def show_run(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     return _end(*_run_app(make, options))
 
 
+def show_loop(path: Path, options: argparse.Namespace) -> int:
+    """Show a loop that `mlpwatch.watch()` opened; return the exit status.
+
+    Raises:
+        RunError: it can't be read.
+    """
+
+    def make(screen: "ScreenOptions") -> "MlpwatchApp":
+        from mlpwatch.tui.loop_app import LoopApp  # noqa: PLC0415
+
+        return LoopApp(path, screen)
+
+    return _end(*_run_app(make, options))
+
+
 def show_sweep(options: argparse.Namespace) -> int:
     """Train a sweep behind its screen until that is left; return the exit status.
 

@@ -67,6 +67,8 @@ class LoopFollower:
         self._path, self._tail = path, LineTail(path / LOOP_LOG_NAME)
         self.damaged = 0
         """Lines that could not be read."""
+        self.lost_end = False
+        """Whether the process is gone and has not written its end; said by one `read`."""
         self.state = LoopState(printable(path.name), path, "training", manifest=self.manifest)
         """As of the last `read`."""
 
@@ -83,7 +85,8 @@ class LoopFollower:
         self.damaged += len(raw) - len(lines)
         for line in lines:
             self.state = after(self.state, line)
-        if not raw and not is_live and not self.state.has_ended:
+        self.lost_end = not raw and not is_live and not self.state.has_ended
+        if self.lost_end:
             self.state = replace(self.state, state="failed", reason=NO_END)
         return lines
 

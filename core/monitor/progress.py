@@ -105,6 +105,16 @@ def any_folder(saved: Path, name_or_path: str) -> Path:
     return path
 
 
+def watched_loop(saved: Path, name_or_path: str | None) -> Path | None:
+    """Return the folder of a watched loop; None if no name is given, or that of another run.
+
+    Raises:
+        RunError: no such folder.
+    """
+    path = find_folder(saved, name_or_path) if name_or_path is not None else None
+    return path if path is not None and is_watched(path) else None
+
+
 def progress_of(path: Path) -> Progress:
     """Return how a run stands, from its folder.
 

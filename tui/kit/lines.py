@@ -11,7 +11,7 @@ from mlpwatch.tui import formatting
 from mlpwatch.tui.formatting import clipped
 from mlpwatch.tui.kit.cells import Canvas, CellView, columns_of
 from mlpwatch.tui.kit.keys import Key, Where, footer_keys
-from mlpwatch.tui.kit.run_text import RUN_ACTIONS, why_not
+from mlpwatch.tui.kit.run_text import NETWORK_ACTIONS, RUN_ACTIONS, why_not
 from mlpwatch.tui.kit.theme import Ink, Role
 from mlpwatch.tui.state.watch import Watch
 
@@ -38,6 +38,7 @@ class Speed(NamedTuple):
 
     batch_size: int
     threads: int
+    """0 for a watched loop, which does not say; its speed is in steps."""
 
 
 class StatusPanel(CellView):
@@ -115,14 +116,15 @@ class StatusPanel(CellView):
         accuracy = engine.epochs[-1].val_accuracy if engine.epochs else None
         loss = (f"loss {formatting.loss(engine.loss)}", Role.TEXT)
         val = (f"val {formatting.percent(accuracy)}", Role.TEXT)
-        speed = (f"{formatting.rate(samples)} samples/s", Role.TEXT)
+        unit = "samples/s" if self._speed.threads else "steps/s"
+        speed = (f"{formatting.rate(samples)} {unit}", Role.TEXT)
         threads = (formatting.count(self._speed.threads, "thread"), Role.DIM)
         time = (self._time(engine), Role.DIM)
         if isfinite(engine.test_accuracy):
             test = (f"test {formatting.percent(engine.test_accuracy)}", Role.STRONG)
             return [[test, val, loss, speed, time]] if wide else [[test, val], [loss, speed]]
         if wide:
-            return [[loss, val, speed, threads, time]]
+            return [[loss, val, speed, *([threads] if self._speed.threads else []), time]]
         return [[loss, val], [speed, time]]
 
     @staticmethod
@@ -214,7 +216,7 @@ class Footer(CellView):
         watch = self._watch
         if watch is None:
             return footer_keys(self._where, without=self._without)
-        dead = [action for action in (*RUN_ACTIONS, "draw") if why_not(watch, action)]
+        dead = [one for one in (*RUN_ACTIONS, *NETWORK_ACTIONS) if why_not(watch, one)]
         return footer_keys(
             self._where,
             attached=watch.attached,

@@ -30,13 +30,23 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
         return [*left, (f"  {watch.loading} …", Role.DIM), (f"  {watch.held}", Role.WARNING)], []
     if past := watch.shown.title(state.epochs):
         left.append((f"  {past}", Role.WARNING))
+    if watch.is_loop:
+        return [*left, (f"  {session.run.name} · watched loop", Role.TEXT)], _right(watch, cost)
     config, data = session.config, session.dataset
     sizes = "-".join(str(n) for n in (data.features, *config.hidden, data.classes))
     facts = [data.name, sizes, config.activation, config.optimizer, config.recipe]
     if config.treatment is not None:
         facts[-1] = config.treatment.describe("torch")
     left.append(("  " + " · ".join(facts), Role.TEXT))
-    right = []
+    return left, _right(watch, cost)
+
+
+def _right(watch: Watch, cost: str) -> Text:
+    """Return limit, time, cost and settings."""
+    state, session = watch.state, watch.session
+    right: Text = []
+    if state is None or session is None:
+        return right
     if session.lockstep and not state.ended:
         right.append(("lockstep, = ends it ", Role.WARNING))
     if watch.limit is not None and not state.ended:
@@ -49,10 +59,15 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
         right.append((f"   {cost} ", Role.DIM))
     # Last, so that it is left out first if there is no room.
     step = max(engine.step for engine in state.engines.values())
+    config = session.config
     shown = state.engines if config.treatment is None else ENGINE_NAMES[:1]
     rates = [session.learning_rate(name) for name in shown]
-    right.append((f"   {settings_text(config, step, state.planned_steps, rates)} ", Role.DIM))
-    return left, right
+    settings = settings_text(config, step, state.planned_steps, rates)
+    if watch.is_loop:
+        # Nothing else is known of it.
+        settings = f"rate {rates[0]:.2g}" if isfinite(rates[0]) else ""
+    right.append((f"   {settings} ", Role.DIM))
+    return right
 
 
 def settings_text(
@@ -141,23 +156,38 @@ def spike_text(engine: "EngineView") -> str:
     return f"{engine.title}'s loss is {spikes.times:.1f} x its median {since}"
 
 
+NETWORK_ACTIONS = ("explain", "weights", "layers", "draw", "branch", "go_back")
+"""Actions that look into a network, or take its weights."""
+
 RUN_ACTIONS = ("toggle_pause", "step", "faster", "slower", "stop")
 """Actions on a run that have keys on every screen."""
+
+
+def _why_no_network(watch: Watch, action: str) -> str:
+    if watch.is_loop:
+        return "a watched loop keeps its network to itself"
+    why = "nothing to draw: the inputs are points of two numbers, not images"
+    return why * (action == "draw" and watch.are_points)
+
+
+def _ended_text(watch: Watch) -> str:
+    if watch.of_sweep:
+        return "this trial has ended"
+    if watch.is_loop:
+        return "this loop has ended; only its own program can start it again"
+    way = "escape, then c," if watch.is_view else "r, then c,"
+    return f"this run has ended; {way} trains it further"
 
 
 def why_not(watch: Watch, action: str) -> str:
     """Return why an action on the run would have no effect now; empty if it has one."""
     state = watch.state
-    if action == "draw":
-        why = "nothing to draw: the inputs are points of two numbers, not images"
-        return why * watch.are_points
+    if action in NETWORK_ACTIONS:
+        return _why_no_network(watch, action)
     if state is None:
         return ""
-    if state.ended and watch.of_sweep:
-        return "this trial has ended"
     if state.ended:
-        way = "escape, then c," if watch.is_view else "r, then c,"
-        return f"this run has ended; {way} trains it further"
+        return _ended_text(watch)
     is_paused = any(engine.phase == "paused" for engine in state.engines.values())
     if action == "step" and not is_paused:
         return "space pauses; then . trains one batch"

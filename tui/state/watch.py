@@ -48,6 +48,8 @@ class Watch:
         is_view: the run is only viewed, while another run trains here.
         of_sweep: it is viewed as a trial, from the sweep's screen.
         titles: the models' names; the run's own once it is loaded.
+        is_loop: `mlpwatch.watch()` opened it: there is no network to look into, and only its own
+            program can continue it.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class Watch:
         is_view: bool = False,
         of_sweep: bool = False,
         titles: Mapping[EngineName, str] = TITLES,
+        is_loop: bool = False,
     ) -> None:
         self._start, self._titles = start, titles
         self.attached, self.is_view, self.of_sweep = attached, is_view, of_sweep
+        self.is_loop = is_loop
         self._loader = Thread(target=self._load, name="loader", daemon=True)
         self._loaded: tuple[RunSource, RunState] | None = None
         self.session: RunSource | None = None
@@ -158,7 +162,8 @@ class Watch:
             return "saving, then leaving; ctrl+c leaves at once"
         name = self.session.run.name
         if self.state is not None and self.state.ended:
-            return f"{name} has ended; mlpwatch resume {name} continues it"
+            how = "" if self.is_loop else f"; mlpwatch resume {name} continues it"
+            return f"{name} has ended{how}"
         return f"{name} trains on without this screen; mlpwatch attach {name} shows it again"
 
     def open(self) -> None:
@@ -331,7 +336,7 @@ class Watch:
             if self.is_view:
                 hint = f"q goes back to the {'sweep' if self.of_sweep else 'runs'}"
             elif self.state.ended:
-                hint = "it has ended; r, then c, trains it further"
+                hint = "it has ended" + ("" if self.is_loop else "; r, then c, trains it further")
             else:
                 hint = "q leaves it alone, X ends it"
             self.state.say(f"{'showing' if self.state.ended else 'following'} {name}: {hint}")

@@ -1,0 +1,108 @@
+"""A watched loop on the dashboard: what it shows, what it has not, and its orders by keys."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+
+import mlpwatch
+from mlpwatch.tui.loop_app import LoopApp
+from mlpwatch.tui.startup import ScreenOptions
+from tests.support.screen_text import screen_text
+from tests.support.stage import NEVER_FPS, until
+from tests.support.waiting import wait_until
+from tests.support.watched import ENDLESS, lines_of, program
+
+LABELS = np.arange(40) % 10
+SHARES = np.eye(10)[np.where(LABELS == 3, 5, LABELS)] * 0.9 + 0.01
+IMAGES = np.random.default_rng(0).random((40, 8, 8))
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Path:
+    """Return the folder of a loop that has ended."""
+    with mlpwatch.watch("my-cnn", saved=tmp_path, epochs=2, classes=10) as run:
+        for _ in range(2):
+            for loss in run.steps([2.0, 1.0]):
+                run.log(loss=loss, learning_rate=0.25)
+            run.epoch(val_loss=0.5, labels=LABELS, probabilities=SHARES, images=IMAGES)
+    return tmp_path / "my-cnn"
+
+
+@asynccontextmanager
+async def shown(
+    path: Path, size: tuple[int, int] = (140, 40)
+) -> AsyncIterator[tuple[LoopApp, Pilot[Any]]]:
+    """Show a loop; the screen's own timer stays silent."""
+    app = LoopApp(path, ScreenOptions(fps=NEVER_FPS, saved=path.parent))
+    async with app.run_test(size=size) as pilot:
+
+        def has_begun() -> bool:
+            app.runs.main.poll()
+            return app.runs.main.session is not None
+
+        await until(has_begun, pilot)
+        yield app, pilot
+        app.runs.leave()
+
+
+async def sees(app: LoopApp, pilot: Pilot[Any], words: str) -> None:
+    """Wait until the screen has words."""
+
+    def has() -> bool:
+        app.runs.poll()
+        app.update_screen(numbers=True)
+        return words in screen_text(app)
+
+    await until(has, pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40), (220, 60)])
+async def test_the_dashboard_shows_what_is_known_and_no_more(
+    ended: Path, size: tuple[int, int]
+) -> None:
+    async with shown(ended, size) as (app, pilot):
+        await sees(app, pilot, "my-cnn · watched loop")
+        await sees(app, pilot, "90.00 %")
+        text = screen_text(app)
+        assert "rate 0.25" in text or size[0] == 80
+        for absent in ("samples/s", "thread", "batch 1", "relu", "e why", "w weights", "d draw"):
+            assert absent not in text
+        for key in ("e", "w", "u", "d", "b"):
+            await pilot.press(key)
+            await sees(app, pilot, "a watched loop keeps its network to itself")
+        await pilot.press("space")
+        await sees(app, pilot, "this loop has ended; only its own program can start it again")
+
+
+async def test_its_mistakes_are_browsed_like_those_of_a_run(ended: Path) -> None:
+    async with shown(ended) as (app, pilot):
+        await sees(app, pilot, "my-cnn · watched loop")
+        await pilot.press("m")
+        await sees(app, pilot, "3 → 5")
+        await pilot.press("enter")
+        await sees(app, pilot, "true label       3")
+        await pilot.press("T")
+        await sees(app, pilot, "a watched loop gives one set of images")
+        await pilot.press("escape", "escape")
+        await sees(app, pilot, "my-cnn · watched loop")
+
+
+async def test_keys_reach_the_loop(tmp_path: Path) -> None:
+    with program(ENDLESS, tmp_path) as process:
+        path = tmp_path / "saved/loop"
+        wait_until((path / "loop.jsonl").exists)
+        async with shown(path) as (app, pilot):
+            await sees(app, pilot, "training")
+            await pilot.press("space")
+            await sees(app, pilot, "paused")
+            await pilot.press("s", "space")
+            await sees(app, pilot, "training")
+            await until(lambda: any(one.kind == "saved" for one in lines_of(path)), pilot)
+            await pilot.press("X", "X")
+            await until(lambda: process.poll() is not None, pilot)
+            await sees(app, pilot, "stopped")
