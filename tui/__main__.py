@@ -176,7 +176,16 @@ def branch(options: argparse.Namespace) -> int:
 
 
 def attach(options: argparse.Namespace) -> int:
-    """Watch a run or a sweep of another process, or one that has ended, from its folder."""
+    """Watch a run, a sweep or the log of another process, which may have ended, from its files."""
+    from mlpwatch.tui.metrics.opening import logs_named, opened  # noqa: PLC0415
+
+    if paths := logs_named(Path(options.saved), (options.run, options.second)):
+        logs = opened(paths)
+        if fault := _no_screen():
+            raise InputError(f"attach {options.run}: {fault}; expected a terminal")
+        from mlpwatch.tui.showing import show_logs  # noqa: PLC0415
+
+        return show_logs(logs, options)
     if group := _group_named(options):
         if fault := _no_screen():
             raise InputError(f"attach {group.name}: {fault}; mlpwatch compare prints its table")

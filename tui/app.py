@@ -16,7 +16,6 @@ from textual.timer import Timer
 from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.epoch_keys import EpochKeys
 from mlpwatch.tui.help.screen import HelpScreen, Palette
 from mlpwatch.tui.kit.base_screen import Says, TakesKeys
 from mlpwatch.tui.kit.hints import Hints
@@ -24,9 +23,10 @@ from mlpwatch.tui.kit.keys import KEYS, Where, bindings
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.run_text import why_not
-from mlpwatch.tui.live_settings import LiveSettings
 from mlpwatch.tui.outside.announcer import Announcer
 from mlpwatch.tui.outside.copies import Copies
+from mlpwatch.tui.run_keys.epoch_keys import EpochKeys
+from mlpwatch.tui.run_keys.live_settings import LiveSettings
 from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.shutdown import Shutdown
 from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on

@@ -41,7 +41,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch train [OPTIONS]       the same without a screen
   mlpwatch resume [RUN]          continue RUN, or the newest run
   mlpwatch branch RUN --at N     a new run from epoch N of RUN, with other settings
-  mlpwatch attach [RUN|GROUP]    watch what trains elsewhere or has ended
+  mlpwatch attach [RUN|PATH]     watch what trains elsewhere, or any log
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set it
   mlpwatch sweep [OPTIONS]       a grid of settings times seeds, on one screen
   mlpwatch compare RUN|GROUP...  runs and sweeps beside each other
@@ -158,13 +158,21 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.description = (
         "Watch a run from its folder: one that trains in another terminal or without a screen, or "
         "one that has ended. Pausing, saving and stopping reach the process that trains it; "
-        "quitting leaves it alone. Of a sweep, GROUP shows all settings, GROUP/TRIAL one run."
+        "quitting leaves it alone. Of a sweep, GROUP shows all settings, GROUP/TRIAL one run. "
+        "PATH is a log that another program writes: TensorBoard event files (needs "
+        "mlpwatch[tensorboard]), Lightning's or Keras' CSV, Hugging Face's trainer_state.json, or "
+        "JSON lines with numbers; a folder is searched. Of two, runs too, the metrics stand beside "
+        "each other."
     )
-    parser.usage = "mlpwatch attach [RUN|GROUP] [OPTIONS]"
+    parser.usage = "mlpwatch attach [RUN|GROUP|PATH] [RUN|PATH] [OPTIONS]"
     parser.add_argument(
-        "run", nargs="?", metavar="RUN|GROUP",
-        help="name of the run or sweep, or path of its folder (default: the newest run)",
+        "run", nargs="?", metavar="RUN|GROUP|PATH",
+        help="name of the run or sweep, or path of its folder or of a log (default: the newest "
+        "run)",
     )  # fmt: skip
+    parser.add_argument(
+        "second", nargs="?", metavar="RUN|PATH", help="another, to be shown beside it"
+    )
     add_run_options(parser, naming=False)
     add_notify_option(_add_screen_options(parser))
     parser.set_defaults(command=command)

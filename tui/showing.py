@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Event as Flag
 from typing import IO, TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.groups.source import SweepSource
+    from mlpwatch.tui.metrics.following import FollowedMetrics
     from mlpwatch.tui.startup import ScreenOptions
     from mlpwatch.tui.state.watch import Watch
 
@@ -102,6 +103,23 @@ def show_group(path: Path, options: argparse.Namespace) -> int:
         _say_at_last(
             [f"{name} trains on without this screen; mlpwatch attach {name} shows it again"]
         )
+    return status
+
+
+def show_logs(logs: "Sequence[FollowedMetrics]", options: argparse.Namespace) -> int:
+    """Show the logs of other programs, watched loops or metrics of runs; return the exit status.
+
+    Args:
+        logs: one, or two beside each other; not read yet.
+        options: of the command line.
+    """
+
+    def make(screen: "ScreenOptions") -> "MlpwatchApp":
+        from mlpwatch.tui.metrics_app import MetricsApp  # noqa: PLC0415
+
+        return MetricsApp(logs, screen)
+
+    _, status = _run_app(make, options)
     return status
 
 

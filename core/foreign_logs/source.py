@@ -1,7 +1,7 @@
 """All logs at one path as a single source of numbers, while they are written."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -60,13 +60,16 @@ class LogSource:
 
     Args:
         path: of the file or folder.
+        title: to show; by default the name of the file or folder.
+        parts: of the program that begin the names of numbers in the log, as folders do.
 
     Raises:
         InputError: there is nothing that can be read, or the package that reads it is missing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, title: str = "", parts: Sequence[str] = ()) -> None:
         self.path = path
+        self._title, self._parts = title, tuple(parts)
         self._readers: dict[Path, LogReader] = {}
         self._prefixes: dict[Path, str] = {}
         self._writers = _Writers()
@@ -84,12 +87,12 @@ class LogSource:
     @property
     def title(self) -> str:
         """Name of the file or folder, safe to print."""
-        return printable(self.path.name or self.path.absolute().name or self.path)
+        return printable(self._title or self.path.name or self.path.absolute().name or self.path)
 
     @property
     def prefixes(self) -> tuple[str, ...]:
         """Where each log lies below the path, which begins its names."""
-        return tuple(sorted({prefix for prefix in self._prefixes.values() if prefix}))
+        return (*self._parts, *sorted({one for one in self._prefixes.values() if one}))
 
     @property
     def files(self) -> int:

@@ -22,10 +22,23 @@ _HEADINGS: dict[Where, str] = {
     "branch": "Setting up a branch",
     "draw": "On the drawing",
     "sweep": "In a sweep",
+    "metrics": "On the charts of a log",
 }
 
+_BOTTOMS: tuple[Where, ...] = ("sweep", "metrics")
+"""Screens that are shown in place of the dashboard, and that no other opens."""
+
 _NOT_IN_A_SWEEP: tuple[Where, ...] = ("question", "compare", "runs", "entry", "branch")
-"""Screens that can't be reached from a sweep's, which is shown in place of the dashboard."""
+"""Screens that can't be reached from a sweep's."""
+
+_ON_A_RUN = frozenset(key.action for key in KEYS if key.where == "everywhere") - {
+    "help",
+    "command_palette",
+    "suspend_process",
+    "leave",
+    "interrupt",
+}
+"""Actions of all screens that a foreign log does not have: nothing of it trains here."""
 
 HELP_COLUMNS = 72
 """Width of a column of keys: no line is longer."""
@@ -81,11 +94,14 @@ def laid_out(here: Where, size: tuple[int, int], look: Look) -> Text:
 
 def _sections(here: Where, width: int, look: Look) -> list[Section]:
     sections, text_at = [], _TEXT_AT[look.ascii_only]
-    away = _NOT_IN_A_SWEEP if here == "sweep" else ("sweep",)
+    away = [other for other in _BOTTOMS if other != here]
+    away += _NOT_IN_A_SWEEP if here == "sweep" else ()
+    # From a log no other screen opens.
+    away += [where for where in _HEADINGS if where != "everywhere"] if here == "metrics" else ()
     for where in (here, *(where for where in _HEADINGS if where not in (here, *away))):
         lines = [_HEADINGS[where]]
         for key in KEYS:
-            if key.where == where:
+            if key.where == where and not (here == "metrics" and key.action in _ON_A_RUN):
                 shown = key.shown_in(look)
                 line = f"  {shown}".ljust(text_at) + key.help
                 lines += _filled(line, width, text_at).split("\n")

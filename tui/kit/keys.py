@@ -9,7 +9,7 @@ from mlpwatch.tui.kit.look import Look
 
 Where = Literal[
     "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "layers", "runs",
-    "compare", "question", "entry", "branch", "sweep",
+    "compare", "question", "entry", "branch", "sweep", "metrics",
 ]  # fmt: skip
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
@@ -263,6 +263,29 @@ KEYS: tuple[Key, ...] = (
     Key("end", "end", "end(1)", "", "last row", "sweep"),
     Key("X", "X", "stop", "", "press twice: end the sweep, all trials saved", "sweep"),
     Key("escape", "escape", "back", "", "drop the filter, the zoom; fold all", "sweep"),
+    Key("slash", "/", "filter", "filter", "charts of metrics whose names have these words",
+        "metrics"),
+    Key("pagedown,down", "page down", "page(1)", "page", "next page of charts", "metrics"),
+    Key("pageup,up", "page up", "page(-1)", "", "page before", "metrics"),
+    Key("left", "←", "crosshair(-1)", "crosshair", "crosshair through all charts, back",
+        "metrics"),
+    Key("right", "→", "crosshair(1)", "", "crosshair on", "metrics"),
+    Key("shift+left,ctrl+left", "shift+←", "crosshair(-10)", "", "crosshair ten columns back",
+        "metrics"),
+    Key("shift+right,ctrl+right", "shift+→", "crosshair(10)", "", "crosshair ten columns on",
+        "metrics"),
+    Key("home", "home", "end(-1)", "", "crosshair to the first step", "metrics"),
+    Key("end", "end", "end(1)", "", "no crosshair: the newest values", "metrics"),
+    Key("ctrl+up", "ctrl+↑", "zoom_x(1)", "zoom x",
+        "half the steps, at the crosshair or the end; or the wheel", "metrics"),
+    Key("ctrl+down", "ctrl+↓", "zoom_x(-1)", "", "twice the steps", "metrics"),
+    Key("l", "l", "toggle_log", "log y", "logarithmic y axes", "metrics"),
+    Key("S", "S", "next_smoothing", "smooth", "smoothing of the curves: 0, 0.6, 0.9", "metrics"),
+    Key("z", "z", "toggle_single", "single", "one chart at a time, or as many as fit",
+        "metrics"),
+    Key("o", "o", "toggle_overlay", "overlay", "two logs in the same charts", "metrics"),
+    Key("escape", "escape", "back", "", "drop crosshair, zoom, single chart, filter",
+        "metrics"),
     Key("question_mark", "?", "help", "help", "this help; any key closes it"),
     Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
     Key("ctrl+z", "ctrl+z", "suspend_process", "", "stop, back to the shell; its fg continues"),
@@ -300,7 +323,7 @@ def footer_keys(
     live = [key for key in KEYS if key.label and key.action.removeprefix("app.") not in without]
     own = [key for key in live if key.where == where]
     common = [key for key in live if key.where == "everywhere" and not taken & set(key.names)]
-    is_below = where not in ("dashboard", "sweep") or is_view
+    is_below = where not in ("dashboard", "sweep", "metrics") or is_view
     q_does = "back" if is_below else "leave it" if attached else "quit"
     common = [key._replace(label=q_does) if key.action == "leave" else key for key in common]
     # On the dashboard pausing comes first; on other screens their own keys do.

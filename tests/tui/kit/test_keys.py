@@ -22,6 +22,7 @@ from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.layers.screen import LayersScreen
+from mlpwatch.tui.metrics.screen import MetricsScreen
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.runs.branching.dialog import BranchDialog
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
@@ -31,12 +32,14 @@ from tests.support.keys import (  # noqa: F401 - each adds to EFFECTS
     dashboard_key_effects,
     draw_effects,
     layers_key_effects,
+    metrics_key_effects,
     mistakes_key_effects,
     run_key_effects,
     sweep_key_effects,
     weights_key_effects,
 )
 from tests.support.keys.key_effects import EFFECTS, phases
+from tests.support.metrics_stage import on_metrics_stage, training_log
 from tests.support.samples.run_scenes import runs_of_all_kinds
 from tests.support.samples.scenes import finished, training
 from tests.support.samples.sweep_samples import four_settings
@@ -59,6 +62,7 @@ PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "branch": BranchDialog,
     "draw": DrawScreen,
     "sweep": GroupScreen,
+    "metrics": MetricsScreen,
 }
 
 WITH_FOOTER: tuple[Where, ...] = (
@@ -71,6 +75,7 @@ WITH_FOOTER: tuple[Where, ...] = (
     "runs",
     "compare",
     "sweep",
+    "metrics",
 )
 """The screens on which the global keys work too."""
 
@@ -104,6 +109,11 @@ async def test_the_key_does_what_its_help_says(
         async with on_sweep_stage(four_settings(tmp_path)) as sweep_stage:
             await EFFECTS[key.where, key.action](sweep_stage, name)
         return
+    if key.where == "metrics":
+        log = training_log(tmp_path / "log.jsonl", extra=("lr", *map(str, range(9))))
+        async with on_metrics_stage(log, log) as metrics_stage:
+            await EFFECTS[key.where, key.action](metrics_stage, name)
+        return
     with runs_of_all_kinds(saved) if saved else nullcontext():
         async with on_stage(training(), fps=fps, saved=saved) as stage:
             await EFFECTS[key.where, key.action](stage, name)
@@ -131,7 +141,7 @@ def test_no_key_means_two_things_in_one_place(where: Where) -> None:
     ends = {"home", "end"}
     expected: dict[Where, set[str]] = {
         "draw": {"space"}, "mistakes": ends, "weights": ends, "runs": ends,
-        "sweep": {*ends, "X"},
+        "sweep": {*ends, "X"}, "metrics": ends,
     }  # fmt: skip
     assert {name for name, count in counts.items() if count > 1} == expected.get(where, set())
 
@@ -146,8 +156,9 @@ def test_bindings_are_the_table(where: Where) -> None:
 
 def test_help_names_every_key_in_one_line_each() -> None:
     for key in KEYS:
-        # A sweep's keys are in its own help: there is no other screen from which it opens.
-        lines = help_text("sweep" if key.where == "sweep" else "dashboard").split("\n")
+        # Their keys are in their own help: there is no other screen from which they open.
+        here: Where = key.where if key.where in ("sweep", "metrics") else "dashboard"
+        lines = help_text(here).split("\n")
         line = f"  {key.shown:<10} {key.help}"
         assert line in lines
         # The scrollbar takes two of the 74 columns that the stylesheet leaves.
@@ -173,7 +184,7 @@ def test_a_wide_footer_names_every_labelled_key(where: Where) -> None:
 @pytest.mark.parametrize("width", [30, 60, 80, 100])
 def test_a_narrow_footer_keeps_help_and_q_and_cuts_no_word(where: Where, width: int) -> None:
     row = Footer(where).paint(width, 1).row(0)
-    does = "quit" if where in ("dashboard", "sweep") else "back"
+    does = "quit" if where in ("dashboard", "sweep", "metrics") else "back"
     assert row.rstrip().endswith(f"? help  q {does}")
 
 
