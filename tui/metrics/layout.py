@@ -32,7 +32,7 @@ LIVE_SECONDS = 10.0
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
-class Grid(NamedTuple):
+class ChartGrid(NamedTuple):
     """Charts on a page."""
 
     across: int
@@ -49,7 +49,7 @@ class Grid(NamedTuple):
         return max(1, chart - LABEL_COLUMNS - 1)
 
 
-def grid_for(charts: int, width: int, height: int, *, by_twos: bool = False) -> Grid:
+def chart_grid(charts: int, width: int, height: int, *, by_twos: bool = False) -> ChartGrid:
     """Return the grid of a page; its charts fill the screen if they are few.
 
     Args:
@@ -64,18 +64,18 @@ def grid_for(charts: int, width: int, height: int, *, by_twos: bool = False) -> 
         across = max(2, across // 2 * 2)
     down = min(_MOST_DOWN, max(1, height // (_ROWS if height >= _ROOMY_ROWS else _LEAST_ROWS)))
     if not 0 < charts < across * down:
-        return Grid(across, down)
+        return ChartGrid(across, down)
     fitting = [
-        Grid(n, math.ceil(charts / n))
+        ChartGrid(n, math.ceil(charts / n))
         for n in range(2 if by_twos else 1, across + 1, 2 if by_twos else 1)
         if math.ceil(charts / n) <= down
     ]
 
-    def cost(grid: Grid) -> float:
+    def cost(grid: ChartGrid) -> float:
         shape = abs(math.log(width / grid.across / max(1, height / grid.down) / _WIDE))
         return shape + (grid.size - charts) / max(1, charts)
 
-    return min(fitting, key=cost, default=Grid(across, down))
+    return min(fitting, key=cost, default=ChartGrid(across, down))
 
 
 def status_text(followed: FollowedMetrics, now: float) -> tuple[Text, Text]:

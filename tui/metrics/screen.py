@@ -23,8 +23,7 @@ from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.metrics.axes import MOST_ZOOM, whole_limits, zoomed
 from mlpwatch.tui.metrics.following import FollowedMetrics
 from mlpwatch.tui.metrics.grouping import MetricChart, charts_of, matching
-from mlpwatch.tui.metrics.layout import Grid as GridShape
-from mlpwatch.tui.metrics.layout import grid_for, mode_pieces, status_text
+from mlpwatch.tui.metrics.layout import ChartGrid, chart_grid, mode_pieces, status_text
 from mlpwatch.tui.metrics.picture import (
     ChartPicture,
     MetricOptions,
@@ -67,7 +66,7 @@ class MetricsScreen(ClosesOnce[None]):
         self._kept: dict[tuple[str, int, bool], Limits] = {}
         self._pace = Pace(NUMBERS_SECONDS)
         self._drawn: tuple[object, ...] = ()
-        self._shape = GridShape(0, 0)
+        self._shape = ChartGrid(0, 0)
         self._pages = 1
         self._message: tuple[str, Role] = ("", Role.DIM)
 
@@ -266,14 +265,14 @@ class MetricsScreen(ClosesOnce[None]):
     def _charts_per_metric(self) -> int:
         return 1 if self._overlaid else len(self._logs)
 
-    def _shape_for(self, metrics: int) -> GridShape:
+    def _shape_for(self, metrics: int) -> ChartGrid:
         """Return the page's grid; each metric has one chart, or one per log."""
         beside = self._charts_per_metric()
         if self._single:
-            return GridShape(beside, 1)
+            return ChartGrid(beside, 1)
         filter_row = int(self.query_one("#filter-row").display)
         height = self.size.height - _LINE_ROWS - filter_row
-        return grid_for(metrics * beside, self.size.width, height, by_twos=beside > 1)
+        return chart_grid(metrics * beside, self.size.width, height, by_twos=beside > 1)
 
     def _draw(self) -> None:
         charts = self._charts()

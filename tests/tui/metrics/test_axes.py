@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mlpwatch.tui.metrics.axes import MOST_ZOOM, is_short, whole_limits, zoomed
-from mlpwatch.tui.metrics.layout import Grid, age_text, grid_for, step_text
+from mlpwatch.tui.metrics.layout import ChartGrid, age_text, chart_grid, step_text
 
 
 def test_an_axis_ends_at_a_round_step_and_seldom_moves() -> None:
@@ -57,7 +57,7 @@ def test_epochs_beside_steps_have_an_axis_of_their_own() -> None:
 @pytest.mark.parametrize("size", [(40, 10), (80, 21), (140, 37), (220, 57)])
 def test_a_page_has_room_for_all_that_fits(size: tuple[int, int], by_twos: bool) -> None:
     for charts in range(2, 60, 2):
-        grid = grid_for(charts, *size, by_twos=by_twos)
+        grid = chart_grid(charts, *size, by_twos=by_twos)
         assert grid.across % 2 == 0 or not by_twos
         assert size[0] // grid.across >= 20
         assert size[1] // grid.down >= 6
@@ -65,11 +65,11 @@ def test_a_page_has_room_for_all_that_fits(size: tuple[int, int], by_twos: bool)
 
 
 def test_few_charts_fill_the_screen() -> None:
-    assert grid_for(1, 80, 21) == Grid(1, 1)
-    assert grid_for(2, 220, 57) == Grid(1, 2)
-    assert grid_for(3, 220, 57) == Grid(2, 2)
-    assert grid_for(2, 80, 21) == Grid(1, 2)
-    assert grid_for(60, 80, 21) == Grid(2, 3)
+    assert chart_grid(1, 80, 21) == ChartGrid(1, 1)
+    assert chart_grid(2, 220, 57) == ChartGrid(1, 2)
+    assert chart_grid(3, 220, 57) == ChartGrid(2, 2)
+    assert chart_grid(2, 80, 21) == ChartGrid(1, 2)
+    assert chart_grid(60, 80, 21) == ChartGrid(2, 3)
 
 
 def test_ages_and_steps_as_text() -> None:
