@@ -107,7 +107,7 @@ def picture_of(
             raw = averaged(own.steps, own.values, *x_limits, _DOTS * columns)
             bands.append(Series("", _BANDS[role], raw, "band"))
     values_text = "  ".join(
-        value_text(last if options.crosshair is None else value_at(own, options.crosshair))
+        metric_text(last if options.crosshair is None else value_at(own, options.crosshair))
         for _, _, own, last in curves
     )
     if len(curves) > _MOST_VALUES and options.crosshair is None:
@@ -143,7 +143,7 @@ def value_at(series: ScalarSeries, step: float) -> float:
     return float(series.values[place]) if place >= 0 else math.nan
 
 
-def value_text(value: float) -> str:
+def metric_text(value: float) -> str:
     """Return a number in about six columns: `0.1823`, `12.35`, `9.1e+08`, `nan`."""
     return f"{value:.4g}"
 
