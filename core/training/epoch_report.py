@@ -34,7 +34,7 @@ TRAIN_SAMPLE = 1_000
 98 %, for a fifth of the time of MNIST's validation."""
 
 
-FIRST_LOOKS = 4
+FIRST_LOOKS = 3
 """Epochs of a run after each of which the hidden units are looked at."""
 
 LOOK_STEPS, LOOK_IMAGES = 256, 20_000

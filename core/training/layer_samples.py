@@ -15,13 +15,13 @@ STEPS_PER_SAMPLE = 128
 MOST_SAMPLES = 16
 """Most measured steps of an epoch; their mean then has a quarter of a step's deviation."""
 
-FIRST_EPOCHS = 16
+FIRST_EPOCHS = 8
 """Epochs of a run that are all measured, however short they are."""
 
 NORMS_SHARE, UNITS_SHARE = 0.005, 0.004
 """Most of the training time for the norms, and for looks at the units: together less than 1 %."""
 
-FREE_SECONDS = 0.003
+FREE_SECONDS = 0.002
 """Cost up to which measurements need not wait: all those of a small network in a short run."""
 
 DIGITS = 6

@@ -42,7 +42,7 @@ SHAPES: dict[str, RunConfig] = {
     "784-50-10": RunConfig(hidden=(50,), batch_size=100, epochs=2),
     "784-128-10": RunConfig(hidden=(128,), batch_size=64, epochs=1),
     "784-512-256-10": RunConfig(hidden=(512, 256), batch_size=128, epochs=1, optimizer="adam"),
-    "64-128-10": RunConfig(data="digits", hidden=(128,), batch_size=64, epochs=200),
+    "64-128-10": RunConfig(data="digits", hidden=(128,), batch_size=64, epochs=400),
     "64-32-10": RunConfig(data="digits", hidden=(32,), batch_size=64, epochs=400),
 }
 PROBED_EPOCHS = {
