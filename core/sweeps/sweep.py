@@ -17,7 +17,7 @@ MOST_MEASURED = 4
 """Settings whose speed is measured; the others are estimated from their weights and steps."""
 
 
-PROCESS_SECONDS = 1.8
+PROCESS_SECONDS = 2.5
 """To start a process and to import PyTorch in it."""
 
 

@@ -15,6 +15,7 @@ from mlpwatch.core.sweeps.local import MOST_KILLS, _Work
 from mlpwatch.core.sweeps.reading import GroupReader
 from mlpwatch.core.sweeps.sweep import PROCESS_SECONDS, busy_seconds
 from mlpwatch.core.sweeps.trial import (
+    BESIDE_SECONDS,
     EPOCH_SECONDS,
     START_SECONDS,
     TrialEnd,
@@ -104,18 +105,19 @@ def test_an_estimate_counts_what_each_epoch_writes_and_engines_that_take_turns(
     )
     # One step of 1 ms per epoch: most is the writing.
     assert alone >= 100 * (EPOCH_SECONDS + 0.001)
-    assert beside == pytest.approx(alone)
+    assert beside == pytest.approx(alone + 100 * (BESIDE_SECONDS - EPOCH_SECONDS))
     assert turns == pytest.approx(2 * alone)
 
 
 @pytest.mark.parametrize(
     ("trials", "jobs", "started", "seconds"),
     [
-        ([2.0] * 4, 1, 1, 8.0),
-        ([2.0] * 4, 1, 0, 8.0 + PROCESS_SECONDS),
-        ([2.0] * 3, 2, 2, 4.0),
-        ([2.0] * 3, 2, 1, 4.0),
-        ([2.0] * 4, 2, 1, 4.0 + PROCESS_SECONDS),
+        ([5.0] * 4, 1, 1, 20.0),
+        ([5.0] * 4, 1, 0, 20.0 + PROCESS_SECONDS),
+        ([5.0] * 3, 2, 2, 10.0),
+        # The process that runs takes the first and the third.
+        ([5.0] * 3, 2, 1, 10.0),
+        ([5.0] * 4, 2, 1, 10.0 + PROCESS_SECONDS),
         ([0.1], 4, 1, 0.1),
         ([], 2, 0, 0.0),
     ],
