@@ -15,6 +15,9 @@ from mlpwatch.core.foreign_logs.trainer_state import TrainerStateReader
 from mlpwatch.core.scalars.store import ScalarPoint
 from mlpwatch.core.text import printable
 
+_MOST_NAMES = 10_000
+"""Names whose writers are remembered; a store keeps a thousand."""
+
 SEARCH_SECONDS = 2.0
 """Time between two searches for new files."""
 
@@ -174,6 +177,8 @@ class _Writers:
         if alias is not None:
             return alias
         owner = self._owners.get(name)
+        if owner is None and len(self._owners) >= _MOST_NAMES:
+            return name
         latest = self._latest.get(name, -math.inf)
         if owner is None or owner == number or (number > owner and point.seconds > latest):
             self._owners[name] = number
