@@ -145,7 +145,7 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
                 run = self.action_quit if leaves else partial(screen.run_action, key.action)
                 about = f"{key.help} ({key.shown})" if key.label else key.shown
                 yield SystemCommand(title, about, run)
-        yield from self._settings.commands()
+        yield from (*self._settings.commands(), *self._copies.commands())
         for name, about in (("Light", "dark text on light ground"), ("Dark", "light text on dark")):
             theme = partial(setattr, self, "theme", f"textual-{name.lower()}")
             yield SystemCommand(f"{name} theme", about, theme)

@@ -168,6 +168,7 @@ KEYS: tuple[Key, ...] = (
     Key("e", "e", "export('csv')", "export", "write metrics to a CSV file in this folder",
         "runs"),
     Key("j", "j", "export('json')", "", "write metrics and settings to a JSON file", "runs"),
+    Key("E", "E", "export_as", "", "write a report, figures, a notebook or a model", "runs"),
     Key("right", "→", "sort(1)", "sort", "sort by the next column", "runs"),
     Key("left", "←", "sort(-1)", "", "sort by the column before", "runs"),
     Key("v", "v", "reverse", "", "sort the other way round", "runs"),

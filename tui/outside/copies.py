@@ -1,10 +1,11 @@
-"""What leaves the screen by a key: a picture of it."""
+"""What leaves the screen: a picture of it, the run as a file."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textual.app import App
+from textual.app import App, SystemCommand
 
 if TYPE_CHECKING:
     from mlpwatch.tui.run_stack import RunStack
@@ -35,6 +36,21 @@ class Copies:
 
     def __init__(self, app: App[int], runs: "RunStack", answer: Answer, saved: Path) -> None:
         self._app, self._runs, self._answer, self._saved = app, runs, answer, saved
+
+    def commands(self) -> Iterator[SystemCommand]:
+        """Yield the palette's commands."""
+        about = "as a report, figures, a notebook or a model, in this folder"
+        yield SystemCommand("Export the run", about, self._export)
+
+    def _export(self) -> None:
+        session = self._runs.top.session
+        if session is None:
+            self._answer("the run can be exported once it is loaded", bad=True)
+            return
+        # Not at the top: the first frame needs none of it.
+        from mlpwatch.tui.runs.exporting import export_as  # noqa: PLC0415
+
+        self._app.run_worker(export_as(self._app, session.run.path, self._answer))
 
     def picture(
         self, filename: str | None = None, path: str | None = None, time_format: str | None = None

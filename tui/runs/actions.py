@@ -14,7 +14,7 @@ from mlpwatch.tui.runs.branching.start import branch_here
 from mlpwatch.tui.runs.columns import ListedRun
 from mlpwatch.tui.runs.comparison import ComparedRun
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
-from mlpwatch.tui.runs.exporting import write_metrics
+from mlpwatch.tui.runs.exporting import export_as, write_metrics
 from mlpwatch.tui.runs.host import RunsHost
 from mlpwatch.tui.runs.run_list import RunList
 from mlpwatch.tui.runs.switch import RunSwitch
@@ -142,6 +142,12 @@ class RunActions:
             self._screen.say(await write_metrics([run.summary.path for run in runs], kind))
         except MlpwatchError as error:
             self._screen.say(str(error), bad=True)
+
+    async def export_as(self) -> None:
+        """Ask for a format, and write the selected run in it to the current folder."""
+        run = self._runs.selected
+        if run is not None:
+            await export_as(self._screen.app, run.summary.path, self._screen.say)
 
     def _chosen(self) -> list[ListedRun]:
         """Return the marked runs; without marks the selected one."""

@@ -216,6 +216,10 @@ class RunsScreen(ClosesOnce[None]):
         export = self._run_actions.export("csv" if kind == "csv" else "json")
         self.run_worker(self._guarded(export))
 
+    def action_export_as(self) -> None:
+        """Write the selected run as a report, figures, a notebook or a model."""
+        self._ask(self._run_actions.export_as)
+
     def action_back(self) -> None:
         """Clear the filter, then close the screen."""
         line = self.query_one("#filter", Input)

@@ -177,6 +177,20 @@ async def exports_json(stage: Stage, key: str) -> None:
     assert len(run["metrics"]) == 30
 
 
+@effect("runs", "export_as")
+async def exports_in_a_format(stage: Stage, key: str) -> None:
+    await stage.open_runs()
+    await stage.press("down", "down", key)
+    assert isinstance(stage.app.screen, LineEntry)
+    assert f"Export {FINISHED} as" in stage.text()
+    await stage.press("ctrl+u", *"xml")
+    assert "'xml': expected one of csv, json, html" in stage.text()
+    await stage.press("ctrl+u", *"json", "enter")
+    await stage.see(f"wrote {Path.cwd() / FINISHED}.json")
+    run = json.loads(Path(f"{FINISHED}.json").read_text())
+    assert len(run["metrics"]) == 30
+
+
 @effect("runs", "sort(1)")
 async def sorts_by_the_next_column(stage: Stage, key: str) -> None:
     await stage.open_runs()
