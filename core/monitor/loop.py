@@ -120,10 +120,8 @@ class WatchedLoop:
 
     def saved(self, path: object) -> None:
         """Say that a checkpoint is on disk: the request is done."""
-        if self._writer is not None and self._orders is not None:
-            self._orders.save_requested = False
-            text = one_line(path)
-            self._writer.put(LoopLine("saved", self._orders.step, time(), text=text))
+        if self._opened is not None and self._orders is not None:
+            self._opened.saved(path)
 
     def epoch(
         self,
@@ -199,7 +197,13 @@ class WatchedLoop:
 class _Opened:
     """What the process has open that writes."""
 
-    def __init__(self, path: Path, optimizer: object, classes: int | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        optimizer: object,
+        classes: int | None,
+        save: Callable[[], object] | None,
+    ) -> None:
         self._classes = classes
         self._files: PredictionFiles | None = None
         self.path, self.lock = path, RunLock(path, WATCH_NAME)
@@ -208,13 +212,25 @@ class _Opened:
         self._folder = folder
         write_owner(path, folder)
         self.writer = LogWriter(path, folder)
-        self.orders = LoopOrders(self._note, self.writer.complain, set_rate)
+        self._save = save
+        self.orders = LoopOrders(
+            self._note, self.writer.complain, set_rate, self._save_now if save else None
+        )
         self.server = LineServer(self.orders.answer, path, folder)
         self.writer.start()
         self.server.start()
 
     def _note(self, kind: LineKind, values: dict[str, float]) -> None:
         self.writer.put(LoopLine(kind, self.orders.step, time(), values))
+
+    def saved(self, path: object) -> None:
+        """Say that a checkpoint is on disk."""
+        self.orders.save_requested = False
+        self.writer.put(LoopLine("saved", self.orders.step, time(), text=one_line(path)))
+
+    def _save_now(self) -> None:
+        if self._save is not None:
+            self.saved(self._save())
 
     def take(
         self, given: tuple[object, object, object, object], epoch: int, step: int
@@ -254,6 +270,7 @@ def watch(
     steps_per_epoch: int | None = None,
     classes: int | None = None,
     optimizer: object = None,
+    save: Callable[[], object] | None = None,
 ) -> WatchedLoop:
     """Open a run for a training loop; `mlpwatch attach NAME` shows it, `mlpwatch order` steers it.
 
@@ -268,6 +285,8 @@ def watch(
         classes: of the labels.
         optimizer: PyTorch's or Keras', or a function of the rate: `mlpwatch order NAME set
             --learning-rate F` changes its learning rate.
+        save: writes a checkpoint and returns its path: called between two steps, also while the
+            loop is paused. Without it the loop looks at `save_requested`.
 
     Raises:
         InputError: a value is out of range; the message says which, and what was expected.
@@ -287,11 +306,12 @@ def watch(
     manifest = LoopManifest(datetime.now(UTC), script_name(), epochs, steps_per_epoch, classes)
     try:
         path = _make(Path(saved), name, manifest)
-        return WatchedLoop(_Opened(path, optimizer, classes))
+        run = WatchedLoop(_Opened(path, optimizer, classes, save))
     except (OSError, RunError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         say_on_stderr(f"watch {name or ''}: {why} ({saved}); the loop runs unwatched")
         return WatchedLoop()
+    return run
 
 
 def end_of(error: BaseException | None) -> tuple[LoopEnd, str]:

@@ -23,14 +23,20 @@ class LoopOrders:
         note: called in the loop's thread.
         complain: says a line on stderr.
         set_rate: changes the learning rate, in the loop's thread; None if the loop can't.
+        save: writes a checkpoint there; None if the loop looks at `save_requested` instead.
     """
 
     def __init__(
-        self, note: Note, complain: Callable[[str], None], set_rate: SetRate | None
+        self,
+        note: Note,
+        complain: Callable[[str], None],
+        set_rate: SetRate | None,
+        save: Callable[[], None] | None = None,
     ) -> None:
         self._group = ControlGroup()
         self._control, self._pacer = Control(group=self._group), StepPacer()
-        self._note, self._complain, self._set_rate = note, complain, set_rate
+        self._note, self._complain = note, complain
+        self._set_rate, self._save = set_rate, save
         self._rate: float | None = None
         self._is_waiting = False
         self.step, self.epoch = 0, 0
@@ -56,6 +62,8 @@ class LoopOrders:
                     self._change_rate(control.rate_taken)
                 case "save":
                     self.save_requested = True
+                    if self._save is not None:
+                        self._save_now(self._save)
                 case "wait":
                     self._wait()
                 case "step":
@@ -118,6 +126,12 @@ class LoopOrders:
             self._complain(f"order set --learning-rate {rate:g}: {error_text(error)}")
             return
         self._note("rate", {"learning_rate": rate})
+
+    def _save_now(self, save: Callable[[], None]) -> None:
+        try:
+            save()
+        except Exception as error:  # the user's own: the loop must go on
+            self._complain(f"order save: {error_text(error)}")
 
     def _wait(self) -> None:
         if not self._is_waiting:

@@ -9,7 +9,7 @@ from typing import Any
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.line_file import LineTail
 from mlpwatch.core.files.strict_json import parse_object, to_json
-from mlpwatch.core.monitor.follower import LoopState, summarize_loop
+from mlpwatch.core.monitor.follower import LoopState, summarize_loop, summarize_loops
 from mlpwatch.core.runs.layout import (
     EVENTS_NAME,
     LOOP_LOG_NAME,
@@ -21,6 +21,7 @@ from mlpwatch.core.runs.listing import (
     RunSummary,
     find_folder,
     is_group,
+    list_runs,
     summarize_run,
 )
 from mlpwatch.core.text import printable
@@ -106,13 +107,24 @@ def any_folder(saved: Path, name_or_path: str) -> Path:
 
 
 def watched_loop(saved: Path, name_or_path: str | None) -> Path | None:
-    """Return the folder of a watched loop; None if no name is given, or that of another run.
+    """Return the folder of a watched loop; None for another run.
+
+    Args:
+        saved: the folder of all runs.
+        name_or_path: None for the newest of all runs.
 
     Raises:
         RunError: no such folder.
     """
-    path = find_folder(saved, name_or_path) if name_or_path is not None else None
-    return path if path is not None and is_watched(path) else None
+    if name_or_path is not None:
+        path = find_folder(saved, name_or_path)
+        return path if is_watched(path) else None
+    loops = [one for one in summarize_loops(saved) if one.manifest is not None]
+    if not loops or loops[0].manifest is None:
+        return None
+    began = [one.created for one in list_runs(saved) if one.created is not None]
+    is_newest = all(loops[0].manifest.created > one for one in began)
+    return loops[0].path if is_newest else None
 
 
 def progress_of(path: Path) -> Progress:

@@ -10,6 +10,7 @@ import pytest
 import mlpwatch
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.monitor.orders import rate_setter
+from mlpwatch.core.monitor.progress import watched_loop
 from mlpwatch.core.remote.client import give_order
 from mlpwatch.core.remote.protocol import Command, LoopStatus
 from mlpwatch.tui.__main__ import main
@@ -173,3 +174,41 @@ def test_a_failed_loop_ends_the_wait_with_1(tmp_path: Path, command: Main) -> No
         raise ValueError("no")
     status, said, _ = command("status", "loop", "--wait", "--saved", str(tmp_path))
     assert (status, said) == (1, "loop  failed: ValueError: no  epoch 0, step 0\n")
+
+
+def test_a_paused_loop_saves_by_its_own_function(tmp_path: Path) -> None:
+    text = """
+import mlpwatch
+saves = []
+def save():
+    saves.append(len(saves))
+    if len(saves) == 1:
+        raise OSError("disk away")
+    return "model.pt"
+with mlpwatch.watch("loop", save=save) as run:
+    for number in run.steps(range(10**9)):
+        run.log(loss=1.0)
+"""
+    with program(text, tmp_path) as process:
+        folder = tmp_path / "saved/loop"
+        wait_until((folder / "control.sock").exists)
+        give_order(folder, Command("pause"))
+        wait_until(lambda: any(line.kind == "paused" for line in lines_of(folder)))
+        give_order(folder, Command("save"))
+        wait_until(lambda: status_of(folder).save_requested)
+        give_order(folder, Command("save"))
+        wait_until(lambda: lines_of(folder)[-1].kind == "saved")
+        assert lines_of(folder)[-1].text == "model.pt"
+        assert not status_of(folder).save_requested
+        process.kill()
+        assert process.stderr is not None
+        assert "order save: OSError: disk away" in process.stderr.read()
+
+
+def test_the_newest_of_all_runs_may_be_a_loop(tmp_path: Path) -> None:
+    assert watched_loop(tmp_path, None) is None
+    for name in ("first", "second"):
+        with mlpwatch.watch(name, saved=tmp_path):
+            pass
+    assert watched_loop(tmp_path, None) == tmp_path / "second"
+    assert watched_loop(tmp_path, "first") == tmp_path / "first"
