@@ -1,16 +1,46 @@
-"""The app on a watched loop: the same dashboard and mistakes, without what needs a network."""
+"""The app on a watched loop: the same dashboard and mistakes, and charts of all its numbers."""
 
+from collections.abc import Iterable
 from pathlib import Path
+
+from textual.app import SystemCommand
+from textual.screen import Screen
+from textual.widgets import Input
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.core.text import printable
 from mlpwatch.tui.app import MlpwatchApp
+from mlpwatch.tui.metrics.following import FollowedMetrics
+from mlpwatch.tui.metrics.screen import MetricsScreen
 from mlpwatch.tui.startup import ScreenOptions
 from mlpwatch.tui.state.watch import Report, Watch
 
 _NAMES: tuple[EngineName, ...] = ("numpy",)
 """A loop is shown in this engine's place."""
+
+
+_LOOK_SECONDS = 0.5
+"""Time between two looks at the numbers, which a thread reads."""
+
+
+class LoopMetrics(MetricsScreen):
+    """Charts of all numbers that a loop logs, over its dashboard."""
+
+    def on_mount(self) -> None:
+        """Draw what has been read; a loop that has ended sends no event that would."""
+        self.set_interval(_LOOK_SECONDS, self.update)
+
+    def action_back(self) -> None:
+        """Leave crosshair, zoom, single chart and filter, then the screen."""
+        before = self._left_to_leave()
+        super().action_back()
+        if before == self._left_to_leave():
+            self.dismiss()
+
+    def _left_to_leave(self) -> tuple[object, ...]:
+        line, options = self.query_one("#filter", Input), self._options
+        return options.crosshair, options.halvings, self._single, self._words, line.has_focus
 
 
 class LoopApp(MlpwatchApp):
@@ -31,6 +61,23 @@ class LoopApp(MlpwatchApp):
         from mlpwatch.core.monitor.loop_source import LoopRunSource  # noqa: PLC0415 - NumPy
 
         return LoopRunSource(self._path)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer all metrics first."""
+        about = "charts of every number that the loop logs"
+        yield SystemCommand("All metrics", about, self.action_metrics)
+        yield from super().get_system_commands(screen)
+
+    def action_metrics(self) -> None:
+        """Show every number that the loop logs."""
+        # Not at the top: it reads JSON and needs NumPy, the first frame does not.
+        from mlpwatch.core.monitor.follower import LoopSource  # noqa: PLC0415
+
+        if isinstance(self.screen, LoopMetrics) or self.runs.main.session is None:
+            return
+        log = FollowedMetrics(LoopSource(self._path))
+        log.start()
+        self.push_screen(LoopMetrics([log]), lambda _none: log.stop())
 
     def action_explain(self, unit: int | None = None) -> None:
         """Say why there is nothing to explain."""

@@ -106,3 +106,13 @@ async def test_keys_reach_the_loop(tmp_path: Path) -> None:
             await pilot.press("X", "X")
             await until(lambda: process.poll() is not None, pilot)
             await sees(app, pilot, "stopped")
+
+
+async def test_all_metrics_lie_over_the_dashboard(ended: Path) -> None:
+    async with shown(ended) as (app, pilot):
+        await sees(app, pilot, "ctrl+p, all metrics")
+        (found,) = [one for one in app.get_system_commands(app.screen) if "metrics" in one.title]
+        found.callback()
+        await sees(app, pilot, "learning_rate")
+        await pilot.press("S", "q")
+        await sees(app, pilot, "my-cnn · watched loop")
