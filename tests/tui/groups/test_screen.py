@@ -17,6 +17,7 @@ from mlpwatch.tui.groups.source import SweepSource, SweepTraining
 from tests.support.samples.sweep_samples import four_settings, group_of, make_group, train_trial
 from tests.support.stage import until
 from tests.support.sweep_stage import SweepStage, on_sweep_stage
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -151,9 +152,9 @@ async def test_leaving_while_speed_is_measured_waits_for_nothing(
         await until(measuring.is_set, stage.pilot)
         await stage.pilot.press("q")
         await until(lambda: stage.app.return_value == 0, stage.pilot)
-    assert not path.exists()
     may_end.set()
-    training.join(30)
+    wait_until(lambda: training.phase == "ended")
+    assert not path.exists(), "nothing was written or trained after that"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 12), (20, 6)])
