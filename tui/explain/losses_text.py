@@ -89,8 +89,9 @@ def _headline(config: RunConfig) -> str:
 
 
 def _loss_row(config: RunConfig, name: EngineName) -> Row:
+    width = max(8, *(len(clipped(config.title(one), 18)) for one in config.engine_names))
     return [
-        (f"{clipped(config.title(name), 18):<8} ", ACCENTS[name]),
+        (f"{clipped(config.title(name), 18):<{width}} ", ACCENTS[name]),
         (_loss_text(config, name), Role.TEXT),
     ]
 

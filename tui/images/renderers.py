@@ -61,6 +61,11 @@ class RendererChoice:
         return self._first_able(_SMALL_BY_WORTH) if self._small is None else self._small
 
     @property
+    def shaded(self) -> Renderer:
+        """The renderer for small images with faint pixels, which braille would leave out."""
+        return "ramp" if self.small == "braille" else self.small
+
+    @property
     def large(self) -> Renderer:
         """The renderer for a large image."""
         return self._first_able(_LARGE_BY_WORTH) if self._large is None else self._large

@@ -103,7 +103,9 @@ def _put_prediction(
     predicted = max(range(len(probabilities)), key=probabilities.__getitem__)
     right = predicted == facts.true
     role = Role.GOOD if right else Role.BAD
-    x = canvas.put(0, y, f"{clipped(facts.titles[name], 18):<7} ", ACCENTS[name])
+    titles = [clipped(facts.titles[one], 18) for one in facts.probabilities]
+    width = max(7, *map(len, titles)) + 1
+    x = canvas.put(0, y, f"{clipped(facts.titles[name], 18):<{width}}", ACCENTS[name])
     x = canvas.put(x, y, "predicts ")
     x = canvas.put(x, y, facts.names[predicted], role)
     x = canvas.put(x, y, f" {probabilities[predicted] * 100:5.1f} %  ")

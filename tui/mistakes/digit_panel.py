@@ -222,7 +222,7 @@ class DigitPanel(Horizontal):
         newest = self._newest_epoch(answer.engine)
         note = weights_note(answer, newest) if session.config.hidden else ""
         # An outline of a point would leave out those around it.
-        renderer = self._renderers.small if data.are_points else self._renderers.outlines
+        renderer = self._renderers.shaded if data.are_points else self._renderers.outlines
         rows_view.update(rows, renderer, note=note, shades=data.are_points)
         gradient = answer.gradient.reshape(data.image_shape)
         title = saliency_title(

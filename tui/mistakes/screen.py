@@ -311,7 +311,8 @@ class MistakesScreen(ClosesOnce[None]):
 
     def _draw_sheet(self) -> None:
         source, absent = self._images.sheet_source(self._selection), self._why_empty()
-        place, renderer = self._selection.place, self._renderers.small
+        place, choice = self._selection.place, self._renderers
+        renderer = choice.shaded if self._watch.are_points else choice.small
         self.query_one(ContactSheet).update(source, place, renderer, absent=absent)
         row, images = self._selection.row, self._images
         title = "" if row is None else f"{images.title(row)}{images.place(row)}"

@@ -54,3 +54,9 @@ def test_plain_ascii_says_that_it_has_one_way_only() -> None:
     images = choice(ascii_only=True)
     assert "characters only" in images.next(small=True)
     assert images.small == images.large == "ramp"
+
+
+def test_faint_pixels_are_never_drawn_in_braille() -> None:
+    assert RendererChoice(Look(colours=None)).small == "braille"
+    assert RendererChoice(Look(colours=None)).shaded == "ramp"
+    assert RendererChoice(Look()).shaded == RendererChoice(Look()).small == "half blocks"
