@@ -1,6 +1,7 @@
 """The comparison: validation curves of up to four saved runs in the same charts."""
 
 import asyncio
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -145,14 +146,22 @@ class CompareScreen(ClosesOnce[None]):
             self.run_worker(self._ask_why())
 
     async def _ask_why(self) -> None:
+        folders = [run.folder for run in self._runs]
+        why = await self._made_why(lambda: WhyTraining(folders))
+        if (
+            why is not None
+            and self._why is None
+            and await self.app.push_screen_wait(why.question())
+        ):
+            self._start_why(why)
+
+    async def _made_why(self, make: Callable[[], WhyTraining]) -> WhyTraining | None:
         try:
-            why = await asyncio.to_thread(WhyTraining, [run.folder for run in self._runs])
+            return await asyncio.to_thread(make)
         except Exception as error:  # files may contain anything; training continues
             self._note = error_text(error), Role.BAD
             self.draw()
-            return
-        if self._why is None and await self.app.push_screen_wait(why.question()):
-            self._start_why(why)
+            return None
 
     def _start_why(self, why: WhyTraining) -> None:
         self._why = why
@@ -178,8 +187,8 @@ class CompareScreen(ClosesOnce[None]):
             why.answer(blocks=not look_of(self).ascii_only)
         )
         self._why = None
-        if wants_more:
-            self._start_why(await asyncio.to_thread(why.with_more_seeds))
+        if wants_more and (more := await self._made_why(why.with_more_seeds)):
+            self._start_why(more)
 
     def action_back(self) -> None:
         """Remove the crosshair, then close the screen."""

@@ -73,7 +73,8 @@ class Rounds:
         if not math.isnan(times[0]):
             line += f": about {time_text(times[0])}" if times[0] else ": done"
         if longer and not math.isnan(times[-1]):
-            line += f"; {longer[-1]} epochs where that is not clear: {time_text(times[-1])} more"
+            more = f"{time_text(times[-1])} more" if times[-1] else "done"
+            line += f"; {longer[-1]} epochs where that is not clear: {more}"
         yield line
 
     def train(
