@@ -151,7 +151,7 @@ class LoopSource:
     def planned(self) -> float:
         """The last step; NaN if the loop has not said it."""
         manifest = self._follower.manifest
-        return (manifest.epochs or math.nan) * (manifest.steps_per_epoch or math.nan)
+        return float(manifest.epochs or math.nan) * (manifest.steps_per_epoch or math.nan)
 
     @property
     def fault(self) -> str:
@@ -178,7 +178,7 @@ def points_of(line: LoopLine) -> "Iterator[ScalarPoint]":
     from mlpwatch.core.scalars.store import ScalarPoint  # noqa: PLC0415
 
     for name, value in line.values.items():
-        yield ScalarPoint(name, line.step, value, line.time)
+        yield ScalarPoint(name, float(line.step), value, line.time)
 
 
 def summarize_loop(path: Path) -> LoopState:

@@ -25,7 +25,7 @@ IMAGES = np.random.default_rng(0).random((40, 8, 8))
 @pytest.fixture
 def ended(tmp_path: Path) -> Path:
     """Return the folder of a loop that has ended."""
-    with mlpwatch.watch("my-cnn", saved=tmp_path, epochs=2, classes=10) as run:
+    with mlpwatch.watch("my-cnn", saved=tmp_path, epochs=2, steps_per_epoch=2, classes=10) as run:
         for _ in range(2):
             for loss in run.steps([2.0, 1.0]):
                 run.log(loss=loss, learning_rate=0.25)
