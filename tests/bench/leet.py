@@ -22,7 +22,14 @@ import wandb
 settings = wandb.Settings(x_disable_stats=True, silent=True)
 run = wandb.init(project="bench", dir=sys.argv[1], mode="offline", settings=settings)
 due = time.time()
+many = int(sys.argv[3])
 for n in range(10**9):
+    if many:
+        run.log({f"metric{k}": 2.3 * math.exp(-n / (500 + 20 * k)) + 0.05 * math.sin(1.7 * n + k)
+                 for k in range(many)})
+        due += 1 / float(sys.argv[2])
+        time.sleep(max(0.0, due - time.time()))
+        continue
     wave = 0.05 * math.sin(1.7 * n)
     run.log({
         "loss": 2.3 * math.exp(-n / 500) + wave, "val_loss": 2.3 * math.exp(-n / 450) - wave,
@@ -52,14 +59,22 @@ def find_wandb(given: str | None) -> Path:
 
 
 @contextmanager
-def logging_run(wandb: Path, folder: Path) -> Iterator[Path]:
+def logging_run(
+    wandb: Path, folder: Path, *, per_second: float = POINTS_PER_SECOND, metrics: int = 0
+) -> Iterator[Path]:
     """Log a run beside, as long as the block lasts; yield the run's folder.
+
+    Args:
+        wandb: the command.
+        folder: for the run.
+        per_second: points of each metric.
+        metrics: their number; 0 for the four of a training.
 
     Raises:
         TimeoutError: the logger wrote no run.
     """
     python = wandb.with_name("python")
-    command = [str(python), "-c", _LOGGER, str(folder), str(POINTS_PER_SECOND)]
+    command = [str(python), "-c", _LOGGER, str(folder), str(per_second), str(metrics)]
     with (folder / "logger.txt").open("wb") as log:
         logger = subprocess.Popen(command, cwd=folder, env=_env(folder), stdout=log, stderr=log)
     try:
@@ -69,13 +84,20 @@ def logging_run(wandb: Path, folder: Path) -> Iterator[Path]:
         logger.wait()
 
 
-def leet(wandb: Path, run: Path, folder: Path, *, filled: bool = False) -> NotedProgram:
-    """Start LEET on a run, with its default layout, or four charts that fill the screen."""
+def leet(
+    wandb: Path,
+    run: Path,
+    folder: Path,
+    *,
+    filled: bool = False,
+    grid: tuple[int, int] = (2, 2),
+) -> NotedProgram:
+    """Start LEET on a run, with its default layout, or `grid` rows and columns of charts alone."""
     config = folder / ("leet-filled" if filled else "leet-default")
     config.mkdir(exist_ok=True)
     if filled:
         layout = {
-            "metrics_grid": {"rows": 2, "cols": 2},
+            "metrics_grid": {"rows": grid[0], "cols": grid[1]},
             "left_sidebar_visible": False,
             "right_sidebar_visible": False,
         }
