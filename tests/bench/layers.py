@@ -6,7 +6,8 @@ The trainers of a pair have the same network, data, epochs and one thread, and r
 other, every second pair in reverse, so that a busy machine slows both alike. "Without" measures no
 step and looks at no unit. Printed are the median of the pairs' ratios and its 95 % interval from
 resampling, in processor time of the whole process, which other programs disturb less than time on
-the clock; then what the parts cost by themselves, as a share of an epoch on the clock.
+the clock; then what the measurements say that they spent, by which they keep below 1 %, and what the
+parts cost by themselves, as a share of an epoch on the clock.
 
 With `--probe` the runs are some seconds long, and with and without steps that PyTorch repeats; what
 the comparisons themselves say that they cost is printed too.
@@ -32,7 +33,12 @@ from mlpwatch.core.training.clocks import ComparisonPace
 from mlpwatch.core.training.control import Control
 from mlpwatch.core.training.epoch_report import LOOK_IMAGES, LOOK_STEPS
 from mlpwatch.core.training.launch import engine_on
-from mlpwatch.core.training.layer_samples import LayerSampler, is_sampled, sampled_batches
+from mlpwatch.core.training.layer_samples import (
+    LayerSampler,
+    MeasurementPace,
+    is_sampled,
+    sampled_batches,
+)
 from mlpwatch.core.training.step_probe import StepProbe
 from mlpwatch.core.training.trainer import train
 from tests.bench.bench_data import load_bench_data
@@ -139,6 +145,20 @@ def _parts(name: EngineName, config: RunConfig, dataset: Dataset) -> tuple[float
     return median(times[True]) - median(times[False]), median(looks)
 
 
+def _spent(name: EngineName, config: RunConfig, dataset: Dataset) -> float:
+    """Return the share of the processor time that the measurements themselves say they cost."""
+    paces: list[MeasurementPace] = []
+    begin = MeasurementPace.__init__
+
+    def note(pace: MeasurementPace, share: float) -> None:
+        begin(pace, share)
+        paces.append(pace)
+
+    with patch.object(MeasurementPace, "__init__", note):
+        seconds = _seconds(name, config, dataset)
+    return sum(pace.spent for pace in paces) / seconds
+
+
 def _interval(ratios: list[float]) -> tuple[float, float]:
     random = np.random.default_rng(0)
     medians = np.median(random.choice(ratios, (RESAMPLES, len(ratios))), axis=1)
@@ -178,10 +198,11 @@ def main() -> None:
             # Short epochs share samples, and a look at the units.
             looks = min(1.0, steps / max(LOOK_STEPS, LOOK_IMAGES // settings.batch_size))
             measured = sum(is_sampled(n, steps) for n in range(config.epochs)) / config.epochs
+            spent = _spent(name, config, dataset)
             share = (measured * samples * step + looks * look) / epoch
             print(  # noqa: T201
                 f"{shape:<15} {name:<6} {median(ratios) - 1:+.2%} "
-                f"({low - 1:+.2%} to {high - 1:+.2%})  parts {share:.2%}: "
+                f"({low - 1:+.2%} to {high - 1:+.2%})  spent {spent:.2%}  parts {share:.2%}: "
                 f"{samples} of {steps} steps in {measured:.0%} of the epochs, "
                 f"{step * 1e6:.0f} µs each, "
                 f"units {look * 1e6:.0f} µs, of {epoch * 1e3:.1f} ms"
