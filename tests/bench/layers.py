@@ -6,8 +6,8 @@ The trainers of a pair have the same network, data, epochs and one thread, and r
 other, every second pair in reverse, so that a busy machine slows both alike. "Without" measures no
 step and looks at no unit. Printed are the median of the pairs' ratios and its 95 % interval from
 resampling, in processor time of the whole process, which other programs disturb less than time on
-the clock; then what the measurements say that they spent, by which they keep below 1 %, and what the
-parts cost by themselves, as a share of an epoch on the clock.
+the clock; then what the measurements say that they spent, by which they keep below 1 %, and what
+the parts cost by themselves, as a share of an epoch on the clock.
 
 With `--probe` the runs are some seconds long, and with and without steps that PyTorch repeats; what
 the comparisons themselves say that they cost is printed too.
