@@ -324,6 +324,10 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         """Save a picture of the screen beside the run's folder, and show its path."""
         return self._copies.picture(filename, path, time_format)
 
+    def action_copy(self) -> None:
+        """Copy what makes this run again, or what is under the crosshair."""
+        self._copies.copy()
+
     def action_faster_screen(self) -> None:
         """Poll the mailbox more often."""
         self._set_fps(self._cost.faster())

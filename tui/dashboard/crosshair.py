@@ -130,6 +130,28 @@ def read_out(
     return loss + (f" ({read.steps:,} steps)" if read.steps > 1 else ""), validation, spread
 
 
+def table_at(state: "RunState", options: ChartOptions, step: int) -> str:
+    """Return both models' values at a step as a table for a spreadsheet, tabs between its cells.
+
+    Losses and accuracies (0 to 1) are not rounded; a cell is empty where there is no value.
+    """
+    rows: list[list[object]] = [
+        ["model", "step", "loss", "epoch", "train_loss", "val_loss", "train_accuracy",
+         "val_accuracy", "samples_per_second"],
+    ]  # fmt: skip
+    for engine in state.engines.values():
+        if (read := reading_at(engine, options, step)) is None:
+            continue
+        at: list[object] = [""] * 6
+        if (epoch := read.epoch) is not None:
+            at = [
+                epoch.epoch, epoch.train_loss, epoch.val_loss, epoch.train_accuracy,
+                epoch.val_accuracy, round(epoch.samples_per_second),
+            ]  # fmt: skip
+        rows.append([engine.title, step, "" if read.loss is None else read.loss, *at])
+    return "".join("\t".join(_cell(one) for one in row) + "\n" for row in rows)
+
+
 def _accuracies(epoch: "EpochRecord | None") -> tuple[str, str]:
     """Return the accuracy on validation images, and on training images if known."""
     if epoch is None:
@@ -170,3 +192,7 @@ def _seconds(engine: "EngineView", step: int) -> float:
     s0, t0 = (before.step, before.seconds) if before else (0, 0.0)
     s1, t1 = (later[0].step, later[0].seconds) if later else (engine.step, engine.seconds)
     return t0 if s1 <= s0 else t0 + (t1 - t0) * (step - s0) / (s1 - s0)
+
+
+def _cell(value: object) -> str:
+    return "" if isinstance(value, float) and math.isnan(value) else str(value)

@@ -87,7 +87,7 @@ class Dashboard(ClosesOnce[None]):
     ) -> None:
         super().__init__()
         self._watch, self._names, self._cost, self._branch = watch, names, cost, branch
-        self._charts = ChartRows(self._chart)
+        self.charts = ChartRows(self._chart)
         self._zoomed, self._panel = False, PANELS[0]
         self._matrix_row = Matrices(self._matrix, watch)
         self._numbers, self._matrices = Pace(NUMBERS_SECONDS), Pace(MATRICES_SECONDS)
@@ -139,7 +139,7 @@ class Dashboard(ClosesOnce[None]):
                 self._arrange()
             phases = [engine.phase for engine in state.engines.values()]
             numbers, self._phases = numbers or phases != self._phases, phases
-            self._charts.draw(state, self._panel, at_once=numbers or "training" not in phases)
+            self.charts.draw(state, self._panel, at_once=numbers or "training" not in phases)
         self._draw_seldom(at_once=numbers)
 
     def _follow_epoch(self, state: "RunState") -> None:
@@ -148,7 +148,7 @@ class Dashboard(ClosesOnce[None]):
         row.is_kept = shown.epoch in shown.kept
         if shown.epoch != row.epoch:
             row.epoch = shown.epoch
-            self._charts.step = shown.epoch and shown.epoch * state.epoch_steps
+            self.charts.step = shown.epoch and shown.epoch * state.epoch_steps
             self._mark_read()
         self.query_one(EpochBar).update()
 
@@ -164,7 +164,7 @@ class Dashboard(ClosesOnce[None]):
             self._late.stop()
             self._late = None
         # After a pause or the end no event arrives that would draw the last ones.
-        paces = self._numbers, self._matrices, self._charts.recent_pace
+        paces = self._numbers, self._matrices, self.charts.recent_pace
         if due := [pace.due for pace in paces if pace.is_late]:
             self._late = self.set_timer(min(due) - now + LATE_SECONDS, self.update)
 
@@ -190,9 +190,9 @@ class Dashboard(ClosesOnce[None]):
     def action_crosshair(self, stride: Stride, right: int) -> None:
         """Move the crosshair by a column, a point or an epoch."""
         if state := self._watch.state:
-            had_none = self._charts.step is None
-            self._charts.move(state, stride, right)
-            if had_none and self._charts.step is None:
+            had_none = self.charts.step is None
+            self.charts.move(state, stride, right)
+            if had_none and self.charts.step is None:
                 state.say("← brings the crosshair in, at the newest step", where="dashboard")
             self._mark_read()
             self.update(numbers=True)
@@ -208,7 +208,7 @@ class Dashboard(ClosesOnce[None]):
 
     def action_toggle_overlay(self) -> None:
         """Draw both models in one chart with their gap beside it, or side by side."""
-        self._charts.options.overlay = not self._charts.options.overlay
+        self.charts.options.overlay = not self.charts.options.overlay
         self._arrange()
 
     def action_next_gap(self) -> None:
@@ -217,22 +217,22 @@ class Dashboard(ClosesOnce[None]):
             if len(state.engines) == 1:
                 state.say("a gap needs both models; this run trains one", where=self.WHERE)
             else:
-                self._charts.next_gap()
+                self.charts.next_gap()
             self._arrange()
 
     def action_toggle_log(self) -> None:
         """Switch the loss between a linear and a logarithmic axis."""
-        self._charts.options.log_loss = not self._charts.options.log_loss
+        self.charts.options.log_loss = not self.charts.options.log_loss
         self.update(numbers=True)
 
     def action_toggle_seconds(self) -> None:
         """Switch the x axis between steps and seconds."""
-        self._charts.options.by_seconds = not self._charts.options.by_seconds
+        self.charts.options.by_seconds = not self.charts.options.by_seconds
         self.update(numbers=True)
 
     def action_toggle_recent(self) -> None:
         """Switch the loss between the whole run and its last 1,000 steps in full."""
-        self._charts.options.recent = not self._charts.options.recent
+        self.charts.options.recent = not self.charts.options.recent
         self.update(numbers=True)
 
     def action_toggle_zoom(self) -> None:
@@ -266,12 +266,12 @@ class Dashboard(ClosesOnce[None]):
             self._matrix_row.cell = None
             for name in self._names:
                 self._matrix(name).leave()
-        elif self._charts.step is not None:
-            self._charts.step = None
+        elif self.charts.step is not None:
+            self.charts.step = None
         elif self._zoomed:
             self._zoomed = False
-        elif self._charts.options.overlay:
-            self._charts.options.overlay = False
+        elif self.charts.options.overlay:
+            self.charts.options.overlay = False
         elif self._watch.is_view:
             self.dismiss()
             return
@@ -321,7 +321,7 @@ class Dashboard(ClosesOnce[None]):
             self.query_one(f"#{panel}").display = panel in shown
         rows = "1fr" if len(shown) == 1 else self._matrix_rows()
         self.query_one("#confusion").styles.height = rows
-        self.query_one(Footer).update(() if self._charts.options.overlay else WITHOUT_OVERLAY)
+        self.query_one(Footer).update(() if self.charts.options.overlay else WITHOUT_OVERLAY)
         self.set_class(self.size.width < 120, "-narrow")  # noqa: PLR2004 - see mlpwatch.tcss
         self.call_after_refresh(self.update, numbers=True)
 
@@ -345,7 +345,7 @@ class Dashboard(ClosesOnce[None]):
         self.query_one("#header", TextLine).update(*header(self._watch, self._cost.text))
         is_shown, width = self._panel == "confusion", self.size.width
         cell = cell_text(self._matrix_row, self._watch, width) if is_shown else []
-        told = message(self._watch, cell, self._charts.options, self._charts.step)
+        told = message(self._watch, cell, self.charts.options, self.charts.step)
         self.query_one("#message", TextLine).update(told)
         state, session = self._watch.state, self._watch.session
         if state and session:

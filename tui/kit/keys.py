@@ -95,6 +95,7 @@ KEYS: tuple[Key, ...] = (
     Key("greater_than_sign", ">", "epoch('on')", "", "an epoch on; after the last comes now"),
     Key("home", "home", "epoch('first')", "", "the first epoch that is kept"),
     Key("end", "end", "epoch('now')", "", "back to now"),
+    Key("Y", "Y", "copy", "", "copy this run's command; a crosshair's numbers"),
     Key("X", "X", "stop", "", "press twice: end the run's training, saved"),
     Key("c", "c", "next_matrix", "", "matrix: counts, row %, differences, scores",
         "dashboard"),

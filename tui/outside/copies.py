@@ -1,11 +1,19 @@
-"""What leaves the screen: a picture of it, the run as a file."""
+"""What leaves the screen: a picture of it, the run as a file, what the terminal copies."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
+
+from mlpwatch.core.cli.export import export_source
+from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.tui.dashboard.crosshair import place, table_at
+from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.terminal.textual_internals import DisplayApp
+from mlpwatch.tui.terminal.window.abilities import abilities
+from mlpwatch.tui.terminal.window.signs import clipboard
 
 if TYPE_CHECKING:
     from mlpwatch.tui.run_stack import RunStack
@@ -34,7 +42,7 @@ class Copies:
         saved: the folder of all runs.
     """
 
-    def __init__(self, app: App[int], runs: "RunStack", answer: Answer, saved: Path) -> None:
+    def __init__(self, app: DisplayApp[int], runs: "RunStack", answer: Answer, saved: Path) -> None:
         self._app, self._runs, self._answer, self._saved = app, runs, answer, saved
 
     def commands(self) -> Iterator[SystemCommand]:
@@ -51,6 +59,28 @@ class Copies:
         from mlpwatch.tui.runs.exporting import export_as  # noqa: PLC0415
 
         self._app.run_worker(export_as(self._app, session.run.path, self._answer))
+
+    def copy(self) -> None:
+        """Copy the numbers under the dashboard's crosshair, else the command of the shown run."""
+        screen, state, session = self._app.screen, self._runs.top.state, self._runs.top.session
+        if session is None or state is None:
+            self._answer("Y copies the command of this run once it is loaded")
+            return
+        if isinstance(screen, Dashboard) and (step := screen.charts.step) is not None:
+            text = table_at(state, screen.charts.options, step)
+            said = f"the numbers at {place(step, state)}, a table of {len(text)} characters"
+        else:
+            try:
+                text = said = export_source(session.run.path, is_group=False).again()
+            except MlpwatchError as error:
+                self._answer(f"nothing copied: {error}", bad=True)
+                return
+        sequence = clipboard(text, abilities())
+        if sequence and (driver := self._app.driver):
+            driver.write(sequence)
+            self._answer(f"copied: {said}")
+        else:
+            self._answer(f"not copied, this terminal has no clipboard: {said}", bad=True)
 
     def picture(
         self, filename: str | None = None, path: str | None = None, time_format: str | None = None

@@ -69,6 +69,14 @@ async def keeps_both_in_step(stage: Stage, key: str) -> None:
     assert "lockstep, = ends it" not in stage.text()
 
 
+@effect("everywhere", "copy")
+async def copies_the_numbers(stage: Stage, key: str) -> None:
+    await stage.press("left")
+    with patch.dict(os.environ, {"TERM": "linux"}):
+        await stage.press(key)
+    assert "not copied, this terminal has no clipboard: the numbers at" in stage.text()
+
+
 @effect("everywhere", "save")
 async def saves(stage: Stage, key: str) -> None:
     await stage.press(key)

@@ -1,6 +1,7 @@
 """The sequences for what a terminal shows beside its cells, and a word to it without a screen."""
 
 import sys
+from base64 import b64encode
 from typing import IO
 
 from mlpwatch.core.text import printable
@@ -30,6 +31,17 @@ def notification(text: str, can: Abilities) -> str:
         case kind:
             return _BELL if kind else ""
     return passed_through(sequence) + _BELL if can.is_tmux else sequence
+
+
+def clipboard(text: str, can: Abilities) -> str:
+    """Return what makes the terminal copy a text (OSC 52); "" if it has no clipboard.
+
+    Inside tmux twice: one is for `set-clipboard on`, the other for `allow-passthrough on`.
+    """
+    if not can.has_clipboard:
+        return ""
+    sequence = f"\x1b]52;c;{b64encode(text.encode()).decode()}\a"
+    return sequence + passed_through(sequence) if can.is_tmux else sequence
 
 
 def passed_through(sequence: str) -> str:

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from mlpwatch.tui.terminal.window.abilities import Abilities, abilities
-from mlpwatch.tui.terminal.window.signs import notification, notify_stderr
+from mlpwatch.tui.terminal.window.signs import clipboard, notification, notify_stderr
 
 KINDS = {
     "iTerm2": ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "osc9"),
@@ -96,3 +96,11 @@ def test_a_pipe_gets_no_notification(monkeypatch: pytest.MonkeyPatch) -> None:
     notify_stderr("a", pipe)
     notify_stderr("a", terminal)
     assert (pipe.getvalue(), terminal.getvalue()) == ("", "\a")
+
+
+def test_the_clipboard_directly_and_through_tmux() -> None:
+    direct = "\x1b]52;c;w7w=\a"
+    assert clipboard("ü", Abilities("bell", has_clipboard=True)) == direct
+    inside = clipboard("ü", Abilities("bell", has_clipboard=True, is_tmux=True))
+    assert inside == direct + "\x1bPtmux;\x1b" + direct + "\x1b\\"
+    assert clipboard("ü", Abilities("bell")) == ""
