@@ -17,6 +17,7 @@ from mlpwatch.core.cli.options import add_run_options, add_training_options
 from mlpwatch.core.cli.order import add_order_options, run_order
 from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.ranks import add_ranks_option
+from mlpwatch.core.cli.setup.completion import add_completion_options
 from mlpwatch.core.cli.sweep import add_sweep_options
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
@@ -28,7 +29,7 @@ Command = Callable[[argparse.Namespace], int]
 
 COMMANDS = (
     "train", "resume", "branch", "attach", "order", "sweep", "compare", "why", "export", "runs",
-    "status", "tail", "data", "check", "new",
+    "status", "tail", "data", "check", "new", "completion",
 )  # fmt: skip
 """The first word that is not an option; without a command, train and watch."""
 
@@ -52,6 +53,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
   mlpwatch new FILE              write a starter file for it
+  mlpwatch completion SHELL      completion for bash, zsh or fish
 
 mlpwatch COMMAND --help shows a command's own options. With no option at all it trains the `twin` \
 recipe; --data and --recipe are the two to know.
@@ -103,6 +105,7 @@ def build_parser(
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
     _add_check(commands.add_parser("check", allow_abbrev=False))
     _add_new(commands.add_parser("new", allow_abbrev=False))
+    _add_completion(commands.add_parser("completion", allow_abbrev=False), parser)
     return parser
 
 
@@ -274,6 +277,11 @@ def _add_new(parser: argparse.ArgumentParser) -> None:
     parser.description = "Write a starter file: the contract, with the backward pass left to write."
     add_new_options(parser)
     parser.set_defaults(command=new)
+
+
+def _add_completion(parser: argparse.ArgumentParser, whole: Parser) -> None:
+    parser.description = "Print a script that completes commands, options and names of runs."
+    add_completion_options(parser, whole)
 
 
 def _add_screen_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

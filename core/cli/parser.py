@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, NoReturn, get_args
 
@@ -39,6 +39,15 @@ _MEANT = {
     "theme": ("dark", "light", "colors", "colours"),
 }
 """The names of our options in other programs."""
+
+
+def parsers_of(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Return a parser and those of all its commands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from parsers_of(one)
 
 
 class _HelpFormatter(argparse.HelpFormatter):
