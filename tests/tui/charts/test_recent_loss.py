@@ -88,7 +88,7 @@ async def test_while_training_it_is_drawn_every_other_second_and_at_once_when_pa
         assert isinstance(stage.app.screen, Dashboard)
         stage.app.screen.update()
         assert shown(stage) is before
-        stage.app.screen._charts.recent_pace.due = 0.0
+        stage.app.screen.charts.recent_pace.due = 0.0
         stage.app.screen.update()
         assert shown(stage) is not before
         await stage.press("1")
