@@ -69,7 +69,7 @@ _RUNS = {
 """The folder is read by the shell itself: starting mlpwatch for a list takes 0.1 s a key. Bash's
 `compgen -W` is not used for names, since it would run a command that stands in one."""
 
-_RUN_METAVARS = ("RUN", "A", "B", "RUN|GROUP")
+_RUN_METAVARS = ("RUN", "A", "B")
 _FILE_METAVARS = ("FILE", "FILE[:NAME]", "PATH")
 _FOLDER_METAVAR = "DIR"
 
@@ -110,8 +110,8 @@ def completion_script(parser: Parser, shell: str) -> str:
     _show_commands(parser)
     for one in parsers_of(parser):
         for action in one._actions:
-            metavar = action.metavar or ""
-            if metavar in _RUN_METAVARS:
+            metavar = str(action.metavar or "")
+            if metavar.split("|", maxsplit=1)[0] in _RUN_METAVARS:
                 action.complete = _RUNS  # type: ignore[attr-defined]
             elif metavar == _FOLDER_METAVAR:
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
