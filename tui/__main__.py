@@ -23,6 +23,7 @@ from mlpwatch.core.cli.ranks import (
     train_on_ranks,
     trains_on_ranks,
 )
+from mlpwatch.core.cli.setup.own_defaults import apply_own_defaults
 from mlpwatch.core.cli.signals import stop_on_signals
 from mlpwatch.core.cli.sweep import run_sweep
 from mlpwatch.core.cli.train import run_train
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
             runs=runs,
             fetch=fetch,
         )
+        apply_own_defaults(parser)
         options = parser.parse_args(check_command(_with_command(arguments)))
         command: Callable[[argparse.Namespace], int] = options.command
         check_folder()

@@ -18,6 +18,7 @@ from mlpwatch.core.cli.order import add_order_options, run_order
 from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.ranks import add_ranks_option
 from mlpwatch.core.cli.setup.completion import add_completion_options
+from mlpwatch.core.cli.setup.own_defaults import MAX_FPS
 from mlpwatch.core.cli.sweep import add_sweep_options
 from mlpwatch.core.cli.train import add_train_options
 from mlpwatch.tui.hangup import OnHangup
@@ -33,7 +34,6 @@ COMMANDS = (
 )  # fmt: skip
 """The first word that is not an option; without a command, train and watch."""
 
-MAX_FPS = 60.0
 
 _DESCRIPTION = """\
 Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.

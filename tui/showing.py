@@ -164,6 +164,11 @@ def _run_app(
         notifies=getattr(options, "notify", False),
         endings=endings_of(options),
     )
+    if keys := getattr(options, "own_keys", {}):
+        from mlpwatch.tui.kit.keys import rebind  # noqa: PLC0415
+
+        # Before the screens are imported, which bind the keys.
+        rebind(keys, options.own_file)
     app = make(screen)
     if options.theme is not None:
         app.theme = _theme(options.theme, app.available_themes)
@@ -216,7 +221,8 @@ def _theme(name: str, available: Iterable[str]) -> str:
     """
     known = {"dark": "textual-dark", "light": "textual-light", **{n: n for n in available}}
     if name not in known:
-        raise InputError(f"--theme {name!r}: expected one of {', '.join(sorted(known))}")
+        where = getattr(name, "where", "--theme")
+        raise InputError(f"{where} {name!r}: expected one of {', '.join(sorted(known))}")
     return known[name]
 
 
