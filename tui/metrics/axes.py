@@ -45,7 +45,7 @@ def zoomed(whole: Limits, halvings: int, newest: float, centre: float | None) ->
         whole: the limits without zoom.
         halvings: 0 for all of it.
         newest: the newest step; without a centre the part ends with it.
-        centre: the step in the middle of the part, as far as the whole allows it.
+        centre: the step in the middle of the part, unless that would leave the whole.
     """
     low, high = whole
     width = (high - low) / 2**halvings

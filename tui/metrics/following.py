@@ -61,7 +61,7 @@ class ScalarSource(Protocol):
 
 
 class FollowedMetrics:
-    """Reads a source until told to stop; the screen may ask at any time.
+    """Reads a source until it is stopped; the screen may ask at any time.
 
     Args:
         source: not used by anybody else from now on.
