@@ -168,8 +168,10 @@ def draw_scores(
     axes.set_yticks(rows, list(names), fontsize=7 if len(names) <= MOST_NUMBERED else 4)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_xlim(min(float(values.min()), 0.98) - 0.02, 1.02)
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    least = min(float(values.min()), 0.98)
+    # Room for a mark at either end; a score is at most 1.
+    axes.set_xlim(least - 0.05 * (1 - least), 1 + 0.05 * (1 - least))
     marks = {"numpy": "●", "torch": "□"}
     said = ", ".join(f"{marks[engine]} {titles[engine][:20]}" for engine in scores)
     axes.set_xlabel(f"F1 score: {said}")
