@@ -86,7 +86,6 @@ class TerminalDriver(HookedDriver):
     def stop_application_mode(self) -> None:
         """Release the terminal."""
         self._is_shown = False
-        self.write(self._window.close())
         if self.flow is not None and not self._takes_nothing():
             # No report may follow the last answer: a shell would read it.
             self.write("\x1b[?1004l\x1b[?2004l")
@@ -94,6 +93,8 @@ class TerminalDriver(HookedDriver):
                 self.write("\x1b[?1003l\x1b[?1000l")
             self.write(self.flow.last_question())
             self.flow.finish()
+        # After the check for a terminal that takes nothing: what waits would count as stalled.
+        self.write(self._window.close())
         super().stop_application_mode()
 
     def show_window(self, state: WindowState) -> None:
