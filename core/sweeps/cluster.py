@@ -124,6 +124,9 @@ class ClusterPool:
 
         calls = (delayed(train_on_cluster)(self._task(trial)) for trial in trials)
         try:
+            if sum(self._client.ncores().values()) == 1:
+                self._collect_alone(trials, ends)
+                return
             with parallel_config(
                 backend="dask", client=self._client, wait_for_workers_timeout=CONNECT_SECONDS
             ):
@@ -135,6 +138,16 @@ class ClusterPool:
             ends.put(None)
         except BaseException as error:
             ends.put(error)
+
+    def _collect_alone(
+        self, trials: Sequence[Trial], ends: "SimpleQueue[ClusterEnd | BaseException | None]"
+    ) -> None:
+        """Collect from a cluster of one thread: joblib runs a single job here, not there."""
+        tasks = [self._task(trial) for trial in trials]
+        futures = [self._client.submit(train_on_cluster, task, pure=False) for task in tasks]
+        for future in futures:
+            ends.put(future.result())
+        ends.put(None)
 
     def _task(self, trial: Trial) -> ClusterTask:
         path = self._folder / trial.name

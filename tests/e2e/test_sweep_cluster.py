@@ -21,8 +21,9 @@ pytestmark = [pytest.mark.xdist_group("sweeps"), pytest.mark.slow]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """Yield the address of a scheduler with two workers, each with a nanny."""
+def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Yield the address of a scheduler with two workers, or as many as asked for, and nannies."""
+    workers = getattr(request, "param", 2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -37,7 +38,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
             *(
                 ("worker", address, "--nthreads", "1", "--no-dashboard", "--name", f"w{n}",
                  "--local-directory", str(tmp_path / f"w{n}"))
-                for n in (1, 2)
+                for n in range(1, workers + 1)
             ),
         )
     ]  # fmt: skip
@@ -48,12 +49,12 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def worker_pids(address: str) -> list[int]:
-    """Return the processes of the two workers, once both are there."""
+def worker_pids(address: str, workers: int = 2) -> list[int]:
+    """Return the processes of the workers, once all are there."""
     from distributed import Client
 
     with Client(address, timeout=30, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(workers, timeout=60)
         return list(client.run(os.getpid).values())
 
 
@@ -104,6 +105,17 @@ def test_on_one_disk_ctrl_c_saves_and_the_same_sweep_continues(
     out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
     assert "3 of 3" in out
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("cluster", [1], indirect=True)
+def test_a_single_worker_does_one_trial_after_the_other(tmp_path: Path, cluster: str) -> None:
+    worker_pids(cluster, 1)
+    words = (*LONG, "2", "--seeds", "2", "--cluster", cluster, "--json")
+    sweep = begin(tmp_path / "saved", *words, shares_disk=False)
+    out, err = sweep.communicate(timeout=120)
+    assert sweep.returncode == 0, err
+    assert json.loads(out)["states"] == {"finished": 2}
 
 
 def test_a_cluster_that_is_not_there_is_one_line(
