@@ -59,6 +59,10 @@ STOP_NAME = "group.stop"
 FAILURES_NAME = "failures.jsonl"
 """In the folder of a sweep: trials that ended without a run folder, or with their process."""
 
+WHY_NAME = "why.json"
+"""In the folder of a sweep that `mlpwatch why` made: what it found last, as `why --json` prints it.
+Replaced as a whole."""
+
 WATCH_NAME = "watch.json"
 """In the folder of a loop that `mlpwatch.watch()` follows: what it said of itself. Written once; a
 `flock` on it is the lock, as on `config.json` of other runs."""

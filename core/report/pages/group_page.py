@@ -7,6 +7,7 @@ from math import isfinite
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.report.pages.charts import ChartCurve, chart
 from mlpwatch.core.report.pages.page import page, section, table
+from mlpwatch.core.report.pages.why_figure import why_parts
 from mlpwatch.core.sweeps.group import value_text
 from mlpwatch.core.sweeps.reading import CurveName, GroupReading, SettingRow, group_state
 from mlpwatch.core.sweeps.statistics import Spread, paired_difference
@@ -29,6 +30,7 @@ def group_page(reading: GroupReading, again: str) -> bytes:
     command = f"<pre>{escape(again)}</pre>" if again else ""
     parts = (
         section("Conclusion", f"<ul>{found}</ul>", _settings(reading)),
+        section("Which setting makes the difference", *why_parts(reading.path)),
         section("Curves", f'<div class="side">{"".join(_charts(reading))}</div>'),
         section("Runs", _runs(reading)),
         section("Settings that all share", _shared(reading)),

@@ -54,7 +54,8 @@ caption { text-align: left; padding-bottom: .3rem; font-size: .9rem; }
 .sample img { width: 72px; height: 72px; image-rendering: pixelated; }
 .sample figcaption b { font-size: 1.5rem; color: var(--text); } .sample p { margin: 0; }
 .sample svg { width: 100%; height: 44px; display: block; margin-top: .2rem; }
-.bar { fill: currentColor; } .wrong { text-decoration: underline; text-underline-offset: 2px; }
+.bar { fill: currentColor; } .span { stroke: var(--text); stroke-width: 2; fill: none; }
+.wrong { text-decoration: underline; text-underline-offset: 2px; }
 .points circle, .key circle { fill: currentColor; }
 .points .ring, .key .ring { fill: none; stroke: currentColor; stroke-width: 2; }
 .bad { color: var(--bad); } .good { color: var(--good); } td.changed { font-weight: 600; }

@@ -2,14 +2,19 @@
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlpwatch.core.files.durable import replace_durably
+from mlpwatch.core.files.strict_json import to_json
+from mlpwatch.core.runs.layout import WHY_NAME
 from mlpwatch.core.sweeps.group import Group, Trial, held_group, store_group, value_text
 from mlpwatch.core.sweeps.sweep import Pool, Sweep
 from mlpwatch.core.sweeps.table import time_text
 from mlpwatch.core.sweeps.trial import TrialEnd
 from mlpwatch.core.sweeps.why.experiment import Experiment, GapFinding
+from mlpwatch.core.sweeps.why.report import finding_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,11 @@ class Rounds:
             finding = self.experiment.finding(sweep.read(), epochs)
             if self.experiment.is_enough(finding):
                 break
+        if finding is not None:
+            values = finding_json(self.experiment, finding, self.path.name)
+            # For the sweep's report; the finding is shown all the same on a full disk.
+            with suppress(OSError):
+                replace_durably(self.path / WHY_NAME, to_json(values, 1).encode())
         return finding
 
     def _planned(self, epochs: int) -> Group:

@@ -1,5 +1,6 @@
 """The report: one file that loads nothing, opened in a real browser, with the run's own numbers."""
 
+import json
 import re
 import shlex
 import shutil
@@ -18,10 +19,12 @@ from mlpwatch.core.cli.export import export_source
 from mlpwatch.core.cli.options import add_training_options, config_from
 from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.report.pages.charts import ChartCurve, chart, log_ticks, ticks
-from mlpwatch.core.report.pages.group_page import group_conclusion
+from mlpwatch.core.report.pages.group_page import group_conclusion, group_page
 from mlpwatch.core.report.pages.mistake_cards import grey_png
 from mlpwatch.core.report.pages.run_page import run_page
+from mlpwatch.core.report.pages.why_figure import why_parts
 from mlpwatch.core.report.reading import RunReading, read_run, without_predictions
+from mlpwatch.core.runs.layout import WHY_NAME
 from mlpwatch.core.sweeps.reading import GroupReader
 from mlpwatch.tui.__main__ import main
 from tests.support.samples.run_samples import create
@@ -256,3 +259,47 @@ def test_a_sweep_has_a_report_with_bands_and_its_command(tmp_path: Path) -> None
     command = export_source(tmp_path / "lr", is_group=True).again()
     assert command == ("mlpwatch sweep --hidden 64,32 --epochs 3 --learning-rate 0.1,0.3 --seeds 4")
     assert command in text
+
+
+WHY = {
+    "gap": {"numpy": -7.0},
+    "attributions": {
+        "numpy": [
+            {"setting": "learning_rate", "from": 0.3, "to": 0.01, "points": -6.5, "low": -7.1,
+             "high": -5.9},
+            {"setting": "initialization", "from": "scaled", "to": "<b>", "points": -0.5,
+             "low": None, "high": None},
+        ]
+    },
+    "sentence": {"numpy": "6.5 of 7.0 points: learning rate; 0.5: initialization"},
+    "epochs": 3,
+    "seeds": 2,
+}  # fmt: skip
+
+
+def test_what_why_found_is_a_figure(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, {0: 0.8, 1: 0.9})
+    (folder / WHY_NAME).write_text(json.dumps(WHY))
+    text = group_page(GroupReader(folder).read(), "").decode()
+    assert Checker(text).open == []
+    assert "NumPy: the gap is -7.00 points (3 epochs, 2 seeds, 95 % intervals)" in text
+    assert text.count('<rect class="bar numpy"') == 2
+    assert text.count('class="span"') == 1, "no interval of one seed"
+    assert "learning rate: 0.3 → 0.01" in text
+    assert "initialization: scaled → &lt;b&gt;" in text
+    assert "6.5 of 7.0 points: learning rate; 0.5: initialization" in text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"{", b"[]",
+        json.dumps(WHY | {"gap": {"numpy": "much"}}).encode(),
+        json.dumps(WHY | {"attributions": {"numpy": []}}).encode(),
+        json.dumps(WHY | {"attributions": {"numpy": [{"setting": "a", "points": 1e300}]}}).encode(),
+        json.dumps(WHY | {"sentence": {}}).encode(),
+    ],
+)  # fmt: skip
+def test_a_damaged_finding_is_left_out(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / WHY_NAME).write_bytes(damage)
+    assert why_parts(tmp_path) == []

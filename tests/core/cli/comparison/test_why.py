@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlpwatch.core.runs.layout import WHY_NAME
 from mlpwatch.tui.__main__ import main
 from tests.support.checkout import CHECKOUT, SOURCE
 from tests.support.waiting import wait_until
@@ -44,6 +45,7 @@ def test_the_cause_gets_the_points_and_a_kill_costs_only_what_was_training(
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert f"[{len(before) + 1}/8]" in err
     found = json.loads(out)
+    assert json.loads((folder / WHY_NAME).read_text()) == found
     rate, start = found["attributions"]["numpy"]
     assert (rate["setting"], rate["from"], rate["to"]) == ("learning_rate", 0.3, 0.003)
     assert (start["setting"], start["to"]) == ("initialization", "normal")
