@@ -41,19 +41,19 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch [OPTIONS]             train and watch
   mlpwatch train [OPTIONS]       the same without a screen
   mlpwatch resume [RUN]          continue RUN, or the newest run
-  mlpwatch branch RUN --at N     a new run from epoch N of RUN, with other settings
-  mlpwatch attach [RUN|PATH]     watch what trains elsewhere, or any log
+  mlpwatch branch RUN --at N     a new run from its epoch N
+  mlpwatch attach [RUN|PATH]     watch another's run or log
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set it
-  mlpwatch sweep [OPTIONS]       a grid of settings times seeds, on one screen
+  mlpwatch sweep [OPTIONS]       a grid of settings times seeds
   mlpwatch compare RUN|GROUP...  runs and sweeps beside each other
-  mlpwatch why A B               which setting makes the difference, by experiment
+  mlpwatch why A B               which setting makes the gap
   mlpwatch export RUN --to KIND  a run as a file: csv, html, png, ...
   mlpwatch status|tail RUN       how it stands, or its log, for scripts
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
-  mlpwatch check FILE [FILE]     find what is wrong with your own network, in NumPy or PyTorch
+  mlpwatch check FILE [FILE]     what is wrong in your own network
   mlpwatch new FILE              write a starter file for it
-  mlpwatch completion SHELL      completion for bash, zsh or fish
+  mlpwatch completion SHELL      for bash, zsh or fish
 
 mlpwatch COMMAND --help shows a command's own options. With no option at all it trains the `twin` \
 recipe; --data and --recipe are the two to know.

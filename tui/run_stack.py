@@ -124,8 +124,8 @@ class RunStack:
             if isinstance(screen := self._app.screen, Dashboard):
                 screen.update(numbers=True)
 
-        if why := why_not(self.top, "branch"):
-            say(why)
+        if reason := why_not(self.top, "branch"):
+            say(reason)
             return
         proposal = Proposal(epoch, learning_rate, why)
         asking = branch_here(self, self._app, say, session.run.path, proposal)

@@ -70,6 +70,7 @@ def test_a_sweep_is_watched_a_trial_opened_and_attached_afterwards(tmp_path: Pat
         assert_restored(terminal)
 
 
+@pytest.mark.rare
 def test_an_attached_screen_ends_a_sweep_and_all_trials_are_saved(tmp_path: Path) -> None:
     long = ("--seeds", "1", "--epochs", "9000", "--jobs", "1")
     with screen(tmp_path, "sweep", *GRID, *long) as terminal:

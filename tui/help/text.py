@@ -54,7 +54,7 @@ _MOST_COLUMNS = 3
 _TEXT_AT = {False: 13, True: 15}
 """The column where a key's help begins, by `Look.ascii_only`: `shift+right` is the longest."""
 
-_MOUSE = "Shift and drag selects text in most terminals; --no-mouse leaves the mouse alone."
+_MOUSE = "Shift and drag selects text; --no-mouse leaves the mouse alone."
 
 Section = list[str]
 """A heading and its lines."""
@@ -118,7 +118,8 @@ def _balanced(sections: list[Section], columns: int, rows: int) -> list[list[Sec
     """Return the sections in order, none split, so that the highest column is shortest.
 
     If that is higher than `rows`, one section behind the first two, which are those of the screen
-    and of all screens, may go to the end of another column.
+    and of all screens, may go to the end of another column; or all of them go, the longest first,
+    below the column that is shortest then.
     """
     splits = _splits(sections, columns)
     best = min(splits, key=_height)
@@ -130,7 +131,10 @@ def _balanced(sections: list[Section], columns: int, rows: int) -> list[list[Sec
         for split in _splits([*sections[:number], *sections[number + 1 :]], columns)
         for column in range(columns)
     ]
-    return min((best, *moved), key=_height)
+    packed = [[*sections[:2]], *([] for _ in range(columns - 1))]
+    for one in sorted(sections[2:], key=len, reverse=True):
+        min(packed, key=lambda part: _height([part])).append(one)
+    return min((best, *moved, packed), key=_height)
 
 
 def _splits(sections: list[Section], columns: int) -> list[list[list[Section]]]:

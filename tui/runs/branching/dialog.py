@@ -1,5 +1,6 @@
 """The dialog of a branch: all settings in groups, as they are; change some, and start."""
 
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -19,8 +20,11 @@ from mlpwatch.tui.runs.branching.form import EPOCH, FATE, NAME, BranchForm, Bran
 LABEL_COLUMNS, VALUE_COLUMNS = 19, 14
 NOTE_AT = LABEL_COLUMNS + VALUE_COLUMNS
 
-WORDS_ROWS = 9
-"""Of the dialog around the rows: frame, title, what would happen in two rows, keys."""
+WORDS_ROWS = 8
+"""Of the dialog around the rows, without its title: frame, what would happen in two rows, keys."""
+
+BOX_COLUMNS = 72
+"""Of the text in the box, on a screen that is wide enough."""
 
 
 class BranchDialog(ModalScreen[BranchPlan | None], ClosesOnce[BranchPlan | None]):
@@ -44,15 +48,18 @@ class BranchDialog(ModalScreen[BranchPlan | None], ClosesOnce[BranchPlan | None]
         """Make the box."""
         with Vertical(classes="box"):
             yield TextBlock(id="question")
-            yield FormRows(self.form, self._parent_name)
+            yield FormRows(self.form, self._parent_name, (self._title, *self._about))
             yield TextBlock(id="fault")
 
     def on_mount(self) -> None:
         """Show the form."""
-        title = f"Branch of {self._parent_name}: a new run that begins after one of its epochs"
         about = [[(line, Role.TEXT)] for line in self._about]
-        self.query_one("#question", TextBlock).update([[(title, Role.STRONG)], *about, []])
+        self.query_one("#question", TextBlock).update([[(self._title, Role.STRONG)], *about, []])
         self._show()
+
+    @property
+    def _title(self) -> str:
+        return f"Branch of {self._parent_name}: a new run that begins after one of its epochs"
 
     def on_key(self, event: Key) -> None:
         """Take what is typed into the row at the cursor."""
@@ -130,16 +137,24 @@ class BranchDialog(ModalScreen[BranchPlan | None], ClosesOnce[BranchPlan | None]
 
 
 class FormRows(CellView):
-    """The rows of a form, in groups; as many as fit around the cursor."""
+    """The rows of a form, in groups; as many as fit around the cursor.
 
-    def __init__(self, form: BranchForm, parent: str) -> None:
+    Args:
+        form: whose rows they are.
+        parent: name of the parent, safe to print.
+        above: the lines above, which may take several rows each.
+    """
+
+    def __init__(self, form: BranchForm, parent: str, above: tuple[str, ...] = ()) -> None:
         super().__init__(id="form")
-        self._form, self._parent_name = form, parent
+        self._form, self._parent_name, self._above = form, parent, above
         self._first = 0
 
     def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
         """Return the rows of all groups, or as many as the screen has room for."""
-        return min(len(_lines(self._form)), max(3, self.app.size.height - WORDS_ROWS))
+        columns = max(1, min(BOX_COLUMNS, self.app.size.width - 4))
+        above = sum(len(wrap(line, columns)) for line in self._above)
+        return min(len(_lines(self._form)), max(3, self.app.size.height - WORDS_ROWS - above))
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return the rows around the cursor."""
