@@ -69,8 +69,8 @@ class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
         self.runs = RunStack(self, Followed(watch, names), self._dashboard)
         redraw, stays = partial(self.update_screen, numbers=True), options.goes_on_after_hangup
         self.shutdown = Shutdown(self, self.runs, redraw, goes_on_after_hangup=stays)
-        self.endings = options.endings or RunEndings()
-        self._announcer = Announcer(self, self.runs, self.endings, notifies=options.notifies)
+        self.endings = endings = options.endings or RunEndings()
+        self._announcer = Announcer(self, self.runs, endings, self.shutdown, options.notifies)
         self._settings = LiveSettings(self, self.runs, self._answer, redraw)
         self._copies = Copies(self, self.runs, self._answer, options.saved)
         self._epochs = EpochKeys(self, self.runs, self._answer, redraw)

@@ -1,7 +1,7 @@
 """How the runs stand, said outside of the screen: title, notifications, `--on-end`'s command."""
 
 from math import isnan, nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mlpwatch.core.cli.ending import RunEndings, end_text
 from mlpwatch.tui.terminal.driver import TerminalDriver
@@ -20,6 +20,14 @@ LOOK_SECONDS = 0.5
 """Time between two looks at the runs: half of what a person would wait for."""
 
 
+class Leaving(Protocol):
+    """Ends the app."""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the end has been asked for."""
+
+
 class Announcer:
     """Looks at the runs that train here, or are followed, every half second.
 
@@ -27,13 +35,20 @@ class Announcer:
         app: writes to the terminal.
         runs: that are looked at.
         endings: follow the runs that train here.
+        leaving: whether the screen closes: what failed is then said after it.
         notifies: a word when a run ends, fails or diverges.
     """
 
     def __init__(
-        self, app: DisplayApp[int], runs: "RunStack", endings: RunEndings, *, notifies: bool
+        self,
+        app: DisplayApp[int],
+        runs: "RunStack",
+        endings: RunEndings,
+        leaving: Leaving,
+        notifies: bool,
     ) -> None:
         self._app, self._runs, self._endings = app, runs, endings
+        self._leaving = leaving
         self._notifies, self._abilities = notifies, abilities()
         self._ended: dict[Watch, set[EngineName]] = {}
 
@@ -50,7 +65,7 @@ class Announcer:
                 self._write(notification(text, self._abilities))
         if isinstance(driver := self._app.driver, TerminalDriver):
             driver.show_window(window_state(self._runs.top))
-        for line in self._endings.failures():
+        for line in () if self._leaving.is_asked else self._endings.failures():
             if state := self._runs.top.state:
                 state.say(line, bad=True)
 

@@ -17,7 +17,7 @@ class Noted(Announcer):
     """Notes what it would write."""
 
     def __init__(self, stage: Stage) -> None:
-        super().__init__(stage.app, stage.app.runs, RunEndings(), notifies=True)
+        super().__init__(stage.app, stage.app.runs, RunEndings(), stage.app.shutdown, True)
         self.written: list[str] = []
 
     def _write(self, sequence: str) -> None:
