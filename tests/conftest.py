@@ -2,11 +2,15 @@
 
 import gc
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.support.checkout import CHECKOUT
+
+ONE_IN = 3
+"""Of the parametrised variants of a slow test every third is always run; the others are rare."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +23,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     A part is chosen by position, so that N runs with all K have run each test once.
     """
+    variants: Counter[str] = Counter()
+    for item in items:
+        if item.get_closest_marker("slow") and "[" in item.name:
+            test = item.nodeid.partition("[")[0]
+            if variants[test] % ONE_IN:
+                item.add_marker(pytest.mark.rare)
+            variants[test] += 1
     which, parts = map(int, config.getoption("--part").split("/"))
     rare = [item for item in items if item.get_closest_marker("rare")]
     is_named = "rare" in config.option.markexpr or any("::" in one for one in config.args)

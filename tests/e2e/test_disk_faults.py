@@ -49,6 +49,7 @@ def test_a_full_disk_is_survived(tmp_path: Path) -> None:
         assert_no_epoch_is_missing(tmp_path)
 
 
+@pytest.mark.rare
 def test_a_disk_that_fails_at_the_end_is_a_failure_that_names_what_stands(tmp_path: Path) -> None:
     with run_on_disk(tmp_path) as terminal:
         make_read_only, _ = FAULTS["read-only"]
@@ -64,6 +65,7 @@ def test_a_disk_that_fails_at_the_end_is_a_failure_that_names_what_stands(tmp_pa
     assert where.count("last good checkpoint at step") == 2
 
 
+@pytest.mark.rare
 def test_a_folder_that_was_moved_away_is_followed(tmp_path: Path) -> None:
     with run_on_disk(tmp_path) as terminal:
         put_back = take_away(terminal, tmp_path / "saved")
@@ -79,6 +81,7 @@ def test_a_folder_that_was_moved_away_is_followed(tmp_path: Path) -> None:
     assert_no_epoch_is_missing(tmp_path)
 
 
+@pytest.mark.rare
 def test_a_folder_that_was_deleted_is_made_again_by_the_key_that_saves(tmp_path: Path) -> None:
     with run_on_disk(tmp_path) as terminal:
         delete(terminal, tmp_path / "saved")

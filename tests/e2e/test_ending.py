@@ -58,6 +58,7 @@ def test_title_and_progress_are_shown_and_taken_back_at_every_end(tmp_path: Path
         assert b"\x1b]9;" not in after
 
 
+@pytest.mark.rare
 def test_an_unknown_terminal_gets_no_sequence_for_its_window(tmp_path: Path) -> None:
     command = [*mlpwatch_command(), *DEMO, "--epochs", "5000"]
     with Terminal(command, tmp_path, env=environment(TERM="linux")) as terminal:

@@ -82,6 +82,7 @@ def test_a_disk_that_does_not_answer_does_not_hold_up_leaving(tmp_path: Path) ->
 
 
 @three_tries
+@pytest.mark.rare
 def test_test_images_that_take_long_to_read_do_not_hold_up_leaving(tmp_path: Path) -> None:
     with watched(tmp_path, "slow_test=30") as terminal:
         found, took = seconds_to_leave(terminal, "q")

@@ -190,6 +190,7 @@ def test_q_goes_back_from_a_screen_and_on_the_dashboard_leaves_with_the_command_
         assert "mlpwatch resume demo continues it" in terminal.after_the_app()[-1]
 
 
+@pytest.mark.rare
 def test_many_quick_changes_of_size_end_in_a_whole_screen(tmp_path: Path) -> None:
     with watching(tmp_path, "--epochs", "2000", columns=140, rows=40) as terminal:
         terminal.wait_for(shows_all_panels)
@@ -313,6 +314,7 @@ def test_keys_pressed_while_it_loads_hold(tmp_path: Path) -> None:
         terminal.wait_for(lambda text: both_have(r"epoch +[1-9]\d*/50  training", text))
 
 
+@pytest.mark.rare
 def test_a_key_switches_lockstep_and_the_screen_says_so(tmp_path: Path) -> None:
     with watching(tmp_path, "--epochs", "5000", "--lockstep", columns=140, rows=40) as terminal:
         terminal.wait_for("lockstep, = ends it")

@@ -86,9 +86,8 @@ def test_a_network_larger_than_what_may_wait_is_measured_all_the_same() -> None:
 
 
 @pytest.mark.xdist_group("mnist")
-@pytest.mark.parametrize(
-    ("dtype", "bound"), [pytest.param("float32", 1e-3, marks=pytest.mark.rare), ("float64", 1e-9)]
-)
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-3), ("float64", 1e-9)])
+@pytest.mark.rare
 def test_the_twins_stay_together_over_an_epoch_of_mnist(
     mnist_path: Path, tmp_path: Path, dtype: Dtype, bound: float
 ) -> None:

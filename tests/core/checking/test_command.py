@@ -158,6 +158,7 @@ def test_the_starter_runs_and_lacks_its_gradients(
     assert "there is a file already" in capsys.readouterr().err
 
 
+@pytest.mark.rare
 def test_the_torch_starter_lacks_its_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

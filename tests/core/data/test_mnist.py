@@ -257,6 +257,7 @@ def test_the_cache_lies_in_the_users_folder_unless_told(monkeypatch: pytest.Monk
     assert cache_folder().is_absolute()
 
 
+@pytest.mark.rare
 def test_real_mnist_survives_the_cache(mnist_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlpwatch.core.data import mnist_cache
 
