@@ -49,7 +49,10 @@ def test_layers_are_shown_live_and_from_the_folder(tmp_path: Path) -> None:
     metrics = tmp_path / "saved/deep/metrics.jsonl"
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     assert len(lines) == 6
-    assert all(len(line["layers"]["gradient_norm"]) == 9 for line in lines)
+    # On a busy machine an epoch may leave no time to measure; the first one always does.
+    measured = [line["layers"] for line in lines if line.get("layers")]
+    assert {line["engine"] for line in lines if line.get("layers")} == {"numpy", "torch"}
+    assert all(len(layers["gradient_norm"]) == 9 for layers in measured)
     for words in ("of layer 8's since epoch 1", "an older mlpwatch trained it"):
         with opened(tmp_path, "attach", "deep") as terminal:
             terminal.wait_for(lambda text: len(re.findall(r"3/3 +finished", text)) == 2)

@@ -123,7 +123,10 @@ def test_every_epoch_records_its_layers_and_no_weight_differs(
     assert_same_bits(training.engine.weights(), plain.engine.weights())
 
 
-def test_a_single_step_is_measured_but_not_averaged() -> None:
+def test_a_single_step_is_measured_but_not_averaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mlpwatch.core.training.layer_samples.FREE_SECONDS", 60.0)
     training = Training(epochs=1)
     training.control.pause()
     seen = []
@@ -146,7 +149,10 @@ def test_a_single_step_is_measured_but_not_averaged() -> None:
     assert line.layers[0].gradient_norm == sample.layers[0].gradient_norm
 
 
-def test_an_epoch_that_is_resumed_after_its_samples_measures_its_last_step() -> None:
+def test_an_epoch_that_is_resumed_after_its_samples_measures_its_last_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mlpwatch.core.training.layer_samples.FREE_SECONDS", 60.0)
     first = Training(epochs=1)
     first.engine.before_step = lambda step: first.control.stop() if step == 5 else None
     first.run()
