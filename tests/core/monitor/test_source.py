@@ -61,8 +61,14 @@ def test_an_ended_loop_is_read_whole(tmp_path: Path) -> None:
     assert engine.confusion.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
     assert source.learning_rate("numpy") == 0.25
     source.start()
-    wait_until(lambda: not source.images_missing)
-    (shown,) = [one for one in drained(source) if isinstance(one, CheckpointEvaluated)]
+    seen: list[CheckpointEvaluated] = []
+
+    def is_shown() -> bool:
+        seen.extend(one for one in drained(source) if isinstance(one, CheckpointEvaluated))
+        return bool(seen) and not source.images_missing
+
+    wait_until(is_shown)
+    (shown,) = seen
     source.leave()
     assert source.join(10)
     assert (shown.epoch, shown.step) == (2, 6)
