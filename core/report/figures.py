@@ -28,7 +28,7 @@ DOTS = 200
 """Per inch: 1654 x 2338 pixels."""
 
 MOST_SETTINGS = 8
-"""Of a sweep: more curves can't be told from each other."""
+"""Of a sweep: more curves look alike."""
 
 STYLE = {
     "font.size": 8.0,

@@ -345,8 +345,8 @@ class Dashboard(ClosesOnce[None]):
         self.query_one("#header", TextLine).update(*header(self._watch, self._cost.text))
         is_shown, width = self._panel == "confusion", self.size.width
         cell = cell_text(self._matrix_row, self._watch, width) if is_shown else []
-        told = message(self._watch, cell, self.charts.options, self.charts.step)
-        self.query_one("#message", TextLine).update(told)
+        text = message(self._watch, cell, self.charts.options, self.charts.step)
+        self.query_one("#message", TextLine).update(text)
         state, session = self._watch.state, self._watch.session
         if state and session:
             for name, engine in state.engines.items():

@@ -360,11 +360,11 @@ class MistakesScreen(ClosesOnce[None]):
         self.query_one("#filters", TextLine).update(text, self._images.epochs_text())
 
     def _draw_message(self) -> None:
-        told = self._busy or self._note
+        said = self._busy or self._note
         text = message_text(
             self._watch,
             self.WHERE,
-            told,
+            said,
             self._hints.of(self._view, are_points=self._watch.are_points),
         )
         self.query_one("#message", TextLine).update(text)

@@ -13,7 +13,7 @@ from mlpwatch.core.sweeps.reading import CurveName, GroupReading, SettingRow, gr
 from mlpwatch.core.sweeps.statistics import Spread, paired_difference
 
 MOST_CURVES = 8
-"""Settings in a chart: more curves can't be told from each other."""
+"""Settings in a chart: more curves look alike."""
 
 MOST_ROWS = 1_000
 """Runs in the table."""
