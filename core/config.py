@@ -6,6 +6,14 @@ from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
 from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.limits import (
+    MAX_BATCH_SIZE,
+    MAX_EPOCHS,
+    MAX_IMAGES,
+    MAX_LAYER_WIDTH,
+    MAX_LEARNING_RATE,
+    MAX_STEPS,
+)
 from mlpwatch.core.network_file import NetworkFile
 from mlpwatch.core.specification import (
     LEAK,
@@ -53,20 +61,6 @@ TITLES: Mapping[EngineName, str] = MappingProxyType({"numpy": "NumPy", "torch": 
 
 IN_PLACE = ("network", "network_torch", "treatment")
 """The settings that say what trains in an engine's place."""
-
-MAX_LAYER_WIDTH = 65_536
-MAX_BATCH_SIZE = 1_000_000
-MAX_EPOCHS = 100_000
-MAX_STEPS = 10**12
-MAX_IMAGES = 10**9
-MOST_COMPARED = 4_000_000
-"""Steps of a network with more weights are not compared: it would take 10 times their memory."""
-MIN_LEARNING_RATE = 1e-30
-"""Least rate that a change while it trains may set; float32 ends at 1e-38."""
-
-MAX_LEARNING_RATE = 1e30
-"""Far above any useful rate. From 1e38 PyTorch refuses a float32 update instead of diverging."""
-
 
 MAX_HISTORY = 10**6
 """A terabyte of past epochs."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 from mlpwatch.core.cli.options import parse_number
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import InputError
+from mlpwatch.core.limits import check_new_rate
 
 if TYPE_CHECKING:
     from mlpwatch.core.remote.protocol import Command, LoopStatus, Status
@@ -39,10 +40,7 @@ def command_of(options: argparse.Namespace) -> "Command":
         InputError: an option is missing, or does not go with the order.
         ConfigError: the learning rate is out of range.
     """
-    from mlpwatch.core.remote.protocol import (  # noqa: PLC0415 - only for this command
-        Command,
-        check_new_rate,
-    )
+    from mlpwatch.core.remote.protocol import Command  # noqa: PLC0415 - only for this command
 
     order, rate = options.order, options.learning_rate
     if order == "set" and rate is None:

@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
 
-from mlpwatch.core.config import MAX_EPOCHS
 from mlpwatch.core.errors import InputError, RunError, error_text
 from mlpwatch.core.files.scratch import make_folder
+from mlpwatch.core.limits import MAX_EPOCHS
 from mlpwatch.core.monitor.orders import LoopOrders, rate_setter
 from mlpwatch.core.monitor.records import (
     MOST_CLASSES,

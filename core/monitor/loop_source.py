@@ -16,19 +16,20 @@ from mlpwatch.core.analysis.inference import Prediction
 from mlpwatch.core.analysis.step_trace import StepTrace
 from mlpwatch.core.analysis.weight_store import WeightStore
 from mlpwatch.core.arrays import Floats
-from mlpwatch.core.config import MAX_EPOCHS, EngineName, RunConfig
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.data.source import MAX_CLASSES
 from mlpwatch.core.epochs import Evaluation
 from mlpwatch.core.errors import DataError, RunError
 from mlpwatch.core.events import CheckpointEvaluated, Event, LogRewritten, Mailbox, Notice
+from mlpwatch.core.limits import MAX_EPOCHS, check_new_rate
 from mlpwatch.core.monitor.follower import LoopFollower
 from mlpwatch.core.monitor.loop_events import LOOP_ENGINE, LoopEvents
 from mlpwatch.core.monitor.predictions import EpochPredictions, read_predictions
 from mlpwatch.core.monitor.records import LoopLine
 from mlpwatch.core.network_file import SHA256_DIGITS, NetworkFile
 from mlpwatch.core.remote.client import CommandClient
-from mlpwatch.core.remote.protocol import Command, Status, check_new_rate
+from mlpwatch.core.remote.protocol import Command, Status
 from mlpwatch.core.runs.checkpoints import Checkpoint
 from mlpwatch.core.runs.history import History
 from mlpwatch.core.runs.layout import HISTORY_NAME, IMAGES_NAME, PREDICTIONS_NAME

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from mlpwatch.core.config import MAX_EPOCHS
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files.durable import replace_durably
 from mlpwatch.core.files.strict_json import (
@@ -23,6 +22,7 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
+from mlpwatch.core.limits import MAX_EPOCHS
 from mlpwatch.core.runs.layout import MAX_STEPS, WATCH_NAME
 from mlpwatch.core.runs.metrics import matrix_text, parse_matrix
 from mlpwatch.core.text import excerpt, printable

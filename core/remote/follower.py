@@ -31,10 +31,11 @@ from mlpwatch.core.events import (
     RunStarted,
     StepGroup,
 )
+from mlpwatch.core.limits import check_new_rate
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
 from mlpwatch.core.remote.client import ASK_SECONDS, CommandClient
-from mlpwatch.core.remote.protocol import Command, CommandName, Status, check_new_rate
+from mlpwatch.core.remote.protocol import Command, CommandName, Status
 from mlpwatch.core.remote.run_images import RunImages
 from mlpwatch.core.runs.event_log import Plan
 from mlpwatch.core.runs.lock import is_locked

@@ -10,13 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from mlpwatch.core.config import (
-    ENGINE_NAMES,
-    MAX_LEARNING_RATE,
-    MIN_LEARNING_RATE,
-    EngineName,
-)
-from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.files.strict_json import (
     JsonError,
     parse_object,
@@ -27,6 +21,7 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
+from mlpwatch.core.limits import MAX_LEARNING_RATE, MIN_LEARNING_RATE
 
 CommandName = Literal[
     "status", "pause", "resume", "step", "save", "limit", "lockstep", "set", "stop"
@@ -251,16 +246,3 @@ def _switch(fields: Mapping[str, Any], key: str) -> bool:
     if isinstance(value, bool):
         return value
     raise JsonError(f"{key} {value!r:.40}: expected true or false")
-
-
-def check_new_rate(rate: float) -> None:
-    """Check a learning rate that is to be set while it trains.
-
-    Raises:
-        ConfigError: it is out of range, or NaN.
-    """
-    if not MIN_LEARNING_RATE <= rate <= MAX_LEARNING_RATE:
-        raise ConfigError(
-            f"learning rate {rate:g}: expected a number from {MIN_LEARNING_RATE:g} to "
-            f"{MAX_LEARNING_RATE:g}, like 0.05"
-        )

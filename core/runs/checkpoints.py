@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlpwatch.core.arrays import Tensors
-from mlpwatch.core.config import (
-    ENGINE_NAMES,
-    MAX_LEARNING_RATE,
-    MIN_LEARNING_RATE,
-    EngineName,
-)
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.files import tensor_files
 from mlpwatch.core.files.durable import OpenFolder, replace_durably
 from mlpwatch.core.files.strict_json import (
@@ -34,6 +29,7 @@ from mlpwatch.core.files.tensor_files import (
     ShapeMismatchError,
     Shapes,
 )
+from mlpwatch.core.limits import MAX_LEARNING_RATE, MIN_LEARNING_RATE
 from mlpwatch.core.network.engine import EngineState
 from mlpwatch.core.runs.layout import checkpoint_name, previous_name
 

@@ -11,13 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from math import isfinite, isnan
 from typing import Any
 
-from mlpwatch.core.config import (
-    ENGINE_NAMES,
-    MAX_EPOCHS,
-    MAX_LEARNING_RATE,
-    MIN_LEARNING_RATE,
-    EngineName,
-)
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.events import (
     END_REASONS,
     CheckpointSaved,
@@ -45,6 +39,7 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
+from mlpwatch.core.limits import MAX_EPOCHS, MAX_LEARNING_RATE, MIN_LEARNING_RATE
 from mlpwatch.core.runs.layout import MAX_SECONDS, MAX_STEPS
 from mlpwatch.core.runs.manifest import MAX_LAYERS, MOST_RANKS
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
-from mlpwatch.core.config import IN_PLACE, MAX_EPOCHS, RunConfig
+from mlpwatch.core.config import IN_PLACE, RunConfig
 from mlpwatch.core.data.source import MAX_CLASSES
 from mlpwatch.core.errors import ConfigError, RunError
 from mlpwatch.core.files.durable import OpenFolder, replace_durably
@@ -20,6 +20,7 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
+from mlpwatch.core.limits import MAX_EPOCHS
 from mlpwatch.core.runs.layout import MANIFEST_NAME, MAX_STEPS, PLAN_NAME
 from mlpwatch.core.text import printable
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from math import isnan, nan
 from typing import Any
 
-from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.data.source import MAX_CLASSES
 from mlpwatch.core.epochs import EpochRecord, LayerRecord, Matrix
 from mlpwatch.core.files.line_file import LineFile
@@ -20,6 +20,7 @@ from mlpwatch.core.files.strict_json import (
     take_whole,
     to_json,
 )
+from mlpwatch.core.limits import MAX_EPOCHS
 from mlpwatch.core.runs.layout import MAX_SECONDS, MAX_STEPS
 
 NUMBERS = tuple(

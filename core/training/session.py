@@ -29,9 +29,9 @@ from mlpwatch.core.events import (
     StepCompared,
     StepGroup,
 )
+from mlpwatch.core.limits import check_new_rate
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.losses import loss_for
-from mlpwatch.core.remote.protocol import check_new_rate
 from mlpwatch.core.remote.server import CommandServer
 from mlpwatch.core.runs.checkpoints import Position
 from mlpwatch.core.runs.event_log import Plan

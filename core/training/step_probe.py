@@ -10,10 +10,11 @@ from mlpwatch.core.arrays import Rows
 from mlpwatch.core.checking.live.difference import find_difference
 from mlpwatch.core.checking.live.rounding import guard_of
 from mlpwatch.core.checking.live.step_comparison import TakenStep, compare_step, knows_memory
-from mlpwatch.core.config import MOST_COMPARED, EngineName, RunConfig
+from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.data.dataset import Dataset, steps_per_epoch
 from mlpwatch.core.errors import error_text
 from mlpwatch.core.events import DifferenceFound, Event, Mailbox, Notice
+from mlpwatch.core.limits import MOST_COMPARED
 from mlpwatch.core.network.build import build_engine, layer_sizes, parameter_count
 from mlpwatch.core.network.engine import Engine
 from mlpwatch.core.network.step_norms import LayerNorms

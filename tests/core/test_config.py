@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpwatch.core import config as settings
+from mlpwatch.core import limits
 from mlpwatch.core.config import IN_PLACE, RunConfig
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.network_file import NetworkFile
@@ -33,21 +34,21 @@ configs = st.builds(
     bias=st.booleans(),
     data=st.text(),
     recipe=st.sampled_from(get_args(settings.RecipeName)),
-    hidden=st.lists(st.integers(1, settings.MAX_LAYER_WIDTH), max_size=5).map(tuple),
+    hidden=st.lists(st.integers(1, limits.MAX_LAYER_WIDTH), max_size=5).map(tuple),
     activation=st.sampled_from(get_args(settings.Activation)),
     torch_loss_mean=st.sampled_from(get_args(settings.LossMean)),
     optimizer=st.sampled_from(get_args(settings.OptimizerName)),
-    learning_rate=st.floats(0, settings.MAX_LEARNING_RATE, exclude_min=True),
+    learning_rate=st.floats(0, limits.MAX_LEARNING_RATE, exclude_min=True),
     momentum=st.floats(0, 1, exclude_max=True),
     weight_decay=st.floats(0, settings.MAX_WEIGHT_DECAY),
     schedule=st.sampled_from(get_args(settings.Schedule)),
-    warmup=st.integers(0, settings.MAX_STEPS),
+    warmup=st.integers(0, limits.MAX_STEPS),
     dropout=st.floats(0, 1, exclude_max=True),
     input_dropout=st.floats(0, 1, exclude_max=True),
-    batch_size=st.integers(1, settings.MAX_BATCH_SIZE),
-    epochs=st.integers(1, settings.MAX_EPOCHS),
-    validation=st.none() | st.integers(1, settings.MAX_IMAGES),
-    train_size=st.none() | st.integers(1, settings.MAX_IMAGES),
+    batch_size=st.integers(1, limits.MAX_BATCH_SIZE),
+    epochs=st.integers(1, limits.MAX_EPOCHS),
+    validation=st.none() | st.integers(1, limits.MAX_IMAGES),
+    train_size=st.none() | st.integers(1, limits.MAX_IMAGES),
     seed=st.integers(0, 2**63 - 1),
     dtype=st.sampled_from(get_args(settings.Dtype)),
     device=st.sampled_from(get_args(settings.Device)),

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mlpwatch.core.config import MOST_COMPARED, EngineName
+from mlpwatch.core.config import EngineName
+from mlpwatch.core.limits import MOST_COMPARED
 from mlpwatch.tui.charts.chart import (
     AFTER_EPOCH,
     NONE_DONE,

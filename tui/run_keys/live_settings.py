@@ -8,6 +8,7 @@ from textual.app import App, SystemCommand
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import ConfigError
+from mlpwatch.core.limits import check_new_rate
 from mlpwatch.tui.kit.dialogs import LineEntry
 from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.run_stack import RunStack
@@ -58,7 +59,7 @@ class LiveSettings:
         rates = {name: factor * session.learning_rate(name) for name in self._training()}
         try:
             for rate in rates.values():
-                _check_new_rate(rate)
+                check_new_rate(rate)
         except ConfigError as error:
             self._answer(str(error))
             return
@@ -163,7 +164,7 @@ def _typed_rate(text: str) -> float:
         rate = float(text)
     except ValueError:
         raise ConfigError(f"learning rate {text!r:.40}: expected a number, like 0.05") from None
-    _check_new_rate(rate)
+    check_new_rate(rate)
     return rate
 
 
@@ -182,10 +183,3 @@ def _typed_limit(text: str) -> float | None:
             f"limit {limit:g}: expected steps per second from {LEAST_LIMIT:g} to {MOST_LIMIT:,.0f}"
         )
     return limit
-
-
-def _check_new_rate(rate: float) -> None:
-    # Imported here: the protocol takes 8 ms, too long before the first frame.
-    from mlpwatch.core.remote.protocol import check_new_rate  # noqa: PLC0415
-
-    check_new_rate(rate)

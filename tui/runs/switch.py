@@ -19,8 +19,9 @@ from mlpwatch.core.cli.options import (
     options_for,
 )
 from mlpwatch.core.cli.parser import Parser
-from mlpwatch.core.config import ENGINE_NAMES, IN_PLACE, MAX_EPOCHS, RunConfig
+from mlpwatch.core.config import ENGINE_NAMES, IN_PLACE, RunConfig
 from mlpwatch.core.errors import ConfigError, InputError, MlpwatchError
+from mlpwatch.core.limits import MAX_EPOCHS
 from mlpwatch.core.runs.changes import delete_run
 from mlpwatch.core.runs.layout import check_run_name
 from mlpwatch.tui.formatting import TITLES, count

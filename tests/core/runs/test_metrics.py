@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpwatch.core.config import ENGINE_NAMES, MAX_EPOCHS, EngineName
+from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.files import line_file
+from mlpwatch.core.limits import MAX_EPOCHS
 from mlpwatch.core.runs.metrics import MetricsLog
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import mlpwatch.core.runs.replay
-from mlpwatch.core.config import MAX_EPOCHS, EngineName
+from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.events import EpochDone, Event
 from mlpwatch.core.files.line_file import MOST_LINE_BYTES
+from mlpwatch.core.limits import MAX_EPOCHS
 from mlpwatch.core.runs.metrics import parse_epoch
 from mlpwatch.core.runs.replay import RunTail, damage_notes
 from tests.support.samples.run_samples import create, line, matrices, old_confusion_line
