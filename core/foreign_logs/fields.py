@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
+from mlpwatch.core.scalars.store import MOST_STEP
 from mlpwatch.core.text import excerpt
 
 STEP_NAMES = (
@@ -73,7 +74,7 @@ class Steps:
         self._records += 1
         step = next((numbers[name] for name in STEP_NAMES if name in numbers), math.nan)
         epoch = numbers.get(EPOCH_NAME, math.nan)
-        if math.isfinite(step):
+        if abs(step) <= MOST_STEP:
             self._has_steps = True
             self._count_epoch(step, epoch)
             self._step, self._x = step, step + self._offset

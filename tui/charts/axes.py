@@ -10,7 +10,7 @@ Curves are drawn by `plotting`: to add a point, plotext draws the whole series a
 """
 
 from mlpwatch.tui.charts.dots import DOTS_ACROSS, DOTS_DOWN, Frame
-from mlpwatch.tui.charts.scales import LABEL_COLUMNS, nice_ticks, tick_label
+from mlpwatch.tui.charts.scales import LABEL_COLUMNS, nice_ticks, tick_label, tick_labels
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.theme import Role
 
@@ -39,7 +39,9 @@ def draw_axes(frame: Frame) -> Canvas:
 def _y_labels(frame: Frame) -> Canvas:
     """Return the labels, the axis, and one blank column of the plot."""
     up = frame.up()
-    labels = {tick: f"{tick_label(tick):>{LABEL_COLUMNS}}" for tick in frame.y_ticks}
+    ticks = list(frame.y_ticks)
+    texts = [tick_label(tick) for tick in ticks] if frame.log_y else tick_labels(ticks)
+    labels = {tick: f"{text:>{LABEL_COLUMNS}}" for tick, text in zip(ticks, texts, strict=True)}
     rows = {round(up(tick)) // DOTS_DOWN: label for tick, label in labels.items()}
     return _build(LABEL_COLUMNS + 2, frame.rows, {}, rows, ascii_only=frame.look.ascii_only)
 

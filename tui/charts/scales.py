@@ -1,7 +1,8 @@
 """Axis limits that seldom change, and their ticks."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 Limits = tuple[float, float]
@@ -13,6 +14,9 @@ _INTERVALS = 5
 
 _ZERO_SHARE = 0.5
 """An axis begins at 0 when its lowest value is below this share of its highest."""
+
+_LARGEST_LINEAR, _LARGEST_LOG = 1e99, 1e150
+"""The axis of a larger value would be infinite (above 1.8e308), or its label too wide: -1e100."""
 
 LABEL_COLUMNS = 5
 """Width of every y label, so that a plot's left edge never moves."""
@@ -28,11 +32,17 @@ def nice_limits(values: Iterable[float], log: bool, previous: Limits | None = No
     and otherwise only widened, so that the drawn curves stay in place.
 
     Args:
-        values: NaN and infinity are ignored; for a log axis, so are zero and below.
+        values: NaN and infinity are ignored; for a log axis, so are zero and below. What is
+            beyond 1e99, or on a log axis 1e150, is outside the limits.
         log: snap to 1, 2, 5 times a power of ten, over one power of ten or more.
         previous: limits to widen, from a call with the same `log`.
     """
-    kept = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    most = _LARGEST_LOG if log else _LARGEST_LINEAR
+    kept = [
+        math.copysign(min(max(abs(value), 1 / most), most), value) if value else 0.0
+        for value in values
+        if math.isfinite(value) and (value > 0 or not log)
+    ]
     if not kept:
         return previous or ((0.1, 1.0) if log else (0.0, 1.0))
     low, high = min(kept), max(kept)
@@ -78,11 +88,11 @@ _LEAST_ROWS = 2
 """Least rows from one tick to the next."""
 
 _TICK_STEPS = (1.0, 2.0, 2.5, 5.0)
+_PLAIN_LABELS = 1e-3, 1e12
+"""Highest values of axes whose labels need no exponent."""
+
 _FEWEST_POWERS, _LARGEST_POWER = 2, 300
 _DECADES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
-
-
-_LARGEST_RULED = 1e300
 
 
 class Ruler(NamedTuple):
@@ -108,15 +118,17 @@ def ruler(limits: Limits, rows: int, log: bool, *, labels_top: bool = False) -> 
     """
     as_they_fall = Ruler(limits, tuple(nice_ticks(limits, max(2, rows // _LEAST_ROWS), log)))
     low, high = map(math.log10, limits) if log else limits
-    # Near the largest float the ruler's own steps would be infinite.
-    if rows < 2 * _LEAST_ROWS or max(abs(low), abs(high)) > _LARGEST_RULED:
+    if rows < 2 * _LEAST_ROWS:
         return as_they_fall
     used = rows - 1 if labels_top else rows
     if log:
         steps = [float(decades) for decades in _DECADES]
     else:
         power = _power((high - low) / rows)
-        steps = [n * power * scale for scale in (1, 10, 100) for n in _TICK_STEPS]
+        # Where labels have an exponent, quarters take a digit that five columns do not have.
+        is_plain = _PLAIN_LABELS[0] <= high <= _PLAIN_LABELS[1]
+        leading = _TICK_STEPS if is_plain else _LEADING[:3]
+        steps = [n * power * scale for scale in (1, 10, 100) for n in leading]
     fitting = [one for step in steps if (one := _ruled(low, high, used, step))]
     if not fitting:
         return as_they_fall
@@ -189,6 +201,25 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
     fine = [tick for tick in fine if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
     coarse = [tick for tick in powers if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
     return fine if len(fine) <= most else coarse
+
+
+def tick_labels(ticks: Sequence[float]) -> list[str]:
+    """Return the labels of evenly spaced ticks, with one exponent for all if any needs one.
+
+    A label is empty if five columns can't hold it, as -1e100, or make it equal to the one below:
+    100k does not say 100,002.
+    """
+    labels = [tick_label(tick) for tick in ticks]
+    step = min((after - tick for tick, after in pairwise(ticks)), default=0.0)
+    if step > 0 and any("e" in label for label in labels):
+        exponent = math.floor(math.log10(step) + 1e-9)
+        alike = [f"{tick / 10.0**exponent:.0f}e{exponent}" if tick else "0" for tick in ticks]
+        if max(map(len, alike)) <= LABEL_COLUMNS and len(set(alike)) == len(alike):
+            return alike
+    return [
+        "" if len(label) > LABEL_COLUMNS or label in labels[max(0, place - 1) : place] else label
+        for place, label in enumerate(labels)
+    ]
 
 
 def tick_label(value: float) -> str:

@@ -36,6 +36,12 @@ def test_names_come_in_the_order_in_which_they_appeared() -> None:
         store.series("accuracy")
 
 
+@pytest.mark.parametrize("step", [math.nan, math.inf, -1.7e308, 1.1e15])
+def test_a_point_whose_step_no_axis_can_show_is_left_out(step: float) -> None:
+    store = stored((0, 1.0), (step, 2.0), (1, 3.0))
+    assert store.series("loss").values.tolist() == [1, 3]
+
+
 def test_a_step_that_jumps_back_replaces_what_came_after_it() -> None:
     store = stored((0, 1), (1, 2), (2, 3), (3, 4), (1, 20), (2, 30))
     steps, values, _ = store.series("loss")

@@ -15,6 +15,7 @@ from mlpwatch.tui.charts.scales import (
     nice_ticks,
     ruler,
     tick_label,
+    tick_labels,
 )
 
 
@@ -110,3 +111,23 @@ def test_an_accuracy_has_a_tick_at_100(rows: int) -> None:
 def test_an_impossible_span_gets_ticks_where_they_fall() -> None:
     assert ruler((1e-300, 1e300), 10, log=True).limits == (1e-300, 1e300)
     assert ruler((0.0, 2.5), 3, log=False).limits == (0.0, 2.5)
+
+
+@given(st.lists(st.floats(), max_size=9), st.booleans(), st.integers(1, 40))
+def test_any_numbers_have_an_axis(values: list[float], log: bool, rows: int) -> None:
+    limits = nice_limits(values, log)
+    axis = ruler(limits, rows, log)
+    assert -math.inf < axis.limits[0] < axis.limits[1] < math.inf
+    assert all(len(label) <= LABEL_COLUMNS for label in tick_labels(axis.ticks))
+
+
+def test_labels_with_exponents_have_the_same_one() -> None:
+    axis = ruler(nice_limits([0, 2.2e32], log=False), 20, log=False)
+    assert tick_labels(axis.ticks) == ["0", "5e31", "10e31", "15e31", "20e31"]
+    axis = ruler(nice_limits([0, 4.4e-5], log=False), 14, log=False)
+    assert tick_labels(axis.ticks) == ["0", "1e-5", "2e-5", "3e-5", "4e-5"]
+
+
+def test_a_label_that_says_nothing_new_is_left_out() -> None:
+    assert tick_labels([100_000, 100_001, 100_002]) == ["100k", "", ""]
+    assert tick_labels([-1e100, 0.0]) == ["", "0"]
