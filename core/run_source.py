@@ -30,6 +30,10 @@ class RunFolder(Protocol):
         """Name of the run."""
 
     @property
+    def host(self) -> str:
+        """The machine that has it, if it is mirrored here; empty for a folder of this machine."""
+
+    @property
     def history(self) -> History:
         """Its kept epochs."""
 

@@ -23,6 +23,7 @@ from mlpwatch.core.cli.ranks import (
     train_on_ranks,
     trains_on_ranks,
 )
+from mlpwatch.core.cli.remote.relay import far_address
 from mlpwatch.core.cli.setup.own_defaults import apply_own_defaults
 from mlpwatch.core.cli.signals import stop_on_signals
 from mlpwatch.core.cli.sweep import run_sweep
@@ -179,6 +180,12 @@ def branch(options: argparse.Namespace) -> int:
 
 def attach(options: argparse.Namespace) -> int:
     """Watch a run, a sweep or the log of another process, which may have ended, from its files."""
+    if (far := far_address(options)) is not None:
+        if fault := _no_screen():
+            raise InputError(f"attach {far}: {fault}; on the other machine, mlpwatch runs lists it")
+        from mlpwatch.tui.far_attach import show_far  # noqa: PLC0415
+
+        return show_far(far, options)
     from mlpwatch.tui.metrics.opening import logs_named, opened  # noqa: PLC0415
 
     if paths := logs_named(Path(options.saved), (options.run, options.second)):

@@ -14,9 +14,10 @@ from mlpwatch.core.cli.ending import add_end_options, add_notify_option
 from mlpwatch.core.cli.export import add_export_options, run_export
 from mlpwatch.core.cli.follow import add_status_options, add_tail_options, run_status, run_tail
 from mlpwatch.core.cli.options import add_run_options, add_training_options
-from mlpwatch.core.cli.order import add_order_options, run_order
 from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.ranks import add_ranks_option
+from mlpwatch.core.cli.remote.order import add_order_options, run_order
+from mlpwatch.core.cli.remote.relay import add_far_options, add_relay_options
 from mlpwatch.core.cli.setup.completion import add_completion_options
 from mlpwatch.core.cli.setup.own_defaults import MAX_FPS
 from mlpwatch.core.cli.sweep import add_sweep_options
@@ -30,7 +31,7 @@ Command = Callable[[argparse.Namespace], int]
 
 COMMANDS = (
     "train", "resume", "branch", "attach", "order", "sweep", "compare", "why", "export", "runs",
-    "status", "tail", "data", "check", "new", "completion",
+    "status", "tail", "data", "check", "new", "completion", "relay",
 )  # fmt: skip
 """The first word that is not an option; without a command, train and watch."""
 
@@ -43,6 +44,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch resume [RUN]          continue RUN, or the newest run
   mlpwatch branch RUN --at N     a new run from its epoch N
   mlpwatch attach [RUN|PATH]     watch another's run or log
+  mlpwatch attach HOST:RUN       one of another machine, through ssh
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set it
   mlpwatch sweep [OPTIONS]       a grid of settings times seeds
   mlpwatch compare RUN|GROUP...  runs and sweeps beside each other
@@ -105,6 +107,7 @@ def build_parser(
     _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
     _add_check(commands.add_parser("check", allow_abbrev=False))
     _add_new(commands.add_parser("new", allow_abbrev=False))
+    _add_relay(commands.add_parser("relay", allow_abbrev=False))
     _add_completion(commands.add_parser("completion", allow_abbrev=False), parser)
     return parser
 
@@ -165,11 +168,12 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
         "PATH is a log that another program writes: TensorBoard event files (needs "
         "mlpwatch[tensorboard]), Lightning's or Keras' CSV, Hugging Face's trainer_state.json, or "
         "JSON lines with numbers; a folder is searched. Of two, runs too, the metrics stand beside "
-        "each other."
+        "each other. HOST:RUN is a run of another machine, through your own ssh; HOST: is the "
+        "newest there, HOST:PATH its folder."
     )
-    parser.usage = "mlpwatch attach [RUN|GROUP|PATH] [RUN|PATH] [OPTIONS]"
+    parser.usage = "mlpwatch attach [RUN|GROUP|PATH|HOST:RUN] [RUN|PATH] [OPTIONS]"
     parser.add_argument(
-        "run", nargs="?", metavar="RUN|GROUP|PATH",
+        "run", nargs="?", metavar="RUN|GROUP|PATH|HOST:RUN",
         help="name of the run or sweep, or path of its folder or of a log (default: the newest "
         "run)",
     )  # fmt: skip
@@ -177,8 +181,19 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
         "second", nargs="?", metavar="RUN|PATH", help="another, to be shown beside it"
     )
     add_run_options(parser, naming=False)
+    add_far_options(parser)
     add_notify_option(_add_screen_options(parser))
     parser.set_defaults(command=command)
+
+
+def _add_relay(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Send what is new of a run over standard output, and pass orders on to it: what mlpwatch "
+        "attach HOST:RUN starts on the other machine."
+    )
+    parser.usage = "mlpwatch relay [RUN] [OPTIONS]"
+    add_relay_options(parser)
+    add_run_options(parser, naming=False)
 
 
 def _add_order(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """The app on a watched loop: the same dashboard and mistakes, and charts of all its numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from textual.app import SystemCommand
@@ -49,15 +49,20 @@ class LoopApp(MlpwatchApp):
     Args:
         path: of its folder.
         options: of the screen.
+        start: makes its source; None for a folder of this machine.
     """
 
-    def __init__(self, path: Path, options: ScreenOptions) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, options: ScreenOptions, start: Callable[[], RunSource] | None = None
+    ) -> None:
+        self._path, self._make_source = path, start
         watch = Watch(self._open_source, attached=True, is_loop=True)
         super().__init__(watch, _NAMES, options)
 
     def _open_source(self, report: Report) -> RunSource:
         report(f"reading {printable(self._path.name)}")
+        if self._make_source is not None:
+            return self._make_source()
         from mlpwatch.core.monitor.loop_source import LoopRunSource  # noqa: PLC0415 - NumPy
 
         return LoopRunSource(self._path)

@@ -17,6 +17,7 @@ from mlpwatch.tui.surroundings import check_textual_variables
 
 if TYPE_CHECKING:
     from mlpwatch.core.config import EngineName
+    from mlpwatch.core.run_source import RunSource
     from mlpwatch.tui.app import MlpwatchApp
     from mlpwatch.tui.groups.source import SweepSource
     from mlpwatch.tui.metrics.following import FollowedMetrics
@@ -49,8 +50,15 @@ def show_run(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     return _end(*_run_app(make, options))
 
 
-def show_loop(path: Path, options: argparse.Namespace) -> int:
+def show_loop(
+    path: Path, options: argparse.Namespace, start: "Callable[[], RunSource] | None" = None
+) -> int:
     """Show a loop that `mlpwatch.watch()` opened; return the exit status.
+
+    Args:
+        path: of its folder.
+        options: of the command line.
+        start: makes its source, where it is on another machine.
 
     Raises:
         RunError: it can't be read.
@@ -59,7 +67,7 @@ def show_loop(path: Path, options: argparse.Namespace) -> int:
     def make(screen: "ScreenOptions") -> "MlpwatchApp":
         from mlpwatch.tui.loop_app import LoopApp  # noqa: PLC0415
 
-        return LoopApp(path, screen)
+        return LoopApp(path, screen, start)
 
     return _end(*_run_app(make, options))
 

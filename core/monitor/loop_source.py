@@ -51,6 +51,8 @@ TINY = 1e-12
 class LoopFolder:
     """The folder of a watched loop as a `RunFolder`: nobody resumes it here."""
 
+    host = ""
+
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, printable(path.name)
         self.history = History(path / HISTORY_NAME)

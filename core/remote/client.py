@@ -93,7 +93,10 @@ class CommandClient:
         if isinstance(answer, Status):
             self.status = answer
             self._on_status(answer)
-        elif order.name != "status":
+            return
+        # The server hangs up after an error; the next command takes a new connection.
+        self._hang_up()
+        if order.name != "status":
             self._on_failure(f"{order.name} did not arrive: {answer}")
 
     def _ask(self, order: Command) -> Status | str:

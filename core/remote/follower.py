@@ -38,6 +38,7 @@ from mlpwatch.core.remote.client import ASK_SECONDS, CommandClient
 from mlpwatch.core.remote.protocol import Command, CommandName, Status
 from mlpwatch.core.remote.run_images import RunImages
 from mlpwatch.core.runs.event_log import Plan
+from mlpwatch.core.runs.layout import continuation
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.replay import RunTail, damage_notes, recorded_end
 from mlpwatch.core.runs.run import Run
@@ -262,13 +263,13 @@ class RunFollower:
             self._client.send(order)
             return True
         what: CommandName = order.name
-        text = f"{what}: nobody trains this run; mlpwatch resume {self.run.name} continues it"
+        text = f"{what}: nobody trains this run; {continuation(self.run.name, self.run.host)}"
         self.mailbox.put(Notice(text, is_bad=True))
         return False
 
     def _on_failure(self, why: str) -> None:
-        if self._client.status is None:
-            self._set_paused(())
+        status = self._client.status
+        self._set_paused(status.paused if status else ())
         self.mailbox.put(Notice(why, is_bad=True))
 
     def _on_status(self, status: Status) -> None:
@@ -356,6 +357,6 @@ class RunFollower:
         ended = recorded_end(self.run, name)
         if ended is not None:
             return replace(ended, step=step, seconds=seconds)
-        detail = f"its process is gone; mlpwatch resume {self.run.name} continues it"
+        detail = f"its process is gone; {continuation(self.run.name, self.run.host)}"
         # Stopped and killed runs of an older mlpwatch have no event log.
         return RunEnded(name, "stopped", detail if self._tail.plan else "", step, seconds)

@@ -110,7 +110,7 @@ class EventLog(LineFile):
         Raises:
             OSError: for example a full disk; nothing was added.
         """
-        if lines := [_line(one) for one in entries]:
+        if lines := [entry_text(one) for one in entries]:
             self.append_text("\n".join(lines), sync=False)
 
     def read(self) -> list[Entry]:
@@ -149,7 +149,8 @@ class EventLog(LineFile):
         self.trim_lines(is_dropped)
 
 
-def _line(entry: Entry) -> str:
+def entry_text(entry: Entry) -> str:
+    """Return an entry as a line, without its line feed."""
     if not isinstance(entry, StepGroup):
         values = {one.name: getattr(entry, one.name) for one in fields(entry) if one.compare}
         if isinstance(entry, DifferenceFound):

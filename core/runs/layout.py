@@ -90,6 +90,22 @@ TAIL_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 """Lower-case letters and digits without l, o, 0 and 1, which look alike."""
 
 
+def name_there(name: str, host: str) -> str:
+    """Return a run's name on the machine that has it.
+
+    Args:
+        name: as `mlpwatch attach` takes it here.
+        host: the other machine; empty for a run of this one.
+    """
+    return name.removeprefix(f"{host}:") if host else name
+
+
+def continuation(name: str, host: str) -> str:
+    """Return how a run that has ended is continued, in words; arguments as in `name_there`."""
+    where = f"on {host}, " if host else ""
+    return f"{where}mlpwatch resume {name_there(name, host)} continues it"
+
+
 def is_watched(folder: Path) -> bool:
     """Return whether this is the folder of a loop that `mlpwatch.watch()` follows."""
     # os.path: a list of 1,000 runs checks 1,000 folders.

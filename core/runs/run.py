@@ -67,6 +67,9 @@ class Run:
         manifest: the content of its `config.json`.
     """
 
+    host = ""
+    """The machine that has it, if this is a mirror; see `RunFolder`."""
+
     def __init__(self, path: Path, manifest: RunManifest) -> None:
         self.path = path
         self.manifest = manifest

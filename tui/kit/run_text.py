@@ -24,14 +24,16 @@ def header(watch: Watch, cost: str = "") -> tuple[Text, Text]:
         cost: what drawing the screen costs; may be empty.
     """
     state, session = watch.state, watch.session
-    name = session.run.name if session and watch.is_view else "mlpwatch"
+    is_named = session is not None and (watch.is_view or session.run.host)
+    name = session.run.name if session is not None and is_named else "mlpwatch"
     left = [(f" {name}", Role.STRONG)]
     if session is None or state is None:
         return [*left, (f"  {watch.loading} …", Role.DIM), (f"  {watch.held}", Role.WARNING)], []
     if past := watch.shown.title(state.epochs):
         left.append((f"  {past}", Role.WARNING))
     if watch.is_loop:
-        return [*left, (f"  {session.run.name} · watched loop", Role.TEXT)], _right(watch, cost)
+        named = "" if session.run.host else f"{session.run.name} · "
+        return [*left, (f"  {named}watched loop", Role.TEXT)], _right(watch, cost)
     config, data = session.config, session.dataset
     sizes = "-".join(str(n) for n in (data.features, *config.hidden, data.classes))
     facts = [data.name, sizes, config.activation, config.optimizer, config.recipe]
@@ -166,6 +168,11 @@ RUN_ACTIONS = ("toggle_pause", "step", "faster", "slower", "stop")
 def _why_no_network(watch: Watch, action: str) -> str:
     if watch.is_loop:
         return "a watched loop keeps its network to itself"
+    if action in ("branch", "go_back") and watch.session and (host := watch.session.run.host):
+        from mlpwatch.core.runs.layout import name_there  # noqa: PLC0415 - likewise
+
+        name = name_there(watch.session.run.name, host)
+        return f"on {host}, from a shell: mlpwatch branch {name} --at EPOCH"
     why = "nothing to draw: the inputs are points of two numbers, not images"
     return why * (action == "draw" and watch.are_points)
 
@@ -175,6 +182,10 @@ def _ended_text(watch: Watch) -> str:
         return "this trial has ended"
     if watch.is_loop:
         return "this loop has ended; only its own program can start it again"
+    if watch.session and (host := watch.session.run.host):
+        from mlpwatch.core.runs.layout import continuation  # noqa: PLC0415 - likewise
+
+        return f"this run has ended; {continuation(watch.session.run.name, host)}"
     way = "escape, then c," if watch.is_view else "r, then c,"
     return f"this run has ended; {way} trains it further"
 

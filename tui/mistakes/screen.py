@@ -91,6 +91,7 @@ class MistakesScreen(ClosesOnce[None]):
         self._watch.mark_read()
         self._watch.show_kept(self.WHERE)
         self._arrange()
+        self._images.ask()
         self._take_in(at_once=True)
         self._draw_lists()
 
@@ -119,6 +120,7 @@ class MistakesScreen(ClosesOnce[None]):
         """Show new predictions, if there are any, and draw."""
         if not can_draw(self):
             return
+        self._images.ask()
         if self._images.is_due:
             self.run_worker(self._images.read(self._read_epoch))
         if self._images.lacks_test and not self._busy:

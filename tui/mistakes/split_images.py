@@ -122,6 +122,11 @@ class SplitImages:
         """Whether the test images are shown, and not read since a past epoch was left."""
         return self.split == "test" and self._watch.shown.epoch is None and not self._test
 
+    def ask(self) -> None:
+        """Ask for newer predictions: the weights of another machine's run come only on request."""
+        if self._watch.attached and self._watch.session is not None:
+            self._watch.session.ask_for_weights()
+
     async def read(self, draw: Callable[[], None]) -> None:
         """Predict with the weights of the epoch shown, then draw."""
         await self._past.work(lambda: self.split, draw)

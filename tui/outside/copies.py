@@ -9,6 +9,7 @@ from textual.app import SystemCommand
 
 from mlpwatch.core.cli.export import export_source
 from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.core.runs.layout import name_there
 from mlpwatch.tui.dashboard.crosshair import place, table_at
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.terminal.textual_internals import DisplayApp
@@ -55,6 +56,10 @@ class Copies:
         if session is None:
             self._answer("the run can be exported once it is loaded", bad=True)
             return
+        if host := session.run.host:
+            name = name_there(session.run.name, host)
+            self._answer(f"on {host}, from a shell: mlpwatch export {name} --to KIND", bad=True)
+            return
         # Not at the top: the first frame needs none of it.
         from mlpwatch.tui.runs.exporting import export_as  # noqa: PLC0415
 
@@ -94,8 +99,12 @@ class Copies:
 
         A folder that can't be written is an answer on the screen, not an error.
         """
-        run = session.run.path if (session := self._runs.top.session) else None
-        folder = path or str(run.parent if run else self._saved)
+        session = self._runs.top.session
+        run = session.run.path if session else None
+        beside = run.parent if run else self._saved
+        if session is not None and session.run.host:
+            beside = Path()  # the mirror of another machine's run is deleted at the end
+        folder = path or str(beside)
         if filename is None and run is not None:
             filename = f"{run.name}-{datetime.now():%Y%m%d-%H%M%S}.svg"
         try:

@@ -162,7 +162,9 @@ class Watch:
             return "saving, then leaving; ctrl+c leaves at once"
         name = self.session.run.name
         if self.state is not None and self.state.ended:
-            how = "" if self.is_loop else f"; mlpwatch resume {name} continues it"
+            from mlpwatch.core.runs.layout import continuation  # noqa: PLC0415 - first frame
+
+            how = "" if self.is_loop else f"; {continuation(name, self.session.run.host)}"
             return f"{name} has ended{how}"
         return f"{name} trains on without this screen; mlpwatch attach {name} shows it again"
 

@@ -16,6 +16,7 @@ class FakeFolder:
     """A run folder that nothing is written to and nobody locks."""
 
     path: Path = RUN_PATH
+    host: str = ""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,1 @@
+"""Commands about runs of other processes and other machines."""

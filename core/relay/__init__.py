@@ -1,0 +1,1 @@
+"""A run on another machine, followed through the user's own ssh."""
