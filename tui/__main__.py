@@ -29,6 +29,7 @@ from mlpwatch.core.cli.signals import stop_on_signals
 from mlpwatch.core.cli.sweep import run_sweep
 from mlpwatch.core.cli.train import run_train
 from mlpwatch.core.errors import InputError, MlpwatchError, RunError
+from mlpwatch.core.spectating import look_only
 from mlpwatch.tui.command_line import COMMANDS, build_parser
 from mlpwatch.tui.startup import undisturbed
 from mlpwatch.tui.surroundings import check_folder, prepare_streams
@@ -181,6 +182,11 @@ def branch(options: argparse.Namespace) -> int:
 def attach(options: argparse.Namespace) -> int:
     """Watch a run, a sweep or the log of another process, which may have ended, from its files."""
     if (far := far_address(options)) is not None:
+        if options.spectate:
+            raise InputError(
+                f"attach {far} --spectate: a run of another machine is copied to a file here, which "
+                "a spectator may not write; give the command on that machine"
+            )
         if fault := _no_screen():
             raise InputError(f"attach {far}: {fault}; on the other machine, mlpwatch runs lists it")
         from mlpwatch.tui.far_attach import show_far  # noqa: PLC0415
@@ -188,6 +194,8 @@ def attach(options: argparse.Namespace) -> int:
         return show_far(far, options)
     from mlpwatch.tui.metrics.opening import logs_named, opened  # noqa: PLC0415
 
+    if options.spectate:
+        look_only()
     if paths := logs_named(Path(options.saved), (options.run, options.second)):
         logs = opened(paths)
         if fault := _no_screen():

@@ -17,7 +17,7 @@ from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.help.screen import HelpScreen, Palette
-from mlpwatch.tui.kit.base_screen import Says, TakesKeys
+from mlpwatch.tui.kit.base_screen import Says, SpectatedApp, TakesKeys
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import KEYS, Where, bindings
 from mlpwatch.tui.kit.lines import Footer
@@ -31,7 +31,6 @@ from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.shutdown import Shutdown
 from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on
 from mlpwatch.tui.state.watch import Followed, Watch
-from mlpwatch.tui.terminal.app import TerminalApp
 from mlpwatch.tui.terminal.ascii_filter import AsciiFilter
 from mlpwatch.tui.terminal.cost import CostMeter
 
@@ -47,7 +46,7 @@ STOP_AGAIN_SECONDS = 5.0
 """A second press of the stop key within this time confirms the first."""
 
 
-class MlpwatchApp(TerminalApp[int], inherit_bindings=False):
+class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
     """Follows one session from loading to the end; returns the exit status.
 
     Args:

@@ -182,7 +182,13 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
     )
     add_run_options(parser, naming=False)
     add_far_options(parser)
-    add_notify_option(_add_screen_options(parser))
+    group = _add_screen_options(parser)
+    add_notify_option(group)
+    group.add_argument(
+        "--spectate",
+        action="store_true",
+        help="only look: keys that pause, save, rename, delete or write are refused",
+    )
     parser.set_defaults(command=command)
 
 

@@ -18,6 +18,7 @@ from mlpwatch.core.remote.protocol import (
 from mlpwatch.core.remote.sockets import connect
 from mlpwatch.core.runs.layout import MANIFEST_NAME, WATCH_NAME, is_watched
 from mlpwatch.core.runs.lock import is_locked
+from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
 from mlpwatch.core.text import printable
 
 ASK_SECONDS = 1.0
@@ -57,7 +58,10 @@ class CommandClient:
         self._thread.start()
 
     def send(self, order: Command) -> None:
-        """Send a command soon."""
+        """Send a command soon; a spectator's is refused."""
+        if looks_only():
+            self._on_failure(LOOKS_ONLY)
+            return
         self._orders.put(order)
 
     def close(self) -> None:

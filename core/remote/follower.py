@@ -42,6 +42,7 @@ from mlpwatch.core.runs.layout import continuation
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.runs.replay import RunTail, damage_notes, recorded_end
 from mlpwatch.core.runs.run import Run
+from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
 
 FOLLOW_SECONDS = 0.5
 """Time between two reads of the logs, which are written every 0.7 s."""
@@ -259,6 +260,9 @@ class RunFollower:
         return not self._thread.is_alive()
 
     def _order(self, order: Command) -> bool:
+        if looks_only():
+            self.mailbox.put(Notice(LOOKS_ONLY))
+            return False
         if self.is_live:
             self._client.send(order)
             return True

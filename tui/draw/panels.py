@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from mlpwatch.core.config import EngineName
+from mlpwatch.core.spectating import looks_only
 from mlpwatch.tui.draw.kept_drawings import OwnSet
 from mlpwatch.tui.formatting import clipped, count
 from mlpwatch.tui.kit.bars import most_probable, share_bar
@@ -111,8 +112,9 @@ def put_own_set(
     size = count(len(own.rows), "drawing")
     canvas.put(left, top, _fitting(width, f"your set  {size}", f"set  {size}"), Role.STRONG)
     if not own.rows:
-        hint = _fitting(width, "enter keeps a drawing", "enter keeps one")
-        canvas.put(left, top + 1, hint, Role.DIM)
+        if not looks_only():
+            hint = _fitting(width, "enter keeps a drawing", "enter keeps one")
+            canvas.put(left, top + 1, hint, Role.DIM)
         return
     columns = _set_columns(width, len(engines))
     _put_accuracies(canvas, box, own, engines, columns)

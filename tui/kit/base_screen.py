@@ -1,13 +1,24 @@
-"""What all screens share: when they may draw, how they close, how they receive late keys."""
+"""What all screens share: when they may draw, how they close, late keys, keys of spectators."""
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from textual.actions import parse
+from textual.app import ReturnType
 from textual.await_complete import AwaitComplete
 from textual.events import Key
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 
+from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
+from mlpwatch.tui.kit.keys import CHANGING
+from mlpwatch.tui.terminal.app import TerminalApp
 from mlpwatch.tui.terminal.textual_internals import is_being_removed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from textual.actions import ActionParseResult
+    from textual.dom import DOMNode
 
 
 def can_draw(view: Widget) -> bool:
@@ -51,3 +62,34 @@ class Says(Protocol):
     def say(self, text: str, *, bad: bool = False) -> None:
         """Show a message above the footer."""
         ...
+
+
+class SpectatedApp(TerminalApp[ReturnType]):
+    """An app that, in a spectator's process, answers changing actions with one line.
+
+    Every key and every key's command in the palette is such an action.
+    """
+
+    async def run_action(
+        self,
+        action: "str | ActionParseResult",
+        default_namespace: "DOMNode | None" = None,
+        namespaces: "Mapping[str, DOMNode] | None" = None,
+    ) -> bool:
+        """Run an action, unless a spectator may not take it."""
+        if looks_only():
+            _, name, _ = parse(action) if isinstance(action, str) else action
+            if name in CHANGING:
+                self._answer(LOOKS_ONLY)
+                return True
+        return await super().run_action(action, default_namespace, namespaces)
+
+    def _answer(self, text: str, *, bad: bool = False, seconds: float | None = None) -> None:
+        """Show an answer to a key, only on the screen where it was pressed.
+
+        Args:
+            text: one line.
+            bad: it is a fault.
+            seconds: how long it is shown; None for as long as other answers.
+        """
+        raise NotImplementedError

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.keys import KEY_NAME_REPLACEMENTS
 
 from mlpwatch.core.errors import InputError
+from mlpwatch.core.spectating import looks_only
 from mlpwatch.tui.kit.look import Look
 
 Where = Literal[
@@ -37,6 +38,11 @@ class Key(NamedTuple):
     def shown_in(self, look: Look) -> str:
         """Return the key's name; without arrows in words, since `>` is another key."""
         return self.shown.translate(_ARROWS) if look.ascii_only else self.shown
+
+    @property
+    def action_name(self) -> str:
+        """The action without the object that has it, and without arguments."""
+        return self.action.removeprefix("app.").partition("(")[0]
 
     @property
     def names(self) -> list[str]:
@@ -299,6 +305,13 @@ KEYS: list[Key] = [
         priority=True),
 ]  # fmt: skip
 
+CHANGING = frozenset((
+    "toggle_pause", "toggle_pause_engine", "toggle_lockstep", "step", "save", "faster", "slower",
+    "scale_rate", "stop", "branch", "go_back", "start", "resume", "start_new", "rename", "delete",
+    "export", "export_as", "why", "screenshot", "keep", "take_back",
+))  # fmt: skip
+"""Names of the actions that change a training, a run, a file or the own drawings, on any screen."""
+
 
 def rebind(new: Mapping[str, str], file: str) -> None:
     """Let other keys take the place of some, wherever these are; call it before screens are made.
@@ -369,10 +382,13 @@ def footer_keys(
     """
     taken = {name for key in KEYS if key.where == where for name in key.names}
     live = [key for key in KEYS if key.label and key.action.removeprefix("app.") not in without]
+    if looks_only():
+        live = [key for key in live if key.action_name not in CHANGING]
     own = [key for key in live if key.where == where]
     common = [key for key in live if key.where == "everywhere" and not taken & set(key.names)]
     is_below = where not in ("dashboard", "sweep", "metrics") or is_view
     q_does = "back" if is_below else "leave it" if attached else "quit"
     common = [key._replace(label=q_does) if key.action == "leave" else key for key in common]
     # On the dashboard pausing comes first; on other screens their own keys do.
-    return [*common[:1], *own, *common[1:]] if where == "dashboard" else own + common
+    first = 1 if where == "dashboard" and not looks_only() else 0
+    return [*common[:first], *own, *common[first:]]

@@ -10,6 +10,7 @@ from textual.app import SystemCommand
 from mlpwatch.core.cli.export import export_source
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.runs.layout import name_there
+from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
 from mlpwatch.tui.dashboard.crosshair import place, table_at
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.terminal.textual_internals import DisplayApp
@@ -53,6 +54,9 @@ class Copies:
 
     def _export(self) -> None:
         session = self._runs.top.session
+        if looks_only():
+            self._answer(LOOKS_ONLY)
+            return
         if session is None:
             self._answer("the run can be exported once it is loaded", bad=True)
             return
@@ -99,6 +103,9 @@ class Copies:
 
         A folder that can't be written is an answer on the screen, not an error.
         """
+        if looks_only():
+            self._answer(LOOKS_ONLY)
+            return None
         session = self._runs.top.session
         run = session.run.path if session else None
         beside = run.parent if run else self._saved

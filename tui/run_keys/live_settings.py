@@ -9,6 +9,7 @@ from textual.app import App, SystemCommand
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.limits import check_new_rate
+from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
 from mlpwatch.tui.kit.dialogs import LineEntry
 from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.run_stack import RunStack
@@ -136,6 +137,9 @@ class LiveSettings:
     def _session(self) -> "RunSource | None":
         """Return the run if it can be changed now; otherwise say why not."""
         watch = self._runs.top
+        if looks_only():
+            self._answer(LOOKS_ONLY)
+            return None
         if watch.session is None:
             watch.refuse("the learning rate can be changed once it is loaded")
             self._redraw()

@@ -1,7 +1,7 @@
 """The runs screen: all saved runs, to open, compare, resume, rename, delete and export."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from mlpwatch.core.errors import error_text
 from mlpwatch.core.runs.listing import RunIndex, RunSummary
+from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.base_screen import ClosesOnce, can_draw
@@ -198,7 +199,11 @@ class RunsScreen(ClosesOnce[None]):
         """Start a branch of the selected run here."""
         self._replace_here(self._run_actions.branch())
 
-    def _replace_here(self, action: Awaitable[None]) -> None:
+    def _replace_here(self, action: Coroutine[object, object, None]) -> None:
+        if looks_only():
+            action.close()
+            self.say(LOOKS_ONLY)
+            return
         # A worker of the app, not of the screen, which is gone once the run is replaced.
         self._awaits_dialog = True
         self.app.run_worker(self._guarded(action), exclusive=True, group="resume")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
 from mlpwatch.core.scheduling import stand_back
+from mlpwatch.core.spectating import looks_only
 from mlpwatch.core.text import printable
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.formatting import TITLES
@@ -338,9 +339,10 @@ class Watch:
             if self.is_view:
                 hint = f"q goes back to the {'sweep' if self.of_sweep else 'runs'}"
             elif self.state.ended:
-                hint = "it has ended" + ("" if self.is_loop else "; r, then c, trains it further")
+                fixed = self.is_loop or looks_only()
+                hint = "it has ended" + ("" if fixed else "; r, then c, trains it further")
             else:
-                hint = "q leaves it alone, X ends it"
+                hint = "q leaves it" + ("" if looks_only() else " alone, X ends it")
             hint += "; ctrl+p, all metrics" if self.is_loop else ""
             self.state.say(f"{'showing' if self.state.ended else 'following'} {name}: {hint}")
         elif _is_short(session.dataset) and not self._limit_is_held:
