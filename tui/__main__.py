@@ -184,8 +184,8 @@ def attach(options: argparse.Namespace) -> int:
     if (far := far_address(options)) is not None:
         if options.spectate:
             raise InputError(
-                f"attach {far} --spectate: a run of another machine is copied to a file here, which "
-                "a spectator may not write; give the command on that machine"
+                f"attach {far} --spectate: a run of another machine is copied to files here, which"
+                " a spectator may not write; give the command on that machine"
             )
         if fault := _no_screen():
             raise InputError(f"attach {far}: {fault}; on the other machine, mlpwatch runs lists it")
