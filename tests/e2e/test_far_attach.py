@@ -25,6 +25,10 @@ pytestmark = [
 ]
 
 
+ASKS = "StrictHostKeyChecking=ask"
+"""A host that is not known: ssh asks on the terminal."""
+
+
 @pytest.fixture
 def far(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment that reaches the server, where a run trains in the folder `far`."""
@@ -40,7 +44,8 @@ def far(tmp_path: Path) -> Iterator[dict[str, str]]:
         with ssh_server(tmp_path) as command:
             wait_until((folder / "saved/demo" / SOCKET_NAME).exists)
             slow_down(folder / "saved/demo")
-            ssh = [word for word in command[:-1] if word != "-tt"]
+            changed = {"BatchMode=yes": "BatchMode=no", "StrictHostKeyChecking=no": ASKS}
+            ssh = [changed.get(word, word) for word in command[:-1] if word != "-tt"]
             path = shlex.quote(environment()["PYTHONPATH"])
             remote = f"cd {folder} && PYTHONPATH={path} exec {shlex.join(mlpwatch_command())}"
             yield environment(
@@ -86,6 +91,8 @@ def test_a_run_of_another_machine_is_drawn_here_and_a_dropped_link_leaves_no_gap
     original = tmp_path / "far/saved/demo"
     command = [*mlpwatch_command(), "attach", f"{far['HOST']}:"]
     with Terminal(command, tmp_path, columns=140, rows=40, env=far) as terminal:
+        terminal.wait_for("Are you sure you want to continue connecting")
+        terminal.send("yes\r")
         terminal.wait_for(lambda text: phase("training", text))
         assert f"{far['HOST']}:demo" in terminal.text()
         terminal.send("m")
@@ -123,7 +130,10 @@ def test_what_can_not_be_reached_is_one_line_before_anything_is_drawn(
         (f"{far['HOST']}:gone", "run 'gone': not found under saved"),
     ):
         with Terminal([*mlpwatch_command(), "attach", run], tmp_path, env=far) as terminal:
+            if run.endswith(":gone"):
+                terminal.wait_for("continue connecting")
+                terminal.send("yes\r")
             assert terminal.wait_for_end() == 2
-            (line,) = terminal.received().decode().splitlines()
+            *_, line = terminal.received().decode().splitlines()
         assert line.startswith("mlpwatch: ")
         assert words in line
