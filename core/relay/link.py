@@ -322,7 +322,8 @@ class Link:
             attempt += 1
             why = why.removeprefix(f"{self.host}: ")
             self._why_down = why or "closed"
-            self.say(f"link to {self.host} lost ({why}); trying again in {wait} s", True)
+            reason = f" ({why})" if why else ""
+            self.say(f"link to {self.host} lost; trying again in {wait} s{reason}", True)
             self._closing.wait(wait)
 
     def _drop(self) -> None:

@@ -1,6 +1,5 @@
 """The link as real processes, with a script in place of ssh: lost and found again; refusals."""
 
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,15 +13,10 @@ from mlpwatch.core.relay.link import Link
 from mlpwatch.core.remote.protocol import Command, Status, encode_command, parse_command
 from mlpwatch.core.remote.server import LineServer
 from mlpwatch.core.runs.lock import RunLock, is_locked
-from tests.support.checkout import CHECKOUT
+from tests.support.far_machine import address, reach_as_box
 from tests.support.waiting import DEADLINE_SECONDS, wait_until
 
-SSH = """#!/bin/sh
-while [ "$1" != -- ]; do shift; done
-cd {folder}
-if [ -e down ]; then echo "ssh: connect to host box port 22: Connection refused" >&2; exit 255; fi
-exec sh -c "$3"
-"""
+pytestmark = pytest.mark.slow
 
 DEMO = b'{"kind":"plan","epochs":3,"epoch_steps":4}\n'
 
@@ -30,21 +24,13 @@ DEMO = b'{"kind":"plan","epochs":3,"epoch_steps":4}\n'
 @pytest.fixture
 def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home folder of another machine, with one run, that `ssh` reaches."""
-    script = tmp_path / "ssh"
-    script.write_text(SSH.format(folder=tmp_path))
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("MLPWATCH_SSH", str(script))
-    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    reach_as_box(tmp_path, monkeypatch)
     demo = tmp_path / "saved/demo"
     demo.mkdir(parents=True)
     (demo / "config.json").write_text("{}")
     (demo / "events.jsonl").write_bytes(DEMO)
     (demo / "numpy.safetensors").write_bytes(b"weights")
     return tmp_path
-
-
-def address(run: str = "demo", remote: str = f"{sys.executable} -m mlpwatch") -> Address:
-    return Address("box", run, "", remote)
 
 
 @pytest.fixture
@@ -94,8 +80,8 @@ def test_a_lost_link_is_found_again_and_orders_meanwhile_are_refused(
         pipe.process.kill()
         wait_until(lambda: len(said) > 1)
         assert said[1] == (
-            "link to box lost (ssh: connect to host box port 22: Connection refused); "
-            "trying again in 0.2 s", True,
+            "link to box lost; trying again in 0.2 s "
+            "(ssh: connect to host box port 22: Connection refused)", True,
         )  # fmt: skip
         heard.clear()
         assert link.forward(pause) == "the link to box is down"

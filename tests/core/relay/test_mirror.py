@@ -74,6 +74,8 @@ def test_a_lost_link_continues_where_it_ended(folder: Path, mirror: Mirror) -> N
     (folder / "plan.json").write_text("{}")
     (folder / "result.json").write_text("{}")
     again = linked_again(folder, mirror)
+    (piece,) = linked_again(folder, mirror)._logs[LOG].news()
+    assert piece.data.startswith(b'{"halfa line"}\n'), "only what is missing"
     bring(again, mirror)
     (folder / "result.json").unlink()
     bring(linked_again(folder, mirror), mirror)
@@ -82,7 +84,7 @@ def test_a_lost_link_continues_where_it_ended(folder: Path, mirror: Mirror) -> N
     assert not (mirror.path / "result.json").exists()
 
 
-@pytest.mark.parametrize("how", ["cut", "replaced", "emptied"])
+@pytest.mark.parametrize("how", ["cut", "replaced", "emptied", "rewritten"])
 @pytest.mark.parametrize("is_linked", [True, False])
 def test_a_log_that_a_resume_has_cut_is_sent_whole(
     folder: Path, mirror: Mirror, how: str, is_linked: bool
@@ -90,9 +92,13 @@ def test_a_log_that_a_resume_has_cut_is_sent_whole(
     sent = SentFolder(folder, {})
     bring(sent, mirror)
     before = (mirror.path / LOG).stat().st_ino
-    text = {"cut": steps(1, 4), "replaced": steps(1, 5) + steps(6, 40), "emptied": ""}[how]
-    (folder / "new").write_text(text)
-    (folder / "new").replace(folder / LOG)
+    longer = steps(1, 5) + steps(6, 40)
+    text = {"cut": steps(1, 4), "emptied": ""}.get(how, longer)
+    if how == "rewritten":
+        (folder / LOG).write_text(text)
+    else:
+        (folder / "new").write_text(text)
+        (folder / "new").replace(folder / LOG)
     sent = sent if is_linked else linked_again(folder, mirror)
     for more in ("", steps(4, 5), steps(5, 6)):
         with (folder / LOG).open("a") as file:

@@ -374,3 +374,18 @@ def test_nobody_there_is_a_failure_in_words(tmp_path: Path) -> None:
         "save did not arrive: no answer from the process that trains it: no such file or directory"
     ]
     assert client.status is None
+
+
+def test_the_order_after_a_refused_one_arrives(tmp_path: Path) -> None:
+    server = CommandServer(session := ObedientSession(tmp_path, RunConfig(only="numpy")), tmp_path)
+    server.start()
+    failures: list[str] = []
+    client = CommandClient(tmp_path, failures.append)
+    client.start()
+    client.send(Command("pause", ("torch",)))
+    client.send(Command("step"))
+    wait_until(lambda: session.orders)
+    client.close()
+    client.join(SECONDS)
+    server.close()
+    assert (len(failures), session.orders) == (1, [("step",)])
