@@ -79,8 +79,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         self._left: tuple[ref[Watch], MistakeSelection] | None = None
         """The last place in the mistakes of a run, which may be dropped meanwhile."""
         self._stop_asked_at = -STOP_AGAIN_SECONDS
-        # Nothing here needs animation, which would send bytes over SSH.
-        self.animation_level = "none"
+        self.animation_level = "none"  # it would send bytes over SSH
 
     def get_default_screen(self) -> Screen[Any]:
         """Return the dashboard of the run that trains here."""
@@ -139,12 +138,13 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
             if key.where in (where, "everywhere") and key.action != "command_palette":
                 title = key.label or key.help
                 title = title[0].upper() + title[1:]
-                leaves = key.action == "leave"
-                # From the palette it ends the program on every screen.
-                run = self.action_quit if leaves else partial(screen.run_action, key.action)
+                # From the palette leaving ends the program on every screen.
+                action = "app.quit" if key.action == "leave" else key.action
+                run = partial(screen.run_action, action)
                 about = f"{key.help} ({key.shown})" if key.label else key.shown
                 yield SystemCommand(title, about, run)
         yield from (*self._settings.commands(), *self._copies.commands())
+        yield from self.runs.commands(self._answer)
         for name, about in (("Light", "dark text on light ground"), ("Dark", "light text on dark")):
             theme = partial(setattr, self, "theme", f"textual-{name.lower()}")
             yield SystemCommand(f"{name} theme", about, theme)
@@ -389,11 +389,10 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
 
     def _tick(self) -> None:
         self.follow_size()
-        watch = self.runs.main
         happened = self.runs.poll()
         cost_changed = self._cost.read()
         is_over = (state := self.runs.top.state) is not None and state.expire(monotonic())
-        if watch.error is not None:
+        if self.runs.main.error is not None:
             self.exit(1)
         elif happened or cost_changed or is_over:
             self.update_screen()

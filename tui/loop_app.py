@@ -5,42 +5,18 @@ from pathlib import Path
 
 from textual.app import SystemCommand
 from textual.screen import Screen
-from textual.widgets import Input
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.run_source import RunSource
 from mlpwatch.core.text import printable
 from mlpwatch.tui.app import MlpwatchApp
 from mlpwatch.tui.metrics.following import FollowedMetrics
-from mlpwatch.tui.metrics.screen import MetricsScreen
+from mlpwatch.tui.metrics.pushed import PushedMetrics
 from mlpwatch.tui.startup import ScreenOptions
 from mlpwatch.tui.state.watch import Report, Watch
 
 _NAMES: tuple[EngineName, ...] = ("numpy",)
 """A loop is shown in this engine's place."""
-
-
-_LOOK_SECONDS = 0.5
-"""Time between two looks at the numbers, which a thread reads."""
-
-
-class LoopMetrics(MetricsScreen):
-    """Charts of all numbers that a loop logs, over its dashboard."""
-
-    def on_mount(self) -> None:
-        """Draw what has been read; a loop that has ended sends no event that would."""
-        self.set_interval(_LOOK_SECONDS, self.update)
-
-    def action_back(self) -> None:
-        """Leave crosshair, zoom, single chart and filter, then the screen."""
-        before = self._left_to_leave()
-        super().action_back()
-        if before == self._left_to_leave():
-            self.dismiss()
-
-    def _left_to_leave(self) -> tuple[object, ...]:
-        line, options = self.query_one("#filter", Input), self._options
-        return options.crosshair, options.halvings, self._single, self._words, line.has_focus
 
 
 class LoopApp(MlpwatchApp):
@@ -78,11 +54,11 @@ class LoopApp(MlpwatchApp):
         # Not at the top: it reads JSON and needs NumPy, the first frame does not.
         from mlpwatch.core.monitor.follower import LoopSource  # noqa: PLC0415
 
-        if isinstance(self.screen, LoopMetrics) or self.runs.main.session is None:
+        if isinstance(self.screen, PushedMetrics) or self.runs.main.session is None:
             return
         log = FollowedMetrics(LoopSource(self._path))
         log.start()
-        self.push_screen(LoopMetrics([log]), lambda _none: log.stop())
+        self.push_screen(PushedMetrics([log]), lambda _none: log.stop())
 
     def action_explain(self, unit: int | None = None) -> None:
         """Say why there is nothing to explain."""

@@ -17,6 +17,7 @@ from weakref import WeakSet
 from mlpwatch.core.errors import InputError, RunError, error_text
 from mlpwatch.core.files.scratch import make_folder
 from mlpwatch.core.limits import MAX_EPOCHS
+from mlpwatch.core.machine.recorder import MachineRecorder
 from mlpwatch.core.monitor.orders import LoopOrders, rate_setter
 from mlpwatch.core.monitor.records import (
     MOST_CLASSES,
@@ -217,8 +218,10 @@ class _Opened:
             self._note, self.writer.complain, set_rate, self._save_now if save else None
         )
         self.server = LineServer(self.orders.answer, path, folder)
+        self.machine = MachineRecorder(path, lambda: folder)
         self.writer.start()
         self.server.start()
+        self.machine.start()
 
     def _note(self, kind: LineKind, values: dict[str, float]) -> None:
         self.writer.put(LoopLine(kind, self.orders.step, time(), values))
@@ -257,6 +260,7 @@ class _Opened:
             LoopLine("ended", orders.step, time(), epoch=orders.epoch, text=reason, end=end)
         )
         self.writer.close()
+        self.machine.close()
         self.server.close()
         remove_owner(self.path, self._folder)
         self.lock.release()

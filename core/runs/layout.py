@@ -63,6 +63,9 @@ WHY_NAME = "why.json"
 """In the folder of a sweep that `mlpwatch why` made: what it found last, as `why --json` prints it.
 Replaced as a whole."""
 
+MACHINE_NAME = "machine.jsonl"
+"""CPU, memory and GPU figures while it trained, at most 512 lines: then every second is dropped."""
+
 WATCH_NAME = "watch.json"
 """In the folder of a loop that `mlpwatch.watch()` follows: what it said of itself. Written once; a
 `flock` on it is the lock, as on `config.json` of other runs."""

@@ -9,6 +9,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import EpochRecord
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.events import CheckpointSaved, Mailbox, Notice, RateChanged, SaveFailed
+from mlpwatch.core.machine.recorder import MachineRecorder
 from mlpwatch.core.runs.checkpoints import Checkpoint, write_checkpoint
 from mlpwatch.core.runs.event_writer import EventWriter
 from mlpwatch.core.runs.layout import best_name
@@ -66,11 +67,13 @@ class DiskRecorder:
         self._saved_steps: dict[EngineName, int] = {}
         self._handed_over_at: dict[EngineName, float] = {}
         self._saved_as_of: dict[EngineName, float] = {}
+        self._machine = MachineRecorder(run.path, lambda: run.folder)
         self._thread = Thread(target=self._work, name="recorder", daemon=True)
 
     def start(self) -> None:
-        """Start to write."""
+        """Start to write, and to sample the machine."""
         self._thread.start()
+        self._machine.start()
 
     @property
     def unsaved(self) -> dict[EngineName, str]:
@@ -165,6 +168,7 @@ class DiskRecorder:
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(seconds)
+            self._machine.close()
         return not self._thread.is_alive()
 
     def _has_work(self) -> bool:

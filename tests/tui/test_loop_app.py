@@ -10,6 +10,8 @@ import pytest
 from textual.pilot import Pilot
 
 import mlpwatch
+from mlpwatch.core.machine.samples import Sample
+from mlpwatch.core.runs.layout import MACHINE_NAME
 from mlpwatch.tui.loop_app import LoopApp
 from mlpwatch.tui.startup import ScreenOptions
 from tests.support.screen_text import screen_text
@@ -115,4 +117,23 @@ async def test_all_metrics_lie_over_the_dashboard(ended: Path) -> None:
         found.callback()
         await sees(app, pilot, "learning_rate")
         await pilot.press("S", "q")
+        await sees(app, pilot, "my-cnn · watched loop")
+
+
+async def test_figures_of_the_machine_lie_over_the_dashboard(ended: Path) -> None:
+    async with shown(ended) as (app, pilot):
+        await sees(app, pilot, "my-cnn · watched loop")
+        (found,) = [one for one in app.get_system_commands(app.screen) if one.title == "Machine"]
+        found.callback()
+        await sees(app, pilot, "no CPU, memory and GPU figures")
+        values = {"process/CPU %": 50.0, "machine/CPU %": 75.0, "GPU 0/GPU power W": 123.0}
+        lines = [Sample(n + 1.0, 1e9 + n, values).encoded() for n in range(60)]
+        (ended / MACHINE_NAME).write_text("\n".join(lines) + "\n")
+        found.callback()
+        await sees(app, pilot, "my-cnn · machine  ended · second 60")
+        await sees(app, pilot, "GPU power W")
+        assert "CPU: 100 % are all cores" in screen_text(app)
+        await pilot.press("left")
+        await sees(app, pilot, "second 59")
+        await pilot.press("q", "q")
         await sees(app, pilot, "my-cnn · watched loop")

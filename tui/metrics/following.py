@@ -65,10 +65,11 @@ class FollowedMetrics:
 
     Args:
         source: not used by anybody else from now on.
+        axis: what its steps count.
     """
 
-    def __init__(self, source: ScalarSource) -> None:
-        self.source = source
+    def __init__(self, source: ScalarSource, axis: str = "step") -> None:
+        self.source, self.axis = source, axis
         self.has_read_all = False
         """Whether all that was there at the start has been read."""
         self.first_step, self.last_step = math.inf, -math.inf

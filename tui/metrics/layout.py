@@ -98,7 +98,7 @@ def status_text(followed: FollowedMetrics, now: float) -> tuple[Text, Text]:
         pieces.append((text, Role.GOOD if text == LIVE else Role.DIM))
     if math.isfinite(followed.last_step):
         planned = f" of {step_text(source.planned)}" if math.isfinite(source.planned) else ""
-        pieces.append((f" · step {step_text(followed.last_step)}{planned}", Role.TEXT))
+        pieces.append((f" · {followed.axis} {step_text(followed.last_step)}{planned}", Role.TEXT))
     return pieces, [(f" {source.format} ", Role.DIM)]
 
 
@@ -122,14 +122,14 @@ def age_text(seconds: float) -> str:
 
 
 def mode_pieces(
-    options: MetricOptions, words: str, page: int, pages: int, charts: int
+    options: MetricOptions, words: str, page: int, pages: int, charts: int, *, axis: str = "step"
 ) -> Sequence[tuple[str, Role]]:
     """Return what is switched on, and the page."""
     modes = []
     if words:
         modes.append(f"/{excerpt(words, 20)}")
     if options.crosshair is not None:
-        modes.append(f"step {step_text(options.crosshair)}")
+        modes.append(f"{axis} {step_text(options.crosshair)}")
     if options.halvings:
         modes.append(f"zoom x {2**options.halvings}")
     if options.weight:

@@ -292,7 +292,10 @@ class MetricsScreen(ClosesOnce[None]):
         if not charts and not text:
             is_empty = all(log.has_read_all for log in self._logs)
             text = f"no metric has {self._words!r}" if self._words else "no number yet" * is_empty
-        modes = mode_pieces(self._options, self._words, self._page, self._pages, len(charts))
+        modes = mode_pieces(
+            self._options, self._words, self._page, self._pages, len(charts),
+            axis=self._logs[0].axis,
+        )  # fmt: skip
         self.query_one("#message", TextLine).update([(f" {text}", role)], modes)
         without = ["page(1)"] if self._pages == 1 else []
         if len(self._logs) == 1:
