@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,16 @@ def ssh_of(process: int) -> int:
     return int(child)
 
 
+def relays_in(folder: Path) -> list[Path]:
+    """Return the relays that run in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found += [process] * (b"\0relay\0" in (process / "cmdline").read_bytes())
+    return found
+
+
 def phase(wanted: str, text: str) -> bool:
     return bool(re.search(rf"epoch +\d+/50000  {wanted}", text))
 
@@ -101,6 +112,7 @@ def test_a_run_of_another_machine_is_drawn_here_and_a_dropped_link_leaves_no_gap
         terminal.wait_for("▸ loss")
         (mirror,) = (tmp_path / "near").glob("mlpwatch-attach-*/demo")
         before = steps_without_a_gap(mirror)
+        assert len(relays_in(tmp_path / "far")) == 1
         os.kill(ssh_of(terminal.process.pid), 9)
         terminal.wait_for("trying again in 1 s")
         terminal.wait_for(f"linked to {far['HOST']} again")
@@ -120,6 +132,7 @@ def test_a_run_of_another_machine_is_drawn_here_and_a_dropped_link_leaves_no_gap
             f"{name} trains on without this screen; mlpwatch attach {name} shows it again"
         ]
     assert list((tmp_path / "near").iterdir()) == []
+    wait_until(lambda: not relays_in(tmp_path / "far"))
 
 
 def test_what_can_not_be_reached_is_one_line_before_anything_is_drawn(

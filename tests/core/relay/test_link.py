@@ -100,6 +100,18 @@ def test_a_lost_link_is_found_again_and_orders_meanwhile_are_refused(
     wait_until(lambda: not is_locked(link.mirror.path))
 
 
+@pytest.mark.usefixtures("far")
+def test_a_link_without_a_word_is_dead_and_taken_up_again(
+    linked: Callable[[Address], Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = linked(address())
+    said: list[str] = []
+    link.say = lambda text, _is_bad: said.append(text)
+    monkeypatch.setattr(link_module, "DEAD_SECONDS", 0.1)
+    wait_until(lambda: said)
+    assert said[0] == "link to box lost; trying again in 1 s (no word for half a minute)"
+
+
 @pytest.mark.parametrize(
     ("remote", "run", "words"),
     [
