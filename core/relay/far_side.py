@@ -35,8 +35,9 @@ from mlpwatch.core.runs.listing import list_runs
 from mlpwatch.core.runs.lock import is_locked
 from mlpwatch.core.text import printable
 
-LOOK_SECONDS = 1.0
-"""Time between two looks at the folder: each packet of ssh costs 40 bytes beside what is in it."""
+LOOK_SECONDS, REST_SECONDS, MUCH = 0.7, 2.0, 300
+"""Time between two looks at the folder, whose logs are written as often; and after a look that sent
+more than so many bytes: 0.3 kB/s then go over the link, fewer than for a dashboard drawn there."""
 
 SILENT_SECONDS = 60.0
 """After so long without a word the other side is gone, though its connection is still open."""
@@ -116,7 +117,7 @@ class Relay:
         self._transfers: deque[Transfer] = deque()
         self._orders = _Orders(folder, writer)
         self._live: bool | None = None
-        self._said_at = self._looked_at = 0.0
+        self._said_at = self._next_look = 0.0
 
     def take(self, frame: RelayFrame) -> None:
         """Obey a frame."""
@@ -127,6 +128,7 @@ class Relay:
                 self._sent = SentFolder(self._folder, {str(k): str(v) for k, v in known})
             case "order":
                 self._orders.pass_on(frame.number("number"), frame.payload)
+                self._next_look = monotonic() + LOOK_SECONDS  # what it does is in the logs then
             case "fetch" if may_be_asked(name := frame.text("name")):
                 try:
                     self._transfers.append(Transfer(self._folder, name))
@@ -136,9 +138,11 @@ class Relay:
     def work(self) -> float:
         """Send what is due; return in how many seconds to call again."""
         now = monotonic()
-        if self._sent is not None and now - self._looked_at >= LOOK_SECONDS:
-            self._looked_at = now
+        if self._sent is not None and now >= self._next_look:
+            before = self._writer.written
             self._look(self._sent)
+            is_much = self._writer.written - before > MUCH
+            self._next_look = now + (REST_SECONDS if is_much else LOOK_SECONDS)
         if self._transfers:
             self._send_chunk(self._transfers[0])
             return 0.0

@@ -66,6 +66,8 @@ class FrameWriter:
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write, self._lock = write, Lock()
+        self.written = 0
+        """Bytes so far, as they are on the pipe."""
         self._packer = zlib.compressobj(zlib.Z_BEST_COMPRESSION, wbits=-zlib.MAX_WBITS)
 
     def send(
@@ -90,6 +92,7 @@ class FrameWriter:
             if is_last:
                 packed += self._packer.flush(zlib.Z_SYNC_FLUSH)
             if packed:
+                self.written += len(packed)
                 self._write(packed)
 
 

@@ -57,7 +57,7 @@ CHUNK_BYTES = 2**15
 MARK_BYTES = 256
 """The bytes before an offset by which a log is recognised."""
 
-GROUPS_PER_SECOND, EPOCHS_PER_SECOND, MOST_AT_ONCE = 1, 1, 2_000
+GROUPS_PER_SECOND, EPOCHS_PER_SECOND, MOST_AT_ONCE = 1.0, 0.5, 2_000
 """Of each engine, as sent; a chart has a few hundred columns. The last is for what came before, or
 while the link was down."""
 

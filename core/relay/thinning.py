@@ -3,7 +3,7 @@
 On the bundled digits both models write 160 kB of logs a second at full speed, which is 25 kB
 compressed; the dashboard, drawn there, takes 1 kB. So groups of steps are joined (their number
 stays exact), epochs are left out, as the charts do later anyway, and the rest has six digits. A run
-of an epoch a second or slower is sent as it is.
+of an epoch in two seconds or slower is sent as it is.
 """
 
 import json
