@@ -3,9 +3,9 @@
 Does not import NumPy: the screen draws its first frame before NumPy is loaded.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import nan
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mlpwatch.core.config import EngineName
 
@@ -39,8 +39,31 @@ class Evaluation:
     """(samples,) the most probable class of each image."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayerRecord:
+class EqualWithNan:
+    """Dataclasses that compare as tuples: two unknown numbers are equal if both are `math.nan`.
+
+    Since Python 3.13 a dataclass compares field by field, so one with NaN would not equal itself.
+    """
+
+    __slots__ = ()
+
+    def _compared(self) -> tuple[object, ...]:
+        own: Any = self
+        return tuple(getattr(self, one.name) for one in fields(own) if one.compare)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both are of one class and have equal fields."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        """Return the hash of the fields."""
+        return hash(self._compared())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerRecord(EqualWithNan):
     """One layer in one epoch, or at one step. An unknown or non-finite number is NaN.
 
     Epochs of few steps are not all measured: then an epoch has no layers.
@@ -57,8 +80,8 @@ class LayerRecord:
     """Whether all units of a hidden layer have the same weights, and so compute the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
+@dataclass(frozen=True, slots=True, eq=False)
+class EpochRecord(EqualWithNan):
     """One engine at the end of one epoch: a line of `metrics.jsonl`, a point of the charts.
 
     An unknown or non-finite number is NaN here and null in the file.

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Literal, get_args
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.epochs import EpochRecord, Evaluation, LayerRecord
+from mlpwatch.core.epochs import EpochRecord, EqualWithNan, Evaluation, LayerRecord
 
 EndReason = Literal["finished", "stopped", "diverged", "failed"]
 
@@ -263,8 +263,8 @@ class SaveFailed:
     """The reason, in one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded:
+@dataclass(frozen=True, slots=True, eq=False)
+class RunEnded(EqualWithNan):
     """Last event of an engine."""
 
     engine: EngineName

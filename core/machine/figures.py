@@ -11,7 +11,7 @@ PROCESS, MACHINE = "process", "machine"
 MOST_GPUS = 16
 """More have no figures: a sample of 16 takes a line of 3 kB."""
 
-_GB = 1e9
+_GB, _MB = 1e9, 1e6
 
 NEEDS_PSUTIL = (
     "CPU, memory and GPU figures need psutil, which is not installed; "
@@ -52,7 +52,7 @@ class MachineFigures:
         psutil, process, found = self._psutil, self._process, dict[str, float]()
         _put(found, f"{PROCESS}/CPU %", lambda: process.cpu_percent() / self._cores)
         _put(found, f"{MACHINE}/CPU %", psutil.cpu_percent)
-        _put(found, f"{PROCESS}/process memory GB", lambda: process.memory_info().rss / _GB)
+        _put(found, f"{PROCESS}/process memory MB", lambda: process.memory_info().rss / _MB)
         _put(found, f"{MACHINE}/machine memory GB", lambda: _used(psutil.virtual_memory()) / _GB)
         self._gpus.read_into(found)
         return found

@@ -61,11 +61,11 @@ def test_this_process_and_this_machine() -> None:
     figures.close()
     assert 0 < found["process/CPU %"] <= 101
     assert 0 < found["machine/CPU %"] <= 100
-    assert found["process/process memory GB"] == pytest.approx(
-        psutil.Process().memory_info().rss / 1e9, rel=0.2
+    assert found["process/process memory MB"] == pytest.approx(
+        psutil.Process().memory_info().rss / 1e6, rel=0.2
     )
     total = psutil.virtual_memory().total / 1e9
-    assert found["process/process memory GB"] < total
+    assert found["process/process memory MB"] / 1e3 < total
     assert 0 < found["machine/machine memory GB"] < total
     assert not [name for name in found if name.startswith("GPU")]  # no driver on this machine
 
@@ -96,7 +96,7 @@ def test_what_psutil_can_not_read_is_left_out(monkeypatch: pytest.MonkeyPatch) -
     figures = MachineFigures()
     monkeypatch.setattr(psutil.Process, "cpu_percent", fail)
     monkeypatch.setattr(psutil, "virtual_memory", fail)
-    assert set(figures.read()) == {"machine/CPU %", "process/process memory GB"}
+    assert set(figures.read()) == {"machine/CPU %", "process/process memory MB"}
     monkeypatch.setattr(psutil, "Process", fail)
     assert set(MachineFigures().read()) == {"machine/CPU %"}
 
