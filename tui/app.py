@@ -6,7 +6,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
-from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.events import Key, Resize
 from textual.filter import LineFilter
@@ -19,14 +18,16 @@ from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.help.screen import HelpScreen, Palette
 from mlpwatch.tui.kit.base_screen import Says, SpectatedApp, TakesKeys
 from mlpwatch.tui.kit.hints import Hints
-from mlpwatch.tui.kit.keys import KEYS, Where, bindings
+from mlpwatch.tui.kit.keys import Where, bindings
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.outside.announcer import Announcer
 from mlpwatch.tui.outside.copies import Copies
+from mlpwatch.tui.run_keys.all_metrics import AllMetrics
 from mlpwatch.tui.run_keys.epoch_keys import EpochKeys
 from mlpwatch.tui.run_keys.live_settings import LiveSettings
+from mlpwatch.tui.run_keys.palette_commands import palette_commands
 from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.shutdown import Shutdown
 from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on
@@ -36,6 +37,8 @@ from mlpwatch.tui.terminal.cost import CostMeter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from textual.app import SystemCommand
 
     from mlpwatch.core.analysis.mistakes import MistakeList
     from mlpwatch.tui.images.renderers import RendererChoice
@@ -73,6 +76,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         self._settings = LiveSettings(self, self.runs, self._answer, redraw)
         self._copies = Copies(self, self.runs, self._answer, options.saved)
         self._epochs = EpochKeys(self, self.runs, self._answer, redraw)
+        self._metrics = AllMetrics(self, self.runs, self._answer, redraw)
         self._ticker: Timer | None = None
         self._hints = Hints()
         self._renderers: RendererChoice | None = None
@@ -133,25 +137,10 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[object]) -> "Iterable[SystemCommand]":
         """Offer every key of the table by its label, then Textual's own commands."""
-        where = getattr(screen, "WHERE", "everywhere")
-        for key in KEYS:
-            if key.where in (where, "everywhere") and key.action != "command_palette":
-                title = key.label or key.help
-                title = title[0].upper() + title[1:]
-                # From the palette leaving ends the program on every screen.
-                action = "app.quit" if key.action == "leave" else key.action
-                run = partial(screen.run_action, action)
-                about = f"{key.help} ({key.shown})" if key.label else key.shown
-                yield SystemCommand(title, about, run)
-        yield from (*self._settings.commands(), *self._copies.commands())
-        yield from self.runs.commands(self._answer)
-        for name, about in (("Light", "dark text on light ground"), ("Dark", "light text on dark")):
-            theme = partial(setattr, self, "theme", f"textual-{name.lower()}")
-            yield SystemCommand(f"{name} theme", about, theme)
-        yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
-        yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
         new = partial(self.runs.show_list, self._options.saved, starts_new=True)
-        yield SystemCommand("New run", "change the options of a run (r, then N)", new)
+        yield from palette_commands(self, screen, new)
+        yield from (*self._settings.commands(), *self._copies.commands())
+        yield from self._metrics.commands()
         # "Quit" is in the table, and saves; "Keys" would be a second help.
         commands = super().get_system_commands(screen)
         yield from (one for one in commands if one.title not in ("Quit", "Keys"))
@@ -196,14 +185,22 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
             self._left = ref(watch), MistakeSelection(self.runs.names[0])
         self._browse(self._left[1])
 
+    def action_metrics(self) -> None:
+        """Show every number that is logged."""
+        self._metrics.show()
+
     def action_explain(self, unit: int | None = None) -> None:
         """Explain why the two models differ, or do not; with a unit, its part in one step."""
+        if self._is_dead("explain"):
+            return
         from mlpwatch.tui.explain.screen import ExplainScreen  # noqa: PLC0415 - after the first frame
 
         self.push_screen(ExplainScreen(self.runs.top, unit))
 
     def action_weights(self) -> None:
         """Show the first layer's weights."""
+        if self._is_dead("weights"):
+            return
         from mlpwatch.tui.weights.screen import WeightsScreen  # noqa: PLC0415 - after the first frame
 
         screen = WeightsScreen(
@@ -213,6 +210,8 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
 
     def action_layers(self) -> None:
         """Show gradients, updates and dead units, layer by layer."""
+        if self._is_dead("layers"):
+            return
         from mlpwatch.tui.layers.screen import LayersScreen  # noqa: PLC0415 - after the first frame
 
         self.push_screen(LayersScreen(self.runs.top, self.runs.names))

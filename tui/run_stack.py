@@ -1,12 +1,11 @@
 """The runs that the app follows: the main run, which trains here, and saved runs in view."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textual.app import App, SystemCommand
+from textual.app import App
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
@@ -83,31 +82,6 @@ class RunStack:
         """Return a new dashboard of the main run."""
         return self._make_dashboard(self._followed[0])
 
-    def commands(self, answer: Callable[[str], None]) -> Iterator[SystemCommand]:
-        """Yield the palette's commands on the shown run; none before it is loaded.
-
-        Args:
-            answer: shows why a command has no effect.
-        """
-        if (session := self.top.session) is not None:
-            about = "charts of CPU, memory and GPUs over the time of this run"
-            show = partial(self._show_machine, session.run.path, answer)
-            yield SystemCommand("Machine", about, show)
-
-    def _show_machine(self, path: Path, answer: Callable[[str], None]) -> None:
-        # Not at the top: NumPy is not needed for the first frame.
-        from mlpwatch.core.machine.source import why_no_figures  # noqa: PLC0415
-        from mlpwatch.tui.metrics.pushed import PushedMetrics, machine_metrics  # noqa: PLC0415
-
-        if isinstance(self._app.screen, PushedMetrics):
-            answer("escape first leaves these charts")
-        elif why := why_no_figures(path):
-            answer(why)
-        else:
-            log = machine_metrics(path)
-            log.start()
-            self._app.push_screen(PushedMetrics([log]), lambda _none: log.stop())
-
     def show_list(self, saved: Path, *, starts_new: bool = False) -> None:
         """List the saved runs; from a viewed run, return to the list.
 
@@ -167,6 +141,13 @@ class RunStack:
         self._followed.append(followed)
         self._app.push_screen(self._make_dashboard(followed), end_view)
         followed.watch.open()
+
+    def view_sweep(self, path: Path) -> None:
+        """Show a sweep until the user goes back; see `RunsHost`."""
+        from mlpwatch.tui.groups.screen import GroupScreen  # noqa: PLC0415 - after the first frame
+        from mlpwatch.tui.groups.source import SweepSource  # noqa: PLC0415
+
+        self._app.push_screen(GroupScreen(SweepSource(path), self.view, self.main))
 
     async def replace(self, followed: Followed, *, keeps_main: bool = False) -> None:
         """Make another run the main one, and show its dashboard; see `RunsHost`."""

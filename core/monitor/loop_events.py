@@ -31,6 +31,8 @@ VAL_ACCURACIES = (
 )  # fmt: skip
 TRAIN_ACCURACIES = ("accuracy", "acc", "train_accuracy", "train_acc", "train/accuracy", "train/acc")
 
+_KNOWN = frozenset((*TRAIN_LOSSES, *VAL_LOSSES, *VAL_ACCURACIES, *TRAIN_ACCURACIES))
+
 
 class LoopEvents:
     """Turns lines into events, in order.
@@ -47,6 +49,8 @@ class LoopEvents:
         self._waited, self._paused_at = 0.0, math.nan
         self._step = 0
         self._losses = _Mean()
+        self.has_numbers = self.has_known = False
+        """Whether the loop logs numbers, and whether the dashboard has a place for one of them."""
         self.rate = math.nan
         """The learning rate as logged or set last; NaN if neither."""
         self.seconds = 0.0
@@ -65,6 +69,9 @@ class LoopEvents:
         now = line.time if math.isnan(self._paused_at) else self._paused_at
         self.seconds = max(self.seconds, now - self._began - self._waited)
         step, seconds, engine = line.step, self.seconds, LOOP_ENGINE
+        if not self.has_known and line.kind in ("scalars", "epoch"):
+            self.has_numbers |= bool(line.values)
+            self.has_known = line.confusion is not None or not _KNOWN.isdisjoint(line.values)
         match line.kind:
             case "scalars":
                 self.rate = line.values.get("learning_rate", line.values.get("lr", self.rate))
@@ -102,7 +109,7 @@ class LoopEvents:
 
     def _record(self, line: LoopLine) -> EpochRecord:
         train_loss = first_of(line.values, TRAIN_LOSSES)
-        accuracy = _share(first_of(line.values, VAL_ACCURACIES))
+        accuracy = share_of(first_of(line.values, VAL_ACCURACIES))
         if line.confusion is not None and math.isnan(accuracy):
             accuracy = accuracy_of(line.confusion)
         record = EpochRecord(
@@ -114,7 +121,7 @@ class LoopEvents:
             val_loss=_known(first_of(line.values, VAL_LOSSES)),
             val_accuracy=accuracy,
             samples_per_second=math.nan,
-            train_accuracy=_share(first_of(line.values, TRAIN_ACCURACIES)),
+            train_accuracy=share_of(first_of(line.values, TRAIN_ACCURACIES)),
             confusion=self._widened(line.confusion),
         )
         self._losses = _Mean()
@@ -153,7 +160,7 @@ def _known(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _share(value: float | None) -> float:
+def share_of(value: float | None) -> float:
     """Return an accuracy as a share; one above 1 is in percent."""
     if value is None:
         return math.nan

@@ -111,6 +111,11 @@ class LoopRunSource:
         return self._closing.is_set()
 
     @property
+    def is_off_dashboard(self) -> bool:
+        """Whether the dashboard has a place for none of the numbers that the loop logs."""
+        return self._events.has_numbers and not self._events.has_known
+
+    @property
     def _status(self) -> Status | None:
         return self._client.status
 
@@ -286,13 +291,16 @@ class LoopRunSource:
         if read is None:
             return
         found, epoch, step = read
-        self.images_missing = why_no_images(found)
-        if not self.images_missing and found.classes > self._classes:
+        missing = why_no_images(found)
+        if not missing and found.classes > self._classes:
             self._seen = 0.0, 0.0  # the line of its epoch is not read yet
-        elif not self.images_missing:
+            return
+        if not missing:
             self.dataset = dataset_of(found, self._classes)
             shown = evaluation_of(found, len(self.dataset.labels), self._classes)
             self.mailbox.put(CheckpointEvaluated(LOOP_ENGINE, epoch, step, shown))
+        # Last: who sees that nothing is missing finds the event in the mailbox.
+        self.images_missing = missing
 
 
 def why_no_images(found: EpochPredictions) -> str:

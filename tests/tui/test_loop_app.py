@@ -13,6 +13,7 @@ import mlpwatch
 from mlpwatch.core.machine.samples import Sample
 from mlpwatch.core.runs.layout import MACHINE_NAME
 from mlpwatch.tui.loop_app import LoopApp
+from mlpwatch.tui.metrics.pushed import PushedMetrics
 from mlpwatch.tui.startup import ScreenOptions
 from tests.support.screen_text import screen_text
 from tests.support.stage import NEVER_FPS, until
@@ -112,10 +113,10 @@ async def test_keys_reach_the_loop(tmp_path: Path) -> None:
 
 async def test_all_metrics_lie_over_the_dashboard(ended: Path) -> None:
     async with shown(ended) as (app, pilot):
-        await sees(app, pilot, "ctrl+p, all metrics")
-        (found,) = [one for one in app.get_system_commands(app.screen) if "metrics" in one.title]
-        found.callback()
+        await sees(app, pilot, "M, all its numbers")
+        await pilot.press("M")
         await sees(app, pilot, "learning_rate")
+        assert "q back" in screen_text(app)
         await pilot.press("S", "q")
         await sees(app, pilot, "my-cnn · watched loop")
 
@@ -137,3 +138,25 @@ async def test_figures_of_the_machine_lie_over_the_dashboard(ended: Path) -> Non
         await sees(app, pilot, "second 5")
         await pilot.press("q", "q")
         await sees(app, pilot, "my-cnn · watched loop")
+
+
+async def test_numbers_that_the_dashboard_does_not_know_are_shown_by_themselves_once(
+    tmp_path: Path,
+) -> None:
+    with mlpwatch.watch("gan", saved=tmp_path, epochs=1) as run:
+        for step in run.steps(range(5)):
+            run.log(generator=float(step), critic=-float(step))
+        run.epoch(fid=40.0)
+    async with shown(tmp_path / "gan") as (app, pilot):
+
+        def has_charts() -> bool:
+            app.runs.poll()
+            app._tick()
+            return "generator" in screen_text(app)
+
+        await until(has_charts, pilot)
+        assert isinstance(app.screen, PushedMetrics)
+        await pilot.press("q")
+        await sees(app, pilot, "gan · watched loop")
+        app._tick()
+        assert not isinstance(app.screen, PushedMetrics)

@@ -12,6 +12,9 @@ _LEADING = (1.0, 2.0, 5.0, 10.0)
 _INTERVALS = 5
 """An axis is divided into at least this many steps before it is snapped to one."""
 
+_SAME = 1e-9
+"""Share by which the values of a constant differ, since means are rounded."""
+
 _ZERO_SHARE = 0.5
 """An axis begins at 0 when its lowest value is below this share of its highest."""
 
@@ -56,7 +59,7 @@ def nice_limits(values: Iterable[float], log: bool, previous: Limits | None = No
 def _linear_limits(low: float, high: float) -> Limits:
     if 0 <= low <= _ZERO_SHARE * high:
         low = 0.0
-    if low == high:
+    if high - low <= _SAME * max(abs(low), abs(high)):
         low, high = (low - abs(low) * 0.1, high + abs(high) * 0.1) if low else (0.0, 1.0)
     step = _step_above((high - low) / _INTERVALS / 2)
     return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
@@ -206,7 +209,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
 def tick_labels(ticks: Sequence[float]) -> list[str]:
     """Return the labels of evenly spaced ticks, with one exponent for all if any needs one.
 
-    A label is empty if five columns can't hold it, as -1e100, or make it equal to the one below:
+    A label is empty if five columns can't hold it, as -1e100, or can't tell it from its neighbours:
     100k does not say 100,002.
     """
     labels = [tick_label(tick) for tick in ticks]
@@ -217,9 +220,14 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
         if max(map(len, alike)) <= LABEL_COLUMNS and len(set(alike)) == len(alike):
             return alike
     return [
-        "" if len(label) > LABEL_COLUMNS or label in labels[max(0, place - 1) : place] else label
-        for place, label in enumerate(labels)
+        label if len(label) <= LABEL_COLUMNS and abs(_value_of(label) - tick) <= step / 4 else ""
+        for tick, label in zip(ticks, labels, strict=True)
     ]
+
+
+def _value_of(label: str) -> float:
+    power = next((power for power, suffix in _UNITS if label.endswith(suffix)), None)
+    return float(label) if power is None else float(label[:-1]) * 10.0**power
 
 
 def tick_label(value: float) -> str:

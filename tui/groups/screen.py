@@ -335,15 +335,16 @@ class GroupScreen(ClosesOnce[None]):
             self.say("saving the trials; the same sweep continues them")
 
     def action_back(self) -> None:
-        """Clear the filter, the zoom, and fold what is unfolded, one at a time."""
+        """Clear the filter, the zoom, and fold what is unfolded, one at a time; then close it."""
         line = self.query_one("#filter", Input)
         if line.has_focus or line.value:
             line.value = ""
             self.set_focus(None)
         elif self._zoom:
             self._zoom = 0
-        else:
-            self._list.fold_all()
+        elif not self._list.fold_all() and self.app.screen_stack[0] is not self:
+            self.dismiss()
+            return
         self.say("")
 
     def _open_trial(self, row: TrialRow) -> None:

@@ -124,10 +124,12 @@ class SettingList:
             self.row = self._row_of(number, self.row)
         self._arrange()
 
-    def fold_all(self) -> None:
-        """List no trials."""
-        if self._open:
+    def fold_all(self) -> bool:
+        """List no trials; return whether any were listed."""
+        had_some = bool(self._open)
+        if had_some:
             self.toggle_all()
+        return had_some
 
     def _find(self) -> None:
         """Find the settings that the filter leaves."""

@@ -66,6 +66,7 @@ KEYS: list[Key] = [
     Key("r", "r", "app.runs", "runs", "all saved runs: open, compare, resume", "dashboard"),
     Key("u", "u", "app.layers", "layers", "gradients, updates, dead units, layer by layer",
         "dashboard"),
+    Key("M", "M", "app.metrics", "", "charts of every number that is logged", "dashboard"),
     Key("tab", "tab", "next_panel", "panel", "go to the next panel", "dashboard", priority=True),
     Key("z", "z", "toggle_zoom", "zoom", "give the whole screen to one panel", "dashboard"),
     Key("o", "o", "toggle_overlay", "overlay",
@@ -295,7 +296,7 @@ KEYS: list[Key] = [
     Key("z", "z", "toggle_single", "single", "one chart at a time, or as many as fit",
         "metrics"),
     Key("o", "o", "toggle_overlay", "overlay", "two logs in the same charts", "metrics"),
-    Key("escape", "escape", "back", "", "drop crosshair, zoom, single chart, filter",
+    Key("escape,M", "escape", "back", "", "drop crosshair, zoom, single chart, filter",
         "metrics"),
     Key("question_mark", "?", "help", "help", "this help; any key closes it"),
     Key("ctrl+p", "ctrl+p", "command_palette", "", "all commands by name, themes too"),
@@ -377,7 +378,7 @@ def footer_keys(
     Args:
         where: the screen.
         attached: the run is in another process, and quitting does not affect it.
-        is_view: a saved run is viewed while another one trains here.
+        is_view: it lies above another screen.
         without: actions that have no effect now.
     """
     taken = {name for key in KEYS if key.where == where for name in key.names}
@@ -386,7 +387,7 @@ def footer_keys(
         live = [key for key in live if key.action_name not in CHANGING]
     own = [key for key in live if key.where == where]
     common = [key for key in live if key.where == "everywhere" and not taken & set(key.names)]
-    is_below = where not in ("dashboard", "sweep", "metrics") or is_view
+    is_below = is_view or where not in ("dashboard", "sweep", "metrics")
     q_does = "back" if is_below else "leave it" if attached else "quit"
     common = [key._replace(label=q_does) if key.action == "leave" else key for key in common]
     # On the dashboard pausing comes first; on other screens their own keys do.

@@ -214,13 +214,14 @@ class Footer(CellView):
 
     def _keys_of_now(self) -> list[Key]:
         watch = self._watch
+        is_above = self.is_attached and self.app.screen_stack[0] not in self.ancestors
         if watch is None:
-            return footer_keys(self._where, without=self._without)
+            return footer_keys(self._where, is_view=is_above, without=self._without)
         dead = [one for one in (*RUN_ACTIONS, *NETWORK_ACTIONS) if why_not(watch, one)]
         return footer_keys(
             self._where,
             attached=watch.attached,
-            is_view=watch.is_view,
+            is_view=is_above or watch.is_view,
             without={*self._without, *dead},
         )
 

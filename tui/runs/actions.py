@@ -16,6 +16,7 @@ from mlpwatch.tui.runs.comparison import ComparedRun
 from mlpwatch.tui.runs.comparison_screen import CompareScreen
 from mlpwatch.tui.runs.exporting import export_as, write_metrics
 from mlpwatch.tui.runs.host import RunsHost
+from mlpwatch.tui.runs.others import why_not_here
 from mlpwatch.tui.runs.run_list import RunList
 from mlpwatch.tui.runs.switch import RunSwitch
 from mlpwatch.tui.state.watch import Followed, watch_of
@@ -45,39 +46,46 @@ class RunActions:
             self._screen.dismiss()
         elif run.summary.state == "damaged":
             self._screen.say(run.summary.reason, bad=True)
+        elif run.kind == "sweep":
+            self._host.view_sweep(run.summary.path)
         else:
             names = tuple(engine.engine for engine in run.summary.engines)
             self._host.view(Followed(watch_of(run.summary.path), names))
 
     def compare(self) -> None:
         """Show the marked runs' curves in the same charts; without marks the selected run's."""
+        chosen = self._chosen()
         runs = [
             ComparedRun(self._runs.mark_number(run) or 0, run.summary.path)
-            for run in self._chosen()
+            for run in chosen
             if run.summary.state != "damaged"
         ]
         if runs:
             self._screen.app.push_screen(CompareScreen(runs))
-        elif self._chosen():
+        elif chosen:
             self._screen.say("a damaged run has no curves to show", bad=True)
 
     async def resume(self) -> None:
         """Ask, then replace the run on the dashboard with the selected one."""
-        if run := self._runs.selected:
+        if run := self._own_selected():
             await RunSwitch(self._host, self._screen.app, self._screen.say).resume(run)
 
     async def start_new(self) -> None:
         """Ask for options, those of the selected run to begin with, and start a new run here."""
-        run = self._runs.selected
-        if run is None or run.summary.state == "damaged":
+        run = self._own_selected()
+        if run is None:
+            return
+        if run.summary.state == "damaged":
             self._screen.say("choose a run to begin with: its options are changed", bad=True)
             return
         await RunSwitch(self._host, self._screen.app, self._screen.say).start_new(run)
 
     async def branch(self) -> None:
         """Ask for an epoch of the selected run and changes, and train a branch of it here."""
-        run = self._runs.selected
-        if run is None or run.summary.state == "damaged":
+        run = self._own_selected()
+        if run is None:
+            return
+        if run.summary.state == "damaged":
             self._screen.say("choose a run to branch from: a damaged one can't be read", bad=True)
             return
         await branch_here(self._host, self._screen.app, self._screen.say, run.summary.path)
@@ -145,18 +153,28 @@ class RunActions:
 
     async def export_as(self) -> None:
         """Ask for a format, and write the selected run in it to the current folder."""
-        run = self._runs.selected
+        run = self._own_selected()
         if run is not None:
             await export_as(self._screen.app, run.summary.path, self._screen.say)
 
     def _chosen(self) -> list[ListedRun]:
         """Return the marked runs; without marks the selected one."""
-        selected = self._runs.selected
-        return self._runs.marked or ([selected] if selected else [])
+        if self._runs.marked:
+            return self._runs.marked
+        selected = self._own_selected()
+        return [selected] if selected else []
+
+    def _own_selected(self) -> ListedRun | None:
+        """Return the selected run; None and a message if it is a watched loop or a sweep."""
+        run = self._runs.selected
+        if run is not None and (why := why_not_here(run)):
+            self._screen.say(why, bad=True)
+            return None
+        return run
 
     def _changeable(self, what: str) -> ListedRun | None:
         """Return the selected run; None and a message if it can't be changed."""
-        run = self._runs.selected
+        run = self._own_selected()
         if run is None:
             return None
         if self._screen.is_here(run):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.runs.listing import EngineSummary, RunSummary
@@ -10,6 +10,8 @@ from mlpwatch.tui.formatting import TITLES
 from mlpwatch.tui.kit.theme import Role
 
 ABSENT = "–"
+
+RowKind = Literal["run", "loop", "sweep"]
 
 COLUMN_GAP = 2
 """Blank cells between two columns."""
@@ -43,6 +45,9 @@ class ListedRun:
     """Whether this process trains it, or has trained it."""
     has_ended_here: bool = False
     """Whether this process trained it and has ended it."""
+    kind: RowKind = "run"
+    note: str = ""
+    """What is known of it where it is no run of ours, in one line."""
     depth: int = 0
     """Number of its ancestors above it, where the list shows families."""
 
@@ -130,9 +135,17 @@ def _epochs(run: ListedRun) -> tuple[str, Role]:
     done, planned = run.epochs_done, run.summary.epochs_planned
     if done is None:
         return ABSENT, Role.TEXT
+    if planned is None:
+        return str(done), Role.TEXT
     forms = (f"{done}/{planned}", f"{done}/{_thousands(planned)}")
     fitting = [form for form in forms if len(form) <= _EPOCHS_WIDTH]
     return (fitting or [f"{_thousands(done)}/{_thousands(planned)}"])[0], Role.TEXT
+
+
+def _recipe(run: ListedRun) -> tuple[str, Role]:
+    """Return the recipe of a run; of what is no run, what it is."""
+    what = run.summary.recipe if run.kind == "run" else run.kind
+    return what or ABSENT, Role.TEXT
 
 
 def _thousands(number: int | None) -> str:
@@ -177,7 +190,7 @@ COLUMNS: tuple[Column, ...] = (
         "when", 16, _plain(when_text), lambda run: run.summary.created, 4, descends=True
     ),
     Column("data", 8, _plain(lambda run: run.dataset), lambda run: run.summary.dataset, 3),
-    Column("recipe", 7, _plain(lambda run: run.recipe), lambda run: run.summary.recipe, 5),
+    Column("recipe", 7, _recipe, lambda run: _recipe(run)[0], 5),
     Column("hidden", 11, _plain(hidden_text), lambda run: run.summary.hidden, 2),
     Column(
         "optimizer", 10, _plain(lambda run: run.optimizer), lambda run: run.summary.optimizer, 1

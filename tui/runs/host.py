@@ -18,6 +18,14 @@ class RunsHost(Protocol):
         """Show a run until the user goes back; the main run continues meanwhile."""
         ...
 
+    def view_sweep(self, path: Path) -> None:
+        """Show a sweep until the user goes back.
+
+        Raises:
+            RunError: its folder can't be read.
+        """
+        ...
+
     async def replace(self, followed: Followed, *, keeps_main: bool = False) -> None:
         """Make another run the main one.
 

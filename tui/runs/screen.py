@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -25,6 +26,7 @@ from mlpwatch.tui.kit.lines import Footer, TextLine
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.runs.actions import RunActions
 from mlpwatch.tui.runs.columns import COLUMNS, ListedRun
+from mlpwatch.tui.runs.others import OtherIndex, why_not_here
 from mlpwatch.tui.runs.run_list import MOST_MARKED, RunList
 from mlpwatch.tui.runs.table import RunTable, empty_text, selected_text
 from mlpwatch.tui.state.run_state import MESSAGE_SECONDS
@@ -55,7 +57,8 @@ class RunsScreen(ClosesOnce[None]):
 
     def __init__(self, host: "RunsHost", saved: Path, *, starts_new: bool = False) -> None:
         super().__init__()
-        self._host, self._index, self._runs = host, RunIndex(saved), RunList()
+        self._host, self._runs = host, RunList()
+        self._index, self._others = RunIndex(saved), OtherIndex(saved)
         self._run_actions = RunActions(host, self, self._runs)
         self._error = ""
         """Why the list can't be read."""
@@ -174,7 +177,9 @@ class RunsScreen(ClosesOnce[None]):
 
     def action_mark(self) -> None:
         """Mark the selected run for a comparison or an export."""
-        if self._runs.toggle_mark():
+        if (run := self._runs.selected) and (why := why_not_here(run)):
+            self.say(why, bad=True)
+        elif self._runs.toggle_mark():
             self.say("")
         else:
             self.say(f"{MOST_MARKED} runs fit into one chart; m takes a mark away", bad=True)
@@ -265,8 +270,8 @@ class RunsScreen(ClosesOnce[None]):
     async def _read(self) -> None:
         began = monotonic()
         try:
-            found = await asyncio.to_thread(self._index.read)
-            self._runs.replace(map(self._listed, found))
+            found, others = await asyncio.to_thread(self._read_all)
+            self._runs.replace([*map(self._listed, found), *map(self._placed, others)])
             self._error = ""
         except Exception as error:  # files may contain anything; training continues
             self._runs.replace(())
@@ -279,6 +284,12 @@ class RunsScreen(ClosesOnce[None]):
             self.action_start_new()
         if self._is_stale:
             self.look(at_once=True)
+
+    def _read_all(self) -> tuple[list[RunSummary], list[ListedRun]]:
+        return self._index.read(), self._others.read()
+
+    def _placed(self, other: ListedRun) -> ListedRun:
+        return replace(other, is_here=self._is_path_here(other.summary.path))
 
     def _listed(self, summary: RunSummary) -> ListedRun:
         watch, is_here = self._host.main, self._is_path_here(summary.path)

@@ -125,6 +125,8 @@ def selected_text(run: ListedRun | None, width: int) -> Text:
     if run is None:
         return []
     summary = run.summary
+    if run.note and not summary.reason:
+        return [(f" {run.note}", Role.TEXT)]
     if summary.reason:
         return [(f" {summary.reason}", Role.BAD)]
     begun = f"branch of {summary.parent}" if summary.parent else None

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
+from mlpwatch.core.runs.layout import is_watched
 from mlpwatch.core.scheduling import stand_back
 from mlpwatch.core.spectating import looks_only
 from mlpwatch.core.text import printable
@@ -17,7 +18,6 @@ from mlpwatch.tui.state.shown_epoch import ShownEpoch
 
 if TYPE_CHECKING:
     from mlpwatch.core.data.dataset import Dataset
-    from mlpwatch.core.remote.follower import RunFollower
     from mlpwatch.core.run_source import RunSource
     from mlpwatch.core.runs.replay import ParentTail
     from mlpwatch.tui.state.run_state import RunState
@@ -343,7 +343,7 @@ class Watch:
                 hint = "it has ended" + ("" if fixed else "; r, then c, trains it further")
             else:
                 hint = "q leaves it" + ("" if looks_only() else " alone, X ends it")
-            hint += "; ctrl+p, all metrics" if self.is_loop else ""
+            hint += "; M, all its numbers" if self.is_loop else ""
             self.state.say(f"{'showing' if self.state.ended else 'following'} {name}: {hint}")
         elif _is_short(session.dataset) and not self._limit_is_held:
             self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))
@@ -381,20 +381,20 @@ class Followed(NamedTuple):
     """The engines that train, left to right."""
 
 
-def watch_of(path: Path, *, of_sweep: bool = False) -> Watch:
-    """Return a watch that reads a saved run from its folder, not yet opened.
+def watch_of(path: Path, *, is_view: bool = True, of_sweep: bool = False) -> Watch:
+    """Return a watch of the run or watched loop in a folder, not yet opened; see `Watch`."""
+    is_loop = is_watched(path)
 
-    Args:
-        path: of the run's folder.
-        of_sweep: it is a trial, viewed from the sweep's screen.
-    """
-
-    def start(report: Report) -> "RunFollower":
+    def start(report: Report) -> "RunSource":
         report(f"reading {printable(path.name)}")
-        # Not at the top: the import takes longer than showing the screen.
+        # Not at the top: the imports take longer than showing the screen.
+        if is_loop:
+            from mlpwatch.core.monitor.loop_source import LoopRunSource  # noqa: PLC0415
+
+            return LoopRunSource(path)
         from mlpwatch.core.remote.follower import RunFollower  # noqa: PLC0415
         from mlpwatch.core.runs.run import Run  # noqa: PLC0415
 
         return RunFollower(Run.open(path.parent, path.name))
 
-    return Watch(start, is_view=True, of_sweep=of_sweep)
+    return Watch(start, attached=is_loop, is_view=is_view, of_sweep=of_sweep, is_loop=is_loop)

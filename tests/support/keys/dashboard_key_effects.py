@@ -217,6 +217,13 @@ async def goes_back_one_thing_at_a_time(stage: Stage, key: str) -> None:
     assert "╌ PyTorch" not in stage.text()
 
 
+@effect("dashboard", "app.metrics")
+async def says_that_there_is_no_number_yet(stage: Stage, key: str) -> None:
+    """What it shows is proven with folders: see the list of runs, and watched loops."""
+    await stage.press(key)
+    await stage.see("no numbers yet: they come with the first epoch")
+
+
 @effect("dashboard", "app.weights")
 async def opens_the_weights(stage: Stage, key: str) -> None:
     await stage.press(key)

@@ -27,6 +27,7 @@ from mlpwatch.tui.charts.scales import (
         ([97.2, 98.1], False, (97.2, 98.1)),
         ([], False, (0, 1)),
         ([0.0], False, (0, 1)),
+        ([0.1, 0.1 + 2e-17, 0.1 + 1e-12], False, (0.09, 0.11)),
         ([2.3, 0.08], True, (0.05, 5)),
         ([0.3], True, (0.2, 2)),
         ([-1.0], True, (0.1, 1)),
@@ -130,4 +131,5 @@ def test_labels_with_exponents_have_the_same_one() -> None:
 
 def test_a_label_that_says_nothing_new_is_left_out() -> None:
     assert tick_labels([100_000, 100_001, 100_002]) == ["100k", "", ""]
+    assert tick_labels([9e-4, 95e-5, 1e-3, 105e-5]) == [".0009", "95e-5", "0.001", ""]
     assert tick_labels([-1e100, 0.0]) == ["", "0"]
