@@ -15,7 +15,7 @@ from textual.timer import Timer
 from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.help.screen import HelpScreen, Palette
+from mlpwatch.tui.help.screen import HelpScreen, Palette, palette_commands
 from mlpwatch.tui.kit.base_screen import Says, SpectatedApp, TakesKeys
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import Where, bindings
@@ -27,7 +27,6 @@ from mlpwatch.tui.outside.copies import Copies
 from mlpwatch.tui.run_keys.all_metrics import AllMetrics
 from mlpwatch.tui.run_keys.epoch_keys import EpochKeys
 from mlpwatch.tui.run_keys.live_settings import LiveSettings
-from mlpwatch.tui.run_keys.palette_commands import palette_commands
 from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.shutdown import Shutdown
 from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on

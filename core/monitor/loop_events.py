@@ -109,7 +109,7 @@ class LoopEvents:
 
     def _record(self, line: LoopLine) -> EpochRecord:
         train_loss = first_of(line.values, TRAIN_LOSSES)
-        accuracy = share_of(first_of(line.values, VAL_ACCURACIES))
+        accuracy = accuracy_share(first_of(line.values, VAL_ACCURACIES))
         if line.confusion is not None and math.isnan(accuracy):
             accuracy = accuracy_of(line.confusion)
         record = EpochRecord(
@@ -121,7 +121,7 @@ class LoopEvents:
             val_loss=_known(first_of(line.values, VAL_LOSSES)),
             val_accuracy=accuracy,
             samples_per_second=math.nan,
-            train_accuracy=share_of(first_of(line.values, TRAIN_ACCURACIES)),
+            train_accuracy=accuracy_share(first_of(line.values, TRAIN_ACCURACIES)),
             confusion=self._widened(line.confusion),
         )
         self._losses = _Mean()
@@ -160,7 +160,7 @@ def _known(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def share_of(value: float | None) -> float:
+def accuracy_share(value: float | None) -> float:
     """Return an accuracy as a share; one above 1 is in percent."""
     if value is None:
         return math.nan

@@ -1,19 +1,21 @@
 """Short screens above the others: the help, and the command palette."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.events import Key as KeyEvent
 from textual.events import Resize
 from textual.geometry import Size
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from mlpwatch.tui.help.text import FRAME_COLUMNS, HELP_COLUMNS, laid_out
 from mlpwatch.tui.kit.base_screen import ClosesOnce
-from mlpwatch.tui.kit.keys import Where
+from mlpwatch.tui.kit.keys import KEYS, Where
 from mlpwatch.tui.kit.look import look_of
 from mlpwatch.tui.terminal.textual_internals import SafePalette
 
@@ -77,3 +79,36 @@ class HelpScreen(ModalScreen[None], ClosesOnce[None]):
 
 class Palette(SafePalette, ClosesOnce[None]):
     """Textual's palette; keys that come in a burst would close it and the screen below it."""
+
+
+def palette_commands(
+    app: App[int], screen: Screen[object], new_run: Callable[[], None]
+) -> Iterator[SystemCommand]:
+    """Yield the commands of a screen.
+
+    Args:
+        app: runs the actions.
+        screen: on which the palette was opened.
+        new_run: asks for the options of a new run.
+    """
+    where = getattr(screen, "WHERE", "everywhere")
+    for key in KEYS:
+        if key.where in (where, "everywhere") and key.action != "command_palette":
+            title = key.label or key.help
+            title = title[0].upper() + title[1:]
+            # From the palette `leave` ends the program on every screen.
+            leaves = key.action == "leave"
+            run = (
+                partial(app.run_action, "quit")
+                if leaves
+                else partial(screen.run_action, key.action)
+            )
+            about = f"{key.help} ({key.shown})" if key.label else key.shown
+            yield SystemCommand(title, about, run)
+    for name, about in (("Light", "dark text on light ground"), ("Dark", "light text on dark")):
+        theme = partial(setattr, app, "theme", f"textual-{name.lower()}")
+        yield SystemCommand(f"{name} theme", about, theme)
+    faster, slower = (partial(app.run_action, f"{one}_screen") for one in ("faster", "slower"))
+    yield SystemCommand("Faster screen", "more frames per second", faster)
+    yield SystemCommand("Slower screen", "fewer frames per second", slower)
+    yield SystemCommand("New run", "change the options of a run (r, then N)", new_run)

@@ -4,8 +4,11 @@ from pathlib import Path
 
 from textual.widgets import Input
 
-from mlpwatch.core.machine.source import MachineSource
+from mlpwatch.core.errors import MlpwatchError, RunError
+from mlpwatch.core.machine.source import MachineSource, why_no_figures
+from mlpwatch.core.runs.layout import METRICS_NAME, is_watched
 from mlpwatch.tui.metrics.following import FollowedMetrics
+from mlpwatch.tui.metrics.opening import opened
 from mlpwatch.tui.metrics.screen import MetricsScreen
 
 _LOOK_SECONDS = 0.5
@@ -31,6 +34,27 @@ class PushedMetrics(MetricsScreen):
         return options.crosshair, options.halvings, self._single, self._words, line.has_focus
 
 
+def all_metrics(folder: Path) -> FollowedMetrics:
+    """Return all numbers that a run or a watched loop has logged; not read yet.
+
+    Raises:
+        MlpwatchError: there are none yet, or they can't be read.
+    """
+    try:
+        (log,) = opened([folder])
+    except MlpwatchError:
+        if is_watched(folder) or (folder / METRICS_NAME).exists():
+            raise
+        raise RunError("no numbers yet: they come with the first epoch") from None
+    return log
+
+
 def machine_metrics(folder: Path) -> FollowedMetrics:
-    """Return the figures of a run's machine, over its seconds of training; not read yet."""
+    """Return the figures of a run's machine, over its seconds of training; not read yet.
+
+    Raises:
+        RunError: there are none; it says why, and what to do.
+    """
+    if why := why_no_figures(folder):
+        raise RunError(why)
     return FollowedMetrics(MachineSource(folder), axis="second")

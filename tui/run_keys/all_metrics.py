@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 from textual.app import App, SystemCommand
 
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.runs.layout import METRICS_NAME
 from mlpwatch.tui.run_stack import RunStack
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlpwatch.tui.metrics.following import FollowedMetrics
-
-
-_TOO_EARLY = "no numbers yet: they come with the first epoch"
 
 
 class AllMetrics:
@@ -43,39 +41,31 @@ class AllMetrics:
             yield SystemCommand("Machine", about, self.show_machine)
 
     def show(self) -> None:
-        """Show them, until the user goes back."""
+        """Show all numbers, until the user goes back."""
         # Not at the top: it reads JSON and needs NumPy, the first frame does not.
-        from mlpwatch.tui.metrics.opening import opened  # noqa: PLC0415
+        from mlpwatch.tui.metrics.pushed import all_metrics  # noqa: PLC0415
 
-        session = self._runs.top.session
-        if session is None:
-            return
-        try:
-            (log,) = opened([session.run.path])
-        except MlpwatchError as error:
-            is_young = not (session.run.path / METRICS_NAME).exists()
-            self._answer(_TOO_EARLY if is_young else str(error))
-            return
-        self._push(log)
+        self._push(all_metrics)
 
     def show_machine(self) -> None:
         """Show what the machine did meanwhile, until the user goes back."""
-        from mlpwatch.core.machine.source import why_no_figures  # noqa: PLC0415 - as above
-        from mlpwatch.tui.metrics.pushed import machine_metrics  # noqa: PLC0415
+        from mlpwatch.tui.metrics.pushed import machine_metrics  # noqa: PLC0415 - as above
+
+        self._push(machine_metrics)
+
+    def _push(self, open_log: "Callable[[Path], FollowedMetrics]") -> None:
+        from mlpwatch.tui.metrics.pushed import PushedMetrics  # noqa: PLC0415 - as above
 
         session = self._runs.top.session
         if session is None:
             return
-        if why := why_no_figures(session.run.path):
-            self._answer(why)
-        else:
-            self._push(machine_metrics(session.run.path))
-
-    def _push(self, log: "FollowedMetrics") -> None:
-        from mlpwatch.tui.metrics.pushed import PushedMetrics  # noqa: PLC0415 - as above
-
         if isinstance(self._app.screen, PushedMetrics):
             self._answer("escape first leaves these charts")
+            return
+        try:
+            log = open_log(session.run.path)
+        except MlpwatchError as error:
+            self._answer(str(error))
             return
 
         def end(_none: None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlpwatch.core.errors import RunError
 from mlpwatch.core.monitor.follower import LoopState, summarize_loops
-from mlpwatch.core.monitor.loop_events import LOOP_ENGINE, VAL_ACCURACIES, first_of, share_of
+from mlpwatch.core.monitor.loop_events import LOOP_ENGINE, VAL_ACCURACIES, accuracy_share, first_of
 from mlpwatch.core.runs.layout import GROUP_NAME
 from mlpwatch.core.runs.listing import EngineSummary, RunStateName, RunSummary, group_folders
 from mlpwatch.core.sweeps.reading import GroupReader, GroupReading, group_state
@@ -61,7 +61,7 @@ def why_not_here(run: ListedRun) -> str:
 def _loop_row(loop: LoopState) -> ListedRun:
     """Return the row of a watched loop: its validation accuracy is in NumPy's column."""
     manifest = loop.manifest
-    accuracy = share_of(first_of(loop.values, VAL_ACCURACIES))
+    accuracy = accuracy_share(first_of(loop.values, VAL_ACCURACIES))
     known = None if math.isnan(accuracy) else accuracy
     numbers = [f"{printable(name)} {one:.4g}" for name, one in loop.values.items()]
     script = f" of {manifest.script}" if manifest and manifest.script else ""
