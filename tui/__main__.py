@@ -68,6 +68,7 @@ def main(arguments: Sequence[str]) -> int:
             sweep=sweep,
             runs=runs,
             fetch=fetch,
+            serve=show_in_browsers,
         )
         apply_own_defaults(parser)
         options = parser.parse_args(check_command(_with_command(arguments)))
@@ -259,6 +260,35 @@ def fetch(_options: argparse.Namespace) -> int:
 
     fetch_mnist(say)
     return 0
+
+
+def show_in_browsers(options: argparse.Namespace) -> int:
+    """Show runs in browsers, until a signal ends it."""
+    note = _served(options)
+    from mlpwatch.tui.serve.command import serve_pages  # noqa: PLC0415
+
+    return serve_pages(options, note)
+
+
+def _served(options: argparse.Namespace) -> str:
+    """Return what there is to show, in one line.
+
+    Raises:
+        RunError: nothing.
+    """
+    from mlpwatch.core.monitor.progress import watched_loop  # noqa: PLC0415
+    from mlpwatch.core.runs.lock import is_locked  # noqa: PLC0415
+    from mlpwatch.tui.metrics.opening import logs_named  # noqa: PLC0415
+
+    saved = Path(options.saved)
+    if logs_named(saved, (options.run, None)):
+        return f"showing the log {options.run}"
+    if shown := _group_named(options) or watched_loop(saved, options.run):
+        return f"showing {shown.name}"
+    run = _open_run(options)
+    if is_locked(run.path):
+        return f"showing {run.name}, which trains"
+    return f"showing {run.name}, which has ended; mlpwatch, in another terminal, trains a new run"
 
 
 def _group_named(options: argparse.Namespace) -> Path | None:

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from typing import get_args
 
@@ -27,11 +28,13 @@ from mlpwatch.tui.terminal.window.signs import notify_stderr
 
 _RUN_HELP = "name of the run, or path of its folder (default: the newest run)"
 
+MOST_PORT = 65_535
+
 Command = Callable[[argparse.Namespace], int]
 
 COMMANDS = (
     "train", "resume", "branch", "attach", "order", "sweep", "compare", "why", "export", "runs",
-    "status", "tail", "data", "check", "new", "completion", "relay",
+    "status", "tail", "data", "check", "new", "serve", "completion", "relay",
 )  # fmt: skip
 """The first word that is not an option; without a command, train and watch."""
 
@@ -55,6 +58,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     what is wrong in your own network
   mlpwatch new FILE              write a starter file for it
+  mlpwatch serve [RUN]           the dashboard in a browser
   mlpwatch completion SHELL      for bash, zsh or fish
 
 mlpwatch COMMAND --help shows a command's own options. With no option at all it trains the `twin` \
@@ -72,6 +76,7 @@ def build_parser(
     sweep: Command,
     runs: Command,
     fetch: Command,
+    serve: Command,
 ) -> Parser:
     """Return the parser; each command's namespace has its function as `command`."""
     parser = Parser(
@@ -108,6 +113,7 @@ def build_parser(
     _add_check(commands.add_parser("check", allow_abbrev=False))
     _add_new(commands.add_parser("new", allow_abbrev=False))
     _add_relay(commands.add_parser("relay", allow_abbrev=False))
+    _add_serve(commands.add_parser("serve", allow_abbrev=False), serve)
     _add_completion(commands.add_parser("completion", allow_abbrev=False), parser)
     return parser
 
@@ -300,6 +306,37 @@ def _add_new(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=new)
 
 
+def _add_serve(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.description = (
+        "Show the dashboard in browsers, for people without SSH (needs mlpwatch[web]). Each viewer "
+        "gets a screen of their own, at the least priority; up to 32 look on at once. The link "
+        "that is printed has a token, and nothing is shown without it. Viewers look, browse and "
+        "draw; nothing that changes a training, a run or a file is open to them without --control."
+    )
+    parser.usage = "mlpwatch serve [RUN] [OPTIONS]"
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN",
+        help="name of the run or sweep, or path of its folder (default: the newest run, looked up "
+        "for each viewer)",
+    )  # fmt: skip
+    add_run_options(parser, naming=False)
+    group = parser.add_argument_group("server")
+    group.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="address to listen on (127.0.0.1: this machine alone; 0.0.0.0: all who reach it, "
+        "unencrypted)",
+    )  # fmt: skip
+    group.add_argument(
+        "--port", type=_port, default=8000, metavar="N", help="8000; 0 takes a free one"
+    )
+    group.add_argument(
+        "--control", action="store_true",
+        help="viewers may pause, save, rename, delete, start runs and write files, as at this "
+        "keyboard",
+    )  # fmt: skip
+    parser.set_defaults(command=command)
+
+
 def _add_completion(parser: argparse.ArgumentParser, whole: Parser) -> None:
     parser.description = "Print a script that completes commands, options and names of runs."
     add_completion_options(parser, whole)
@@ -339,3 +376,10 @@ def _frames(text: str) -> float:
     if not 0 < value <= MAX_FPS:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, up to {MAX_FPS:g}")
     return value
+
+
+def _port(text: str) -> int:
+    port = int(text) if re.fullmatch("[0-9]{1,5}", text) else -1
+    if not 0 <= port <= MOST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {MOST_PORT}")
+    return port

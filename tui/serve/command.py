@@ -1,0 +1,131 @@
+"""`mlpwatch serve`: the dashboard in a browser, for people without SSH."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from mlpwatch.core.errors import InputError
+
+NEEDED = ("aiohttp", "textual_serve")
+
+FRAMES_PER_SECOND = "2"
+"""Of a viewer, as over SSH: half of the processor time that 4 would take."""
+
+_ANY = {"0.0.0.0", "::"}
+"""Addresses that mean all of this machine's."""
+
+
+def static_files() -> Path:
+    """Return the folder of textual-serve's files for browsers.
+
+    Raises:
+        InputError: a package of the extra is not installed.
+    """
+    origins = {name: spec.origin for name in NEEDED if (spec := find_spec(name))}
+    for name in NEEDED:
+        if origins.get(name) is None:
+            raise InputError(
+                f"serve: needs {name}, which is not installed; pip install 'mlpwatch[web]'"
+            )
+    return Path(origins["textual_serve"] or "").parent / "static"
+
+
+def serve_pages(options: argparse.Namespace, note: str) -> int:
+    """Serve until a signal ends it; return the exit status.
+
+    Args:
+        options: of the command line.
+        note: about what is served, in one line.
+
+    Raises:
+        InputError: a package is missing, or the address can't be listened on.
+    """
+    files = static_files()
+    # aiohttp would print what broken clients send; the token is in an address that it could print.
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
+    with _listening(options.host, options.port) as listening:
+        return asyncio.run(_serve(options, listening, files, note))
+
+
+async def _serve(
+    options: argparse.Namespace, listening: socket.socket, files: Path, note: str
+) -> int:
+    from aiohttp import web  # noqa: PLC0415 - of the extra
+
+    from mlpwatch.tui.serve.access import Access, is_loopback  # noqa: PLC0415
+    from mlpwatch.tui.serve.site import Site  # noqa: PLC0415
+
+    port = listening.getsockname()[1]
+    access = Access(options.host, port)
+    site = Site(access, _command(options), files, saves=options.control)
+    runner = web.AppRunner(
+        site.application(), access_log=None, handle_signals=False, shutdown_timeout=1.0
+    )
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(one, _end, ended, 128 + one)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening).start()
+        print(f"http://{_reached_as(options.host)}:{port}/?token={access.token}", flush=True)  # noqa: T201
+        _say(note)
+        _say(
+            "whoever has this link may pause, save, delete and start runs; Ctrl-C ends it"
+            if options.control
+            else "whoever has this link may look, not change anything; Ctrl-C ends it"
+        )
+        if not is_loopback(options.host):
+            _say("warning: the link and what it shows are sent unencrypted; use it in a network "
+                 "that you trust")  # fmt: skip
+        return await ended
+    finally:
+        await runner.cleanup()
+
+
+def _end(ended: "asyncio.Future[int]", status: int) -> None:
+    if not ended.done():
+        ended.set_result(status)
+
+
+def _command(options: argparse.Namespace) -> list[str]:
+    """Return what each viewer's process runs."""
+    # -P: a file in the working folder must not take a library's place.
+    words = [sys.executable, "-P", "-m", "mlpwatch", "attach", "--saved", str(options.saved)]
+    words += ["--fps", FRAMES_PER_SECOND]
+    words += [] if options.control else ["--spectate"]
+    return words if options.run is None else [*words, "--", options.run]
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        InputError: there is no such address here, or the port is in use.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        number = 0 if isinstance(error, socket.gaierror | UnicodeError) else error.errno or 0
+        why = (os.strerror(number) if number else str(getattr(error, "strerror", error))).lower()
+        advice = "give another with --port" if "in use" in why else "give this machine's address"
+        raise InputError(f"serve: {host}:{port}: {why}; {advice}") from None
+
+
+def _reached_as(host: str) -> str:
+    """Return the name in the link."""
+    if host in _ANY:
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def _say(line: str) -> None:
+    print(f"mlpwatch: {line}", file=sys.stderr, flush=True)  # noqa: T201
