@@ -45,7 +45,7 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch [OPTIONS]             train and watch
   mlpwatch train [OPTIONS]       the same without a screen
   mlpwatch resume [RUN]          continue RUN, or the newest run
-  mlpwatch branch RUN --at N     a new run from its epoch N
+  mlpwatch branch RUN --at N     a new run from epoch N
   mlpwatch attach [RUN|PATH]     watch another's run or log
   mlpwatch attach HOST:RUN       one of another machine, through ssh
   mlpwatch order RUN ORDER       pause, resume, step, save, stop or set it
@@ -57,8 +57,8 @@ Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
   mlpwatch runs                  list saved runs
   mlpwatch data fetch mnist      download MNIST into the cache
   mlpwatch check FILE [FILE]     what is wrong in your own network
-  mlpwatch new FILE              write a starter file for it
-  mlpwatch serve [RUN]           the dashboard in a browser
+  mlpwatch new FILE              a starter file for it
+  mlpwatch serve [RUN]           all of it in a browser
   mlpwatch completion SHELL      for bash, zsh or fish
 
 mlpwatch COMMAND --help shows a command's own options. With no option at all it trains the `twin` \
