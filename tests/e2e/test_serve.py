@@ -1,7 +1,8 @@
-"""The dashboard in a browser: real processes."""
+"""The dashboard in a browser: real processes, a real Chromium."""
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,7 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 
 from mlpwatch.core.runs.layout import SOCKET_NAME
+from tests.support.browser import CHROMIUM, Browser, browser
 from tests.support.orders import slow_down
 from tests.support.pty.emulator import Emulator
 from tests.support.terminal import environment, mlpwatch_command
@@ -19,7 +21,7 @@ from tests.support.waiting import DEADLINE_SECONDS, seconds_to_end, wait_until
 
 pytestmark = [pytest.mark.xdist_group("serve"), pytest.mark.slow]
 
-TRAIN = ["train", "--data", "digits", "--name", "demo", "--epochs", "1000", "--only", "numpy"]
+TRAIN = ["train", "--data", "digits", "--name", "demo", "--epochs", "5000", "--only", "numpy"]
 
 
 @contextmanager
@@ -55,6 +57,63 @@ def viewers_of(server: "subprocess.Popen[str]") -> list[int]:
     """Return the processes that a server has started and not yet ended."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
     return [int(one) for one in children.split()]
+
+
+def epoch(text: str) -> int:
+    found = re.search(r"epoch +(\d+)/5000", text)
+    return int(found[1]) if found else -1
+
+
+def curves(text: str) -> list[str]:
+    return [row for row in text.split("\n") if re.search("[⠁-⣿]", row)]
+
+
+def wrong_cell(text: str) -> tuple[int, int] | None:
+    """Return column and row of a confusion cell with mistakes; None if there is none."""
+    rows = text.split("\n")
+    head = next((y for y, row in enumerate(rows) if "true ↓" in row or " confusion" in row), 0)
+    classes = {found.end(): found[0] for found in re.finditer(r"\d", rows[head + 1])}
+    for y, row in enumerate(rows[head + 2 : head + 12], start=head + 2):
+        for cell in re.finditer(r"\d+", row[3 : max(classes, default=0)]):
+            label = classes.get(cell.end() + 3)
+            if label is not None and label != row.strip()[0]:
+                return cell.start() + 3, y
+    return None
+
+
+async def new_picture(page: Browser, old: bytes) -> bytes:
+    """Wait until the page looks unlike an old picture."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while (new := await page.picture()) == old:
+            await asyncio.sleep(0.1)
+    return new
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+async def test_chromium_shows_it_and_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    with started(folder, "serve", "--port", "0") as server:
+        address = link_of(server)
+        async with browser(tmp_path / "profile", address) as page:
+            seen = await page.see(lambda text: epoch(text) >= 0 and "true ↓" in text)
+            picture = await page.picture()
+            await page.see(lambda text: epoch(text) > epoch(seen) and curves(text) != curves(seen))
+            assert await new_picture(page, picture)
+            assert await page.value("location.href") == address.partition("?")[0]
+            assert not await page.value("document.cookie"), "scripts see the token"
+            assert await page.value("[scrollX, innerWidth - document.body.scrollWidth]") == [0, 0]
+            await page.press(" ")
+            await page.see("spectators look only")
+            await page.see(lambda text: wrong_cell(text) is not None)
+            place = wrong_cell(page.text())
+            assert place is not None
+            await page.double_click(*place)
+            await page.see("read as")
+            await page.press("q")
+            await page.see("loss")
+            assert page.complaints == []
+            await page.press("q")
+            await page.wait_for("document.body.classList.contains('-closed')")
+        wait_until(lambda: not viewers_of(server))
 
 
 @asynccontextmanager
