@@ -27,6 +27,7 @@ from mlpwatch.core.runs.layout import (
     HISTORY_NAME,
     IMAGES_NAME,
     LOOP_LOG_NAME,
+    MACHINE_NAME,
     MANIFEST_NAME,
     METRICS_NAME,
     PLAN_NAME,
@@ -42,8 +43,12 @@ from mlpwatch.core.runs.layout import (
 WHOLE_NAMES = (MANIFEST_NAME, WATCH_NAME, PLAN_NAME, RESULT_NAME, *map(network_name, ENGINE_NAMES))
 """Small files that are written once or replaced."""
 
-LOG_NAMES = (CONFUSION_NAME, METRICS_NAME, EVENTS_NAME, RATES_NAME, LOOP_LOG_NAME)
+LOG_NAMES = (CONFUSION_NAME, METRICS_NAME, EVENTS_NAME, RATES_NAME, LOOP_LOG_NAME, MACHINE_NAME)
 """Files that grow line by line. The first comes first: the epochs want their matrices."""
+
+MACHINE_SECONDS = 10.0
+"""Least time between two looks at the figures of the machine, which come every second, also while
+the run is paused and nothing else goes over the link."""
 
 ASKED_NAMES = (*map(checkpoint_name, ENGINE_NAMES), PREDICTIONS_NAME, IMAGES_NAME)
 """Large files that are sent on request."""
@@ -92,6 +97,8 @@ class GrowingLog:
     def news(self) -> Iterator[Piece]:
         """Yield the new lines, in pieces of a few hundred kilobytes at most."""
         seconds = max(FEWEST_SECONDS, monotonic() - self._read_at)
+        if self._path.name == MACHINE_NAME and seconds < MACHINE_SECONDS:
+            return
         self._read_at = monotonic()
         with suppress(OSError):
             handle = open_regular(self._path)

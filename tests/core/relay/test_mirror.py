@@ -175,6 +175,18 @@ def test_a_fast_log_is_thinned_without_losing_a_step(
     assert raw[-1] == b'{"kind":"paused","engine":"numpy","step":4990}'
 
 
+def test_figures_of_the_machine_come_seldom(folder: Path, mirror: Mirror) -> None:
+    machine = folder / "machine.jsonl"
+    machine.write_text("{}\n")
+    sent = SentFolder(folder, {})
+    bring(sent, mirror)
+    machine.write_text("{}\n{}\n")
+    assert bring(sent, mirror) == 0
+    sent._logs["machine.jsonl"]._read_at -= sent_files.MACHINE_SECONDS
+    bring(sent, mirror)
+    assert (mirror.path / "machine.jsonl").read_text() == "{}\n{}\n"
+
+
 def test_thinned_epochs_are_those_that_charts_keep() -> None:
     lines = [
         b'{"engine":"%s","epoch":%d}' % (engine, epoch)
