@@ -10,6 +10,7 @@ from textual.widgets import Label
 
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.kit.keys import KEYS
 from mlpwatch.tui.mistakes.digit_panel import DigitPanel
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from tests.support.samples.scenes import training
@@ -51,6 +52,26 @@ async def test_told_to_draw_in_every_turn_of_opening_and_closing(
         assert not screen.is_attached
 
 
+@pytest.mark.parametrize("name", ["weights", "draw", "explain", "mistakes", "runs", "layers"])
+async def test_keys_that_reach_a_screen_while_it_is_taken_apart_are_dropped(
+    name: str, runs: dict[str, Run]
+) -> None:
+    assert runs
+    async with on_stage(training(), (80, 24), saved=Path("saved")) as stage:
+        app = stage.app
+        await app.run_action(name)
+        await stage.pilot.pause()
+        screen = app.screen
+        own = [key.action for key in KEYS if key.where == getattr(screen, "WHERE", "")]
+        assert own
+        app.pop_screen()
+        await asyncio.sleep(0)
+        for _ in range(TURNS):
+            for action in own:
+                await app.run_action(action, screen)
+        assert isinstance(app.screen, Dashboard)
+
+
 async def test_closed_twice_in_a_burst_a_screen_takes_none_below_it_along() -> None:
     async with on_stage(training(), (80, 24)) as stage:
         for key in ("e", "w", "d", "m", "r", "question_mark", "ctrl+p"):
@@ -74,7 +95,7 @@ async def test_a_cell_opened_twice_in_a_burst_opens_its_digits_once() -> None:
 async def test_the_palette_stands_a_terminal_that_leaves_it_no_column() -> None:
     async with on_stage(training(), (80, 24)) as stage:
         await stage.pilot.press("ctrl+p")
-        await stage.see("Crosshair")
+        await stage.see("Zoom")
         for columns in range(10, 0, -1):
             await stage.pilot.resize_terminal(columns, 5)
             await stage.pilot.pause()

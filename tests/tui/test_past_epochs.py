@@ -11,6 +11,7 @@ from mlpwatch.core.analysis.past.past_epochs import PastEpochs
 from mlpwatch.core.runs.layout import past_name
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.draw.screen import DrawScreen
+from mlpwatch.tui.mistakes.screen import MistakesScreen
 from tests.support.samples.fake_folder import FakeFolder
 from tests.support.samples.past_samples import keep_epochs
 from tests.support.samples.scenes import CONFIG, digits, epoch_read, training
@@ -156,3 +157,24 @@ async def test_without_a_history_the_keys_say_so(tmp_path: Path) -> None:
         assert "none is kept" in stage.row("epochs 0")
         await stage.press("w")
         assert "the weights of epoch 4 are not kept; this is now" in stage.text()
+
+
+async def test_images_of_one_split_never_get_the_predictions_of_the_other(tmp_path: Path) -> None:
+    async with with_history(tmp_path) as stage:
+        data = digits()
+        assert len(data.test_labels) != len(data.validation_labels)
+        await stage.press(BACK, BACK, "m", "T")
+        screen = stage.app.screen
+        assert isinstance(screen, MistakesScreen)
+
+        def shows_the_test() -> bool:
+            return len(screen._selection.predictions.labels) == len(data.test_labels)
+
+        await until(shows_the_test, stage.pilot)
+        await stage.press(BACK)  # an epoch whose validation images have not been read
+        await until(lambda: "epoch 2 of 12" in stage.text() and shows_the_test(), stage.pilot)
+        screen.action_toggle_test()
+        assert not shows_the_test(), "though its own predictions are not read yet"
+        await stage.press("end")
+        await until(lambda: len(screen._selection.predictions.now) == 2, stage.pilot)
+        assert len(screen._selection.predictions.labels) == len(data.validation_labels)

@@ -67,7 +67,8 @@ class Says(Protocol):
 class SpectatedApp(TerminalApp[ReturnType]):
     """An app that, in a spectator's process, answers changing actions with one line.
 
-    Every key and every key's command in the palette is such an action.
+    Every key and every key's command in the palette is such an action. An action of a screen that
+    is being closed is dropped: keys typed in a burst may reach it when its widgets are gone.
     """
 
     async def run_action(
@@ -76,12 +77,14 @@ class SpectatedApp(TerminalApp[ReturnType]):
         default_namespace: "DOMNode | None" = None,
         namespaces: "Mapping[str, DOMNode] | None" = None,
     ) -> bool:
-        """Run an action, unless a spectator may not take it."""
-        if looks_only():
-            _, name, _ = parse(action) if isinstance(action, str) else action
-            if name in CHANGING:
-                self._answer(LOOKS_ONLY)
-                return True
+        """Run an action, unless a spectator may not take it, or its screen is gone."""
+        where, name, _ = parse(action) if isinstance(action, str) else action
+        if looks_only() and name in CHANGING:
+            self._answer(LOOKS_ONLY)
+            return True
+        is_gone = isinstance(default_namespace, Screen) and not can_draw(default_namespace)
+        if is_gone and not where and hasattr(default_namespace, f"action_{name}"):
+            return True
         return await super().run_action(action, default_namespace, namespaces)
 
     def _answer(self, text: str, *, bad: bool = False, seconds: float | None = None) -> None:

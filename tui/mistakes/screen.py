@@ -291,6 +291,8 @@ class MistakesScreen(ClosesOnce[None]):
         return list(LIST_TITLES) if only is None else [only, "newly-wrong", "newly-right"]
 
     def _draw(self) -> None:
+        if not can_draw(self):
+            return
         self._draw_lists()
         self._draw_filters()
         if self._view == "sheet":

@@ -85,7 +85,8 @@ class SplitImages:
         self._test_places: dict[EngineName, str] = {}
         self._past = PastPredictions(watch)
         self._last = SplitEvaluations(np.empty(0, np.int64))
-        """What `predictions` returned last: it stays while an epoch is read."""
+        """What `predictions` returned last: it stays while an epoch of the same split is read."""
+        self._last_split: Split = "validation"
 
     @property
     def names(self) -> str:
@@ -98,6 +99,8 @@ class SplitImages:
 
         Empty while loading, and if the epoch can't be read.
         """
+        if self._last_split != self.split:
+            self._last, self._last_split = SplitEvaluations(np.empty(0, np.int64)), self.split
         if self._watch.shown.epoch is None:
             self._last = self._predictions_now()
         elif (past := self._past.of(self.split)) is not None:
@@ -205,9 +208,9 @@ class SplitImages:
         )
 
     def seen_digit(self, selection: MistakeSelection) -> SeenDigit | None:
-        """Return the image under the cursor with both models' predictions; None without one."""
+        """Return the image under the cursor with both models' predictions; None without any."""
         row, predictions = selection.row, selection.predictions
-        if row is None:
+        if row is None or not predictions.now:
             return None
         function = self._session().config.output_function
         facts = DigitFacts(
