@@ -95,7 +95,7 @@ async def test_a_cell_opened_twice_in_a_burst_opens_its_digits_once() -> None:
 async def test_the_palette_stands_a_terminal_that_leaves_it_no_column() -> None:
     async with on_stage(training(), (80, 24)) as stage:
         await stage.pilot.press("ctrl+p")
-        await stage.see("Zoom")
+        await stage.see("Copy this run")
         for columns in range(10, 0, -1):
             await stage.pilot.resize_terminal(columns, 5)
             await stage.pilot.pause()
