@@ -49,14 +49,18 @@ def main() -> None:
             with suppress(leet.NoWandbError):
                 _leet_round(folder / f"leet{number}", options, readings)
     ours, theirs = readings["ours"], readings["default"]
+    if not ours:
+        raise SystemExit("mlpwatch has drawn nothing in any round: there is no rate to compare")
     rows = [Row("mlpwatch, B/s", ours, most=median(theirs) if theirs else None)]
     if theirs:
         rows += [
             Row("LEET in its default layout, B/s", theirs),
-            Row("LEET, twelve charts fill the screen, B/s", readings["filled"]),
+            Row("mlpwatch ÷ LEET in its default layout", [median(ours) / median(theirs)]),
         ]
+        if filled := readings["filled"]:
+            rows.append(Row("LEET, twelve charts fill the screen, B/s", filled))
     else:
-        say("LEET was not measured: install the extra `bench`, or name wandb with --wandb")
+        say("LEET was not measured or drew nothing: install the extra `bench`, or use --wandb")
     rows.append(Row("mlpwatch once nothing is written, B/s over 10 s", readings["silent"]))
     print_rows(f"{METRICS} metrics, {PER_SECOND:g} points a second of each, 140x40", rows)
 
@@ -96,11 +100,11 @@ def _our_round(folder: Path, seconds: float, readings: dict[str, list[float]]) -
         program = NotedProgram(command, folder, environment())
         program.read_until(lambda: program.saw(b"metric0"), START_SECONDS, pause=0.02)
         program.read(SETTLE_SECONDS)
-        readings["ours"].append(program.read(seconds) / seconds)
+        rate = program.read(seconds) / seconds
     program.read(2 * SETTLE_SECONDS)
     readings["silent"].append(program.read(SILENT_SECONDS) / SILENT_SECONDS)
     program.end(b"q")
-    say(f"mlpwatch {readings['ours'][-1]:,.0f} B/s, {load()}")
+    _keep("mlpwatch", rate, readings["ours"])
 
 
 def _leet_round(
@@ -116,8 +120,14 @@ def _leet_round(
                 program.read(SETTLE_SECONDS)
                 rate = program.read(options.seconds) / options.seconds
                 program.end(b"q")
-            readings[name].append(rate)
-            say(f"LEET, {name}: {rate:,.0f} B/s, {load()}")
+            _keep(f"LEET, {name}", rate, readings[name])
+
+
+def _keep(name: str, rate: float, rates: list[float]) -> None:
+    """Keep a rate; without bytes nothing was drawn, and a ratio to it means nothing."""
+    if rate:
+        rates.append(rate)
+    say(f"{name}: {rate:,.0f} B/s{'' if rate else ', nothing was drawn: left out'}, {load()}")
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ STOP = """
 
 def run_case(name: str, folder: Path, *, stops: bool) -> "subprocess.CompletedProcess[str]":
     if not name.startswith("like") and find_spec(name) is None:
-        pytest.skip(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed: pip install {name}")
     set_up, callback, fit = CASES[name]
     head = 'with mlpwatch.watch("loop", epochs=2) as run:\n'
     return run_program(set_up + head + (STOP if stops else "") + callback + fit, folder, 120)

@@ -80,6 +80,30 @@ def test_an_ended_loop_is_read_whole(tmp_path: Path) -> None:
         source.predict("numpy", source.dataset.validation_images).result()
 
 
+def test_images_are_there_before_they_are_no_longer_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mlpwatch.watch("loop", saved=tmp_path, epochs=1, steps_per_epoch=1) as run:
+        run.step(loss=1.0)
+        run.epoch(labels=LABELS, probabilities=SHARES, images=IMAGES)
+    source = LoopRunSource(tmp_path / "loop")
+    source.past_events()
+    at_event: list[tuple[bool, int]] = []
+    put = source.mailbox.put
+
+    def noted(event: Event) -> None:
+        if isinstance(event, CheckpointEvaluated):
+            at_event.append((bool(source.images_missing), len(source.dataset.validation_images)))
+        put(event)
+
+    monkeypatch.setattr(source.mailbox, "put", noted)
+    source.start()
+    wait_until(lambda: not source.images_missing)
+    source.leave()
+    assert source.join(10)
+    assert at_event == [(True, 4)]
+
+
 def test_orders_reach_the_loop_and_its_answers_the_screen(tmp_path: Path) -> None:
     with program(ENDLESS, tmp_path) as process:
         path = tmp_path / "saved/loop"
