@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.events import Key, Resize
 from textual.filter import LineFilter
@@ -36,8 +37,6 @@ from mlpwatch.tui.terminal.cost import CostMeter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from textual.app import SystemCommand
 
     from mlpwatch.core.analysis.mistakes import MistakeList
     from mlpwatch.tui.images.renderers import RendererChoice
@@ -140,6 +139,8 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         yield from palette_commands(self, screen, new)
         yield from (*self._settings.commands(), *self._copies.commands())
         yield from self._metrics.commands()
+        yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
+        yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
         # "Quit" is in the table, and saves; "Keys" would be a second help.
         commands = super().get_system_commands(screen)
         yield from (one for one in commands if one.title not in ("Quit", "Keys"))

@@ -178,6 +178,7 @@ def _run_app(
         # Before the screens are imported, which bind the keys.
         rebind(keys, options.own_file)
     app = make(screen)
+    app.follows_background = options.theme is None
     if options.theme is not None:
         app.theme = _theme(options.theme, app.available_themes)
     with asyncio.Runner(loop_factory=ScreenLoop) as runner:

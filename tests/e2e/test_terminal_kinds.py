@@ -73,6 +73,22 @@ def test_only_colours_of_the_terminal_are_sent(
     assert found == {system} - {"none"}
 
 
+LIGHT_GROUND = re.compile(rb"48;2;2[0-5]\d;2[0-5]\d;2[0-5]\d")
+
+
+def test_a_light_terminal_gets_dark_letters_and_its_answer_is_no_key(tmp_path: Path) -> None:
+    env = environment(COLORTERM="truecolor")
+    with Terminal([*mlpwatch_command(), *OPTIONS], tmp_path, env=env) as terminal:
+        wait_until(lambda: b"\x1b]11;?\x1b\\" in terminal.received())
+        terminal.wait_for(lambda text: re.search(r"NumPy .* +[1-9]\d*/9000  training", text))
+        assert not LIGHT_GROUND.search(terminal.received())
+        for part in ("\x1b]11;rgb:ff", "ff/ffff/ffff", "\x1b\\"):
+            terminal.send(part)
+        wait_until(lambda: LIGHT_GROUND.search(terminal.received()))
+        terminal.send("q")
+        assert terminal.wait_for_end() == 0
+
+
 @pytest.mark.parametrize(
     "variables",
     [

@@ -113,8 +113,8 @@ async def test_keys_reach_the_loop(tmp_path: Path) -> None:
 
 async def test_all_metrics_lie_over_the_dashboard(ended: Path) -> None:
     async with shown(ended) as (app, pilot):
-        await sees(app, pilot, "M, all its numbers")
-        await pilot.press("M")
+        await sees(app, pilot, "n, all its numbers")
+        await pilot.press("n")
         await sees(app, pilot, "learning_rate")
         assert "q back" in screen_text(app)
         await pilot.press("S", "q")

@@ -108,7 +108,4 @@ def palette_commands(
     for name, about in (("Light", "dark text on light ground"), ("Dark", "light text on dark")):
         theme = partial(setattr, app, "theme", f"textual-{name.lower()}")
         yield SystemCommand(f"{name} theme", about, theme)
-    faster, slower = (partial(app.run_action, f"{one}_screen") for one in ("faster", "slower"))
-    yield SystemCommand("Faster screen", "more frames per second", faster)
-    yield SystemCommand("Slower screen", "fewer frames per second", slower)
     yield SystemCommand("New run", "change the options of a run (r, then N)", new_run)

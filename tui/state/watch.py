@@ -343,7 +343,7 @@ class Watch:
                 hint = "it has ended" + ("" if fixed else "; r, then c, trains it further")
             else:
                 hint = "q leaves it" + ("" if looks_only() else " alone, X ends it")
-            hint += "; M, all its numbers" if self.is_loop else ""
+            hint += "; n, all its numbers" if self.is_loop else ""
             self.state.say(f"{'showing' if self.state.ended else 'following'} {name}: {hint}")
         elif _is_short(session.dataset) and not self._limit_is_held:
             self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))

@@ -17,6 +17,7 @@ from mlpwatch.tui.terminal.driver import TerminalDriver, flow_of, output_of
 from mlpwatch.tui.terminal.output import Output
 from mlpwatch.tui.terminal.spans import SpanApp
 from mlpwatch.tui.terminal.textual_internals import ChopsUpdate
+from mlpwatch.tui.terminal.window.background import BackgroundFound
 
 MOST_WAITING = 2_048
 """Characters that may wait before frames are skipped: two to four frames of live curves."""
@@ -70,6 +71,9 @@ class TerminalApp(SpanApp[ReturnType]):
     cells that arrived in time would fill a slow link.
     """
 
+    follows_background = False
+    """Whether a light terminal gets the light theme: no theme was asked for."""
+
     _missed: Missed | None = None
     _early_until = 0.0
     _catch_up_timer: Timer | None = None
@@ -91,6 +95,12 @@ class TerminalApp(SpanApp[ReturnType]):
     def on_mount(self) -> None:
         """Start checking for output of libraries."""
         self.set_interval(STRAY_SECONDS, self._look_for_stray_output)
+
+    def on_background_found(self, event: BackgroundFound) -> None:
+        """Show dark letters on light ground where the terminal does; dark ground is the default."""
+        if self.follows_background and event.is_light:
+            self.theme = "textual-light"
+        self.follows_background = False
 
     def heard(self, line: str) -> None:
         """Show a line that a library has written to the terminal; by default not at all."""

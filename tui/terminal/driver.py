@@ -24,6 +24,7 @@ from mlpwatch.tui.terminal.stray_output import StrayOutput
 from mlpwatch.tui.terminal.textual_internals import HookedDriver
 from mlpwatch.tui.terminal.traits import is_remote, terminal_size
 from mlpwatch.tui.terminal.window.abilities import abilities
+from mlpwatch.tui.terminal.window.background import QUESTION
 from mlpwatch.tui.terminal.window.title import WindowSigns, WindowState
 
 READ_SECONDS, READ_MORE_SECONDS = 0.1, 0.02
@@ -69,6 +70,7 @@ class TerminalDriver(HookedDriver):
         self.stray_output = StrayOutput()
         self._is_paced = is_remote()
         self._window = WindowSigns(abilities())
+        self._asks_background = abilities().has_background
         self._is_shown = False
         """Whether the app has the terminal."""
         self._is_stopped = False
@@ -81,6 +83,8 @@ class TerminalDriver(HookedDriver):
         self.flow = FrameFlow() if self._is_paced and self.input_tty else None
         super().start_application_mode()
         self.write(self._window.open())
+        if self._asks_background and self.input_tty:
+            self.write(QUESTION)
         self._is_shown = True
 
     def stop_application_mode(self) -> None:

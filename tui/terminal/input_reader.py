@@ -16,6 +16,7 @@ from textual.events import Key, Paste, Resize
 from textual.message import Message
 
 from mlpwatch.tui.terminal.textual_internals import XTermParser
+from mlpwatch.tui.terminal.window.background import LONGEST_ANSWER, background_in
 
 SEQUENCE_SECONDS = 2.0
 """Silence after which an incomplete sequence is given up: the next byte is a key again."""
@@ -265,8 +266,10 @@ class InputReader:
             self._give_up()
 
     def _take_string(self, byte: int) -> None:
-        """Drop a byte of OSC, DCS, APC, PM or SOS, up to ST or, in OSC, BEL."""
+        """Take a byte of OSC, DCS, APC, PM or SOS, up to ST or, in OSC, BEL."""
         before, self._before = self._before, byte
+        if len(self._sequence) <= LONGEST_ANSWER:
+            self._sequence.append(byte)
         # As ST has one byte too, which is also the second half of many a letter in UTF-8.
         is_end = byte in _CANCELS or (byte == _ST and before < 0x80)  # noqa: PLR2004
         if before == _ESC and byte != ord("\\"):
@@ -274,6 +277,9 @@ class InputReader:
             self._take_escaped(byte)
         elif before == _ESC or is_end or (byte == _BEL and self._sequence[1] == ord("]")):
             self._give_up()
+            # Of all strings only the answer about the background is passed on.
+            if found := background_in(self._sequence.decode("latin-1")):
+                self._messages.append(found)
         elif byte == 0x03:  # noqa: PLR2004 - ctrl+c, which no string holds
             self._break_off(byte)
 

@@ -74,7 +74,7 @@ async def test_they_are_listed_opened_and_left_alone(saved: Path, size: tuple[in
                 assert "q back" in stage.text()
                 await stage.press("enter", "down", "enter")
                 await stage.see("0.1")
-                await stage.press("M")
+                await stage.press("n")
                 await has_drawn(stage, "JSON lines")
                 await stage.press("q", "q", "escape")
             else:
@@ -82,7 +82,7 @@ async def test_they_are_listed_opened_and_left_alone(saved: Path, size: tuple[in
                 assert isinstance(stage.app.screen, Dashboard)
                 await stage.press("e")
                 await stage.see("a watched loop keeps its network to itself")
-                await stage.press("M")
+                await stage.press("n")
                 assert isinstance(stage.app.screen, PushedMetrics)
                 await has_drawn(stage, "ended · step 4")
                 assert "q back" in stage.text()

@@ -16,6 +16,7 @@ from mlpwatch.tui.terminal.input_reader import (
     STRING_SECONDS,
     InputReader,
 )
+from mlpwatch.tui.terminal.window.background import BackgroundFound
 
 UNKNOWN = {
     "CSI": b"\x1b[?64;1;2;6;22c",
@@ -24,6 +25,7 @@ UNKNOWN = {
     "CSI, a character beyond all": b"\x1b[1;1;1114112u",
     "CSI, half a surrogate": b"\x1b[1;1;55296u",
     "OSC, BEL": b"\x1b]11;rgb:1e1e/1e1e/1e1eq\x07",
+    "OSC 11, too long": b"\x1b]11;rgb:ffff/ffff/ffff" + b"f" * 80 + b"\x07",
     "OSC, ST": b"\x1b]52;c;" + b"cQ==q " * 2000 + b"\x1b\\",
     "OSC, 8-bit ST": b"\x1b]0;\xc3\x9cq q\x9c",
     "character set": b"\x1b(q",
@@ -279,3 +281,25 @@ def test_no_bytes_are_too_much(parts: list[bytes]) -> None:
     clock.now += STRING_SECONDS
     reader.tick()
     assert keys(reader.feed(b"q"))[-1:] == ["q"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_light"),
+    [
+        (b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\", True),
+        (b"\x1b]11;rgb:fdfd/f6f6/e3e3\x07", True),
+        (b"\x1b]11;rgba:ff/ff/ff/80\x9c", True),
+        (b"\x1b]11;rgb:0/0/0\x07", False),
+        (b"\x1b]11;rgb:0000/2b2b/3636\x1b\\", False),
+    ],
+)
+@pytest.mark.parametrize("pieces", [1, 2, 30])
+def test_a_terminal_says_its_background(answer: bytes, is_light: bool, pieces: int) -> None:
+    reader, found = InputReader(), []
+    size = -(-len(answer) // pieces)
+    for start in range(0, len(answer), size):
+        found += reader.feed(answer[start : start + size])
+    (one,) = found
+    assert isinstance(one, BackgroundFound)
+    assert one.is_light == is_light
+    assert [m.key for m in reader.feed(b"q") if isinstance(m, Key)] == ["q"]

@@ -65,6 +65,8 @@ class Abilities(NamedTuple):
     has_title: bool = False
     has_progress: bool = False
     has_clipboard: bool = False
+    has_background: bool = False
+    """Whether it can be asked for the colour of its background."""
     is_tmux: bool = False
     """Whether sequences for the terminal outside need tmux's passthrough."""
 
@@ -89,6 +91,8 @@ def abilities(environment: Mapping[str, str] | None = None) -> Abilities:
         # tmux has a tab for each of its own windows, and knows nothing of progress.
         has_progress=not is_tmux and _has_progress(program, version, variables),
         has_clipboard=is_tmux or (term.startswith(_TITLED) and program != "apple_terminal"),
+        # Known terminals alone: some print what they do not know.
+        has_background=(is_tmux or term.startswith(_TITLED)) and not variables.get("NO_COLOR"),
         is_tmux=is_tmux,
     )
 

@@ -104,3 +104,11 @@ def test_the_clipboard_directly_and_through_tmux() -> None:
     inside = clipboard("ü", Abilities("bell", has_clipboard=True, is_tmux=True))
     assert inside == direct + "\x1bPtmux;\x1b" + direct + "\x1b\\"
     assert clipboard("ü", Abilities("bell")) == ""
+
+
+def test_only_known_terminals_with_colours_are_asked_for_their_background() -> None:
+    assert abilities({"TERM": "xterm-256color"}).has_background
+    assert abilities({"TERM": "tmux-256color", "TMUX": "/tmp/tmux-0/default,1,0"}).has_background
+    for variables in ({"TERM": "linux"}, {"TERM": "vt100"}, {"TERM": "screen", "STY": "1"}, {}):
+        assert not abilities(variables).has_background
+    assert not abilities({"TERM": "xterm-256color", "NO_COLOR": "1"}).has_background
