@@ -4,6 +4,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import ENGINE_NAMES
+from mlpwatch.core.spectating import looks_only
 from mlpwatch.tui import formatting
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import SPEEDS, Watch
@@ -54,7 +55,8 @@ def _right(watch: Watch, cost: str) -> Text:
     if watch.limit is not None and not state.ended:
         does = "lifts" if watch.limit_is_automatic else "raises"
         gap = "  " if right else ""
-        right.append((f"{gap}limit {watch.limit:g} steps/s, ] {does} it ", Role.WARNING))
+        way = "" if looks_only() else f", ] {does} it"
+        right.append((f"{gap}limit {watch.limit:g} steps/s{way} ", Role.WARNING))
     time = formatting.elapsed_and_left(state.seconds, state.seconds_left)
     right.append((f"  {time} ", Role.DIM))
     if cost:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Site:
 
     Args:
         access: who may look.
-        command: what each viewer's process runs.
+        command: what a viewer's process runs, by the number of others who look on.
         files: folder of textual-serve's static files.
         saves: viewers may change something, and may have something to save.
         most: viewers at once.
@@ -37,7 +38,7 @@ class Site:
     def __init__(
         self,
         access: Access,
-        command: list[str],
+        command: Callable[[int], Sequence[str]],
         files: Path,
         *,
         saves: bool = False,
@@ -65,7 +66,8 @@ class Site:
     async def _page(self, request: web.Request) -> web.StreamResponse:
         if len(self._sockets) >= self._most:
             return refusal(503, FULL)
-        scheme = "wss" if request.headers.get("Origin", "").startswith("https") else "ws"
+        # Behind a proxy that speaks https the page may open no other socket.
+        scheme = "wss" if request.headers.get("X-Forwarded-Proto") == "https" else "ws"
         size = request.query.get("fontsize", "")
         response = terminal_page(f"{scheme}://{request.headers['Host']}/ws", size)
         self._access.remember(response)
@@ -83,7 +85,7 @@ class Site:
         try:
             await browser.prepare(request)
             columns, rows = (_number(request.query.get(name)) for name in ("width", "height"))
-            viewer = Viewer(self._command, columns or 80, rows or 24)
+            viewer = Viewer(self._command(len(self.viewers)), columns or 80, rows or 24)
             self.viewers.add(viewer)
             try:
                 await _connect(browser, viewer)

@@ -46,7 +46,9 @@ class Reached:
 @asynccontextmanager
 async def reached(command: list[str] = ECHO, most: int = 32) -> AsyncIterator[Reached]:
     """Serve on a free port; the browser forgets its cookies."""
-    site = Site(Access("127.0.0.1", 8000, TOKEN), command, static_files(), most=most)
+    site = Site(
+        Access("127.0.0.1", 8000, TOKEN), lambda _others: command, static_files(), most=most
+    )
     # A cookie of an address is kept only by such a jar.
     jar = CookieJar(unsafe=True)
     async with TestServer(site.application()) as server, ClientSession(cookie_jar=jar) as client:

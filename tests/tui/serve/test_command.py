@@ -10,7 +10,7 @@ import pytest
 from mlpwatch.core.errors import InputError
 from mlpwatch.tui.__main__ import main
 from mlpwatch.tui.serve import command
-from mlpwatch.tui.serve.command import serve_pages
+from mlpwatch.tui.serve.command import serve_pages, viewer_command
 from mlpwatch.tui.serve.viewer import viewer_environment
 
 
@@ -68,3 +68,10 @@ def test_viewers_are_in_the_browser_s_terminal(monkeypatch: pytest.MonkeyPatch) 
     assert found["MLPWATCH_MNIST"] == "kept"
     assert not {"SSH_CONNECTION", "TMUX", "TERM_PROGRAM", "NO_COLOR", "COLUMNS"} & set(found)
     assert "TEXTUAL_DRIVER" not in found
+
+
+def test_the_more_look_on_the_fewer_frames_each_gets() -> None:
+    for others, frames in ((0, "2"), (3, "2"), (4, "1"), (11, "1"), (12, "0.5"), (31, "0.5")):
+        words = viewer_command(options(run="my-run"), others)
+        assert words[words.index("--fps") + 1] == frames
+        assert words[-3:] == ["--spectate", "--", "my-run"]
