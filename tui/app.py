@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from weakref import ref
 
 from textual.app import SystemCommand
@@ -25,9 +25,9 @@ from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.outside.announcer import Announcer
 from mlpwatch.tui.outside.copies import Copies
-from mlpwatch.tui.run_keys.all_metrics import AllMetrics
 from mlpwatch.tui.run_keys.epoch_keys import EpochKeys
 from mlpwatch.tui.run_keys.live_settings import LiveSettings
+from mlpwatch.tui.run_keys.screens_above import ScreensAbove
 from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.shutdown import Shutdown
 from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on
@@ -74,7 +74,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         self._settings = LiveSettings(self, self.runs, self._answer, redraw)
         self._copies = Copies(self, self.runs, self._answer, options.saved)
         self._epochs = EpochKeys(self, self.runs, self._answer, redraw)
-        self._metrics = AllMetrics(self, self.runs, self._answer, redraw)
+        self._above = ScreensAbove(self, self.runs, self._answer, redraw)
         self._ticker: Timer | None = None
         self._hints = Hints()
         self._renderers: RendererChoice | None = None
@@ -112,6 +112,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
     def _begin_loading(self) -> None:
         collect_from_now_on()
         self.runs.main.open()
+        self._above.begin(is_big=self._options.is_big)
 
     def on_resize(self, _event: Resize) -> None:
         """Draw everything, even at the same size: the terminal may have been resized twice."""
@@ -138,7 +139,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         new = partial(self.runs.show_list, self._options.saved, starts_new=True)
         yield from palette_commands(self, screen, new)
         yield from (*self._settings.commands(), *self._copies.commands())
-        yield from self._metrics.commands()
+        yield from self._above.commands()
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
         yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
         # "Quit" is in the table, and saves; "Keys" would be a second help.
@@ -185,9 +186,9 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
             self._left = ref(watch), MistakeSelection(self.runs.names[0])
         self._browse(self._left[1])
 
-    def action_metrics(self) -> None:
-        """Show every number that is logged."""
-        self._metrics.show()
+    def action_above(self, which: Literal["metrics", "big"]) -> None:
+        """Show every number that is logged, or the few that matter in large digits."""
+        self._above.show(which)
 
     def action_explain(self, unit: int | None = None) -> None:
         """Explain why the two models differ, or do not; with a unit, its part in one step."""

@@ -349,6 +349,7 @@ def _add_screen_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     )
     group.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     group.add_argument("--ascii", action="store_true", help="plain ASCII characters only")
+    group.add_argument("--big", action="store_true", help="begin with few, large numbers (v)")
     group.add_argument(
         "--theme",
         metavar="NAME",

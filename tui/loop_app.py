@@ -30,4 +30,4 @@ class LoopApp(MlpwatchApp):
 
     def _tick(self) -> None:
         super()._tick()
-        self._metrics.show_if_alone()
+        self._above.show_if_alone()

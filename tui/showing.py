@@ -170,6 +170,7 @@ def _run_app(
         saved=Path(options.saved),
         goes_on_after_hangup=getattr(options, "on_hangup", "save") == "continue",
         notifies=getattr(options, "notify", False),
+        is_big=getattr(options, "big", False),
         endings=endings_of(options),
     )
     if keys := getattr(options, "own_keys", {}):

@@ -42,6 +42,8 @@ class ScreenOptions(NamedTuple):
     """Whether a lost terminal ends only the screen, not the training."""
     notifies: bool = False
     """Whether the terminal says a word when a run ends, fails or diverges."""
+    is_big: bool = False
+    """Whether to begin with the large numbers."""
     endings: RunEndings | None = None
     """What follows the end of the runs that train here."""
 

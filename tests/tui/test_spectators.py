@@ -21,7 +21,7 @@ LOOKING = {
     "sort", "reverse", "end", "answer", "cancel", "page", "row", "next_model", "next_dead",
     "next_chart", "toggle_pen", "toggle_eraser", "clear", "choose", "toggle_centring", "shift",
     "toggle_bands", "zoom", "unfold_all", "zoom_x", "next_smoothing", "toggle_single", "help",
-    "command_palette", "suspend_process", "leave", "interrupt", "metrics",
+    "command_palette", "suspend_process", "leave", "interrupt", "above",
 }  # fmt: skip
 """Actions that only look. Whoever adds a key decides: it stands here, or in `CHANGING`."""
 

@@ -23,6 +23,7 @@ _HEADINGS: dict[Where, str] = {
     "draw": "On the drawing",
     "sweep": "In a sweep",
     "metrics": "On the charts of a log",
+    "big": "On the large numbers",
 }
 
 _BOTTOMS: tuple[Where, ...] = ("sweep", "metrics")

@@ -13,7 +13,7 @@ from mlpwatch.tui.kit.look import Look
 
 Where = Literal[
     "everywhere", "dashboard", "mistakes", "explain", "draw", "weights", "layers", "runs",
-    "compare", "question", "entry", "branch", "sweep", "metrics",
+    "compare", "question", "entry", "branch", "sweep", "metrics", "big",
 ]  # fmt: skip
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
@@ -66,7 +66,10 @@ KEYS: list[Key] = [
     Key("r", "r", "app.runs", "runs", "all saved runs: open, compare, resume", "dashboard"),
     Key("u", "u", "app.layers", "layers", "gradients, updates, dead units, layer by layer",
         "dashboard"),
-    Key("n", "n", "app.metrics", "", "numbers: charts of all that is logged", "dashboard"),
+    Key("n", "n", "app.above('metrics')", "", "numbers: charts of all that is logged",
+        "dashboard"),
+    Key("v", "v", "app.above('big')", "", "large numbers, for a lecture", "dashboard"),
+    Key("escape,v", "escape", "back", "", "back to the dashboard", "big"),
     Key("tab", "tab", "next_panel", "panel", "go to the next panel", "dashboard", priority=True),
     Key("z", "z", "toggle_zoom", "zoom", "give the whole screen to one panel", "dashboard"),
     Key("o", "o", "toggle_overlay", "overlay",

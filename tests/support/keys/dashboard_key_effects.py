@@ -5,6 +5,7 @@ import re
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.explain.screen import ExplainScreen
+from mlpwatch.tui.lecture.big_screen import BigScreen
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.weights.screen import WeightsScreen
 from tests.support.keys.key_effects import EFFECTS, Effect, effect
@@ -217,7 +218,19 @@ async def goes_back_one_thing_at_a_time(stage: Stage, key: str) -> None:
     assert "╌ PyTorch" not in stage.text()
 
 
-@effect("dashboard", "app.metrics")
+@effect("dashboard", "app.above('big')")
+async def shows_large_numbers(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert isinstance(stage.app.screen, BigScreen)
+
+
+@effect("big", "back")
+async def leaves_the_large_numbers(stage: Stage, key: str) -> None:
+    await stage.press("v", key)
+    assert isinstance(stage.app.screen, Dashboard)
+
+
+@effect("dashboard", "app.above('metrics')")
 async def says_that_there_is_no_number_yet(stage: Stage, key: str) -> None:
     """What it shows is proven with folders: see the list of runs, and watched loops."""
     await stage.press(key)

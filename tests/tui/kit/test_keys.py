@@ -22,6 +22,7 @@ from mlpwatch.tui.kit.dialogs import Confirmation, LineEntry
 from mlpwatch.tui.kit.keys import KEYS, Key, Where, bindings, footer_keys
 from mlpwatch.tui.kit.lines import Footer
 from mlpwatch.tui.layers.screen import LayersScreen
+from mlpwatch.tui.lecture.big_screen import BigScreen
 from mlpwatch.tui.metrics.screen import MetricsScreen
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.runs.branching.dialog import BranchDialog
@@ -55,6 +56,7 @@ PLACES: dict[Where, type[Screen[Any]] | type[MlpwatchApp]] = {
     "explain": ExplainScreen,
     "weights": WeightsScreen,
     "layers": LayersScreen,
+    "big": BigScreen,
     "runs": RunsScreen,
     "compare": CompareScreen,
     "question": Confirmation,
@@ -76,6 +78,7 @@ WITH_FOOTER: tuple[Where, ...] = (
     "compare",
     "sweep",
     "metrics",
+    "big",
 )
 """The screens on which the global keys work too."""
 

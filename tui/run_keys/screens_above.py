@@ -1,7 +1,7 @@
-"""The key that shows every number of the run on the screen, above its dashboard."""
+"""Screens above the dashboard of a run: all its numbers, its machine's, the large ones."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from textual.app import App, SystemCommand
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mlpwatch.tui.metrics.following import FollowedMetrics
 
 
-class AllMetrics:
-    """Shows charts of all numbers that the shown run or watched loop has logged, or its machine's.
+class ScreensAbove:
+    """Shows the shown run's numbers: all that were logged, its machine's, or few in large digits.
 
     Args:
         app: the screen is pushed onto its stack.
@@ -40,8 +40,18 @@ class AllMetrics:
             about = "charts of CPU, memory and GPUs over the time of this run"
             yield SystemCommand("Machine", about, self.show_machine)
 
-    def show(self) -> None:
-        """Show all numbers, until the user goes back."""
+    def begin(self, *, is_big: bool) -> None:
+        """Show what was asked for on the command line, above the dashboard."""
+        if is_big:
+            self.show("big")
+
+    def show(self, which: Literal["metrics", "big"]) -> None:
+        """Show all numbers, or the large ones, until the user goes back."""
+        if which == "big":
+            from mlpwatch.tui.lecture.big_screen import BigScreen  # noqa: PLC0415 - after the first
+
+            self._app.push_screen(BigScreen(self._runs.top), lambda _none: self._redraw_soon())
+            return
         # Not at the top: it reads JSON and needs NumPy, the first frame does not.
         from mlpwatch.tui.metrics.pushed import all_metrics  # noqa: PLC0415
 
@@ -71,7 +81,7 @@ class AllMetrics:
         def end(_none: None) -> None:
             log.stop()
             # The dashboard was covered, and a run that has ended sends no event that draws it.
-            self._app.call_after_refresh(self._redraw)
+            self._redraw_soon()
 
         log.start()
         self._app.push_screen(PushedMetrics([log]), end)
@@ -85,4 +95,7 @@ class AllMetrics:
             return
         if session.is_off_dashboard and not self._runs.is_viewing:
             self._is_decided = True
-            self.show()
+            self.show("metrics")
+
+    def _redraw_soon(self) -> None:
+        self._app.call_after_refresh(self._redraw)

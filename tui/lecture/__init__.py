@@ -1,0 +1,1 @@
+"""The lecture mode: few numbers, large enough for the last row."""
