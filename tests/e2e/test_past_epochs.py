@@ -37,7 +37,6 @@ def test_every_screen_goes_back_while_a_network_of_ones_own_trains(tmp_path: Pat
     command = [*mlpwatch_command(), *options]
     env = environment(MLPWATCH_CACHE=str(tmp_path / "cache"))
     with Terminal(command, tmp_path, columns=100, rows=30, env=env) as terminal:
-        terminal.send("]]]]")
         terminal.wait_for(lambda text: epochs_done(text) >= 8)
         terminal.send("<")
         terminal.wait_for(lambda text: "of 400 · end: now" in text and "kept" in text)

@@ -9,7 +9,6 @@ from textual.app import SystemCommand
 
 from mlpwatch.core.cli.export import export_source
 from mlpwatch.core.errors import MlpwatchError
-from mlpwatch.core.runs.layout import name_there
 from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
 from mlpwatch.tui.dashboard.crosshair import place, table_at
 from mlpwatch.tui.dashboard.screen import Dashboard
@@ -61,6 +60,8 @@ class Copies:
             self._answer("the run can be exported once it is loaded", bad=True)
             return
         if host := session.run.host:
+            from mlpwatch.core.runs.layout import name_there  # noqa: PLC0415 - as below
+
             name = name_there(session.run.name, host)
             self._answer(f"on {host}, from a shell: mlpwatch export {name} --to KIND", bad=True)
             return

@@ -8,7 +8,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlpwatch.core.config import ENGINE_NAMES, EngineName
-from mlpwatch.core.runs.layout import is_watched
 from mlpwatch.core.scheduling import stand_back
 from mlpwatch.core.spectating import looks_only
 from mlpwatch.core.text import printable
@@ -383,11 +382,12 @@ class Followed(NamedTuple):
 
 def watch_of(path: Path, *, is_view: bool = True, of_sweep: bool = False) -> Watch:
     """Return a watch of the run or watched loop in a folder, not yet opened; see `Watch`."""
+    from mlpwatch.core.runs.layout import is_watched  # noqa: PLC0415 - after the first frame
+
     is_loop = is_watched(path)
 
     def start(report: Report) -> "RunSource":
         report(f"reading {printable(path.name)}")
-        # Not at the top: the imports take longer than showing the screen.
         if is_loop:
             from mlpwatch.core.monitor.loop_source import LoopRunSource  # noqa: PLC0415
 
