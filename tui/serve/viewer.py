@@ -159,10 +159,6 @@ def take_least_priority(pid: int) -> None:
     """Give a process, which leads a session, the least priority, where the system lets us."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
-    # Training has niceness 5: against 20 viewers at 19 it would get half of a core that both want.
-    if hasattr(os, "SCHED_IDLE"):
-        with suppress(OSError):
-            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
     # Linux shares the processor between sessions first: niceness counts only inside of one.
     with suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS), encoding="ascii")
