@@ -138,7 +138,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         """Offer every key of the table by its label, then Textual's own commands."""
         new = partial(self.runs.show_list, self._options.saved, starts_new=True)
         yield from palette_commands(self, screen, new)
-        yield from (*self._settings.commands(), *self._copies.commands())
+        yield from self._settings.commands()
         yield from self._above.commands()
         yield SystemCommand("Faster screen", "more frames per second", self.action_faster_screen)
         yield SystemCommand("Slower screen", "fewer frames per second", self.action_slower_screen)
@@ -302,8 +302,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
 
     def _is_dead(self, action: str) -> bool:
         """Return whether a key would have no effect on the run now; say why."""
-        why = why_not(self.runs.top, action)
-        if why:
+        if why := why_not(self.runs.top, action):
             self._answer(why)
         return bool(why)
 
@@ -326,6 +325,10 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
     def action_copy(self) -> None:
         """Copy what makes this run again, or what is under the crosshair."""
         self._copies.copy()
+
+    def action_export_as(self) -> None:
+        """Write the shown run as a report, figures, a notebook or a model."""
+        self._copies.export()
 
     def action_faster_screen(self) -> None:
         """Poll the mailbox more often."""
@@ -361,8 +364,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         Args:
             numbers: also draw the numbers, which otherwise change at most twice a second.
         """
-        update = getattr(self.screen, "update", None)
-        if update is not None:
+        if (update := getattr(self.screen, "update", None)) is not None:
             update(numbers=numbers)
         for footer in self.screen.query(Footer):
             footer.update()

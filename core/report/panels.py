@@ -5,7 +5,7 @@ white paper, as on the light screen. In grey print the lines still differ.
 """
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import isfinite, nan
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ from matplotlib.ticker import (
 from mlpwatch.core.analysis.scores import score_classes
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.epochs import Matrix
+from mlpwatch.core.report.pages.charts import LARGEST_DRAWN
 from mlpwatch.core.report.reading import Predictions, RunReading
 from mlpwatch.core.sweeps.reading import CurveName, GroupReading
 
@@ -56,8 +57,8 @@ def draw_loss(axes: Axes, reading: RunReading) -> None:
     for engine in reading.engines:
         xs = [one.epoch for one in reading.epochs[engine]]
         for name, width, words in SPLIT_LINES:
-            ys = [getattr(one, name) for one in reading.epochs[engine]]
-            values += [y for y in ys if isfinite(y) and y > 0]
+            ys = [_drawn(getattr(one, name)) for one in reading.epochs[engine]]
+            values += [y for y in ys if y > 0]
             axes.plot(
                 xs, ys, LINES[engine], color=COLOURS[engine], linewidth=width,
                 marker=_lone_mark(engine, xs), markersize=3 * width,
@@ -281,6 +282,11 @@ def draw_finals(axes: Axes, reading: GroupReading, settings: Sequence[int]) -> N
     for engine in reading.group.settings[0].config.engine_names:
         axes.plot([], [], MARKERS[engine], color=COLOURS[engine], label=titles[engine])
     axes.legend(loc="best")
+
+
+def _drawn(value: float) -> float:
+    """Return a number that an axis can show; NaN, a gap, for one that is too large."""
+    return value if abs(value) <= LARGEST_DRAWN else nan
 
 
 def _lone_mark(engine: EngineName, epochs: Sequence[int]) -> str:

@@ -93,7 +93,7 @@ async def test_the_palette_refuses_too(tmp_path: Path, monkeypatch: pytest.Monke
         given = orders_of(stage, monkeypatch)
         before = list(tmp_path.iterdir())
         commands = {one.title: one for one in stage.app.get_system_commands(stage.app.screen)}
-        for title in ("Set the learning rate", "Set the speed limit", "Export the run"):
+        for title in ("Set the learning rate", "Set the speed limit"):
             commands[title].callback()
             await stage.look()
             assert LOOKS_ONLY[:40] in stage.text(), title

@@ -68,6 +68,8 @@ KEYS: list[Key] = [
         "dashboard"),
     Key("n", "n", "app.above('metrics')", "", "numbers: charts of all that is logged",
         "dashboard"),
+    Key("E", "E", "app.export_as", "", "export the run: report, figures, notebook, model",
+        "dashboard"),
     Key("v", "v", "app.above('big')", "", "large numbers, for a lecture", "dashboard"),
     Key("escape,v", "escape", "back", "", "back to the dashboard", "big"),
     Key("tab", "tab", "next_panel", "panel", "go to the next panel", "dashboard", priority=True),

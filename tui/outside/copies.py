@@ -1,11 +1,8 @@
 """What leaves the screen: a picture of it, the run as a file, what the terminal copies."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-
-from textual.app import SystemCommand
 
 from mlpwatch.core.cli.export import export_source
 from mlpwatch.core.errors import MlpwatchError
@@ -46,12 +43,8 @@ class Copies:
     def __init__(self, app: DisplayApp[int], runs: "RunStack", answer: Answer, saved: Path) -> None:
         self._app, self._runs, self._answer, self._saved = app, runs, answer, saved
 
-    def commands(self) -> Iterator[SystemCommand]:
-        """Yield the palette's commands."""
-        about = "as a report, figures, a notebook or a model, in this folder"
-        yield SystemCommand("Export the run", about, self._export)
-
-    def _export(self) -> None:
+    def export(self) -> None:
+        """Ask for a format, and write the shown run in it; a line says how far it is."""
         session = self._runs.top.session
         if looks_only():
             self._answer(LOOKS_ONLY)

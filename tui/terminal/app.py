@@ -30,6 +30,8 @@ OPENING_SECONDS = 2.0
 
 OPENING_LOOK_SECONDS = 0.005
 
+DEFAULT_THEME = "textual-dark"
+
 STRAY_SECONDS = 1.0
 """Time between two checks for output of libraries."""
 
@@ -98,7 +100,8 @@ class TerminalApp(SpanApp[ReturnType]):
 
     def on_background_found(self, event: BackgroundFound) -> None:
         """Show dark letters on light ground where the terminal does; dark ground is the default."""
-        if self.follows_background and event.is_light:
+        # Unless another theme has been chosen meanwhile: over a slow link the answer is late.
+        if self.follows_background and event.is_light and self.theme == DEFAULT_THEME:
             self.theme = "textual-light"
         self.follows_background = False
 

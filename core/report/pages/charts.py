@@ -4,12 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from math import isfinite
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 560, 300
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 44
 """Margins of the plot in units of the picture."""
+
+LARGEST_DRAWN = 1e99
+"""The span of an axis with values near the largest float, 1.8e308, would be infinite."""
 
 MOST_POINTS = 1_000
 """Of a curve: more can't be seen, and a report is sent by mail."""
@@ -121,10 +123,11 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 def _readable(curve: ChartCurve) -> ChartCurve:
     """Return a curve of finite, and not too many, points."""
-    points = [point for point in curve.points if isfinite(point[1])]
+    points = [point for point in curve.points if abs(point[1]) <= LARGEST_DRAWN]
     stride = math.ceil(len(points) / MOST_POINTS) if points else 1
     last = points[-1:] if (len(points) - 1) % stride else []
-    band = [one for one in curve.band if all(map(isfinite, one))][::stride]
+    band = [one for one in curve.band if all(abs(part) <= LARGEST_DRAWN for part in one)]
+    band = band[::stride]
     return ChartCurve(curve.name, curve.look, [*points[::stride], *last], band)
 
 

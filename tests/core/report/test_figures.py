@@ -1,5 +1,7 @@
 """The page of figures: it shows the run's own numbers, in a file that programs open."""
 
+import json
+import shutil
 import struct
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from matplotlib.figure import Figure
 from mlpwatch.core.report import panels
 from mlpwatch.core.report.figures import STYLE, run_figure
 from mlpwatch.core.report.reading import RunReading, read_run, without_predictions
+from mlpwatch.core.runs.layout import METRICS_NAME
 from mlpwatch.tui.__main__ import main
 from tests.support.samples.sweep_samples import group_of, make_group, train_trial
 
@@ -138,3 +141,17 @@ def test_the_table_of_formats_imports_none_of_them() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "\n"
+
+
+@pytest.mark.parametrize("kind", ["svg", "html"])
+def test_losses_near_the_largest_float_are_gaps(saved: Path, tmp_path: Path, kind: str) -> None:
+    copy = tmp_path / "saved/huge"
+    shutil.copytree(saved / "seed", copy)
+    lines = [json.loads(line) for line in (copy / METRICS_NAME).read_text().splitlines()]
+    for line in lines[1:]:
+        line |= {"train_loss": 1.7e308, "val_loss": -1.7e308}
+    (copy / METRICS_NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path = tmp_path / f"page.{kind}"
+    words = ["export", "huge", "--saved", str(copy.parent), "--to", kind, "-o", str(path)]
+    assert main(words) == 0
+    assert path.stat().st_size > 10_000

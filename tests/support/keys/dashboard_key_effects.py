@@ -5,6 +5,7 @@ import re
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.screen import Dashboard
 from mlpwatch.tui.explain.screen import ExplainScreen
+from mlpwatch.tui.kit.dialogs import LineEntry
 from mlpwatch.tui.lecture.big_screen import BigScreen
 from mlpwatch.tui.mistakes.screen import MistakesScreen
 from mlpwatch.tui.weights.screen import WeightsScreen
@@ -216,6 +217,12 @@ async def goes_back_one_thing_at_a_time(stage: Stage, key: str) -> None:
     assert "╌ PyTorch" in stage.text()
     await stage.press(key)
     assert "╌ PyTorch" not in stage.text()
+
+
+@effect("dashboard", "app.export_as")
+async def asks_for_a_format(stage: Stage, key: str) -> None:
+    await stage.press(key)
+    assert isinstance(stage.app.screen, LineEntry)
 
 
 @effect("dashboard", "app.above('big')")

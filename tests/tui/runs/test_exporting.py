@@ -13,7 +13,7 @@ from tests.support.samples.scenes import finished
 from tests.support.stage import on_stage
 
 
-async def test_the_palette_exports_the_run_on_the_dashboard(
+async def test_a_key_exports_the_run_on_the_dashboard(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[tuple[str, str]] = []
@@ -24,8 +24,7 @@ async def test_the_palette_exports_the_run_on_the_dashboard(
 
     monkeypatch.setattr(exporting, "exported", answer)
     async with on_stage(finished()) as stage:
-        commands = {one.title: one for one in stage.app.get_system_commands(stage.app.screen)}
-        commands["Export the run"].callback()
+        await stage.press("E")
         await stage.look()
         assert isinstance(stage.app.screen, LineEntry)
         for name, one in FORMATS.items():
@@ -34,7 +33,7 @@ async def test_the_palette_exports_the_run_on_the_dashboard(
         await stage.press("enter")
         await stage.see("wrote /somewhere/run.html")
         assert asked == [(stage.session.run.path.name, "html")]
-        commands["Export the run"].callback()
+        await stage.press("E")
         await stage.look()
         await stage.press("escape")
         assert len(asked) == 1
