@@ -36,7 +36,13 @@ class SweepStage(Stage):
     async def see_trial(self) -> None:
         """Wait until the trial that was opened has been read, and show it."""
         runs = self.app.runs
-        await until(lambda: runs.poll() and runs.top.state is not None, self.pilot)
+
+        def is_read() -> bool:
+            # What it returns does not matter: the app's own poll may have taken the events.
+            runs.poll()
+            return runs.top.state is not None
+
+        await until(is_read, self.pilot)
         await self.look()
 
     def names(self) -> list[str]:
