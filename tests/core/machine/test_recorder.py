@@ -128,3 +128,12 @@ def test_a_watched_loop_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         wait_until(lambda: bool(samples_in(tmp_path / "loop")))
         assert not MachineSource(tmp_path / "loop").ended
     assert MachineSource(tmp_path / "loop").ended
+
+
+def test_a_short_run_asks_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(recorder_module, "MachineFigures", lambda: asked.append("figures"))
+    one = MachineRecorder(tmp_path, lambda: None, sample_seconds=60.0)
+    one.start()
+    one.close(10.0)
+    assert asked == []
