@@ -54,7 +54,7 @@ GROUP_LOCK_NAME = "group.lock"
 """In the folder of a sweep: a `flock` on it is held while its trials are trained."""
 
 STOP_NAME = "group.stop"
-"""In the folder of a sweep: whoever makes this file stops the sweep, saved."""
+"""In the folder of a sweep: a file of this name stops the sweep, saved."""
 
 FAILURES_NAME = "failures.jsonl"
 """In the folder of a sweep: trials that ended without a run folder, or with their process."""

@@ -23,7 +23,7 @@ LOOKING = {
     "toggle_bands", "zoom", "unfold_all", "zoom_x", "next_smoothing", "toggle_single", "help",
     "command_palette", "suspend_process", "leave", "interrupt", "above",
 }  # fmt: skip
-"""Actions that only look. Whoever adds a key decides: it stands here, or in `CHANGING`."""
+"""Actions that only look. Each new key is here, or in `CHANGING`."""
 
 CHANGING_KEYS = [key for key in KEYS if key.action_name in CHANGING]
 

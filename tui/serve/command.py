@@ -77,9 +77,9 @@ async def _serve(
         print(f"http://{_reached_as(options.host)}:{port}/?token={access.token}", flush=True)  # noqa: T201
         _say(note)
         _say(
-            "whoever has this link may pause, save, delete and start runs; Ctrl-C ends it"
+            "everyone with this link may pause, save, delete and start runs; Ctrl-C ends it"
             if options.control
-            else "whoever has this link may look, not change anything; Ctrl-C ends it"
+            else "everyone with this link may look, not change anything; Ctrl-C ends it"
         )
         if not is_loopback(options.host):
             _say("warning: the link and what it shows are sent unencrypted; use it in a network "

@@ -1,6 +1,6 @@
 """A program in a real pseudo-terminal whose output is noted, not understood, while it runs.
 
-Whoever drains the terminal shares the cores with what is measured: this reads up to 64 kB when
+What drains the terminal shares the cores with what is measured: this reads up to 64 kB when
 something has come, notes the time and sleeps. An emulator reads the notes when the run is over.
 """
 
