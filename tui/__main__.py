@@ -13,8 +13,6 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, TYPE_CHECKING
 
-from mlpwatch.core.cli.branch import branch_maker, config_for_branch
-from mlpwatch.core.cli.ending import endings_of
 from mlpwatch.core.cli.options import config_for_resume, config_from
 from mlpwatch.core.cli.ranks import (
     check_command,
@@ -23,13 +21,8 @@ from mlpwatch.core.cli.ranks import (
     train_on_ranks,
     trains_on_ranks,
 )
-from mlpwatch.core.cli.remote.relay import far_address
 from mlpwatch.core.cli.setup.own_defaults import apply_own_defaults
-from mlpwatch.core.cli.signals import stop_on_signals
-from mlpwatch.core.cli.sweep import run_sweep
-from mlpwatch.core.cli.train import run_train
 from mlpwatch.core.errors import InputError, MlpwatchError, RunError
-from mlpwatch.core.spectating import look_only
 from mlpwatch.tui.command_line import COMMANDS, build_parser
 from mlpwatch.tui.startup import undisturbed
 from mlpwatch.tui.surroundings import check_folder, prepare_streams
@@ -59,19 +52,10 @@ def run() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; a user's mistake is one line on stderr."""
     try:
-        parser = build_parser(
-            watch=train_and_watch,
-            train=run_train,
-            resume=resume,
-            branch=branch,
-            attach=attach,
-            sweep=sweep,
-            runs=runs,
-            fetch=fetch,
-            serve=show_in_browsers,
-        )
+        words = check_command(_with_command(arguments))
+        parser = build_parser(_HANDLERS, None if words[0].startswith("-") else words[0])
         apply_own_defaults(parser)
-        options = parser.parse_args(check_command(_with_command(arguments)))
+        options = parser.parse_args(words)
         command: Callable[[argparse.Namespace], int] = options.command
         check_folder()
         return command(options)
@@ -95,6 +79,8 @@ def train_and_watch(options: argparse.Namespace) -> int:
     """Train and watch; without a terminal, train like `mlpwatch train`."""
     config = config_from(options)
     if _says_no_screen():
+        from mlpwatch.core.cli.train import run_train  # noqa: PLC0415
+
         return run_train(options)
     from mlpwatch.core.data.registry import check_source  # noqa: PLC0415
 
@@ -140,6 +126,9 @@ def resume(options: argparse.Namespace) -> int:
 
     if has_screen:
         return _show(config, start, options)
+    from mlpwatch.core.cli.ending import endings_of  # noqa: PLC0415
+    from mlpwatch.core.cli.signals import stop_on_signals  # noqa: PLC0415
+
     with stop_on_signals() as request:
         from mlpwatch.core.cli.headless import run_headless, say  # noqa: PLC0415
         from mlpwatch.core.foreign.loading import diverted_stdout  # noqa: PLC0415
@@ -151,6 +140,8 @@ def resume(options: argparse.Namespace) -> int:
 
 def branch(options: argparse.Namespace) -> int:
     """Start a new run at the end of a kept epoch of another, with or without a screen."""
+    from mlpwatch.core.cli.branch import branch_maker, config_for_branch  # noqa: PLC0415
+
     parent = _open_run(options)
     make = branch_maker(options, parent)
     if options.name is not None:
@@ -169,6 +160,9 @@ def branch(options: argparse.Namespace) -> int:
 
     if has_screen:
         return _show(config_for_branch(options, parent.config), start, options)
+    from mlpwatch.core.cli.ending import endings_of  # noqa: PLC0415
+    from mlpwatch.core.cli.signals import stop_on_signals  # noqa: PLC0415
+
     with stop_on_signals() as request:
         from mlpwatch.core.cli.headless import run_headless  # noqa: PLC0415
 
@@ -182,6 +176,8 @@ def branch(options: argparse.Namespace) -> int:
 
 def attach(options: argparse.Namespace) -> int:
     """Watch a run, a sweep or the log of another process, which may have ended, from its files."""
+    from mlpwatch.core.cli.remote.relay import far_address  # noqa: PLC0415
+
     if (far := far_address(options)) is not None:
         if options.spectate:
             raise InputError(
@@ -196,6 +192,8 @@ def attach(options: argparse.Namespace) -> int:
     from mlpwatch.tui.metrics.opening import logs_named, opened  # noqa: PLC0415
 
     if options.spectate:
+        from mlpwatch.core.spectating import look_only  # noqa: PLC0415
+
         look_only()
     if paths := logs_named(Path(options.saved), (options.run, options.second)):
         logs = opened(paths)
@@ -234,6 +232,8 @@ def attach(options: argparse.Namespace) -> int:
 def sweep(options: argparse.Namespace) -> int:
     """Train a grid of settings times seeds and watch; without a terminal, print lines."""
     if options.headless or options.json or _no_screen():
+        from mlpwatch.core.cli.sweep import run_sweep  # noqa: PLC0415
+
         return run_sweep(options)
     from mlpwatch.tui.showing import show_sweep  # noqa: PLC0415
 
@@ -268,6 +268,18 @@ def show_in_browsers(options: argparse.Namespace) -> int:
     from mlpwatch.tui.serve.command import serve_pages  # noqa: PLC0415
 
     return serve_pages(options, note)
+
+
+_HANDLERS = {
+    "watch": train_and_watch,
+    "resume": resume,
+    "branch": branch,
+    "attach": attach,
+    "sweep": sweep,
+    "runs": runs,
+    "data": fetch,
+    "serve": show_in_browsers,
+}
 
 
 def _served(options: argparse.Namespace) -> str:

@@ -2,42 +2,20 @@
 
 import argparse
 import math
-import re
-from collections.abc import Callable
-from typing import get_args
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from mlpwatch import __version__
-from mlpwatch.core.cli.branch import add_branch_options
-from mlpwatch.core.cli.check import add_check_options, add_new_options, check, new
-from mlpwatch.core.cli.comparison.compare import add_compare_options, run_compare
-from mlpwatch.core.cli.comparison.why import add_why_options, run_why
 from mlpwatch.core.cli.ending import add_end_options, add_notify_option
-from mlpwatch.core.cli.export import add_export_options, run_export
-from mlpwatch.core.cli.follow import add_status_options, add_tail_options, run_status, run_tail
 from mlpwatch.core.cli.options import add_run_options, add_training_options
 from mlpwatch.core.cli.parser import Parser
-from mlpwatch.core.cli.ranks import add_ranks_option
-from mlpwatch.core.cli.remote.order import add_order_options, run_order
-from mlpwatch.core.cli.remote.relay import add_far_options, add_relay_options
-from mlpwatch.core.cli.setup.completion import add_completion_options
 from mlpwatch.core.cli.setup.own_defaults import MAX_FPS
-from mlpwatch.core.cli.sweep import add_sweep_options
-from mlpwatch.core.cli.train import add_train_options
-from mlpwatch.tui.hangup import OnHangup
+from mlpwatch.tui.hangup import add_hangup_option
 from mlpwatch.tui.terminal.window.signs import notify_stderr
 
 _RUN_HELP = "name of the run, or path of its folder (default: the newest run)"
 
-MOST_PORT = 65_535
-
 Command = Callable[[argparse.Namespace], int]
-
-COMMANDS = (
-    "train", "resume", "branch", "attach", "order", "sweep", "compare", "why", "export", "runs",
-    "status", "tail", "data", "check", "new", "serve", "completion", "relay",
-)  # fmt: skip
-"""The first word that is not an option; without a command, train and watch."""
-
 
 _DESCRIPTION = """\
 Watch one MLP learn twice, side by side: by hand in NumPy and in PyTorch.
@@ -66,19 +44,14 @@ recipe; --data and --recipe are the two to know.
 """
 
 
-def build_parser(
-    *,
-    watch: Command,
-    train: Command,
-    resume: Command,
-    branch: Command,
-    attach: Command,
-    sweep: Command,
-    runs: Command,
-    fetch: Command,
-    serve: Command,
-) -> Parser:
-    """Return the parser; each command's namespace has its function as `command`."""
+def build_parser(handlers: Mapping[str, Command], named: str | None = None) -> Parser:
+    """Return the parser; each command's namespace has its function as `command`.
+
+    Args:
+        handlers: the functions of the commands that draw, or that the caller implements.
+        named: the command whose options are wanted beside those of `watch`; None for all. The
+            modules of the others are not imported: they are a fifth of the time to the first frame.
+    """
     parser = Parser(
         prog="mlpwatch",
         description=_DESCRIPTION,
@@ -91,50 +64,40 @@ def build_parser(
         prog="mlpwatch", metavar="COMMAND", required=True, help=argparse.SUPPRESS
     )
     watching = commands.add_parser("watch", prog="mlpwatch", allow_abbrev=False)
-    _add_watch(watching, watch)
-    # Without a command, `mlpwatch` takes the options of its hidden first command.
-    parser.epilog = watching.format_help().partition("\n\nbasics:")[2]
-    parser.epilog = f"basics:{parser.epilog}"
-    _add_train(commands.add_parser("train", allow_abbrev=False), train)
-    _add_resume(commands.add_parser("resume", allow_abbrev=False), resume)
-    _add_branch(commands.add_parser("branch", allow_abbrev=False), branch)
-    _add_attach(commands.add_parser("attach", allow_abbrev=False), attach)
-    _add_order(commands.add_parser("order", allow_abbrev=False))
-    _add_following(
-        commands.add_parser("status", allow_abbrev=False),
-        commands.add_parser("tail", allow_abbrev=False),
-    )
-    _add_sweep(commands.add_parser("sweep", allow_abbrev=False), sweep)
-    _add_compare(commands.add_parser("compare", allow_abbrev=False))
-    _add_why(commands.add_parser("why", allow_abbrev=False))
-    _add_export(commands.add_parser("export", allow_abbrev=False))
-    _add_runs(commands.add_parser("runs", allow_abbrev=False), runs)
-    _add_data(commands.add_parser("data", allow_abbrev=False), fetch)
-    _add_check(commands.add_parser("check", allow_abbrev=False))
-    _add_new(commands.add_parser("new", allow_abbrev=False))
-    _add_relay(commands.add_parser("relay", allow_abbrev=False))
-    _add_serve(commands.add_parser("serve", allow_abbrev=False), serve)
-    _add_completion(commands.add_parser("completion", allow_abbrev=False), parser)
+    _add_watch(watching)
+    watching.set_defaults(command=handlers.get("watch"))
+    if named is None:
+        # Without a command, `mlpwatch` takes the options of its hidden first command.
+        parser.epilog = "basics:" + watching.format_help().partition("\n\nbasics:")[2]
+    for name in COMMANDS if named is None else {named} & set(COMMANDS):
+        one = commands.add_parser(name, allow_abbrev=False)
+        COMMANDS[name](one)
+        if name in handlers:
+            one.set_defaults(command=handlers[name])
     return parser
 
 
-def _add_watch(parser: argparse.ArgumentParser, command: Command) -> None:
+def _add_watch(parser: Parser) -> None:
     parser.description = "Train and watch, in this terminal."
     add_training_options(parser)
     add_run_options(parser, naming=True)
     add_end_options(parser)
-    _add_hangup_option(_add_screen_options(parser))
-    parser.set_defaults(command=command, json=False, notifier=notify_stderr)
+    add_hangup_option(_add_screen_options(parser))
+    parser.set_defaults(json=False, notifier=notify_stderr)
 
 
-def _add_train(parser: argparse.ArgumentParser, command: Command) -> None:
+def _add_train(parser: Parser) -> None:
+    from mlpwatch.core.cli.train import add_train_options, run_train  # noqa: PLC0415
+
     parser.description = "Train without a screen; one line per epoch and engine on stderr."
     parser.usage = "mlpwatch train [OPTIONS]"
     add_train_options(parser)
-    parser.set_defaults(command=command, notifier=notify_stderr)
+    parser.set_defaults(command=run_train, notifier=notify_stderr)
 
 
-def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
+def _add_resume(parser: Parser) -> None:
+    from mlpwatch.core.cli.ranks import add_ranks_option  # noqa: PLC0415
+
     parser.description = (
         "Continue a run where it stopped; --epochs makes it longer, and a falling learning rate "
         "then falls towards the new end."
@@ -147,11 +110,13 @@ def _add_resume(parser: argparse.ArgumentParser, command: Command) -> None:
     add_training_options(parser)
     add_run_options(parser, naming=False)
     add_end_options(parser)
-    _add_hangup_option(_add_screen_options(parser))
-    parser.set_defaults(command=command, notifier=notify_stderr)
+    add_hangup_option(_add_screen_options(parser))
+    parser.set_defaults(notifier=notify_stderr)
 
 
-def _add_branch(parser: argparse.ArgumentParser, command: Command) -> None:
+def _add_branch(parser: Parser) -> None:
+    from mlpwatch.core.cli.branch import add_branch_options  # noqa: PLC0415
+
     parser.description = (
         "Start a new run with the weights, the optimizer's memory and the place in the batch order "
         "that RUN had after an epoch. Options change its settings; what fits the weights may "
@@ -162,11 +127,13 @@ def _add_branch(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("--headless", action="store_true", help="without a screen")
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
     add_branch_options(parser)
-    _add_hangup_option(_add_screen_options(parser))
-    parser.set_defaults(command=command, notifier=notify_stderr)
+    add_hangup_option(_add_screen_options(parser))
+    parser.set_defaults(notifier=notify_stderr)
 
 
-def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
+def _add_attach(parser: Parser) -> None:
+    from mlpwatch.core.cli.remote.relay import add_far_options  # noqa: PLC0415
+
     parser.description = (
         "Watch a run from its folder: one that trains in another terminal or without a screen, or "
         "one that has ended. Pausing, saving and stopping reach the process that trains it; "
@@ -195,10 +162,11 @@ def _add_attach(parser: argparse.ArgumentParser, command: Command) -> None:
         action="store_true",
         help="only look: keys that pause, save, rename, delete or write are refused",
     )
-    parser.set_defaults(command=command)
 
 
-def _add_relay(parser: argparse.ArgumentParser) -> None:
+def _add_relay(parser: Parser) -> None:
+    from mlpwatch.core.cli.remote.relay import add_relay_options  # noqa: PLC0415
+
     parser.description = (
         "Send what is new of a run over standard output, and pass orders on to it: what mlpwatch "
         "attach HOST:RUN starts on the other machine."
@@ -208,7 +176,9 @@ def _add_relay(parser: argparse.ArgumentParser) -> None:
     add_run_options(parser, naming=False)
 
 
-def _add_order(parser: argparse.ArgumentParser) -> None:
+def _add_order(parser: Parser) -> None:
+    from mlpwatch.core.cli.remote.order import add_order_options, run_order  # noqa: PLC0415
+
     parser.description = (
         "Give one order to a run that trains in another terminal or without a screen. It is obeyed "
         "at the next batch; the answer says how the run stands."
@@ -219,18 +189,27 @@ def _add_order(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=run_order)
 
 
-def _add_following(status: argparse.ArgumentParser, tail: argparse.ArgumentParser) -> None:
-    status.description = "Say how a run stands; with --wait, once it has ended."
-    add_status_options(status)
-    add_run_options(status, naming=False)
-    status.set_defaults(command=run_status)
-    tail.description = "Print the lines of a run's log, and those that come until it ends."
-    add_tail_options(tail)
-    add_run_options(tail, naming=False)
-    tail.set_defaults(command=run_tail)
+def _add_status(parser: Parser) -> None:
+    from mlpwatch.core.cli.follow import add_status_options, run_status  # noqa: PLC0415
+
+    parser.description = "Say how a run stands; with --wait, once it has ended."
+    add_status_options(parser)
+    add_run_options(parser, naming=False)
+    parser.set_defaults(command=run_status)
 
 
-def _add_sweep(parser: Parser, command: Command) -> None:
+def _add_tail(parser: Parser) -> None:
+    from mlpwatch.core.cli.follow import add_tail_options, run_tail  # noqa: PLC0415
+
+    parser.description = "Print the lines of a run's log, and those that come until it ends."
+    add_tail_options(parser)
+    add_run_options(parser, naming=False)
+    parser.set_defaults(command=run_tail)
+
+
+def _add_sweep(parser: Parser) -> None:
+    from mlpwatch.core.cli.sweep import add_sweep_options  # noqa: PLC0415
+
     parser.description = (
         "Train a grid of settings times seeds. Every setting takes a list: --learning-rate "
         "0.03,0.1 --hidden '64;128,64'. Each trial is an ordinary run in the sweep's folder, "
@@ -241,10 +220,11 @@ def _add_sweep(parser: Parser, command: Command) -> None:
     parser.usage = "mlpwatch sweep [OPTIONS]"
     add_sweep_options(parser)
     _add_screen_options(parser)
-    parser.set_defaults(command=command)
 
 
 def _add_compare(parser: Parser) -> None:
+    from mlpwatch.core.cli.comparison.compare import add_compare_options, run_compare  # noqa: PLC0415
+
     parser.description = (
         "Print runs and sweeps beside each other: test accuracies, means with standard deviations, "
         "and paired differences with a 95 % interval."
@@ -255,7 +235,9 @@ def _add_compare(parser: Parser) -> None:
     parser.set_defaults(command=run_compare)
 
 
-def _add_why(parser: argparse.ArgumentParser) -> None:
+def _add_why(parser: Parser) -> None:
+    from mlpwatch.core.cli.comparison.why import add_why_options, run_why  # noqa: PLC0415
+
     parser.description = (
         "Find out which of the settings that differ between A and B makes the difference in test "
         "accuracy: the networks in between are trained as a sweep, all combinations of up to six "
@@ -268,6 +250,8 @@ def _add_why(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_export(parser: Parser) -> None:
+    from mlpwatch.core.cli.export import add_export_options, run_export  # noqa: PLC0415
+
     parser.description = "Write a run or a sweep as a file for other programs, or for people."
     parser.usage = "mlpwatch export RUN --to KIND [-o PATH]"
     add_export_options(parser)
@@ -275,23 +259,23 @@ def _add_export(parser: Parser) -> None:
     parser.set_defaults(command=run_export)
 
 
-def _add_runs(parser: argparse.ArgumentParser, command: Command) -> None:
+def _add_runs(parser: Parser) -> None:
     parser.description = "List saved runs, newest first."
     parser.add_argument("--json", action="store_true", help="print one JSON array")
     add_run_options(parser, naming=False)
-    parser.set_defaults(command=command)
 
 
-def _add_data(parser: argparse.ArgumentParser, command: Command) -> None:
+def _add_data(parser: Parser) -> None:
     parser.description = "Data sets in the cache."
     actions = parser.add_subparsers(metavar="fetch", required=True)
     fetching = actions.add_parser("fetch", allow_abbrev=False)
     fetching.description = "Download MNIST through fetch_openml; run it again to continue."
     fetching.add_argument("dataset", choices=["mnist"], metavar="mnist", help="what to download")
-    fetching.set_defaults(command=command)
 
 
-def _add_check(parser: argparse.ArgumentParser) -> None:
+def _add_check(parser: Parser) -> None:
+    from mlpwatch.core.cli.check import add_check_options, check  # noqa: PLC0415
+
     parser.description = (
         "Compare your own network with a float64 reference: outputs, loss, every gradient, two "
         "updates, 50 steps; name the first number that differs, and why."
@@ -300,13 +284,17 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=check)
 
 
-def _add_new(parser: argparse.ArgumentParser) -> None:
+def _add_new(parser: Parser) -> None:
+    from mlpwatch.core.cli.check import add_new_options, new  # noqa: PLC0415
+
     parser.description = "Write a starter file: the contract, with the backward pass left to write."
     add_new_options(parser)
     parser.set_defaults(command=new)
 
 
-def _add_serve(parser: argparse.ArgumentParser, command: Command) -> None:
+def _add_serve(parser: Parser) -> None:
+    from mlpwatch.tui.serve.command import add_serve_options  # noqa: PLC0415
+
     parser.description = (
         "Show the dashboard in browsers, for people without SSH (needs mlpwatch[web]). Each viewer "
         "gets a screen of their own, at the least priority; up to 32 look on at once. The link "
@@ -314,32 +302,41 @@ def _add_serve(parser: argparse.ArgumentParser, command: Command) -> None:
         "draw; nothing that changes a training, a run or a file is open to them without --control."
     )
     parser.usage = "mlpwatch serve [RUN] [OPTIONS]"
-    parser.add_argument(
-        "run", nargs="?", metavar="RUN",
-        help="name of the run or sweep, or path of its folder (default: the newest run, looked up "
-        "for each viewer)",
-    )  # fmt: skip
+    add_serve_options(parser)
     add_run_options(parser, naming=False)
-    group = parser.add_argument_group("server")
-    group.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS",
-        help="address to listen on (127.0.0.1: this machine alone; 0.0.0.0: all who reach it, "
-        "unencrypted)",
-    )  # fmt: skip
-    group.add_argument(
-        "--port", type=_port, default=8000, metavar="N", help="8000; 0 takes a free one"
-    )
-    group.add_argument(
-        "--control", action="store_true",
-        help="viewers may pause, save, rename, delete, start runs and write files, as at this "
-        "keyboard",
-    )  # fmt: skip
-    parser.set_defaults(command=command)
 
 
-def _add_completion(parser: argparse.ArgumentParser, whole: Parser) -> None:
+def _add_completion(parser: Parser) -> None:
+    from mlpwatch.core.cli.setup.completion import add_completion_options  # noqa: PLC0415
+
     parser.description = "Print a script that completes commands, options and names of runs."
-    add_completion_options(parser, whole)
+    add_completion_options(parser, lambda: build_parser({}))
+
+
+COMMANDS: Mapping[str, Callable[[Parser], None]] = MappingProxyType(
+    {
+        "train": _add_train,
+        "resume": _add_resume,
+        "branch": _add_branch,
+        "attach": _add_attach,
+        "order": _add_order,
+        "sweep": _add_sweep,
+        "compare": _add_compare,
+        "why": _add_why,
+        "export": _add_export,
+        "runs": _add_runs,
+        "status": _add_status,
+        "tail": _add_tail,
+        "data": _add_data,
+        "check": _add_check,
+        "new": _add_new,
+        "serve": _add_serve,
+        "completion": _add_completion,
+        "relay": _add_relay,
+    }
+)
+"""What adds a command's options; it imports the command's module. Without a command, the first
+word that is not an option, mlpwatch trains and watches."""
 
 
 def _add_screen_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -358,17 +355,6 @@ def _add_screen_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     return group
 
 
-def _add_hangup_option(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--on-hangup",
-        choices=get_args(OnHangup),
-        default="save",
-        metavar="save|continue",
-        help="when the terminal is gone: save and end (default), or train on without a screen "
-        "until mlpwatch attach finds the run again",
-    )
-
-
 def _frames(text: str) -> float:
     try:
         value = float(text)
@@ -377,10 +363,3 @@ def _frames(text: str) -> float:
     if not 0 < value <= MAX_FPS:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, up to {MAX_FPS:g}")
     return value
-
-
-def _port(text: str) -> int:
-    port = int(text) if re.fullmatch("[0-9]{1,5}", text) else -1
-    if not 0 <= port <= MOST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {MOST_PORT}")
-    return port

@@ -1,9 +1,10 @@
 """A run that outlives its terminal: trains to its end without a screen, for `--on-hangup`."""
 
+import argparse
 import os
 import signal
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.cli.signals import StopRequest, stop_on_signals
@@ -19,6 +20,18 @@ OnHangup = Literal["save", "continue"]
 
 LOOK_SECONDS = 0.1
 """Time between two checks whether training has ended."""
+
+
+def add_hangup_option(group: argparse._ArgumentGroup) -> None:
+    """Add `--on-hangup`."""
+    group.add_argument(
+        "--on-hangup",
+        choices=get_args(OnHangup),
+        default="save",
+        metavar="save|continue",
+        help="when the terminal is gone: save and end (default), or train on without a screen "
+        "until mlpwatch attach finds the run again",
+    )
 
 
 def ignore_hangups() -> None:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -18,8 +19,40 @@ NEEDED = ("aiohttp", "textual_serve")
 MOST_AT_FULL_PACE, MOST_AT_HALF_PACE = 4, 12
 """So many viewers have 2 frames per second, as over SSH; so many at least 1; others one in 2 s."""
 
+MOST_PORT = 65_535
+
 _ANY = {"0.0.0.0", "::"}
 """Addresses that mean all of this machine's."""
+
+
+def add_serve_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is served, and where, but for the folder of the runs."""
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN",
+        help="name of the run or sweep, or path of its folder (default: the newest run, looked up "
+        "for each viewer)",
+    )  # fmt: skip
+    group = parser.add_argument_group("server")
+    group.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="address to listen on (127.0.0.1: this machine alone; 0.0.0.0: all who reach it, "
+        "unencrypted)",
+    )  # fmt: skip
+    group.add_argument(
+        "--port", type=_port, default=8000, metavar="N", help="8000; 0 takes a free one"
+    )
+    group.add_argument(
+        "--control", action="store_true",
+        help="viewers may pause, save, rename, delete, start runs and write files, as at this "
+        "keyboard",
+    )  # fmt: skip
+
+
+def _port(text: str) -> int:
+    port = int(text) if re.fullmatch("[0-9]{1,5}", text) else -1
+    if not 0 <= port <= MOST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {MOST_PORT}")
+    return port
 
 
 def static_files() -> Path:

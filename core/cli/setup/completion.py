@@ -1,6 +1,7 @@
 """`mlpwatch completion bash|zsh|fish`: a script for the shell that completes options and runs."""
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 
 from mlpwatch.core.cli.parser import Parser, parsers_of
@@ -74,12 +75,12 @@ _FILE_METAVARS = ("FILE", "FILE[:NAME]", "PATH")
 _FOLDER_METAVAR = "DIR"
 
 
-def add_completion_options(parser: argparse.ArgumentParser, whole: Parser) -> None:
+def add_completion_options(parser: argparse.ArgumentParser, whole: Callable[[], Parser]) -> None:
     """Add the shell; the command prints the script for all of `whole`.
 
     Args:
         parser: of this command.
-        whole: of the whole command line.
+        whole: returns the parser of the whole command line.
     """
     parser.add_argument(
         "shell", choices=SHELLS, metavar="|".join(SHELLS),
@@ -88,8 +89,8 @@ def add_completion_options(parser: argparse.ArgumentParser, whole: Parser) -> No
     parser.set_defaults(command=partial(_run_completion, whole))
 
 
-def _run_completion(whole: Parser, options: argparse.Namespace) -> int:
-    print(completion_script(whole, options.shell))  # noqa: T201
+def _run_completion(whole: Callable[[], Parser], options: argparse.Namespace) -> int:
+    print(completion_script(whole(), options.shell))  # noqa: T201
     return 0
 
 
