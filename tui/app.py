@@ -16,7 +16,6 @@ from textual.timer import Timer
 from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
-from mlpwatch.tui.help.screen import HelpScreen, Palette, palette_commands
 from mlpwatch.tui.kit.base_screen import Says, SpectatedApp, TakesKeys
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import Where, bindings
@@ -136,6 +135,8 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[object]) -> "Iterable[SystemCommand]":
         """Offer every key of the table by its label, then Textual's own commands."""
+        from mlpwatch.tui.help.screen import palette_commands  # noqa: PLC0415
+
         new = partial(self.runs.show_list, self._options.saved, starts_new=True)
         yield from palette_commands(self, screen, new)
         yield from self._settings.commands()
@@ -148,6 +149,8 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
 
     def action_command_palette(self) -> None:
         """Show all commands by name."""
+        from mlpwatch.tui.help.screen import Palette  # noqa: PLC0415
+
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
@@ -371,6 +374,8 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show all keys."""
+        from mlpwatch.tui.help.screen import HelpScreen  # noqa: PLC0415
+
         where: Where = getattr(self.screen, "WHERE", "everywhere")
         # Kept, so that it is made and laid out only once: later it opens in half the time.
         name = f"help {where}"

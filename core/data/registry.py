@@ -11,7 +11,6 @@ from mlpwatch.core.config import RecipeName
 from mlpwatch.core.data.digits import DIGITS
 from mlpwatch.core.data.mnist import MNIST
 from mlpwatch.core.data.points import POINTS
-from mlpwatch.core.data.readers.paths import check_path
 from mlpwatch.core.data.source import FILES_NORMALISATION, DataSource, NormalisationName
 from mlpwatch.core.errors import DataError
 
@@ -49,6 +48,9 @@ def check_source(data: str) -> None:
     if (source := SOURCES.get(resolve_source(data))) is not None:
         source.check()
     else:
+        # Here: the bundled digits need no reader of files, which takes 3 ms.
+        from mlpwatch.core.data.readers.paths import check_path  # noqa: PLC0415
+
         check_path(data, names=(AUTO, *SOURCES))
 
 

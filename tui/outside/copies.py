@@ -4,7 +4,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mlpwatch.core.cli.export import export_source
 from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
 from mlpwatch.tui.dashboard.crosshair import place, table_at
@@ -74,6 +73,8 @@ class Copies:
             said = f"the numbers at {place(step, state)}, a table of {len(text)} characters"
         else:
             try:
+                from mlpwatch.core.cli.export import export_source  # noqa: PLC0415
+
                 text = said = export_source(session.run.path, is_group=False).again()
             except MlpwatchError as error:
                 self._answer(f"nothing copied: {error}", bad=True)

@@ -10,7 +10,6 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.errors import ConfigError
 from mlpwatch.core.limits import check_new_rate
 from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
-from mlpwatch.tui.kit.dialogs import LineEntry
 from mlpwatch.tui.kit.run_text import why_not
 from mlpwatch.tui.run_stack import RunStack
 
@@ -100,6 +99,8 @@ class LiveSettings:
                 session.set_learning_rate(_typed_rate(text), *named)
                 self._redraw()
 
+        from mlpwatch.tui.kit.dialogs import LineEntry  # noqa: PLC0415
+
         entry = LineEntry(
             f"Learning rate of {' and '.join(self._runs.top.title(name) for name in named)}",
             f"{session.learning_rate(named[0]):g}",
@@ -119,6 +120,8 @@ class LiveSettings:
             if text is not None:
                 watch.set_limit(_typed_limit(text))
                 self._redraw()
+
+        from mlpwatch.tui.kit.dialogs import LineEntry  # noqa: PLC0415
 
         entry = LineEntry(
             "Steps per second at most",
