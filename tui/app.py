@@ -4,7 +4,6 @@ import os
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
-from weakref import ref
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlpwatch.core.analysis.mistakes import MistakeList
-    from mlpwatch.tui.images.renderers import RendererChoice
-    from mlpwatch.tui.mistakes.selection import MistakeSelection
     from mlpwatch.tui.state.shown_epoch import Move
 
 STOP_AGAIN_SECONDS = 5.0
@@ -73,12 +70,9 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         self._settings = LiveSettings(self, self.runs, self._answer, redraw)
         self._copies = Copies(self, self.runs, self._answer, options.saved)
         self._epochs = EpochKeys(self, self.runs, self._answer, redraw)
-        self._above = ScreensAbove(self, self.runs, self._answer, redraw)
         self._ticker: Timer | None = None
         self._hints = Hints()
-        self._renderers: RendererChoice | None = None
-        self._left: tuple[ref[Watch], MistakeSelection] | None = None
-        """The last place in the mistakes of a run, which may be dropped meanwhile."""
+        self._above = ScreensAbove(self, self.runs, self._answer, redraw, self._hints)
         self._stop_asked_at = -STOP_AGAIN_SECONDS
         self.animation_level = "none"  # it would send bytes over SSH
 
@@ -165,29 +159,11 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         self, which: "MistakeList", true: int | None = None, predicted: int | None = None
     ) -> None:
         """Show the mistakes browser, with a list and filters to begin with."""
-        # Not at the top: digits and bars are not needed for the first frame.
-        from mlpwatch.tui.mistakes.selection import MistakeSelection  # noqa: PLC0415
-
-        self._browse(MistakeSelection(which, true, predicted))
-
-    def _browse(self, selection: "MistakeSelection") -> None:
-        from mlpwatch.tui.images.renderers import RendererChoice  # noqa: PLC0415
-        from mlpwatch.tui.mistakes.screen import MistakesScreen  # noqa: PLC0415
-
-        self._renderers = self._renderers or RendererChoice(self.look)
-        screen = MistakesScreen(
-            self.runs.top, selection=selection, renderers=self._renderers, hints=self._hints
-        )
-        self.push_screen(screen)
+        self._above.open_mistakes(self.look, which, true, predicted)
 
     def action_mistakes(self) -> None:
         """Show the mistakes, where they were left, or from the first model."""
-        from mlpwatch.tui.mistakes.selection import MistakeSelection  # noqa: PLC0415
-
-        watch = self.runs.top
-        if self._left is None or self._left[0]() is not watch:
-            self._left = ref(watch), MistakeSelection(self.runs.names[0])
-        self._browse(self._left[1])
+        self._above.reopen_mistakes(self.look)
 
     def action_above(self, which: Literal["metrics", "big"]) -> None:
         """Show every number that is logged, or the few that matter in large digits."""

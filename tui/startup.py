@@ -18,7 +18,12 @@ _TORCH_LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so")
 """Libraries of torch's Python part, in the order of their dependencies."""
 
 _LATER = (
-    *(f"mlpwatch.tui.{name}.screen" for name in ("mistakes", "explain", "weights", "draw", "runs")),
+    *(
+        f"mlpwatch.tui.{name}.screen"
+        for name in ("help", "mistakes", "explain", "weights", "draw", "runs")
+    ),
+    "mlpwatch.tui.kit.dialogs",
+    "mlpwatch.core.cli.export",
     "mlpwatch.core.analysis.explanation",
 )
 """Modules of screens that open with keys of the dashboard."""

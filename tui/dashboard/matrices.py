@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.config import EngineName
-from mlpwatch.core.epochs import accuracy_of
 from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
@@ -249,6 +248,8 @@ class Matrices:
         counts = self.counts(engine, state)
         if counts is None or self.mode == "difference":
             return ""
+        from mlpwatch.core.epochs import accuracy_of  # noqa: PLC0415 - 1 ms, after the first frame
+
         epoch, future = self._epoch_of(engine, state), state.parent_future
         parents = None if epoch is None else future.matrix(engine.name, epoch)
         if self.mode == "parent" and parents is not None:
