@@ -11,7 +11,7 @@ from contextlib import nullcontext, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from mlpwatch.core.cli.options import config_for_resume, config_from
 from mlpwatch.core.cli.ranks import (
@@ -27,7 +27,7 @@ from mlpwatch.tui.command_line import COMMANDS, build_parser
 from mlpwatch.tui.startup import undisturbed
 from mlpwatch.tui.surroundings import check_folder, prepare_streams
 from mlpwatch.tui.terminal.output import LAST_WORDS_SECONDS
-from mlpwatch.tui.terminal.traits import unusable_terminal
+from mlpwatch.tui.terminal.traits import is_terminal, no_screen
 
 if TYPE_CHECKING:
     from mlpwatch.core.config import RunConfig
@@ -44,7 +44,7 @@ def run() -> None:
     flushing = Thread(target=_flush, daemon=True)
     flushing.start()
     # A pipe gets all the time it needs; a terminal may be stalled or gone.
-    flushing.join(LAST_WORDS_SECONDS if _is_terminal(sys.stdout) else None)
+    flushing.join(LAST_WORDS_SECONDS if is_terminal(sys.stdout) else None)
     # A trainer or an import that does not finish must not keep the process alive.
     os._exit(status)
 
@@ -78,6 +78,7 @@ def main(arguments: Sequence[str]) -> int:
 def train_and_watch(options: argparse.Namespace) -> int:
     """Train and watch; without a terminal, train like `mlpwatch train`."""
     config = config_from(options)
+    _check_cues(options, config)
     if _says_no_screen():
         from mlpwatch.core.cli.train import run_train  # noqa: PLC0415
 
@@ -98,9 +99,7 @@ def train_and_watch(options: argparse.Namespace) -> int:
 
             session = new_session(config, Path(options.saved), options.name, report)
             session.set_lockstep(options.lockstep)
-            if options.stop_at_difference:
-                session.stop_at_difference(ends=False)
-            return session
+            return _planned(session, options, has_screen=True)
 
     return _show(config, start, options)
 
@@ -109,6 +108,7 @@ def resume(options: argparse.Namespace) -> int:
     """Resume a stopped run, with or without a screen."""
     run = _open_run(options)
     config = config_for_resume(options, run.config)
+    _check_cues(options, config)
     if trains_on_ranks(options):
         return train_on_ranks(options, config, partial(resumed_on_ranks, run, config, options))
     has_screen = not options.headless and not _says_no_screen()
@@ -120,9 +120,7 @@ def resume(options: argparse.Namespace) -> int:
 
             session = resumed_session(run, config, report)
             session.set_lockstep(options.lockstep)
-            if options.stop_at_difference:
-                session.stop_at_difference(ends=not has_screen)
-            return session
+            return _planned(session, options, has_screen=has_screen)
 
     if has_screen:
         return _show(config, start, options)
@@ -144,6 +142,7 @@ def branch(options: argparse.Namespace) -> int:
 
     parent = _open_run(options)
     make = branch_maker(options, parent)
+    _check_cues(options, parent.config)
     if options.name is not None:
         from mlpwatch.core.runs.layout import check_run_name  # noqa: PLC0415
 
@@ -153,10 +152,7 @@ def branch(options: argparse.Namespace) -> int:
     def start(report: "Report") -> "Session":
         report("importing NumPy, scikit-learn and PyTorch")
         with undisturbed():
-            session = make(report)
-            if options.stop_at_difference:
-                session.stop_at_difference(ends=not has_screen)
-            return session
+            return _planned(make(report), options, has_screen=has_screen)
 
     if has_screen:
         return _show(config_for_branch(options, parent.config), start, options)
@@ -168,10 +164,32 @@ def branch(options: argparse.Namespace) -> int:
 
         # Bad input gets one line, the error: what it loads is not said.
         with redirect_stdout(sys.stderr):
-            session = make(lambda _text: None)
-        if options.stop_at_difference:
-            session.stop_at_difference(ends=True)
+            session = _planned(make(lambda _text: None), options, has_screen=False)
         return run_headless(session, request, endings_of(options), as_json=options.json)
+
+
+def _check_cues(options: argparse.Namespace, config: "RunConfig") -> None:
+    """Check what a talk needs: a screen, and the epochs that its cues wait for.
+
+    Raises:
+        InputError: it is missing.
+    """
+    if options.cues:
+        from mlpwatch.tui.lecture.cue_file import check_cues  # noqa: PLC0415
+
+        fault = "--headless" if getattr(options, "headless", False) else no_screen()
+        check_cues(options.cues, config.epochs, fault)
+
+
+def _planned(session: "Session", options: argparse.Namespace, *, has_screen: bool) -> "Session":
+    """Return a session that stops where the command line says."""
+    if options.stop_at_difference:
+        session.stop_at_difference(ends=not has_screen)
+    if options.cues:
+        from mlpwatch.tui.lecture.cue_file import plan_pause  # noqa: PLC0415
+
+        plan_pause(session, options.cues)
+    return session
 
 
 def attach(options: argparse.Namespace) -> int:
@@ -184,7 +202,7 @@ def attach(options: argparse.Namespace) -> int:
                 f"attach {far} --spectate: a run of another machine is copied to files here, which"
                 " a spectator may not write; give the command on that machine"
             )
-        if fault := _no_screen():
+        if fault := no_screen():
             raise InputError(f"attach {far}: {fault}; on the other machine, mlpwatch runs lists it")
         from mlpwatch.tui.far_attach import show_far  # noqa: PLC0415
 
@@ -197,13 +215,13 @@ def attach(options: argparse.Namespace) -> int:
         look_only()
     if paths := logs_named(Path(options.saved), (options.run, options.second)):
         logs = opened(paths)
-        if fault := _no_screen():
+        if fault := no_screen():
             raise InputError(f"attach {options.run}: {fault}; expected a terminal")
         from mlpwatch.tui.showing import show_logs  # noqa: PLC0415
 
         return show_logs(logs, options)
     if group := _group_named(options):
-        if fault := _no_screen():
+        if fault := no_screen():
             raise InputError(f"attach {group.name}: {fault}; mlpwatch compare prints its table")
         from mlpwatch.tui.showing import show_group  # noqa: PLC0415
 
@@ -211,13 +229,13 @@ def attach(options: argparse.Namespace) -> int:
     from mlpwatch.core.monitor.progress import watched_loop  # noqa: PLC0415
 
     if loop := watched_loop(Path(options.saved), options.run):
-        if fault := _no_screen():
+        if fault := no_screen():
             raise InputError(f"attach {options.run}: {fault}; mlpwatch status and tail need none")
         from mlpwatch.tui.showing import show_loop  # noqa: PLC0415
 
         return show_loop(loop, options)
     run = _open_run(options)
-    if fault := _no_screen():
+    if fault := no_screen():
         raise InputError(f"attach {run.name}: {fault}; mlpwatch runs lists it without a screen")
 
     def start(report: "Report") -> "RunFollower":
@@ -231,7 +249,7 @@ def attach(options: argparse.Namespace) -> int:
 
 def sweep(options: argparse.Namespace) -> int:
     """Train a grid of settings times seeds and watch; without a terminal, print lines."""
-    if options.headless or options.json or _no_screen():
+    if options.headless or options.json or no_screen():
         from mlpwatch.core.cli.sweep import run_sweep  # noqa: PLC0415
 
         return run_sweep(options)
@@ -359,27 +377,12 @@ def _flush() -> None:
                 stream.flush()
 
 
-def _is_terminal(stream: IO[str] | None) -> bool:
-    """Return whether a standard stream is a terminal; a closed one is None."""
-    return stream is not None and stream.isatty()
-
-
 def _says_no_screen() -> bool:
     """Print one line if there is no terminal to draw on; return whether it was printed."""
-    why = _no_screen()
-    if not why:
+    if not (why := no_screen()):
         return False
     print(f"mlpwatch: {why}, so this trains without a screen", file=sys.stderr)  # noqa: T201
     return True
-
-
-def _no_screen() -> str:
-    """Return why there is no terminal to draw on; empty if there is one."""
-    if fault := unusable_terminal():
-        return fault
-    if not _is_terminal(sys.stdout):
-        return "the output is no terminal"
-    return "" if _is_terminal(sys.stdin) else "the input is no terminal"
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:

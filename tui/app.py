@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlpwatch.core.analysis.mistakes import MistakeList
+    from mlpwatch.tui.lecture.cue_file import Cue
+    from mlpwatch.tui.run_keys.cue_runner import CueRunner
     from mlpwatch.tui.state.shown_epoch import Move
 
 STOP_AGAIN_SECONDS = 5.0
@@ -70,11 +72,18 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         self._settings = LiveSettings(self, self.runs, self._answer, redraw)
         self._copies = Copies(self, self.runs, self._answer, options.saved)
         self._epochs = EpochKeys(self, self.runs, self._answer, redraw)
+        self._cues: CueRunner | None = None
         self._ticker: Timer | None = None
         self._hints = Hints()
         self._above = ScreensAbove(self, self.runs, self._answer, redraw, self._hints)
         self._stop_asked_at = -STOP_AGAIN_SECONDS
         self.animation_level = "none"  # it would send bytes over SSH
+
+    def follow_cues(self, cues: "Sequence[Cue]") -> None:
+        """Do what a talk's file says, when it is due."""
+        from mlpwatch.tui.run_keys.cue_runner import CueRunner  # noqa: PLC0415
+
+        self._cues = CueRunner(self, self.runs, cues)
 
     def get_default_screen(self) -> Screen[Any]:
         """Return the dashboard of the run that trains here."""
@@ -379,3 +388,5 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
             self.exit(1)
         elif happened or cost_changed or is_over:
             self.update_screen()
+        if self._cues:
+            self._cues.poll()

@@ -3,15 +3,21 @@
 import argparse
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from mlpwatch import __version__
 from mlpwatch.core.cli.ending import add_end_options, add_notify_option
 from mlpwatch.core.cli.options import add_run_options, add_training_options
 from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.setup.own_defaults import MAX_FPS
+from mlpwatch.core.errors import InputError
 from mlpwatch.tui.hangup import add_hangup_option
 from mlpwatch.tui.terminal.window.signs import notify_stderr
+
+if TYPE_CHECKING:
+    from mlpwatch.tui.lecture.cue_file import Cue
 
 _RUN_HELP = "name of the run, or path of its folder (default: the newest run)"
 
@@ -82,7 +88,7 @@ def _add_watch(parser: Parser) -> None:
     add_training_options(parser)
     add_run_options(parser, naming=True)
     add_end_options(parser)
-    add_hangup_option(_add_screen_options(parser))
+    _add_screen_of_a_training(parser)
     parser.set_defaults(json=False, notifier=notify_stderr)
 
 
@@ -110,7 +116,7 @@ def _add_resume(parser: Parser) -> None:
     add_training_options(parser)
     add_run_options(parser, naming=False)
     add_end_options(parser)
-    add_hangup_option(_add_screen_options(parser))
+    _add_screen_of_a_training(parser)
     parser.set_defaults(notifier=notify_stderr)
 
 
@@ -127,7 +133,7 @@ def _add_branch(parser: Parser) -> None:
     parser.add_argument("--headless", action="store_true", help="without a screen")
     parser.add_argument("--json", action="store_true", help="headless: print the result as JSON")
     add_branch_options(parser)
-    add_hangup_option(_add_screen_options(parser))
+    _add_screen_of_a_training(parser)
     parser.set_defaults(notifier=notify_stderr)
 
 
@@ -353,6 +359,25 @@ def _add_screen_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
         help="dark (default), light, or any that the palette (ctrl+p) has",
     )
     return group
+
+
+def _add_screen_of_a_training(parser: Parser) -> None:
+    """Add the options of a screen behind which a run trains."""
+    group = _add_screen_options(parser)
+    add_hangup_option(group)
+    group.add_argument(
+        "--cues", type=_cues, metavar="FILE",
+        help="a talk: what is said, paused and opened after which epoch, from a file",
+    )  # fmt: skip
+
+
+def _cues(text: str) -> "tuple[Cue, ...]":
+    from mlpwatch.tui.lecture.cue_file import read_cues  # noqa: PLC0415
+
+    try:
+        return read_cues(Path(text).expanduser())
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _frames(text: str) -> float:

@@ -45,7 +45,10 @@ def show_run(watch: "Watch", names: tuple["EngineName", ...], options: argparse.
     def make(screen: "ScreenOptions") -> "MlpwatchApp":
         from mlpwatch.tui.app import MlpwatchApp  # noqa: PLC0415
 
-        return MlpwatchApp(watch, names, screen)
+        app = MlpwatchApp(watch, names, screen)
+        if cues := getattr(options, "cues", None):
+            app.follow_cues(cues)
+        return app
 
     return _end(*_run_app(make, options))
 

@@ -48,6 +48,18 @@ class ControlGroup:
                 control.begin_pause(levels=len(controls) > 1)
             self.wake_all()
 
+    def pause_at(self, step: int) -> None:
+        """Pause all engines once each has done `step` steps, or at once where one has."""
+        with self.changed:
+            for control in self.controls:
+                control.order_pause(step)
+            self.wake_all()
+
+    def each(self, order: Callable[["Control"], object]) -> None:
+        """Give an order to all engines."""
+        for control in self.controls:
+            order(control)
+
     def step(self, controls: list["Control"]) -> None:
         """Train one more batch on each that is paused.
 
@@ -112,6 +124,8 @@ class Control:
         """η₀ of the last action `rate`; a newer order may be for a later step."""
         self._rate_from: int | None = None
         """The step from which on the ordered η₀ holds; None if the trainer uses it."""
+        self._pause_at: int | None = None
+        """The step at which it will pause."""
         self._steps_granted = 0
         self._save_wanted = False
         self._saved_at = -SAVE_REST_SECONDS
@@ -163,9 +177,18 @@ class Control:
             # Paused alone while it catches up: it stops at once.
             self._levels = False
 
+    def order_pause(self, step: int) -> None:
+        """Pause once `step` steps are done; the caller holds the lock and wakes all."""
+        self._pause_at = step
+
     def resume(self) -> None:
-        """Train again; single steps that were granted but not yet taken are dropped."""
+        """Train again; single steps that were granted but not yet taken are dropped.
+
+        So is a pause that is ahead, if another engine has paused there already.
+        """
         with self._changed:
+            if any(one._pause_at is None for one in self._others()):
+                self._pause_at = None
             if self._level == "pause":
                 self._level = "run"
             self._levels = False
@@ -260,7 +283,9 @@ class Control:
                 action = self._take()
                 self.is_calm = action in ("run", "catch-up", "wait", "hold")
                 self._is_training = action in ("run", "catch-up", "step")
-                is_pending = self._save_wanted or self._rate_from is not None
+                is_pending = (
+                    self._save_wanted or self._rate_from is not None or self._pause_at is not None
+                )
                 may_run = action == "run" and not is_pending
                 self.is_fast = may_run and not self._group.lockstep
                 return action
@@ -276,6 +301,10 @@ class Control:
             self._calls.popleft()()
 
     def _take(self) -> Action:
+        if self._pause_at is not None and self._step >= self._pause_at:
+            self._pause_at = None
+            if self._level == "run":
+                self._level, self._levels = "pause", len(self._group.controls) > 1
         if request := self._take_request():
             return request
         if self._level == "pause" and self._steps_granted:

@@ -263,6 +263,10 @@ class Session:
         if self._history and all(control.paused for control in self._controls.values()):
             self._history.hurry()
 
+    def pause_at_epoch(self, epoch: int) -> None:
+        """Pause all engines once each has trained `epoch` epochs; a later call replaces it."""
+        self._group.pause_at(epoch * self.epoch_steps)
+
     def resume(self, *engines: EngineName) -> None:
         """Resume the named engines, or all."""
         for control in self._named(engines):
@@ -281,8 +285,7 @@ class Session:
 
     def ask_for_weights(self) -> None:
         """Ask every engine, paused or not, to publish its weights; returns at once."""
-        for control in self._controls.values():
-            control.show_weights()
+        self._group.each(Control.show_weights)
 
     def set_lockstep(self, lockstep: bool) -> None:
         """Set whether the faster engine waits, so that all engines are at the same step."""
@@ -290,8 +293,7 @@ class Session:
 
     def set_steps_per_second(self, limit: float | None) -> None:
         """Limit the speed of every engine; None lifts the limit."""
-        for control in self._controls.values():
-            control.set_steps_per_second(limit)
+        self._group.each(lambda control: control.set_steps_per_second(limit))
 
     def learning_rate(self, engine: EngineName) -> float:
         """Return η₀ of an engine as ordered last; its schedule scales it."""
@@ -331,8 +333,7 @@ class Session:
     def stop(self) -> None:
         """End the run: each engine saves and ends."""
         self._stopped_at = min(self._stopped_at, monotonic())
-        for control in self._controls.values():
-            control.stop()
+        self._group.each(Control.stop)
 
     def leave(self) -> None:
         """Save and end, because the screen is closed."""

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 _FEWEST_COLOURS = 8
 
@@ -81,6 +82,20 @@ def unusable_terminal(environment: Mapping[str, str] | None = None) -> str:
     """Return why the terminal can't show a screen, or ""."""
     name = (os.environ if environment is None else environment).get("TERM", "")
     return f"TERM is {name}" if name.lower() in _UNUSABLE else ""
+
+
+def no_screen() -> str:
+    """Return why there is no terminal to draw on; empty if there is one."""
+    if fault := unusable_terminal():
+        return fault
+    if not is_terminal(sys.stdout):
+        return "the output is no terminal"
+    return "" if is_terminal(sys.stdin) else "the input is no terminal"
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Return whether a standard stream is a terminal; a closed one is None."""
+    return stream is not None and stream.isatty()
 
 
 def is_remote() -> bool:

@@ -258,6 +258,34 @@ def test_nobody_waits_for_an_engine_that_has_ended(end: Callable[[Control], None
     assert one.take(3) == "run"
 
 
+def test_a_pause_ahead_stops_each_at_its_step() -> None:
+    group, one, other = a_pair()
+    group.pause_at(2)
+    assert [one.take(step) for step in range(3)] == ["run", "run", "wait"]
+    assert [other.take(step) for step in range(3)] == ["run", "run", "wait"]
+    for control in (one, other):
+        control.resume()
+    assert (one.take(2), other.take(2)) == ("run", "run")
+
+
+def test_who_resumes_the_first_does_not_meet_the_pause_of_the_second() -> None:
+    group, one, other = a_pair()
+    group.pause_at(2)
+    assert (one.take(2), other.take(1)) == ("wait", "run")
+    for control in (one, other):
+        control.resume()
+    assert [other.take(step) for step in (1, 2, 3)] == ["run"] * 3
+
+
+def test_a_pause_that_nobody_has_reached_outlives_another() -> None:
+    group, one, other = a_pair()
+    group.pause_at(5)
+    group.pause_level([one, other])
+    for control in (one, other):
+        control.resume()
+    assert [one.take(step) for step in (4, 5)] == ["run", "wait"]
+
+
 def test_in_lockstep_the_faster_waits_after_each_step() -> None:
     group, fast, slow = a_pair()
     group.set_lockstep(True)

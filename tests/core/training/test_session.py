@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -19,6 +20,7 @@ from mlpwatch.core.events import (
     CheckpointSaved,
     EpochDone,
     Event,
+    Paused,
     RunEnded,
     RunStarted,
     StepDone,
@@ -32,6 +34,7 @@ from mlpwatch.core.training.launch import new_session, resumed_session
 from mlpwatch.core.training.session import Session
 from tests.support.samples.engines import assert_same_bits
 from tests.support.samples.training import SECONDS, HookedEngine
+from tests.support.waiting import wait_until
 
 CONFIG = RunConfig(data="digits", hidden=(16,), epochs=2, threads=2)
 
@@ -190,6 +193,27 @@ def test_one_engine_pauses_while_the_other_finishes(tmp_path: Path, digits: Data
         session.resume()
         finish(session)
     assert {result.reason for result in session.results.values()} == {"finished"}
+
+
+def test_both_engines_pause_at_the_end_of_an_epoch(tmp_path: Path, digits: Dataset) -> None:
+    session, _engines = hooked_session(tmp_path, digits, replace(CONFIG, epochs=3))
+    session.pause_at_epoch(1)
+    seen: list[Event] = []
+    with left_alone(session):
+        session.start()
+        for at in (1, 2):
+            both = {"numpy": float(at), "torch": float(at)}
+            wait_until(partial(_are_paused_at, both, session, seen))
+            session.pause_at_epoch(at + 1)
+            session.resume()
+        finish(session)
+    assert {result.reason for result in session.results.values()} == {"finished"}
+
+
+def _are_paused_at(epochs: dict[str, float], session: Session, seen: list[Event]) -> bool:
+    """Whether each engine paused last at the end of this epoch."""
+    seen += session.mailbox.drain().events
+    return epochs == {e.engine: e.step / session.epoch_steps for e in seen if isinstance(e, Paused)}
 
 
 def test_weights_after_different_numbers_of_steps_are_not_compared(

@@ -1,0 +1,1 @@
+"""Tests of what keys and a talk do to a run."""
