@@ -58,7 +58,7 @@ class CueRunner:
     async def _do_what_is_due(self) -> None:
         try:
             # A screen that is still being made drops what is asked of it.
-            while self._is_next_due() and can_draw(self._app.screen):
+            while self._is_next_due() and self._can_act():
                 cue = self._left.pop(0)
                 self._last_at = self._now()
                 await self._do(cue)
@@ -67,6 +67,10 @@ class CueRunner:
         if self._is_next_due():
             self._app.set_timer(_MADE_SECONDS, self.poll)
         self._show()
+
+    def _can_act(self) -> bool:
+        """Whether the screen on top is complete; an app that ends has none."""
+        return bool(self._app.screen_stack) and can_draw(self._app.screen)
 
     def _is_next_due(self) -> bool:
         return bool(self._left) and self._is_due(self._left[0].moment)
@@ -120,9 +124,9 @@ class CueRunner:
 
     def _show(self) -> None:
         """Show the caption on the screen on top; one that was covered is corrected later."""
-        screen: Screen[object] = self._app.screen
-        if not can_draw(screen):
+        if not self._can_act():
             return
+        screen: Screen[object] = self._app.screen
         shown = screen.query(Caption)
         if not self._said:
             shown.remove()
