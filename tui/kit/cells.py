@@ -172,23 +172,26 @@ class Canvas:
 
     def runs(self, y: int) -> Iterator[tuple[str, Ink, int]]:
         """Yield a row as text, role and first column of each stretch of equal role."""
-        characters, start = self._characters[y], 0
-        for role, same in groupby(self._joined_roles(y)):
-            end = start + len(list(same))
-            yield "".join(characters[start:end]), role, start
-            start = end
-
-    def _joined_roles(self, y: int) -> Iterator[Ink]:
-        """Yield the row's roles; blanks take the role before them, to save style changes."""
+        characters, roles = self._characters[y], self._roles[y]
         role: Ink = Role.TEXT
-        for character, own in zip(self._characters[y], self._roles[y], strict=True):
-            if character != " ":
-                role = own
-            elif own is not role:
-                is_plain = isinstance(own, Role) and own != Role.CURSOR
-                if not is_plain or _is_seen_on_blanks(role):
-                    role = own
-            yield role
+        start = first = 0
+        # By stretches, not by cells: most rows have few, and a crosshair changes every row.
+        for own, same in groupby(roles):
+            begin, first = first, first + len(list(same))
+            if own == role:
+                continue
+            # Blanks take the role before them, to save style changes.
+            is_plain = isinstance(own, Role) and own != Role.CURSOR
+            if is_plain and not _is_seen_on_blanks(role):
+                while begin < first and characters[begin] == " ":
+                    begin += 1
+                if begin == first:
+                    continue
+            if begin > start:
+                yield "".join(characters[start:begin]), role, start
+            role, start = own, begin
+        if first > start:
+            yield "".join(characters[start:first]), role, start
 
     def changed_rows(self, before: "Canvas") -> list[int]:
         """Return the rows that differ from those of a canvas of the same size."""
