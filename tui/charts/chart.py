@@ -77,6 +77,7 @@ class Chart(CellView):
         self._best: tuple[tuple[float, Role], ...] = ()
         self._changes: tuple[RateMark, ...] = ()
         self._plot = Plot()
+        self._plotted_last: tuple[object, Canvas] = (None, Canvas(0, 0))
 
     def update(
         self,
@@ -142,18 +143,13 @@ class Chart(CellView):
             part = self.paint(min(width, _LARGEST_WIDTH), min(height, _LARGEST_HEIGHT))
             canvas.paste(part, 0, 0)
             return canvas
-        canvas = Canvas(width, height)
-        end = 0
-        for n, piece in enumerate(self._title):
-            if n < 2 or end + len(piece) <= width:  # noqa: PLR2004 - name and value are always written
-                end = canvas.put(end, 0, piece)
-        canvas.mark_cut(end, 0)
         if width < _SMALLEST_WIDTH or height < _SMALLEST_HEIGHT:
-            self._put_last_value(canvas, end + 1)
+            canvas = Canvas(width, height)
+            self._put_last_value(canvas, self._put_title(canvas) + 1)
             return canvas
-        self._put_legend(canvas, end + 2)
         frame = self._ruled(self._frame._replace(width=width, height=height - 1, look=self.look))
-        canvas.paste(self._plot.update(frame, self._series), 0, 1)
+        canvas = self._plotted(frame).copy()
+        self._put_legend(canvas, self._put_title(canvas) + 2)
         self._put_line(canvas, frame, self._crosshair, Role.DIM)
         self._put_line(canvas, frame, self._mark, Role.WARNING)
         for x, role in self._best:
@@ -163,6 +159,24 @@ class Chart(CellView):
             for x, is_raised, _ in (one for one in self._changes if one.role == role):
                 _put_in_column(canvas, frame, x, (self._rate_sign(is_raised), role), rows=[row])
         self._put_note(canvas, frame)
+        return canvas
+
+    def _put_title(self, canvas: Canvas) -> int:
+        """Write the title into the first row; return the column after it."""
+        end = 0
+        for n, piece in enumerate(self._title):
+            if n < 2 or end + len(piece) <= canvas.width:  # noqa: PLR2004 - name and value always
+                end = canvas.put(end, 0, piece)
+        canvas.mark_cut(end, 0)
+        return end
+
+    def _plotted(self, frame: Frame) -> Canvas:
+        """Return the plot below a blank row; a crosshair changes nothing in it."""
+        shown, canvas = self._plotted_last
+        if shown != (frame, self._series):
+            canvas = Canvas(frame.width, frame.height + 1)
+            canvas.paste(self._plot.update(frame, self._series), 0, 1)
+            self._plotted_last = (frame, self._series), canvas
         return canvas
 
     def _ruled(self, frame: Frame) -> Frame:

@@ -40,15 +40,14 @@ def nice_limits(values: Iterable[float], log: bool, previous: Limits | None = No
         log: snap to 1, 2, 5 times a power of ten, over one power of ten or more.
         previous: limits to widen, from a call with the same `log`.
     """
-    most = _LARGEST_LOG if log else _LARGEST_LINEAR
-    kept = [
-        math.copysign(min(max(abs(value), 1 / most), most), value) if value else 0.0
-        for value in values
-        if math.isfinite(value) and (value > 0 or not log)
-    ]
+    kept = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
     if not kept:
         return previous or ((0.1, 1.0) if log else (0.0, 1.0))
-    low, high = min(kept), max(kept)
+    most = _LARGEST_LOG if log else _LARGEST_LINEAR
+    low, high = (
+        math.copysign(min(max(abs(value), 1 / most), most), value) if value else 0.0
+        for value in (min(kept), max(kept))
+    )
     if previous is not None:
         if previous[0] <= low and high <= previous[1]:
             return previous

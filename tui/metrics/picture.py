@@ -45,6 +45,18 @@ class MetricOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ChartCurves:
+    """A chart without what a crosshair changes."""
+
+    series: tuple[Series, ...]
+    x_limits: Limits
+    read: tuple[tuple[ScalarSeries, float], ...]
+    """What was read of each curve, and its newest value."""
+    own_axis: bool
+    """Whether it ends long before the others: then its x axis is its own, without a crosshair."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChartPicture:
     """What `Chart.update` takes."""
 
@@ -65,19 +77,17 @@ class ShownMetrics:
     """Begins the labels, where two logs share a chart."""
 
 
-def picture_of(
-    title: str,
+def curves_of(
     parts: Sequence[ShownMetrics],
     x_limits: Limits,
     newest: float,
     options: MetricOptions,
     *,
     columns: int,
-) -> ChartPicture:
-    """Return a chart.
+) -> ChartCurves:
+    """Return a chart's curves as far as they have been read.
 
     Args:
-        title: of the metric.
         parts: one log, or two that share the chart.
         x_limits: that all charts share.
         newest: the last step of all charts.
@@ -91,10 +101,10 @@ def picture_of(
         for name, label in part.chart.curves
     ]
     last = max((float(one.steps[-1]) for _, _, one, _ in curves if len(one.steps)), default=0.0)
-    crosshair = options.crosshair
-    if curves and is_short(last, newest):
+    own_axis = bool(curves) and is_short(last, newest)
+    if own_axis:
         first = min(float(one.steps[0]) for _, _, one, _ in curves if len(one.steps))
-        x_limits, crosshair = whole_limits(first, last), None
+        x_limits = whole_limits(first, last)
     series: list[Series] = []
     bands: list[Series] = []
     for number, (label, part, own, _) in enumerate(curves):
@@ -106,13 +116,26 @@ def picture_of(
         if options.weight and len(curves) <= len(_BANDS):
             raw = averaged(own.steps, own.values, *x_limits, _DOTS * columns)
             bands.append(Series("", _BANDS[role], raw, "band"))
+    values_read = tuple((own, last) for _, _, own, last in curves)
+    return ChartCurves((*bands, *series), x_limits, values_read, own_axis=own_axis)
+
+
+def picture_of(title: str, curves: ChartCurves, crosshair: float | None) -> ChartPicture:
+    """Return a chart.
+
+    Args:
+        title: of the metric.
+        curves: of the chart.
+        crosshair: a step; None for the newest.
+    """
     values_text = "  ".join(
-        metric_text(last if options.crosshair is None else value_at(own, options.crosshair))
-        for _, _, own, last in curves
+        metric_text(last if crosshair is None else value_at(own, crosshair))
+        for own, last in curves.read
     )
-    if len(curves) > _MOST_VALUES and options.crosshair is None:
+    if len(curves.read) > _MOST_VALUES and crosshair is None:
         values_text = ""
-    return ChartPicture((title, f"  {values_text}"), (*bands, *series), x_limits, crosshair)
+    line = None if curves.own_axis else crosshair
+    return ChartPicture((title, f"  {values_text}"), curves.series, curves.x_limits, line)
 
 
 def _style(parts: Sequence[ShownMetrics], part: ShownMetrics, number: int) -> tuple[Role, Marker]:
@@ -124,12 +147,12 @@ def _style(parts: Sequence[ShownMetrics], part: ShownMetrics, number: int) -> tu
     return _ROLES[log], _OVERLAID[log][(number - before) % len(_OVERLAID[log])]
 
 
-def shared_limits(pictures: Sequence[ChartPicture], kept: Limits | None, *, log: bool) -> Limits:
+def shared_limits(charts: Sequence[ChartCurves], kept: Limits | None, *, log: bool) -> Limits:
     """Return the y limits of charts that are drawn to one scale.
 
     They widen, and are fitted again if more than half of the height is empty.
     """
-    values = [y for one in pictures for series in one.series for _, y in series.points]
+    values = [y for one in charts for series in one.series for _, y in series.points]
     fresh = nice_limits(values, log)
     if kept is None or (log and kept[0] <= 0):
         return fresh

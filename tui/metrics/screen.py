@@ -25,9 +25,11 @@ from mlpwatch.tui.metrics.following import FollowedMetrics
 from mlpwatch.tui.metrics.grouping import MetricChart, charts_of, matching
 from mlpwatch.tui.metrics.layout import ChartGrid, chart_grid, mode_pieces, status_text
 from mlpwatch.tui.metrics.picture import (
+    ChartCurves,
     ChartPicture,
     MetricOptions,
     ShownMetrics,
+    curves_of,
     picture_of,
     shared_limits,
 )
@@ -64,6 +66,8 @@ class MetricsScreen(ClosesOnce[None]):
         self._page = 0
         self._single = self._overlaid = False
         self._kept: dict[tuple[str, int, bool], Limits] = {}
+        self._curves: dict[tuple[object, ...], ChartCurves] = {}
+        """As they were last drawn: a crosshair changes none of them."""
         self._pace = Pace(NUMBERS_SECONDS)
         self._drawn: tuple[object, ...] = ()
         self._shape = ChartGrid(0, 0)
@@ -102,12 +106,22 @@ class MetricsScreen(ClosesOnce[None]):
         drawn = tuple(log.revision for log in self._logs)
         if numbers or drawn != self._drawn:
             self._drawn = drawn
+            self._curves.clear()
+            self._draw()
+
+    def _redraw(self) -> None:
+        """Draw what a key changes; new points come twice a second, whatever keys are pressed."""
+        if not can_draw(self):
+            return
+        if monotonic() >= self._pace.due:
+            self.update(numbers=True)
+        else:
             self._draw()
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """Show a message above the footer."""
         self._message = text, Role.BAD if bad else Role.TEXT
-        self.update(numbers=True)
+        self._redraw()
         if text:
             self.set_timer(MESSAGE_SECONDS, partial(self._forget, self._message))
 
@@ -314,13 +328,19 @@ class MetricsScreen(ClosesOnce[None]):
         ]
         newest = self._newest()
         groups = [shown] if self._overlaid else [[one] for one in shown]
-        pictures = [
-            picture_of(title, group, x, newest, self._options, columns=columns) for group in groups
-        ]
-        key = (title, self._options.halvings, self._options.log_y)
-        y_limits = self._kept[key] = shared_limits(
-            pictures, self._kept.get(key), log=self._options.log_y
-        )
+        options, all_curves, are_kept = self._options, [], True
+        for n, group in enumerate(groups):
+            key = title, n, self._overlaid, x, options.weight, columns
+            if (curves := self._curves.get(key)) is None:
+                curves = curves_of(group, x, newest, options, columns=columns)
+                self._curves[key], are_kept = curves, False
+            all_curves.append(curves)
+        pictures = [picture_of(title, curves, options.crosshair) for curves in all_curves]
+        scale = title, options.halvings, options.log_y
+        if not are_kept or scale not in self._kept:
+            old = self._kept.get(scale)
+            self._kept[scale] = shared_limits(all_curves, old, log=options.log_y)
+        y_limits = self._kept[scale]
         for view, picture, group in zip(views, pictures, groups, strict=True):
             view.display = True
             self._draw_chart(view, picture, y_limits, is_here=any(one.chart for one in group))
