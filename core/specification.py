@@ -11,6 +11,16 @@ OutputName = Literal["softmax", "sigmoid", "linear"]
 LossName = Literal["cross-entropy", "mse", "half-mse", "bce"]
 OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 
+TORCH_OPTIMIZERS: Mapping[OptimizerName, str] = {
+    "sgd": "SGD",
+    "momentum": "SGD",
+    "nesterov": "SGD",
+    "rmsprop": "RMSprop",
+    "adam": "Adam",
+    "adamw": "AdamW",
+}
+"""The class in `torch.optim` that does the same."""
+
 LAYOUT_OF_BIAS: Mapping[str, str] = {"rows": "flat", "columns": "column"}
 OUTPUT_OF_LOSS: Mapping[str, OutputName] = {
     "cross-entropy": "softmax",

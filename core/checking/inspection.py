@@ -19,6 +19,7 @@ from mlpwatch.core.checking.undeclared import inferred
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.foreign.torch_optimizers import declared_optimizer, how_unlike, our_name
 from mlpwatch.core.foreign.user_module import module_specification
+from mlpwatch.core.network.optimizers import optimizer_named
 from mlpwatch.core.specification import Specification, specification_from
 
 
@@ -130,7 +131,8 @@ def _module_findings(facts: Mapping[str, Any], report: Report) -> None:
             f"the optimizer has {own}; the reference has {usual}.",
         ))  # fmt: skip
     momentum = described.get("momentum") or ReferenceOptimizer.MOMENTUM
-    if our_name(described) in {"momentum", "nesterov"} and momentum != ReferenceOptimizer.MOMENTUM:
+    rule = optimizer_named(our_name(described))
+    if rule and rule.has_momentum() and momentum != ReferenceOptimizer.MOMENTUM:
         report.add(Finding(
             "momentum-differs", ("update 2",),
             f"yours has μ = {momentum:g}; the reference has μ = {ReferenceOptimizer.MOMENTUM:g}.",

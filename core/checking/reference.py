@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpwatch.core.network.optimizers import Optimizer, optimizer_named
 from mlpwatch.core.specification import LEAK, LEAKY_OF_SLOPE, Specification
 
 Array = NDArray[np.float64]
@@ -231,6 +232,7 @@ class ReferenceOptimizer:
         self._updates = 0
         self._first: list[Array] = []
         self._second: list[Array] = []
+        self._rules: dict[int, Optimizer] = {}
 
     def steps(self, gradients: Sequence[Array]) -> list[Array]:
         """Return what is added to each array for its gradient."""
@@ -252,9 +254,22 @@ class ReferenceOptimizer:
             # v ← ρ v + (1 - ρ) g²
             v = self._second[i] = rho * self._second[i] + (1 - rho) * g * g
             return np.asarray(-self._rate * g / (np.sqrt(v) + eps))
+        if self._name not in {"adam", "adamw"}:
+            return self._own_step(i, g)
         # m ← β₁ m + (1 - β₁) g; v ← β₂ v + (1 - β₂) g²; both divided by 1 - βᵗ
         m = self._first[i] = beta_1 * self._first[i] + (1 - beta_1) * g
         v = self._second[i] = beta_2 * self._second[i] + (1 - beta_2) * g * g
         m_hat = m / (1 - beta_1**self._updates)
         v_hat = v / (1 - beta_2**self._updates)
         return np.asarray(-self._rate * m_hat / (np.sqrt(v_hat) + eps))
+
+    def _own_step(self, i: int, g: Array) -> Array:
+        """Return the step of an optimizer without formulas here: our own engine's, in float64."""
+        moved = np.zeros(g.size)
+        if i not in self._rules:
+            if (kind := optimizer_named(self._name)) is None:
+                raise ValueError(f"optimizer {self._name!r}: there is none with this name")
+            self._rules[i] = kind(self._rate, moved, momentum=self._mu)
+        rule = self._rules[i]
+        rule.update(moved, np.array(g, np.float64).ravel())
+        return moved.reshape(g.shape)

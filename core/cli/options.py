@@ -222,12 +222,25 @@ def config_from(options: argparse.Namespace) -> RunConfig:
         from mlpwatch.core.cli.networks import with_networks  # noqa: PLC0415
 
         config = with_networks(recipe, pace, given, options.network, options.torch)
-    if "momentum" in given and config.optimizer not in ("momentum", "nesterov"):
-        raise ConfigError(
-            f"--momentum {config.momentum:g}: {config.optimizer} has none; "
-            "use --optimizer momentum or nesterov"
-        )
+    if "momentum" in given:
+        _check_momentum(config)
     return config
+
+
+def _check_momentum(config: RunConfig) -> None:
+    """Check that the optimizer uses μ.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    # Imported here: it imports NumPy.
+    from mlpwatch.core.network.optimizers import OPTIMIZERS  # noqa: PLC0415
+
+    if not OPTIMIZERS[config.optimizer].has_momentum():
+        others = " or ".join(name for name, rule in OPTIMIZERS.items() if rule.has_momentum())
+        raise ConfigError(
+            f"--momentum {config.momentum:g}: {config.optimizer} has none; use --optimizer {others}"
+        )
 
 
 def options_for(config: RunConfig) -> list[str]:

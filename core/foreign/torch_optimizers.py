@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from inspect import signature
 from typing import Any
 
-_OURS: Mapping[str, str] = {"SGD": "sgd", "Adam": "adam", "AdamW": "adamw", "RMSprop": "rmsprop"}
-"""Our names of the optimizers of `torch.optim`; ours have its default constants."""
+from mlpwatch.core.specification import TORCH_OPTIMIZERS
+
+_OURS: Mapping[str, str] = {kind: name for name, kind in reversed(list(TORCH_OPTIMIZERS.items()))}
+"""Our first name of each optimizer of `torch.optim`; ours have its default constants."""
 
 _SETTINGS = ("lr", "momentum", "nesterov", "dampening", "weight_decay", "betas", "alpha", "eps")
 """What is described, as `torch.optim` names it."""

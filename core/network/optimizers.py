@@ -1,8 +1,8 @@
 """Optimizers of the NumPy network, on flat vectors of all parameters; learning rate schedules.
 
-A new optimizer needs its name in `core.config.OptimizerName`, its class here, and its counterpart
-in `torch_mlp.UPDATES`. A new schedule needs its name in `core.config.Schedule` and its function
-here.
+A new optimizer needs its name, and that of its class in `torch.optim`, in `core.specification`,
+its class here, and its counterpart in `torch_mlp.UPDATES`. A new schedule needs its name in
+`core.config.Schedule` and its function here.
 """
 
 import math
@@ -45,11 +45,20 @@ class Optimizer(ABC):
     formulas: ClassVar[tuple[str, ...]]
     """The formulas of `update`, as text; `{momentum}` stands for μ."""
 
+    by_hand: ClassVar[str]
+    """The same in Python, for a notebook: theta, rate, g; m and v are remembered vectors."""
+
     decouples: ClassVar[bool] = False
     """Whether weight decay shrinks θ itself; otherwise it adds to the gradient."""
 
     slot_names: ClassVar[tuple[str, ...]] = ()
     """Names of the vectors kept between steps, in both engines and in files."""
+
+    torch_slots: ClassVar[tuple[str, ...]] = ()
+    """The names of the same in the state of `torch.optim`."""
+
+    torch_settings: ClassVar[Mapping[str, bool]] = {}
+    """Settings of the class in `torch.optim`; μ, η, λ and its own defaults are not among them."""
 
     def __init__(
         self,
@@ -66,6 +75,11 @@ class Optimizer(ABC):
             slot.fill(0)
         """By name, each (parameters,); initially zeros; may be written to."""
         self._scratch = aligned_empty(theta.size, theta.dtype)
+
+    @classmethod
+    def has_momentum(cls) -> bool:
+        """Return whether it uses μ."""
+        return any("{momentum}" in formula for formula in cls.formulas)
 
     def update(self, theta: Vector, gradient: Vector) -> None:
         """Change theta (parameters,) in place by one step along -gradient (parameters,).
@@ -92,6 +106,7 @@ class SGD(Optimizer):
     """Stochastic gradient descent."""
 
     formulas = (f"θ ← θ − η g{_GRADIENT}",)
+    by_hand = "theta -= rate * g"
 
     def _step(self, theta: Vector, gradient: Vector) -> None:
         # θ ← θ - η g
@@ -103,7 +118,8 @@ class Momentum(Optimizer):
     """SGD with momentum, as in `torch.optim.SGD(momentum=μ)`."""
 
     formulas = (f"v ← {{momentum}} v + g    θ ← θ − η v{_GRADIENT}",)
-    slot_names = ("momentum",)
+    by_hand = "v[...] = config.momentum * v + g\ntheta -= rate * v"
+    slot_names, torch_slots = ("momentum",), ("momentum_buffer",)
 
     def _step(self, theta: Vector, gradient: Vector) -> None:
         g, v = gradient, self.slots["momentum"]
@@ -122,7 +138,9 @@ class Nesterov(Optimizer):
     """
 
     formulas = (f"v ← {{momentum}} v + g    θ ← θ − η (g + {{momentum}} v){_GRADIENT}",)
-    slot_names = ("momentum",)
+    by_hand = "v[...] = config.momentum * v + g\ntheta -= rate * (g + config.momentum * v)"
+    slot_names, torch_slots = ("momentum",), ("momentum_buffer",)
+    torch_settings: ClassVar[Mapping[str, bool]] = {"nesterov": True}
 
     def _step(self, theta: Vector, gradient: Vector) -> None:
         g, v, scratch = gradient, self.slots["momentum"], self._scratch
@@ -140,7 +158,8 @@ class RMSprop(Optimizer):
     """RMSprop (Tieleman and Hinton 2012, lecture 6e), as in `torch.optim.RMSprop`."""
 
     formulas = (f"v ← 0.99 v + 0.01 g²{_GRADIENT}", "θ ← θ − η g / (√v + 1e-8)")
-    slot_names = ("rmsprop_square",)
+    by_hand = "v[...] = 0.99 * v + 0.01 * g**2\ntheta -= rate * g / (np.sqrt(v) + 1e-8)"
+    slot_names, torch_slots = ("rmsprop_square",), ("square_avg",)
 
     def _step(self, theta: Vector, gradient: Vector) -> None:
         g, v, scratch = gradient, self.slots["rmsprop_square"], self._scratch
@@ -164,7 +183,12 @@ class Adam(Optimizer):
         f"m ← 0.9 m + 0.1 g    v ← 0.999 v + 0.001 g²{_GRADIENT}",
         "θ ← θ − η (m / (1 − 0.9ᵗ)) / (√(v / (1 − 0.999ᵗ)) + 1e-8)",
     )
-    slot_names = ("adam_mean", "adam_square")
+    by_hand = """\
+m[...] = 0.9 * m + 0.1 * g
+v[...] = 0.999 * v + 0.001 * g**2
+m_hat, v_hat = m / (1 - 0.9**step), v / (1 - 0.999**step)
+theta -= rate * m_hat / (np.sqrt(v_hat) + 1e-8)"""
+    slot_names, torch_slots = ("adam_mean", "adam_square"), ("exp_avg", "exp_avg_sq")
 
     def _step(self, theta: Vector, gradient: Vector) -> None:
         g, scratch, t = gradient, self._scratch, self.updates
@@ -208,6 +232,11 @@ OPTIMIZERS: Mapping[OptimizerName, type[Optimizer]] = complete(
         "adamw": AdamW,
     },
 )
+
+
+def optimizer_named(name: str) -> type[Optimizer] | None:
+    """Return the optimizer with this name; None if there is none."""
+    return next((rule for own, rule in OPTIMIZERS.items() if own == name), None)
 
 
 def optimizer_for(config: RunConfig, theta: Vector) -> Optimizer:

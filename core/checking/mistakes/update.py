@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import get_args
 
 import numpy as np
 
 from mlpwatch.core.checking.findings import Finding
 from mlpwatch.core.checking.mistakes.factors import FIT
 from mlpwatch.core.checking.reference import Array, ReferenceOptimizer
+from mlpwatch.core.specification import OptimizerName
 
 Steps = list[list[Array]]
 """By update, then by tensor: what was added."""
@@ -111,8 +113,8 @@ def _candidates(u: Updates) -> list[tuple[str, str, Steps]]:
          [[-x for x in update] for update in right]),
     ]  # fmt: skip
     # Without decay AdamW is Adam.
-    for name in ("sgd", "momentum", "nesterov", "rmsprop", "adam"):
-        if name != u.optimizer.removesuffix("w"):
+    for name in get_args(OptimizerName):
+        if name.removesuffix("w") == name != u.optimizer.removesuffix("w"):
             rows.append((
                 "momentum-differs" if "momentum" in (name, u.optimizer) else "unknown",
                 f"yours updates as {name} does; the reference is {u.optimizer}",

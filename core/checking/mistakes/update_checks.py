@@ -13,6 +13,7 @@ from mlpwatch.core.checking.mistakes.outputs import shown_outputs
 from mlpwatch.core.checking.mistakes.update import Steps, Updates, find_update_mistake
 from mlpwatch.core.checking.reference import Array, ReferenceOptimizer, backward, forward, one_hot
 from mlpwatch.core.foreign.torch_optimizers import our_name
+from mlpwatch.core.network.optimizers import optimizer_named
 
 TRAINED = 1e-4
 """Largest difference of outputs after 50 steps that rounding and guards explain."""
@@ -89,11 +90,12 @@ def declared_steps(
     if made is None or {row[0] for row in made["unlike"]} - {"betas", "alpha", "eps"}:
         return None
     name, decay = our_name(made), float(made.get("weight_decay", 0.0))
+    decouples = (rule := optimizer_named(name)) is not None and rule.decouples
     constants = {key: made[key] for key in ("momentum", "betas", "alpha", "eps") if key in made}
     optimizer = ReferenceOptimizer(name, rate, **constants)
     steps = []
     for own, g in zip(weights, gradients, strict=True):
-        if name == "adamw":
+        if decouples:
             # W ← W - η λ W, then Adam
             moves = zip(optimizer.steps(g), own, strict=True)
             steps.append([move - rate * decay * w for move, w in moves])

@@ -12,14 +12,14 @@ from mlpwatch.core.config import EngineName, RunConfig
 from mlpwatch.core.foreign.loading import UserCodeError
 from mlpwatch.core.foreign.user_module import UserModule
 from mlpwatch.core.network.engine import EngineState
-from mlpwatch.core.network.optimizers import BETA_1, BETA_2, EPSILON, OPTIMIZERS, RHO
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.core.network.users.base import UserEngine
+from mlpwatch.core.specification import TORCH_OPTIMIZERS
 
 STATE_OF_SLOT: Mapping[str, str] = {
-    "momentum": "momentum_buffer",
-    "adam_mean": "exp_avg",
-    "adam_square": "exp_avg_sq",
-    "rmsprop_square": "square_avg",
+    slot: torch_slot
+    for rule in OPTIMIZERS.values()
+    for slot, torch_slot in zip(rule.slot_names, rule.torch_slots, strict=True)
 }
 """The names of our optimizer slots in the state of `torch.optim`."""
 
@@ -140,22 +140,13 @@ class UserTorchEngine(UserEngine):
 
     def _usual_optimizer(self, parameters: list[Any]) -> Any:  # noqa: ANN401
         """Return the run's optimizer for a file that makes none."""
-        config, optim = self.config, self._torch.optim
-        common = {"lr": self.learning_rate, "weight_decay": config.weight_decay}
-        betas = {"betas": (BETA_1, BETA_2), "eps": EPSILON}
-        match config.optimizer:
-            case "sgd":
-                return optim.SGD(parameters, **common)
-            case "momentum":
-                return optim.SGD(parameters, momentum=config.momentum, **common)
-            case "nesterov":
-                return optim.SGD(parameters, momentum=config.momentum, nesterov=True, **common)
-            case "rmsprop":
-                return optim.RMSprop(parameters, alpha=RHO, eps=EPSILON, **common)
-            case "adam":
-                return optim.Adam(parameters, **betas, **common)
-            case "adamw":
-                return optim.AdamW(parameters, **betas, **common)
+        config, rule = self.config, OPTIMIZERS[self.config.optimizer]
+        settings = {"momentum": config.momentum} if rule.has_momentum() else {}
+        kind = getattr(self._torch.optim, TORCH_OPTIMIZERS[config.optimizer])
+        return kind(
+            parameters, lr=self.learning_rate, weight_decay=config.weight_decay,
+            **settings, **rule.torch_settings,
+        )  # fmt: skip
 
     def _load_slots(self, state: EngineState) -> None:
         parameters = self._parameters()

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlpwatch.core.config import RunConfig
 from mlpwatch.core.errors import InputError
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.core.report.reading import RunReading
 from mlpwatch.core.report.sentences import conclusion, heading, subheading
 from mlpwatch.core.report.walkthrough.snippets import (
@@ -15,12 +16,11 @@ from mlpwatch.core.report.walkthrough.snippets import (
     FACTORS,
     LOSSES_BY_HAND,
     OUTPUTS_BY_HAND,
-    TORCH_OPTIMIZERS,
     TORCH_OUTPUTS,
-    UPDATES_BY_HAND,
     WHOLE_LOSSES,
 )
 from mlpwatch.core.report.walkthrough.text import WALKTHROUGH
+from mlpwatch.core.specification import TORCH_OPTIMIZERS
 
 SECONDS = 60.0
 """Training time of both networks together; as many epochs are repeated as fit."""
@@ -97,6 +97,7 @@ def _values(reading: RunReading) -> dict[str, str]:
     special = "from scipy.special import erf\n" if config.activation == "gelu" else ""
     warmup = f" after {config.warmup} steps of warm-up" if config.warmup else ""
     said = [line for one in conclusion(reading) for line in _comment(f"- {one}", "  ")]
+    rule = OPTIMIZERS[config.optimizer]
     return {
         "HEADING": heading(reading),
         "SUBHEADING": "\n# ".join(wrap(subheading(reading), WIDTH)),
@@ -117,8 +118,8 @@ def _values(reading: RunReading) -> dict[str, str]:
         "DERIVATIVE": derivative,
         "OUTPUT": OUTPUTS_BY_HAND[config.output_function][0],
         "LOSS": _loss(config),
-        "UPDATE": UPDATES_BY_HAND[config.optimizer],
-        "DECAY": _DECAY if config.weight_decay and config.optimizer != "adamw" else "",
+        "UPDATE": indent(_update(config), " " * 8).lstrip(),
+        "DECAY": _DECAY if config.weight_decay and not rule.decouples else "",
         "TORCH_ACTIVATION": torch_activation,
         "TORCH_OPTIMIZER": _torch_optimizer(config),
         "TORCH_LOSS": indent(_torch_loss(config), "    "),
@@ -173,10 +174,12 @@ def _torch_loss(config: RunConfig) -> str:
 
 
 def _torch_optimizer(config: RunConfig) -> str:
-    name, settings = TORCH_OPTIMIZERS[config.optimizer]
-    decay = '"weight_decay": config.weight_decay'
-    is_coupled = config.weight_decay and decay not in settings
-    others = [one for one in (settings, decay if is_coupled else "") if one]
+    name, rule = TORCH_OPTIMIZERS[config.optimizer], OPTIMIZERS[config.optimizer]
+    momentum = ['"momentum": config.momentum'] if rule.has_momentum() else []
+    settings = momentum + [f'"{key}": {value}' for key, value in rule.torch_settings.items()]
+    others = [", ".join(settings)] if settings else []
+    if config.weight_decay or rule.decouples:
+        others.append('"weight_decay": config.weight_decay')
     if not others:
         return f"    optimizer = torch.optim.{name}(model.parameters(), config.learning_rate)"
     lines = [
@@ -187,9 +190,16 @@ def _torch_optimizer(config: RunConfig) -> str:
     return "\n".join(lines)
 
 
+def _update(config: RunConfig) -> str:
+    """Return the lines that change θ."""
+    rule = OPTIMIZERS[config.optimizer]
+    decay = "theta *= 1 - rate * config.weight_decay\n" if rule.decouples else ""
+    return decay + rule.by_hand
+
+
 def _pace(config: RunConfig) -> dict[str, str]:
     """Return the places of the learning rate and of what the optimizer remembers."""
-    update = UPDATES_BY_HAND[config.optimizer]
+    update = _update(config)
     count = ("v[...]" in update) + ("m[...]" in update)
     takes = [", memory"] * (count > 0) + [", step"] * ("step" in update)
     is_constant = config.schedule == "constant" and not config.warmup

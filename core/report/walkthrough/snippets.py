@@ -1,11 +1,11 @@
-"""Lines of Python that a notebook has for each setting: activation, loss, optimizer, schedule.
+"""Lines of Python that a notebook has for each setting: activation, loss, schedule.
 
 Each is what a person would write by hand, and gives the numbers of `core.network`.
 """
 
 from collections.abc import Mapping
 
-from mlpwatch.core.config import Activation, LossName, OptimizerName, OutputActivation, Schedule
+from mlpwatch.core.config import Activation, LossName, OutputActivation, Schedule
 from mlpwatch.core.network.tables import complete
 
 ACTIVATIONS: Mapping[Activation, tuple[str, str, str]] = complete(
@@ -93,42 +93,6 @@ TORCH_OUTPUTS: Mapping[OutputActivation, str] = complete(
     OutputActivation,
     {"softmax": "torch.softmax(z, dim=1)", "sigmoid": "torch.sigmoid(z)", "linear": "z"},
 )
-
-_ADAM = """\
-m[...] = 0.9 * m + 0.1 * g
-        v[...] = 0.999 * v + 0.001 * g**2
-        m_hat, v_hat = m / (1 - 0.9**step), v / (1 - 0.999**step)
-        theta -= rate * m_hat / (np.sqrt(v_hat) + 1e-8)"""
-
-UPDATES_BY_HAND: Mapping[OptimizerName, str] = complete(
-    OptimizerName,
-    {
-        "sgd": "theta -= rate * g",
-        "momentum": "v[...] = config.momentum * v + g\n        theta -= rate * v",
-        "nesterov": (
-            "v[...] = config.momentum * v + g\n        theta -= rate * (g + config.momentum * v)"
-        ),
-        "rmsprop": (
-            "v[...] = 0.99 * v + 0.01 * g**2\n        theta -= rate * g / (np.sqrt(v) + 1e-8)"
-        ),
-        "adam": _ADAM,
-        "adamw": f"theta *= 1 - rate * config.weight_decay\n        {_ADAM}",
-    },
-)
-"""The update of θ by g = ∂L/∂θ; m and v are remembered."""
-
-TORCH_OPTIMIZERS: Mapping[OptimizerName, tuple[str, str]] = complete(
-    OptimizerName,
-    {
-        "sgd": ("SGD", ""),
-        "momentum": ("SGD", '"momentum": config.momentum'),
-        "nesterov": ("SGD", '"momentum": config.momentum, "nesterov": True'),
-        "rmsprop": ("RMSprop", ""),
-        "adam": ("Adam", ""),
-        "adamw": ("AdamW", '"weight_decay": config.weight_decay'),
-    },
-)
-"""The class in `torch.optim`, and its settings besides the learning rate."""
 
 FACTORS: Mapping[Schedule, str] = complete(
     Schedule,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlpwatch.core.config import IN_PLACE, RunConfig
+from mlpwatch.core.network.optimizers import OPTIMIZERS
 from mlpwatch.core.specification import OUTPUT_OF_LOSS
 
 NOT_CAUSES = ("recipe", "data", "seed", "threads", "history", "only", *IN_PLACE)
@@ -21,8 +22,6 @@ _JOINED = (
 of the sizes, the data may not have enough images for both."""
 
 _USUAL = RunConfig()
-
-_WITH_MOMENTUM = ("momentum", "nesterov")
 
 _WORDS = {
     "torch_loss_mean": "the loss's mean over the classes",
@@ -59,7 +58,7 @@ def plain_config(config: RunConfig) -> RunConfig:
 
     Two configs that train the same network are then equal.
     """
-    if config.optimizer not in _WITH_MOMENTUM:
+    if not OPTIMIZERS[config.optimizer].has_momentum():
         config = replace(config, momentum=_USUAL.momentum)
     if config.activation != "leaky-relu":
         config = replace(config, negative_slope=_USUAL.negative_slope)
@@ -125,4 +124,6 @@ def _comparable(one: RunConfig, other: RunConfig) -> tuple[RunConfig, RunConfig]
 
 def _are_apart(main: str, one: RunConfig, other: RunConfig) -> bool:
     """Whether a setting and its partner, which both differ, each mean something alone."""
-    return main == "optimizer" and {one.optimizer, other.optimizer} <= set(_WITH_MOMENTUM)
+    return main == "optimizer" and all(
+        OPTIMIZERS[config.optimizer].has_momentum() for config in (one, other)
+    )
