@@ -127,14 +127,18 @@ def nobody(*arguments: str, folder: Path, **env: str) -> "subprocess.CompletedPr
 
 
 def nobodys_python() -> str:
-    """Return an interpreter that a user without rights may run; skip where there is none."""
+    """Return an interpreter that a user without rights may run on this checkout; skip without."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        test = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", python, "-c", ""]
+        # Also the checkout: a clone below a folder of mode 0700 is read by nobody else.
+        look = f"open({str(CHECKOUT / 'pyproject.toml')!r})"
+        test = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", python, "-c", look]
         possible = os.getuid() == 0 and shutil.which("setpriv") and Path(python).exists()
         if possible and subprocess.run(test, capture_output=True, check=False).returncode == 0:
             return python
-    pytest.skip("only root may become a user without a home, and needs a Python that both may run")
+    pytest.skip(
+        "only root may become a user without a home, and needs a Python and a checkout that both may read"
+    )
 
 
 @pytest.fixture
