@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlpwatch.core.runs.run import Run
-from tests.support.checkout import SOURCE
+from tests.support.checkout import CHECKOUT, SOURCE
 from tests.support.samples.data_kinds import NAMED, READ, REFUSED
 from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
 from tests.support.waiting import DEADLINE_SECONDS
