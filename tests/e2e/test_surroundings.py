@@ -136,9 +136,7 @@ def nobodys_python() -> str:
         possible = os.getuid() == 0 and shutil.which("setpriv") and Path(python).exists()
         if possible and subprocess.run(test, capture_output=True, check=False).returncode == 0:
             return python
-    pytest.skip(
-        "only root may become a user without a home, and needs a Python and a checkout that both may read"
-    )
+    pytest.skip("needs root, who may become a user without a home, and what both may read")
 
 
 @pytest.fixture
