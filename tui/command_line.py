@@ -226,6 +226,7 @@ def _add_sweep(parser: Parser) -> None:
     parser.usage = "mlpwatch sweep [OPTIONS]"
     add_sweep_options(parser)
     _add_screen_options(parser)
+    parser.set_defaults(notifier=notify_stderr)
 
 
 def _add_compare(parser: Parser) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import SystemCommand
 from textual.screen import Screen
 
+from mlpwatch.core.cli.sweep_ending import FollowedSweep
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.tui.app import MlpwatchApp
 from mlpwatch.tui.groups.screen import GroupScreen
@@ -38,6 +39,8 @@ class GroupApp(MlpwatchApp):
 
     def __init__(self, source: SweepSource, options: ScreenOptions) -> None:
         self._source = source
+        self._trained = False
+        """Whether its trials trained when it was last looked at."""
         # Never opened: no run trains in this process.
         watch = Watch(_no_run, attached=source.training is None)
         super().__init__(watch, ENGINE_NAMES, options)
@@ -71,6 +74,9 @@ class GroupApp(MlpwatchApp):
 
     def _tick(self) -> None:
         super()._tick()
+        trained, self._trained = self._trained, self._source.is_training
+        if trained and not self._trained and self._source.error is None:
+            self._announcer.notify(FollowedSweep(self._source.path, lambda: True).news())
         if self._source.error is not None:
             self.exit(1)
 

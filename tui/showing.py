@@ -82,16 +82,20 @@ def show_sweep(options: argparse.Namespace) -> int:
         MlpwatchError: bad input, or the sweep can't be trained.
     """
     from mlpwatch.core.cli.sweep import planned_sweep, print_end  # noqa: PLC0415
+    from mlpwatch.core.cli.sweep_ending import FollowedSweep  # noqa: PLC0415
     from mlpwatch.tui.groups.source import SweepSource, SweepTraining  # noqa: PLC0415
 
     stop = Flag()
     training = SweepTraining(*planned_sweep(options, stop.is_set), stop)
     source = SweepSource(training.sweep.path, training)
+    endings = endings_of(options)
+    endings.add(FollowedSweep(source.path, lambda: training.phase == "ended"))
     status = _show_group(source, options)
     reading = source.newest()
     if reading is None:
         return status
     print_end(reading, options)
+    _say_at_last(endings.finish())
     has_failed = reading.is_done and all(row.state == "failed" for row in reading.rows)
     return status or int(has_failed)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mlpwatch.core.text import excerpt, one_line
 
@@ -35,7 +35,7 @@ def add_end_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("at the end")
     group.add_argument(
         "--on-end", metavar="CMD",
-        help="run CMD in your shell when the run ends, fails, diverges or is stopped; its "
+        help="run CMD in your shell when it ends, fails, diverges or is stopped; its "
         "environment has MLPWATCH_RUN, _PATH, _ENDED, _NUMPY_TEST_ACCURACY and more, its output "
         "goes to on-end.log in the run's folder",
     )  # fmt: skip
@@ -56,44 +56,67 @@ def endings_of(options: argparse.Namespace) -> "RunEndings":
     return RunEndings(getattr(options, "on_end", None), notify)
 
 
+class Followed(Protocol):
+    """What ends: a run, or a sweep."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing of it trains any more."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is saved."""
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+
+    def variables(self) -> Mapping[str, str]:
+        """Return the environment of the command, once it has ended."""
+
+    def news(self) -> str:
+        """Return how it has ended, in one line; empty if the user has stopped it."""
+
+
 class RunEndings:
-    """Runs a command at the end of each run that is followed, and says a word.
+    """Runs a command at the end of each run or sweep that is followed, and says a word.
 
     Args:
         command: for the user's shell; None for none.
-        notify: receives one line for a run without a screen; None for none.
+        notify: receives one line for what has no screen; None for none.
     """
 
     def __init__(
         self, command: str | None = None, notify: Callable[[str], object] | None = None
     ) -> None:
         self._command, self._notify = command, notify
-        self._commands: dict[Session, _EndCommand] = {}
+        self._commands: list[_EndCommand] = []
         self._sessions: list[Session] = []
+        self._followed: list[Followed] = []
 
     def follow(self, session: "Session") -> None:
         """Wait for a run's end in the background. No effect the second time."""
-        if session in self._sessions:
-            return
-        self._sessions.append(session)
+        if session not in self._sessions:
+            self._sessions.append(session)
+            self.add(_FollowedRun(session))
+
+    def add(self, followed: Followed) -> None:
+        """Wait for an end in the background."""
+        self._followed.append(followed)
         if self._command:
-            self._commands[session] = _EndCommand(session, self._command)
+            self._commands.append(_EndCommand(followed, self._command))
 
     def begin(self) -> None:
         """Start all commands now, also of runs that are still being saved; say the word."""
-        for command in self._commands.values():
+        for command in self._commands:
             command.begin()
-        for session in self._sessions if self._notify else []:
-            ends = {
-                session.config.label(name): (end.reason, end.test.accuracy if end.test else nan)
-                for name, end in session.results.items()
-            }
-            if self._notify and any(reason != "stopped" for reason, _ in ends.values()):
-                self._notify(end_text(session.run.name, ends))
+        for followed in self._followed if self._notify else []:
+            if self._notify and (text := followed.news()):
+                self._notify(text)
 
     def failures(self) -> list[str]:
         """Return a line for each command that has failed since the last call."""
-        return [line for one in self._commands.values() if (line := one.take_failure())]
+        return [line for one in self._commands if (line := one.take_failure())]
 
     def finish(self, hurry: Flag | None = None) -> list[str]:
         """Wait for the commands, not for long; return a line for each that failed or still runs.
@@ -101,11 +124,11 @@ class RunEndings:
         Args:
             hurry: set by a signal, also while it waits; None for a user who leaves.
         """
-        for command in self._commands.values():
+        for command in self._commands:
             command.begin()
         began = monotonic()
         lines = []
-        for command in self._commands.values():
+        for command in self._commands:
             while not command.done.wait(_LOOK_SECONDS):
                 is_short = hurry is None or hurry.is_set()
                 if monotonic() - began >= (LEAVE_SECONDS if is_short else FINISH_SECONDS):
@@ -114,11 +137,41 @@ class RunEndings:
         return lines + self.failures()
 
 
-class _EndCommand:
-    """One run's command: begins when the run has ended and is saved."""
+class _FollowedRun:
+    """A run that trains in this process."""
 
-    def __init__(self, session: "Session", command: str) -> None:
-        self._session, self._command = session, command
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+
+    @property
+    def has_ended(self) -> bool:
+        return self._session.ended
+
+    @property
+    def is_settled(self) -> bool:
+        return self._session.is_settled
+
+    @property
+    def path(self) -> Path:
+        return self._session.run.path
+
+    def variables(self) -> Mapping[str, str]:
+        return variables(self._session)
+
+    def news(self) -> str:
+        ends = {
+            self._session.config.label(name): (end.reason, end.test.accuracy if end.test else nan)
+            for name, end in self._session.results.items()
+        }
+        is_news = any(reason != "stopped" for reason, _ in ends.values())
+        return end_text(self._session.run.name, ends) if is_news else ""
+
+
+class _EndCommand:
+    """The command of one end: begins when all has ended and is saved."""
+
+    def __init__(self, followed: Followed, command: str) -> None:
+        self._followed, self._command = followed, command
         self._is_due, self._lock, self._failure = Flag(), Lock(), ""
         self.done = Flag()
         Thread(target=self._run, name="on-end", daemon=True).start()
@@ -126,11 +179,11 @@ class _EndCommand:
     @property
     def still_runs(self) -> str:
         """One line about a command that takes long."""
-        path = _output_path(self._session)
+        path = _output_path(self._followed.path)
         return one_line(f"on-end: still runs, and writes to {path} ({excerpt(self._command)})")
 
     def begin(self) -> None:
-        """Do not wait for the run any longer."""
+        """Do not wait any longer."""
         self._is_due.set()
 
     def take_failure(self) -> str:
@@ -140,10 +193,10 @@ class _EndCommand:
         return failure
 
     def _run(self) -> None:
-        while not self._session.ended and not self._is_due.wait(_LOOK_SECONDS):
+        while not self._followed.has_ended and not self._is_due.wait(_LOOK_SECONDS):
             pass
         deadline = monotonic() + SETTLE_SECONDS
-        while not self._session.is_settled and monotonic() < deadline:
+        while not self._followed.is_settled and monotonic() < deadline:
             if self._is_due.wait(_LOOK_SECONDS):
                 break
         failure = self._failed()
@@ -158,7 +211,7 @@ class _EndCommand:
         import subprocess  # noqa: PLC0415
 
         shell = os.environ.get("SHELL") or "/bin/sh"
-        path = _output_path(self._session)
+        path = _output_path(self._followed.path)
         with suppress(OSError):
             path.unlink()
         try:
@@ -169,7 +222,7 @@ class _EndCommand:
             # A session of its own: no ctrl+c or hangup of this terminal ends it.
             process = subprocess.Popen(
                 [shell, "-c", self._command], stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, env={**os.environ, **variables(self._session)},
+                stderr=output, env={**os.environ, **self._followed.variables()},
                 start_new_session=True,
             )  # fmt: skip
             status = process.wait()
@@ -209,7 +262,7 @@ def variables(session: "Session") -> dict[str, str]:
                 "SECONDS": values.get("seconds"),
             }.items()
         }
-    return {f"MLPWATCH_{name}": _shown(value) for name, value in found.items()}
+    return {f"MLPWATCH_{name}": shown_variable(value) for name, value in found.items()}
 
 
 def end_text(run: str, ends: Mapping[str, tuple[str, float]]) -> str:
@@ -227,14 +280,15 @@ def end_text(run: str, ends: Mapping[str, tuple[str, float]]) -> str:
     return one_line(f"{run} {worst}: {', '.join(parts)}")
 
 
-def _output_path(session: "Session") -> Path:
+def _output_path(folder: Path) -> Path:
     """Return where the command's output goes."""
     from mlpwatch.core.runs.layout import END_OUTPUT_NAME  # noqa: PLC0415 - it imports `secrets`
 
-    return session.run.path / END_OUTPUT_NAME
+    return folder / END_OUTPUT_NAME
 
 
-def _shown(value: object) -> str:
+def shown_variable(value: object) -> str:
+    """Return a value as a variable of the environment has it; "" for None."""
     if value is None:
         return ""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)

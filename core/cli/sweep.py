@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
 from mlpwatch.core.cli.comparison.compare import terminal_columns
+from mlpwatch.core.cli.ending import add_end_options, endings_of
 from mlpwatch.core.cli.options import (
     DEFAULT_SAVED,
     LISTED,
@@ -58,6 +60,7 @@ def add_sweep_options(parser: Parser) -> None:
     )
     group.add_argument("--json", action="store_true", help="print the table as one JSON object")
     add_training_options(parser)
+    add_end_options(parser)
     parser.take_lists(LISTED)
     add_run_options(parser, naming=True)
 
@@ -105,11 +108,13 @@ def planned_sweep(
 def _run(options: argparse.Namespace, request: StopRequest) -> int:
     # Imported here: as in `planned_sweep`.
     from mlpwatch.core.cli.headless import say  # noqa: PLC0415
+    from mlpwatch.core.cli.sweep_ending import FollowedSweep  # noqa: PLC0415
     from mlpwatch.core.sweeps.group import store_group  # noqa: PLC0415
     from mlpwatch.core.sweeps.table import begin_line  # noqa: PLC0415
 
     sweep, pool = planned_sweep(options, request.flag.is_set)
     path, group = sweep.path, sweep.group
+    endings, over = endings_of(options), Flag()
     try:
         trials = sweep.missing()
         # Before anything is written: data that can't be read are bad input.
@@ -117,11 +122,16 @@ def _run(options: argparse.Namespace, request: StopRequest) -> int:
         store_group(path, group)
         say(begin_line(path.name, group, len(trials), pool.where, seconds))
         request.is_loading = False
+        endings.add(FollowedSweep(path, over.is_set))
         _train(sweep, pool, trials)
     finally:
         pool.close()
+        over.set()
     reading = sweep.read()
+    endings.begin()
     print_end(reading, options)
+    for line in endings.finish(request.flag):
+        say(line)
     finished = any(row.state == "finished" for row in reading.rows)
     return request.exit_status or (0 if finished else 1)
 

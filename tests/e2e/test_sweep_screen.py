@@ -9,6 +9,7 @@ from scipy import stats
 
 from mlpwatch.core.sweeps.reading import GroupReader
 from tests.support.terminal import Terminal, assert_restored, environment, mlpwatch_command
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("terminal")
 
@@ -16,7 +17,8 @@ GRID = ("--data", "digits", "--recipe", "seed", "--learning-rate", "0.1,0.5", "-
 
 
 def screen(folder: Path, *words: str) -> Terminal:
-    env = environment(MLPWATCH_CACHE=str(folder / "cache"))
+    cache = str(folder / "cache")
+    env = environment(MLPWATCH_CACHE=cache, TERM="xterm-ghostty", SHELL="/bin/sh")
     return Terminal([*mlpwatch_command(), *words], folder, columns=140, rows=40, env=env)
 
 
@@ -41,12 +43,15 @@ def rows_of(text: str, rate: str) -> list[str]:
 
 def test_a_sweep_is_watched_a_trial_opened_and_attached_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "saved/g"
-    with screen(tmp_path, "sweep", *GRID, "--seeds", "2", "--epochs", "6") as terminal:
+    end = ("--notify", "--on-end", 'echo "$MLPWATCH_ENDED"; exit 3')
+    with screen(tmp_path, "sweep", *GRID, "--seeds", "2", "--epochs", "6", *end) as terminal:
         terminal.wait_for("measuring how fast the trials train")
         text = terminal.wait_for(lambda text: "4 of 4 finished" in text and "left" not in text)
         for rate in ("0.1", "0.5"):
             (row,) = rows_of(text, rate)
             assert all(number in row for number in expected(path, rate)), row
+        terminal.wait_for(lambda _text: b"g has ended: 4 of 4 finished" in terminal.received())
+        wait_until((path / "on-end.log").is_file)
         terminal.send("/lr>0.2\r")
         terminal.wait_for(lambda text: "1 of 2 settings" in text and not rows_of(text, "0.1"))
         terminal.send("\r\x1b[B\r")
@@ -59,7 +64,8 @@ def test_a_sweep_is_watched_a_trial_opened_and_attached_afterwards(tmp_path: Pat
         assert terminal.wait_for_end() == 0
         assert_restored(terminal)
         last = terminal.after_the_app()
-        assert last[-1].startswith("4 of 4 finished; saved in saved/g")
+        assert last[-1].startswith("on-end: exit status 3: finished")
+        assert last[-2].startswith("4 of 4 finished; saved in saved/g")
         assert any("PyTorch is" in line for line in last)
     with screen(tmp_path, "attach", "g") as terminal:
         text = terminal.wait_for("4 of 4 finished")

@@ -61,13 +61,17 @@ class Announcer:
         for watch in (self._runs.main, *self._runs.beside):
             if watch.session is not None and not watch.attached:
                 self._follow(watch.session)
-            if self._notifies and (text := self._news_of(watch)):
-                self._write(notification(text, self._abilities))
+            self.notify(self._news_of(watch))
         if isinstance(driver := self._app.driver, TerminalDriver):
             driver.show_window(window_state(self._runs.top))
         for line in () if self._leaving.is_asked else self._endings.failures():
             if state := self._runs.top.state:
                 state.say(line, bad=True)
+
+    def notify(self, text: str) -> None:
+        """Let the terminal say a word, if that was asked for and there is one."""
+        if self._notifies and text:
+            self._write(notification(text, self._abilities))
 
     def _follow(self, source: "RunSource") -> None:
         # Not at the top: the first frame trains nothing.

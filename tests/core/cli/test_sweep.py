@@ -160,8 +160,17 @@ def test_a_sweep_from_the_command_line(
     assert (manifest.group, manifest.config.seed) == ("lr", 2)
 
     monkeypatch.setattr("mlpwatch.core.sweeps.local.LocalPool._submit", _refuse)
-    assert main(["sweep", "--name", "lr"]) == 0
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    words_said = list[str]()
+    monkeypatch.setattr("mlpwatch.tui.command_line.notify_stderr", words_said.append)
+    end = 'echo "$MLPWATCH_RUN $MLPWATCH_ENDED $MLPWATCH_TRIALS_FINISHED/$MLPWATCH_TRIALS"; '
+    end += 'echo "$MLPWATCH_NUMPY_TEST_ACCURACY $MLPWATCH_NUMPY_BEST_SETTING"'
+    assert main(["sweep", "--name", "lr", "--on-end", end, "--notify"]) == 0
     out, err = capsys.readouterr()
+    first, second = (folder / "on-end.log").read_text().splitlines()
+    assert first == "lr failed 3/6"
+    assert second == f"{np.mean(test['numpy']):.6g} learning_rate=0.1"
+    assert words_said == ["lr has ended: 3 of 6 finished, 3 failed"]
     assert "learning-rate 0.1    3 of 3" in out
     assert "failed: learning-rate=1e+20,seed=0" in out
     assert "6 of them done" in err
