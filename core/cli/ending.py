@@ -56,7 +56,7 @@ def endings_of(options: argparse.Namespace) -> "RunEndings":
     return RunEndings(getattr(options, "on_end", None), notify)
 
 
-class Followed(Protocol):
+class WhatEnds(Protocol):
     """What ends: a run, or a sweep."""
 
     @property
@@ -92,7 +92,7 @@ class RunEndings:
         self._command, self._notify = command, notify
         self._commands: list[_EndCommand] = []
         self._sessions: list[Session] = []
-        self._followed: list[Followed] = []
+        self._followed: list[WhatEnds] = []
 
     def follow(self, session: "Session") -> None:
         """Wait for a run's end in the background. No effect the second time."""
@@ -100,7 +100,7 @@ class RunEndings:
             self._sessions.append(session)
             self.add(_FollowedRun(session))
 
-    def add(self, followed: Followed) -> None:
+    def add(self, followed: WhatEnds) -> None:
         """Wait for an end in the background."""
         self._followed.append(followed)
         if self._command:
@@ -170,7 +170,7 @@ class _FollowedRun:
 class _EndCommand:
     """The command of one end: begins when all has ended and is saved."""
 
-    def __init__(self, followed: Followed, command: str) -> None:
+    def __init__(self, followed: WhatEnds, command: str) -> None:
         self._followed, self._command = followed, command
         self._is_due, self._lock, self._failure = Flag(), Lock(), ""
         self.done = Flag()
