@@ -14,6 +14,7 @@ from mlpwatch.core.cli.parser import Parser
 from mlpwatch.core.cli.setup.own_defaults import MAX_FPS
 from mlpwatch.core.errors import InputError
 from mlpwatch.tui.hangup import add_hangup_option
+from mlpwatch.tui.surroundings import theme_named
 from mlpwatch.tui.terminal.window.signs import notify_stderr
 
 if TYPE_CHECKING:
@@ -356,6 +357,7 @@ def _add_screen_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     group.add_argument("--big", action="store_true", help="begin with few, large numbers (v)")
     group.add_argument(
         "--theme",
+        type=theme_named,
         metavar="NAME",
         help="dark (default), light, or any that the palette (ctrl+p) has",
     )

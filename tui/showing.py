@@ -5,13 +5,12 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event as Flag
 from typing import IO, TYPE_CHECKING
 
 from mlpwatch.core.cli.ending import endings_of
-from mlpwatch.core.errors import InputError
 from mlpwatch.core.training.control import LEAVE_SECONDS
 from mlpwatch.tui.surroundings import check_textual_variables
 
@@ -188,7 +187,7 @@ def _run_app(
     app = make(screen)
     app.follows_background = options.theme is None
     if options.theme is not None:
-        app.theme = _theme(options.theme, app.available_themes)
+        app.theme = options.theme
     with asyncio.Runner(loop_factory=ScreenLoop) as runner:
         status = runner.run(app.run_async(mouse=screen.mouse))
     if stray := app.stray_lines():
@@ -228,19 +227,6 @@ def _end(app: "MlpwatchApp", status: int) -> int:
     if lines := app.endings.finish():
         _say_at_last(lines)
     return status or max(map(end_status, sessions))
-
-
-def _theme(name: str, available: Iterable[str]) -> str:
-    """Return Textual's name of a theme.
-
-    Raises:
-        InputError: there is no such theme.
-    """
-    known = {"dark": "textual-dark", "light": "textual-light", **{n: n for n in available}}
-    if name not in known:
-        where = getattr(name, "where", "--theme")
-        raise InputError(f"{where} {name!r}: expected one of {', '.join(sorted(known))}")
-    return known[name]
 
 
 def _say_at_last(lines: list[str], stream: IO[str] | None = None) -> None:

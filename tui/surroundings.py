@@ -6,6 +6,7 @@ Unusable parts are repaired here, or reported as one line of error.
 import codecs
 import os
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from contextlib import suppress
 from io import TextIOWrapper
@@ -29,6 +30,28 @@ _MOST = {
 """Larger numbers make Textual wait forever or fail; it ignores values that are not numbers."""
 
 _COLOUR_SYSTEMS = ("auto", "standard", "256", "truecolor")
+
+THEMES = (
+    "ansi-dark", "ansi-light", "atom-one-dark", "atom-one-light", "catppuccin-frappe",
+    "catppuccin-latte", "catppuccin-macchiato", "catppuccin-mocha", "dracula", "flexoki", "gruvbox",
+    "monokai", "nord", "rose-pine", "rose-pine-dawn", "rose-pine-moon", "solarized-dark",
+    "solarized-light", "textual-dark", "textual-light", "tokyo-night",
+)  # fmt: skip
+"""Textual's; it is not imported only to check a name, which also commands without a screen do."""
+
+
+def theme_named(name: str) -> str:
+    """Return Textual's name of a theme.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no such theme.
+    """
+    known = {"dark": "textual-dark", "light": "textual-light", **{name: name for name in THEMES}}
+    if name not in known:
+        where = getattr(name, "where", "")
+        expected = ", ".join(sorted(known))
+        raise ArgumentTypeError(f"{where} {name!r}: expected one of {expected}".lstrip())
+    return known[name]
 
 
 def prepare_streams() -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from mlpwatch.core.text import excerpt, one_line
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from mlpwatch.core.training.session import Session
 
 FINISH_SECONDS = 30.0
@@ -24,6 +26,12 @@ LEAVE_SECONDS = 3.0
 
 SETTLE_SECONDS = 5.0
 """How long the command waits for the last checkpoint: a disk may not answer."""
+
+MOST_OUTPUT_BYTES = 1_000_000
+"""Of a command's output, which are kept."""
+
+_KEEPER_SECONDS = 1.0
+"""For the last bytes to reach the file."""
 
 _LOOK_SECONDS = 0.1
 _TAIL_BYTES = 2_000
@@ -211,6 +219,7 @@ class _EndCommand:
         import subprocess  # noqa: PLC0415
 
         shell = os.environ.get("SHELL") or "/bin/sh"
+        keeper: subprocess.Popen[bytes] | None = None
         path = _output_path(self._followed.path)
         with suppress(OSError):
             path.unlink()
@@ -219,18 +228,38 @@ class _EndCommand:
         except OSError:
             output = os.open(os.devnull, os.O_RDWR)
         try:
+            # Not the file itself: a command that writes without end would fill the disk. What is
+            # beyond is read and dropped, so that the command is neither held up nor ended.
+            keeper = subprocess.Popen(
+                ["/bin/sh", "-c", f"head -c {MOST_OUTPUT_BYTES}; exec cat >/dev/null"],
+                stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
             # A session of its own: no ctrl+c or hangup of this terminal ends it.
             process = subprocess.Popen(
-                [shell, "-c", self._command], stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, env={**os.environ, **self._followed.variables()},
+                [shell, "-c", self._command], stdin=subprocess.DEVNULL, stdout=keeper.stdin,
+                stderr=keeper.stdin, env={**os.environ, **self._followed.variables()},
                 start_new_session=True,
             )  # fmt: skip
             status = process.wait()
+            _leave(keeper)
             return f"exit status {status}{_last_line(output)}" if status else ""
         except (OSError, ValueError) as error:
             return f"{shell}: {getattr(error, 'strerror', None) or error}; SHELL names the shell"
         finally:
+            if keeper is not None:
+                _leave(keeper)
             os.close(output)
+
+
+def _leave(keeper: "Popen[bytes]") -> None:
+    """Wait for the last bytes; what the command has left behind may still write."""
+    from subprocess import TimeoutExpired  # noqa: PLC0415 - as above
+
+    if keeper.stdin is not None:
+        keeper.stdin.close()
+    with suppress(TimeoutExpired):
+        keeper.wait(_KEEPER_SECONDS)
 
 
 def variables(session: "Session") -> dict[str, str]:

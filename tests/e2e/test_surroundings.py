@@ -348,4 +348,4 @@ def test_a_theme_is_chosen_by_its_name(tmp_path: Path) -> None:
         assert light[:4000] != terminal.received()[:4000]
     with Terminal([*mlpwatch_command(), "--theme", "neon"], tmp_path) as terminal:
         assert terminal.wait_for_end() == 2
-        assert b"--theme 'neon': expected one of ansi-" in terminal.received()
+        assert b"--theme: 'neon': expected one of ansi-" in terminal.received()

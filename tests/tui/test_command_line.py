@@ -37,6 +37,7 @@ REFUSED = {
     "zero frames": (["--fps", "0"], ["--fps", "'0'", "above 0, up to 60"]),
     "too many frames": (["--fps", "61"], ["--fps", "'61'", "above 0, up to 60"]),
     "frames in words": (["--fps", "nan"], ["--fps", "'nan'"]),
+    "no such theme": (["--theme", "nosuch"], ["--theme", "'nosuch'", "dark", "nord"]),
     "no such talk": (["--cues", "talk"], ["--cues: talk: no such file"]),
     "screen option without a screen": (["train", "--fps", "4"], ["--fps"]),
     "missing data": (["train", "--data", "none.npz"], ["none.npz'", "no such file"]),

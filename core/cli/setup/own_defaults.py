@@ -56,8 +56,11 @@ def apply_own_defaults(parser: argparse.ArgumentParser) -> None:
         InputError: the file can't be read, or has a wrong key or value.
     """
     path = own_file()
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         return
+    # A FIFO would wait for its writer.
+    if not path.is_file():
+        raise InputError(f"{path}: not a file; make it one, or remove it")
     settings = read_own_defaults(path)
     for one in parsers_of(parser):
         for action in one._actions:

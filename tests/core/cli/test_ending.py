@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 
-from mlpwatch.core.cli.ending import LEAVE_SECONDS, RunEndings, end_text
+from mlpwatch.core.cli.ending import LEAVE_SECONDS, MOST_OUTPUT_BYTES, RunEndings, end_text
 from mlpwatch.core.runs.layout import END_OUTPUT_NAME, RESULT_NAME
 from mlpwatch.core.training.launch import new_session
 from mlpwatch.core.training.session import Session
@@ -82,6 +82,14 @@ def test_a_shell_that_is_not_there_is_one_line(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "on-end" in line]
     assert "/nowhere/sh" in line
     assert "SHELL names the shell" in line
+
+
+def test_endless_output_fills_no_disk_and_holds_nothing_up(session: Session) -> None:
+    command = f"head -c {2 * MOST_OUTPUT_BYTES} /dev/zero; echo last >&2"
+    endings = RunEndings(command)
+    endings.follow(session)
+    assert endings.finish() == []
+    assert (session.run.path / END_OUTPUT_NAME).stat().st_size == MOST_OUTPUT_BYTES
 
 
 def test_a_diverging_run_says_so(tmp_path: Path) -> None:

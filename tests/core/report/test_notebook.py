@@ -141,9 +141,8 @@ def test_notebook_and_script_have_the_same_cells(saved: Path, tmp_path: Path) ->
 
 @pytest.mark.rare
 def test_the_notebook_runs_from_top_to_bottom(saved: Path, tmp_path: Path) -> None:
-    # With ipykernel it brings IPython and 25 other packages, for this test alone: extra dev.
-    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: extra dev")
-    pytest.importorskip("ipykernel", reason="ipykernel is not installed: extra dev")
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: extra test")
+    pytest.importorskip("ipykernel", reason="ipykernel is not installed: extra test")
     path = tmp_path / "seed.ipynb"
     assert main(["export", "seed", "--saved", str(saved), "--to", "ipynb", "-o", str(path)]) == 0
     notebook = nbformat.read(path, as_version=4)

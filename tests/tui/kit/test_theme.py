@@ -7,6 +7,7 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
 from mlpwatch.tui.kit.theme import HEAT, RUNS, Role, palette_for
+from mlpwatch.tui.surroundings import THEMES
 
 BANDS = {Role.NUMPY_BAND: Role.NUMPY_SOFT, Role.TORCH_BAND: Role.TORCH_SOFT}
 """What is seen behind curves but never read, and the faintest curve that is drawn over it."""
@@ -37,6 +38,10 @@ def contrast(style: Style, ground: str) -> float:
         luminance(Color.parse(ground)),
     )
     return (max(pair) + 0.05) / (min(pair) + 0.05)
+
+
+def test_all_themes_of_textual_can_be_named() -> None:
+    assert set(THEMES) == BUILTIN_THEMES.keys()
 
 
 def test_the_grounds_are_those_of_the_default_themes() -> None:

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mlpwatch.core.cli.setup.own_defaults import CONFIG_VARIABLE
+from mlpwatch.core.cli.setup.own_defaults import CONFIG_VARIABLE, FILE_NAME
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.__main__ import main
@@ -69,6 +70,15 @@ def test_a_file_that_cannot_be_read_is_one_line(
     write(folder, "fps = 2").chmod(0)
     assert main(["runs"]) == 2
     assert "make it readable" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_one_line(
+    make: Callable[[Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(folder / FILE_NAME)
+    assert main(["runs"]) == 2
+    assert f"{folder / FILE_NAME}: not a file; " in capsys.readouterr().err
 
 
 def test_without_a_file_nothing_is_imported_for_it(folder: Path) -> None:
