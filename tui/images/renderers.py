@@ -1,4 +1,4 @@
-"""Images drawn in cells: with an ASCII ramp, half blocks in grey, or braille dots."""
+"""Images drawn in cells: with an ASCII ramp, half blocks in grey, or braille dots; or in pixels."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -12,8 +12,9 @@ from mlpwatch.tui.kit.cells import BRAILLE_DOTS, Canvas, braille
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import GREY_STEPS, SHADE_STEPS, Grey, Ink, Role, Shade
 
-Renderer = Literal["ramp", "half blocks", "braille"]
-"""Ten characters of growing ink, two columns per pixel; two grey pixels per cell; eight dots."""
+Renderer = Literal["ramp", "half blocks", "braille", "pixels"]
+"""Ten characters of growing ink, two columns per pixel; two grey pixels per cell; eight dots; the
+terminal's own pixels, only for a large image."""
 
 RAMP = " .:-=+*#%@"
 """From no ink to full ink; plain ASCII, for every terminal."""
@@ -27,8 +28,9 @@ INK = 0.5
 _SMALL_BY_WORTH: tuple[Renderer, ...] = ("half blocks", "braille", "ramp")
 """In 14 by 7 cells: 196 grey pixels, 784 black or white ones, 98 of ten characters."""
 
-_LARGE_BY_WORTH: tuple[Renderer, ...] = ("half blocks", "ramp", "braille")
-"""In 56 by 28 cells: 28 by 28 pixels of nine greys, of ten characters, of black or white."""
+_LARGE_BY_WORTH: tuple[Renderer, ...] = ("pixels", "half blocks", "ramp", "braille")
+"""All pixels and greys; in 56 by 28 cells: 28 by 28 pixels of nine greys, of ten characters, of
+black or white."""
 
 _Number = TypeVar("_Number", np.floating, np.integer)
 
@@ -40,7 +42,9 @@ def renderers(look: Look) -> tuple[Renderer, ...]:
     """Return the renderers that a terminal supports, the simplest first."""
     if look.ascii_only:
         return ("ramp",)
-    return ("ramp", "half blocks", "braille") if look.has_greys else ("ramp", "braille")
+    able: tuple[Renderer, ...] = ("ramp", "half blocks", "braille")
+    able = able if look.has_greys else ("ramp", "braille")
+    return (*able, "pixels") if look.has_pictures else able
 
 
 class RendererChoice:
@@ -84,7 +88,7 @@ class RendererChoice:
             small: for small images, not for a large one.
             under_gradient: the large image is hidden by its gradient.
         """
-        able = self._able
+        able = tuple(one for one in self._able if not (small and one == "pixels"))
         if len(able) == 1:
             return "plain ASCII draws pixels as characters only"
         current = self.small if small else self.large

@@ -18,6 +18,9 @@ class Look:
     colours: str | None = "truecolor"
     """Rich's name of the colour system; None for no colours."""
 
+    has_pictures: bool = False
+    """Whether the terminal shows pixels in front of its cells."""
+
     @property
     def has_shades(self) -> bool:
         """Whether hues and grey have several shades; of 16 colours only three are grey."""

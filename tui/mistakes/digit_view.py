@@ -6,9 +6,14 @@ from numpy.typing import NDArray
 from mlpwatch.tui.images.renderers import Renderer, image_canvas
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
+from mlpwatch.tui.terminal.app import HasPicture, TerminalApp
+from mlpwatch.tui.terminal.window.pictures import Placement, png_of
+
+_LIGHT_INK, _DARK_INK = 224, 31
+"""Greys of full ink: those of the themes' text."""
 
 
-class DigitView(CellView):
+class DigitView(CellView, HasPicture):
     """Shows a centred image, or a text if there is none."""
 
     _image: NDArray[np.floating] | None = None
@@ -24,7 +29,11 @@ class DigitView(CellView):
     ) -> None:
         """Show an image (height, width) of ink from 0 to 1; without one, the text `absent`."""
         self._image, self._renderer, self._absent = image, renderer, absent
+        if renderer != "pixels" or image is None:
+            self.picture = None
         self.repaint()
+        if isinstance(self.app, TerminalApp):
+            self.app.show_pictures_of(self)
 
     def paint(self, width: int, height: int) -> Canvas:
         """Return the image, centred."""
@@ -33,7 +42,15 @@ class DigitView(CellView):
             x = max(0, (width - len(self._absent)) // 2)
             canvas.put(x, height // 2, self._absent, Role.DIM)
             return canvas
-        picture = image_canvas(self._image, width, height, self._renderer)
-        x, y = (width - picture.width) // 2, (height - picture.height) // 2
-        canvas.paste(picture, max(0, x), max(0, y))
+        is_in_pixels = self._renderer == "pixels"
+        cells = "half blocks" if is_in_pixels else self._renderer
+        picture = image_canvas(self._image, width, height, cells)
+        x = max(0, (width - picture.width) // 2)
+        y = max(0, (height - picture.height) // 2)
+        if is_in_pixels:
+            grey = _DARK_INK if not self.app.current_theme.dark else _LIGHT_INK
+            png = png_of(self._image, grey)
+            self.picture = Placement(x, y, picture.width, picture.height, png)
+        else:
+            canvas.paste(picture, x, y)
         return canvas

@@ -3,6 +3,7 @@
 from collections import deque
 from functools import cached_property
 from time import monotonic
+from weakref import ref
 
 from rich.console import RenderableType
 from textual import constants
@@ -12,12 +13,14 @@ from textual.events import Event, InputEvent, Resize
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 
 from mlpwatch.tui.terminal.driver import TerminalDriver, flow_of, output_of
 from mlpwatch.tui.terminal.output import Output
 from mlpwatch.tui.terminal.spans import SpanApp
 from mlpwatch.tui.terminal.textual_internals import ChopsUpdate
 from mlpwatch.tui.terminal.window.background import BackgroundFound
+from mlpwatch.tui.terminal.window.pictures import Placement
 
 MOST_WAITING = 2_048
 """Characters that may wait before frames are skipped: two to four frames of live curves."""
@@ -34,6 +37,13 @@ DEFAULT_THEME = "textual-dark"
 
 STRAY_SECONDS = 1.0
 """Time between two checks for output of libraries."""
+
+
+class HasPicture(Widget):
+    """A view with a picture in pixels in front of its cells."""
+
+    picture: Placement | None = None
+    """Relative to the view; None for none."""
 
 
 class Missed:
@@ -76,6 +86,7 @@ class TerminalApp(SpanApp[ReturnType]):
     follows_background = False
     """Whether a light terminal gets the light theme: no theme was asked for."""
 
+    _pictured: "ref[HasPicture] | None" = None
     _missed: Missed | None = None
     _early_until = 0.0
     _catch_up_timer: Timer | None = None
@@ -149,12 +160,31 @@ class TerminalApp(SpanApp[ReturnType]):
         if isinstance(event, Resize):
             # Otherwise Rich reads it from COLUMNS and LINES.
             self.console.size = event.size
+            if isinstance(self.driver, TerminalDriver):
+                self.driver.pictures.forget()
         if isinstance(event, InputEvent | Resize) and (flow := flow_of(self.driver)):
             flow.typed()
         if isinstance(event, InputEvent) and (self._early or self._is_opening()):
             self._hold(event)
         else:
             await super().on_event(event)
+
+    def show_pictures_of(self, view: "HasPicture") -> None:
+        """Show the picture of a view in front of its cells, while it is on the screen on top."""
+        self._pictured = ref(view)
+        # Its place is known once it is laid out.
+        self.call_after_refresh(self._show_pictures)
+
+    def _show_pictures(self) -> None:
+        driver, view = self.driver, self._pictured() if self._pictured else None
+        if view is None or not isinstance(driver, TerminalDriver) or not self.screen_stack:
+            return
+        wanted = view.picture
+        if wanted is not None:
+            is_seen = view.is_attached and view.screen is self.screen and view.is_on_screen
+            x, y = view.content_region.offset
+            wanted = wanted._replace(x=wanted.x + x, y=wanted.y + y) if is_seen else None
+        driver.write(driver.pictures.change(wanted))
 
     def display_frame(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send a frame, or skip it while an earlier one is on its way."""
@@ -163,6 +193,9 @@ class TerminalApp(SpanApp[ReturnType]):
             super().display_frame(screen, renderable)
         elif output.waiting <= MOST_WAITING and self._has_drawn():
             self._send(screen, renderable, output)
+            if self._pictured is not None:
+                # Another screen may lie above now, or the view be elsewhere.
+                self._show_pictures()
         else:
             self._miss(renderable)
 

@@ -25,6 +25,7 @@ from mlpwatch.tui.terminal.textual_internals import HookedDriver
 from mlpwatch.tui.terminal.traits import is_remote, terminal_size
 from mlpwatch.tui.terminal.window.abilities import abilities
 from mlpwatch.tui.terminal.window.background import QUESTION
+from mlpwatch.tui.terminal.window.pictures import Pictures
 from mlpwatch.tui.terminal.window.title import WindowSigns, WindowState
 
 READ_SECONDS, READ_MORE_SECONDS = 0.1, 0.02
@@ -69,7 +70,7 @@ class TerminalDriver(HookedDriver):
         self.output: Output | None = None
         self.stray_output = StrayOutput()
         self._is_paced = is_remote()
-        self._window = WindowSigns(abilities())
+        self._window, self.pictures = WindowSigns(abilities()), Pictures()
         self._asks_background = abilities().has_background
         self._is_shown = False
         """Whether the app has the terminal."""
@@ -98,7 +99,7 @@ class TerminalDriver(HookedDriver):
             self.write(self.flow.last_question())
             self.flow.finish()
         # After the check for a terminal that takes nothing: what waits would count as stalled.
-        self.write(self._window.close())
+        self.write(self.pictures.cleared() + self._window.close())
         super().stop_application_mode()
 
     def show_window(self, state: WindowState) -> None:
