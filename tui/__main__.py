@@ -14,6 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.cli.options import config_for_resume, config_from
+from mlpwatch.core.cli.parser import meant_by
 from mlpwatch.core.cli.ranks import (
     check_command,
     is_quiet_rank,
@@ -379,10 +380,9 @@ def _flush() -> None:
 
 def _says_no_screen() -> bool:
     """Print one line if there is no terminal to draw on; return whether it was printed."""
-    if not (why := no_screen()):
-        return False
-    print(f"mlpwatch: {why}, so this trains without a screen", file=sys.stderr)  # noqa: T201
-    return True
+    if why := no_screen():
+        print(f"mlpwatch: {why}, so this trains without a screen", file=sys.stderr)  # noqa: T201
+    return bool(why)
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:
@@ -391,8 +391,8 @@ def _with_command(arguments: Sequence[str]) -> list[str]:
     if first in COMMANDS or first in ("-h", "--help", "--version"):
         return list(arguments)
     if first and not first.startswith("-"):
-        expected = ", ".join(COMMANDS)
-        raise InputError(f"command {first!r}: expected one of {expected}, or options alone")
+        expected = f"expected one of {', '.join(COMMANDS)}, or options alone"
+        raise InputError(f"command {first!r}: {expected}{meant_by(first, COMMANDS)}")
     return ["watch", *arguments]
 
 

@@ -153,9 +153,7 @@ def report_text(report: "Report") -> str:
 
 def _check_line(check: "Check", width: int) -> str:
     mark = "ok  " if check.passed else "FAIL"
-    line = f"{mark} {check.name:<{width}}"
-    if check.largest_difference is not None:
-        line += f"  differs by {check.largest_difference:8.2g}"
-        if check.rounding is not None:
-            line += f"  (rounding {check.rounding:7.1g})"
-    return line
+    if check.largest_difference is None:
+        return f"{mark} {check.name}"
+    line = f"{mark} {check.name:<{width}}  differs by {check.largest_difference:8.2g}"
+    return line if check.rounding is None else f"{line}  (rounding {check.rounding:7.1g})"

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NoReturn, get_args
 
@@ -50,6 +50,14 @@ def parsers_of(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentPar
                 yield from parsers_of(one)
 
 
+def meant_by(word: str, known: Iterable[str]) -> str:
+    """Return a question about the known word that is closest to one; empty if none is close."""
+    # Imported here: it takes 1 ms, and the first frame should not wait for it.
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    return "".join(f"; did you mean {one}?" for one in get_close_matches(word, known, 1, 0.7))
+
+
 class _HelpFormatter(argparse.HelpFormatter):
     """Keeps the lines of a text; what does not fit continues below the last column of a table."""
 
@@ -85,8 +93,7 @@ class Parser(argparse.ArgumentParser):
         args = None if args is None else _with_values_joined(args)
         options, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            meant = self._meant(unknown[0].partition("=")[0])
-            asked = f"; did you mean {meant}?" if meant else ""
+            asked = self._meant(unknown[0].partition("=")[0])
             self.error(f"unrecognized arguments: {' '.join(unknown)}{asked}")
         return options, unknown
 
@@ -105,18 +112,15 @@ class Parser(argparse.ArgumentParser):
                 action.choices = None
 
     def _meant(self, flag: str) -> str:
-        """Return the option that is closest to an unknown one; empty if none is close."""
+        """Return a question about the option closest to an unknown one; empty if none is close."""
         own = [name for action in self._actions for name in action.option_strings]
         if not flag.startswith("-"):
             return ""
         word = flag.lstrip("-").lower().replace("_", "-")
         for option, others in _MEANT.items():
             if (word in others or word == option) and f"--{option}" in own:
-                return f"--{option}"
-        # Imported here: it takes 1 ms, and the first frame should not wait for it.
-        from difflib import get_close_matches  # noqa: PLC0415
-
-        return next(iter(get_close_matches(f"--{word}", set(own) - {"--help"}, 1, 0.7)), "")
+                return f"; did you mean --{option}?"
+        return meant_by(f"--{word}", sorted(set(own) - {"--help"}))
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing and exiting.

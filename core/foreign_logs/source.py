@@ -65,13 +65,20 @@ class LogSource:
         path: of the file or folder.
         title: to show; by default the name of the file or folder.
         parts: of the program that begin the names of numbers in the log, as folders do.
+        without: numbers that are not shown, by the name behind such a part, or what begins it.
 
     Raises:
         InputError: there is nothing that can be read, or the package that reads it is missing.
     """
 
-    def __init__(self, path: Path, title: str = "", parts: Sequence[str] = ()) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        title: str = "",
+        parts: Sequence[str] = (),
+        without: Sequence[str] = (),
+    ) -> None:
+        self.path, self._without = path, frozenset(without)
         self._title, self._parts = title, tuple(parts)
         self._readers: dict[Path, LogReader] = {}
         self._prefixes: dict[Path, str] = {}
@@ -132,8 +139,15 @@ class LogSource:
             self._search()
         for number, reader in enumerate(self._readers.values()):
             if points := reader.read():
+                if self._without:
+                    return [point for point in points if not self._is_left_out(point.name)]
                 return self._writers.separated(number, points) if self._may_share else points
         return []
+
+    def _is_left_out(self, name: str) -> bool:
+        first, _, rest = name.partition("/")
+        own = rest if first in self._parts else name
+        return own.partition("/")[0] in self._without
 
     def _search(self) -> None:
         if self.path.is_dir():

@@ -324,7 +324,7 @@ def end_of(error: BaseException | None) -> tuple[LoopEnd, str]:
         case None:
             return "finished", ""
         case StopOrder():
-            return "stopped", "ordered"
+            return "stopped", "by an order"
         case KeyboardInterrupt():
             return "stopped", "interrupted"
         case GeneratorExit():

@@ -27,6 +27,7 @@ REFUSED = {
         ["frobnicate"],
         ["'frobnicate'", "resume, branch, attach, order, sweep, compare"],
     ),
+    "misspelt command": (["runz"], ["'runz'", "did you mean runs?"]),
     "unknown option": (["--frobnicate"], ["--frobnicate", "mlpwatch --help"]),
     "abbreviated option": (["--epo", "3"], ["--epo"]),
     "option without value": (["--epochs"], ["--epochs", "expected one argument"]),

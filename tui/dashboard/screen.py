@@ -96,13 +96,13 @@ class Dashboard(ClosesOnce[None]):
 
     def compose(self) -> ComposeResult:
         """Make header, one row of panels after another, message and footer."""
+        watch = self._watch
         yield (line := TextLine(id="header"))
         # In the first frame: the update after it competes with torch's import for the interpreter.
-        line.update(*header(self._watch))
+        line.update(*header(watch))
         with Horizontal(id="status"):
             for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
-                title = self._watch.title(name)
-                yield StatusPanel(name, title, id=f"{name}-status", classes=classes)
+                yield StatusPanel(name, watch.title(name), id=f"{name}-status", classes=classes)
         yield RankRow(self._names)
         for panel in PANELS:
             with Horizontal(id=panel, classes="panel") as row:
@@ -110,11 +110,10 @@ class Dashboard(ClosesOnce[None]):
                 for name, classes in zip(self._names, COLUMN_CLASSES, strict=False):
                     widget = ConfusionMatrix if panel == "confusion" else Chart
                     yield widget(id=f"{name}-{panel}", classes=classes)
-        yield EpochBar(self._watch)
+        yield EpochBar(watch)
         yield TextLine(id="message")
-        footer = Footer("dashboard", self._watch)
+        yield (footer := Footer("dashboard", watch))
         footer.update(WITHOUT_OVERLAY)
-        yield footer
 
     def on_mount(self) -> None:
         """Arrange for the terminal's size."""
@@ -179,13 +178,13 @@ class Dashboard(ClosesOnce[None]):
     def action_move(self, down: int, right: int) -> None:
         """Move in the panel: the matrix's cursor, or the charts' shared crosshair."""
         if self._shows_plane:
-            self._say_of_plane("the arrows move in the matrix; c shows it")
+            self._say("the arrows move in the matrix; c shows it")
         elif self._panel == "confusion":
             self._matrix(self._names[0]).action_move(down, right)
         elif right:
             self.action_crosshair("column", right)
-        elif state := self._watch.state:
-            state.say("↑ and ↓ move in the matrix; tab goes there", where="dashboard")
+        else:
+            self._say("↑ and ↓ move in the matrix; tab goes there")
 
     def action_crosshair(self, stride: Stride, right: int) -> None:
         """Move the crosshair by a column, a point or an epoch."""
@@ -200,11 +199,11 @@ class Dashboard(ClosesOnce[None]):
     def action_open(self) -> None:
         """Show the digits of the confusion cell under the cursor."""
         if self._shows_plane:
-            self._say_of_plane("enter opens a cell of the matrix; c shows it, m the mistakes")
+            self._say("enter opens a cell of the matrix; c shows it, m the mistakes")
         elif self._panel == "confusion":
             self._matrix(self._names[0]).action_open()
-        elif state := self._watch.state:
-            state.say("enter opens a cell of the matrix; tab goes there", where="dashboard")
+        else:
+            self._say("enter opens a cell of the matrix; tab goes there")
 
     def action_toggle_overlay(self) -> None:
         """Draw both models in one chart with their gap beside it, or side by side."""
@@ -238,6 +237,8 @@ class Dashboard(ClosesOnce[None]):
     def action_toggle_zoom(self) -> None:
         """Show one panel alone, or all of them."""
         self._zoomed = not self._zoomed
+        if self.size.height < TWO_PANELS_HEIGHT:
+            self._say("one panel fills this screen; tab shows the next")
         self._arrange()
 
     def action_next_matrix(self) -> None:
@@ -254,9 +255,8 @@ class Dashboard(ClosesOnce[None]):
         """Ask for a branch from before a loss spike, with half the learning rate."""
         if proposal := before_spike(self._watch):
             self._branch(*proposal)
-        elif state := self._watch.state:
-            state.say("no loss has jumped up; b branches from any epoch", where=self.WHERE)
-            self.update(numbers=True)
+        else:
+            self._say("no loss has jumped up; b branches from any epoch")
 
     def action_back(self) -> None:
         """Leave the past epoch, cell, crosshair, zoom, overlay and a saved run, one at a time."""
@@ -299,7 +299,7 @@ class Dashboard(ClosesOnce[None]):
     def _shows_plane(self) -> bool:
         return self._panel == "confusion" and self._matrix_row.mode == "plane"
 
-    def _say_of_plane(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         if state := self._watch.state:
             state.say(text, where=self.WHERE)
             self.update(numbers=True)

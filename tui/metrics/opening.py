@@ -58,7 +58,8 @@ def _source(path: Path) -> "ScalarSource":
     if (path / WATCH_NAME).is_file():
         return LoopSource(path)
     if (path / MANIFEST_NAME).is_file():
-        return LogSource(path / METRICS_NAME, title=path.name, parts=ENGINE_NAMES)
+        metrics = path / METRICS_NAME
+        return LogSource(metrics, path.name, parts=ENGINE_NAMES, without=("seconds", "confusion"))
     return LogSource(path)
 
 

@@ -65,7 +65,7 @@ def test_a_session_of_orders_from_the_command_line(tmp_path: Path, command: Main
         assert process.stdout.read() == "after the block\n"
     kinds = [line.kind for line in lines_of(folder) if line.kind != "scalars"]
     assert kinds == ["paused", "rate", "resumed", "saved", "ended"]
-    assert (lines_of(folder)[-1].end, lines_of(folder)[-1].text) == ("stopped", "ordered")
+    assert (lines_of(folder)[-1].end, lines_of(folder)[-1].text) == ("stopped", "by an order")
     status, _, said = command("order", "loop", "pause", *saved)
     assert (status, said) == (
         2, "mlpwatch: pause loop: nobody trains this run; start its program again\n"

@@ -79,6 +79,12 @@ async def test_each_models_status_tells_loss_accuracy_and_speed() -> None:
     assert re.search(r"\b1,000 samples/s   1 thread   0:05 · 0:06 left", line)
 
 
+async def test_where_one_panel_fits_zooming_says_so() -> None:
+    async with on_stage(training(), size=(80, 24)) as stage:
+        await stage.press("z")
+        assert "one panel fills this screen; tab shows the next" in stage.text()
+
+
 async def test_paused_is_said_for_each_model() -> None:
     async with on_stage(training(), (80, 24)) as stage:
         await stage.press("2")

@@ -76,6 +76,8 @@ async def test_they_are_listed_opened_and_left_alone(saved: Path, size: tuple[in
                 await stage.see("0.1")
                 await stage.press("n")
                 await has_drawn(stage, "JSON lines")
+                assert "seconds" not in stage.text()
+                assert "confusion" not in stage.text(), "numbers that mean nothing as curves"
                 await stage.press("q", "q", "escape")
             else:
                 await stage.see("watched loop")
