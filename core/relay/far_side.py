@@ -217,10 +217,17 @@ def _folder(saved: Path, name: str | None) -> Path:
     """Return the folder of the run that is meant.
 
     Raises:
-        RunError: there is none.
+        RunError: there is none, or it is not the folder of a run.
     """
     if name is not None:
-        return any_folder(saved, name)
+        path = any_folder(saved, name)
+        # Without settings the other side waited 60 s for them with an empty terminal.
+        if not (is_watched(path) or (path / MANIFEST_NAME).is_file()):
+            raise RunError(
+                f"{printable(name)!r}: not a run folder: no {MANIFEST_NAME} in it; see mlpwatch "
+                "runs there, and follow another program's log with mlpwatch attach there"
+            )
+        return path
     if (loop := watched_loop(saved, None)) is not None:
         return loop
     for summary in list_runs(saved):

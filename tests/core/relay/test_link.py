@@ -115,6 +115,7 @@ def test_a_link_without_a_word_is_dead_and_taken_up_again(
 REFUSALS = (
     ("no-such-mlpwatch", "demo", "box: no-such-mlpwatch: not found there; give its path with"),
     ("", "gone", "box: run 'gone': not found under saved; see mlpwatch runs"),
+    ("", "./logs", "box: './logs': not a run folder: no config.json in it; see mlpwatch"),
     (
         """echo "mlpwatch: command 'relay': expected one of train" >&2; exit 2;""", "demo",
         "box: its mlpwatch is older and has no relay; update it there",
@@ -124,8 +125,9 @@ REFUSALS = (
 )  # fmt: skip
 
 
-@pytest.mark.usefixtures("far")
-def test_what_does_not_work_is_one_line() -> None:
+def test_what_does_not_work_is_one_line(far: Path) -> None:
+    (far / "logs").mkdir()
+    (far / "logs/metrics.csv").write_text("step,loss\n1,0.5\n")
     for remote, run, words in REFUSALS:
         link = Link(address(run, remote) if remote else address(run))
         with pytest.raises(InputError) as raised:
