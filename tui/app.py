@@ -15,6 +15,7 @@ from textual.timer import Timer
 from mlpwatch.core.cli.ending import RunEndings
 from mlpwatch.core.config import EngineName
 from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.kit.base_screen import Says, SpectatedApp, TakesKeys
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.kit.keys import Where, bindings
@@ -262,7 +263,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         """Ask the first time; the second time stop the run."""
         state = self.runs.top.state
         if state is None:
-            self.runs.top.refuse("X ends the run once it is loaded; q leaves")
+            self.runs.top.refuse(with_keys("{X} ends the run once it is loaded; {q} leaves"))
             self._show_while_loading()
         if state is None or self._is_dead("stop"):
             return
@@ -272,7 +273,7 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
             self.runs.top.stop()
             self._answer("saving the run, then ending its training")
         else:
-            answer = "X again within 5 seconds saves the run and ends its training"
+            answer = with_keys("{X} again within 5 seconds saves the run and ends its training")
             self._answer(answer, bad=True, seconds=STOP_AGAIN_SECONDS)
 
     def action_faster(self) -> None:

@@ -1,12 +1,30 @@
 """Numbers as text for people, with fixed widths."""
 
 import math
+import re
+from collections.abc import Mapping
 
 from mlpwatch.core.config import TITLES
 
 __all__ = ["TITLES"]
 
 _MINUTE, _HOUR = 60, 3600
+
+_OWN_KEYS: dict[str, str] = {}
+"""The keys that take the place of some, by the names of these."""
+
+_KEY = re.compile(r"\{([^{} ]+)\}")
+
+
+def rename_keys(new: Mapping[str, str]) -> None:
+    """Name other keys in texts, see `tui.kit.keys.rebind`; the names of before are forgotten."""
+    _OWN_KEYS.clear()
+    _OWN_KEYS.update(new)
+
+
+def with_keys(text: str) -> str:
+    """Return a text with the user's own keys: `{X} ends it` is `X ends it` unless X was renamed."""
+    return _KEY.sub(lambda found: _OWN_KEYS.get(found[1], found[1]), text)
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from textual.screen import Screen
 from mlpwatch.core.cli.sweep_ending import FollowedSweep
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.tui.app import MlpwatchApp
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.groups.screen import GroupScreen
 from mlpwatch.tui.groups.source import SweepSource
 from mlpwatch.tui.kit.keys import KEYS
@@ -63,7 +64,8 @@ class GroupApp(MlpwatchApp):
     ) -> bool:
         """Run an action; one on a run is refused where there is none."""
         if isinstance(self.screen, GroupScreen) and action in _NEED_A_RUN:
-            self.screen.say("no run is open: enter lists a setting's trials, then opens one")
+            hint = "no run is open: {enter} lists a setting's trials, then opens one"
+            self.screen.say(with_keys(hint))
             return True
         return await super().run_action(action, default_namespace, namespaces)
 

@@ -10,6 +10,7 @@ from time import monotonic
 
 from mlpwatch.core.cli.signals import STOP_SIGNALS, is_impatient, keep_time_to_save
 from mlpwatch.core.training.control import LEAVE_SECONDS
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.hangup import ignore_hangups
 from mlpwatch.tui.run_stack import RunStack
 from mlpwatch.tui.terminal.app import TerminalApp
@@ -84,7 +85,7 @@ class Shutdown:
         if os.getpgrp() != os.getsid(0):
             return True
         if state := self._runs.top.state:
-            state.say("ctrl+z: there is no shell to go back to; space pauses")
+            state.say(with_keys("{ctrl+z}: there is no shell to go back to; {space} pauses"))
             self._show()
         return False
 

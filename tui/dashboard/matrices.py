@@ -9,7 +9,7 @@ from mlpwatch.tui.charts.chart import AFTER_EPOCH, NONE_DONE
 from mlpwatch.tui.dashboard.confusion import ConfusionMatrix
 from mlpwatch.tui.dashboard.confusion_cells import MATRIX_MODES, MatrixFacts, MatrixMode
 from mlpwatch.tui.dashboard.planes import Planes, Size
-from mlpwatch.tui.formatting import clipped
+from mlpwatch.tui.formatting import clipped, with_keys
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.pace import MATRICES_SECONDS, PLANES_SECONDS, SCORES_SECONDS
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from mlpwatch.core.epochs import Matrix
     from mlpwatch.tui.state.run_state import EngineView, RunState
 
-CHOOSE_A_CELL = "arrows choose a cell, enter shows its digits; c: row %, difference, scores"
+CHOOSE_A_CELL = with_keys(
+    "arrows choose a cell, {enter} shows its digits; {c}: row %, difference, scores"
+)
 
 PLANE_KEYS = "c: confusion matrix, row %, scores; w: the units over the plane; z: larger"
 
@@ -302,4 +304,4 @@ def _cell_ends(matrices: Matrices, predicted: str, *, anywhere: bool) -> list[st
         return [f" · after epoch {matrices.epoch}"]
     if matrices.cell is not None and matrices.cell[0] == matrices.cell[1]:
         return [f" · enter: wrongly predicted as {predicted}", f" · enter: false {predicted}"]
-    return [" · enter opens" if anywhere else ""]
+    return [with_keys(" · {enter} opens") if anywhere else ""]

@@ -178,32 +178,32 @@ class Dashboard(ClosesOnce[None]):
     def action_move(self, down: int, right: int) -> None:
         """Move in the panel: the matrix's cursor, or the charts' shared crosshair."""
         if self._shows_plane:
-            self._say("the arrows move in the matrix; c shows it")
+            self._say("the arrows move in the matrix; {c} shows it")
         elif self._panel == "confusion":
             self._matrix(self._names[0]).action_move(down, right)
         elif right:
             self.action_crosshair("column", right)
         else:
-            self._say("↑ and ↓ move in the matrix; tab goes there")
+            self._say("{↑} and {↓} move in the matrix; {tab} goes there")
 
     def action_crosshair(self, stride: Stride, right: int) -> None:
         """Move the crosshair by a column, a point or an epoch."""
         if state := self._watch.state:
             had_none = self.charts.step is None
             self.charts.move(state, stride, right)
-            if had_none and self.charts.step is None:
-                state.say("← brings the crosshair in, at the newest step", where="dashboard")
             self._mark_read()
+            if had_none and self.charts.step is None:
+                self._say("{←} brings the crosshair in, at the newest step")
             self.update(numbers=True)
 
     def action_open(self) -> None:
         """Show the digits of the confusion cell under the cursor."""
         if self._shows_plane:
-            self._say("enter opens a cell of the matrix; c shows it, m the mistakes")
+            self._say("{enter} opens a cell of the matrix; {c} shows it, {m} the mistakes")
         elif self._panel == "confusion":
             self._matrix(self._names[0]).action_open()
         else:
-            self._say("enter opens a cell of the matrix; tab goes there")
+            self._say("{enter} opens a cell of the matrix; {tab} goes there")
 
     def action_toggle_overlay(self) -> None:
         """Draw both models in one chart with their gap beside it, or side by side."""
@@ -238,7 +238,7 @@ class Dashboard(ClosesOnce[None]):
         """Show one panel alone, or all of them."""
         self._zoomed = not self._zoomed
         if self.size.height < TWO_PANELS_HEIGHT:
-            self._say("one panel fills this screen; tab shows the next")
+            self._say("one panel fills this screen; {tab} shows the next")
         self._arrange()
 
     def action_next_matrix(self) -> None:
@@ -256,7 +256,7 @@ class Dashboard(ClosesOnce[None]):
         if proposal := before_spike(self._watch):
             self._branch(*proposal)
         else:
-            self._say("no loss has jumped up; b branches from any epoch")
+            self._say("no loss has jumped up; {b} branches from any epoch")
 
     def action_back(self) -> None:
         """Leave the past epoch, cell, crosshair, zoom, overlay and a saved run, one at a time."""
@@ -301,7 +301,7 @@ class Dashboard(ClosesOnce[None]):
 
     def _say(self, text: str) -> None:
         if state := self._watch.state:
-            state.say(text, where=self.WHERE)
+            state.hint(text, where=self.WHERE)
             self.update(numbers=True)
 
     def _mark_read(self) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mlpwatch.core.config import RunConfig
 from mlpwatch.tui.charts.chart_data import ChartOptions
 from mlpwatch.tui.dashboard.crosshair import loss_difference, place, reading_at
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.kit.run_text import GOES_BACK, cause_text, gap_text, parted_text, spike_text
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.state.watch import Watch
@@ -99,6 +100,6 @@ def standing_note(state: "RunState", config: RunConfig) -> str:
     if parted := parted_text(state, config):
         return f"o: {parted}"
     if state.gaps:
-        return f"o charts the gap: {gap_text(state.gaps[-1])}"
+        return with_keys("{o} charts the gap: ") + gap_text(state.gaps[-1])
     begin = "both start from the same weights and see the same batches"
     return f"{begin}; {config.treatment.describe('torch')}" if config.treatment else begin

@@ -7,7 +7,7 @@ from math import isfinite
 from mlpwatch.core.config import EngineName
 from mlpwatch.core.spectating import looks_only
 from mlpwatch.tui.draw.kept_drawings import OwnSet
-from mlpwatch.tui.formatting import clipped, count
+from mlpwatch.tui.formatting import clipped, count, with_keys
 from mlpwatch.tui.kit.bars import most_probable, share_bar
 from mlpwatch.tui.kit.cells import Canvas
 from mlpwatch.tui.kit.lines import ACCENTS
@@ -113,7 +113,9 @@ def put_own_set(
     canvas.put(left, top, _fitting(width, f"your set  {size}", f"set  {size}"), Role.STRONG)
     if not own.rows:
         if not looks_only():
-            hint = _fitting(width, "enter keeps a drawing", "enter keeps one")
+            hint = _fitting(
+                width, *map(with_keys, ("{enter} keeps a drawing", "{enter} keeps one"))
+            )
             canvas.put(left, top + 1, hint, Role.DIM)
         return
     columns = _set_columns(width, len(engines))

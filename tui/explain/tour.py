@@ -10,7 +10,7 @@ from mlpwatch.tui.explain.source_text import Extent, SourceOf, source_column, so
 from mlpwatch.tui.explain.tour_formulas import ascii_rows
 from mlpwatch.tui.explain.tour_pages import PAGES, Page, ShownPage
 from mlpwatch.tui.explain.unit_text import choice_text
-from mlpwatch.tui.formatting import clipped
+from mlpwatch.tui.formatting import clipped, with_keys
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.text_block import Row, folded
@@ -212,11 +212,17 @@ def _where(
 def _next(step: ShownStep, state: RunState) -> str:
     trace = step.trace
     if step.past_epoch is not None:
-        return f"The step that came after epoch {step.past_epoch}.  < > another epoch, end now."
+        return f"The step that came after epoch {step.past_epoch}." + with_keys(
+            "  {<} {>} another epoch, {end} now."
+        )
     if any(state.engines[name].step != one.newest.updates for name, one in trace.engines.items()):
         return "The run trains elsewhere: these are the weights that it saved last."
     if state.ended:
         return "The run has ended: these are the numbers of one more step."
     if any(one.after for one in trace.engines.values()):
-        return "Before → after, on the same batch.  . takes the next step, space resumes."
-    return "Paused.  . takes this step: numbers become before → after; space resumes."
+        return with_keys(
+            "Before → after, on the same batch.  {.} takes the next step, {space} resumes."
+        )
+    return with_keys(
+        "Paused.  {.} takes this step: numbers become before → after; {space} resumes."
+    )

@@ -58,7 +58,9 @@ WIDE = 132
 NO_RUN_HERE = ("toggle_pause", "step", "save", "faster", "slower")
 """Actions on a run that the footer leaves out here."""
 
-_HINT = "enter lists a setting's trials, then opens one; G shows single lines, or bands"
+_HINT = formatting.with_keys(
+    "{enter} lists a setting's trials, then opens one; {G} shows single lines, or bands"
+)
 
 _FILTERED_BY = "lr>=0.1 hidden=128, or words"
 
@@ -325,7 +327,8 @@ class GroupScreen(ClosesOnce[None]):
         confirmed = monotonic() - self._stop_asked_at < STOP_AGAIN_SECONDS
         self._stop_asked_at = -STOP_AGAIN_SECONDS if confirmed else monotonic()
         if not confirmed:
-            self.say("X again within 5 seconds saves the trials and ends the sweep", bad=True)
+            again = "{X} again within 5 seconds saves the trials and ends the sweep"
+            self.say(formatting.with_keys(again), bad=True)
             return
         try:
             self._source.stop()

@@ -1,6 +1,7 @@
 """The sweep's table on the screen: heading and rows, and the line about the selected one."""
 
 from mlpwatch.core.text import printable
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.groups.columns import (
     GAP,
     Line,
@@ -113,7 +114,9 @@ def empty_note(settings: SettingList, waits_for: str, error: str) -> tuple[str, 
         return error, Role.BAD
     if settings.picture is None:
         return waits_for, Role.DIM
-    return f"no setting has {printable(settings.filter)}; escape shows all", Role.DIM
+    return f"no setting has {printable(settings.filter)}; " + with_keys(
+        "{escape} shows all"
+    ), Role.DIM
 
 
 SELECTED_ROWS = 2
@@ -147,7 +150,7 @@ def _trial_rows(line: TrialLine) -> list[Row]:
     first = _cut(f" {printable(row.trial.name)}", Role.STRONG)
     if row.reason:
         return [first, _cut(f" {row.reason}", Role.BAD)]
-    says = "has not begun" if row.state == "waiting" else "enter opens it"
+    says = "has not begun" if row.state == "waiting" else with_keys("{enter} opens it")
     return [first, _cut(f" {says}", Role.DIM)]
 
 

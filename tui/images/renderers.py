@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpwatch.core.data.pixels import area_average
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.kit.cells import BRAILLE_DOTS, Canvas, braille
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import GREY_STEPS, SHADE_STEPS, Grey, Ink, Role, Shade
@@ -100,7 +101,9 @@ class RendererChoice:
         if not under_gradient:
             return ""
         shown = "characters" if following == "ramp" else following
-        return f"the gradient needs characters; without it (g) the digit shows as {shown}"
+        return (
+            with_keys("the gradient needs characters; without it ({g}) the digit shows as ") + shown
+        )
 
     def _first_able(self, by_worth: Sequence[Renderer]) -> Renderer:
         return next(one for one in by_worth if one in self._able)

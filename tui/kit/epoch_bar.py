@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Protocol, runtime_checkable
 
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.look import Look
 from mlpwatch.tui.kit.theme import Role, Text
@@ -11,7 +12,7 @@ from mlpwatch.tui.state.watch import Watch
 _MARKS = {False: ("●", "━", "╌"), True: ("o", "=", "-")}
 """The epoch shown, a kept one, one that is done; by `Look.ascii_only`."""
 
-_KEYS = ("< > an epoch  home first  end now", "< >  home  end now", "end now")
+_KEYS = ("{<} {>} an epoch  {home} first  {end} now", "{<} {>}  {home}  {end} now", "{end} now")
 
 _LEAST_BAR = 10
 
@@ -116,7 +117,9 @@ class EpochBar(CellView):
         x = canvas.put(1, 0, "epochs 0 ", Role.DIM)
         ends = len(f" {last}") + len(count)
         room = width - x - ends
-        keys = next((k for k in _KEYS if room - len(k) - 2 >= min(last + 1, 40)), "")
+        keys = next(
+            (k for k in map(with_keys, _KEYS) if room - len(k) - 2 >= min(last + 1, 40)), ""
+        )
         columns = max(_LEAST_BAR, room - len(keys) - 2)
         for text, role in epoch_bar(
             shown.kept, shown.epoch, done, last, columns=columns, look=self.look

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.kit.keys import Where
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.state.watch import Watch
@@ -9,15 +10,18 @@ from mlpwatch.tui.state.watch import Watch
 View = Literal["sheet", "digit", "weights"]
 
 _HINTS: dict[View, str] = {
-    "sheet": "arrows choose a digit, enter enlarges it; tab list, o order, v view, T test",
-    "weights": "ink on + pixels raises a unit's answer, on − lowers it; tab model, z zoom",
-    "digit": "y why: the training digits most alike; g gradient; a other model; escape back",
+    "sheet": "arrows choose a digit, {enter} enlarges it; "
+    "{tab} list, {o} order, {v} view, {T} test",
+    "weights": "ink on + pixels raises a unit's answer, on − lowers it; {tab} model, {z} zoom",
+    "digit": "{y} why: the training digits most alike; {g} gradient; {a} other model; "
+    "{escape} back",
 }
 
 _HINTS_OF_POINTS: dict[View, str] = {
-    "sheet": "arrows choose a point, enter enlarges it; tab list, o order, v view, T test",
-    "weights": "each tile is the plane: where a unit answers, and how much; tab model, z zoom",
-    "digit": "y why: the training points most alike; a other model; escape back",
+    "sheet": "arrows choose a point, {enter} enlarges it; "
+    "{tab} list, {o} order, {v} view, {T} test",
+    "weights": "each tile is the plane: where a unit answers, and how much; {tab} model, {z} zoom",
+    "digit": "{y} why: the training points most alike; {a} other model; {escape} back",
 }
 
 READ_KEYS = 6
@@ -34,7 +38,7 @@ class Hints:
         """Return the view's hint for images or for points; empty once it has disappeared."""
         if self._keys.get(view, 0) >= READ_KEYS:
             return ""
-        return (_HINTS_OF_POINTS if are_points else _HINTS)[view]
+        return with_keys((_HINTS_OF_POINTS if are_points else _HINTS)[view])
 
     def count_key(self, view: View) -> None:
         """Count a key press in a view."""

@@ -9,6 +9,7 @@ from textual.keys import KEY_NAME_REPLACEMENTS
 
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.spectating import looks_only
+from mlpwatch.tui.formatting import rename_keys
 from mlpwatch.tui.kit.look import Look
 
 Where = Literal[
@@ -333,6 +334,7 @@ def rebind(new: Mapping[str, str], file: str) -> None:
     for old in new:
         if old not in known:
             raise InputError(f"{file}: keys: {old!r}: no such key; ? in mlpwatch lists them")
+    rename_keys(new)
     before = {place: _doubled(place) for place in get_args(Where)}
     KEYS[:] = [
         key._replace(keys=_in_place(key, new[key.shown]), shown=new[key.shown])

@@ -51,11 +51,11 @@ def _right(watch: Watch, cost: str) -> Text:
     if state is None or session is None:
         return right
     if session.lockstep and not state.ended:
-        right.append(("lockstep, = ends it ", Role.WARNING))
+        right.append((formatting.with_keys("lockstep, {=} ends it "), Role.WARNING))
     if watch.limit is not None and not state.ended:
         does = "lifts" if watch.limit_is_automatic else "raises"
         gap = "  " if right else ""
-        way = "" if looks_only() else f", ] {does} it"
+        way = "" if looks_only() else formatting.with_keys(f", {{]}} {does} it")
         right.append((f"{gap}limit {watch.limit:g} steps/s{way} ", Role.WARNING))
     time = formatting.elapsed_and_left(state.seconds, state.seconds_left)
     right.append((f"  {time} ", Role.DIM))
@@ -147,7 +147,7 @@ def cause_text(found: "DifferenceFound", config: "RunConfig") -> str:
     return f"{who} differs since step {found.step:,}: {why}; first: {found.tensor}"
 
 
-GOES_BACK = "B goes back, half the rate"
+GOES_BACK = formatting.with_keys("{B} goes back, half the rate")
 """What the key offers after a loss spike; the key comes first, since narrow screens cut the end."""
 
 
@@ -203,9 +203,9 @@ def why_not(watch: Watch, action: str) -> str:
         return _ended_text(watch)
     is_paused = any(engine.phase == "paused" for engine in state.engines.values())
     if action == "step" and not is_paused:
-        return "space pauses; then . trains one batch"
+        return formatting.with_keys("{space} pauses; then {.} trains one batch")
     if action == "faster" and watch.limit is None:
-        return "no speed limit is set; [ sets one"
+        return formatting.with_keys("no speed limit is set; {[} sets one")
     if action == "slower" and watch.limit == SPEEDS[0]:
         return f"{SPEEDS[0]} step per second is the lowest limit"
     return ""

@@ -6,7 +6,7 @@ from mlpwatch.core.analysis.mistakes import MistakeList, SortOrder, SplitEvaluat
 from mlpwatch.core.analysis.past.past_epochs import Split
 from mlpwatch.core.config import TITLES, EngineName
 from mlpwatch.tui.charts.chart import NONE_DONE
-from mlpwatch.tui.formatting import clipped
+from mlpwatch.tui.formatting import clipped, with_keys
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import Role, Text
 from mlpwatch.tui.mistakes.selection import MistakeSelection
@@ -202,12 +202,14 @@ def why_empty(split: Split, selection: MistakeSelection, *, ended: bool) -> str:
         return "after the first epoch, what was read wrong appears here"
     if not knows(selection.predictions, selection.which):
         if split == "test":
-            return "no epoch before to compare with: T goes back to the validation images"
+            return with_keys(
+                "no epoch before to compare with: {T} goes back to the validation images"
+            )
         if ended:
             return "of a saved run only the newest epoch is known: none before to compare with"
         return "no epoch before to compare with yet"
     if selection.is_filtered:
-        return "nothing with these labels; c shows all"
+        return with_keys("nothing with these labels; {c} shows all")
     if is_change(selection.which):
         return "nothing: as in the epoch before"
     return "nothing: every digit was read right"

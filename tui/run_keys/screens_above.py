@@ -7,6 +7,7 @@ from weakref import ref
 from textual.app import App, SystemCommand
 
 from mlpwatch.core.errors import MlpwatchError
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.kit.hints import Hints
 from mlpwatch.tui.run_stack import RunStack
 
@@ -110,7 +111,7 @@ class ScreensAbove:
         if session is None:
             return
         if isinstance(self._app.screen, PushedMetrics):
-            self._answer("escape first leaves these charts")
+            self._answer(with_keys("{escape} first leaves these charts"))
             return
         try:
             log = open_log(session.run.path)

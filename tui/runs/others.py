@@ -11,6 +11,7 @@ from mlpwatch.core.runs.layout import GROUP_NAME
 from mlpwatch.core.runs.listing import EngineSummary, RunStateName, RunSummary, group_folders
 from mlpwatch.core.sweeps.reading import GroupReader, GroupReading, group_state
 from mlpwatch.core.text import printable
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.runs.columns import ListedRun
 
 _MOST_NUMBERS = 4
@@ -54,7 +55,9 @@ def why_not_here(run: ListedRun) -> str:
     if run.kind == "loop":
         return f"{run.summary.name} is a watched loop: only its own program continues or changes it"
     if run.kind == "sweep":
-        return f"{run.summary.name} is a sweep: enter shows its trials, which are runs"
+        return f"{run.summary.name} is a sweep: " + with_keys(
+            "{enter} shows its trials, which are runs"
+        )
     return ""
 
 

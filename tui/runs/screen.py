@@ -182,7 +182,10 @@ class RunsScreen(ClosesOnce[None]):
         elif self._runs.toggle_mark():
             self.say("")
         else:
-            self.say(f"{MOST_MARKED} runs fit into one chart; m takes a mark away", bad=True)
+            text = f"{MOST_MARKED} runs fit into one chart; " + formatting.with_keys(
+                "{m} unmarks one"
+            )
+            self.say(text, bad=True)
 
     def action_open(self) -> None:
         """Show the selected run on a dashboard."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from mlpwatch.core.config import ENGINE_NAMES
 from mlpwatch.core.text import printable
 from mlpwatch.tui import formatting
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import TITLES, with_keys
 from mlpwatch.tui.kit.cells import Canvas, CellView, columns_of, cut_to
 from mlpwatch.tui.kit.lines import ACCENTS
 from mlpwatch.tui.kit.theme import RUNS, Role, Text
@@ -113,7 +113,9 @@ def empty_text(saved: Path, runs: RunList, error: str, *, has_read: bool) -> tup
     if not has_read:
         return "reading …", Role.DIM
     if runs.count:
-        return f"nothing matches '{printable(runs.filter)}'; escape shows all runs", Role.DIM
+        return f"nothing matches '{printable(runs.filter)}'; " + with_keys(
+            "{escape} shows all runs"
+        ), Role.DIM
     return f"no runs in {printable(saved)} yet; mlpwatch trains one and saves it", Role.DIM
 
 

@@ -21,6 +21,7 @@ from mlpwatch.core.events import (
     SaveFailed,
     StepCompared,
 )
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.state.engine_view import ENDED, EngineView, Phase
 from mlpwatch.tui.state.epoch_curves import MOST_EPOCHS, GapCurves, StepCurves, is_kept
 from mlpwatch.tui.state.parent_future import ParentFuture
@@ -201,6 +202,10 @@ class RunState:
             if name in self.saved
         ]
         return f"saved in {PurePath(path).parent}: {', '.join(steps)}"
+
+    def hint(self, text: str, *, where: str) -> None:
+        """Answer a key on a screen; `{x}` in the text is the user's own key in place of x."""
+        self.say(with_keys(text), where=where)
 
     def say(
         self, message: str, *, bad: bool = False, where: str = "", seconds: float | None = None

@@ -12,7 +12,7 @@ from mlpwatch.core.scheduling import stand_back
 from mlpwatch.core.spectating import looks_only
 from mlpwatch.core.text import printable
 from mlpwatch.core.training.control import LEAVE_SECONDS
-from mlpwatch.tui.formatting import TITLES
+from mlpwatch.tui.formatting import TITLES, with_keys
 from mlpwatch.tui.state.shown_epoch import ShownEpoch
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Watch:
         paused = self._paused_while_loading()
         parts = []
         if paused == set(ENGINE_NAMES):
-            parts.append("starts paused, space lets it train")
+            parts.append(with_keys("starts paused, {space} lets it train"))
         elif paused:
             parts.append(f"{self.title(min(paused))} starts paused")
         if self._limit_is_held and self.limit is not None:
@@ -117,7 +117,7 @@ class Watch:
         if waits and behind.step < ahead.step and session.paused(behind.name):
             key = list(ENGINE_NAMES).index(behind.name) + 1
             text = f"{ahead.title} waits for {behind.title} at step {ahead.step:,}"
-            return f"{text}; {key} pauses {behind.title} where it is"
+            return f"{text}; {with_keys(f'{{{key}}}')} pauses {behind.title} where it is"
         if session.lockstep and {behind.phase, ahead.phase} == {"paused", "training"}:
             paused, other = (behind, ahead) if behind.phase == "paused" else (ahead, behind)
             does = "waits for" if other.step >= paused.step else "catches up with"
@@ -159,7 +159,7 @@ class Watch:
     def farewell(self) -> str:
         """The text that is printed when the screen is left."""
         if not self.attached or self.session is None:
-            return "saving, then leaving; ctrl+c leaves at once"
+            return with_keys("saving, then leaving; {ctrl+c} leaves at once")
         name = self.session.run.name
         if self.state is not None and self.state.ended:
             from mlpwatch.core.runs.layout import continuation  # noqa: PLC0415 - first frame
@@ -235,13 +235,13 @@ class Watch:
         """Keep both models at the same step, with the faster waiting, or stop doing so."""
         session, state = self.session, self.state
         if session is None or state is None:
-            self.refuse("= keeps both in step once it is loaded")
+            self.refuse(with_keys("{=} keeps both in step once it is loaded"))
         elif len(state.engines) == 1:
             state.say("lockstep: only one model trains in this run")
         else:
             session.set_lockstep(not session.lockstep)
             state.say(
-                "lockstep: both stay at the same step, the faster waits; = lets them run apart"
+                with_keys("lockstep: both stay at the same step, the faster waits; {=} ends it")
                 if session.lockstep
                 else "lockstep is off: each runs at its own speed"
             )
@@ -334,16 +334,16 @@ class Watch:
         if self._leaving_since is not None:
             return
         if self.attached or self.is_view:
-            name = session.run.name
             if self.is_view:
-                hint = f"q goes back to the {'sweep' if self.of_sweep else 'runs'}"
+                hint = "{q} goes back to the " + ("sweep" if self.of_sweep else "runs")
             elif self.state.ended:
                 fixed = self.is_loop or looks_only()
-                hint = "it has ended" + ("" if fixed else "; r, then c, trains it further")
+                hint = "it has ended" + ("" if fixed else "; {r}, then {c}, trains it further")
             else:
-                hint = "q leaves it" + ("" if looks_only() else " alone, X ends it")
-            hint += "; n, all its numbers" if self.is_loop else ""
-            self.state.say(f"{'showing' if self.state.ended else 'following'} {name}: {hint}")
+                hint = "{q} leaves it" + ("" if looks_only() else " alone, {X} ends it")
+            hint += "; {n}, all its numbers" if self.is_loop else ""
+            does = "showing" if self.state.ended else "following"
+            self.state.say(f"{does} {session.run.name}: {with_keys(hint)}")
         elif _is_short(session.dataset) and not self._limit_is_held:
             self.limit = max(1.0, round(self.state.planned_steps / SHORT_RUN_SECONDS))
             self.limit_is_automatic = True

@@ -1,6 +1,8 @@
 """config.toml: defaults that options override; what is wrong is one line that names the file."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +14,11 @@ from mlpwatch.core.cli.setup.own_defaults import CONFIG_VARIABLE, FILE_NAME
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.__main__ import main
+from mlpwatch.tui.formatting import rename_keys, with_keys
 from mlpwatch.tui.kit.keys import KEYS, bindings, rebind
+from tests.support.checkout import SOURCE
+from tests.support.samples.scenes import training
+from tests.support.stage import on_stage
 from tests.support.terminal import environment
 
 SMALL = ("--hidden", "8", "--epochs", "1", "--threads", "1", "--only", "numpy", "--name", "one")
@@ -96,6 +102,7 @@ def _table() -> object:
     before = list(KEYS)
     yield
     KEYS[:] = before
+    rename_keys({})
 
 
 @pytest.mark.usefixtures("_table")
@@ -106,6 +113,35 @@ def test_keys_take_each_others_place() -> None:
     assert everywhere["faster"].keys == "left_parenthesis"
     assert everywhere["app.mistakes"].shown == "M"
     assert "left_parenthesis" in {getattr(one, "key", "") for one in bindings("everywhere")}
+
+
+@pytest.mark.usefixtures("_table")
+async def test_texts_name_the_own_keys() -> None:
+    rebind({"tab": "f2", "space": "@", "=": "%"}, "file")
+    async with on_stage(training(), size=(80, 24)) as stage:
+        await stage.press("z")
+        assert "one panel fills this screen; f2 shows the next" in stage.text()
+        await stage.press("f2")
+        assert "accuracy" in stage.text()
+        await stage.press("full_stop")
+        assert "@ pauses; then . trains one batch" in stage.text()
+        await stage.press("percent_sign")
+        assert "lockstep, % ends it" in stage.row("lockstep, ")
+    rename_keys({})
+    assert with_keys("{tab} or {ctrl+c}; {[} {]}") == "tab or ctrl+c; [ ]"
+
+
+OWN_KEY = re.compile(r"\{([^{}\s\\0-9]|[a-z]+(?:\+[a-z])?)\}")
+
+
+def test_every_key_in_a_text_is_one() -> None:
+    known, found = {key.shown for key in KEYS}, set[str]()
+    for path in (SOURCE / "mlpwatch" / "tui").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found |= set(OWN_KEY.findall(node.value))
+    assert found - known == {"size", "socket"}, "but for places in templates, all are keys"
+    assert {"X", "tab", "enter", "=", "]"} <= found
 
 
 @pytest.mark.parametrize(
