@@ -180,7 +180,7 @@ def _run_app(
         endings=endings_of(options),
     )
     if keys := getattr(options, "own_keys", {}):
-        from mlpwatch.tui.kit.keys import rebind  # noqa: PLC0415
+        from mlpwatch.tui.kit.own_keys import rebind  # noqa: PLC0415
 
         # Before the screens are imported, which bind the keys.
         rebind(keys, options.own_file)

@@ -15,7 +15,8 @@ from mlpwatch.core.errors import InputError
 from mlpwatch.core.runs.run import Run
 from mlpwatch.tui.__main__ import main
 from mlpwatch.tui.formatting import rename_keys, with_keys
-from mlpwatch.tui.kit.keys import KEYS, bindings, rebind
+from mlpwatch.tui.kit.keys import KEYS, bindings
+from mlpwatch.tui.kit.own_keys import rebind
 from tests.support.checkout import SOURCE
 from tests.support.samples.scenes import training
 from tests.support.stage import on_stage
@@ -121,11 +122,11 @@ async def test_texts_name_the_own_keys() -> None:
     async with on_stage(training(), size=(80, 24)) as stage:
         await stage.press("z")
         assert "one panel fills this screen; f2 shows the next" in stage.text()
-        await stage.press("f2")
+        await stage.press("tab")
         assert "accuracy" in stage.text()
         await stage.press("full_stop")
         assert "@ pauses; then . trains one batch" in stage.text()
-        await stage.press("percent_sign")
+        await stage.press("equals_sign")
         assert "lockstep, % ends it" in stage.row("lockstep, ")
     rename_keys({})
     assert with_keys("{tab} or {ctrl+c}; {[} {]}") == "tab or ctrl+c; [ ]"
