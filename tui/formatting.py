@@ -17,7 +17,7 @@ _KEY = re.compile(r"\{([^{} ]+)\}")
 
 
 def rename_keys(new: Mapping[str, str]) -> None:
-    """Name other keys in texts, see `tui.kit.own_keys.rebind`; the names of before are forgotten."""
+    """Name other keys in texts (`tui.kit.own_keys.rebind`), and forget the names of before."""
     _OWN_KEYS.clear()
     _OWN_KEYS.update(new)
 
