@@ -1,5 +1,8 @@
 """A large image centred in its pane."""
 
+import struct
+import zlib
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +10,10 @@ from mlpwatch.tui.images.renderers import Renderer, image_canvas
 from mlpwatch.tui.kit.cells import Canvas, CellView
 from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.terminal.app import HasPicture, TerminalApp
-from mlpwatch.tui.terminal.window.pictures import Placement, png_of
+from mlpwatch.tui.terminal.window.pictures import Placement
+
+_GREY_AND_ALPHA = 4
+"""PNG's colour type (ISO 15948, 11.2.1)."""
 
 _LIGHT_INK, _DARK_INK = 224, 31
 """Greys of full ink: those of the themes' text."""
@@ -54,3 +60,24 @@ class DigitView(CellView, HasPicture):
         else:
             canvas.paste(picture, x, y)
         return canvas
+
+
+def png_of(ink: NDArray[np.floating], grey: int) -> bytes:
+    """Return a PNG (ISO 15948) whose ink covers the terminal's own background.
+
+    Args:
+        ink: (height, width), from 0 to 1; NaN counts as 0.
+        grey: of full ink, from 0 to 255.
+    """
+    height, width = ink.shape
+    pixels = np.zeros((height, 1 + 2 * width), np.uint8)
+    pixels[:, 1::2] = grey
+    pixels[:, 2::2] = np.rint(255 * np.clip(np.nan_to_num(ink), 0, 1))
+    head = struct.pack(">IIBBBBB", width, height, 8, _GREY_AND_ALPHA, 0, 0, 0)
+    data = zlib.compress(pixels.tobytes(), 9)
+    parts = [(b"IHDR", head), (b"IDAT", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, body) for name, body in parts)
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

@@ -183,7 +183,7 @@ class RunsScreen(ClosesOnce[None]):
             self.say("")
         else:
             text = f"{MOST_MARKED} runs fit into one chart; " + formatting.with_keys(
-                "{m} unmarks one"
+                "{m} takes a mark away"
             )
             self.say(text, bad=True)
 

@@ -4,22 +4,14 @@ https://sw.kovidgoyal.net/kitty/graphics-protocol/. A digit of MNIST takes a thi
 half blocks. Sixel has no numbers for its pictures and no way to take one back, and takes more.
 """
 
-import struct
-import zlib
 from base64 import b64encode
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 PICTURE_ID = 1_836_020_577
 """The only picture; others of the same terminal have other numbers, most of them small."""
 
 MOST_IN_CHUNK = 4_096
 """Bytes of base64 in a sequence, as the protocol says."""
-
-_GREY_AND_ALPHA = 4
-"""PNG's colour type (ISO 15948, 11.2.1)."""
 
 _QUIET = "q=2"
 """No answers: what an earlier program asked may be read as keys by a later one."""
@@ -67,27 +59,6 @@ class Pictures:
     def forget(self) -> None:
         """Place the picture again: the terminal may have lost it."""
         self._shown = None
-
-
-def png_of(ink: NDArray[np.floating], grey: int) -> bytes:
-    """Return a PNG (ISO 15948) whose ink covers the terminal's own background.
-
-    Args:
-        ink: (height, width), from 0 to 1; NaN counts as 0.
-        grey: of full ink, from 0 to 255.
-    """
-    height, width = ink.shape
-    pixels = np.zeros((height, 1 + 2 * width), np.uint8)
-    pixels[:, 1::2] = grey
-    pixels[:, 2::2] = np.rint(255 * np.clip(np.nan_to_num(ink), 0, 1))
-    head = struct.pack(">IIBBBBB", width, height, 8, _GREY_AND_ALPHA, 0, 0, 0)
-    data = zlib.compress(pixels.tobytes(), 9)
-    parts = [(b"IHDR", head), (b"IDAT", data), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, body) for name, body in parts)
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
 def _transmitted(png: bytes, keys: str) -> str:

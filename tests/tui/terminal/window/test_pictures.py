@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mlpwatch.tui.mistakes.digit_view import png_of
 from mlpwatch.tui.terminal.window.abilities import abilities
-from mlpwatch.tui.terminal.window.pictures import MOST_IN_CHUNK, Pictures, Placement, png_of
+from mlpwatch.tui.terminal.window.pictures import MOST_IN_CHUNK, Pictures, Placement
 
 COMMAND = re.compile(r"\x1b_G([^;\x1b]*)(?:;([^\x1b]*))?\x1b\\")
 
