@@ -33,7 +33,6 @@ from mlpwatch.tui.startup import ScreenOptions, collect_from_now_on
 from mlpwatch.tui.state.watch import Followed, Watch
 from mlpwatch.tui.terminal.ascii_filter import AsciiFilter
 from mlpwatch.tui.terminal.cost import CostMeter
-from mlpwatch.tui.terminal.window.abilities import abilities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,7 +76,6 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
         self._cues: CueRunner | None = None
         self._ticker: Timer | None = None
         self._hints = Hints()
-        self._has_pictures = abilities().has_pictures
         self._above = ScreensAbove(self, self.runs, self._answer, redraw, self._hints)
         self._stop_asked_at = -STOP_AGAIN_SECONDS
         self.animation_level = "none"  # it would send bytes over SSH
@@ -99,8 +97,9 @@ class MlpwatchApp(SpectatedApp[int], inherit_bindings=False):
     def look(self) -> Look:
         """What the terminal can show."""
         colours = None if self.no_color else self.console.color_system
-        has_pictures = self._has_pictures and not self._options.ascii_only and colours is not None
-        return Look(self._options.ascii_only, colours, has_pictures)
+        ascii_only = self._options.ascii_only
+        has_pictures = self.shows_pictures and colours is not None and not ascii_only
+        return Look(ascii_only, colours, has_pictures)
 
     def get_line_filters(self) -> "Sequence[LineFilter]":
         """Return the filters of every row; `--ascii` also applies to Textual's own widgets."""

@@ -1,4 +1,4 @@
-"""A mistake in pixels: in kitty, and in a terminal that is not known to show any."""
+"""A mistake in pixels, once the terminal has said that it shows them."""
 
 import re
 from pathlib import Path
@@ -11,6 +11,7 @@ pytestmark = pytest.mark.xdist_group("terminal")
 
 SMALL = ("--data", "digits", "--hidden", "8", "--epochs", "1", "--only", "numpy")
 
+QUESTION = re.compile(rb"\x1b_Gi=(\d+),s=1,v=1,a=q")
 PICTURE = re.compile(rb"\x1b_G(a=[^,]*)[^\x1b]*\x1b\\")
 
 
@@ -18,7 +19,17 @@ def test_a_digit_is_shown_in_pixels_and_taken_back(tmp_path: Path) -> None:
     env = environment(TERM="xterm-kitty", COLORTERM="truecolor")
     with Terminal([*mlpwatch_command(), *SMALL], tmp_path, env=env) as terminal:
         terminal.wait_for("finished")
+        (question,) = QUESTION.findall(terminal.received())
         assert not PICTURE.search(terminal.received()), "none on the dashboard"
+        # Without an answer the digit is drawn in cells.
+        terminal.send("m")
+        terminal.wait_for("enter large")
+        terminal.send("\r")
+        terminal.wait_for("true label")
+        assert not PICTURE.search(terminal.received())
+        terminal.send("qq")
+        terminal.wait_for("saved in")
+        terminal.send(f"\x1b_Gi={question.decode()};OK\x1b\\")
         terminal.send("m")
         terminal.wait_for("enter large")
         terminal.send("\r")

@@ -60,6 +60,10 @@ class RendererChoice:
         self._small: Renderer | None = None
         self._large: Renderer | None = None
 
+    def follow(self, look: Look) -> None:
+        """Offer what the terminal can show now: it may have said so only after the start."""
+        self._able = renderers(look)
+
     @property
     def small(self) -> Renderer:
         """The renderer for small images."""

@@ -81,6 +81,7 @@ class ScreensAbove:
         from mlpwatch.tui.mistakes.screen import MistakesScreen  # noqa: PLC0415
 
         self._renderers = self._renderers or RendererChoice(look)
+        self._renderers.follow(look)
         screen = MistakesScreen(
             self._runs.top, selection=selection, renderers=self._renderers, hints=self._hints
         )

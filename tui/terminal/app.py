@@ -86,6 +86,9 @@ class TerminalApp(SpanApp[ReturnType]):
     follows_background = False
     """Whether a light terminal gets the light theme: no theme was asked for."""
 
+    shows_pictures = False
+    """Whether the terminal has answered that it shows pixels."""
+
     _pictured: "ref[HasPicture] | None" = None
     _missed: Missed | None = None
     _early_until = 0.0
@@ -115,6 +118,10 @@ class TerminalApp(SpanApp[ReturnType]):
         if self.follows_background and event.is_light and self.theme == DEFAULT_THEME:
             self.theme = "textual-light"
         self.follows_background = False
+
+    def on_pictures_found(self) -> None:
+        """Show large digits in pixels from now on."""
+        self.shows_pictures = True
 
     def heard(self, line: str) -> None:
         """Show a line that a library has written to the terminal; by default not at all."""
@@ -182,6 +189,8 @@ class TerminalApp(SpanApp[ReturnType]):
         wanted = view.picture
         if wanted is not None:
             is_seen = view.is_attached and view.screen is self.screen and view.is_on_screen
+            # Scrolled out in part, it would cover what is beside its view.
+            is_seen = is_seen and self.screen.region.contains_region(view.region)
             x, y = view.content_region.offset
             wanted = wanted._replace(x=wanted.x + x, y=wanted.y + y) if is_seen else None
         driver.write(driver.pictures.change(wanted))

@@ -25,6 +25,7 @@ from mlpwatch.tui.terminal.textual_internals import HookedDriver
 from mlpwatch.tui.terminal.traits import is_remote, terminal_size
 from mlpwatch.tui.terminal.window.abilities import abilities
 from mlpwatch.tui.terminal.window.background import QUESTION
+from mlpwatch.tui.terminal.window.pictures import QUESTION as PICTURES_QUESTION
 from mlpwatch.tui.terminal.window.pictures import Pictures
 from mlpwatch.tui.terminal.window.title import WindowSigns, WindowState
 
@@ -86,6 +87,8 @@ class TerminalDriver(HookedDriver):
         self.write(self._window.open())
         if self._asks_background and self.input_tty:
             self.write(QUESTION)
+        if abilities().has_pictures and self.input_tty:
+            self.write(PICTURES_QUESTION)
         self._is_shown = True
 
     def stop_application_mode(self) -> None:

@@ -17,6 +17,7 @@ from textual.message import Message
 
 from mlpwatch.tui.terminal.textual_internals import XTermParser
 from mlpwatch.tui.terminal.window.background import LONGEST_ANSWER, background_in
+from mlpwatch.tui.terminal.window.pictures import pictures_in
 
 SEQUENCE_SECONDS = 2.0
 """Silence after which an incomplete sequence is given up: the next byte is a key again."""
@@ -277,8 +278,9 @@ class InputReader:
             self._take_escaped(byte)
         elif before == _ESC or is_end or (byte == _BEL and self._sequence[1] == ord("]")):
             self._give_up()
-            # Of all strings only the answer about the background is passed on.
-            if found := background_in(self._sequence.decode("latin-1")):
+            # Of all strings only the answers to our own questions are passed on.
+            answer = self._sequence.decode("latin-1")
+            if found := background_in(answer) or pictures_in(answer):
                 self._messages.append(found)
         elif byte == 0x03:  # noqa: PLR2004 - ctrl+c, which no string holds
             self._break_off(byte)

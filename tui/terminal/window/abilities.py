@@ -55,7 +55,7 @@ _PROGRESS_SINCE = {
 """Versions that show progress for `OSC 9;4`; iTerm2 before 3.6.6 shows a notification instead."""
 
 _WITH_PICTURES = ("kitty", "ghostty", "wezterm")
-"""Terminals with kitty's graphics protocol in all versions of this decade."""
+"""Terminals that know kitty's graphics protocol."""
 
 VTE_PROGRESS, KONSOLE_PROGRESS = 7900, 250_400
 """The first versions of VTE's terminals and of Konsole with progress; earlier ones ignore it."""
@@ -71,7 +71,7 @@ class Abilities(NamedTuple):
     has_background: bool = False
     """Whether it can be asked for the colour of its background."""
     has_pictures: bool = False
-    """Whether it shows pixels by kitty's graphics protocol."""
+    """Whether it can be asked if it shows pixels by kitty's graphics protocol."""
     is_tmux: bool = False
     """Whether sequences for the terminal outside need tmux's passthrough."""
 
@@ -99,7 +99,8 @@ def abilities(environment: Mapping[str, str] | None = None) -> Abilities:
         # Known terminals alone: some print what they do not know.
         has_background=(is_tmux or term.startswith(_TITLED)) and not variables.get("NO_COLOR"),
         # Through tmux they would need its passthrough, and stay when it redraws.
-        has_pictures=not is_tmux and program in _WITH_PICTURES and not variables.get("NO_COLOR"),
+        has_pictures=program in _WITH_PICTURES
+        and not (is_tmux or term.startswith("tmux") or variables.get("NO_COLOR")),
         is_tmux=is_tmux,
     )
 

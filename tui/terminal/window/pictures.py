@@ -1,11 +1,14 @@
 """A picture in real pixels in front of the cells, by kitty's graphics protocol.
 
-https://sw.kovidgoyal.net/kitty/graphics-protocol/. A digit of MNIST takes a third of the bytes of
-half blocks. Sixel has no numbers for its pictures and no way to take one back, and takes more.
+https://sw.kovidgoyal.net/kitty/graphics-protocol/. A digit of MNIST takes half the bytes of half
+blocks. A terminal is asked first: variables of the one that it was started from may be left. Sixel
+has no numbers for its pictures and no way to take one back, and takes more.
 """
 
 from base64 import b64encode
 from typing import NamedTuple
+
+from textual.message import Message
 
 PICTURE_ID = 1_836_020_577
 """The only picture; others of the same terminal have other numbers, most of them small."""
@@ -15,6 +18,23 @@ MOST_IN_CHUNK = 4_096
 
 _QUIET = "q=2"
 """No answers: what an earlier program asked may be read as keys by a later one."""
+
+
+_QUESTION_ID = 1_836_020_578
+
+QUESTION = f"\x1b_Gi={_QUESTION_ID},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
+"""Whether a picture of one pixel could be shown; only for terminals that do not print it."""
+
+_ANSWER = f"\x1b_Gi={_QUESTION_ID};OK\x1b\\"
+
+
+class PicturesFound(Message):
+    """The terminal has answered that it shows pictures."""
+
+
+def pictures_in(answer: str) -> PicturesFound | None:
+    """Return what a terminal says about pictures; None for any other sequence."""
+    return PicturesFound() if answer == _ANSWER else None
 
 
 class Placement(NamedTuple):

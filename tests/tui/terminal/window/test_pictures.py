@@ -10,8 +10,16 @@ import pytest
 from numpy.typing import NDArray
 
 from mlpwatch.tui.mistakes.digit_view import png_of
+from mlpwatch.tui.terminal.input_reader import InputReader
 from mlpwatch.tui.terminal.window.abilities import abilities
-from mlpwatch.tui.terminal.window.pictures import MOST_IN_CHUNK, Pictures, Placement
+from mlpwatch.tui.terminal.window.pictures import (
+    MOST_IN_CHUNK,
+    QUESTION,
+    Pictures,
+    PicturesFound,
+    Placement,
+    pictures_in,
+)
 
 COMMAND = re.compile(r"\x1b_G([^;\x1b]*)(?:;([^\x1b]*))?\x1b\\")
 
@@ -79,6 +87,20 @@ def test_a_new_picture_is_sent_in_chunks_at_its_cells(size: int) -> None:
     assert bool(others) == (size == 96)
 
 
+def test_the_terminal_is_asked_in_a_way_that_it_answers() -> None:
+    (question,) = commands(QUESTION)
+    assert (question.keys["a"], question.keys["t"], question.keys["f"]) == ("q", "d", "24")
+    assert b64decode(question.payload) == bytes(3), "one pixel"
+    answer = f"\x1b_Gi={question.keys['i']};OK\x1b\\"
+    assert pictures_in(answer) is not None
+    assert pictures_in(answer.replace("OK", "ENOTSUP:no")) is None
+    assert pictures_in("\x1b_Gi=1;OK\x1b\\") is None
+    for cut in range(1, len(answer)):
+        reader = InputReader()
+        found = reader.feed(answer[:cut].encode()) + reader.feed(answer[cut:].encode())
+        assert [type(one) for one in found] == [PicturesFound]
+
+
 def test_only_changes_are_sent() -> None:
     pictures = Pictures()
     assert pictures.change(None) == ""
@@ -106,6 +128,7 @@ def test_only_changes_are_sent() -> None:
         ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, True),
         ({"TERM": "xterm-kitty", "NO_COLOR": "1"}, False),
         ({"TERM": "tmux-256color", "TMUX": "1", "KITTY_WINDOW_ID": "1"}, False),
+        ({"TERM": "tmux-256color", "KITTY_WINDOW_ID": "1"}, False),
         ({"TERM": "screen-256color", "STY": "1", "KITTY_WINDOW_ID": "1"}, False),
         ({"TERM": "xterm-256color"}, False),
         ({"TERM": "foot"}, False),
@@ -113,7 +136,7 @@ def test_only_changes_are_sent() -> None:
         ({}, False),
     ],
 )
-def test_only_terminals_that_are_known_to_show_them_get_any(
+def test_only_terminals_that_know_the_question_are_asked(
     variables: dict[str, str], able: bool
 ) -> None:
     assert abilities(variables).has_pictures is able
