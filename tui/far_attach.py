@@ -1,6 +1,10 @@
 """Shows a run of another machine: `mlpwatch attach HOST:RUN`."""
 
 import argparse
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from mlpwatch.core.errors import RunError
@@ -32,13 +36,29 @@ def show_far(address: "Address", options: argparse.Namespace) -> int:
 
     link = Link(address)
     try:
-        link.connect()
-        link.start()
-        if not link.mirror.wait_for_manifest(SETTINGS_SECONDS):
-            raise RunError(f"{address}: no settings came; attach again")
+        with _signals_unwind():
+            link.connect()
+            link.start()
+            if not link.mirror.wait_for_manifest(SETTINGS_SECONDS):
+                raise RunError(f"{address}: no settings came; attach again")
         return _show_loop(link, options) if link.is_watched else _show_run(link, options)
     finally:
         link.close()
+
+
+@contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """Let a hangup end the process through its `finally`: the copy of the run is deleted there."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _show_run(link: "Link", options: argparse.Namespace) -> int:
@@ -49,6 +69,8 @@ def _show_run(link: "Link", options: argparse.Namespace) -> int:
 
     def start(report: "Report") -> "FarRunFollower":
         report(f"reading {run.name}")
+        # A link that is lost now, for example because the disk is full, has no run to say it on.
+        link.say = lambda text, _is_bad: report(text)
         if not link.mirror.wait_until_whole(LOGS_SECONDS):
             raise RunError(f"{run.name}: its logs did not come; attach again")
         return FarRunFollower(run, link)
