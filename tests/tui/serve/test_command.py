@@ -1,7 +1,9 @@
 """`mlpwatch serve`: what can't be served is one line, and nothing listens."""
 
 import argparse
+import os
 import re
+import signal
 import socket
 from pathlib import Path
 
@@ -56,6 +58,29 @@ def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(command, "find_spec", lambda _name: None)
     with pytest.raises(InputError, match=r"needs aiohttp.*pip install 'mlpwatch\[web\]'"):
         serve_pages(options(), "")
+
+
+@pytest.mark.parametrize(
+    ("host", "number", "is_warned"),
+    [("127.0.0.1", signal.SIGTERM, False), ("0.0.0.0", signal.SIGHUP, True)],
+)
+def test_a_signal_ends_it_and_an_open_address_is_warned_of(
+    host: str, number: signal.Signals, is_warned: bool, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    said = command._say
+
+    def say(text: str) -> None:
+        said(text)
+        if "Ctrl-C ends it" in text:
+            # All is set up; the loop takes it once it waits.
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(command, "_say", say)
+    assert serve_pages(options(host=host), "a note") == 128 + number
+    found = capsys.readouterr()
+    assert ("unencrypted" in found.err) is is_warned
+    assert "?token=" in found.out
 
 
 def test_viewers_are_in_the_browser_s_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
