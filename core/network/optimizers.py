@@ -29,6 +29,9 @@ RHO = 0.99
 """ρ, the share of the mean square that RMSprop keeps; the default of `torch.optim.RMSprop`."""
 
 
+_FAR_ABOVE = 30
+"""So many times the usual rate is warned of."""
+
 _GRADIENT = "    with g = ∂L/∂θ"
 
 
@@ -56,6 +59,9 @@ class Optimizer(ABC):
 
     torch_slots: ClassVar[tuple[str, ...]] = ()
     """The names of the same in the state of `torch.optim`."""
+
+    usual_rate: ClassVar[float | None] = None
+    """η that people begin with, where it does not depend on the size of the gradients."""
 
     torch_settings: ClassVar[Mapping[str, bool]] = {}
     """Settings of the class in `torch.optim`; μ, η, λ and its own defaults are not among them."""
@@ -160,6 +166,7 @@ class RMSprop(Optimizer):
     formulas = (f"v ← 0.99 v + 0.01 g²{_GRADIENT}", "θ ← θ − η g / (√v + 1e-8)")
     by_hand = "v[...] = 0.99 * v + 0.01 * g**2\ntheta -= rate * g / (np.sqrt(v) + 1e-8)"
     slot_names, torch_slots = ("rmsprop_square",), ("square_avg",)
+    usual_rate = 0.001
 
     def _step(self, theta: Vector, gradient: Vector) -> None:
         g, v, scratch = gradient, self.slots["rmsprop_square"], self._scratch
@@ -189,6 +196,7 @@ v[...] = 0.999 * v + 0.001 * g**2
 m_hat, v_hat = m / (1 - 0.9**step), v / (1 - 0.999**step)
 theta -= rate * m_hat / (np.sqrt(v_hat) + 1e-8)"""
     slot_names, torch_slots = ("adam_mean", "adam_square"), ("exp_avg", "exp_avg_sq")
+    usual_rate = 0.001
 
     def _step(self, theta: Vector, gradient: Vector) -> None:
         g, scratch, t = gradient, self._scratch, self.updates
@@ -243,6 +251,21 @@ def optimizer_for(config: RunConfig, theta: Vector) -> Optimizer:
     """Return the config's optimizer for parameters theta (parameters,)."""
     return OPTIMIZERS[config.optimizer](
         config.learning_rate, theta, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+
+
+def rate_note(config: RunConfig) -> str:
+    """Return a warning of a learning rate that seldom learns anything; empty for others.
+
+    A recipe's rate is for its own optimizer: `twin` with Adam in place of SGD, at 0.3, reads 28 %
+    of the bundled digits right after two epochs, at 0.001 79 %.
+    """
+    usual = OPTIMIZERS[config.optimizer].usual_rate
+    if usual is None or config.learning_rate < _FAR_ABOVE * usual:
+        return ""
+    return (
+        f"{config.optimizer} seldom learns at learning rate {config.learning_rate:g}; "
+        f"--learning-rate {usual:g} is usual"
     )
 
 

@@ -14,6 +14,7 @@ from mlpwatch.core.files.durable import unlink
 from mlpwatch.core.files.tensor_files import CheckpointError
 from mlpwatch.core.network.build import build_engine
 from mlpwatch.core.network.engine import Engine
+from mlpwatch.core.network.optimizers import rate_note
 from mlpwatch.core.network.users.base import UserEngine
 from mlpwatch.core.network.users.fitting import fitted_config
 from mlpwatch.core.runs.checkpoints import (
@@ -100,7 +101,12 @@ def new_session(
     ranks = leader.size if leader else 1
     run = Run.create(saved, name, config, info, group=group, ranks=ranks)
     run.acquire()
-    return (leader.session if leader else Session)(config, dataset, engines, run)
+    if leader is not None:
+        return leader.session(config, dataset, engines, run)
+    notes = [note for note in (rate_note(config),) if note]
+    for note in notes:
+        report(note)
+    return Session(config, dataset, engines, run, notes=notes)
 
 
 def _with_draws(config: RunConfig, engines: Mapping[EngineName, Engine]) -> RunConfig:

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from mlpwatch.core.arrays import Rows
 from mlpwatch.core.config import Activation, OptimizerName, RunConfig, Schedule
 from mlpwatch.core.data.dataset import batch_order
-from mlpwatch.core.network.optimizers import OPTIMIZERS, learning_rate_at
+from mlpwatch.core.network.optimizers import OPTIMIZERS, learning_rate_at, rate_note
 from tests.support.samples.engines import (
     SAMPLES,
     assert_close,
@@ -252,3 +252,14 @@ def test_training_equals_torch_optim_under_its_own_linear_schedule(
         if name == "torch":
             np.testing.assert_array_equal(own, array)
         np.testing.assert_allclose(own, array, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "warns"),
+    [("adam", 0.3, True), ("rmsprop", 0.03, True), ("adamw", 0.01, False), ("sgd", 5.0, False)],
+)
+def test_a_rate_that_seldom_learns_is_warned_of(
+    optimizer: OptimizerName, rate: float, warns: bool
+) -> None:
+    note = rate_note(RunConfig(optimizer=optimizer, learning_rate=rate))
+    assert ("--learning-rate 0.001 is usual" in note) is warns
