@@ -18,6 +18,8 @@ PICTURE = re.compile(rb"\x1b_G(a=[^,]*)[^\x1b]*\x1b\\")
 def test_a_digit_is_shown_in_pixels_and_taken_back(tmp_path: Path) -> None:
     env = environment(TERM="xterm-kitty", COLORTERM="truecolor")
     with Terminal([*mlpwatch_command(), *SMALL], tmp_path, env=env) as terminal:
+        terminal.wait_for("training")
+        terminal.send("]" * 10)
         terminal.wait_for("finished")
         (question,) = QUESTION.findall(terminal.received())
         assert not PICTURE.search(terminal.received()), "none on the dashboard"
