@@ -25,6 +25,9 @@ _DELIMITERS = ",;\t|"
 class CsvReader:
     """Follows a table with a header; an empty cell is no number, `nan` is a gap.
 
+    Between semicolons, tabs or bars a number may have a decimal comma, as spreadsheets write it in
+    half of Europe and pandas with `decimal=","`.
+
     Args:
         path: of the file, which need not exist yet.
         prefix: of all names; may be empty.
@@ -64,8 +67,9 @@ class CsvReader:
         row = dict(zip_longest(self._header, cells, fillvalue=""))
         numbers: dict[str, float] = {}
         for name, cell in row.items():
-            with suppress(ValueError):
-                numbers[name] = float(cell)
+            value = cell_number(cell, self._delimiter)
+            if value is not None:
+                numbers[name] = value
         # A header again: the table was appended to by another run of the program.
         if not numbers:
             return []
@@ -98,13 +102,23 @@ def table_header(line: bytes) -> tuple[str, tuple[str, ...]] | None:
         return None
     if not 2 <= len(names) <= MOST_NUMBERS or not all(names):  # noqa: PLR2004 - x and a number
         return None
-    return None if any(map(is_number, names)) else (delimiter, tuple(names))
+    is_data = any(cell_number(name, delimiter) is not None for name in names)
+    return None if is_data else (delimiter, tuple(names))
 
 
-def is_number(text: str) -> bool:
-    """Return whether a cell holds a number, NaN and infinity included."""
+def cell_number(cell: str, delimiter: str) -> float | None:
+    """Return the number in a cell, NaN and infinity included; None if it holds something else.
+
+    A comma is a decimal comma unless commas separate the cells. Thousands are not separated:
+    `1.234,5` is no number, as in pandas.
+    """
     try:
-        float(text)
+        return float(cell)
     except ValueError:
-        return False
-    return True
+        pass
+    if delimiter == "," or cell.count(",") != 1 or "." in cell:
+        return None
+    try:
+        return float(cell.replace(",", "."))
+    except ValueError:
+        return None

@@ -34,6 +34,9 @@ _TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 19
 
 _HALF = 19
 
+NO_EVENTS = "not an event file; log to a new file"
+"""What is wrong with a file of which nothing can be read."""
+
 MISSING = "needs the package tensorboard: pip install 'mlpwatch[tensorboard]'"
 
 
@@ -99,6 +102,7 @@ class EventFileReader:
                 break
             points += self._points(event)
             end += size
+            self.file.fault = ""
         self.file.take(end)
         return points
 
@@ -131,7 +135,21 @@ class EventFileReader:
         return False
 
     def _say_damaged(self, at: int) -> None:
-        self.file.fault = f"damaged at byte {self.file.offset + at:,}, read up to there"
+        place = self.file.offset + at
+        self.file.fault = f"damaged at byte {place:,}, read up to there" if place else NO_EVENTS
+
+
+def may_be_events(first: bytes) -> bool:
+    """Return whether a file that begins so can be an event file; half of a record can.
+
+    Zeros and other formats can't: a record's length has a checksum, and that of 0 is not 0.
+    """
+    if len(first) < _LENGTH:
+        return True
+    if len(first) < _LENGTH + _CHECK:
+        return _record_bytes(first, 0) <= _MOST_RECORD
+    (check,) = struct.unpack_from("<I", first, _LENGTH)
+    return bool(check == masked_crc32c(first[:_LENGTH]))
 
 
 def _record_bytes(data: bytes, at: int) -> int:

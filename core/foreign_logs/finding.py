@@ -1,14 +1,15 @@
 """Finds out which logs a path leads to."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from mlpwatch.core.errors import InputError
 from mlpwatch.core.files.durable import open_regular
-from mlpwatch.core.foreign_logs.csv_table import is_number, table_header
+from mlpwatch.core.foreign_logs.csv_table import cell_number, table_header
+from mlpwatch.core.foreign_logs.event_files import may_be_events
 from mlpwatch.core.foreign_logs.fields import numbers_in
 from mlpwatch.core.foreign_logs.json_lines import parsed_record
 from mlpwatch.core.foreign_logs.trainer_state import STATE_NAME
@@ -65,11 +66,14 @@ def find_logs(path: Path) -> list[FoundLog]:
         kind = format_of(path)
         if kind is None:
             raise InputError(f"{printable(path)}: {_content(path)}; mlpwatch reads {READS}")
-        return [FoundLog(path, kind)]
+        logs = [FoundLog(path, kind)]
+        _refuse_damaged(logs)
+        return logs
     if not path.is_dir():
         found = "no such file or folder" if not path.exists() else "neither a file nor a folder"
         raise InputError(f"{printable(path)}: {found}; mlpwatch reads {READS}")
     if logs := _logs_below(path):
+        _refuse_damaged(logs)
         return logs
     kinds = sorted({file.suffix or file.name for file in _files(path)})
     found = f"only {', '.join(map(printable, kinds[:5]))} files" if kinds else "no file"
@@ -103,8 +107,26 @@ def _is_table(line: bytes, rest: bytes, path: Path) -> bool:
     header = table_header(line)
     if header is None or not rest.strip():
         return header is not None and path.suffix in _SUFFIXES["CSV"]
-    cells = rest.partition(b"\n")[0].decode("utf-8", "replace").split(header[0])
-    return len(cells) >= len(header[1]) and any(map(is_number, cells))
+    delimiter, names = header
+    cells = rest.partition(b"\n")[0].decode("utf-8", "replace").split(delimiter)
+    has_number = any(cell_number(cell, delimiter) is not None for cell in cells)
+    return len(cells) >= len(names) and has_number
+
+
+def _are_damaged(event_files: Iterable[Path]) -> bool:
+    return not any(may_be_events(_first_bytes(path)) for path in event_files)
+
+
+def _refuse_damaged(logs: Sequence[FoundLog]) -> None:
+    """Refuse event files if none of them can be one; beside a whole one the screen names them.
+
+    Raises:
+        InputError: the message says what was found.
+    """
+    if logs[0].format == "TensorBoard" and _are_damaged(one.path for one in logs):
+        path = logs[0].path
+        found = f"{_content(path)}, not an event file as its name says"
+        raise InputError(f"{printable(path)}: {found}; mlpwatch reads {READS}")
 
 
 def _logs_below(path: Path) -> list[FoundLog]:
@@ -115,9 +137,12 @@ def _logs_below(path: Path) -> list[FoundLog]:
             kind = format_of(file)
             if kind is not None and len(by_format[kind]) < _MOST_LOGS:
                 by_format[kind].append(file)
-    chosen = next((kind for kind in FORMATS if by_format[kind]), None)
-    if chosen is None:
+    kinds = [kind for kind in FORMATS if by_format[kind]]
+    if not kinds:
         return []
+    if len(kinds) > 1 and kinds[0] == "TensorBoard" and _are_damaged(by_format["TensorBoard"]):
+        del kinds[0]
+    chosen = kinds[0]
     files = by_format[chosen]
     if chosen == "Trainer state":
         files = sorted({_output_folder(file) for file in files})
@@ -176,6 +201,8 @@ def _content(path: Path) -> str:
     first = _first_bytes(path)
     if not first:
         return "an empty file" if os.access(path, os.R_OK) else "a file that can't be read"
+    if not first.strip(b"\0"):
+        return "a file of zeros"
     try:
         line = first.decode("utf-8").partition("\n")[0]
     except UnicodeDecodeError:

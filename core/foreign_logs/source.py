@@ -130,7 +130,8 @@ class LogSource:
         """What is wrong with one of the files, in one line; empty if nothing is."""
         for reader in self._readers.values():
             if reader.file.fault:
-                return f"{printable(reader.file.path.name)}: {reader.file.fault}"
+                name = printable(reader.file.path.name)
+                return reader.file.fault if name == self.title else f"{name}: {reader.file.fault}"
         return ""
 
     def read(self) -> list[ScalarPoint]:

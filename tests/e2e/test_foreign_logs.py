@@ -57,9 +57,11 @@ def test_what_can_t_be_read_is_one_line_and_status_2(tmp_path: Path) -> None:
             "a binary file; mlpwatch reads TensorBoard" if name.endswith("png") else "not found"
         )
         assert wanted.replace(" ", "") in text.replace(" ", "")
+    (tmp_path / "zeros.tfevents.1").write_bytes(b"\0" * 500)
     done = subprocess.run(
-        [*mlpwatch_command(), "attach", "picture.png"], cwd=tmp_path, env=environment(),
+        [*mlpwatch_command(), "attach", "zeros.tfevents.1"], cwd=tmp_path, env=environment(),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+    assert "zeros.tfevents.1: a file of zeros, not an event file as its name says" in done.stderr

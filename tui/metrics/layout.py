@@ -102,6 +102,13 @@ def status_text(followed: FollowedMetrics, now: float) -> tuple[Text, Text]:
     return pieces, [(f" {source.format} ", Role.DIM)]
 
 
+def no_number_text(logs: Sequence[FollowedMetrics]) -> str:
+    """Return why no log has a number: it can't be read, or has none yet; empty while it is read."""
+    if fault := next((log.error or log.source.fault for log in logs), ""):
+        return f"no number: {fault}"
+    return "no number yet" if all(log.has_read_all for log in logs) else ""
+
+
 def step_text(step: float) -> str:
     """Return a step, or a fraction of an epoch: `12,345`, `0.25`."""
     is_whole = step.is_integer() and abs(step) < _LONGEST

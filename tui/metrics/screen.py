@@ -23,7 +23,13 @@ from mlpwatch.tui.kit.theme import Role
 from mlpwatch.tui.metrics.axes import MOST_ZOOM, whole_limits, zoomed
 from mlpwatch.tui.metrics.following import FollowedMetrics
 from mlpwatch.tui.metrics.grouping import MetricChart, charts_of, matching
-from mlpwatch.tui.metrics.layout import ChartGrid, chart_grid, mode_pieces, status_text
+from mlpwatch.tui.metrics.layout import (
+    ChartGrid,
+    chart_grid,
+    no_number_text,
+    mode_pieces,
+    status_text,
+)
 from mlpwatch.tui.metrics.picture import (
     ChartCurves,
     ChartPicture,
@@ -103,7 +109,7 @@ class MetricsScreen(ClosesOnce[None]):
         statuses = [status_text(log, time()) for log in self._logs]
         for number, status in enumerate(statuses):
             self.query_one(f"#log-{number}", TextLine).update(*status)
-        drawn = tuple(log.revision for log in self._logs)
+        drawn = (*(log.revision for log in self._logs), no_number_text(self._logs))
         if numbers or drawn != self._drawn:
             self._drawn = drawn
             self._curves.clear()
@@ -304,8 +310,7 @@ class MetricsScreen(ClosesOnce[None]):
             view.display = False
         text, role = self._message
         if not charts and not text:
-            is_empty = all(log.has_read_all for log in self._logs)
-            text = f"no metric has {self._words!r}" if self._words else "no number yet" * is_empty
+            text = f"no metric has {self._words!r}" if self._words else no_number_text(self._logs)
         modes = mode_pieces(
             self._options, self._words, self._page, self._pages, len(charts),
             axis=self._logs[0].axis,

@@ -5,7 +5,11 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+from mlpwatch.core.errors import InputError
 from mlpwatch.core.foreign_logs.csv_table import CsvReader
+from mlpwatch.core.foreign_logs.finding import find_logs
 from mlpwatch.core.scalars.store import ScalarStore
 
 
@@ -94,6 +98,33 @@ def test_other_delimiters_nan_and_a_byte_order_mark(tmp_path: Path) -> None:
     values = [point.value for point in CsvReader(path).read()]
     assert math.isnan(values[0])
     assert values[1] == 2
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_decimal_commas_are_read_as_pandas_writes_them(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "a.csv"
+    # pandas.DataFrame.to_csv(sep=";", decimal=",", index=False) writes the first three rows so. It
+    # does not read the fourth one with thousands either. The last one is half-written.
+    text = "step;loss\n1;0,53\n2;-0,00125\n3;2,0\n4;1.234,5\n5;0.5\n6;0,"
+    path.write_text(text.replace(";", delimiter))
+    assert [one.format for one in find_logs(path)] == ["CSV"]
+    points = [(point.step, point.value) for point in CsvReader(path).read()]
+    assert points == [(1, 0.53), (2, -1.25e-3), (3, 2), (5, 0.5)]
+
+
+def test_a_table_of_nothing_but_decimal_commas_is_one_and_needs_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("loss;accuracy\n0,53;0,1\n")
+    assert [one.format for one in find_logs(path)] == ["CSV"]
+    path.write_text("0,53;0,1\n0,53;0,1\n")
+    with pytest.raises(InputError, match="begins with '0,53;0,1'"):
+        find_logs(path)
+
+
+def test_between_commas_a_comma_in_quotes_is_no_decimal_comma(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('step,loss,images\n1,0.5,"1,024"\n')
+    assert [tuple(one[:3]) for one in CsvReader(path).read()] == [("loss", 1, 0.5)]
 
 
 def test_rows_that_do_not_fit_are_left_out(tmp_path: Path) -> None:

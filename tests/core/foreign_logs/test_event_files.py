@@ -159,7 +159,53 @@ def test_a_sparse_file_of_ten_gigabytes_is_given_up_at_once(tmp_path: Path) -> N
         file.truncate(10 * 2**30)
     reader = EventFileReader(path)
     assert reader.read() == []
-    assert reader.file.fault == "damaged at byte 0, read up to there"
+    assert reader.file.fault == event_files.NO_EVENTS
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"\0" * 5_000, "a file of zeros"),
+        (b"\xff" * 40, "a binary file"),
+        (b'{"step": 1, "loss": 2}\n', """a file that begins with '{"step": 1, "loss": 2}'"""),
+        (b"<html>\nNot found", "a file that begins with '<html>'"),
+    ],
+    ids=["zeros", "ones", "JSON", "text"],
+)
+def test_what_is_no_event_file_is_refused_by_what_was_found(
+    tmp_path: Path, content: bytes, found: str
+) -> None:
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(content)
+    for asked in (path, tmp_path):
+        with pytest.raises(InputError) as caught:
+            LogSource(asked)
+        text = f"{path}: {found}, not an event file as its name says; mlpwatch reads TensorBoard"
+        assert text in str(caught.value)
+        assert str(caught.value).isprintable()
+    # Beside a log that can be read it is left out, or named.
+    (tmp_path / "metrics.csv").write_text("step,loss\n1,2\n")
+    assert LogSource(tmp_path).format == "CSV"
+    logged = writer(tmp_path / "b")
+    logged.add_summary(scalar("loss", 1.0), 0)
+    logged.close()
+    source = LogSource(tmp_path)
+    assert [(p.name, p.value) for p in drained(source)] == [("b/loss", 1)]
+    assert source.fault == f"events.out.tfevents.1: {event_files.NO_EVENTS}"
+
+
+def test_each_beginning_of_an_event_file_waits(tmp_path: Path) -> None:
+    logged = writer(tmp_path / "whole")
+    logged.add_summary(scalar("loss", 1.0), 0)
+    logged.close()
+    whole = event_file(tmp_path / "whole").read_bytes()
+    path = tmp_path / "events.out.tfevents.1"
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        source = LogSource(path)
+        assert (source.read(), source.fault) == ([], ""), end
+    path.write_bytes(whole)
+    assert [p.value for p in source.read()] == [1]
 
 
 def test_a_record_of_megabytes_is_stepped_over(tmp_path: Path) -> None:

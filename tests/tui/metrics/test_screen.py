@@ -10,6 +10,7 @@ import pytest
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.widgets import Input
 
+from mlpwatch.core.foreign_logs.event_files import NO_EVENTS
 from mlpwatch.core.scalars.store import ScalarPoint
 from mlpwatch.tui.charts.chart import Chart
 from mlpwatch.tui.help.screen import HelpScreen
@@ -110,6 +111,23 @@ async def test_an_empty_log_waits_and_a_filter_without_a_match_says_so(tmp_path:
         assert "loss  1" in stage.text()
 
 
+async def test_a_log_that_can_t_be_read_any_more_names_why_instead_of_no_number_yet(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "events.out.tfevents.1"
+    log.touch()
+    async with on_metrics_stage(log, size=(80, 24)) as stage:
+        assert "no number yet" in stage.text()
+        log.write_bytes(b"\0" * 500)
+        await until(lambda: stage.logs[0].source.fault, stage.pilot)
+        # As the timer draws it: a log without a new number is not drawn again.
+        stage.screen._pace.due = 0
+        stage.screen.update()
+        await stage.pilot.pause()
+        assert "no number yet" not in stage.text()
+        assert f"no number: {NO_EVENTS}" in stage.text()
+
+
 async def test_an_old_log_says_when_it_was_written_and_a_fault_what_is_wrong(
     tmp_path: Path,
 ) -> None:
@@ -120,7 +138,7 @@ async def test_an_old_log_says_when_it_was_written_and_a_fault_what_is_wrong(
         log.unlink()
         await until(lambda: stage.logs[0].source.fault, stage.pilot)
         await stage.look()
-        assert "log.jsonl: no such file or directory" in stage.text()
+        assert "log.jsonl  no such file or directory" in stage.text()
 
 
 async def test_keys_of_a_run_say_that_there_is_none_and_the_help_has_only_what_works(
