@@ -26,8 +26,8 @@ from mlpwatch.tui.metrics.grouping import MetricChart, charts_of, matching
 from mlpwatch.tui.metrics.layout import (
     ChartGrid,
     chart_grid,
-    no_number_text,
     mode_pieces,
+    no_number_text,
     status_text,
 )
 from mlpwatch.tui.metrics.picture import (
