@@ -5,6 +5,10 @@ from pathlib import Path
 from time import tzset
 
 import pytest
+from textual.css import stylesheet
+from textual.css.model import RuleSet
+from textual.css.tokenize import Token
+from textual.css.types import CSSLocation
 
 from mlpwatch.core.runs.run import Run
 from tests.support.samples.run_scenes import runs_of_all_kinds
@@ -16,6 +20,39 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("COLORTERM", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def parsed_once() -> Iterator[None]:
+    """Parse each style sheet once for all apps: that is 11 ms of the 92 ms of a start."""
+    parse_rules, tokenize_values = stylesheet.Stylesheet._parse_rules, stylesheet.tokenize_values
+    rules: dict[object, list[RuleSet]] = {}
+    tokens: dict[object, dict[str, list[Token]]] = {}
+
+    def parse(
+        sheet: stylesheet.Stylesheet,
+        css: str,
+        read_from: CSSLocation,
+        is_default_rules: bool = False,
+        tie_breaker: int = 0,
+        scope: str = "",
+    ) -> list[RuleSet]:
+        rest = (css, read_from, is_default_rules, tie_breaker, scope)
+        key = (rest, tuple(sheet._variables.items()))
+        if key not in rules:
+            rules[key] = parse_rules(sheet, *rest)
+        return rules[key]
+
+    def tokenize(values: dict[str, str]) -> dict[str, list[Token]]:
+        key = tuple(values.items())
+        if key not in tokens:
+            tokens[key] = tokenize_values(values)
+        return tokens[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stylesheet.Stylesheet, "_parse_rules", parse)
+        patch.setattr(stylesheet, "tokenize_values", tokenize)
+        yield
 
 
 @pytest.fixture
