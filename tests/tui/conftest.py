@@ -1,13 +1,14 @@
 """Fixtures of the tests of the screen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from time import tzset
 
 import pytest
 from textual.css import stylesheet
 from textual.css.model import RuleSet
-from textual.css.tokenize import Token
+from textual.css.tokenize import tokenize_values
+from textual.css.tokenizer import Token
 from textual.css.types import CSSLocation
 
 from mlpwatch.core.runs.run import Run
@@ -25,22 +26,16 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def parsed_once() -> Iterator[None]:
     """Parse each style sheet once for all apps: that is 11 ms of the 92 ms of a start."""
-    parse_rules, tokenize_values = stylesheet.Stylesheet._parse_rules, stylesheet.tokenize_values
+    parse_rules: Callable[..., list[RuleSet]] = stylesheet.Stylesheet._parse_rules
     rules: dict[object, list[RuleSet]] = {}
     tokens: dict[object, dict[str, list[Token]]] = {}
 
     def parse(
-        sheet: stylesheet.Stylesheet,
-        css: str,
-        read_from: CSSLocation,
-        is_default_rules: bool = False,
-        tie_breaker: int = 0,
-        scope: str = "",
+        sheet: stylesheet.Stylesheet, css: str, read_from: CSSLocation, **how: Hashable
     ) -> list[RuleSet]:
-        rest = (css, read_from, is_default_rules, tie_breaker, scope)
-        key = (rest, tuple(sheet._variables.items()))
+        key = (css, read_from, tuple(how.items()), tuple(sheet._variables.items()))
         if key not in rules:
-            rules[key] = parse_rules(sheet, *rest)
+            rules[key] = parse_rules(sheet, css, read_from, **how)
         return rules[key]
 
     def tokenize(values: dict[str, str]) -> dict[str, list[Token]]:
