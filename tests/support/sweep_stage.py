@@ -28,10 +28,16 @@ class SweepStage(Stage):
         return screen
 
     async def read(self) -> None:
-        """Read the sweep's folder and show it."""
+        """Read the sweep's folder and show it; an app that has ended meanwhile shows nothing."""
+        if self._has_ended():
+            return
         self.screen.look(at_once=True)
-        await until(lambda: not self.screen.is_reading, self.pilot)
-        await self.look()
+        await until(lambda: self._has_ended() or not self.screen.is_reading, self.pilot)
+        if not self._has_ended():
+            await self.look()
+
+    def _has_ended(self) -> bool:
+        return self.app.return_value is not None or not self.app.screen_stack
 
     async def see_trial(self) -> None:
         """Wait until the trial that was opened has been read, and show it."""
