@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -62,6 +63,14 @@ def viewers_of(server: "subprocess.Popen[str]") -> list[int]:
     return [int(one) for one in children.split()]
 
 
+def not_starved(server: "subprocess.Popen[str]") -> None:
+    """Take the viewers' low priority away, if root asks: other tests take all of the processor."""
+    for process in viewers_of(server):
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), 0)
+
+
 def epoch(text: str) -> int:
     found = re.search(r"epoch +(\d+)/5000", text)
     return int(found[1]) if found else -1
@@ -110,7 +119,10 @@ async def test_chromium_shows_it_and_changes_nothing(folder: Path, tmp_path: Pat
     with started(folder, "serve", "--port", "0") as server:
         address = link_of(server)
         async with browser(tmp_path / "profile", address) as page:
+            wait_until(lambda: viewers_of(server))
+            not_starved(server)
             seen = await page.see(lambda text: epoch(text) >= 0 and "true ↓" in text)
+            not_starved(server)
             picture = await page.picture()
             await page.see(lambda text: epoch(text) > epoch(seen) and curves(text) != curves(seen))
             assert await new_picture(page, picture)
@@ -171,6 +183,7 @@ async def test_control_pauses_and_ctrl_c_ends_all(folder: Path) -> None:
                 await see(one, " training")
             assert len(found := viewers_of(server)) == 2
             assert {Path(f"/proc/{one}/stat").read_text().split()[18] for one in found} == {"19"}
+            not_starved(server)
             await keys.put(" ")
             for one in (screen, other):
                 await see(one, " paused")

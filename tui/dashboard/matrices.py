@@ -25,7 +25,9 @@ CHOOSE_A_CELL = with_keys(
     "arrows choose a cell, {enter} shows its digits; {c}: row %, difference, scores"
 )
 
-PLANE_KEYS = "c: confusion matrix, row %, scores; w: the units over the plane; z: larger"
+PLANE_KEYS = with_keys(
+    "{c}: confusion matrix, row %, scores; {w}: the units over the plane; {z}: larger"
+)
 
 Find = Callable[[EngineName], ConfusionMatrix]
 """Returns the matrix of a model."""
@@ -303,5 +305,6 @@ def _cell_ends(matrices: Matrices, predicted: str, *, anywhere: bool) -> list[st
     if matrices.epoch is not None:
         return [f" · after epoch {matrices.epoch}"]
     if matrices.cell is not None and matrices.cell[0] == matrices.cell[1]:
-        return [f" · enter: wrongly predicted as {predicted}", f" · enter: false {predicted}"]
+        opens = with_keys(" · {enter}: ")
+        return [f"{opens}wrongly predicted as {predicted}", f"{opens}false {predicted}"]
     return [with_keys(" · {enter} opens") if anywhere else ""]

@@ -4,6 +4,7 @@ from mlpwatch.core.config import PixelRange
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.drawing.normalisation import CENTRINGS, centre, network_input
 from mlpwatch.core.drawing.sketch import Ink, Sketch
+from mlpwatch.tui.formatting import with_keys
 
 Point = tuple[float, float]
 
@@ -48,14 +49,14 @@ class Easel:
         tool, does = ("eraser", "erase") if self.erases else ("pen", "draw")
         if self._pen_down:
             return f"{tool} down: arrows {does}", f"{tool} down"
-        return f"{tool} up: space puts it down", f"{tool} up"
+        return f"{tool} up: " + with_keys("{space} puts it down"), f"{tool} up"
 
     @property
     def centring_note(self) -> str:
         """How the drawing is changed before the networks see it."""
         if self.centres:
-            return f"networks see it {self._centring.says}; n: as drawn"
-        return f"networks see it as drawn; n: {self._centring.says}"
+            return f"networks see it {self._centring.says}; " + with_keys("{n}: as drawn")
+        return with_keys("networks see it as drawn; {n}: ") + self._centring.says
 
     def stroke(self, start: Point, end: Point, *, erases: bool) -> None:
         """Draw or erase with the mouse; the eraser selected by key counts too."""

@@ -11,6 +11,7 @@ from mlpwatch.core.config import EngineName
 from mlpwatch.core.data.dataset import Dataset
 from mlpwatch.core.drawing.own_set import Drawing, DrawingSet
 from mlpwatch.core.errors import DataError
+from mlpwatch.tui.formatting import with_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ class KeptDrawings:
             self._deleted.append(drawing)
             del self.drawings[place]
             self._keep_choice()
-            return f"deleted a {self._names[drawing.label]} from your set; u restores it"
+            restores = with_keys("{u} restores it")
+            return f"deleted a {self._names[drawing.label]} from your set; {restores}"
 
     async def take_back(self) -> str:
         """Restore the drawing deleted last, as the newest one."""

@@ -8,6 +8,7 @@ from mlpwatch.core.errors import MlpwatchError
 from mlpwatch.core.spectating import LOOKS_ONLY, looks_only
 from mlpwatch.tui.dashboard.crosshair import place, table_at
 from mlpwatch.tui.dashboard.screen import Dashboard
+from mlpwatch.tui.formatting import with_keys
 from mlpwatch.tui.terminal.textual_internals import DisplayApp
 from mlpwatch.tui.terminal.window.abilities import abilities
 from mlpwatch.tui.terminal.window.signs import clipboard
@@ -66,7 +67,7 @@ class Copies:
         """Copy the numbers under the dashboard's crosshair, else the command of the shown run."""
         screen, state, session = self._app.screen, self._runs.top.state, self._runs.top.session
         if session is None or state is None:
-            self._answer("Y copies the command of this run once it is loaded")
+            self._answer(with_keys("{Y} copies the command of this run once it is loaded"))
             return
         if isinstance(screen, Dashboard) and (step := screen.charts.step) is not None:
             text = table_at(state, screen.charts.options, step)

@@ -193,7 +193,8 @@ class RunState:
             for name, change in newest.items()
             if change.learning_rate == rate
         ]
-        return f"learning rate {rate:g} from {' and '.join(since)} on; + doubles it, - halves it"
+        keys = with_keys("{+} doubles it, {-} halves it")
+        return f"learning rate {rate:g} from {' and '.join(since)} on; {keys}"
 
     def _where_saved(self, path: str) -> str:
         steps = [

@@ -229,7 +229,7 @@ class Watch:
         if self.session:
             self.session.step()
         else:
-            self.refuse(". trains a batch once it is loaded")
+            self.refuse(with_keys("{.} trains a batch once it is loaded"))
 
     def toggle_lockstep(self) -> None:
         """Keep both models at the same step, with the faster waiting, or stop doing so."""

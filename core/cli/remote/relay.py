@@ -41,7 +41,7 @@ def run_relay(options: argparse.Namespace) -> int:
     """
     if sys.stdin is None or sys.stdout is None or sys.stdin.isatty():
         raise InputError(
-            "relay: expected pipes, not a terminal; mlpwatch attach HOST:RUN starts it"
+            "relay: expected pipes, not a terminal or nothing; mlpwatch attach HOST:RUN starts it"
         )
     from mlpwatch.core.relay.far_side import relay_run  # noqa: PLC0415 - only for this command
 
