@@ -116,12 +116,8 @@ class MetricsScreen(ClosesOnce[None]):
             self._draw()
 
     def _redraw(self) -> None:
-        """Draw what a key changes; new points come twice a second, whatever keys are pressed."""
-        if not can_draw(self):
-            return
-        if monotonic() >= self._pace.due:
-            self.update(numbers=True)
-        else:
+        """Draw what a key changes; new points come twice a second, and no key waits for them."""
+        if can_draw(self):
             self._draw()
 
     def say(self, text: str, *, bad: bool = False) -> None:
